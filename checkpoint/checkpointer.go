@@ -1,0 +1,220 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Writer writes checkpoints to the lease row. It is fenced: a write by a
+// worker that no longer holds the lease fails with an error that is
+// lease.ErrLost, and then no later one can succeed.
+type Writer interface {
+	// Checkpoint stores at and removes any prepared checkpoint.
+	Checkpoint(ctx context.Context, at Position) error
+
+	// Prepare stores p beside the checkpoint, which stays.
+	Prepare(ctx context.Context, p Prepared) error
+}
+
+// Checkpointer writes the checkpoints of one shard for one holding of its
+// lease. It keeps Java's rules: last checkpoint ≤ new ≤ last delivered, a
+// checkpoint at the last one writes nothing, and SHARD_END only once every
+// record was delivered.
+//
+// One goroutine owns it: the one that calls the shard's record processor.
+// Source: KCL ShardRecordProcessorCheckpointer.
+type Checkpointer struct {
+	w         Writer
+	last      Position // what the row holds
+	delivered Position // the last record handed to the processor; SHARD_END at the end
+	final     ExtendedSequenceNumber
+	prepared  *PreparedCheckpoint // the newest one, while open
+	pending   bool                // the row has a pending checkpoint
+}
+
+// New returns a Checkpointer that starts at the row's checkpoint. pending says
+// that the row has a prepared checkpoint of an earlier holder, which the next
+// write at any position removes.
+func New(w Writer, at Position, pending bool) *Checkpointer {
+	return &Checkpointer{w: w, last: at, delivered: at, pending: pending}
+}
+
+// Delivered notes that every record up to at was handed to the processor. The
+// library calls it, before the processor sees the records. It never goes back.
+func (c *Checkpointer) Delivered(at Position) {
+	if at.Compare(c.delivered.ExtendedSequenceNumber) > 0 {
+		c.delivered = at
+	}
+}
+
+// EndShard notes that the shard has no more records, so that Checkpoint
+// writes SHARD_END. The library calls it, before ShardEnded.
+func (c *Checkpointer) EndShard() {
+	if c.delivered.IsShardEnd() {
+		return
+	}
+	c.final = c.delivered.ExtendedSequenceNumber
+	c.delivered = Position{ExtendedSequenceNumber: ExtendedSequenceNumber{SequenceNumber: ShardEnd}, Arrival: c.delivered.Arrival}
+}
+
+// Last returns the last checkpoint that was written.
+func (c *Checkpointer) Last() Position { return c.last }
+
+// LastDelivered returns the last place that was delivered, or SHARD_END.
+func (c *Checkpointer) LastDelivered() Position { return c.delivered }
+
+// Checkpoint says that everything delivered so far is done. At shard end it
+// writes SHARD_END.
+//
+// Errors: lease.ErrLost if the lease is gone; any other error leaves it
+// unknown whether the checkpoint was written, and calling again is safe.
+func (c *Checkpointer) Checkpoint(ctx context.Context) error {
+	return c.write(ctx, c.delivered)
+}
+
+// CheckpointAt says that the records up to and including the one at at are
+// done; record r's place is r.Position(). A zero sub-sequence number is the
+// first record of an aggregate, not its end. At shard end the place of the
+// last record means SHARD_END, as in Java.
+//
+// Errors: those of Checkpoint, and ErrInvalid, ErrBeforeCheckpoint,
+// ErrNotDelivered and ErrSentinel, after which nothing was written.
+func (c *Checkpointer) CheckpointAt(ctx context.Context, at Position) error {
+	at, err := c.permit(at)
+	if err != nil {
+		return err
+	}
+	return c.write(ctx, at)
+}
+
+// Refresh writes the last checkpoint again with a later timestamp: everything
+// that arrived before arrival is done. The library calls it on idle shards.
+// It does nothing while a prepared checkpoint is open, or if arrival is not
+// later.
+func (c *Checkpointer) Refresh(ctx context.Context, arrival time.Time) error {
+	if c.pending || !arrival.After(c.last.Arrival) {
+		return nil
+	}
+	return c.put(ctx, Position{ExtendedSequenceNumber: c.last.ExtendedSequenceNumber, Arrival: arrival})
+}
+
+// Clear removes a prepared checkpoint from the row; the checkpoint stays. It
+// writes nothing if there is none.
+func (c *Checkpointer) Clear(ctx context.Context) error {
+	if !c.pending {
+		return nil
+	}
+	return c.put(ctx, c.last)
+}
+
+// Prepare stores the last delivered position as the next checkpoint, with
+// state, and returns what commits it. The checkpoint itself stays: after a
+// crash the next holder finds position and state in its InitializationInput.
+//
+// Errors: those of Checkpoint, and ErrStateTooLarge.
+func (c *Checkpointer) Prepare(ctx context.Context, state []byte) (*PreparedCheckpoint, error) {
+	return c.prepare(ctx, c.delivered, state)
+}
+
+// PrepareAt is Prepare for the position at, with the rules of CheckpointAt.
+func (c *Checkpointer) PrepareAt(ctx context.Context, at Position, state []byte) (*PreparedCheckpoint, error) {
+	at, err := c.permit(at)
+	if err != nil {
+		return nil, err
+	}
+	return c.prepare(ctx, at, state)
+}
+
+// Resume returns the prepared checkpoint that an earlier holder left, so that
+// it can be committed once its work is finished. last carries the timestamp of
+// its position, zero if unknown. It writes nothing.
+func (c *Checkpointer) Resume(at Position, state []byte) (*PreparedCheckpoint, error) {
+	if err := at.Validate(); err != nil {
+		return nil, err
+	}
+	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
+		return nil, fmt.Errorf("%w: %v, checkpoint %v", ErrBeforeCheckpoint, at, c.last)
+	}
+	c.Delivered(at)
+	c.prepared = &PreparedCheckpoint{c: c, at: at, state: state}
+	return c.prepared, nil
+}
+
+// PreparedCheckpoint is a prepared checkpoint that is not committed yet. It
+// belongs to the goroutine that owns its Checkpointer.
+type PreparedCheckpoint struct {
+	c     *Checkpointer
+	at    Position
+	state []byte
+}
+
+// At returns the position that Checkpoint commits.
+func (p *PreparedCheckpoint) At() Position { return p.at }
+
+// Checkpoint commits: the position becomes the checkpoint and the prepared one
+// is removed. Committing again after success does nothing.
+//
+// Errors: those of Checkpointer.Checkpoint, and ErrPreparedStale if another
+// checkpoint was prepared or written since.
+func (p *PreparedCheckpoint) Checkpoint(ctx context.Context) error {
+	if p.c.prepared != p {
+		if p.c.prepared == nil && p.c.last.ExtendedSequenceNumber == p.at.ExtendedSequenceNumber {
+			return nil
+		}
+		return fmt.Errorf("%w: %v, checkpoint %v", ErrPreparedStale, p.at, p.c.last)
+	}
+	return p.c.put(ctx, p.at)
+}
+
+// permit applies the range rules to a position that a processor named.
+func (c *Checkpointer) permit(at Position) (Position, error) {
+	if err := at.Validate(); err != nil {
+		return at, err
+	}
+	if at.ExtendedSequenceNumber == c.final && c.delivered.IsShardEnd() {
+		return c.delivered, nil
+	}
+	if at.IsSentinel() && at.ExtendedSequenceNumber != c.delivered.ExtendedSequenceNumber && at.ExtendedSequenceNumber != c.last.ExtendedSequenceNumber {
+		return at, fmt.Errorf("%w: %v", ErrSentinel, at)
+	}
+	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
+		return at, fmt.Errorf("%w: %v, checkpoint %v", ErrBeforeCheckpoint, at, c.last)
+	}
+	if at.Compare(c.delivered.ExtendedSequenceNumber) > 0 {
+		return at, fmt.Errorf("%w: %v, delivered up to %v", ErrNotDelivered, at, c.delivered)
+	}
+	return at, nil
+}
+
+// write is put, less the write that would change nothing.
+func (c *Checkpointer) write(ctx context.Context, at Position) error {
+	if at.ExtendedSequenceNumber == c.last.ExtendedSequenceNumber && !c.pending {
+		return nil
+	}
+	return c.put(ctx, at)
+}
+
+func (c *Checkpointer) put(ctx context.Context, at Position) error {
+	if err := c.w.Checkpoint(ctx, at); err != nil {
+		return fmt.Errorf("checkpointing at %v: %w", at, err)
+	}
+	c.last, c.prepared, c.pending = at, nil, false
+	return nil
+}
+
+func (c *Checkpointer) prepare(ctx context.Context, at Position, state []byte) (*PreparedCheckpoint, error) {
+	if len(state) > MaxStateBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrStateTooLarge, len(state), MaxStateBytes)
+	}
+	p := &PreparedCheckpoint{c: c, at: at, state: state}
+	if at.ExtendedSequenceNumber == c.last.ExtendedSequenceNumber && !c.pending {
+		return p, nil // as Java: preparing what is checkpointed writes nothing
+	}
+	c.pending = true // also if the outcome is unknown
+	if err := c.w.Prepare(ctx, Prepared{At: at.ExtendedSequenceNumber, State: state}); err != nil {
+		return nil, fmt.Errorf("preparing checkpoint %v: %w", at, err)
+	}
+	c.prepared = p
+	return p, nil
+}

@@ -1,0 +1,46 @@
+package kcl
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shardmill/shardmill/lease"
+)
+
+// ErrLeaseLost is lease.ErrLost: the shard is no longer this worker's.
+var ErrLeaseLost = lease.ErrLost
+
+// ErrShutdown is the cause of what ends because Run's context is done.
+var ErrShutdown = errors.New("worker is shutting down")
+
+// ErrShutdownTimeout is the cause of a processor's context that ended because
+// it did not stop within Config.ShutdownTimeout.
+var ErrShutdownTimeout = errors.New("shutdown timeout")
+
+// GiveUp wraps the error of a processor to say that another try cannot help.
+// It returns nil if err is nil.
+func GiveUp(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &giveUpError{err}
+}
+
+type giveUpError struct{ err error }
+
+func (e *giveUpError) Error() string { return e.err.Error() }
+func (e *giveUpError) Unwrap() error { return e.err }
+
+// PanicError is the error that a processor's panic becomes.
+type PanicError struct {
+	Value any    // what panic was called with
+	Stack []byte // of the goroutine that panicked
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("processor panicked: %v", e.Value) }
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -1,0 +1,205 @@
+package kcl
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// RecordProcessor handles the records of one shard for as long as this worker
+// holds the shard's lease. The worker gets a new one from its ProcessorFactory
+// for each holding, and calls it from one goroutine, in this order:
+//
+//	Initialize, ProcessRecords…, and then one of
+//	  ShardEnded                      every record of the shard was delivered
+//	  LeaseLost                       another worker has the shard now
+//	  ShutdownRequested, LeaseLost    this worker gives the shard up: it stops, or another worker is to have it
+//
+// The names and their meaning are those of the Java KCL 2 and 3. Unlike there,
+// a record is never skipped: see ProcessRecords.
+//
+// The context of every call but LeaseLost is cancelled as soon as the lease is
+// no longer trusted, with a cause that is ErrLeaseLost. From then on another
+// worker may be processing the same records, so side effects must stop. The
+// context of Initialize stays good until then.
+//
+// A processor that panics is thrown away after the panic, without another
+// call; a new one starts from the checkpoint.
+//
+// Embed Defaults to implement only ProcessRecords.
+type RecordProcessor interface {
+	// Initialize is called once, first, and says where the records will begin.
+	// It may checkpoint: reading begins after the checkpoint that stands when
+	// it returns. If it returns an error the worker calls it again, after a
+	// delay that grows.
+	Initialize(ctx context.Context, in InitializationInput) error
+
+	// ProcessRecords is called with the next records of the shard, in order.
+	// in.Records is empty only if Config.TickInterval is set.
+	//
+	// If it returns an error, or panics, the same records are delivered again
+	// after a delay that grows with each try, less those checkpointed since.
+	// After Config.MaxAttempts tries, or at once if the error is GiveUp's, the
+	// records go to Config.DeadLetter, or without one the worker gives the
+	// lease up. Returning nil does not checkpoint.
+	ProcessRecords(ctx context.Context, in ProcessRecordsInput) error
+
+	// LeaseLost is the last call after the lease has gone. Nothing can be
+	// checkpointed any more; release resources and return.
+	LeaseLost(ctx context.Context, in LeaseLostInput)
+
+	// ShardEnded is the last call of a shard that a reshard closed. It must
+	// checkpoint with in.Checkpointer and return nil, or it is called again,
+	// after a delay that grows: the shard's children are not processed before.
+	ShardEnded(ctx context.Context, in ShardEndedInput) error
+
+	// ShutdownRequested is called when the shard is given up and the lease is
+	// still held: the last chance to checkpoint. in.Deadline tells when ctx
+	// ends. LeaseLost follows.
+	ShutdownRequested(ctx context.Context, in ShutdownRequestedInput) error
+}
+
+// ProcessorFactory makes the processor for a shard. It is called on the
+// goroutine that will call the processor, and must not return nil.
+type ProcessorFactory func(ShardInfo) RecordProcessor
+
+// ShardInfo names the shard that a processor is for.
+type ShardInfo struct {
+	StreamName string
+	StreamARN  string // "" if Config.StreamARN is
+	Table      string // Config.ApplicationName: the name of the lease table
+	ShardID    string
+	WorkerID   string
+	Range      lease.HashRange // hash keys of the shard; zero if unknown
+}
+
+// Checkpointer records how far a shard has been processed. It is valid during
+// the call that it was passed to, and after that, if it came with Initialize or
+// ProcessRecords, during the later calls of the same processor.
+// *checkpoint.Checkpointer describes each method and its errors; all of them
+// return an error that is ErrLeaseLost once the lease is gone.
+type Checkpointer interface {
+	Checkpoint(ctx context.Context) error
+	CheckpointAt(ctx context.Context, at checkpoint.Position) error
+	Prepare(ctx context.Context, state []byte) (*checkpoint.PreparedCheckpoint, error)
+	PrepareAt(ctx context.Context, at checkpoint.Position, state []byte) (*checkpoint.PreparedCheckpoint, error)
+	Resume(at checkpoint.Position, state []byte) (*checkpoint.PreparedCheckpoint, error)
+	Clear(ctx context.Context) error
+	Last() checkpoint.Position
+}
+
+// InitializationInput is the argument of RecordProcessor.Initialize.
+type InitializationInput struct {
+	Shard      ShardInfo
+	Checkpoint checkpoint.Position
+
+	// Pending is the prepared checkpoint that an earlier holder left, or nil.
+	Pending *checkpoint.Prepared
+
+	Checkpointer Checkpointer
+
+	// Replay reads the records from first to last, both included, once more,
+	// with the given options instead of the worker's; it is how the holder of
+	// a prepared checkpoint finishes an earlier holder's work. A record's data
+	// is valid until the next one. It yields fewer records if the first ones
+	// have expired, and ends after yielding an error.
+	Replay func(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error]
+
+	// Trusted returns nil while the lease is trusted, else an error that is
+	// ErrLeaseLost. Ask it right before a side effect that another worker's
+	// must not follow. It is good for the whole holding.
+	Trusted func() error
+}
+
+// ReplayOptions say how aggregated records are split in a replay.
+type ReplayOptions struct {
+	// HashRange is applied as Java does: an aggregated record with a user
+	// record outside it is dropped from that record on. Zero: not applied.
+	HashRange lease.HashRange
+}
+
+// ProcessRecordsInput is the argument of RecordProcessor.ProcessRecords.
+type ProcessRecordsInput struct {
+	Records      []Record // empty in a tick
+	Checkpointer Checkpointer
+	BehindLatest time.Duration // how far the last read was behind the tip of the shard; MillisBehindLatest
+
+	// Attempt counts the deliveries of these records to this processor, from 1.
+	Attempt int
+
+	// Pressure says that the worker's memory budget is used up and that no
+	// more can be read until processors let go of what they hold. It is set
+	// for the processor that was asked to: the one that holds most.
+	Pressure bool
+
+	// Hold tells the worker how many bytes of earlier records the processor
+	// keeps in memory after this call, so that the worker's budget counts
+	// them. Default 0. It is forgotten when the lease is lost.
+	Hold func(bytes int64)
+}
+
+// LeaseLostInput is the argument of RecordProcessor.LeaseLost.
+type LeaseLostInput struct {
+	// Cause is why: an error that is ErrLeaseLost, or the reason of a shutdown.
+	Cause error
+}
+
+// ShardEndedInput is the argument of RecordProcessor.ShardEnded.
+type ShardEndedInput struct {
+	Checkpointer Checkpointer
+	Attempt      int // counts the calls, from 1
+}
+
+// ShutdownRequestedInput is the argument of RecordProcessor.ShutdownRequested.
+type ShutdownRequestedInput struct {
+	Checkpointer Checkpointer
+	Deadline     time.Time // when ctx ends; zero if it has no deadline
+
+	// HandOver says that this worker goes on and only this shard is given up,
+	// so that another worker may have it.
+	HandOver bool
+}
+
+// Defaults implements every method of RecordProcessor but ProcessRecords:
+// ShardEnded checkpoints, the others do nothing. Embed it.
+type Defaults struct{}
+
+// Initialize does nothing.
+func (Defaults) Initialize(context.Context, InitializationInput) error { return nil }
+
+// LeaseLost does nothing.
+func (Defaults) LeaseLost(context.Context, LeaseLostInput) {}
+
+// ShardEnded checkpoints, so that the shard's children are processed.
+func (Defaults) ShardEnded(ctx context.Context, in ShardEndedInput) error {
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+// ShutdownRequested does nothing: what was not checkpointed is delivered again.
+func (Defaults) ShutdownRequested(context.Context, ShutdownRequestedInput) error { return nil }
+
+// Handle returns a factory of processors that call f with each batch and
+// checkpoint it when f returns nil: at least once, with the least code.
+func Handle(f func(ctx context.Context, shard ShardInfo, records []Record) error) ProcessorFactory {
+	return func(s ShardInfo) RecordProcessor { return &handler{shard: s, f: f} }
+}
+
+type handler struct {
+	Defaults
+
+	shard ShardInfo
+	f     func(context.Context, ShardInfo, []Record) error
+}
+
+func (h *handler) ProcessRecords(ctx context.Context, in ProcessRecordsInput) error {
+	if len(in.Records) == 0 {
+		return nil
+	}
+	if err := h.f(ctx, h.shard, in.Records); err != nil {
+		return err
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}

@@ -1,0 +1,43 @@
+package kcl
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Record is one record of a shard: as put, or one of those that the KPL packed
+// into an aggregated record.
+type Record struct {
+	SequenceNumber string // decimal digits
+
+	// SubSequenceNumber is the index within an aggregated record, else 0.
+	SubSequenceNumber int64
+
+	// ApproximateArrivalTimestamp is when Kinesis stored the record, to the
+	// millisecond. It is not monotonic within a shard.
+	ApproximateArrivalTimestamp time.Time
+
+	PartitionKey    string
+	ExplicitHashKey string // "" if none was given, or unknown
+
+	// Data is what the producer put. It may alias a buffer that is used again
+	// after the call it was passed to returns: Clone what you keep, and never
+	// write to it.
+	Data []byte
+
+	// Aggregated says that the record came out of an aggregated one.
+	Aggregated bool
+}
+
+// Position returns the place of the record, for Checkpointer.CheckpointAt.
+func (r Record) Position() checkpoint.Position {
+	return checkpoint.At(r.SequenceNumber, r.SubSequenceNumber, r.ApproximateArrivalTimestamp)
+}
+
+// Clone returns a copy of r whose Data is its own.
+func (r Record) Clone() Record {
+	r.Data = bytes.Clone(r.Data)
+	return r
+}

@@ -1,0 +1,101 @@
+package kcl
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// Source is a stream as a worker needs it: package kinesissource implements it
+// on Kinesis. It is safe for concurrent use.
+type Source interface {
+	// ListShards returns every shard of the stream that still has records or
+	// is open, from all pages of the listing.
+	//
+	// Errors: ErrStreamNotFound, ErrAccessDenied: as their name says. Any
+	// other error may pass: try again later.
+	ListShards(ctx context.Context) (ShardList, error)
+
+	// Open returns a reader of the shard that begins at from: at the record
+	// itself if from is the place of one (AT_SEQUENCE_NUMBER), at the oldest
+	// for TRIM_HORIZON, at the instant from.Arrival for AT_TIMESTAMP and for
+	// LATEST with an Arrival, and at the tip for a LATEST without one. It does
+	// no I/O.
+	Open(shardID string, from checkpoint.Position) ShardReader
+}
+
+// ShardList is what ListShards saw.
+type ShardList struct {
+	Shards []Shard
+	At     time.Time // the service's clock when it answered; zero if unknown
+}
+
+// Shard is one shard of the stream.
+type Shard struct {
+	ID                     string
+	ParentIDs              []string // one after a split, two after a merge; parents may be gone already
+	Range                  lease.HashRange
+	StartingSequenceNumber string
+	EndingSequenceNumber   string // "" while the shard is open
+}
+
+// ShardReader reads one shard, in order. One goroutine owns it; there is
+// nothing to close.
+type ShardReader interface {
+	// Next returns the next page, which may have no records. It makes one
+	// successful call of the service, waits as long as the service's limits
+	// and the poll interval ask for, and rides out throttling and expired
+	// iterators by itself.
+	//
+	// Errors: context.Cause(ctx) when ctx is done. ErrTrimmed if the record
+	// at which reading began is no longer there: open another reader.
+	// ErrShardNotFound, ErrStreamNotFound, ErrAccessDenied as their names say.
+	// After any other error call Next again, after a while: nothing was
+	// skipped.
+	Next(ctx context.Context) (Page, error)
+}
+
+// Page is one answer of the service.
+type Page struct {
+	Records []Record // as put: aggregated records are not split yet
+
+	// Release, if not nil, is called once when nothing uses Records' data any
+	// more.
+	Release func()
+
+	BehindLatest time.Duration // MillisBehindLatest
+	At           time.Time     // the service's clock when it answered; zero if unknown
+
+	// End says that the shard has no more records after these. Children are
+	// the shards that follow it; empty if the stream is gone.
+	End      bool
+	Children []Shard
+}
+
+// Bytes returns the size of the page's data.
+func (p Page) Bytes() (n int64) {
+	for i := range p.Records {
+		n += int64(len(p.Records[i].Data))
+	}
+	return n
+}
+
+var (
+	// ErrStreamNotFound means that the stream does not exist, or not any more.
+	ErrStreamNotFound = errors.New("stream not found")
+
+	// ErrShardNotFound means that the stream has no such shard: its records
+	// have all expired, or the lease belongs to another stream.
+	ErrShardNotFound = errors.New("shard not found")
+
+	// ErrAccessDenied means that the service refused the credentials or that
+	// they do not permit the operation; the text names it.
+	ErrAccessDenied = errors.New("access denied")
+
+	// ErrTrimmed means that the record at which reading was to begin has
+	// expired: it is older than the stream's retention period.
+	ErrTrimmed = errors.New("record at the checkpoint has expired")
+)

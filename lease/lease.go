@@ -1,0 +1,113 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Lease is one row of the lease table, the right to process one shard, as it
+// was read: an immutable value. Its slices and what Pending points to are
+// shared and never written. To pass a Lease to a Store is to claim that the
+// row still has its counter; the Store checks.
+type Lease struct {
+	Key        string // the shard ID; attribute leaseKey
+	Owner      string // a worker ID; "" when no one holds it: then leaseOwner is absent
+	Counter    int64  // the fence: every write that asserts or moves ownership adds one; leaseCounter
+	Checkpoint checkpoint.Position
+
+	// Pending is the prepared checkpoint, nil if there is none; attributes
+	// pendingCheckpoint, pendingCheckpointSubSequenceNumber and
+	// pendingCheckpointState.
+	Pending *checkpoint.Prepared
+
+	// OwnerSwitches counts the owners since the last checkpoint, so that a
+	// record that stops every worker can be seen; attribute
+	// ownerSwitchesSinceCheckpoint.
+	OwnerSwitches int64
+
+	Parents  []string  // shard IDs, at most two; parentShardId
+	Children []string  // shard IDs, known after the shard ended; childShardIds
+	Range    HashRange // startingHashKey, endingHashKey
+
+	// CheckpointOwner is who still processes the shard during a hand-off of
+	// KCL 3.x; "" in a 2.x table; attribute checkpointOwner.
+	CheckpointOwner string
+
+	// ThroughputKBps is KCL 3.x's estimate; 0 if absent; throughputKBps.
+	ThroughputKBps float64
+
+	// Instance tells apart two processes with one worker ID, and a worker of
+	// this package from a Java one. It is "" unless the present owner wrote it.
+	Instance string
+
+	// FailoverTime is what the present owner says it lives by; 0 if the owner
+	// did not say (a Java worker).
+	FailoverTime time.Duration
+}
+
+// HashRange is the part of the hash key space that a shard serves: decimal
+// numbers in 0..2^128-1, both inclusive. The zero value is unknown.
+type HashRange struct{ Start, End string }
+
+// IsZero reports whether the range is unknown.
+func (r HashRange) IsZero() bool { return r == HashRange{} }
+
+// Finished reports whether every record of the shard is done.
+func (l Lease) Finished() bool { return l.Checkpoint.IsShardEnd() }
+
+// HeldBy reports whether worker may act on l: during a hand-off that is the
+// old owner.
+func (l Lease) HeldBy(worker string) bool {
+	if l.CheckpointOwner != "" {
+		return l.CheckpointOwner == worker
+	}
+	return l.Owner == worker
+}
+
+// Claim is who takes a lease.
+type Claim struct {
+	Owner        string        // the worker ID
+	Instance     string        // unique to the process's worker, never reused
+	FailoverTime time.Duration // how long the lease lives unrenewed
+}
+
+var (
+	// ErrLost means that the row is no longer what the caller passed: another
+	// worker took, evicted or deleted it, or the trust in it ran out. It is
+	// final for that holding: a retry cannot help, the holder must stop.
+	ErrLost = errors.New("lease lost")
+
+	// ErrExists is returned by Create when the key already has a row.
+	ErrExists = errors.New("lease already exists")
+
+	// ErrNotFound is returned by Get when the key has no row.
+	ErrNotFound = errors.New("no such lease")
+
+	// ErrThrottled means that the table refused the request for lack of
+	// capacity. Nothing was written. Back off and retry.
+	ErrThrottled = errors.New("lease table throttled")
+
+	// ErrInvalidState means that the table cannot be used as it is: missing,
+	// of another shape, spoken to in a protocol we do not speak, or access is
+	// denied. A retry cannot help until someone changes that.
+	ErrInvalidState = errors.New("lease table unusable")
+)
+
+// LostError is the ErrLost that says what the row holds now.
+type LostError struct {
+	Key string
+	Now *Lease // nil: the row is gone, or was not read
+}
+
+func (e *LostError) Error() string {
+	if e.Now == nil {
+		return fmt.Sprintf("lease %s lost", e.Key)
+	}
+	return fmt.Sprintf("lease %s lost: now owner %q, counter %d", e.Key, e.Now.Owner, e.Now.Counter)
+}
+
+// Is makes errors.Is(err, ErrLost) true.
+func (e *LostError) Is(target error) bool { return target == ErrLost }

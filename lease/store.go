@@ -1,0 +1,84 @@
+package lease
+
+import (
+	"context"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Store is what taking and holding leases needs of a lease table. Each method
+// but List and Get writes one row, once, on a condition. "held" means that the
+// row has the Counter, the Owner and no CheckpointOwner, or during a hand-off
+// the CheckpointOwner, of the value passed.
+//
+//	method      writes if the row        and sets
+//	Take        has the counter of seen  owner, instance, failover time; counter+1; switches+1 if seen had another owner; removes checkpointOwner
+//	Renew       is held                  counter+1
+//	Checkpoint  is held                  checkpoint and its timestamp (absent if unknown), switches 0, counter+1; removes the pending checkpoint
+//	Prepare     is held                  the pending checkpoint, counter+1; checkpoint and switches stay
+//	Release     is held                  removes owner, instance and failover time; counter+1; all else stays, the pending checkpoint too
+//
+// A write that succeeds returns the new row. If the condition fails the row
+// stays as it is and the error is ErrLost, unless the row shows that this very
+// write happened before: counter+1, and owner, instance and each attribute the
+// write sets as it would set them. Then it succeeds and returns that row. So
+// every write may be repeated with the same arguments.
+//
+// Errors: ErrLost, final. ErrThrottled, nothing was written by this call.
+// ErrInvalidState, nothing was written and trying again is no use now. After
+// any other error the outcome is unknown: repeat the same write before any
+// other one of that row.
+//
+// A Store is safe for concurrent use. Unknown attributes of a row survive every
+// write. leasetest.Run checks all of the above.
+// Source: KCL DynamoDBLeaseRefresher, DynamoDBLeaseSerializer.
+type Store interface {
+	// List returns every lease, in no order, from all pages of the table. It
+	// is not a snapshot, and it may miss the newest rows and writes. Rows that
+	// are not leases are skipped and counted.
+	List(ctx context.Context) ([]Lease, error)
+
+	// Get reads one row, consistently. ErrNotFound if there is none.
+	Get(ctx context.Context, key string) (Lease, error)
+
+	Take(ctx context.Context, seen Lease, by Claim) (Lease, error)
+	Renew(ctx context.Context, held Lease) (Lease, error)
+	Checkpoint(ctx context.Context, held Lease, at checkpoint.Position) (Lease, error)
+	Prepare(ctx context.Context, held Lease, p checkpoint.Prepared) (Lease, error)
+	Release(ctx context.Context, held Lease) (Lease, error)
+}
+
+// Registry is what shard sync and clean-up need of a lease table. Its methods
+// never change who holds a lease, and the counter of a row only by removing it.
+//
+//	method       writes if                                and does
+//	Create       there is no row                          puts the row: counter 0, switches 0, no owner
+//	CreateChild  parent is held, and child has no row     puts the child's row, in one transaction with the check of the parent's
+//	Annotate     there is a row                           sets the children, or the hash range, or both, as given
+//	Delete       the row is finished, has seen's counter  removes it
+//
+// Errors: as Store's. Create returns ErrExists if there is a row. CreateChild
+// returns nil if the child has a row, whoever made it, and ErrLost if parent is
+// not held. Annotate returns ErrNotFound and Delete ErrLost if the row is not
+// as told; Delete succeeds if the row is gone.
+type Registry interface {
+	Create(ctx context.Context, l Lease) error
+	CreateChild(ctx context.Context, parent, child Lease) error
+	Annotate(ctx context.Context, key string, children []string, r HashRange) error
+	Delete(ctx context.Context, seen Lease) error
+}
+
+// Table is a whole lease table.
+type Table interface {
+	Store
+	Registry
+
+	// Ensure makes the table usable: it creates the table if there is none and
+	// waits until it is ready, checks its shape, and finds out which protocol
+	// the fleet speaks. It may be called again at any time to find that out
+	// anew; it then costs one small read or two.
+	//
+	// Errors: ErrInvalidState if the table has another shape, or belongs to a
+	// fleet whose protocol is not spoken here; the text says what was found.
+	Ensure(ctx context.Context) error
+}
