@@ -48,6 +48,19 @@ func (c *Checkpointer) Delivered(at Position) {
 	}
 }
 
+// Retract notes that what was delivered after at was not accepted, so that
+// Checkpoint does not count it as done. The library calls it after a call of
+// the processor that failed.
+func (c *Checkpointer) Retract(at Position) {
+	if c.delivered.IsShardEnd() {
+		return
+	}
+	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
+		at = c.last
+	}
+	c.delivered = at
+}
+
 // EndShard notes that the shard has no more records, so that Checkpoint
 // writes SHARD_END. The library calls it, before ShardEnded.
 func (c *Checkpointer) EndShard() {

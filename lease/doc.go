@@ -1,3 +1,81 @@
 // Package lease lets workers share the shards of a stream through a table in
-// which each row is the right to process one shard.
+// which each row is the right to process one shard. The table is the Java
+// KCL's, and Java workers of KCL 1.x and 2.x may share it.
+//
+// # The parts
+//
+//	Store, Registry   the table, one conditional write at a time (leasedynamo; Mem is the model)
+//	Observer          which leases are free, told from counters that do not move  (pure)
+//	Plan              which of them to take, which of ours to give up             (pure)
+//	Held              one lease that we hold: its renewals, its writes, the trust in it
+//	Coordinator       the loop that reads, decides and acts
+//
+// # What the table decides and what the clock decides
+//
+// The table is the only authority on who holds a lease. Every write of a row
+// is conditional on its counter and moves the counter, so of two workers that
+// race one gets [ErrLost]. That is the fence: whatever a clock does, a worker
+// that has lost its lease cannot write a checkpoint.
+//
+// The fence stops writes; it does not stop a worker from calling its
+// processor. For that, local time decides how long we trust what the table
+// last said. Only durations measured on one machine are used, never another's
+// timestamp, so skew between machines does not matter at all.
+//
+//	holder    trusts its lease until   s + F − m    s: start of the first try of its last write that succeeded
+//	observer  takes it not before      r + F        r: end of the read in which it first saw that counter
+//
+// F is the failover time and m the margin, a tenth of F. The write that set
+// the counter happened after s and before r, so s < r, and trust ends at least
+// m before the lease can be taken, as long as the two clocks' rates differ by
+// less than m/F. The larger F of the two counts: each row says its owner's.
+//
+// Why the start of the first try: the answer of a try may be lost although the
+// write happened. Its repeat then succeeds without moving the counter, and
+// observers count from the first.
+//
+// Trust ends by a timer and not by the next renewal, and it is asked for again
+// right before each call of a processor, each side effect and each write. The
+// clock counts the time that the machine was suspended, where the system tells
+// (Linux). A process that is stopped between the question and the act cannot
+// know: there the fence alone holds, and what a processor does outside the
+// table needs a fence of its own (package processors has one for S3).
+//
+// # One writer per row
+//
+// All writes of one held lease, renewals and checkpoints alike, pass one after
+// another through its [Held]. A write whose outcome is unknown (a timeout, a
+// cut connection, a 5xx) is in doubt. It blocks every other write of that row
+// and is repeated, identically, until its outcome is known or trust has ended;
+// throttled tries in between change nothing about the doubt. A repeat finds its
+// own write in the row only if owner, instance, counter and every attribute
+// that it sets match. The instance is drawn at random for each worker that is
+// made, so that a process with the same worker ID is not taken for us.
+//
+// A checkpoint counts as a renewal. A slow checkpoint delays renewals, but a
+// renewal that could not begin before trust ended would not have helped.
+//
+// # How leases move
+//
+// A lease that nobody owns is free at once; one whose counter has not moved for
+// F is free too, also if its owner has our own worker ID. Among workers of this
+// package leases move by release: the owner with more than its share gives the
+// surplus up after the running call. Only a worker that holds nothing, and so
+// is invisible to the others, steals one. Java workers do not release, so from
+// them we steal as they do. The victim of a theft learns of it at its next
+// write, and trusts its lease until then: the thief therefore calls no
+// processor before F has passed.
+//
+// A lease whose parents have not ended is not taken. Finished leases are not
+// load; they are released at once and deleted when their children have begun.
+//
+// # Non-obvious
+//
+//   - A child lease is created in one transaction with a check that its parent
+//     is held. Without that, a worker that was stopped after it read the table
+//     could create again a child that others have finished and deleted: its
+//     records would be delivered twice.
+//   - List is eventually consistent. What it does not show is not gone: parents
+//     are read again, consistently, before a child's first record is delivered.
+//   - Release leaves the pending checkpoint: the successor needs it.
 package lease

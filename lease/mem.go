@@ -1,0 +1,341 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Mem is a Table in memory: the model that other tables are tested against.
+// The zero value is an empty table. It keeps times to the millisecond, as the
+// real one does.
+type Mem struct {
+	// Fault, if set, is called before (applied false) and after (applied true)
+	// each write, on the caller's goroutine; the caller gets its error. It may
+	// also sleep: a slow network. An error from the second call is a lost
+	// answer: the write has happened and the caller cannot know it. A write
+	// whose condition fails has no second call.
+	//
+	// op is take, renew, checkpoint, prepare, release, create, createChild,
+	// annotate or delete; key is the row that is written.
+	Fault func(ctx context.Context, op, key string, applied bool) error
+
+	mu   sync.Mutex // guards rows; not held while Fault runs
+	rows map[string]Lease
+}
+
+var _ Table = (*Mem)(nil)
+
+// Ensure implements Table; a Mem is always ready.
+func (m *Mem) Ensure(context.Context) error { return nil }
+
+// Put makes l the row of its key as it is, on no condition: what a Java worker
+// or an operator did. Fault is not called.
+func (m *Mem) Put(l Lease) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set(l)
+}
+
+// List implements Store; the rows are in the order of their keys.
+func (m *Mem) List(ctx context.Context) ([]Lease, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("listing leases: %w", context.Cause(ctx))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]Lease, 0, len(m.rows))
+	for _, key := range slices.Sorted(maps.Keys(m.rows)) {
+		out = append(out, copyOf(m.rows[key]))
+	}
+	return out, nil
+}
+
+// Get implements Store.
+func (m *Mem) Get(ctx context.Context, key string) (Lease, error) {
+	if ctx.Err() != nil {
+		return Lease{}, fmt.Errorf("getting lease %s: %w", key, context.Cause(ctx))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	row, ok := m.rows[key]
+	if !ok {
+		return Lease{}, fmt.Errorf("getting lease %s: %w", key, ErrNotFound)
+	}
+	return copyOf(row), nil
+}
+
+// Take implements Store.
+func (m *Mem) Take(ctx context.Context, seen Lease, by Claim) (Lease, error) {
+	if by.Owner == "" || by.Instance == "" || strings.Contains(by.Instance, "/") {
+		return Lease{}, fmt.Errorf("taking lease %s: %w: a claim needs an owner, and an instance without a slash", seen.Key, ErrInvalidState)
+	}
+	return m.update(ctx, "take", seen.Key, update{
+		allowed: func(row Lease) bool { return row.Counter == seen.Counter },
+		set: func(row Lease) Lease {
+			row.Owner, row.Instance, row.FailoverTime = by.Owner, by.Instance, by.FailoverTime.Truncate(time.Millisecond)
+			if seen.Owner != "" && seen.Owner != by.Owner {
+				row.OwnerSwitches = seen.OwnerSwitches + 1
+			}
+			row.CheckpointOwner = ""
+			row.Counter = seen.Counter + 1
+			return row
+		},
+	})
+}
+
+// Renew implements Store.
+func (m *Mem) Renew(ctx context.Context, held Lease) (Lease, error) {
+	return m.updateHeld(ctx, "renew", held, func(row Lease) Lease { return row })
+}
+
+// Checkpoint implements Store.
+func (m *Mem) Checkpoint(ctx context.Context, held Lease, at checkpoint.Position) (Lease, error) {
+	if err := at.Validate(); err != nil {
+		return Lease{}, fmt.Errorf("checkpointing lease %s: %w: %w", held.Key, ErrInvalidState, err)
+	}
+	return m.updateHeld(ctx, "checkpoint", held, func(row Lease) Lease {
+		row.Checkpoint, row.OwnerSwitches, row.Pending = inMillis(at), 0, nil
+		return row
+	})
+}
+
+// Prepare implements Store.
+func (m *Mem) Prepare(ctx context.Context, held Lease, p checkpoint.Prepared) (Lease, error) {
+	if err := p.At.Validate(); err != nil {
+		return Lease{}, fmt.Errorf("preparing a checkpoint of lease %s: %w: %w", held.Key, ErrInvalidState, err)
+	}
+	return m.updateHeld(ctx, "prepare", held, func(row Lease) Lease {
+		row.Pending = copyOf(Lease{Pending: &p}).Pending
+		return row
+	})
+}
+
+// Release implements Store. In a hand-off it ends the hand-off: the owner that
+// the lease was promised to keeps it.
+func (m *Mem) Release(ctx context.Context, held Lease) (Lease, error) {
+	return m.update(ctx, "release", held.Key, update{
+		allowed: heldIn(held),
+		set: func(row Lease) Lease {
+			if held.CheckpointOwner == "" {
+				row.Owner = ""
+			}
+			row.CheckpointOwner, row.Instance, row.FailoverTime = "", "", 0
+			row.Counter = held.Counter + 1
+			return row
+		},
+	})
+}
+
+// Create implements Registry.
+func (m *Mem) Create(ctx context.Context, l Lease) error {
+	if err := creatable(l); err != nil {
+		return fmt.Errorf("creating lease %s: %w", l.Key, err)
+	}
+	return m.write(ctx, "create", l.Key, func() error {
+		if _, ok := m.rows[l.Key]; ok {
+			return fmt.Errorf("creating lease %s: %w", l.Key, ErrExists)
+		}
+		m.set(fresh(l))
+		return nil
+	})
+}
+
+// CreateChild implements Registry.
+func (m *Mem) CreateChild(ctx context.Context, parent, child Lease) error {
+	if err := creatable(child); err != nil {
+		return fmt.Errorf("creating lease %s, child of %s: %w", child.Key, parent.Key, err)
+	}
+	return m.write(ctx, "createChild", child.Key, func() error {
+		row, ok := m.rows[parent.Key]
+		if !ok || !heldIn(parent)(row) {
+			return m.lost(parent.Key)
+		}
+		if _, ok := m.rows[child.Key]; !ok {
+			m.set(fresh(child))
+		}
+		return nil
+	})
+}
+
+// Annotate implements Registry.
+func (m *Mem) Annotate(ctx context.Context, key string, children []string, r HashRange) error {
+	return m.write(ctx, "annotate", key, func() error {
+		row, ok := m.rows[key]
+		if !ok {
+			return fmt.Errorf("annotating lease %s: %w", key, ErrNotFound)
+		}
+		if len(children) > 0 {
+			row.Children = children
+		}
+		if !r.IsZero() {
+			row.Range = r
+		}
+		m.set(row)
+		return nil
+	})
+}
+
+// Delete implements Registry.
+func (m *Mem) Delete(ctx context.Context, seen Lease) error {
+	return m.write(ctx, "delete", seen.Key, func() error {
+		row, ok := m.rows[seen.Key]
+		if ok && (!row.Finished() || row.Counter != seen.Counter) {
+			return m.lost(seen.Key)
+		}
+		delete(m.rows, seen.Key)
+		return nil
+	})
+}
+
+// update is a conditional write of a row. set is given the row and changes no
+// more than what the write sets; doing it twice is doing it once.
+type update struct {
+	allowed func(row Lease) bool
+	stays   func(row Lease) bool // what set does not set but the writer's own row has; nil: nothing
+	set     func(row Lease) Lease
+}
+
+// updateHeld makes a write that only who holds the lease may make, and that
+// leaves it held.
+func (m *Mem) updateHeld(ctx context.Context, op string, held Lease, set func(Lease) Lease) (Lease, error) {
+	return m.update(ctx, op, held.Key, update{
+		allowed: heldIn(held),
+		stays: func(row Lease) bool {
+			return row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
+		},
+		set: func(row Lease) Lease {
+			row = set(row)
+			row.Counter = held.Counter + 1
+			return row
+		},
+	})
+}
+
+// heldIn returns the condition that a row is held as the value says.
+func heldIn(held Lease) func(Lease) bool {
+	return func(row Lease) bool {
+		if row.Counter != held.Counter || row.CheckpointOwner != held.CheckpointOwner {
+			return false
+		}
+		return held.CheckpointOwner != "" || held.Owner != "" && row.Owner == held.Owner
+	}
+}
+
+func (m *Mem) update(ctx context.Context, op, key string, u update) (Lease, error) {
+	var row Lease
+	err := m.write(ctx, op, key, func() error {
+		old, ok := m.rows[key]
+		if !ok {
+			return m.lost(key)
+		}
+		row = u.set(copyOf(old))
+		// A row that the write would not change is the one it left before.
+		happened := (u.stays == nil || u.stays(old)) && reflect.DeepEqual(row, old)
+		if !u.allowed(old) && !happened {
+			return m.lost(key)
+		}
+		m.set(row)
+		row = copyOf(m.rows[key])
+		return nil
+	})
+	if err != nil {
+		return Lease{}, err
+	}
+	return row, nil
+}
+
+// write runs f under the lock, between the two calls of Fault.
+func (m *Mem) write(ctx context.Context, op, key string, f func() error) error {
+	fault := m.Fault
+	if fault == nil {
+		fault = func(context.Context, string, string, bool) error { return nil }
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := fault(ctx, op, key, false); err != nil {
+		return err
+	}
+	if err := m.locked(f); err != nil {
+		return err
+	}
+	if err := fault(ctx, op, key, true); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (m *Mem) locked(f func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return f()
+}
+
+func (m *Mem) set(l Lease) {
+	if m.rows == nil {
+		m.rows = make(map[string]Lease)
+	}
+	m.rows[l.Key] = copyOf(l)
+}
+
+func (m *Mem) lost(key string) error {
+	row, ok := m.rows[key]
+	if !ok {
+		return &LostError{Key: key}
+	}
+	row = copyOf(row)
+	return &LostError{Key: key, Now: &row}
+}
+
+// creatable returns an error that is ErrInvalidState if no table can hold l.
+func creatable(l Lease) error {
+	switch err := l.Checkpoint.Validate(); {
+	case l.Key == "":
+		return fmt.Errorf("%w: a lease needs a key", ErrInvalidState)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrInvalidState, err)
+	case (l.Range.Start == "") != (l.Range.End == ""):
+		return fmt.Errorf("%w: %w", ErrInvalidState, errors.New("a hash range needs both ends"))
+	}
+	return nil
+}
+
+// fresh returns l as a new row: nobody has owned it.
+func fresh(l Lease) Lease {
+	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches = "", "", 0, "", 0, 0
+	return l
+}
+
+// copyOf returns l as a table keeps it: it shares nothing with l, what is empty
+// is absent, and times are in milliseconds.
+func copyOf(l Lease) Lease {
+	l.Parents, l.Children = present(l.Parents), present(l.Children)
+	l.Checkpoint = inMillis(l.Checkpoint)
+	if l.Pending != nil {
+		l.Pending = &checkpoint.Prepared{At: l.Pending.At, State: present(l.Pending.State)}
+	}
+	return l
+}
+
+func present[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return slices.Clone(s)
+}
+
+func inMillis(p checkpoint.Position) checkpoint.Position {
+	if !p.Arrival.IsZero() {
+		p.Arrival = time.UnixMilli(p.Arrival.UnixMilli()).UTC()
+	}
+	return p
+}
