@@ -1,0 +1,313 @@
+// Package shardsync decides which leases a stream needs: from its shards and
+// the leases that there are, which to create, complete and delete. It is pure.
+//
+// Every worker runs it, so what it decides must be safe to do twice and by
+// several at once: creations are create-if-absent, deletions are conditional.
+package shardsync
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// Shard is a shard as the stream lists it; its fields are those of kcl.Shard.
+type Shard struct {
+	ID                     string
+	ParentIDs              []string
+	Range                  lease.HashRange
+	StartingSequenceNumber string
+	EndingSequenceNumber   string
+}
+
+func (s Shard) open() bool { return s.EndingSequenceNumber == "" }
+
+// Actions is what to do so that every record of the stream has a lease.
+type Actions struct {
+	// Create are leases to create where there is none, oldest shard first.
+	Create []lease.Lease
+
+	// Repair are children of finished leases that have no lease: each is to be
+	// created in one transaction with a check that its parent is unchanged.
+	Repair []Child
+
+	// Annotate are leases that lack their hash range.
+	Annotate []lease.Lease
+
+	// Delete are finished leases that nobody needs any more.
+	Delete []lease.Lease
+}
+
+// Child is a lease to create and a parent of it as it was read.
+type Child struct{ Parent, Lease lease.Lease }
+
+// Plan decides. initial is where a shard that has no history in the table is
+// read from: TRIM_HORIZON, or LATEST or AT_TIMESTAMP with the instant.
+//
+// Source: KCL HierarchicalShardSyncer, LeaseCleanupManager.
+func Plan(shards []Shard, leases []lease.Lease, initial checkpoint.Position) Actions {
+	p := newPlanner(shards, leases, initial)
+	for _, s := range p.sorted {
+		if s.open() {
+			p.need(s)
+		}
+	}
+	return Actions{
+		Create:   p.created(),
+		Repair:   p.repair,
+		Annotate: p.annotate(),
+		Delete:   p.deletable(),
+	}
+}
+
+// Children returns the leases of a shard's children, for who holds its lease.
+// They begin at TRIM_HORIZON whatever the initial position: their records
+// follow those of the parent.
+func Children(children []Shard) []lease.Lease {
+	out := make([]lease.Lease, 0, len(children))
+	for _, s := range children {
+		out = append(out, newLease(s, checkpoint.Sentinel(checkpoint.TrimHorizon)))
+	}
+	return out
+}
+
+// Check returns an error unless the listing is whole: its open shards cover
+// every hash key once. A listing that raced a reshard does not; it must not be
+// acted on.
+func Check(shards []Shard) error {
+	type span struct{ start, end *big.Int }
+	var spans []span
+	for _, s := range shards {
+		if !s.open() {
+			continue
+		}
+		start, ok1 := new(big.Int).SetString(s.Range.Start, 10)
+		end, ok2 := new(big.Int).SetString(s.Range.End, 10)
+		if !ok1 || !ok2 {
+			return fmt.Errorf("shard %s has the hash range %q to %q", s.ID, s.Range.Start, s.Range.End)
+		}
+		spans = append(spans, span{start, end})
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.start.Cmp(b.start) })
+	next, one := new(big.Int), big.NewInt(1)
+	for _, s := range spans {
+		if s.start.Cmp(next) != 0 {
+			return fmt.Errorf("the open shards leave or share the hash keys between %v and %v", next, s.start)
+		}
+		next = new(big.Int).Add(s.end, one)
+	}
+	if next.Cmp(new(big.Int).Lsh(one, 128)) != 0 {
+		return fmt.Errorf("the open shards end at the hash key %v", next)
+	}
+	return nil
+}
+
+// Foreign returns an error if the leases cannot be those of this stream: a
+// checkpoint lies outside its shard, or an unfinished lease names a shard that
+// the stream has not had yet. Two applications that share a table by mistake
+// would otherwise overwrite each other's checkpoints.
+func Foreign(shards []Shard, leases []lease.Lease) error {
+	byID := make(map[string]Shard, len(shards))
+	newest := ""
+	for _, s := range shards {
+		byID[s.ID] = s
+		newest = max(newest, s.ID)
+	}
+	for _, l := range leases {
+		s, listed := byID[l.Key]
+		if !listed && !l.Finished() && l.Key > newest {
+			return fmt.Errorf("lease %s is of a shard that the stream does not have", l.Key)
+		}
+		if listed && outside(l.Checkpoint.ExtendedSequenceNumber, s) {
+			return fmt.Errorf("lease %s has the checkpoint %v, which is not within its shard (%s to %s)",
+				l.Key, l.Checkpoint, s.StartingSequenceNumber, cmp.Or(s.EndingSequenceNumber, "open"))
+		}
+	}
+	return nil
+}
+
+func outside(at checkpoint.ExtendedSequenceNumber, s Shard) bool {
+	if !at.IsRecord() || s.StartingSequenceNumber == "" {
+		return false
+	}
+	if checkpoint.CompareDecimal(at.SequenceNumber, s.StartingSequenceNumber) < 0 {
+		return true
+	}
+	// Some servers report an ending number below the starting one.
+	return !s.open() && checkpoint.CompareDecimal(s.EndingSequenceNumber, s.StartingSequenceNumber) > 0 &&
+		checkpoint.CompareDecimal(at.SequenceNumber, s.EndingSequenceNumber) > 0
+}
+
+// planner holds what Plan looks things up in.
+type planner struct {
+	initial checkpoint.Position
+	sorted  []Shard // by starting sequence number: parents before children
+	shards  map[string]Shard
+	leases  map[string]lease.Lease
+	create  map[string]lease.Lease
+	repair  []Child
+	visited map[string]bool
+	covered map[string]bool // memo of hasHistory
+}
+
+func newPlanner(shards []Shard, leases []lease.Lease, initial checkpoint.Position) *planner {
+	p := &planner{
+		initial: initial,
+		shards:  make(map[string]Shard, len(shards)), leases: make(map[string]lease.Lease, len(leases)),
+		create: make(map[string]lease.Lease), visited: make(map[string]bool), covered: make(map[string]bool),
+	}
+	for _, s := range shards {
+		p.shards[s.ID] = s
+	}
+	for _, l := range leases {
+		p.leases[l.Key] = l
+	}
+	p.sorted = slices.SortedFunc(maps.Values(p.shards), func(a, b Shard) int {
+		return cmp.Or(checkpoint.CompareDecimal(a.StartingSequenceNumber, b.StartingSequenceNumber), cmp.Compare(a.ID, b.ID))
+	})
+	return p
+}
+
+// need makes sure that s is read: by a lease of its own, or by one of an
+// ancestor, whose holder creates the leases of the children at its end.
+func (p *planner) need(s Shard) {
+	if p.visited[s.ID] {
+		return
+	}
+	p.visited[s.ID] = true
+	parents := p.parents(s)
+	if l, ok := p.leases[s.ID]; ok {
+		p.completeMerge(l, parents)
+		return
+	}
+	if slices.ContainsFunc(parents, func(q Shard) bool { return p.hasHistory(q) }) {
+		p.continueFrom(s, parents)
+		return
+	}
+	if p.initial.SequenceNumber == checkpoint.Latest || len(parents) == 0 {
+		p.create[s.ID] = newLease(s, p.initial)
+		return
+	}
+	for _, q := range parents {
+		p.need(q)
+	}
+}
+
+// continueFrom is need of a shard with a parent that is, or was, being read.
+func (p *planner) continueFrom(s Shard, parents []Shard) {
+	repaired := false
+	for _, q := range parents {
+		l, ok := p.leases[q.ID]
+		if !ok {
+			p.needParent(q)
+		} else if l.Finished() && !repaired {
+			// Its holder ended before it had created this child.
+			repaired = true
+			p.repair = append(p.repair, Child{Parent: l, Lease: Children([]Shard{s})[0]})
+		}
+	}
+}
+
+// completeMerge makes sure that both parents of a merged shard are read, if one
+// of them ended and created the lease l of their child, which has not begun.
+// Had both had leases, the other's would still be there: a finished lease is
+// kept until its children have begun.
+func (p *planner) completeMerge(l lease.Lease, parents []Shard) {
+	if l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
+		return
+	}
+	_, first := p.leases[parents[0].ID]
+	_, second := p.leases[parents[1].ID]
+	switch {
+	case first && !second:
+		p.needParent(parents[1])
+	case second && !first:
+		p.needParent(parents[0])
+	}
+}
+
+// needParent makes sure that q is read, a parent without a lease of a shard
+// whose other parent has one.
+func (p *planner) needParent(q Shard) {
+	if p.initial.SequenceNumber == checkpoint.Latest && !p.hasHistory(q) {
+		p.create[q.ID] = newLease(q, p.initial)
+		return
+	}
+	p.need(q)
+}
+
+// hasHistory reports whether s or one of its ancestors has a lease.
+func (p *planner) hasHistory(s Shard) bool {
+	if _, ok := p.leases[s.ID]; ok {
+		return true
+	}
+	known, ok := p.covered[s.ID]
+	if !ok {
+		known = slices.ContainsFunc(p.parents(s), p.hasHistory)
+		p.covered[s.ID] = known
+	}
+	return known
+}
+
+// parents returns the parents of s that the stream still lists.
+func (p *planner) parents(s Shard) []Shard {
+	var out []Shard
+	for _, id := range s.ParentIDs {
+		if q, ok := p.shards[id]; ok {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func (p *planner) created() []lease.Lease {
+	var out []lease.Lease
+	for _, s := range p.sorted {
+		if l, ok := p.create[s.ID]; ok {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (p *planner) annotate() []lease.Lease {
+	var out []lease.Lease
+	for _, s := range p.sorted {
+		if l, ok := p.leases[s.ID]; ok && l.Range.IsZero() && !s.Range.IsZero() {
+			l.Range = s.Range
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// deletable returns the finished leases whose children have all begun and
+// which have no parent's lease any more, and those whose shard has expired.
+func (p *planner) deletable() []lease.Lease {
+	var out []lease.Lease
+	for _, key := range slices.Sorted(maps.Keys(p.leases)) {
+		l := p.leases[key]
+		if !l.Finished() || slices.ContainsFunc(l.Parents, func(q string) bool { _, ok := p.leases[q]; return ok }) {
+			continue
+		}
+		_, listed := p.shards[key]
+		if !listed || len(l.Children) > 0 && !slices.ContainsFunc(l.Children, p.notBegun) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (p *planner) notBegun(child string) bool {
+	l, ok := p.leases[child]
+	return !ok || l.Checkpoint.IsSentinel() && !l.Finished()
+}
+
+func newLease(s Shard, at checkpoint.Position) lease.Lease {
+	return lease.Lease{Key: s.ID, Checkpoint: at, Parents: slices.Clone(s.ParentIDs), Range: s.Range}
+}

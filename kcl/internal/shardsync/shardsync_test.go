@@ -1,0 +1,235 @@
+package shardsync_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl/internal/shardsync"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// classic is the shard graph of the Java KCL's documentation: 0-5 at first,
+// then 0+1 are merged to 6 and 2+3 to 7, then 6+7 to 8, and 5 is split into 9
+// and 10. 4, 8, 9 and 10 are open.
+func classic() []shardsync.Shard {
+	shard := func(id, start int, closed bool, parents ...int) shardsync.Shard {
+		s := shardsync.Shard{ID: name(id), StartingSequenceNumber: fmt.Sprint(start*1000 + id)}
+		for _, p := range parents {
+			s.ParentIDs = append(s.ParentIDs, name(p))
+		}
+		if closed {
+			s.EndingSequenceNumber = fmt.Sprint(start*1000 + 999)
+		}
+		return s
+	}
+	return []shardsync.Shard{
+		shard(0, 1, true), shard(1, 1, true), shard(2, 1, true), shard(3, 1, true), shard(4, 1, false), shard(5, 1, true),
+		shard(6, 2, true, 0, 1), shard(7, 2, true, 2, 3), shard(8, 3, false, 6, 7), shard(9, 3, false, 5), shard(10, 3, false, 5),
+	}
+}
+
+func name(id int) string { return fmt.Sprintf("shardId-%012d", id) }
+
+func leases(spec string) []lease.Lease {
+	var out []lease.Lease
+	for _, f := range strings.Fields(spec) {
+		var id int
+		var at string
+		if _, err := fmt.Sscanf(f, "%d:%s", &id, &at); err != nil {
+			at = "5"
+			_, _ = fmt.Sscan(f, &id)
+		}
+		l := lease.Lease{Key: name(id), Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
+		for _, s := range classic() {
+			if s.ID == l.Key {
+				l.Parents = s.ParentIDs
+			}
+			if l.Finished() && slices.Contains(s.ParentIDs, l.Key) {
+				l.Children = append(l.Children, s.ID)
+			}
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func show(ls []lease.Lease) string {
+	var out []string
+	for _, l := range ls {
+		out = append(out, strings.TrimLeft(strings.TrimPrefix(l.Key, "shardId-"), "0")+":"+l.Checkpoint.SequenceNumber)
+	}
+	return strings.ReplaceAll(strings.Join(out, " "), " :", " 0:")
+}
+
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	const th, latest, at = checkpoint.TrimHorizon, checkpoint.Latest, checkpoint.AtTimestamp
+	tests := []struct {
+		name, initial, leases, want, repair string
+	}{
+		{name: "an empty table at LATEST gets the open shards", initial: latest, want: "4:LATEST 8:LATEST 9:LATEST 10:LATEST"},
+		{name: "at TRIM_HORIZON it gets the oldest ones", initial: th, want: ":TRIM_HORIZON 1:TRIM_HORIZON 2:TRIM_HORIZON 3:TRIM_HORIZON 4:TRIM_HORIZON 5:TRIM_HORIZON"},
+		{name: "and so at AT_TIMESTAMP", initial: at, want: ":AT_TIMESTAMP 1:AT_TIMESTAMP 2:AT_TIMESTAMP 3:AT_TIMESTAMP 4:AT_TIMESTAMP 5:AT_TIMESTAMP"},
+		{name: "Java's example at LATEST", initial: latest, leases: "4 5 7", want: "6:LATEST"},
+		{name: "Java's example at TRIM_HORIZON", initial: th, leases: "4 5 7", want: ":TRIM_HORIZON 1:TRIM_HORIZON"},
+		{name: "Java's example at AT_TIMESTAMP", initial: at, leases: "4 5 7", want: ":AT_TIMESTAMP 1:AT_TIMESTAMP"},
+		{name: "a table that covers all shards is left alone", initial: th, leases: "4 8 9 10"},
+		{name: "an unfinished parent creates its children itself", initial: th, leases: "4 6 7 5"},
+		{name: "a child that its finished parent lacks is made", initial: th, leases: "4 8 5:SHARD_END 9", repair: "10:TRIM_HORIZON"},
+		{name: "also through a generation without leases", initial: latest, leases: "4 0:SHARD_END 1:SHARD_END 2 3 9 10", repair: "6:TRIM_HORIZON"},
+		{name: "a merge whose second parent was never read", initial: latest, leases: "4 7:SHARD_END 8:TRIM_HORIZON 9 10", want: "6:LATEST"},
+		{name: "is complete once the child has begun", initial: latest, leases: "4 7:SHARD_END 8:77 9 10"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(tt.initial))
+			if s := show(got.Create); s != tt.want {
+				t.Errorf("creates %q, want %q", s, tt.want)
+			}
+			var repair []lease.Lease
+			for _, c := range got.Repair {
+				repair = append(repair, c.Lease)
+				if !c.Parent.Finished() {
+					t.Errorf("repairs below the unfinished %s", c.Parent.Key)
+				}
+			}
+			if s := show(repair); s != tt.repair {
+				t.Errorf("repairs %q, want %q", s, tt.repair)
+			}
+		})
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, leases, want string }{
+		{"children have begun", "5:SHARD_END 9:77 10:78", "5:SHARD_END"},
+		{"one child has not begun", "5:SHARD_END 9:77 10:TRIM_HORIZON", ""},
+		{"one child has no lease", "5:SHARD_END 9:77", ""},
+		{"a finished child has begun", "0:SHARD_END 1:SHARD_END 6:SHARD_END 8:77", ":SHARD_END 1:SHARD_END"},
+		{"an unfinished lease stays", "5:77 9:77 10:77", ""},
+		{"a finished lease of an expired shard goes", "77:SHARD_END", "77:SHARD_END"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := show(shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+				t.Errorf("deletes %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestConverges lets random subsets of the leases exist and applies the plans
+// until nothing is left to do: then every open shard has a lease or an
+// unfinished ancestor with one, and nothing is created twice.
+func TestConverges(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		initial := checkpoint.Sentinel(rapid.SampledFrom([]string{checkpoint.TrimHorizon, checkpoint.Latest, checkpoint.AtTimestamp}).Draw(t, "initial"))
+		spec := ""
+		for id := range 11 {
+			spec += rapid.SampledFrom([]string{"", fmt.Sprintf(" %d", id), fmt.Sprintf(" %d:SHARD_END", id)}).Draw(t, name(id))
+		}
+		table := leases(spec)
+		for range 8 {
+			a := shardsync.Plan(classic(), table, initial)
+			if len(a.Create)+len(a.Repair) == 0 {
+				break
+			}
+			for _, c := range a.Repair {
+				a.Create = append(a.Create, c.Lease)
+			}
+			for _, l := range a.Create {
+				if slices.ContainsFunc(table, func(m lease.Lease) bool { return m.Key == l.Key }) {
+					t.Fatalf("creates %s again", l.Key)
+				}
+				table = append(table, l)
+			}
+		}
+		for _, s := range classic() {
+			if s.EndingSequenceNumber == "" && !read(s, table) {
+				t.Fatalf("nobody reads %s with %s", s.ID, show(table))
+			}
+		}
+	})
+}
+
+// read reports whether s has a lease, or an ancestor has one that is not
+// finished, whose holder will create those of the descendants.
+func read(s shardsync.Shard, table []lease.Lease) bool {
+	for _, l := range table {
+		if l.Key == s.ID {
+			return true
+		}
+	}
+	for _, q := range classic() {
+		for _, l := range table {
+			if slices.Contains(s.ParentIDs, q.ID) && l.Key == q.ID && !l.Finished() {
+				return true
+			}
+		}
+		if slices.Contains(s.ParentIDs, q.ID) && read(q, table) && !slices.ContainsFunc(table, func(l lease.Lease) bool { return l.Key == q.ID }) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, leases, want string }{
+		{"its own leases", "4:1500 5:1600 8:SHARD_END", ""},
+		{"a checkpoint before its shard", "9:2000", "lease shardId-000000000009 has the checkpoint 2000, which is not within its shard (3009 to open)"},
+		{"a checkpoint after its shard", "5:3000", "lease shardId-000000000005 has the checkpoint 3000, which is not within its shard (1005 to 1999)"},
+		{"a shard that never was", "11:4000", "lease shardId-000000000011 is of a shard that the stream does not have"},
+		{"a finished one says nothing", "11:SHARD_END", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			if err := shardsync.Foreign(classic(), leases(tt.leases)); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	shard := func(start, end, ending string) shardsync.Shard {
+		return shardsync.Shard{ID: "s" + start, Range: lease.HashRange{Start: start, End: end}, EndingSequenceNumber: ending}
+	}
+	const maxKey = "340282366920938463463374607431768211455"
+	tests := []struct {
+		name   string
+		shards []shardsync.Shard
+		ok     bool
+	}{
+		{"one shard", []shardsync.Shard{shard("0", maxKey, "")}, true},
+		{"two shards in any order", []shardsync.Shard{shard("10", maxKey, ""), shard("0", "9", "")}, true},
+		{"closed shards do not count", []shardsync.Shard{shard("0", maxKey, ""), shard("0", "9", "77")}, true},
+		{"a hole", []shardsync.Shard{shard("0", "8", ""), shard("10", maxKey, "")}, false},
+		{"an overlap", []shardsync.Shard{shard("0", "10", ""), shard("10", maxKey, "")}, false},
+		{"an end too early", []shardsync.Shard{shard("0", "10", "")}, false},
+		{"none", nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if err := shardsync.Check(tt.shards); (err == nil) != tt.ok {
+				t.Errorf("Check = %v", err)
+			}
+		})
+	}
+}
