@@ -1,0 +1,267 @@
+package kpl
+
+import (
+	"crypto/md5" //nolint:gosec // the format's checksum; nothing relies on it for security
+	"errors"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const magic = "\xf3\x89\x9a\xc2"
+
+// Field numbers of the messages.
+const (
+	fieldPartitionKeys = 1
+	fieldHashKeys      = 2
+	fieldRecords       = 3
+
+	fieldPartitionKeyIndex = 1
+	fieldHashKeyIndex      = 2
+	fieldData              = 3
+	fieldTags              = 4
+
+	fieldTagKey = 1
+)
+
+// minRecordSize is the size of a Record with its required fields. Asking for it
+// before memory is reserved keeps a hostile producer from multiplying it.
+const minRecordSize = 4
+
+// Why Split takes nothing out of a record's data. With each of them the data
+// is one record, to be delivered as it is; a retry cannot help.
+var (
+	// ErrPlain means that the data does not begin with the magic bytes: it is
+	// no aggregated record at all. All the others do begin with them.
+	ErrPlain = errors.New("no aggregated record")
+
+	// ErrShort means that at most 16 bytes follow the magic.
+	ErrShort = errors.New("aggregated record too short")
+
+	// ErrDigest means that the MD5 does not match.
+	ErrDigest = errors.New("aggregated record with a wrong digest")
+
+	// ErrMalformed means that the protobuf cannot be read, or that a required
+	// field is missing.
+	ErrMalformed = errors.New("aggregated record with malformed content")
+
+	// ErrIndex means that a user record names a key that is not in the table.
+	// The Java KCL delivers the user records before it and loses the rest.
+	ErrIndex = errors.New("aggregated record with an index outside its key table")
+)
+
+// UserRecord is one of the records in an aggregated record.
+type UserRecord struct {
+	PartitionKey string // as put: not checked to be UTF-8
+
+	// ExplicitHashKey is a decimal number if HasExplicitHashKey and the
+	// producer was right.
+	ExplicitHashKey    string
+	HasExplicitHashKey bool
+
+	Data []byte
+}
+
+// IsAggregated reports whether data begins with the magic bytes of an
+// aggregated record. Split may still refuse it.
+func IsAggregated(data []byte) bool {
+	return len(data) >= len(magic) && string(data[:len(magic)]) == magic
+}
+
+// Split appends the user records of an aggregated record to dst, in order: a
+// record's sub-sequence number is its index among those appended. Their Data
+// aliases data; their keys are copies.
+//
+// An aggregated record may have no user record at all; then, as in Java, it
+// appends none and returns no error.
+//
+// Errors: ErrPlain, ErrShort, ErrDigest, ErrMalformed, ErrIndex, never wrapped.
+// Then dst is returned as it was, and data is one record like any other.
+// It allocates nothing unless the digest matches.
+func Split(dst []UserRecord, data []byte) ([]UserRecord, error) {
+	if !IsAggregated(data) {
+		return dst, ErrPlain
+	}
+	content := data[len(magic):]
+	if len(content) <= md5.Size {
+		return dst, ErrShort
+	}
+	end := len(content) - md5.Size
+	if md5.Sum(content[:end]) != [md5.Size]byte(content[end:]) { //nolint:gosec // the format's checksum
+		return dst, ErrDigest
+	}
+	users, err := splitMessage(dst, content[:end])
+	if err != nil {
+		return dst, err
+	}
+	return users, nil
+}
+
+func splitMessage(dst []UserRecord, message []byte) ([]UserRecord, error) {
+	l, err := measure(message)
+	if err != nil {
+		return nil, err
+	}
+	partitionKeys, hashKeys := l.readTables(message)
+	dst = slices.Grow(dst, l.records)
+	for rest := message; len(rest) > 0; {
+		var f field
+		if f, rest, err = next(rest); err != nil {
+			return nil, err
+		}
+		if !f.is(fieldRecords, protowire.BytesType) {
+			continue
+		}
+		u, err := readRecord(f.bytes, partitionKeys, hashKeys)
+		if err != nil {
+			return nil, err
+		}
+		dst = append(dst, u)
+	}
+	return dst, nil
+}
+
+// layout is what a message consists of.
+type layout struct {
+	partitionKeys, hashKeys, records int
+	tablesEnd                        int // where the last field of a table ends
+}
+
+// measure counts the fields of a message. It makes sure that next cannot fail
+// on it.
+func measure(message []byte) (layout, error) {
+	var l layout
+	for rest := message; len(rest) > 0; {
+		var f field
+		var err error
+		if f, rest, err = next(rest); err != nil {
+			return l, err
+		}
+		switch {
+		case f.is(fieldPartitionKeys, protowire.BytesType):
+			l.partitionKeys++
+			l.tablesEnd = len(message) - len(rest)
+		case f.is(fieldHashKeys, protowire.BytesType):
+			l.hashKeys++
+			l.tablesEnd = len(message) - len(rest)
+		case f.is(fieldRecords, protowire.BytesType):
+			if len(f.bytes) < minRecordSize {
+				return l, ErrMalformed
+			}
+			l.records++
+		}
+	}
+	return l, nil
+}
+
+// readTables returns the key tables. All keys are parts of one string, so that
+// they cost two allocations however many they are: every known producer writes
+// the tables first.
+func (l layout) readTables(message []byte) (partitionKeys, hashKeys []string) {
+	head := string(message[:l.tablesEnd])
+	table := make([]string, l.partitionKeys+l.hashKeys)
+	partitionKeys, hashKeys = table[:0:l.partitionKeys], table[l.partitionKeys:l.partitionKeys]
+	for rest := message[:l.tablesEnd]; len(rest) > 0; {
+		var f field
+		f, rest, _ = next(rest) // measure saw it
+		end := len(head) - len(rest)
+		switch {
+		case f.is(fieldPartitionKeys, protowire.BytesType):
+			partitionKeys = append(partitionKeys, head[end-len(f.bytes):end])
+		case f.is(fieldHashKeys, protowire.BytesType):
+			hashKeys = append(hashKeys, head[end-len(f.bytes):end])
+		}
+	}
+	return partitionKeys, hashKeys
+}
+
+func readRecord(b []byte, partitionKeys, hashKeys []string) (UserRecord, error) {
+	var u UserRecord
+	var keyIndex, hashIndex uint64
+	var hasKey, hasData bool
+	for len(b) > 0 {
+		var f field
+		var err error
+		if f, b, err = next(b); err != nil {
+			return u, err
+		}
+		switch {
+		case f.is(fieldPartitionKeyIndex, protowire.VarintType):
+			keyIndex, hasKey = f.varint, true
+		case f.is(fieldHashKeyIndex, protowire.VarintType):
+			hashIndex, u.HasExplicitHashKey = f.varint, true
+		case f.is(fieldData, protowire.BytesType):
+			u.Data, hasData = slices.Clip(f.bytes), true
+		case f.is(fieldTags, protowire.BytesType):
+			if err := checkTag(f.bytes); err != nil {
+				return u, err
+			}
+		}
+	}
+	if !hasKey || !hasData {
+		return u, ErrMalformed
+	}
+	if keyIndex >= uint64(len(partitionKeys)) {
+		return u, ErrIndex
+	}
+	u.PartitionKey = partitionKeys[keyIndex]
+	if u.HasExplicitHashKey {
+		if hashIndex >= uint64(len(hashKeys)) {
+			return u, ErrIndex
+		}
+		u.ExplicitHashKey = hashKeys[hashIndex]
+	}
+	return u, nil
+}
+
+// checkTag makes sure that a tag is one: a parser of the whole message, as Java
+// has it, refuses the message otherwise.
+func checkTag(b []byte) error {
+	hasKey := false
+	for len(b) > 0 {
+		var f field
+		var err error
+		if f, b, err = next(b); err != nil {
+			return err
+		}
+		hasKey = hasKey || f.is(fieldTagKey, protowire.BytesType)
+	}
+	if !hasKey {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// field is one field of a message. A field with a number or wire type that the
+// format does not have is skipped, as protobuf wants it.
+type field struct {
+	number protowire.Number
+	wire   protowire.Type
+	varint uint64 // if wire is VarintType
+	bytes  []byte // if wire is BytesType
+}
+
+func (f field) is(number protowire.Number, wire protowire.Type) bool {
+	return f.number == number && f.wire == wire
+}
+
+// next reads the first field of b and returns what follows it.
+func next(b []byte) (f field, rest []byte, err error) {
+	number, wire, n := protowire.ConsumeTag(b)
+	if n < 0 {
+		return field{}, nil, ErrMalformed
+	}
+	f.number, f.wire, b = number, wire, b[n:]
+	switch wire {
+	case protowire.VarintType:
+		f.varint, n = protowire.ConsumeVarint(b)
+	case protowire.BytesType:
+		f.bytes, n = protowire.ConsumeBytes(b)
+	default:
+		n = protowire.ConsumeFieldValue(number, wire, b)
+	}
+	if n < 0 {
+		return field{}, nil, ErrMalformed
+	}
+	return f, b[n:], nil
+}
