@@ -1,8 +1,8 @@
 package lease
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -124,6 +124,9 @@ func (m *Mem) Prepare(ctx context.Context, held Lease, p checkpoint.Prepared) (L
 func (m *Mem) Release(ctx context.Context, held Lease) (Lease, error) {
 	return m.update(ctx, "release", held.Key, update{
 		allowed: heldIn(held),
+		stays: func(row Lease) bool {
+			return holder(held) != "" && (held.CheckpointOwner == "" || row.Owner == held.Owner)
+		},
 		set: func(row Lease) Lease {
 			if held.CheckpointOwner == "" {
 				row.Owner = ""
@@ -168,6 +171,9 @@ func (m *Mem) CreateChild(ctx context.Context, parent, child Lease) error {
 
 // Annotate implements Registry.
 func (m *Mem) Annotate(ctx context.Context, key string, children []string, r HashRange) error {
+	if r.half() {
+		return fmt.Errorf("annotating lease %s: %w: a hash range needs both ends", key, ErrInvalidState)
+	}
 	return m.write(ctx, "annotate", key, func() error {
 		row, ok := m.rows[key]
 		if !ok {
@@ -210,7 +216,7 @@ func (m *Mem) updateHeld(ctx context.Context, op string, held Lease, set func(Le
 	return m.update(ctx, op, held.Key, update{
 		allowed: heldIn(held),
 		stays: func(row Lease) bool {
-			return row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
+			return holder(held) != "" && row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
 		},
 		set: func(row Lease) Lease {
 			row = set(row)
@@ -223,12 +229,13 @@ func (m *Mem) updateHeld(ctx context.Context, op string, held Lease, set func(Le
 // heldIn returns the condition that a row is held as the value says.
 func heldIn(held Lease) func(Lease) bool {
 	return func(row Lease) bool {
-		if row.Counter != held.Counter || row.CheckpointOwner != held.CheckpointOwner {
-			return false
-		}
-		return held.CheckpointOwner != "" || held.Owner != "" && row.Owner == held.Owner
+		return holder(held) != "" && row.Counter == held.Counter && row.CheckpointOwner == held.CheckpointOwner &&
+			(held.CheckpointOwner != "" || row.Owner == held.Owner)
 	}
 }
+
+// holder returns who may act on l, or "".
+func holder(l Lease) string { return cmp.Or(l.CheckpointOwner, l.Owner) }
 
 func (m *Mem) update(ctx context.Context, op, key string, u update) (Lease, error) {
 	var row Lease
@@ -268,10 +275,7 @@ func (m *Mem) write(ctx context.Context, op, key string, f func() error) error {
 	if err := m.locked(f); err != nil {
 		return err
 	}
-	if err := fault(ctx, op, key, true); err != nil {
-		return err
-	}
-	return nil
+	return fault(ctx, op, key, true)
 }
 
 func (m *Mem) locked(f func() error) error {
@@ -303,11 +307,13 @@ func creatable(l Lease) error {
 		return fmt.Errorf("%w: a lease needs a key", ErrInvalidState)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrInvalidState, err)
-	case (l.Range.Start == "") != (l.Range.End == ""):
-		return fmt.Errorf("%w: %w", ErrInvalidState, errors.New("a hash range needs both ends"))
+	case l.Range.half():
+		return fmt.Errorf("%w: a hash range needs both ends", ErrInvalidState)
 	}
 	return nil
 }
+
+func (r HashRange) half() bool { return (r.Start == "") != (r.End == "") }
 
 // fresh returns l as a new row: nobody has owned it.
 func fresh(l Lease) Lease {
