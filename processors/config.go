@@ -1,0 +1,257 @@
+package processors
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/plan"
+)
+
+// Config says what an archiver delivers and how. Its names are Firehose's.
+type Config struct {
+	// DeliveryStreamName begins the name of each object: 1-64 characters of
+	// a-z A-Z 0-9 _ . -. Required.
+	DeliveryStreamName string
+
+	// Version follows the name: Firehose counts the changes of a delivery
+	// stream's destination there. Default 1.
+	Version int
+
+	// Bucket is the name of the bucket, not its ARN. Required.
+	Bucket string
+
+	// Prefix is put before the date path, as it is: "logs" gives
+	// "logs2016/02/25/13/…". At most 512 bytes. Expressions, !{…}, are refused.
+	Prefix string
+
+	// Hints say when an object is complete.
+	Hints BufferingHints
+
+	// Compression of the object. Default UNCOMPRESSED.
+	Compression Compression
+
+	// Delivery is how often a record may end up in an object. Default
+	// ExactlyOnce.
+	Delivery Delivery
+
+	// RetryInterval is the delay before a put is repeated, give or take a
+	// fifth. Default 5s, Firehose's.
+	RetryInterval time.Duration
+
+	// SpoolMemory is how many bytes of a shard's open object, compressed, are
+	// kept in memory, to within 64 KiB; the rest goes to a file. Default 8 MiB.
+	SpoolMemory int64
+
+	// SpoolDir is where these files are made. Default: the system's directory
+	// for temporary files.
+	SpoolDir string
+
+	// Logger. Default none.
+	Logger *zap.Logger
+
+	// Hooks for metrics.
+	Hooks Hooks
+
+	newUUID   func() plan.UUID
+	sizeBytes int64 // instead of Hints.SizeInMBs
+}
+
+// BufferingHints say when an object is complete: at the first of the two. Both
+// must be given, or none.
+type BufferingHints struct {
+	// SizeInMBs is the size in MiB, before compression: 1-128, default 5. The
+	// record that reaches it is the last of the object.
+	SizeInMBs int
+
+	// IntervalInSeconds is the time since the object's first record came in:
+	// 60-900, default 300. Less than 60 is accepted with a warning: it makes
+	// many small objects.
+	IntervalInSeconds int
+}
+
+// Compression is Firehose's CompressionFormat.
+type Compression string
+
+// The compressions, as Firehose spells them. ZIP, Snappy and HADOOP_SNAPPY are
+// refused.
+const (
+	Uncompressed Compression = "UNCOMPRESSED"
+	GZIP         Compression = "GZIP"
+)
+
+// Delivery is a delivery guarantee.
+type Delivery string
+
+// The delivery guarantees.
+const (
+	// ExactlyOnce puts each record in exactly one object. It costs one more
+	// write of the lease row for each object, and conditional puts.
+	ExactlyOnce Delivery = "exactly-once"
+
+	// AtLeastOnce may put the records of one object in a second one after a
+	// crash or a lost lease.
+	AtLeastOnce Delivery = "at-least-once"
+)
+
+const (
+	mib             = 1 << 20
+	maxPrefix       = 512 // bytes; Firehose's limit for an evaluated prefix
+	minSpoolMemory  = 64 << 10
+	firehoseMinimum = time.Minute // the shortest interval that is no test's
+)
+
+// settings is a Config that is complete and valid, in the units of the code.
+type settings struct {
+	Config
+
+	size     int64
+	interval time.Duration
+	codec    plan.Codec
+}
+
+// settle fills in defaults and reports everything that is wrong.
+func (c Config) settle() (settings, error) {
+	if c.Hints == (BufferingHints{}) {
+		c.Hints = BufferingHints{SizeInMBs: 5, IntervalInSeconds: 300}
+	}
+	c.Version = cmp.Or(c.Version, 1)
+	c.Compression = cmp.Or(c.Compression, Uncompressed)
+	c.Delivery = cmp.Or(c.Delivery, ExactlyOnce)
+	c.RetryInterval = cmp.Or(c.RetryInterval, 5*time.Second)
+	c.SpoolMemory = cmp.Or(c.SpoolMemory, 8*mib)
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.newUUID == nil {
+		c.newUUID = randomUUID
+	}
+	s := settings{
+		Config:   c,
+		size:     cmp.Or(c.sizeBytes, int64(c.Hints.SizeInMBs)*mib),
+		interval: time.Duration(c.Hints.IntervalInSeconds) * time.Second,
+		codec:    codecOf(c.Compression),
+	}
+	return s, errors.Join(
+		c.checkNames(),
+		c.checkPrefix(),
+		c.Hints.check(),
+		c.checkModes(),
+		c.checkLimits(),
+		c.checkPlan(),
+	)
+}
+
+func (c Config) checkNames() error {
+	var errs []error
+	if !isName(c.DeliveryStreamName, 64) {
+		errs = append(errs, fmt.Errorf("DeliveryStreamName %q: must be 1-64 characters of a-z A-Z 0-9 _ . -", c.DeliveryStreamName))
+	}
+	if c.Version < 1 {
+		errs = append(errs, fmt.Errorf("Version %d: must be at least 1", c.Version))
+	}
+	if !isName(c.Bucket, 255) {
+		errs = append(errs, fmt.Errorf("Bucket %q: must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN", c.Bucket))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkPrefix() error {
+	switch {
+	case len(c.Prefix) > maxPrefix:
+		return fmt.Errorf("Prefix of %d bytes: Length of evaluated prefix cannot be greater than %d", len(c.Prefix), maxPrefix)
+	case strings.Contains(c.Prefix, "!{"):
+		return fmt.Errorf("Prefix %q: expressions are not built yet; give a literal prefix", c.Prefix)
+	}
+	return nil
+}
+
+func (h BufferingHints) check() error {
+	if (h.SizeInMBs == 0) != (h.IntervalInSeconds == 0) {
+		return fmt.Errorf("Hints.SizeInMBs %d, Hints.IntervalInSeconds %d: give both or none", h.SizeInMBs, h.IntervalInSeconds)
+	}
+	var errs []error
+	if h.SizeInMBs < 1 || h.SizeInMBs > 128 {
+		errs = append(errs, fmt.Errorf("Hints.SizeInMBs %d: must be 1-128", h.SizeInMBs))
+	}
+	if h.IntervalInSeconds < 1 || h.IntervalInSeconds > 900 {
+		errs = append(errs, fmt.Errorf("Hints.IntervalInSeconds %d: must be 60-900, or 1-59 for a trial", h.IntervalInSeconds))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkModes() error {
+	var errs []error
+	switch c.Compression {
+	case Uncompressed, GZIP:
+	case "ZIP", "Snappy", "HADOOP_SNAPPY":
+		errs = append(errs, fmt.Errorf("Compression %q: not built yet; choose GZIP or UNCOMPRESSED", c.Compression))
+	default:
+		errs = append(errs, fmt.Errorf("Compression %q: must be GZIP or UNCOMPRESSED", c.Compression))
+	}
+	if c.Delivery != ExactlyOnce && c.Delivery != AtLeastOnce {
+		errs = append(errs, fmt.Errorf("Delivery %q: must be %q or %q", c.Delivery, ExactlyOnce, AtLeastOnce))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkLimits() error {
+	var errs []error
+	if c.RetryInterval < 0 {
+		errs = append(errs, fmt.Errorf("RetryInterval %v: must be positive", c.RetryInterval))
+	}
+	if c.SpoolMemory < minSpoolMemory {
+		errs = append(errs, fmt.Errorf("SpoolMemory %d: must be at least %d bytes", c.SpoolMemory, minSpoolMemory))
+	}
+	return errors.Join(errs...)
+}
+
+// checkPlan refuses names with which a plan could outgrow its place.
+func (c Config) checkPlan() error {
+	if n := len(c.largestPlan().Encode()); c.Delivery == ExactlyOnce && n > plan.MaxBytes {
+		return fmt.Errorf("Prefix of %d bytes, Bucket of %d: the plan of an object could have %d bytes, at most %d; shorten them by %d, or set Delivery to %q",
+			len(c.Prefix), len(c.Bucket), n, plan.MaxBytes, n-plan.MaxBytes, AtLeastOnce)
+	}
+	return nil
+}
+
+// largestPlan has the largest values that Kinesis gives: sequence numbers of
+// 56 digits, hash keys of 39, and sub-sequence numbers of a record of 10 MiB.
+func (c Config) largestPlan() plan.Plan {
+	at := checkpoint.ExtendedSequenceNumber{SequenceNumber: strings.Repeat("9", 56), SubSequenceNumber: 10 * mib}
+	instant := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	hash := strings.Repeat("9", 39)
+	return plan.Plan{
+		After: at, First: at, Last: at,
+		FirstArrival: instant, LastArrival: instant,
+		Records: 1 << 40, Bytes: 1 << 40,
+		HashRange: plan.HashRange{Start: hash, End: hash},
+		Bucket:    c.Bucket,
+		Key:       objectKey(c.Prefix, c.DeliveryStreamName, c.Version, instant, plan.UUID{}, plan.GZIP),
+		Codec:     plan.GZIP,
+		Delimiter: "\n",
+	}
+}
+
+func isName(s string, longest int) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= longest
+}
+
+func codecOf(c Compression) plan.Codec {
+	if c == GZIP {
+		return plan.GZIP
+	}
+	return plan.Uncompressed
+}

@@ -1,0 +1,179 @@
+package processors_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/processors"
+)
+
+// at is a script with one fault: of the nth operation of a kind.
+func at(kind string, n int, f fault) func(string, int, int) fault {
+	return func(k string, nth, _ int) fault {
+		if k == kind && nth == n {
+			return f
+		}
+		return noFault
+	}
+}
+
+// TestEveryStepEveryFault lets each kind of fault strike each step of the
+// second cut, with successors that are configured in other ways.
+func TestEveryStepEveryFault(t *testing.T) {
+	t.Parallel()
+	small := with(config(), func(c *processors.Config) { c.Compression = processors.GZIP }).WithSize(20)
+	successors := map[string]processors.Config{
+		"same":          small,
+		"uncompressed":  with(small, func(c *processors.Config) { c.Compression = processors.Uncompressed; c.Prefix = "p/"; c.Bucket = "c" }).WithSize(35),
+		"at least once": with(small, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
+	}
+	for _, step := range []string{"prepare", "put", "commit", "check"} {
+		for f := fails; f < faults; f++ {
+			for name, successor := range successors {
+				for _, first := range []int{0, 1} { // also the holder's first operation of all
+					t.Run(fmt.Sprintf("%s %d %v, successor %s", step, first, f, name), func(t *testing.T) {
+						t.Parallel()
+						synctest.Test(t, func(t *testing.T) {
+							w := newWorld(numbered(23))
+							w.fault = at(step, first, f)
+							if err := w.run(t.Context(), t, []int{4, -3, 1}, small, successor); err != nil {
+								t.Fatal(err)
+							}
+							if err := w.verdict(true); err != nil {
+								t.Error(err)
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestRedoIsStruckToo adds a second fault, to a step of the successor.
+func TestRedoIsStruckToo(t *testing.T) {
+	t.Parallel()
+	cfg := config().WithSize(20)
+	for _, first := range []fault{lands1, lands2, lands3, lands4, crashBefore, crashAfter} {
+		for _, step := range []string{"head", "replay", "put", "commit"} {
+			for f := fails; f < faults; f++ {
+				t.Run(fmt.Sprintf("put %v, then %s %v", first, step, f), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						w := newWorld(numbered(23))
+						struck := false
+						w.fault = func(kind string, nth, _ int) fault {
+							switch {
+							case w.holders == 1 && kind == "put" && nth == 1:
+								return first
+							case w.holders == 2 && kind == step && !struck:
+								struck = true
+								return f
+							}
+							return noFault
+						}
+						if err := w.run(t.Context(), t, []int{4}, cfg); err != nil {
+							t.Fatal(err)
+						}
+						if err := w.verdict(true); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// scenario is a random history.
+type scenario struct {
+	records int
+	batches []int
+	faults  map[int]fault // by operation
+	configs []processors.Config
+}
+
+func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
+	s := scenario{
+		records: rapid.IntRange(1, 40).Draw(t, "records"),
+		batches: rapid.SliceOfN(rapid.IntRange(-9, 9), 1, 6).Draw(t, "batches"),
+		faults: rapid.MapOfN(rapid.IntRange(0, 60), rapid.Custom(func(t *rapid.T) fault {
+			return fault(rapid.IntRange(1, int(faults)-1).Draw(t, "fault"))
+		}), 0, 14).Draw(t, "faults"),
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "configurations") {
+		s.configs = append(s.configs, with(config(), func(c *processors.Config) {
+			c.Compression = rapid.SampledFrom([]processors.Compression{processors.GZIP, processors.Uncompressed}).Draw(t, "compression")
+			c.Prefix = rapid.SampledFrom([]string{"", "p/"}).Draw(t, "prefix")
+			c.Hints = processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: rapid.SampledFrom([]int{1, 3, 60}).Draw(t, "interval")}
+			c.Delivery = rapid.SampledFrom(delivery).Draw(t, "delivery")
+		}).WithSize(rapid.Int64Range(1, 200).Draw(t, "size")))
+	}
+	return s
+}
+
+// play runs a scenario. It returns what went wrong, since nothing may be
+// drawn or failed inside a bubble.
+func (s scenario) play(t *testing.T, exactly bool) (failed error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(numbered(s.records))
+		w.fault = func(_ string, _, all int) fault { return s.faults[all] }
+		if err := w.run(t.Context(), t, s.batches, s.configs...); err != nil {
+			failed = err
+			return
+		}
+		failed = w.verdict(exactly)
+	})
+	return failed
+}
+
+func TestAnyHistoryIsExactlyOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		if err := drawScenario(rt, processors.ExactlyOnce).play(t, true); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func TestAnyHistoryIsAtLeastOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		if err := drawScenario(rt, processors.ExactlyOnce, processors.AtLeastOnce).play(t, false); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+// TestDownForAnHour: while the store is down nothing is skipped, and then the
+// same object is put under the same key.
+func TestDownForAnHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(numbered(30))
+		w.downUntil = time.Now().Add(time.Hour)
+		begin := time.Now()
+		if err := w.run(t.Context(), t, []int{5}, config().WithSize(20)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.verdict(true); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took < time.Hour || took > time.Hour+time.Minute {
+			t.Errorf("took %v, want an hour and a little", took)
+		}
+		if n := len(w.failures); n < 600 || n > 900 {
+			t.Errorf("%d puts failed in an hour of tries each 5s", n)
+		}
+		for _, e := range w.failures {
+			if e.Key != w.failures[0].Key {
+				t.Fatalf("the key changed from %s to %s", w.failures[0].Key, e.Key)
+			}
+		}
+	})
+}

@@ -1,0 +1,98 @@
+// Package processors delivers the records of a shard as Amazon Data Firehose
+// does: buffered by size and time, compressed, into objects of S3. Unlike there
+// each record is in exactly one object, whatever crashes.
+//
+// # Safety
+//
+// A cut is a run of records of one shard, (after, last], that becomes one
+// object. At most one cut of a shard is unfinished. It is finished in four
+// steps, and the lease row remembers how far they went:
+//
+//	step     does                                                guarantees
+//	close    finishes the body; draws the UUID; fixes the key    from here on bytes, key and UUID never change
+//	prepare  stores the plan beside the checkpoint (lease row)   a later holder of the lease knows the cut, its key and how to make its bytes again
+//	publish  puts the object under the plan's key, if absent     the key holds one object of this plan, forever
+//	commit   checkpoint = last; the plan is removed              the next holder begins after the cut
+//
+// What a crash, or the loss of the lease, leaves:
+//
+//	after    the row says      the store has  the next holder
+//	close    nothing           nothing        reads from the checkpoint and cuts anew: other bounds, other key
+//	prepare  the plan          nothing        reads first..last again, puts under the plan's key, commits
+//	publish  the plan          the object     sees the plan's UUID on the object, commits
+//	commit   the checkpoint    the object     begins after the cut
+//
+// Prepare and commit are writes of the lease row on the condition that the lease
+// is held and unchanged, so only the holder makes them and one that was
+// overtaken fails. Publish is the one step that a former holder can still do
+// late: a request that is under way does not stop when its lease is lost. It
+// does no harm, for the reasons that follow.
+//
+// Why each condition is there, by what breaks without it:
+//
+//   - Nothing is published before the prepare is confirmed. Otherwise a crash
+//     leaves an object that no one knows, and the next holder writes its
+//     records a second time. While the outcome of the prepare is unknown the
+//     same write is repeated and nothing else is done.
+//   - The key is stored in the plan, never derived, and a redo uses it. A late
+//     put of the former holder and the redo then meet at one key.
+//   - Every put of a planned object is conditional: the key is a register that
+//     can be written once. Of a late put and a redo one wins. Their records are
+//     the same, or, when some have expired before the redo, the winner is
+//     whole or is the rest; a whole object is never replaced by a rest.
+//   - An object under the key counts as ours only if it carries the plan's UUID.
+//     Any other object there is someone else's: the shard stops and says so,
+//     since neither its records nor that object may be given up.
+//   - The body is a function of the records and of the plan alone
+//     (concatenation, delimiter, compression). A redo takes codec, delimiter,
+//     bucket and hash range from the plan, never from its own configuration,
+//     which may have changed.
+//   - The lease must be trusted before every try of a put. It keeps the time
+//     in which late puts can happen short; it is not what makes them harmless.
+//   - A batch that is delivered again to the same processor is not appended
+//     again: what is not above the last appended place is dropped.
+//   - The next holder settles the plan before it reads. If it were to read
+//     first, the cut's records would be in its buffer too.
+//   - Every archiver does so, also one that is set to AtLeastOnce, and one that
+//     cannot read a plan (of a newer version, or damaged) refuses to go on.
+//   - A plan that does not fit the row (another checkpoint, table, stream or
+//     shard) is void: someone moved the checkpoint by hand. It is cleared.
+//
+// With AtLeastOnce there is no prepare: the object is put under a fresh key and
+// then the checkpoint is written. A crash in between leaves its records in two
+// objects, never in none.
+//
+// A record is in the checkpoint only after its object is in the store, in both
+// settings; that is all it takes to lose none.
+//
+// # What is needed
+//
+// A store with conditional puts (If-None-Match). Nobody who moves objects away
+// or edits their metadata within the failover time and a redo. A worker without
+// a dead-letter function: giving a batch up would checkpoint past records that
+// are still buffered here. Ticks (kcl.Config.TickInterval), about one a second:
+// without them the buffering interval is looked at only when records arrive.
+//
+// Not promised: that a producer's own duplicates are removed; and that a Java
+// worker on the same lease table finishes a plan: it starts at the checkpoint,
+// so that cut is at least once, and never lost.
+//
+// # When the store is down
+//
+// Puts are repeated every few seconds until they succeed or the lease is lost.
+// The processor's call does not return before, so no more is read than the
+// worker's memory budget allows, and nothing is skipped.
+//
+// # Parts
+//
+// The decisions are functions of values: when a cut closes (buffer.go), what a
+// pending checkpoint means (plan.Judge), whose object has a key (publish.go),
+// whether a replay found everything (successor.go).
+// The processor reads, asks them, and acts. Outputs that are not a function of
+// the records (transforms, partitions, error objects) need the other kind of
+// plan, whose objects are uploaded invisibly before the prepare; its place in
+// the format is kept, and this version refuses it as newer.
+//
+// Prepare, publish and commit run on the shard's goroutine, so the next buffer
+// does not fill while a cut is being delivered.
+package processors

@@ -1,0 +1,258 @@
+package plan
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// MaxBytes is the size that an encoded plan should keep, so that a prepare
+// costs as few write units as it can. Encode does not enforce it: what may make
+// a plan larger is refused when an archiver is configured.
+const MaxBytes = 1 << 10
+
+var (
+	// ErrForeign means that bytes are not a plan of an archiver.
+	ErrForeign = errors.New("not an archiver's plan")
+
+	// ErrNewer means that a plan is of a kind or version that this version
+	// does not know. It must not be ignored: a newer archiver can finish it.
+	ErrNewer = errors.New("plan of a newer version")
+
+	// ErrBroken means that bytes begin like a plan but are damaged.
+	ErrBroken = errors.New("plan is damaged")
+)
+
+const (
+	magic         = "smplan"
+	formatVersion = 1
+	kindRedoable  = 'R' // one object, a function of records and plan
+	pipeline      = 1   // what "a function of records and plan" means
+)
+
+// Tags of a place's or a number's encoding.
+const (
+	tagEmpty  = 0
+	tagDigits = 1 // two digits a byte
+	tagText   = 2
+)
+
+// Encode returns the plan as bytes that Decode reads. Times are cut to
+// milliseconds.
+//
+//	"smplan" version kind pipeline identity uuid after first last
+//	arrivals records bytes digest hash range bucket key codec delimiter
+//	number of headers (0) CRC-32 of all before
+func (p Plan) Encode() []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, magic...)
+	b = append(b, formatVersion, kindRedoable, pipeline)
+	b = append(b, p.Identity.row[:]...)
+	b = append(b, p.Identity.stream[:]...)
+	b = append(b, p.UUID[:]...)
+	b = appendPlace(b, p.After)
+	b = appendPlace(b, p.First)
+	b = appendPlace(b, p.Last)
+	b = appendTime(b, p.FirstArrival)
+	b = appendTime(b, p.LastArrival)
+	b = binary.AppendUvarint(b, uint64(p.Records))
+	b = binary.AppendUvarint(b, uint64(p.Bytes))
+	b = append(b, p.Digest[:]...)
+	b = appendNumber(b, p.HashRange.Start)
+	b = appendNumber(b, p.HashRange.End)
+	b = appendString(b, p.Bucket)
+	b = appendString(b, p.Key)
+	b = append(b, byte(p.Codec))
+	b = appendString(b, p.Delimiter)
+	b = append(b, 0)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+}
+
+// Decode reads what Encode wrote.
+//
+// Errors: ErrForeign, ErrNewer, ErrBroken.
+func Decode(b []byte) (Plan, error) {
+	if len(b) < len(magic)+1 || string(b[:len(magic)]) != magic {
+		return Plan{}, ErrForeign
+	}
+	if v := b[len(magic)]; v != formatVersion {
+		if v == 0 {
+			return Plan{}, fmt.Errorf("%w: format 0", ErrBroken)
+		}
+		return Plan{}, fmt.Errorf("%w: format %d, known %d", ErrNewer, v, formatVersion)
+	}
+	body := b[:max(len(b)-4, 0)]
+	if len(body) < len(magic)+3 || crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(b[len(body):]) {
+		return Plan{}, fmt.Errorf("%w: checksum differs", ErrBroken)
+	}
+	if kind, pipe := body[len(magic)+1], body[len(magic)+2]; kind != kindRedoable || pipe != pipeline {
+		return Plan{}, fmt.Errorf("%w: kind %q, pipeline %d", ErrNewer, kind, pipe)
+	}
+	d := decoder{b: body[len(magic)+3:]}
+	return d.plan()
+}
+
+// plan reads what follows the pipeline's version.
+func (d *decoder) plan() (Plan, error) {
+	var p Plan
+	copy(p.Identity.row[:], d.take(16))
+	copy(p.Identity.stream[:], d.take(16))
+	copy(p.UUID[:], d.take(16))
+	p.After, p.First, p.Last = d.place(), d.place(), d.place()
+	p.FirstArrival, p.LastArrival = d.time(), d.time()
+	p.Records, p.Bytes = int64(d.uvarint()), int64(d.uvarint())
+	copy(p.Digest[:], d.take(32))
+	p.HashRange = HashRange{d.number(), d.number()}
+	p.Bucket, p.Key = d.string(), d.string()
+	p.Codec = Codec(d.byte())
+	p.Delimiter = d.string()
+	headers := d.uvarint()
+	switch {
+	case d.failed:
+		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
+	case headers != 0 || p.Codec > GZIP:
+		return Plan{}, fmt.Errorf("%w: codec %d, %d headers", ErrNewer, p.Codec, headers)
+	case len(d.b) != 0:
+		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))
+	}
+	return p, p.validate()
+}
+
+func (p Plan) validate() error {
+	switch {
+	case p.After.Validate() != nil || p.After.IsShardEnd():
+		return fmt.Errorf("%w: it begins after %q", ErrBroken, p.After)
+	case !isRecord(p.First) || !isRecord(p.Last) || p.Last.Compare(p.First) < 0 || p.First.Compare(p.After) <= 0:
+		return fmt.Errorf("%w: records %q to %q after %q", ErrBroken, p.First, p.Last, p.After)
+	case p.Records < 1 || p.Bytes < 0:
+		return fmt.Errorf("%w: %d records, %d bytes", ErrBroken, p.Records, p.Bytes)
+	case p.Bucket == "" || p.Key == "":
+		return fmt.Errorf("%w: bucket %q, key %q", ErrBroken, p.Bucket, p.Key)
+	}
+	return nil
+}
+
+func isRecord(e checkpoint.ExtendedSequenceNumber) bool {
+	return e.IsRecord() && e.SubSequenceNumber >= 0
+}
+
+func appendPlace(b []byte, e checkpoint.ExtendedSequenceNumber) []byte {
+	b = appendNumber(b, e.SequenceNumber)
+	return binary.AppendUvarint(b, uint64(e.SubSequenceNumber))
+}
+
+// appendNumber packs decimal digits; anything else stays text.
+func appendNumber(b []byte, s string) []byte {
+	if s == "" {
+		return append(b, tagEmpty)
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return appendString(append(b, tagText), s)
+		}
+	}
+	b = append(b, tagDigits)
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	for i := 0; i < len(s); i += 2 {
+		low := byte(0)
+		if i+1 < len(s) {
+			low = s[i+1] - '0'
+		}
+		b = append(b, (s[i]-'0')<<4|low)
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// appendTime stores one more than the milliseconds since 1970, so that 0 can
+// stand for an unknown time.
+func appendTime(b []byte, t time.Time) []byte {
+	if t.IsZero() || t.UnixMilli() < 0 {
+		return append(b, 0)
+	}
+	return binary.AppendUvarint(b, uint64(t.UnixMilli())+1)
+}
+
+// decoder takes values off b until one is malformed; from then on it returns
+// zero values.
+type decoder struct {
+	b      []byte
+	failed bool
+}
+
+func (d *decoder) take(n uint64) []byte {
+	if d.failed || n > uint64(len(d.b)) {
+		d.failed = true
+		return nil
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) byte() byte {
+	if v := d.take(1); v != nil {
+		return v[0]
+	}
+	return 0
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.failed = true
+		return 0
+	}
+	d.take(uint64(n))
+	return v
+}
+
+func (d *decoder) string() string { return string(d.take(d.uvarint())) }
+
+func (d *decoder) number() string {
+	switch d.byte() {
+	case tagEmpty:
+		return ""
+	case tagText:
+		return d.string()
+	case tagDigits:
+		n := d.uvarint()
+		if n > 2*uint64(len(d.b)) {
+			d.failed = true
+			return ""
+		}
+		packed := d.take((n + 1) / 2)
+		s := make([]byte, 0, n+1)
+		for _, v := range packed {
+			s = append(s, '0'+v>>4, '0'+v&15)
+		}
+		if d.failed {
+			return ""
+		}
+		return string(s[:n])
+	default:
+		d.failed = true
+		return ""
+	}
+}
+
+func (d *decoder) place() checkpoint.ExtendedSequenceNumber {
+	s := d.number()
+	return checkpoint.ExtendedSequenceNumber{SequenceNumber: s, SubSequenceNumber: int64(d.uvarint())}
+}
+
+func (d *decoder) time() time.Time {
+	v := d.uvarint()
+	if v == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(v - 1)).UTC()
+}

@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Verdict is what a new holder of a lease must do about the pending checkpoint
+// that it found.
+type Verdict int
+
+// The verdicts.
+const (
+	None    Verdict = iota // there is no pending checkpoint
+	Foreign                // it is not an archiver's: begin at the checkpoint and leave it
+	Newer                  // only a newer version can finish it: do not go on
+	Broken                 // it is damaged: do not go on
+	Void                   // it does not belong to this row as it is now: clear it
+	Redo                   // finish it before reading
+)
+
+// String returns the verdict as one word of a log line.
+func (v Verdict) String() string {
+	switch v {
+	case None:
+		return "none"
+	case Foreign:
+		return "foreign"
+	case Newer:
+		return "newer"
+	case Broken:
+		return "broken"
+	case Void:
+		return "void"
+	case Redo:
+		return "redo"
+	default:
+		return "unknown"
+	}
+}
+
+// Judge decides about the pending checkpoint of a lease row whose checkpoint
+// is at and which has the given identity. The plan is set for Redo, the error
+// says why for Newer, Broken and Void.
+func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, id Identity) (Verdict, Plan, error) {
+	if pending == nil {
+		return None, Plan{}, nil
+	}
+	p, err := Decode(pending.State)
+	switch {
+	case errors.Is(err, ErrForeign):
+		return Foreign, Plan{}, nil
+	case errors.Is(err, ErrNewer):
+		return Newer, Plan{}, err
+	case err != nil:
+		return Broken, Plan{}, err
+	case !p.Identity.Matches(id):
+		return Void, Plan{}, errors.New("the plan is of another table, stream or shard")
+	case p.After != at:
+		return Void, Plan{}, fmt.Errorf("the plan begins after %v, the checkpoint is %v", p.After, at)
+	case pending.At != p.Last && !pending.At.IsShardEnd():
+		return Void, Plan{}, fmt.Errorf("the plan ends at %v, the pending checkpoint is %v", p.Last, pending.At)
+	}
+	return Redo, p, nil
+}

@@ -1,0 +1,109 @@
+// Package plan is what an archiver stores in a lease row between prepare and
+// commit: everything that a later holder of the lease needs to finish the cut.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Plan describes one cut and its object. The object's body is a function of
+// the cut's records and of the plan: the records' data in order, each followed
+// by the delimiter, compressed with the codec.
+type Plan struct {
+	Identity Identity
+	UUID     UUID // also the object's metadata; says whose an object is
+
+	After       checkpoint.ExtendedSequenceNumber // the checkpoint at the time of the prepare
+	First, Last checkpoint.ExtendedSequenceNumber // of the cut's records, both included
+
+	FirstArrival, LastArrival time.Time // of these records; whole milliseconds, UTC; zero if unknown
+
+	Records int64    // how many the cut has; at least 1
+	Bytes   int64    // of their data, together
+	Digest  [32]byte // SHA-256 of their data, concatenated
+
+	HashRange HashRange // with which aggregated records were split
+
+	Bucket, Key string // literal
+	Codec       Codec
+	Delimiter   string // follows each record; "" for none
+}
+
+// HashRange is lease.HashRange, which this package does not import. The zero
+// value means that none was applied.
+type HashRange struct{ Start, End string }
+
+// Codec is how an object's body is compressed.
+type Codec uint8
+
+// The codecs that a plan of this version may name.
+const (
+	Uncompressed Codec = 0
+	GZIP         Codec = 1
+)
+
+// UUID is a universally unique identifier.
+type UUID [16]byte
+
+// NewUUID makes a version 4 UUID of 16 random bytes.
+func NewUUID(random [16]byte) UUID {
+	random[6] = random[6]&0x0f | 0x40
+	random[8] = random[8]&0x3f | 0x80
+	return random
+}
+
+// String returns the 36 lower-case characters.
+func (u UUID) String() string {
+	var b [36]byte
+	hex.Encode(b[:8], u[:4])
+	hex.Encode(b[9:13], u[4:6])
+	hex.Encode(b[14:18], u[6:8])
+	hex.Encode(b[19:23], u[8:10])
+	hex.Encode(b[24:], u[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
+
+// Identity says which lease row a plan belongs to: digests of names, so that a
+// plan stays small however long they are. A plan in another row was copied
+// there.
+type Identity struct {
+	row    [16]byte // of lease table, stream name and shard ID
+	stream [16]byte // of the stream's ARN; zero if it was not known
+}
+
+// NewIdentity returns the identity of a lease row. streamARN may be "";
+// streamName may be if streamARN is not.
+func NewIdentity(table, streamName, streamARN, shardID string) Identity {
+	if streamName == "" {
+		_, streamName, _ = strings.Cut(streamARN, ":stream/")
+	}
+	id := Identity{row: digest(table, streamName, shardID)}
+	if streamARN != "" {
+		id.stream = digest(streamARN)
+	}
+	return id
+}
+
+// Matches reports whether both are of one row. A stream's ARN that only one
+// of them knows is not compared.
+func (id Identity) Matches(other Identity) bool {
+	var unknown [16]byte
+	return id.row == other.row && (id.stream == other.stream || id.stream == unknown || other.stream == unknown)
+}
+
+func digest(parts ...string) [16]byte {
+	var b []byte
+	for _, s := range parts {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16])
+}

@@ -1,0 +1,111 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/processors/plan"
+)
+
+// object is what publish puts: a plan, and a body that is finished.
+type object struct {
+	plan     plan.Plan
+	body     *body
+	ifAbsent bool
+	size     int64 // of the body as put
+	puts     int   // tries so far
+	stored   bool  // a try was answered with success
+	found    bool  // the store had it already
+}
+
+// reusable reports whether no request can still be reading the body: there was
+// none, or one that was answered with success, so that all of it had been read.
+func (o *object) reusable() bool { return o.puts == 0 || o.puts == 1 && o.stored }
+
+// publish puts the object, however long it takes. When it returns nil the
+// object is durable.
+func (p *processor) publish(ctx context.Context, o *object) error {
+	doing := "putting " + o.plan.Bucket + "/" + o.plan.Key
+	return p.repeat(ctx, doing, p.RetryInterval, func(ctx context.Context) error {
+		if err := p.trusted(); err != nil {
+			return err
+		}
+		return p.put(ctx, o)
+	})
+}
+
+// put tries once.
+func (p *processor) put(ctx context.Context, o *object) error {
+	o.puts++
+	body := o.body.spool.Reader()
+	o.size = body.Size()
+	tryCtx, cancel := context.WithTimeout(ctx, putTimeout(o.size))
+	defer cancel()
+	err := p.store.Put(tryCtx, Object{
+		Bucket: o.plan.Bucket, Key: o.plan.Key, Body: body,
+		ContentType:     "application/octet-stream",
+		ContentEncoding: contentEncoding(o.plan.Codec),
+		Metadata:        map[string]string{MetadataPlan: o.plan.UUID.String()},
+		IfAbsent:        o.ifAbsent,
+	})
+	o.stored = err == nil
+	if o.ifAbsent && errors.Is(err, ErrExists) {
+		o.found, err = p.isDelivered(tryCtx, o.plan)
+		if err == nil && !o.found {
+			err = errors.New("the object that was in the way is gone")
+		}
+	}
+	if err != nil && p.Hooks.PutFailed != nil {
+		p.Hooks.PutFailed(PutFailedEvent{ShardID: p.shard.ShardID, Bucket: o.plan.Bucket, Key: o.plan.Key, Attempt: o.puts, Err: err})
+	}
+	return err
+}
+
+// isDelivered reports whether the plan's object is in the store. It returns an
+// error that is final if another one has its key.
+func (p *processor) isDelivered(ctx context.Context, pl plan.Plan) (bool, error) {
+	metadata, exists, err := p.store.Head(ctx, pl.Bucket, pl.Key)
+	if err != nil {
+		return false, fmt.Errorf("looking for the object: %w", err)
+	}
+	switch judgeKey(metadata, exists, pl.UUID) {
+	case keyFree:
+		return false, nil
+	case keyOurs:
+		return true, nil
+	default:
+		p.log.Error("another object has the key of a prepared cut; move it away or abandon the prepared checkpoint",
+			zap.String("bucket", pl.Bucket), zap.String("key", pl.Key))
+		return false, stop(fmt.Errorf("%w: %s/%s, plan %v", ErrKeyTaken, pl.Bucket, pl.Key, pl.UUID))
+	}
+}
+
+// What the key of a planned object holds.
+type keyState int
+
+const (
+	keyFree  keyState = iota
+	keyOurs           // the plan's object
+	keyTaken          // someone else's
+)
+
+func judgeKey(metadata map[string]string, exists bool, id plan.UUID) keyState {
+	switch {
+	case !exists:
+		return keyFree
+	case metadata[MetadataPlan] == id.String():
+		return keyOurs
+	default:
+		return keyTaken
+	}
+}
+
+// putTimeout bounds one try, so that a connection that hangs is given up: a
+// minute, and what the size takes at 1 MiB a second.
+func putTimeout(size int64) time.Duration {
+	return time.Minute + time.Duration(size/mib)*time.Second
+}

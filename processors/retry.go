@@ -1,0 +1,103 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+)
+
+const (
+	tableInterval = time.Second // before a write of the lease row is repeated
+	warnInterval  = time.Minute // between two warnings of one trouble
+)
+
+// stopError is an error that no repetition can help.
+type stopError struct{ err error }
+
+func (e *stopError) Error() string { return e.err.Error() }
+func (e *stopError) Unwrap() error { return e.err }
+
+func stop(err error) error { return &stopError{kcl.GiveUp(err)} }
+
+// isFinal reports whether the same call cannot succeed any more.
+func isFinal(err error) bool {
+	var s *stopError
+	return errors.As(err, &s) || errors.Is(err, kcl.ErrLeaseLost)
+}
+
+// repeat calls f until it succeeds, fails for good, or ctx is done. The first
+// failure is a warning, later ones are at most one a minute.
+func (p *processor) repeat(ctx context.Context, doing string, every time.Duration, f func(context.Context) error) error {
+	var warned time.Time
+	for attempt := 1; ; attempt++ {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+		}
+		err := f(ctx)
+		switch {
+		case err == nil:
+			if attempt > 1 {
+				p.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("attempt", attempt))
+			}
+			return nil
+		case isFinal(err):
+			return fmt.Errorf("%s: %w", doing, err)
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+		}
+		in := jitter(every)
+		level := zap.DebugLevel
+		if now := time.Now(); warned.IsZero() || now.Sub(warned) >= warnInterval {
+			level, warned = zap.WarnLevel, now
+		}
+		p.log.Log(level, "failed, will be repeated", zap.String("operation", doing), zap.Int("attempt", attempt),
+			zap.Duration("retry_in", in), zap.Error(err))
+		sleep(ctx, in)
+	}
+}
+
+// repeatWrite is repeat for a write of the lease row.
+func (p *processor) repeatWrite(ctx context.Context, doing string, f func(context.Context) error) error {
+	return p.repeat(ctx, doing, tableInterval, func(ctx context.Context) error {
+		err := f(ctx)
+		if isMisuse(err) {
+			return stop(err)
+		}
+		return err
+	})
+}
+
+// isMisuse reports whether a checkpointer refused its arguments, or the
+// prepared checkpoint was replaced: a mistake of ours or of the worker.
+func isMisuse(err error) bool {
+	for _, e := range []error{
+		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotDelivered,
+		checkpoint.ErrSentinel, checkpoint.ErrStateTooLarge, checkpoint.ErrPreparedStale,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// jitter returns d, give or take a fifth.
+func jitter(d time.Duration) time.Duration {
+	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d))
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,60 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// ObjectStore is a store of objects as an archiver needs it; package s3archive
+// implements it on S3. It is safe for concurrent use.
+//
+// Each call makes one try: the archiver asks whether it may go on before the
+// next one.
+type ObjectStore interface {
+	// Put stores an object, whole or not at all. An object that has the key
+	// is replaced, unless o.IfAbsent is set.
+	//
+	// Errors: ErrExists if o.IfAbsent is set and the key has an object;
+	// nothing was stored. After any other error, also when ctx is done, the
+	// object may be stored, now or later.
+	Put(ctx context.Context, o Object) error
+
+	// Head returns the metadata of an object, or false if there is none.
+	Head(ctx context.Context, bucket, key string) (metadata map[string]string, exists bool, err error)
+
+	// Check asks whether the bucket exists and may be used.
+	Check(ctx context.Context, bucket string) error
+}
+
+// Object is what ObjectStore.Put stores.
+type Object struct {
+	Bucket, Key string
+
+	// Body is read from its start. A request that was given up may go on
+	// reading it after Put returned, until it is closed or garbage.
+	Body *io.SectionReader
+
+	ContentType     string
+	ContentEncoding string            // "" for none
+	Metadata        map[string]string // names in lower case
+
+	// IfAbsent makes Put fail with ErrExists if the key has an object.
+	IfAbsent bool
+}
+
+// ErrExists is returned by ObjectStore.Put if the key has an object already.
+var ErrExists = errors.New("object already exists")
+
+// MetadataPlan is the metadata of an object that has the UUID of its plan.
+const MetadataPlan = "shardmill-plan"
+
+// ErrKeyTaken means that the key of a prepared cut holds an object that is not
+// the cut's. Nothing of the shard is delivered until that object is moved away,
+// or the prepared checkpoint is abandoned.
+var ErrKeyTaken = errors.New("another object has the key of a prepared cut")
+
+// ErrUnfinishable means that the lease row has an archiver's prepared
+// checkpoint that this version cannot finish: it is of a newer version, or
+// damaged. A newer version, or an operator, must settle it.
+var ErrUnfinishable = errors.New("prepared checkpoint cannot be finished")

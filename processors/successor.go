@@ -1,0 +1,153 @@
+package processors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/plan"
+)
+
+// settlePending brings the pending checkpoint of an earlier holder to its end, before
+// any record is read. What it does can be repeated from the start.
+func (p *processor) settlePending(ctx context.Context, in kcl.InitializationInput) error {
+	verdict, pl, why := plan.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, p.identity)
+	if verdict == plan.None {
+		return nil
+	}
+	if p.Hooks.PendingFound != nil {
+		p.Hooks.PendingFound(PendingFoundEvent{ShardID: p.shard.ShardID, Verdict: verdict.String()})
+	}
+	switch verdict {
+	case plan.Redo:
+		return p.redo(ctx, in, pl)
+	case plan.Void:
+		p.log.Warn("prepared checkpoint does not fit the lease row and is cleared", zap.Error(why))
+		return p.repeatWrite(ctx, "clearing a prepared checkpoint", in.Checkpointer.Clear)
+	case plan.Foreign:
+		p.log.Warn("prepared checkpoint of another program found: beginning at the checkpoint")
+		return nil // the first checkpoint removes it
+	default:
+		p.log.Error("prepared checkpoint cannot be finished by this version", zap.Error(why))
+		return kcl.GiveUp(fmt.Errorf("%w: %w", ErrUnfinishable, why))
+	}
+}
+
+// redo finishes an earlier holder's cut: it makes sure that the plan's object
+// is in the store, and commits.
+func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl plan.Plan) error {
+	o := object{plan: pl, ifAbsent: true}
+	err := p.repeat(ctx, "looking for "+pl.Bucket+"/"+pl.Key, p.RetryInterval, func(ctx context.Context) (err error) {
+		tryCtx, cancel := context.WithTimeout(ctx, putTimeout(0))
+		defer cancel()
+		o.found, err = p.isDelivered(tryCtx, pl)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !o.found {
+		if err := p.rebuild(ctx, in, &o); err != nil {
+			return err
+		}
+	}
+	prepared, err := in.Checkpointer.Resume(checkpoint.Position{ExtendedSequenceNumber: pl.Last, Arrival: pl.LastArrival}, in.Pending.State)
+	if err != nil {
+		return stop(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
+	}
+	if err := p.repeatWrite(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
+		return err
+	}
+	p.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
+	p.delivered(o, pl.FirstArrival, reasonRedo)
+	return nil
+}
+
+// rebuild reads the cut's records again and puts the object they make. What
+// has expired is reported; the rest is delivered under the same key.
+func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *object) error {
+	b, err := p.shop.open(o.plan.Codec, o.plan.Delimiter, true)
+	if err != nil {
+		return err
+	}
+	o.body = b
+	defer func() { p.release(b, o.reusable()) }()
+
+	found, err := p.replay(ctx, in, o.plan, b)
+	if err != nil {
+		return err
+	}
+	if err := b.finish(); err != nil {
+		return err
+	}
+	if !isWhole(o.plan, b.records, b.digest()) {
+		p.reportLoss(o.plan, b.records, found)
+	}
+	if b.records == 0 {
+		return nil
+	}
+	if err := p.publish(ctx, o); err != nil {
+		return err
+	}
+	if o.found {
+		p.log.Info("the earlier holder's object is there after all", zap.String("key", o.plan.Key))
+	}
+	return nil
+}
+
+// replay writes the cut's records to b and returns the place of the first.
+func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl plan.Plan, b *body) (checkpoint.ExtendedSequenceNumber, error) {
+	var first, last checkpoint.ExtendedSequenceNumber
+	var o kcl.ReplayOptions
+	o.HashRange.Start, o.HashRange.End = pl.HashRange.Start, pl.HashRange.End
+	for r, err := range in.Replay(ctx, pl.First, pl.Last, o) {
+		if err != nil {
+			return first, fmt.Errorf("reading %v to %v again: %w", pl.First, pl.Last, err)
+		}
+		at := place(&r)
+		if at.Compare(pl.First) < 0 || at.Compare(pl.Last) > 0 || at.Compare(last) <= 0 {
+			return first, fmt.Errorf("reading %v to %v again: got %v after %v", pl.First, pl.Last, at, last)
+		}
+		if err := b.write(r.Data); err != nil {
+			return first, err
+		}
+		if first.IsZero() {
+			first = at
+		}
+		last = at
+	}
+	switch {
+	case ctx.Err() != nil:
+		return first, context.Cause(ctx)
+	case !first.IsZero() && last.Compare(pl.Last) != 0:
+		// Only a cut's beginning expires: this is not a loss, but a read that
+		// stopped short.
+		return first, fmt.Errorf("reading %v to %v again: %w after %v", pl.First, pl.Last, errReplayShort, last)
+	}
+	return first, nil
+}
+
+var errReplayShort = errors.New("it ended early")
+
+// isWhole reports whether a replay found the very records of the plan.
+func isWhole(pl plan.Plan, records int64, digest [32]byte) bool {
+	return records == pl.Records && digest == pl.Digest
+}
+
+func (p *processor) reportLoss(pl plan.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
+	e := RecordsLostEvent{
+		ShardID: p.shard.ShardID, Bucket: pl.Bucket, Key: pl.Key,
+		Lost: max(pl.Records-records, 0), From: pl.First, To: found, Last: pl.Last,
+		FromArrival: pl.FirstArrival, LastArrival: pl.LastArrival,
+	}
+	p.log.Error("records of a prepared cut have expired", zap.String("key", e.Key), zap.Int64("records", e.Lost),
+		zap.Stringer("from", e.From), zap.Stringer("to", e.To), zap.Stringer("last", e.Last),
+		zap.Time("from_arrival", e.FromArrival), zap.Time("last_arrival", e.LastArrival))
+	if p.Hooks.RecordsLost != nil {
+		p.Hooks.RecordsLost(e)
+	}
+}

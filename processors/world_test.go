@@ -1,0 +1,601 @@
+package processors_test
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// world is one shard, its lease row and an object store, as one worker after
+// the other sees them. Everything in it happens on one goroutine.
+type world struct {
+	records []kcl.Record
+	horizon int          // records before it have expired
+	skipped map[int]bool // had expired when a worker came to read them
+
+	row     row
+	holders int
+
+	objects map[string]stored
+	late    []processors.Object // puts that were given up and may still land
+
+	// fault says what happens to the nth operation of a kind, from 0, and
+	// to the nth of all.
+	fault  func(kind string, nth, all int) fault
+	counts map[string]int
+	total  int
+
+	now        *holding // of the latest holder
+	violations []string
+	lost       []processors.RecordsLostEvent
+	failures   []processors.PutFailedEvent
+	delivered  []processors.DeliveredEvent
+	pendings   []processors.PendingFoundEvent
+	puts       []processors.Object
+	replays    []kcl.ReplayOptions
+	downUntil  time.Time
+}
+
+type row struct {
+	owner      int
+	checkpoint checkpoint.Position
+	pending    *checkpoint.Prepared
+}
+
+type stored struct {
+	body     []byte
+	metadata map[string]string
+	encoding string
+	ctype    string
+	at       time.Time
+	condit   bool
+}
+
+// fault is what goes wrong with one operation.
+type fault int
+
+const (
+	noFault     fault = iota
+	fails             // not applied, an error
+	answerLost        // applied, an error
+	crashBefore       // the holder is gone before it is applied
+	crashAfter        // the holder is gone, it was applied
+	lands1            // the holder is gone; a put lands at the next holder's 1st operation
+	lands2
+	lands3
+	lands4
+	trims1 // no error; the oldest record of the next to be read expires
+	trims3
+	faults // their number
+)
+
+func (f fault) String() string {
+	return [...]string{"nothing", "fails", "answer lost", "crash before", "crash after", "lands 1", "lands 2", "lands 3", "lands 4", "trims 1", "trims 3"}[f]
+}
+
+func newWorld(records []kcl.Record) *world {
+	return &world{
+		records: records, objects: map[string]stored{}, skipped: map[int]bool{}, counts: map[string]int{},
+		row: row{checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
+	}
+}
+
+// numbered returns n records whose data is "<index>" with some padding.
+func numbered(n int) []kcl.Record {
+	records := make([]kcl.Record, n)
+	for i := range records {
+		records[i] = record(i, fmt.Sprintf("<%d>%s", i, strings.Repeat("x", i%7)))
+	}
+	return records
+}
+
+// start is when the tests' streams begin.
+func start() time.Time { return time.Date(2016, 2, 25, 13, 0, 0, 0, time.UTC) }
+
+// record makes the ith record. Every third is the second of its sequence
+// number, as if aggregated.
+func record(i int, data string) kcl.Record {
+	seq, sub := i, int64(0)
+	if i%3 == 1 {
+		seq, sub = i-1, 1
+	}
+	return kcl.Record{
+		SequenceNumber:              "4959000000000000000000000000000000000000000000000" + fmt.Sprintf("%07d", seq),
+		SubSequenceNumber:           sub,
+		ApproximateArrivalTimestamp: start().Add(time.Duration(i) * time.Millisecond),
+		Data:                        []byte(data),
+		Aggregated:                  sub > 0,
+	}
+}
+
+var (
+	errFault = errors.New("scripted fault")
+	errCrash = fmt.Errorf("scripted crash: %w", kcl.ErrLeaseLost)
+)
+
+// do asks the script about an operation and carries out what it says.
+func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	f := noFault
+	if w.fault != nil {
+		f = w.fault(kind, w.counts[kind], w.total)
+	}
+	w.counts[kind]++
+	w.total++
+	switch f {
+	case fails:
+		return errFault
+	case answerLost:
+		apply()
+		return errFault
+	case crashAfter:
+		apply()
+		h.crash()
+		return errCrash
+	case crashBefore:
+		h.crash()
+		return errCrash
+	case trims1, trims3:
+		// What was not read yet never expires here: that loss is the worker's.
+		w.horizon = max(w.horizon, min(w.horizon+map[fault]int{trims1: 1, trims3: 3}[f], h.position()))
+	case lands1, lands2, lands3, lands4:
+		if kind != "put" {
+			h.crash()
+			return errCrash
+		}
+	}
+	apply()
+	return nil
+}
+
+func (w *world) violate(format string, a ...any) {
+	w.violations = append(w.violations, fmt.Sprintf(format, a...))
+}
+
+// index returns which record is at a place, or where one would be.
+func (w *world) index(at checkpoint.ExtendedSequenceNumber) int {
+	i, _ := slices.BinarySearchFunc(w.records, at, func(r kcl.Record, at checkpoint.ExtendedSequenceNumber) int {
+		return r.Position().Compare(at)
+	})
+	return i
+}
+
+// store is the world's object store.
+type store struct {
+	w *world
+	h *holding
+}
+
+func objectName(bucket, key string) string { return bucket + "/" + key }
+
+func (s store) Put(ctx context.Context, o processors.Object) error {
+	w := s.w
+	if !s.h.asked {
+		w.violate("put without asking for trust")
+	}
+	s.h.asked = false
+	if s.h.inDoubt != "" {
+		w.violate("put while %s is in doubt", s.h.inDoubt)
+	}
+	if o.IfAbsent && (w.row.owner != s.h.id || w.row.pending == nil) {
+		w.violate("conditional put without a prepared checkpoint in the row")
+	}
+	if time.Now().Before(w.downUntil) {
+		return errFault
+	}
+	w.puts = append(w.puts, o)
+	if w.fault != nil {
+		if f := w.fault("put", w.counts["put"], w.total); f >= lands1 && f <= lands4 {
+			w.counts["put"]++
+			w.total++
+			w.late = append(w.late, o)
+			s.h.landIn = int(f-lands1) + 1
+			s.h.crash()
+			return errCrash
+		}
+	}
+	var err error
+	if e := w.do(ctx, s.h, "put", func() { err = w.apply(o) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// apply stores an object.
+func (w *world) apply(o processors.Object) error {
+	name := objectName(o.Bucket, o.Key)
+	body, err := io.ReadAll(io.NewSectionReader(o.Body, 0, o.Body.Size()))
+	if err != nil {
+		w.violate("body: %v", err)
+	}
+	if old, ok := w.objects[name]; ok {
+		if o.IfAbsent {
+			return processors.ErrExists
+		}
+		if !bytes.Equal(old.body, body) {
+			w.violate("%s destroyed", name)
+		}
+	}
+	w.objects[name] = stored{body, maps.Clone(o.Metadata), o.ContentEncoding, o.ContentType, time.Now(), o.IfAbsent}
+	return nil
+}
+
+func (s store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
+	s.w.land(s.h)
+	var o stored
+	var ok bool
+	if time.Now().Before(s.w.downUntil) {
+		return nil, false, errFault
+	}
+	err := s.w.do(ctx, s.h, "head", func() { o, ok = s.w.objects[objectName(bucket, key)] })
+	return o.metadata, ok, err
+}
+
+func (s store) Check(ctx context.Context, _ string) error {
+	return s.w.do(ctx, s.h, "check", func() {})
+}
+
+// land lets late puts of earlier holders arrive when their time has come.
+func (w *world) land(h *holding) {
+	h.operations++
+	if len(w.late) == 0 || h.operations < h.landOn {
+		return
+	}
+	for _, o := range w.late {
+		_ = w.apply(o) // nobody hears the answer
+	}
+	w.late = nil
+}
+
+// holding is one worker's holding of the lease: the Writer of a checkpointer
+// and what a processor is given.
+type holding struct {
+	w       *world
+	id      int
+	shard   kcl.ShardInfo
+	cancel  context.CancelCauseFunc
+	cp      *checkpoint.Checkpointer
+	crashed bool
+	read    int // records delivered so far
+	started bool
+
+	inDoubt    string // the write whose outcome is unknown
+	asked      bool   // Trusted was asked since the last put
+	landIn     int    // when late puts land, in operations of the next holder
+	landOn     int
+	operations int
+}
+
+func (h *holding) crash() {
+	h.crashed = true
+	h.cancel(errCrash)
+}
+
+// position is up to where this holder, or one before, has certainly read.
+func (h *holding) position() int {
+	if p := h.w.row.pending; p != nil && !h.started {
+		if p.At.IsShardEnd() {
+			return len(h.w.records)
+		}
+		return h.w.index(p.At) + 1
+	}
+	return h.read
+}
+
+func (h *holding) Trusted() error {
+	if h.crashed || h.w.row.owner != h.id {
+		return kcl.ErrLeaseLost
+	}
+	h.asked = true
+	return nil
+}
+
+func (h *holding) write(ctx context.Context, kind, what string, apply func()) error {
+	h.w.land(h)
+	if h.w.row.owner != h.id {
+		return kcl.ErrLeaseLost
+	}
+	if h.inDoubt != "" && h.inDoubt != what {
+		h.w.violate("%s while %s is in doubt", what, h.inDoubt)
+	}
+	err := h.w.do(ctx, h, kind, apply)
+	h.inDoubt = ""
+	if err != nil {
+		h.inDoubt = what
+	}
+	return err
+}
+
+// Checkpoint implements checkpoint.Writer.
+func (h *holding) Checkpoint(ctx context.Context, at checkpoint.Position) error {
+	return h.write(ctx, "commit", fmt.Sprintf("checkpoint %v", at), func() {
+		h.w.row.checkpoint, h.w.row.pending = at, nil
+	})
+}
+
+// Prepare implements checkpoint.Writer.
+func (h *holding) Prepare(ctx context.Context, p checkpoint.Prepared) error {
+	return h.write(ctx, "prepare", fmt.Sprintf("prepare %v %x", p.At, p.State), func() {
+		p.State = bytes.Clone(p.State)
+		h.w.row.pending = &p
+	})
+}
+
+func (h *holding) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
+	return func(yield func(kcl.Record, error) bool) {
+		h.w.land(h)
+		h.w.replays = append(h.w.replays, o)
+		if err := h.w.do(ctx, h, "replay", func() {}); err != nil {
+			yield(kcl.Record{}, err)
+			return
+		}
+		var scratch []byte
+		for i := max(h.w.index(first), h.w.horizon); i < len(h.w.records) && h.w.records[i].Position().Compare(last) <= 0; i++ {
+			r := h.w.records[i]
+			scratch = append(scratch[:0], r.Data...)
+			r.Data = scratch
+			if !yield(r, nil) {
+				return
+			}
+			clear(scratch)
+		}
+	}
+}
+
+// take gives the lease to a new holder, with a processor of its own.
+func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, shard kcl.ShardInfo) (*holding, kcl.RecordProcessor, context.Context) {
+	tb.Helper()
+	w.holders++
+	ctx, cancel := context.WithCancelCause(ctx)
+	tb.Cleanup(func() { cancel(nil) })
+	h := &holding{w: w, id: w.holders, shard: shard, cancel: cancel, cp: checkpoint.New(nil, w.row.checkpoint, false)}
+	h.cp = checkpoint.New(h, w.row.checkpoint, w.row.pending != nil)
+	if w.now != nil {
+		h.landOn = w.now.landIn
+	}
+	w.row.owner, w.now = h.id, h
+	cfg.Hooks = processors.Hooks{
+		Delivered:    func(e processors.DeliveredEvent) { w.delivered = append(w.delivered, e) },
+		PutFailed:    func(e processors.PutFailedEvent) { w.failures = append(w.failures, e) },
+		RecordsLost:  func(e processors.RecordsLostEvent) { w.lost = append(w.lost, e) },
+		PendingFound: func(e processors.PendingFoundEvent) { w.pendings = append(w.pendings, e) },
+	}
+	factory, err := processors.New(cfg, store{w, h})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h, factory(shard), ctx
+}
+
+func (h *holding) initialize(ctx context.Context, p kcl.RecordProcessor) error {
+	return p.Initialize(ctx, kcl.InitializationInput{
+		Shard: h.shard, Checkpoint: h.w.row.checkpoint, Pending: h.w.row.pending, Checkpointer: h.cp,
+		Replay: h.replay, Trusted: h.Trusted,
+	})
+}
+
+// begin is initialize until it succeeds, and says where reading begins.
+func (h *holding) begin(ctx context.Context, p kcl.RecordProcessor) error {
+	for {
+		err := h.initialize(ctx, p)
+		if err == nil {
+			break
+		}
+		if h.crashed || errors.Is(err, processors.ErrKeyTaken) || errors.Is(err, processors.ErrUnfinishable) {
+			return err
+		}
+		time.Sleep(time.Second)
+	}
+	h.started = true
+	h.read = h.firstUndone()
+	h.skipExpired()
+	return nil
+}
+
+// skipExpired goes on at the oldest record that is there. What is skipped was in
+// no cut that was prepared: a worker reports it.
+func (h *holding) skipExpired() {
+	for ; h.read < h.w.horizon; h.read++ {
+		h.w.skipped[h.read] = true
+	}
+}
+
+// deliver passes n more records to p, or a tick if n is 0, in a buffer that is
+// overwritten afterwards.
+func (h *holding) deliver(ctx context.Context, p kcl.RecordProcessor, n int) error {
+	h.skipExpired()
+	end := min(h.read+n, len(h.w.records))
+	batch := slices.Clone(h.w.records[h.read:end])
+	for i := range batch {
+		batch[i] = batch[i].Clone()
+	}
+	if len(batch) > 0 {
+		h.cp.Delivered(batch[len(batch)-1].Position())
+	}
+	h.read = end
+	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, Attempt: 1, Hold: func(int64) {}})
+	for i := range batch {
+		for j := range batch[i].Data {
+			batch[i].Data[j] = '!'
+		}
+	}
+	return err
+}
+
+// body returns an object's content, inflated.
+func (s stored) inflated() (string, error) {
+	if s.encoding == "" {
+		return string(s.body), nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(s.body))
+	if err != nil {
+		return "", err
+	}
+	z.Multistream(false)
+	b, err := io.ReadAll(z)
+	return string(b), err
+}
+
+// places counts in how many places of all objects each record is.
+func (w *world) places() (map[int]int, error) {
+	n := map[int]int{}
+	for name, o := range w.objects {
+		body, err := o.inflated()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		before := -1
+		for part := range strings.SplitSeq(body, "<") {
+			number, _, found := strings.Cut(part, ">")
+			if !found {
+				continue
+			}
+			i, err := strconv.Atoi(number)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %q", name, number)
+			}
+			if before >= 0 && i != before+1 {
+				return nil, fmt.Errorf("%s: record %d follows %d", name, i, before)
+			}
+			n[i]++
+			before = i
+		}
+	}
+	return n, nil
+}
+
+// verdict says what is wrong with the world: each record must be in exactly
+// one object, or in at least one; one that expired may be in none.
+func (w *world) verdict(exactly bool) error {
+	errs := make([]error, 0, len(w.violations))
+	for _, v := range w.violations {
+		errs = append(errs, errors.New(v))
+	}
+	n, err := w.places()
+	errs = append(errs, err)
+	for i := range w.records {
+		switch {
+		case n[i] == 0 && !w.skipped[i] && !w.reported(i):
+			errs = append(errs, fmt.Errorf("record %d is in no object", i))
+		case n[i] > 1 && exactly:
+			errs = append(errs, fmt.Errorf("record %d is in %d objects", i, n[i]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reported reports whether the loss of record i was reported. Records that no
+// cut had when they expired are the worker's to report.
+func (w *world) reported(i int) bool {
+	for _, e := range w.lost {
+		to := e.To
+		if to.IsZero() {
+			to = checkpoint.ExtendedSequenceNumber{SequenceNumber: checkpoint.ShardEnd}
+		}
+		at := w.records[i].Position()
+		if at.Compare(e.From) >= 0 && at.Compare(to) < 0 && at.Compare(e.Last) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) keys() []string { return slices.Sorted(maps.Keys(w.objects)) }
+
+func theShard() kcl.ShardInfo {
+	return kcl.ShardInfo{
+		StreamName: "clicks", StreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", Table: "app",
+		ShardID: "shardId-000000000000", WorkerID: "w",
+		Range: lease.HashRange{Start: "0", End: "340282366920938463463374607431768211455"},
+	}
+}
+
+// config is the conformance list's: stream orders, bucket b.
+func config() processors.Config {
+	return processors.Config{DeliveryStreamName: "orders", Bucket: "b"}
+}
+
+func with(c processors.Config, change func(*processors.Config)) processors.Config {
+	change(&c)
+	return c
+}
+
+// run lets one holder after the other work until every record is delivered and
+// the shard has ended, each with a configuration of its own.
+func (w *world) run(ctx context.Context, tb testing.TB, batches []int, cfgs ...processors.Config) error {
+	tb.Helper()
+	for try := range 60 {
+		h, p, ctx := w.take(ctx, tb, cfgs[min(try, len(cfgs)-1)], theShard())
+		err := h.life(ctx, p, batches)
+		if err == nil {
+			return nil
+		}
+		if !h.crashed {
+			return err
+		}
+		time.Sleep(10 * time.Second)
+	}
+	return errors.New("60 holders did not finish")
+}
+
+// life is a whole holding: every batch, each followed by a tick, and then the
+// shard's end. A negative batch is delivered twice.
+func (h *holding) life(ctx context.Context, p kcl.RecordProcessor, batches []int) error {
+	if err := h.begin(ctx, p); err != nil {
+		return err
+	}
+	for i := 0; h.read < len(h.w.records); i++ {
+		n := cmp.Or(batches[i%len(batches)], 1)
+		from := h.read
+		for range 1 + min(max(-n, 0), 1) {
+			h.read = max(from, h.firstUndone())
+			if err := h.deliver(ctx, p, max(n, -n)); err != nil {
+				return err
+			}
+		}
+		time.Sleep(time.Second)
+		if err := h.deliver(ctx, p, 0); err != nil {
+			return err
+		}
+	}
+	h.cp.EndShard()
+	for {
+		err := p.ShardEnded(ctx, kcl.ShardEndedInput{Checkpointer: h.cp, Attempt: 1})
+		if err == nil {
+			break
+		}
+		if h.crashed || errors.Is(err, processors.ErrKeyTaken) {
+			return err
+		}
+		time.Sleep(time.Second)
+	}
+	p.LeaseLost(ctx, kcl.LeaseLostInput{})
+	return nil
+}
+
+// firstUndone is the record after the checkpoint: a worker does not deliver
+// again what was checkpointed.
+func (h *holding) firstUndone() int {
+	if at := h.cp.Last(); at.IsRecord() {
+		return h.w.index(at.ExtendedSequenceNumber) + 1
+	}
+	return 0
+}
