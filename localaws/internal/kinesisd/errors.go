@@ -1,0 +1,60 @@
+package kinesisd
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// apiError is an answer that refuses a request. It is the caller's mistake or the stream's state: this server has no 5xx of its own.
+type apiError struct {
+	kind    string // the exception's name, "__type" on the wire
+	message string
+	status  int
+}
+
+func (e *apiError) Error() string { return e.kind + ": " + e.message }
+
+func refuse(kind, format string, args ...any) *apiError {
+	return &apiError{kind: kind, message: fmt.Sprintf(format, args...), status: http.StatusBadRequest}
+}
+
+func invalidArgument(format string, args ...any) *apiError {
+	return refuse("InvalidArgumentException", format, args...)
+}
+
+func notFound(format string, args ...any) *apiError {
+	return refuse("ResourceNotFoundException", format, args...)
+}
+
+func inUse(format string, args ...any) *apiError {
+	return refuse("ResourceInUseException", format, args...)
+}
+
+func limitExceeded(format string, args ...any) *apiError {
+	return refuse("LimitExceededException", format, args...)
+}
+
+func malformed(format string, args ...any) *apiError {
+	return refuse("SerializationException", format, args...)
+}
+
+// dryRun is the answer to a request that would have been carried out had it not asked for DryRun.
+func dryRun() *apiError {
+	return refuse("DryRunOperationException", "Request would have succeeded, but the DryRun parameter was specified.")
+}
+
+func (s *Server) streamNotFound(name string) *apiError {
+	return notFound("Stream %s under account %s not found.", name, s.options.Account)
+}
+
+func (s *Server) streamNotActive(name, status string) *apiError {
+	return inUse("Stream %s under account %s not ACTIVE, instead in state %s", name, s.options.Account, status)
+}
+
+func (s *Server) couldNotFindShard(shard, stream string) *apiError {
+	return notFound("Could not find shard %s in stream %s under account %s.", shard, stream, s.options.Account)
+}
+
+func (s *Server) shardNotFound(shard, stream string) *apiError {
+	return notFound("Shard %s in stream %s under account %s does not exist", shard, stream, s.options.Account)
+}

@@ -1,0 +1,194 @@
+package kinesisd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	targetPrefix = "Kinesis_20131202."
+	contentJSON  = "application/x-amz-json-1.1"
+	// maxBodyBytes holds 10 MiB of data in base64 with 500 keys in their longest spelling.
+	maxBodyBytes = 24 << 20
+)
+
+// call is one request while it is carried out. body is valid only until the operation returns.
+type call struct {
+	body []byte
+	now  time.Time
+}
+
+// decode reads the request's body into a struct of pointers; what is absent or null stays nil.
+func (c *call) decode(into any) error {
+	if err := json.Unmarshal(c.body, into); err != nil {
+		return malformed("%s", jsonMistake(err))
+	}
+	return nil
+}
+
+func jsonMistake(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Sprintf("%s can not be converted to %s", strings.ToUpper(wrong.Value), wrong.Type)
+	}
+	return "The request is not a JSON object."
+}
+
+// rendered is an answer that is JSON already, in pieces that are written one after another.
+type rendered [][]byte
+
+// ServeHTTP answers one request. It reads all of the body before it does anything, and an answer is either whole or breaks off its connection.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	header.Set("X-Amzn-Requestid", requestID())
+	body := s.buffer()
+	defer s.bodies.Put(body)
+	answer, err := s.serve(r, body)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	pieces, err := encode(answer)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	length := 0
+	for _, piece := range pieces {
+		length += len(piece)
+	}
+	header.Set("Content-Type", contentJSON)
+	header.Set("Content-Length", strconv.Itoa(length))
+	w.WriteHeader(http.StatusOK)
+	for _, piece := range pieces {
+		if _, err := w.Write(piece); err != nil {
+			return // the client is gone; it sees a short body
+		}
+	}
+}
+
+func (s *Server) buffer() *[]byte {
+	if body, ok := s.bodies.Get().(*[]byte); ok {
+		return body
+	}
+	return new([]byte)
+}
+
+// serve checks what HTTP has to say about a request and carries it out. The CBOR protocol would be told apart and translated here.
+func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
+	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
+	if !ok || r.Method != http.MethodPost {
+		return nil, refuse("UnknownOperationException", "This is Kinesis: a POST with the header X-Amz-Target: %s<operation> is expected.", targetPrefix)
+	}
+	if content := r.Header.Get("Content-Type"); strings.Contains(content, "cbor") {
+		return nil, malformed("The content type %s is not supported here; turn CBOR off in the client and use %s.", content, contentJSON)
+	}
+	if err := readBody(r, body); err != nil {
+		return nil, err
+	}
+	return s.operate(operation, &call{body: *body, now: time.Now()})
+}
+
+func (s *Server) operate(operation string, c *call) (any, error) {
+	switch operation {
+	case "PutRecord":
+		return s.putRecord(c)
+	case "PutRecords":
+		return s.putRecords(c)
+	case "GetShardIterator":
+		return s.getShardIterator(c)
+	case "GetRecords":
+		return s.getRecords(c)
+	case "ListShards":
+		return s.listShards(c)
+	case "DescribeStream":
+		return s.describeStream(c)
+	case "DescribeStreamSummary":
+		return s.describeStreamSummary(c)
+	case "ListStreams":
+		return s.listStreams(c)
+	case "CreateStream":
+		return nil, s.createStream(c)
+	case "DeleteStream":
+		return nil, s.deleteStream(c)
+	case "SplitShard":
+		return nil, s.splitShard(c)
+	case "MergeShards":
+		return nil, s.mergeShards(c)
+	case "UpdateShardCount":
+		return s.updateShardCount(c)
+	case "IncreaseStreamRetentionPeriod":
+		return nil, s.changeRetention(c, true)
+	case "DecreaseStreamRetentionPeriod":
+		return nil, s.changeRetention(c, false)
+	case "AddTagsToStream":
+		return nil, s.addTags(c)
+	case "RemoveTagsFromStream":
+		return nil, s.removeTags(c)
+	case "ListTagsForStream":
+		return s.listTags(c)
+	default:
+		return nil, refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.", operation)
+	}
+}
+
+// readBody reads a whole body into a buffer that is used again, growing it as bytes come and not as the header says.
+func readBody(r *http.Request, body *[]byte) error {
+	buffer := bytes.NewBuffer((*body)[:0])
+	if r.ContentLength > 0 && r.ContentLength <= maxBodyBytes {
+		buffer.Grow(int(min(r.ContentLength, 1<<20)) + bytes.MinRead)
+	}
+	n, err := buffer.ReadFrom(io.LimitReader(r.Body, maxBodyBytes+1))
+	*body = buffer.Bytes()
+	if err != nil {
+		return malformed("The request's body could not be read: %s", err)
+	}
+	if n > maxBodyBytes {
+		return &apiError{kind: "RequestEntityTooLargeException", message: "The request is too large.", status: http.StatusRequestEntityTooLarge}
+	}
+	return nil
+}
+
+func encode(answer any) (rendered, error) {
+	switch answer := answer.(type) {
+	case nil:
+		return nil, nil
+	case rendered:
+		return answer, nil
+	default:
+		text, err := json.Marshal(answer)
+		return rendered{text}, err
+	}
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	refusal, ok := errors.AsType[*apiError](err)
+	if !ok {
+		refusal = &apiError{kind: "InternalFailureException", message: err.Error(), status: http.StatusInternalServerError}
+	}
+	text, err := json.Marshal(struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}{refusal.kind, refusal.message})
+	if err != nil {
+		return // unreachable: two strings always have a JSON form
+	}
+	w.Header().Set("Content-Type", contentJSON)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(refusal.status)
+	_, _ = w.Write(text) // the client is gone otherwise
+}
+
+// requestID is a random UUID, as the service gives.
+func requestID() string {
+	a, b := rand.Uint64(), rand.Uint64()
+	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>62<<14|b>>48&0x3fff, b&(1<<48-1))
+}
