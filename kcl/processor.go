@@ -74,6 +74,9 @@ type ShardInfo struct {
 	ShardID    string
 	WorkerID   string
 	Range      lease.HashRange // hash keys of the shard; zero if unknown
+
+	// HashRangeRule is what the worker does with Range: Config.HashRangeRule.
+	HashRangeRule HashRangeRule
 }
 
 // Checkpointer records how far a shard has been processed. It is valid during
@@ -116,9 +119,8 @@ type InitializationInput struct {
 
 // ReplayOptions say how aggregated records are split in a replay.
 type ReplayOptions struct {
-	// HashRange is applied as Java does: an aggregated record with a user
-	// record outside it is dropped from that record on. Zero: not applied.
-	HashRange lease.HashRange
+	HashRange     lease.HashRange // zero: no record lies outside
+	HashRangeRule HashRangeRule
 }
 
 // ProcessRecordsInput is the argument of RecordProcessor.ProcessRecords.

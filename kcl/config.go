@@ -1,0 +1,181 @@
+package kcl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// Config configures a Worker. Fields without a default are required; New
+// reports all faults at once.
+type Config struct {
+	// ApplicationName names the application: all workers that share the lease
+	// table. By custom it is the table's name.
+	ApplicationName string
+
+	StreamName string
+	StreamARN  string // default: none; told to processors
+	Source     Source // the stream; kinesissource.New
+	Leases     lease.Table
+
+	// WorkerID is what leaseOwner holds. It must be unique among the running
+	// workers of the application, Java ones too. New adds nothing to it.
+	WorkerID string
+
+	// InitialPosition is where a shard is read from that has no history in the
+	// lease table. Default: TrimHorizon. Later it has no effect.
+	InitialPosition InitialPosition
+
+	// FailoverTime is how long a lease lives unrenewed. Longer costs fewer
+	// writes; shorter finds a dead worker sooner. All workers of an application
+	// should have the same. Default 10s. Source: KCL failoverTimeMillis.
+	FailoverTime time.Duration
+
+	// ScanInterval is how often leases to take are looked for. Default: half
+	// of FailoverTime.
+	ScanInterval time.Duration
+
+	// ShardSyncInterval is how often the stream's shards are compared with the
+	// leases. Reshards do not wait for it. Default 60s.
+	ShardSyncInterval time.Duration
+
+	MaxLeases int // the most leases this worker holds; default: no limit. Source: KCL maxLeasesForWorker
+	MaxSteal  int // the most leases stolen at once from a Java worker; default 1. Source: KCL maxLeasesToStealAtOneTime
+
+	// TickInterval, if positive, has ProcessRecords called with no records
+	// whenever so much time has passed since the last call, also while reading
+	// fails. Default: never.
+	TickInterval time.Duration
+
+	// MaxAttempts is how often records are delivered to a processor that
+	// fails. Default 10.
+	MaxAttempts int
+
+	// DeadLetter, if set, gets the records that a processor failed on for the
+	// last time. If it returns nil they count as accepted; otherwise the lease
+	// is given up, as it is without a DeadLetter. Do not set it for processors
+	// that keep records beyond a call: the records before would be checkpointed
+	// with those given to it.
+	DeadLetter func(ctx context.Context, in DeadLetterInput) error
+
+	// MaxBytes bounds the memory for records that were read and not processed,
+	// and for what processors say they hold. Each shard may always have one
+	// page. Default 256 MiB.
+	MaxBytes int64
+
+	// HashRangeRule says what becomes of user records of an aggregated record
+	// that do not belong to the shard. Default: HashRangeJava.
+	HashRangeRule HashRangeRule
+
+	// ShutdownTimeout is how long processors have to stop after Run's context
+	// is done; then theirs is cancelled. Default 30s.
+	ShutdownTimeout time.Duration
+
+	Logger *zap.Logger // default: none
+	Hooks  Hooks
+}
+
+// DeadLetterInput is the argument of Config.DeadLetter.
+type DeadLetterInput struct {
+	Shard    ShardInfo
+	Records  []Record
+	Err      error // the last one
+	Attempts int
+}
+
+// InitialPosition is where a shard without history is read from. The zero
+// value is TrimHorizon.
+type InitialPosition struct{ at checkpoint.Position }
+
+// TrimHorizon reads from the oldest record that the stream still has.
+func TrimHorizon() InitialPosition {
+	return InitialPosition{checkpoint.Sentinel(checkpoint.TrimHorizon)}
+}
+
+// Latest reads what is put after the lease was created. The instant is stored,
+// so that a worker that fails over begins there too.
+func Latest() InitialPosition { return InitialPosition{checkpoint.Sentinel(checkpoint.Latest)} }
+
+// AtTimestamp reads what arrived at or after t. The instant is stored.
+func AtTimestamp(t time.Time) InitialPosition {
+	p := checkpoint.Sentinel(checkpoint.AtTimestamp)
+	p.Arrival = t
+	return InitialPosition{p}
+}
+
+// position returns where to begin for leases created when the service's clock
+// showed now.
+func (i InitialPosition) position(now time.Time) checkpoint.Position {
+	p := i.at
+	if p.IsZero() {
+		return checkpoint.Sentinel(checkpoint.TrimHorizon)
+	}
+	if p.SequenceNumber == checkpoint.Latest {
+		p.Arrival = now
+	}
+	return p
+}
+
+// HashRangeRule is a rule for user records whose hash key lies outside the
+// shard that their aggregated record is in. It happens when a producer packed
+// them before it learnt of a reshard; the KPL then puts those again that lie
+// outside.
+type HashRangeRule int
+
+const (
+	// HashRangeJava drops the whole aggregated record if one user record lies
+	// outside, as Java workers do, so that a mixed fleet delivers the same
+	// whoever holds the shard. Each drop is counted and logged.
+	HashRangeJava HashRangeRule = iota
+
+	// HashRangeEach drops just those that lie outside.
+	HashRangeEach
+
+	// HashRangeOff drops nothing: some user records may come twice.
+	HashRangeOff
+)
+
+func (c Config) withDefaults() Config {
+	c.FailoverTime = cmp.Or(c.FailoverTime, 10*time.Second)
+	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
+	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<20)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
+	c.Logger = cmp.Or(c.Logger, zap.NewNop())
+	return c
+}
+
+func (c Config) validate(f ProcessorFactory) error {
+	var errs []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("kcl: Config."+format, args...))
+		}
+	}
+	need(c.ApplicationName != "", "ApplicationName is required: the name that all workers of the application share")
+	need(c.StreamName != "", "StreamName is required")
+	need(c.Source != nil, "Source is required: see kinesissource.New")
+	need(c.Leases != nil, "Leases is required: see leasedynamo.New")
+	need(c.WorkerID != "", "WorkerID is required: unique among the workers of the application")
+	need(c.FailoverTime >= lease.MinFailoverTime, "FailoverTime is %v; it must be at least %v", c.FailoverTime, lease.MinFailoverTime)
+	need(c.ScanInterval > 0, "ScanInterval is %v; it must be positive", c.ScanInterval)
+	need(c.ShardSyncInterval > 0, "ShardSyncInterval is %v; it must be positive", c.ShardSyncInterval)
+	need(c.TickInterval >= 0, "TickInterval is %v; it must be positive, or 0 for none", c.TickInterval)
+	need(c.MaxLeases >= 0, "MaxLeases is %d; it must be positive, or 0 for no limit", c.MaxLeases)
+	need(c.MaxSteal >= 0, "MaxSteal is %d; it must be positive, or 0 for the default", c.MaxSteal)
+	need(c.MaxAttempts > 0, "MaxAttempts is %d; it must be positive", c.MaxAttempts)
+	need(c.MaxBytes > 0, "MaxBytes is %d; it must be positive", c.MaxBytes)
+	need(c.ShutdownTimeout > 0, "ShutdownTimeout is %v; it must be positive", c.ShutdownTimeout)
+	if f == nil {
+		errs = append(errs, errors.New("kcl: the ProcessorFactory is required"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,218 @@
+package kcl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl/internal/budget"
+	"github.com/shardmill/shardmill/kcl/internal/shardsync"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// consumer is one holding of one shard's lease, from its taking to its end. It
+// runs on one goroutine, which makes every call of the processor; only status
+// is shared.
+type consumer struct {
+	w    *Worker
+	held *lease.Held
+	info ShardInfo
+	log  *zap.Logger
+	acct *budget.Account
+
+	// stop is done when reading should end: with ErrShutdown or errSurplus as
+	// the cause while the lease is still held, else with the cause of held's.
+	stop context.Context //nolint:containedctx // the scope of the holding
+
+	// failed counts the processors in a row that panicked without getting
+	// beyond panicAt.
+	failed  int
+	panicAt checkpoint.ExtendedSequenceNumber
+
+	// dead are the positions whose records went to Config.DeadLetter although
+	// no checkpoint covers them yet.
+	dead []span
+
+	mu     sync.Mutex // guards status
+	status ShardStatus
+}
+
+// span is the records after from up to through.
+type span struct {
+	from, through checkpoint.ExtendedSequenceNumber
+}
+
+var (
+	errSurplus = errors.New("another worker is to have the shard")
+	errEnded   = errors.New("shard ended")
+	errBlocked = errors.New("a parent shard has not ended")
+)
+
+// run processes the shard until the lease is lost, given up or finished.
+func (c *consumer) run(soft context.Context) {
+	defer c.acct.Close()
+	stop, cancel := context.WithCancelCause(c.held.Context())
+	c.stop = stop
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-soft.Done():
+			cancel(ErrShutdown)
+		case <-c.held.Surplus():
+			cancel(errSurplus)
+		case <-stop.Done():
+		}
+	})
+	err := c.live()
+	cancel(err)
+	watch.Wait()
+	c.finish(err)
+}
+
+// live returns why the holding ends; it is never nil.
+func (c *consumer) live() error {
+	if c.held.Lease().Finished() {
+		return errEnded
+	}
+	if err := sleep(c.stop, time.Until(c.held.DeliverFrom())); err != nil {
+		return err
+	}
+	if err := c.parentsEnded(); err != nil {
+		return err
+	}
+	for {
+		err := newSession(c).run()
+		if !isPanic(err) {
+			return err
+		}
+		if c.failed++; c.failed >= c.w.cfg.MaxAttempts {
+			return fmt.Errorf("%d processors panicked in a row: %w", c.failed, err)
+		}
+		c.log.Error("processor panicked; a new one starts from the checkpoint", zap.Error(err), zap.Int("attempt", c.failed), panicStack(err))
+		if err := sleep(c.stop, c.w.pauseAfter(c.failed)); err != nil {
+			return err
+		}
+	}
+}
+
+func panicStack(err error) zap.Field {
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		return zap.ByteString("stack", p.Stack)
+	}
+	return zap.Skip()
+}
+
+// parentsEnded returns errBlocked unless every parent that has a lease has
+// ended. It reads the rows again, consistently: the list that the lease was
+// taken from may have missed one.
+func (c *consumer) parentsEnded() error {
+	for _, parent := range c.held.Lease().Parents {
+		l, err := c.getLease(parent)
+		switch {
+		case errors.Is(err, lease.ErrNotFound):
+		case err != nil:
+			return err
+		case !l.Finished():
+			return fmt.Errorf("%w: %s", errBlocked, parent)
+		}
+	}
+	return nil
+}
+
+// getLease reads a row, with as many tries as it takes.
+func (c *consumer) getLease(key string) (lease.Lease, error) {
+	pause := newRetryPause()
+	for {
+		l, err := c.w.cfg.Leases.Get(c.stop, key)
+		if err == nil || errors.Is(err, lease.ErrNotFound) {
+			return l, err
+		}
+		c.log.Warn("lease of a parent not read", zap.Error(err), zap.String("lease_key", key))
+		if err := sleep(c.stop, pause.NextBackOff()); err != nil {
+			return lease.Lease{}, err
+		}
+	}
+}
+
+// finish gives the lease back, if it is still held, and says what became of
+// the shard.
+func (c *consumer) finish(err error) {
+	w := c.w
+	switch {
+	case errors.Is(context.Cause(c.held.Context()), ErrShutdownTimeout):
+		w.fail(fmt.Errorf("shard %s: %w", c.info.ShardID, ErrShutdownTimeout))
+		return
+	case errors.Is(err, lease.ErrLost):
+		return
+	case errors.Is(err, errEnded):
+		w.progressed(c.info.ShardID)
+	case errors.Is(err, ErrShutdown), errors.Is(err, errSurplus):
+	case errors.Is(err, errBlocked):
+		w.leases.Avoid(c.info.ShardID, w.cfg.ScanInterval)
+	default:
+		avoid := w.giveUp(c.info.ShardID, err)
+		c.log.Error("shard given up", zap.Error(err), zap.Duration("retry_in", avoid), panicStack(err))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.held.Context()), w.cfg.FailoverTime)
+	defer cancel()
+	if rerr := c.held.Release(ctx); rerr != nil && !errors.Is(rerr, lease.ErrLost) {
+		c.log.Warn("lease not released; it will run out", zap.Error(rerr))
+	}
+}
+
+// createChildren makes the leases of the shards that follow this one, then
+// notes them in its row: Java's order.
+func (c *consumer) createChildren(children []Shard) error {
+	ids := make([]string, 0, len(children))
+	list := make([]shardsync.Shard, 0, len(children))
+	for _, s := range children {
+		ids = append(ids, s.ID)
+		list = append(list, shardsync.Shard(s))
+	}
+	for _, l := range shardsync.Children(list) {
+		if err := c.otherParent(l); err != nil {
+			return err
+		}
+		if err := c.held.CreateChild(c.held.Context(), l); err != nil {
+			return err
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return c.held.Annotate(c.held.Context(), ids)
+}
+
+// otherParent makes sure that the other parent of a merged shard has a lease,
+// unless the child has one already: it might never have been read.
+func (c *consumer) otherParent(child lease.Lease) error {
+	if len(child.Parents) < 2 {
+		return nil
+	}
+	for _, parent := range child.Parents {
+		if parent == c.info.ShardID {
+			continue
+		}
+		if _, err := c.getLease(parent); !errors.Is(err, lease.ErrNotFound) {
+			return err
+		}
+		if _, err := c.getLease(child.Key); !errors.Is(err, lease.ErrNotFound) {
+			return err
+		}
+		if err := c.w.syncShards(c.stop); err != nil {
+			return fmt.Errorf("creating the lease of %s, the other parent of %s: %w", parent, child.Key, err)
+		}
+	}
+	return nil
+}
+
+func (c *consumer) setStatus(f func(*ShardStatus)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.status)
+}

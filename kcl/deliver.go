@@ -1,0 +1,164 @@
+package kcl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// deliver calls ProcessRecords with recs until the processor accepts them or
+// they are somebody else's to care for. It returns nil if it may go on with
+// later records.
+func (s *session) deliver(recs []Record, pressure bool) error {
+	pause := newRetryPause()
+	checkpointed := s.cp.Last()
+	for attempt := 1; ; attempt++ {
+		if last := s.cp.Last(); last.Compare(checkpointed.ExtendedSequenceNumber) > 0 {
+			checkpointed = last
+			if recs = after(recs, last.ExtendedSequenceNumber); len(recs) == 0 && !pressure {
+				s.accept(last)
+				return nil
+			}
+		}
+		err := s.call(recs, pressure, attempt)
+		if err == nil {
+			if len(recs) > 0 {
+				s.accept(recs[len(recs)-1].Position())
+			}
+			return nil
+		}
+		s.cp.Retract(s.accepted)
+		if lost := s.held.Trusted(); lost != nil {
+			return lost
+		}
+		if isPanic(err) && s.failed+1 < s.w.cfg.MaxAttempts {
+			return err
+		}
+		if attempt >= s.w.cfg.MaxAttempts || isGiveUp(err) || isPanic(err) {
+			return s.deadLetter(recs, attempt, err)
+		}
+		s.log.Warn("processor failed; the records are delivered again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
+		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
+			return err
+		}
+	}
+}
+
+// call makes one call of ProcessRecords, if the lease is trusted.
+func (s *session) call(recs []Record, pressure bool, attempt int) error {
+	if err := s.held.Trusted(); err != nil {
+		return err
+	}
+	if len(recs) > 0 {
+		s.cp.Delivered(recs[len(recs)-1].Position())
+	}
+	start := time.Now()
+	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
+		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.acct.Hold,
+	})
+	if isPanic(err) {
+		s.panicAt = s.cp.LastDelivered().ExtendedSequenceNumber
+	}
+	if len(recs) == 0 {
+		return err
+	}
+	e := BatchEvent{
+		ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs),
+		BehindLatest: s.behind, Duration: time.Since(start), Attempt: attempt, Err: err,
+	}
+	if err == nil {
+		s.setStatus(func(st *ShardStatus) { st.Records += int64(e.Records); st.Bytes += e.Bytes; st.LastError = "" })
+	} else {
+		s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
+	}
+	s.w.cfg.Hooks.delivered(e)
+	return err
+}
+
+// accept notes that the records up to at are the processor's now.
+func (s *session) accept(at checkpoint.Position) {
+	s.accepted = at
+	if at.Compare(s.panicAt) > 0 {
+		s.failed = 0
+	}
+	s.w.progressed(s.info.ShardID)
+}
+
+// deadLetter is the end of the tries with records that the processor cannot
+// take: they go to Config.DeadLetter, or the shard is given up.
+func (s *session) deadLetter(recs []Record, attempts int, err error) error {
+	gaveUp := fmt.Errorf("processing %d records, attempt %d: %w", len(recs), attempts, err)
+	if s.w.cfg.DeadLetter == nil || len(recs) == 0 {
+		return gaveUp
+	}
+	dlErr := s.w.cfg.DeadLetter(s.held.Context(), DeadLetterInput{Shard: s.info, Records: recs, Err: err, Attempts: attempts})
+	if dlErr != nil {
+		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
+	}
+	last := recs[len(recs)-1].Position()
+	s.dead = append(s.dead, span{from: s.accepted.ExtendedSequenceNumber, through: last.ExtendedSequenceNumber})
+	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)), zap.Stringer("sequence_number", last))
+	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: err})
+	if isPanic(err) {
+		s.failed = 0
+		return err // a new processor, which does not see these records
+	}
+	s.cp.Delivered(last)
+	s.accept(last)
+	return nil
+}
+
+// withoutDead leaves out the records that were dead-lettered before.
+func (s *session) withoutDead(recs []Record) []Record {
+	if len(s.dead) == 0 || len(recs) == 0 {
+		return recs
+	}
+	return slices.DeleteFunc(recs, func(r Record) bool {
+		at := r.Position().ExtendedSequenceNumber
+		return slices.ContainsFunc(s.dead, func(d span) bool { return at.Compare(d.from) > 0 && at.Compare(d.through) <= 0 })
+	})
+}
+
+// after returns the records of recs that come after at.
+func after(recs []Record, at checkpoint.ExtendedSequenceNumber) []Record {
+	i := slices.IndexFunc(recs, func(r Record) bool { return r.Position().Compare(at) > 0 })
+	if i < 0 {
+		return nil
+	}
+	return recs[i:]
+}
+
+func sizeOf(recs []Record) (n int64) {
+	for i := range recs {
+		n += int64(len(recs[i].Data))
+	}
+	return n
+}
+
+// markInterval is how often an idle shard's checkpoint is written again with a
+// later timestamp, so that its age does not look like a loss.
+const markInterval = time.Hour
+
+// markLag is how far the mark stays behind the service's clock.
+const markLag = time.Minute
+
+// markIdle notes that everything up to now is done, if it is.
+func (s *session) markIdle(p Page) error {
+	if len(p.Records) > 0 || p.BehindLatest > 0 || p.At.IsZero() || time.Since(s.lastMark) < markInterval {
+		return nil
+	}
+	if at := s.cp.Last(); !at.IsRecord() || at.ExtendedSequenceNumber != s.cp.LastDelivered().ExtendedSequenceNumber {
+		return nil
+	}
+	s.lastMark = time.Now()
+	if err := s.cp.Refresh(s.stop, p.At.Add(-markLag)); errors.Is(err, lease.ErrLost) {
+		return err
+	}
+	return nil // it only serves to tell losses; the next one will do
+}

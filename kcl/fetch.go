@@ -1,0 +1,117 @@
+package kcl
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/shardmill/shardmill/kcl/internal/budget"
+)
+
+// fetcher reads one page of a shard ahead of its processor, within the byte
+// budget.
+type fetcher struct {
+	pages  chan fetched // unbuffered: the page in flight is the one read ahead
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// fetched is a page and what it takes of the budget, or why there is none.
+type fetched struct {
+	page  Page
+	bytes int64
+	err   error // the fetcher goes on by itself unless isFinal(err)
+}
+
+// recordOverhead is what a Record takes beside its data, about.
+const recordOverhead = 128
+
+// startFetcher begins to read. Stop the fetcher.
+func startFetcher(ctx context.Context, r ShardReader, a *budget.Account) *fetcher {
+	f := &fetcher{pages: make(chan fetched)}
+	ctx, f.cancel = context.WithCancel(ctx)
+	f.wg.Go(func() { f.run(ctx, r, a) })
+	return f
+}
+
+// stop ends the reading and waits for it.
+func (f *fetcher) stop() {
+	f.cancel()
+	f.wg.Wait()
+}
+
+func (f *fetcher) run(ctx context.Context, r ShardReader, a *budget.Account) {
+	pause := newRetryPause()
+	expect := int64(1 << 20) // of the next page; the last one's size is the best guess
+	for {
+		if a.Reserve(ctx, expect) != nil {
+			return
+		}
+		page, err := r.Next(ctx)
+		if err != nil {
+			a.Release(expect)
+			if !f.send(ctx, fetched{err: err}) || isFinal(err) || sleep(ctx, pause.NextBackOff()) != nil {
+				return
+			}
+			continue
+		}
+		pause.Reset()
+		bytes := page.Bytes() + recordOverhead*int64(len(page.Records))
+		a.Adjust(expect, bytes)
+		if !f.send(ctx, fetched{page: page, bytes: bytes}) {
+			a.Release(bytes)
+			page.release()
+			return
+		}
+		if page.End {
+			return
+		}
+		expect = max(bytes, 64<<10)
+	}
+}
+
+func (f *fetcher) send(ctx context.Context, p fetched) bool {
+	select {
+	case f.pages <- p:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p Page) release() {
+	if p.Release != nil {
+		p.Release()
+	}
+}
+
+// isFinal reports whether a reader that returned err is of no more use.
+func isFinal(err error) bool {
+	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrShardNotFound)
+}
+
+// newRetryPause returns the pauses between tries of what may take long to be
+// mended: from a fifth of a second to half a minute, half of it random.
+func newRetryPause() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(200*time.Millisecond),
+		backoff.WithMaxInterval(30*time.Second),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0),
+	)
+}
+
+// sleep waits for d, or until ctx is done and then returns its cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

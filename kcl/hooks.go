@@ -1,0 +1,114 @@
+package kcl
+
+import (
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// Hooks are told what a worker does, for metrics. Each may be nil. They are
+// called on the goroutine where it happened and must be quick; several may run
+// at once. The names in brackets are the Java KCL's metrics.
+type Hooks struct {
+	LeaseTaken    func(LeaseEvent) // [TakenLeases, NeedToReassign]
+	LeaseLost     func(LeaseEvent) // [LostLeases]
+	LeaseReleased func(LeaseEvent)
+
+	Delivered    func(BatchEvent)      // after each call of ProcessRecords with records [RecordsProcessed, DataBytesProcessed, MillisBehindLatest, RecordProcessor.processRecords.Time]
+	Checkpointed func(CheckpointEvent) // after each checkpoint that was written [UpdateLease.Success]
+	DeadLettered func(BatchEvent)      // records that went to Config.DeadLetter
+
+	// RecordsLost is told of records that expired before they were delivered.
+	// It is the one thing that should wake somebody.
+	RecordsLost func(LossEvent)
+
+	// AggregatesMalformed counts aggregated records that could not be taken
+	// apart; each was delivered as one record.
+	AggregatesMalformed func(shardID string, n int)
+
+	// UserRecordsDropped counts user records outside the shard's hash range
+	// that were not delivered here; see Config.HashRangeRule.
+	UserRecordsDropped func(shardID string, n int)
+}
+
+// LeaseEvent is a change of a lease.
+type LeaseEvent struct {
+	Lease  lease.Lease
+	Stolen bool   // of LeaseTaken: another worker held it
+	Reason string // of LeaseLost
+}
+
+// BatchEvent is one delivery of records to a processor.
+type BatchEvent struct {
+	ShardID      string
+	Records      int
+	Bytes        int64
+	BehindLatest time.Duration
+	Duration     time.Duration
+	Attempt      int
+	Err          error // what the processor returned
+}
+
+// CheckpointEvent is a checkpoint that was written.
+type CheckpointEvent struct {
+	ShardID    string
+	Checkpoint checkpoint.Position
+}
+
+// LossEvent is a gap in a shard: its records expired before they were read.
+type LossEvent struct {
+	ShardID string
+	After   checkpoint.Position // everything up to here was done
+	Before  checkpoint.Position // reading goes on here; zero if nothing is left
+}
+
+func (h Hooks) delivered(e BatchEvent) {
+	if h.Delivered != nil {
+		h.Delivered(e)
+	}
+}
+
+func (h Hooks) checkpointed(e CheckpointEvent) {
+	if h.Checkpointed != nil {
+		h.Checkpointed(e)
+	}
+}
+
+func (h Hooks) deadLettered(e BatchEvent) {
+	if h.DeadLettered != nil {
+		h.DeadLettered(e)
+	}
+}
+
+func (h Hooks) recordsLost(e LossEvent) {
+	if h.RecordsLost != nil {
+		h.RecordsLost(e)
+	}
+}
+
+func (h Hooks) malformed(shardID string, n int) {
+	if h.AggregatesMalformed != nil && n > 0 {
+		h.AggregatesMalformed(shardID, n)
+	}
+}
+
+func (h Hooks) dropped(shardID string, n int) {
+	if h.UserRecordsDropped != nil && n > 0 {
+		h.UserRecordsDropped(shardID, n)
+	}
+}
+
+func (h Hooks) changed(c lease.Change) {
+	f := h.LeaseTaken
+	switch c.Kind {
+	case lease.Lost:
+		f = h.LeaseLost
+	case lease.Released:
+		f = h.LeaseReleased
+	case lease.Taken, lease.Stolen:
+	}
+	if f != nil {
+		f(LeaseEvent{Lease: c.Lease, Stolen: c.Kind == lease.Stolen, Reason: c.Reason})
+	}
+}

@@ -1,0 +1,42 @@
+package kcl
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// minRetention is the shortest time for which a stream keeps its records.
+// Source: Kinesis API IncreaseStreamRetentionPeriod.
+const minRetention = 24 * time.Hour
+
+// checkGap reports a loss if the first record read at a checkpoint is not the
+// checkpoint's: that one has expired, and so may have others after it.
+func (s *session) checkGap(from checkpoint.Position, p Page) {
+	first := p.Records[0]
+	if first.SequenceNumber == from.SequenceNumber {
+		return
+	}
+	if mayHaveLost(from, p.At) {
+		s.lost(from, first.Position())
+	} else {
+		s.log.Info("record at the checkpoint has expired; nothing after it is missing", zap.Stringer("checkpoint", from))
+	}
+}
+
+// mayHaveLost reports whether records that came after at may have expired
+// unread by now: unless everything up to a time is known to be done that lies
+// within the retention period.
+func mayHaveLost(at checkpoint.Position, now time.Time) bool {
+	return at.Arrival.IsZero() || now.IsZero() || now.Sub(at.Arrival) > minRetention
+}
+
+// lost reports that the records between two places may be lost.
+func (s *session) lost(after, before checkpoint.Position) {
+	s.log.Error("records expired before they were read",
+		zap.Stringer("checkpoint", after), zap.Time("done_until", after.Arrival),
+		zap.Stringer("resumed_at", before), zap.Time("resumed_from", before.Arrival))
+	s.w.cfg.Hooks.recordsLost(LossEvent{ShardID: s.info.ShardID, After: after, Before: before})
+}

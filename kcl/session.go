@@ -1,0 +1,326 @@
+package kcl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// session is the life of one processor. A consumer has one after another only
+// if they panic.
+type session struct {
+	*consumer
+
+	p     guarded
+	cp    *checkpoint.Checkpointer
+	split *expander
+
+	// accepted is the last record that the processor took, or where reading
+	// began: what is at or before it is not delivered any more.
+	accepted checkpoint.Position
+
+	initialized bool // the processor may be asked to stop
+
+	behind   time.Duration
+	lastMark time.Time // when the idle mark was last written
+}
+
+// writes is the checkpoint.Writer of a session: the lease's, which also tells
+// the hooks.
+type writes struct {
+	*lease.Held
+
+	c *consumer
+}
+
+func (w writes) Checkpoint(ctx context.Context, at checkpoint.Position) error {
+	err := w.Held.Checkpoint(ctx, at)
+	if err == nil {
+		w.c.setStatus(func(s *ShardStatus) { s.Checkpoint = at })
+		w.c.w.cfg.Hooks.checkpointed(CheckpointEvent{ShardID: w.c.info.ShardID, Checkpoint: at})
+	}
+	return err
+}
+
+func newSession(c *consumer) *session {
+	row := c.held.Lease()
+	return &session{
+		consumer: c,
+		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
+		split:    newExpander(c.w.cfg.HashRangeRule, row.Range),
+		lastMark: time.Now(),
+	}
+}
+
+// run returns why the session ended; it is never nil. Unless the processor
+// panicked it has had its last call.
+func (s *session) run() error {
+	if err := s.stampStart(); err != nil {
+		return err
+	}
+	s.p = guarded{s.w.factory(s.info)}
+	err := s.initialize()
+	if err == nil {
+		s.initialized, s.accepted = true, s.cp.Last()
+		err = s.process()
+	}
+	return s.end(err)
+}
+
+// stampStart makes sure that a lease at LATEST or AT_TIMESTAMP says from which
+// instant, so that a successor does not begin at a later one.
+func (s *session) stampStart() error {
+	at := s.cp.Last()
+	if at.SequenceNumber != checkpoint.Latest && at.SequenceNumber != checkpoint.AtTimestamp || !at.Arrival.IsZero() {
+		return nil
+	}
+	begin := s.w.cfg.InitialPosition.at.Arrival
+	for pause := newRetryPause(); begin.IsZero(); {
+		list, err := s.w.cfg.Source.ListShards(s.stop)
+		if err == nil {
+			begin = list.now()
+			break
+		}
+		s.log.Warn("time of the stream not read", zap.Error(err))
+		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
+			return err
+		}
+	}
+	if row := s.held.Lease(); row.Pending != nil {
+		return nil // the processor has to see it first
+	}
+	return s.cp.Refresh(s.stop, begin)
+}
+
+func (l ShardList) now() time.Time {
+	if l.At.IsZero() {
+		return time.Now()
+	}
+	return l.At
+}
+
+func (s *session) initialize() error {
+	s.state("initializing")
+	row := s.held.Lease()
+	in := InitializationInput{
+		Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
+		Checkpointer: s.cp, Replay: s.replay, Trusted: s.held.Trusted,
+	}
+	return s.retry("initializing", func(int) error { return s.p.Initialize(s.held.Context(), in) })
+}
+
+// retry calls f until it succeeds, with growing pauses, for MaxAttempts times.
+// It returns early if the reading should end, or f panicked or gave up.
+func (s *session) retry(what string, f func(attempt int) error) error {
+	pause := newRetryPause()
+	for attempt := 1; ; attempt++ {
+		if err := s.held.Trusted(); err != nil {
+			return err
+		}
+		err := f(attempt)
+		if err == nil {
+			return nil
+		}
+		if lost := s.held.Trusted(); lost != nil {
+			return lost
+		}
+		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) {
+			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
+		}
+		s.log.Warn("processor failed", zap.String("call", what), zap.Error(err), zap.Int("attempt", attempt))
+		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
+			return err
+		}
+	}
+}
+
+// process delivers until something ends it; it never returns nil.
+func (s *session) process() error {
+	s.state("processing")
+	from := s.cp.Last()
+	for {
+		err := s.readFrom(from)
+		if !errors.Is(err, ErrTrimmed) {
+			return err
+		}
+		s.lost(from, checkpoint.Position{})
+		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
+	}
+}
+
+// readFrom delivers what a reader opened at from returns.
+func (s *session) readFrom(from checkpoint.Position) error {
+	f := startFetcher(s.stop, s.w.cfg.Source.Open(s.info.ShardID, from), s.acct)
+	defer f.stop()
+	tick := newTicker(s.w.cfg.TickInterval)
+	defer tick.Stop()
+	expectFirst := from.IsRecord()
+	for {
+		var err error
+		select {
+		case <-s.stop.Done():
+			return context.Cause(s.stop)
+		case <-tick.C:
+			err = s.deliver(nil, false)
+		case <-s.acct.Pressure():
+			err = s.deliver(nil, true)
+		case got := <-f.pages:
+			if expectFirst && len(got.page.Records) > 0 {
+				expectFirst = false
+				s.checkGap(from, got.page)
+			}
+			err = s.page(got)
+		}
+		if err != nil {
+			return err
+		}
+		resetTicker(tick, s.w.cfg.TickInterval)
+	}
+}
+
+// newTicker returns a timer that fires after d, or never if d is 0.
+func newTicker(d time.Duration) *time.Timer {
+	t := time.NewTimer(max(d, time.Hour))
+	resetTicker(t, d)
+	return t
+}
+
+func resetTicker(t *time.Timer, d time.Duration) {
+	if d > 0 {
+		t.Reset(d)
+	} else {
+		t.Stop()
+	}
+}
+
+// page delivers one page.
+func (s *session) page(got fetched) error {
+	if got.err != nil {
+		return s.readFailed(got.err)
+	}
+	defer s.acct.Release(got.bytes)
+	defer got.page.release()
+	s.behind = got.page.BehindLatest
+	recs := s.split.expand(got.page.Records, s.accepted.ExtendedSequenceNumber)
+	s.countSplit()
+	s.setStatus(func(st *ShardStatus) { st.BehindLatest, st.LastRead = got.page.BehindLatest, time.Now() })
+	if recs = s.withoutDead(recs); len(recs) > 0 {
+		if err := s.deliver(recs, false); err != nil {
+			return err
+		}
+	}
+	if got.page.End {
+		return s.endShard(got.page.Children)
+	}
+	return s.markIdle(got.page)
+}
+
+func (s *session) countSplit() {
+	s.w.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
+	s.w.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
+	if s.split.malformed > 0 {
+		s.log.Warn("aggregated records that cannot be split were delivered whole", zap.Int("records", s.split.malformed))
+	}
+	if s.split.dropped > 0 {
+		s.log.Warn("user records outside the shard's hash range were not delivered", zap.Int("records", s.split.dropped))
+	}
+	s.split.malformed, s.split.dropped = 0, 0
+}
+
+// readFailed decides what follows from a failed read: the fetcher tries again
+// by itself unless the shard is gone.
+func (s *session) readFailed(err error) error {
+	if errors.Is(err, ErrTrimmed) {
+		return err
+	}
+	s.log.Warn("shard not read", zap.Error(err))
+	s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
+	if !errors.Is(err, ErrShardNotFound) {
+		return nil
+	}
+	list, lerr := s.w.cfg.Source.ListShards(s.stop)
+	if lerr != nil {
+		return fmt.Errorf("shard is gone, and the shards that follow it cannot be listed: %w", lerr)
+	}
+	s.lost(s.accepted, checkpoint.Position{})
+	return s.endShard(childrenOf(s.info.ShardID, list.Shards))
+}
+
+func childrenOf(id string, shards []Shard) []Shard {
+	var out []Shard
+	for _, sh := range shards {
+		for _, p := range sh.ParentIDs {
+			if p == id {
+				out = append(out, sh)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// endShard creates the children's leases and has the processor end the shard.
+func (s *session) endShard(children []Shard) error {
+	s.state("ending")
+	if err := s.retry("creating child leases", func(int) error { return s.createChildren(children) }); err != nil {
+		return err
+	}
+	s.cp.EndShard()
+	err := s.retry("ending the shard", func(attempt int) error {
+		err := s.p.ShardEnded(s.held.Context(), ShardEndedInput{Checkpointer: s.cp, Attempt: attempt})
+		if err == nil && !s.cp.Last().IsShardEnd() {
+			return errors.New("ShardEnded returned without a checkpoint: it must call in.Checkpointer.Checkpoint")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errEnded
+}
+
+// end makes the processor's last call, as the reason asks for.
+func (s *session) end(why error) error {
+	if isPanic(why) || errors.Is(why, errEnded) {
+		return why
+	}
+	if s.initialized && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
+		s.state("stopping")
+		if err := s.shutdownRequested(errors.Is(why, errSurplus)); err != nil {
+			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err))
+		}
+	}
+	cause := why
+	if lost := s.held.Trusted(); lost != nil {
+		why, cause = lost, lost
+		if c := context.Cause(s.held.Context()); c != nil {
+			cause = c
+		}
+	}
+	if err := s.p.LeaseLost(context.WithoutCancel(s.held.Context()), LeaseLostInput{Cause: cause}); err != nil {
+		s.log.Error("processor panicked after its lease had ended", zap.Error(err), panicStack(err))
+	}
+	return why
+}
+
+func (s *session) shutdownRequested(handOver bool) error {
+	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, HandOver: handOver}
+	in.Deadline = s.w.deadline()
+	if handOver && in.Deadline.IsZero() {
+		in.Deadline = time.Now().Add(s.w.cfg.ShutdownTimeout)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, in.Deadline, ErrShutdownTimeout)
+		defer cancel()
+	}
+	return s.p.ShutdownRequested(ctx, in)
+}
+
+func (s *session) state(name string) {
+	s.setStatus(func(st *ShardStatus) { st.State = name })
+}

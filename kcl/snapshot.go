@@ -1,0 +1,56 @@
+package kcl
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Snapshot is what a worker does at one moment.
+type Snapshot struct {
+	WorkerID string
+	Shards   []ShardStatus // those whose leases are held, by shard ID
+
+	BytesInUse, MaxBytes int64 // of Config.MaxBytes
+
+	// LastSync is when the shards were last compared with the leases; the
+	// zero time means never yet.
+	LastSync time.Time
+}
+
+// ShardStatus is the state of one shard that is held.
+type ShardStatus struct {
+	ShardID      string
+	State        string // waiting, initializing, processing, ending or stopping
+	Checkpoint   checkpoint.Position
+	BehindLatest time.Duration
+	LastRead     time.Time // when the last page came; zero if none did
+	TrustedUntil time.Time // local time at which the lease is given up unless it is renewed
+	Records      int64     // accepted by the processor
+	Bytes        int64
+	LastError    string // of the read or call that failed last; "" once a call succeeds
+}
+
+// Snapshot returns what the worker does now. It may be called at any time.
+func (w *Worker) Snapshot() Snapshot {
+	s := Snapshot{WorkerID: w.cfg.WorkerID}
+	s.BytesInUse, s.MaxBytes = w.memory.Used()
+	w.mu.Lock()
+	s.LastSync = w.lastSync
+	consumers := make([]*consumer, 0, len(w.consumers))
+	for c := range w.consumers {
+		consumers = append(consumers, c)
+	}
+	w.mu.Unlock()
+	for _, c := range consumers {
+		c.mu.Lock()
+		st := c.status
+		c.mu.Unlock()
+		st.TrustedUntil = c.held.TrustedUntil()
+		s.Shards = append(s.Shards, st)
+	}
+	slices.SortFunc(s.Shards, func(a, b ShardStatus) int { return cmp.Compare(a.ShardID, b.ShardID) })
+	return s
+}

@@ -1,0 +1,134 @@
+package kcl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/kcl/internal/shardsync"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// maxPlanAge is how old what a plan was made from may be when a lease is
+// created. A worker that was stopped in between must look again: others may
+// have finished and deleted that very lease meanwhile.
+const maxPlanAge = 20 * time.Second
+
+// errPlanStale means that a plan was not carried out because it had become old.
+var errPlanStale = errors.New("the plan of the shard sync is too old")
+
+// prepare makes the table usable and the leases complete before the worker
+// takes any. Errors that may pass are tried again until ctx is done.
+func (w *Worker) prepare(ctx context.Context) error {
+	pause := newRetryPause()
+	for {
+		err := w.cfg.Leases.Ensure(ctx)
+		if err == nil {
+			err = w.syncShards(ctx)
+		}
+		if err == nil || isUnusable(err) {
+			return err
+		}
+		if ctx.Err() == nil {
+			w.cfg.Logger.Warn("worker not started yet", zap.Error(err))
+		}
+		if err := sleep(ctx, pause.NextBackOff()); err != nil {
+			return err
+		}
+	}
+}
+
+// isUnusable reports whether someone must change something before a retry can
+// help.
+func isUnusable(err error) bool {
+	return errors.Is(err, lease.ErrInvalidState) || errors.Is(err, ErrStreamNotFound) || errors.Is(err, ErrAccessDenied)
+}
+
+// keepSynced compares shards and leases until ctx is done.
+func (w *Worker) keepSynced(ctx context.Context) {
+	for {
+		// A fifth of jitter, so that workers do not all list at once.
+		every := w.cfg.ShardSyncInterval
+		if sleep(ctx, every-rand.N(max(1, every/5))) != nil {
+			return
+		}
+		if err := w.cfg.Leases.Ensure(ctx); errors.Is(err, lease.ErrInvalidState) {
+			w.fail(err)
+			return
+		}
+		if err := w.syncShards(ctx); err != nil && ctx.Err() == nil {
+			w.cfg.Logger.Warn("shards not synced", zap.Error(err))
+		}
+	}
+}
+
+// syncShards creates, completes and deletes leases as the stream's shards ask
+// for. Every worker does it, without a leader: creations are conditional on
+// there being no row, deletions on the row being finished and unchanged.
+func (w *Worker) syncShards(ctx context.Context) error {
+	start := time.Now()
+	leases, err := w.cfg.Leases.List(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := w.cfg.Source.ListShards(ctx)
+	if err != nil {
+		return err
+	}
+	shards := make([]shardsync.Shard, 0, len(list.Shards))
+	for _, s := range list.Shards {
+		shards = append(shards, shardsync.Shard(s))
+	}
+	if err := shardsync.Check(shards); err != nil {
+		return fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
+	}
+	if err := shardsync.Foreign(shards, leases); err != nil {
+		return fmt.Errorf("%w: table %s belongs to another application or stream: %w; give each application a name of its own",
+			lease.ErrInvalidState, w.cfg.ApplicationName, err)
+	}
+	plan := shardsync.Plan(shards, leases, w.cfg.InitialPosition.position(list.now()))
+	if err := w.carryOut(ctx, plan, start); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.lastSync = time.Now()
+	w.mu.Unlock()
+	return nil
+}
+
+func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, start time.Time) error {
+	table := w.cfg.Leases
+	for _, l := range plan.Create {
+		if time.Since(start) > maxPlanAge {
+			return errPlanStale
+		}
+		if err := table.Create(ctx, l); err != nil && !errors.Is(err, lease.ErrExists) {
+			return err
+		}
+	}
+	for _, c := range plan.Repair {
+		if err := table.CreateChild(ctx, c.Parent, c.Lease); err != nil && !errors.Is(err, lease.ErrLost) {
+			return err
+		}
+		w.cfg.Logger.Warn("lease of a child was missing", zap.String("lease_key", c.Lease.Key), zap.Strings("parents", c.Lease.Parents))
+	}
+	for _, l := range plan.Annotate {
+		if err := table.Annotate(ctx, l.Key, nil, l.Range); err != nil && !errors.Is(err, lease.ErrNotFound) {
+			return err
+		}
+	}
+	for _, l := range plan.Delete {
+		if err := table.Delete(ctx, l); err != nil && !errors.Is(err, lease.ErrLost) {
+			return err
+		}
+		w.cfg.Logger.Info("finished lease deleted", zap.String("lease_key", l.Key))
+	}
+	if len(plan.Create)+len(plan.Repair) > 0 {
+		w.leases.Wake()
+	}
+	return nil
+}

@@ -1,0 +1,380 @@
+package kcl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// journal notes the calls of all processors of a test, in order.
+type journal struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (j *journal) note(format string, a ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.calls = append(j.calls, fmt.Sprintf(format, a...))
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.calls, " ")
+}
+
+// words returns the records that processors accepted.
+func (j *journal) words() []string {
+	var out []string
+	for _, f := range strings.Fields(j.String()) {
+		if w, ok := strings.CutPrefix(f, "ok:"); ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// recorder is a processor that notes every call and fails as it is told.
+type recorder struct {
+	j    *journal
+	fail func(call string, attempt int) error // "init", "stop", "end", or a record's data
+	keep bool                                 // does not checkpoint
+	in   kcl.InitializationInput
+}
+
+func (r *recorder) err(call string, attempt int) error {
+	if r.fail == nil {
+		return nil
+	}
+	return r.fail(call, attempt)
+}
+
+func (r *recorder) Initialize(_ context.Context, in kcl.InitializationInput) error {
+	r.in = in
+	r.j.note("init")
+	return r.err("init", 0)
+}
+
+func (r *recorder) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	if len(in.Records) == 0 {
+		r.j.note("tick")
+		return r.err("tick", in.Attempt)
+	}
+	for _, rec := range in.Records {
+		r.j.note("%s#%d", rec.Data, in.Attempt)
+		if err := r.err(string(rec.Data), in.Attempt); err != nil {
+			return err
+		}
+	}
+	for _, rec := range in.Records {
+		r.j.note("ok:%s", rec.Data)
+	}
+	if r.keep {
+		return nil
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+func (r *recorder) LeaseLost(context.Context, kcl.LeaseLostInput) { r.j.note("lost") }
+
+func (r *recorder) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
+	r.j.note("end#%d", in.Attempt)
+	if err := r.err("end", in.Attempt); err != nil {
+		return err
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+func (r *recorder) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
+	r.j.note("stop")
+	if err := r.err("stop", 0); err != nil {
+		return err
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+// config is a worker's with short, unequal periods, so that no two things
+// happen at the same instant.
+func config(s kcl.Source, table lease.Table, id string) kcl.Config {
+	return kcl.Config{
+		ApplicationName: "app", StreamName: "s", Source: s, Leases: table, WorkerID: id,
+		FailoverTime: 10 * time.Second, ScanInterval: 1700 * time.Millisecond, ShardSyncInterval: 31 * time.Second,
+		MaxAttempts: 4,
+	}
+}
+
+// run runs a worker for d and returns its error.
+func run(t *testing.T, d time.Duration, cfg kcl.Config, f kcl.ProcessorFactory) error {
+	t.Helper()
+	w, err := kcl.New(cfg, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return w.Run(ctx)
+}
+
+func row(t *testing.T, table lease.Table, shard int) lease.Lease {
+	t.Helper()
+	l, err := table.Get(context.Background(), fmt.Sprintf("shardId-%012d", shard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLifecycle(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	failing := func(call string, below int) func(string, int) error {
+		return func(c string, attempt int) error {
+			if c == call && attempt < below {
+				return boom
+			}
+			return nil
+		}
+	}
+	tests := []struct {
+		name    string
+		fail    func(call string, attempt int) error
+		split   bool
+		steal   time.Duration
+		keep    bool
+		run     time.Duration
+		want    string
+		at      string // the word of the record at the checkpoint, or a sentinel
+		owner   string // of the lease at the end
+		letters bool
+	}{
+		{name: "shutdown releases the lease", want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d"},
+		{name: "shutdown asks for a last checkpoint", keep: true, want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d"},
+		{name: "shard end", split: true, want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d end#1 init init stop lost stop lost", at: checkpoint.ShardEnd},
+		{
+			name: "an error is retried and nothing is skipped", fail: failing("b", 3),
+			want: "init a#1 b#1 a#2 b#2 a#3 b#3 c#3 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d",
+		},
+		{
+			name: "a processor that panicked is replaced",
+			fail: func() func(string, int) error {
+				n := 0
+				return func(c string, _ int) error {
+					if n++; c == "b" && n < 4 {
+						panic(boom)
+					}
+					return nil
+				}
+			}(),
+			want: "init a#1 b#1 init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d",
+		},
+		{
+			name: "after enough tries the shard is given up", fail: failing("b", 99), run: 8 * time.Second,
+			want: "init a#1 b#1 a#2 b#2 a#3 b#3 a#4 b#4 lost", at: checkpoint.TrimHorizon,
+		},
+		{
+			name: "so it is if every processor panics", run: 8 * time.Second,
+			fail: func(c string, _ int) error {
+				if c == "b" {
+					panic(boom)
+				}
+				return nil
+			},
+			want: "init a#1 b#1 init a#1 b#1 init a#1 b#1 init a#1 b#1", at: checkpoint.TrimHorizon,
+		},
+		{
+			name: "or it goes to the dead letters", fail: failing("b", 99), letters: true,
+			want: "init a#1 b#1 a#2 b#2 a#3 b#3 a#4 b#4 dead:abc d#1 ok:d stop lost", at: "d",
+		},
+		{
+			name: "or at once if the processor gives up", run: 8 * time.Second,
+			fail: func(c string, _ int) error {
+				if c == "b" {
+					return kcl.GiveUp(boom)
+				}
+				return nil
+			},
+			want: "init a#1 b#1 lost", at: checkpoint.TrimHorizon,
+		},
+		{
+			name: "a lease that is taken away", steal: 7 * time.Second, run: 12 * time.Second,
+			want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d lost", at: "d", owner: "thief",
+		},
+		{
+			name: "shard end is retried", fail: failing("end", 3), split: true, run: 10 * time.Second,
+			want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d end#1 end#2 end#3 init init stop lost stop lost", at: checkpoint.ShardEnd,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, j := newStream(1), new(lease.Mem), new(journal)
+				s.put(0, "a", "b", "c", "d")
+				recs := slices.Clone(s.shards[0].recs)
+				if tt.split {
+					s.split(0)
+				}
+				cfg := config(s, table, "me")
+				if tt.letters {
+					cfg.DeadLetter = func(_ context.Context, in kcl.DeadLetterInput) error {
+						word := ""
+						for _, r := range in.Records {
+							word += string(r.Data)
+						}
+						j.note("dead:%s", word)
+						return nil
+					}
+				}
+				if tt.steal > 0 {
+					time.AfterFunc(tt.steal, func() {
+						_, _ = table.Take(context.Background(), row(t, table, 0), lease.Claim{Owner: "thief", Instance: "thief/1"})
+					})
+				}
+				d := tt.run
+				if d == 0 {
+					d = 15 * time.Second
+				}
+				if err := run(t, d, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+					return &recorder{j: j, fail: tt.fail, keep: tt.keep}
+				}); err != nil {
+					t.Errorf("Run = %v", err)
+				}
+				if got := j.String(); got != tt.want {
+					t.Errorf("calls\n got %s\nwant %s", got, tt.want)
+				}
+				l := row(t, table, 0)
+				at := l.Checkpoint.SequenceNumber
+				for _, r := range recs {
+					if r.SequenceNumber == at {
+						at = string(r.Data)
+					}
+				}
+				if at != tt.at || l.Owner != tt.owner {
+					t.Errorf("checkpoint %s, owner %q; want %s, %q", at, l.Owner, tt.at, tt.owner)
+				}
+			})
+		})
+	}
+}
+
+// A shutdown while a batch fails must not checkpoint the batch, although the
+// processor checkpoints "everything delivered" when it is asked to stop.
+func TestShutdownDoesNotCheckpointAFailedBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := newStream(1), new(lease.Mem), new(journal)
+		s.put(0, "a", "b", "c", "d", "e")
+		cfg := config(s, table, "me")
+		cfg.MaxAttempts = 1000
+		err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+			return &recorder{j: j, keep: true, fail: func(c string, _ int) error {
+				if c == "e" {
+					return errors.New("boom")
+				}
+				return nil
+			}}
+		})
+		if err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		if got := j.String(); !strings.HasSuffix(got, "stop lost") || !strings.Contains(got, "e#3") {
+			t.Errorf("calls: %s", got)
+		}
+		if got, want := row(t, table, 0).Checkpoint.SequenceNumber, s.shards[0].recs[2].SequenceNumber; got != want {
+			t.Errorf("checkpoint %s, want %s: that of c", got, want)
+		}
+	})
+}
+
+// Two workers share the shards of a stream through splits and merges while
+// records come in: each record is processed once, in the order of its shard,
+// and parents before children.
+func TestTwoWorkersThroughReshards(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := newStream(4), new(lease.Mem), new(journal)
+		ctx, cancel := context.WithCancel(t.Context())
+		var workers sync.WaitGroup
+		for i := range 2 {
+			w, err := kcl.New(config(s, table, fmt.Sprintf("worker-%d", i)), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} })
+			if err != nil {
+				t.Fatal(err)
+			}
+			workers.Go(func() {
+				time.Sleep(time.Duration(i) * 13 * time.Second)
+				if err := w.Run(ctx); err != nil {
+					t.Errorf("Run = %v", err)
+				}
+			})
+		}
+		put := func(shards ...int) {
+			for n := range 40 {
+				for _, sh := range shards {
+					s.put(sh, fmt.Sprintf("%d.%d", sh, n))
+				}
+				time.Sleep(300 * time.Millisecond)
+			}
+		}
+		put(0, 1, 2, 3)
+		s.split(0) // 4, 5
+		put(1, 2, 3, 4, 5)
+		s.merge(2, 3) // 6
+		put(1, 4, 5, 6)
+		s.merge(5, 1) // 7
+		put(4, 6, 7)
+		time.Sleep(3 * time.Minute)
+		cancel()
+		workers.Wait()
+
+		checkOrder(t, s, j.words())
+		list, _ := table.List(context.Background())
+		for _, l := range list {
+			if l.Owner != "" {
+				t.Errorf("%s is still owned by %s", l.Key, l.Owner)
+			}
+		}
+		if len(list) != 3 {
+			t.Errorf("%d leases left, want 3: those of finished shards are deleted: %v", len(list), list)
+		}
+	})
+}
+
+// checkOrder checks that words are each of the stream's records once, in the
+// order of each shard, parents before children.
+func checkOrder(t *testing.T, s *stream, words []string) {
+	t.Helper()
+	place := make(map[string]int, len(words))
+	for i, w := range words {
+		if j, twice := place[w]; twice {
+			t.Errorf("%s was processed twice, as number %d and %d", w, j, i)
+		}
+		place[w] = i
+	}
+	last := make(map[string]int) // of a shard, by ID
+	for _, sh := range s.shards {
+		for _, r := range sh.recs {
+			at, ok := place[string(r.Data)]
+			if !ok {
+				t.Errorf("%s was not processed", r.Data)
+				continue
+			}
+			for _, before := range append([]string{sh.ID}, sh.ParentIDs...) {
+				if prev, ok := last[before]; ok && at < prev {
+					t.Errorf("%s came before the last of %s", r.Data, before)
+				}
+			}
+			last[sh.ID] = at
+		}
+	}
+}
