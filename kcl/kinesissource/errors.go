@@ -1,0 +1,116 @@
+package kinesissource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// describe says what was being done when err came, and gives err its class if
+// no retry can help.
+func (s *Source) describe(op, shardID string, err error) error {
+	var doing string
+	switch op {
+	case opGetShardIterator:
+		doing = fmt.Sprintf("opening shard %s of stream %s", shardID, s.o.StreamName)
+	case opGetRecords:
+		doing = fmt.Sprintf("reading shard %s of stream %s", shardID, s.o.StreamName)
+	default:
+		doing = "listing the shards of stream " + s.o.StreamName
+	}
+	if remedy := accessRemedy(op, err); remedy != "" {
+		return fmt.Errorf("%s: %w: %s: %w", doing, kcl.ErrAccessDenied, remedy, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// accessRemedy says what to do about err if the service refused the
+// credentials or their permissions, else "".
+func accessRemedy(op string, err error) string {
+	switch code := errorCode(err); code {
+	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized":
+		return fmt.Sprintf("permit kinesis:%s on the stream", op)
+	case "KMSAccessDeniedException":
+		return fmt.Sprintf("kinesis:%s needs kms:Decrypt on the stream's key", op)
+	case "ExpiredTokenException", "ExpiredToken":
+		return fmt.Sprintf("kinesis:%s was called with expired credentials: renew them", op)
+	case "UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
+		"MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException",
+		"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "OptInRequired":
+		return fmt.Sprintf("kinesis:%s was called with credentials that the service does not accept: check them and the region", op)
+	}
+	if lacksCredentials(err) {
+		return fmt.Sprintf("kinesis:%s was not called, as there are no credentials: provide some, and a region", op)
+	}
+	return ""
+}
+
+// lacksCredentials reports whether the SDK never sent the request because it
+// could not sign it. The SDK has no type for that: it is what fails inside an
+// operation without a request, an answer, or a complaint about the input.
+func lacksCredentials(err error) bool {
+	var operation *smithy.OperationError
+	if !errors.As(err, &operation) || isContextError(err) {
+		return false
+	}
+	var inner *smithy.OperationError
+	if errors.As(operation.Err, &inner) && inner.ServiceID == "ec2imds" {
+		return true // the last of the places where the SDK looks
+	}
+	var (
+		api     smithy.APIError
+		sent    *smithyhttp.RequestSendError
+		answer  *smithyhttp.ResponseError
+		input   *smithy.InvalidParamsError
+		encoded *smithy.SerializationError
+		decoded *smithy.DeserializationError
+	)
+	return !errors.As(err, &api) && !errors.As(err, &sent) && !errors.As(err, &answer) &&
+		!errors.As(err, &input) && !errors.As(err, &encoded) && !errors.As(err, &decoded)
+}
+
+func isContextError(err error) bool {
+	var canceled *smithy.CanceledError
+	return errors.As(err, &canceled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isThrottle reports whether the service refused a call because of a limit.
+func isThrottle(err error) bool {
+	code := errorCode(err)
+	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok || code == "KMSThrottlingException" {
+		return true
+	}
+	var answer *smithyhttp.ResponseError
+	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests
+}
+
+func isExpiredIterator(err error) bool {
+	_, ok := errors.AsType[*types.ExpiredIteratorException](err)
+	return ok
+}
+
+func isInvalidArgument(err error) bool {
+	_, ok := errors.AsType[*types.InvalidArgumentException](err)
+	return ok
+}
+
+func isResourceNotFound(err error) bool {
+	_, ok := errors.AsType[*types.ResourceNotFoundException](err)
+	return ok
+}
+
+// errorCode returns the code of the service's error, or "".
+func errorCode(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package kinesissource
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"go.uber.org/zap"
+)
+
+// Options say what to read and how. StreamName or StreamARN is required.
+type Options struct {
+	StreamName string
+
+	// StreamARN, if given, is what calls name the stream by. It is needed for
+	// a stream of another account.
+	StreamARN string
+
+	// PollInterval is the time from one call of GetRecords to the next on a
+	// shard that has nothing new. A shard that is behind is read without such
+	// pauses. Default 1 s, at least 200 ms.
+	// Source: KCL idleTimeBetweenReadsInMillis.
+	PollInterval time.Duration
+
+	// MaxRecords is the most records to ask for in one call, 1..10000. Default
+	// 10000.
+	MaxRecords int
+
+	// RequestTimeout bounds each call, with the SDK's retries. Default 30 s.
+	RequestTimeout time.Duration
+
+	// NoRateLimit reads a shard that is behind without regard to the limits of
+	// Kinesis, 5 calls and 2 MiB a second per shard. For emulators that have
+	// none.
+	NoRateLimit bool
+
+	// Logger is told of throttling that lasts and of renewed iterators. Nil:
+	// nothing is logged.
+	Logger *zap.Logger
+
+	// Throttled, if not nil, is called for each call that the service refused
+	// because of a limit, before it is tried again. operation is the API's
+	// name of it; shardID is "" for ListShards. It must not block.
+	Throttled func(operation, shardID string)
+}
+
+const (
+	defaultPollInterval   = time.Second
+	minPollInterval       = 200 * time.Millisecond
+	maxRecords            = 10_000
+	defaultRequestTimeout = 30 * time.Second
+)
+
+// withDefaults returns o with every field set, or all that is wrong with it.
+func (o Options) withDefaults() (Options, error) {
+	if o.PollInterval == 0 {
+		o.PollInterval = defaultPollInterval
+	}
+	if o.MaxRecords == 0 {
+		o.MaxRecords = maxRecords
+	}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = defaultRequestTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	var errs []error
+	if o.PollInterval < minPollInterval {
+		errs = append(errs, fmt.Errorf("PollInterval is %v; it must be at least %v: a shard takes 5 reads a second from all its readers", o.PollInterval, minPollInterval))
+	}
+	if o.MaxRecords < 1 || o.MaxRecords > maxRecords {
+		errs = append(errs, fmt.Errorf("MaxRecords is %d; it must be 1 to %d", o.MaxRecords, maxRecords))
+	}
+	if o.RequestTimeout < 0 {
+		errs = append(errs, fmt.Errorf("RequestTimeout is %v; it must be positive", o.RequestTimeout))
+	}
+	errs = append(errs, o.nameFromARN())
+	return o, errors.Join(errs...)
+}
+
+// nameFromARN checks the stream's names against each other, and fills in the
+// one that the other contains.
+func (o *Options) nameFromARN() error {
+	if o.StreamARN == "" {
+		if o.StreamName == "" {
+			return errors.New("StreamName or StreamARN is required")
+		}
+		return nil
+	}
+	a, err := arn.Parse(o.StreamARN)
+	name, ok := strings.CutPrefix(a.Resource, "stream/")
+	if err != nil || a.Service != "kinesis" || !ok || name == "" || strings.Contains(name, "/") {
+		return fmt.Errorf("StreamARN is %q; it must look like arn:aws:kinesis:REGION:ACCOUNT:stream/NAME", o.StreamARN)
+	}
+	if o.StreamName != "" && o.StreamName != name {
+		return fmt.Errorf("StreamName is %q but StreamARN names %q", o.StreamName, name)
+	}
+	o.StreamName = name
+	return nil
+}

@@ -1,0 +1,163 @@
+package kinesissource_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/shardmill/shardmill/kcl/kinesissource"
+)
+
+func TestPace(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	behind := func() *kinesis.GetRecordsOutput { return records("i", time.Minute, "1") }
+	caughtUp := func() *kinesis.GetRecordsOutput { return records("i", 0, "1") }
+	megabytes := func(n int) *kinesis.GetRecordsOutput {
+		out := behind()
+		out.Records[0] = types.Record{Data: make([]byte, n<<20), SequenceNumber: out.Records[0].SequenceNumber}
+		return out
+	}
+	full := func() *kinesis.GetRecordsOutput { return records("i", 0, "1", "2", "3") }
+	tests := []struct {
+		name  string
+		o     kinesissource.Options
+		pages []*kinesis.GetRecordsOutput
+		took  time.Duration   // by the caller, between two calls of Next
+		want  []time.Duration // when GetRecords is called
+	}{
+		{
+			"a shard that is behind is read five times a second",
+			kinesissource.Options{},
+			[]*kinesis.GetRecordsOutput{behind(), behind(), behind(), behind()},
+			0,
+			[]time.Duration{0, 200 * ms, 400 * ms, 600 * ms},
+		},
+		{
+			"an empty page on the way does not slow it down",
+			kinesissource.Options{},
+			[]*kinesis.GetRecordsOutput{records("i", time.Hour), behind()},
+			0,
+			[]time.Duration{0, 200 * ms},
+		},
+		{
+			"a shard with nothing more is polled every second",
+			kinesissource.Options{},
+			[]*kinesis.GetRecordsOutput{caughtUp(), caughtUp(), records("i", 0), behind(), behind()},
+			0,
+			[]time.Duration{0, 1000 * ms, 2000 * ms, 3000 * ms, 3200 * ms},
+		},
+		{
+			"or as often as asked",
+			kinesissource.Options{PollInterval: 300 * ms},
+			[]*kinesis.GetRecordsOutput{caughtUp(), caughtUp(), caughtUp()},
+			0,
+			[]time.Duration{0, 300 * ms, 600 * ms},
+		},
+		{
+			"a full page is followed by another, whatever the service says",
+			kinesissource.Options{MaxRecords: 3},
+			[]*kinesis.GetRecordsOutput{full(), full()},
+			0,
+			[]time.Duration{0, 200 * ms},
+		},
+		{
+			"a page of 10 MiB is all that the shard gives in five seconds",
+			kinesissource.Options{},
+			[]*kinesis.GetRecordsOutput{megabytes(10), behind()},
+			0,
+			[]time.Duration{0, 5000 * ms},
+		},
+		{
+			"one of 1 MiB takes half a second",
+			kinesissource.Options{},
+			[]*kinesis.GetRecordsOutput{megabytes(1), behind()},
+			0,
+			[]time.Duration{0, 500 * ms},
+		},
+		{
+			"the caller's own time counts",
+			kinesissource.Options{},
+			[]*kinesis.GetRecordsOutput{megabytes(1), megabytes(1), caughtUp(), behind()},
+			400 * ms,
+			[]time.Duration{0, 500 * ms, 1000 * ms, 2000 * ms},
+		},
+		{
+			"without limits a shard that is behind is read at once",
+			kinesissource.Options{NoRateLimit: true},
+			[]*kinesis.GetRecordsOutput{megabytes(10), behind(), caughtUp(), behind()},
+			0,
+			[]time.Duration{0, 0, 0, 1000 * ms},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				exchanges := []exchange{{"GetShardIterator TRIM_HORIZON name:orders", iterator("i")}}
+				call := "GetRecords i"
+				if tt.o.MaxRecords == 3 {
+					call += " limit 3"
+				}
+				for _, p := range tt.pages {
+					arriveNow(p)
+					exchanges = append(exchanges, exchange{call, p})
+				}
+				api := newScript(t, exchanges...)
+				r := newSource(t, api, tt.o).Open(shardID, trimHorizon())
+				for range tt.pages {
+					if _, err := r.Next(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(tt.took)
+				}
+				if got := api.times[1:]; !slices.Equal(got, tt.want) {
+					t.Errorf("called at %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestRetriesAfterThrottlingKeepToTheLimitOfCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		exchanges := []exchange{{"GetShardIterator TRIM_HORIZON name:orders", iterator("i1")}}
+		for range 20 {
+			exchanges = append(exchanges, exchange{"GetRecords i1", refusal("ProvisionedThroughputExceededException")})
+		}
+		api := newScript(t, append(exchanges, exchange{"GetRecords i1", records("i2", 0, "1")})...)
+		var throttled int
+		o := kinesissource.Options{Throttled: func(operation, shard string) {
+			if operation != "GetRecords" || shard != shardID {
+				t.Errorf("throttled %s of %s", operation, shard)
+			}
+			throttled++
+		}}
+		r := newSource(t, api, o).Open(shardID, trimHorizon())
+		if got := describePage(r.Next(t.Context())); got != "1" || throttled != 20 {
+			t.Errorf("read %q, throttled %d times", got, throttled)
+		}
+		for i := 2; i < len(api.times); i++ {
+			if gap := api.times[i] - api.times[i-1]; gap < 200*time.Millisecond || gap > 5*time.Second {
+				t.Errorf("call %d came %v after the one before", i, gap)
+			}
+		}
+	})
+}
+
+// arriveNow gives the records of an answer the time of the bubble.
+func arriveNow(answer any) {
+	out, ok := answer.(*kinesis.GetRecordsOutput)
+	if !ok {
+		return
+	}
+	now := time.Now()
+	for i := range out.Records {
+		out.Records[i].ApproximateArrivalTimestamp = &now
+	}
+}

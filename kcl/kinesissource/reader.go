@@ -1,0 +1,179 @@
+package kinesissource
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// maxRenewals is how many iterators one Next takes before it gives up: an
+// iterator that is refused at once will be refused again.
+const maxRenewals = 3
+
+// reader reads one shard. Its state changes only when a page is returned, so
+// that an error skips nothing.
+type reader struct {
+	src     *Source
+	shardID string
+	from    checkpoint.Position
+
+	iterator string // "" if a new one is needed
+	proven   bool   // the service accepted the iterator, or one it came from
+
+	last        string    // sequence number of the last record read, "" if none
+	lastArrival time.Time // its arrival
+	recheck     bool      // last is read once more, to see that it is still there
+
+	// latestSince is when a bare LATEST began, by the service's clock: a
+	// renewed iterator begins there, not at a later LATEST.
+	latestSince time.Time
+
+	called    time.Time // when the last call began
+	notBefore time.Time // when the next one may be made
+	at        time.Time // the service's clock in the last answer that told it
+	atTaken   time.Time // our clock then
+	ended     *kcl.Page // what Next returns after the shard ended
+}
+
+// Next implements kcl.ShardReader. After a page with End it returns another
+// one, without records.
+func (r *reader) Next(ctx context.Context) (kcl.Page, error) {
+	if ctx.Err() != nil {
+		return kcl.Page{}, context.Cause(ctx)
+	}
+	if r.ended != nil {
+		return *r.ended, nil
+	}
+	var refused error
+	for range maxRenewals {
+		if err := r.openIterator(ctx); err != nil {
+			return kcl.Page{}, err
+		}
+		out, err := r.getRecords(ctx)
+		if err == nil {
+			return r.page(ctx, out)
+		}
+		if refused, err = r.afterRefusal(ctx, err); err != nil {
+			return kcl.Page{}, err
+		}
+	}
+	return kcl.Page{}, refused
+}
+
+// afterRefusal handles an error of GetRecords. If a new iterator may help it
+// returns err as refused, else the error to return.
+func (r *reader) afterRefusal(ctx context.Context, err error) (refused, final error) {
+	switch {
+	case isExpiredIterator(err):
+		r.iterator = ""
+		r.src.o.Logger.Debug("renewing an expired iterator", zap.String("stream", r.src.o.StreamName),
+			zap.String("shard", r.shardID), zap.String("after", r.last))
+		return err, nil
+	case isInvalidArgument(err):
+		r.iterator = ""
+		if r.proven {
+			return err, nil
+		}
+		return nil, r.maybeTrimmed(err)
+	case isResourceNotFound(err):
+		r.iterator = ""
+		return nil, r.missing(ctx, err)
+	}
+	return nil, err
+}
+
+// getRecords makes one successful call.
+func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput, err error) {
+	in := &kinesis.GetRecordsInput{
+		ShardIterator: aws.String(r.iterator),
+		Limit:         aws.Int32(int32(r.src.o.MaxRecords)),
+		StreamARN:     r.src.arn(),
+	}
+	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) (err error) {
+		out, err = r.src.api.GetRecords(ctx, in, ownThrottling)
+		return err
+	})
+	return out, err
+}
+
+// page makes a page of an answer and moves the reader behind it.
+func (r *reader) page(ctx context.Context, out *kinesis.GetRecordsOutput) (kcl.Page, error) {
+	next := aws.ToString(out.NextShardIterator)
+	records, err := r.fresh(out.Records, next == "")
+	if err != nil {
+		r.iterator = ""
+		return kcl.Page{}, err
+	}
+	p := kcl.Page{
+		Records:      convert(records),
+		BehindLatest: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
+		At:           serverTime(out.ResultMetadata),
+	}
+	if next == "" {
+		if p.Children, err = r.children(ctx, out.ChildShards); err != nil {
+			return kcl.Page{}, err
+		}
+		p.End = true
+		r.ended = &kcl.Page{At: p.At, End: true, Children: p.Children}
+	}
+	r.iterator, r.proven = next, true
+	if n := len(p.Records); n > 0 {
+		r.last, r.lastArrival = p.Records[n-1].SequenceNumber, p.Records[n-1].ApproximateArrivalTimestamp
+	}
+	r.recheck = r.recheck && len(out.Records) == 0
+	r.sawTime(p.At)
+	r.setPace(out)
+	return p, nil
+}
+
+// fresh returns the records that were not read before. While recheck is set the
+// first record of the service must be the last one read.
+func (r *reader) fresh(records []types.Record, end bool) ([]types.Record, error) {
+	if !r.recheck || len(records) == 0 && !end {
+		return records, nil
+	}
+	if len(records) == 0 || aws.ToString(records[0].SequenceNumber) != r.last {
+		return nil, fmt.Errorf("reading shard %s of stream %s: %w: %s was read, and is not there any more", r.shardID, r.src.o.StreamName, kcl.ErrTrimmed, r.last)
+	}
+	return records[1:], nil
+}
+
+func (r *reader) sawTime(at time.Time) {
+	if !at.IsZero() {
+		r.at, r.atTaken = at, time.Now()
+	}
+}
+
+// now returns what the service's clock shows, or ours if it never told.
+func (r *reader) now() time.Time {
+	if r.at.IsZero() {
+		return time.Now()
+	}
+	return r.at.Add(time.Since(r.atTaken))
+}
+
+func convert(in []types.Record) []kcl.Record {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]kcl.Record, len(in))
+	for i := range in {
+		out[i] = kcl.Record{
+			SequenceNumber: aws.ToString(in[i].SequenceNumber),
+			PartitionKey:   aws.ToString(in[i].PartitionKey), // absent under AUTO record distribution
+			Data:           in[i].Data,
+		}
+		if t := in[i].ApproximateArrivalTimestamp; t != nil {
+			out[i].ApproximateArrivalTimestamp = t.Round(time.Millisecond) // the wire has a fraction of a second
+		}
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package kinesissource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// API is what a Source needs of Kinesis; *kinesis.Client has it.
+type API interface {
+	ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
+	GetShardIterator(ctx context.Context, in *kinesis.GetShardIteratorInput, opts ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
+}
+
+var (
+	_ API        = (*kinesis.Client)(nil)
+	_ kcl.Source = (*Source)(nil)
+)
+
+// Source reads one stream. It is safe for concurrent use, and runs no
+// goroutines.
+type Source struct {
+	api API
+	o   Options
+}
+
+// New returns the Source of the stream that o names. It makes no call.
+//
+// Errors: what is wrong with o, all of it.
+func New(api API, o Options) (*Source, error) {
+	if api == nil {
+		return nil, errors.New("no Kinesis client given")
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("invalid options of the Kinesis source: %w", err)
+	}
+	return &Source{api: api, o: o}, nil
+}
+
+// ListShards returns every shard that the stream lists, open and closed, from
+// all pages. Throttling is waited out; there is no other retry than the SDK's.
+//
+// Errors: kcl.ErrStreamNotFound, kcl.ErrAccessDenied, context.Cause(ctx). Any
+// other may pass.
+func (s *Source) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	var list kcl.ShardList
+	in := &kinesis.ListShardsInput{StreamName: s.name(), StreamARN: s.arn()}
+	for {
+		out, err := s.listPage(ctx, in)
+		if err != nil {
+			return kcl.ShardList{}, err
+		}
+		for i := range out.Shards {
+			list.Shards = append(list.Shards, shard(&out.Shards[i]))
+		}
+		if list.At.IsZero() {
+			list.At = serverTime(out.ResultMetadata)
+		}
+		if aws.ToString(out.NextToken) == "" {
+			return list, nil
+		}
+		// The service refuses a token together with either name of the stream.
+		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	}
+}
+
+func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out *kinesis.ListShardsOutput, err error) {
+	err = s.call(ctx, opListShards, "", nil, func(ctx context.Context) (err error) {
+		out, err = s.api.ListShards(ctx, in, ownThrottling)
+		return err
+	})
+	if isResourceNotFound(err) {
+		err = fmt.Errorf("%w: %w", kcl.ErrStreamNotFound, err)
+	}
+	return out, err
+}
+
+// Open returns a reader of the shard that begins at from. It makes no call; a
+// from at which nothing can begin is an error of each Next.
+func (s *Source) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
+	return &reader{src: s, shardID: shardID, from: from}
+}
+
+// name returns what to name the stream by, if that is not its ARN.
+func (s *Source) name() *string {
+	if s.o.StreamARN != "" {
+		return nil
+	}
+	return aws.String(s.o.StreamName)
+}
+
+func (s *Source) arn() *string {
+	if s.o.StreamARN == "" {
+		return nil
+	}
+	return aws.String(s.o.StreamARN)
+}
+
+// serverTime returns the Date of an answer, which has whole seconds; zero if it
+// had none.
+func serverTime(m middleware.Metadata) time.Time {
+	t, _ := awsmiddleware.GetServerTime(m)
+	return t
+}
+
+func shard(in *types.Shard) kcl.Shard {
+	out := kcl.Shard{ID: aws.ToString(in.ShardId), Range: hashRange(in.HashKeyRange)}
+	for _, parent := range []*string{in.ParentShardId, in.AdjacentParentShardId} {
+		if aws.ToString(parent) != "" {
+			out.ParentIDs = append(out.ParentIDs, *parent)
+		}
+	}
+	if r := in.SequenceNumberRange; r != nil {
+		out.StartingSequenceNumber = aws.ToString(r.StartingSequenceNumber)
+		out.EndingSequenceNumber = aws.ToString(r.EndingSequenceNumber)
+	}
+	return out
+}
+
+func hashRange(in *types.HashKeyRange) lease.HashRange {
+	if in == nil {
+		return lease.HashRange{}
+	}
+	return lease.HashRange{Start: aws.ToString(in.StartingHashKey), End: aws.ToString(in.EndingHashKey)}
+}
