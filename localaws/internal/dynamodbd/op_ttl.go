@@ -1,0 +1,55 @@
+package dynamodbd
+
+type timeToLive struct {
+	AttributeName string
+	Enabled       *bool
+}
+
+func (s *Server) describeTimeToLive(body []byte) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.describedTable(body)
+	if err != nil {
+		return nil, err
+	}
+	description := map[string]string{"TimeToLiveStatus": "DISABLED"}
+	if t.ttl != "" {
+		description = map[string]string{"TimeToLiveStatus": "ENABLED", "AttributeName": t.ttl}
+	}
+	return map[string]any{"TimeToLiveDescription": description}, nil
+}
+
+func (s *Server) updateTimeToLive(body []byte) (any, error) {
+	var in struct {
+		TableName               string
+		TimeToLiveSpecification *timeToLive
+	}
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	if err := checkTableName("tableName", in.TableName); err != nil {
+		return nil, err
+	}
+	spec := in.TimeToLiveSpecification
+	if spec == nil || spec.Enabled == nil || spec.AttributeName == "" {
+		return nil, invalid("1 validation error detected: Value null at 'timeToLiveSpecification' failed to satisfy constraint: Member must not be null")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.usable(in.TableName)
+	switch {
+	case err != nil:
+		return nil, err
+	case *spec.Enabled && t.ttl == spec.AttributeName:
+		return nil, invalid("TimeToLive is already enabled")
+	case !*spec.Enabled && t.ttl == "":
+		return nil, invalid("TimeToLive is already disabled")
+	case t.ttl != "" && t.ttl != spec.AttributeName:
+		return nil, invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.ttl)
+	case *spec.Enabled:
+		t.ttl = spec.AttributeName
+	default:
+		t.ttl = ""
+	}
+	return map[string]any{"TimeToLiveSpecification": spec}, nil
+}
