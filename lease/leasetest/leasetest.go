@@ -38,7 +38,10 @@ func Run(t *testing.T, open func(testing.TB) lease.Table) {
 	for name, rows := range groups {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runRows(t, rows, func(tb testing.TB) *suite { return &suite{t: tb, Table: open(tb)} })
+			runRows(t, rows, func(tb testing.TB) *suite {
+				tb.Helper()
+				return &suite{t: tb, Table: open(tb)}
+			})
 		})
 	}
 }
@@ -49,6 +52,7 @@ func Run(t *testing.T, open func(testing.TB) lease.Table) {
 func RunPut(t *testing.T, open func(testing.TB) (lease.Table, func(lease.Lease))) {
 	t.Helper()
 	runRows(t, handOffRows(), func(tb testing.TB) *suite {
+		tb.Helper()
 		table, put := open(tb)
 		return &suite{t: tb, Table: table, put: put}
 	})

@@ -1,0 +1,156 @@
+package leasedynamo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/lease"
+)
+
+// API is what is needed of DynamoDB; a *dynamodb.Client has it.
+type API interface {
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+// Options configures a Table. Fields without a default are required.
+type Options struct {
+	// TableName is the lease table; Java's default is its application name.
+	TableName string
+
+	// CoordinatorTable is where KCL 3.0 to 3.4 keeps what version it speaks.
+	// Default TableName-CoordinatorState. It is only read, and need not exist.
+	CoordinatorTable string
+
+	// NeverCreate makes Ensure refuse a table that does not exist instead of
+	// creating it.
+	NeverCreate bool
+
+	// ReadCapacity and WriteCapacity are the units of a table that Ensure
+	// creates. Default: both 0, on demand. Source: KCL BillingMode,
+	// initialLeaseTableReadCapacity, initialLeaseTableWriteCapacity.
+	ReadCapacity, WriteCapacity int64
+
+	// OnSkipped is told after each List that found rows which are not leases
+	// how many there were. It is called on List's goroutine and must be quick.
+	// Default: nobody is told.
+	OnSkipped func(rows int)
+
+	Logger *zap.Logger // default: none
+}
+
+// Table is a lease.Table in DynamoDB. It is safe for concurrent use.
+type Table struct {
+	api     API
+	opts    Options
+	logger  *zap.Logger
+	ready   atomic.Bool  // Ensure has found the table as it must be
+	skipped atomic.Int64 // rows that the last List skipped
+}
+
+var _ lease.Table = (*Table)(nil)
+
+// New returns a Table. It does no I/O; Ensure does.
+func New(api API, opts Options) (*Table, error) {
+	var errs []error
+	if api == nil {
+		errs = append(errs, errors.New("a DynamoDB client is required"))
+	}
+	if opts.TableName == "" {
+		errs = append(errs, errors.New("TableName is required"))
+	}
+	if min(opts.ReadCapacity, opts.WriteCapacity) < 0 || (opts.ReadCapacity == 0) != (opts.WriteCapacity == 0) {
+		errs = append(errs, fmt.Errorf("ReadCapacity is %d and WriteCapacity %d; both must be positive, or both 0 for on demand", opts.ReadCapacity, opts.WriteCapacity))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	opts.CoordinatorTable = cmp.Or(opts.CoordinatorTable, opts.TableName+"-CoordinatorState")
+	return &Table{api: api, opts: opts, logger: cmp.Or(opts.Logger, zap.NewNop())}, nil
+}
+
+// List implements lease.Store.
+func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
+	var leases []lease.Lease
+	skipped := 0
+	pages := dynamodb.NewScanPaginator(t.api, &dynamodb.ScanInput{TableName: &t.opts.TableName})
+	for pages.HasMorePages() {
+		if err := done(ctx); err != nil {
+			return nil, err
+		}
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, t.failed(ctx, err)
+		}
+		for _, row := range page.Items {
+			if !isLease(row) {
+				skipped++
+				continue
+			}
+			l, err := decode(row)
+			if err != nil {
+				return nil, fmt.Errorf("table %s: %w", t.opts.TableName, err)
+			}
+			leases = append(leases, l)
+		}
+	}
+	t.noteSkipped(skipped)
+	return leases, nil
+}
+
+// noteSkipped tells of rows that are not leases, and logs when their number
+// changes.
+func (t *Table) noteSkipped(n int) {
+	if before := t.skipped.Swap(int64(n)); before != int64(n) {
+		t.logger.Info("rows that are not leases were skipped", zap.String("table", t.opts.TableName), zap.Int("rows", n))
+	}
+	if n > 0 && t.opts.OnSkipped != nil {
+		t.opts.OnSkipped(n)
+	}
+}
+
+// Get implements lease.Store. A row that is not a lease is ErrNotFound.
+func (t *Table) Get(ctx context.Context, key string) (lease.Lease, error) {
+	row, err := t.get(ctx, t.opts.TableName, item{leaseKey: text(key)})
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("lease %s: %w", key, err)
+	}
+	if !isLease(row) {
+		return lease.Lease{}, fmt.Errorf("table %s, lease %s: %w", t.opts.TableName, key, lease.ErrNotFound)
+	}
+	l, err := decode(row)
+	if err != nil {
+		return lease.Lease{}, fmt.Errorf("table %s: %w", t.opts.TableName, err)
+	}
+	return l, nil
+}
+
+// get reads one row of a table consistently; it is empty if there is none.
+func (t *Table) get(ctx context.Context, table string, key item) (item, error) {
+	if err := done(ctx); err != nil {
+		return nil, err
+	}
+	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, classify(ctx, table, err)
+	}
+	return out.Item, nil
+}
+
+// failed classifies an error of a request to the lease table.
+func (t *Table) failed(ctx context.Context, err error) error {
+	return classify(ctx, t.opts.TableName, err)
+}
