@@ -77,13 +77,15 @@ func (r *recorder) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInpu
 			return err
 		}
 	}
+	if !r.keep {
+		if err := in.Checkpointer.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
 	for _, rec := range in.Records {
 		r.j.note("ok:%s", rec.Data)
 	}
-	if r.keep {
-		return nil
-	}
-	return in.Checkpointer.Checkpoint(ctx)
+	return nil
 }
 
 func (r *recorder) LeaseLost(context.Context, kcl.LeaseLostInput) { r.j.note("lost") }
@@ -238,7 +240,9 @@ func TestLifecycle(t *testing.T) {
 				}
 				if tt.steal > 0 {
 					time.AfterFunc(tt.steal, func() {
-						_, _ = table.Take(context.Background(), row(t, table, 0), lease.Claim{Owner: "thief", Instance: "thief/1"})
+						if _, err := table.Take(context.Background(), row(t, table, 0), lease.Claim{Owner: "thief", Instance: "thief-1"}); err != nil {
+							t.Error(err)
+						}
 					})
 				}
 				d := tt.run
@@ -318,9 +322,11 @@ func TestTwoWorkersThroughReshards(t *testing.T) {
 				}
 			})
 		}
+		n := 0
 		put := func(shards ...int) {
-			for n := range 40 {
+			for range 40 {
 				for _, sh := range shards {
+					n++
 					s.put(sh, fmt.Sprintf("%d.%d", sh, n))
 				}
 				time.Sleep(300 * time.Millisecond)

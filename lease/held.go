@@ -301,12 +301,12 @@ func (h *Held) untilRenewal(every time.Duration) time.Duration {
 	return h.renewed.Add(every).Sub(h.clock.now())
 }
 
-// newPause returns the pauses between the tries of a write: they start small,
-// since trust runs out, and never exceed limit.
-func newPause(limit time.Duration) *backoff.ExponentialBackOff {
+// newPause returns the pauses between the tries of a write, each of which may
+// take as long as try. They stay short, since trust runs out.
+func newPause(try time.Duration) *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(limit/20),
-		backoff.WithMaxInterval(limit),
+		backoff.WithInitialInterval(try/20),
+		backoff.WithMaxInterval(try/4),
 		backoff.WithMultiplier(2),
 		backoff.WithMaxElapsedTime(0),
 	)

@@ -1,0 +1,385 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+const failover = 10 * time.Second // trust lasts 9s, renewals come every 2.7-3s
+
+var errNet = errors.New("connection reset")
+
+// hold runs a coordinator over one lease until ctx is done, or hold returns.
+func hold(t *testing.T, table lease.Table, d time.Duration, f func(*lease.Held)) {
+	t.Helper()
+	c := coordinator(t, table, "me")
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	c.Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
+		f(h)
+		cancel()
+	})
+}
+
+func coordinator(t *testing.T, table lease.Table, id string) *lease.Coordinator {
+	t.Helper()
+	c, err := lease.NewCoordinator(lease.Config{Table: table, WorkerID: id, FailoverTime: failover, ScanInterval: time.Second}, id+"-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newTable(t *testing.T, keys ...string) *lease.Mem {
+	t.Helper()
+	m := new(lease.Mem)
+	for _, k := range keys {
+		if err := m.Create(t.Context(), lease.Lease{Key: k, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// TestTrust: each row is one way a holder's renewals can fail, and says when
+// the holding must end. The last good renewal before a fault at T begins
+// between T-3s and T, and trust ends 9s after its start, so never after T+9s.
+func TestTrust(t *testing.T) {
+	t.Parallel()
+	between := func(from, to time.Duration) func(time.Duration, bool) bool {
+		return func(at time.Duration, _ bool) bool { return at >= from && at < to }
+	}
+	tests := []struct {
+		name     string
+		fault    func(at time.Duration, applied bool) bool // whether the call fails; applied: its answer is lost
+		err      error
+		slow     time.Duration // each call takes so long, before it is applied
+		steal    time.Duration
+		from, to time.Duration // when the holding ends; zero: it lasts the five minutes
+	}{
+		{name: "a healthy table"},
+		{name: "another worker takes the lease", steal: 65 * time.Second, from: 65 * time.Second, to: 68 * time.Second},
+		{name: "failures for five seconds are ridden out", fault: between(60*time.Second, 65*time.Second), err: errNet},
+		{name: "so are lost answers", fault: func(at time.Duration, applied bool) bool {
+			return applied && at >= 60*time.Second && at < 65*time.Second
+		}, err: errNet},
+		{name: "and throttling", fault: between(60*time.Second, 65*time.Second), err: lease.ErrThrottled},
+		{name: "a table that cannot be reached", fault: between(time.Minute, time.Hour), err: errNet, from: 66 * time.Second, to: 69 * time.Second},
+		{name: "a table that throttles for ever", fault: between(time.Minute, time.Hour), err: lease.ErrThrottled, from: 66 * time.Second, to: 69 * time.Second},
+		{name: "answers that never come", fault: func(at time.Duration, applied bool) bool { return applied && at >= time.Minute }, err: errNet, from: 66 * time.Second, to: 72 * time.Second},
+		{name: "slow answers count from the start of the call", slow: 2 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				start, table := time.Now(), newTable(t, "a")
+				table.Fault = func(ctx context.Context, op, _ string, applied bool) error {
+					if !applied && tt.slow > 0 {
+						select {
+						case <-time.After(tt.slow):
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					}
+					if op == "renew" && tt.fault != nil && tt.fault(time.Since(start), applied) {
+						return tt.err
+					}
+					return nil
+				}
+				if tt.steal > 0 {
+					time.AfterFunc(tt.steal, func() { take(t, table, "a", "thief") })
+				}
+				var ended time.Duration
+				hold(t, table, 5*time.Minute, func(h *lease.Held) {
+					select {
+					case <-h.Context().Done():
+						ended = time.Since(start)
+						if cause := context.Cause(h.Context()); !errors.Is(cause, lease.ErrLost) || !errors.Is(h.Trusted(), lease.ErrLost) {
+							t.Errorf("ended with %v, and Trusted = %v", cause, h.Trusted())
+						}
+					case <-time.After(4 * time.Minute):
+						if err := h.Trusted(); err != nil {
+							t.Errorf("Trusted = %v while it holds", err)
+						}
+					}
+				})
+				if ended < tt.from || ended > tt.to {
+					t.Errorf("ended after %v, want %v to %v", ended, tt.from, tt.to)
+				}
+			})
+		})
+	}
+}
+
+func take(t *testing.T, table lease.Table, key, worker string) {
+	t.Helper()
+	l, err := table.Get(context.Background(), key)
+	if err == nil {
+		_, err = table.Take(context.Background(), l, lease.Claim{Owner: worker, Instance: worker + "-1", FailoverTime: failover})
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDoubtBlocksEveryOtherWrite: the answer of a renewal is lost, and then the
+// processor checkpoints. The renewal must be repeated first, also through
+// throttling; a checkpoint on the old counter would fail and lose the lease.
+func TestDoubtBlocksEveryOtherWrite(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"renew", "checkpoint", "prepare"} {
+		t.Run("after a doubtful "+first, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				table := newTable(t, "a")
+				var mu sync.Mutex
+				var ops []string
+				lost, throttled := false, 0
+				table.Fault = func(_ context.Context, op, _ string, applied bool) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if !applied {
+						ops = append(ops, op)
+					}
+					switch {
+					case op == first && applied && !lost:
+						lost = true
+						return errNet
+					case lost && !applied && throttled < 2:
+						throttled++
+						return lease.ErrThrottled
+					}
+					return nil
+				}
+				hold(t, table, time.Minute, func(h *lease.Held) {
+					ctx := h.Context()
+					abandoned, cancel := context.WithTimeout(ctx, time.Millisecond) // the caller does not wait for the outcome
+					defer cancel()
+					switch first {
+					case "checkpoint":
+						_ = h.Checkpoint(abandoned, checkpoint.At("5", 0, time.Time{}))
+					case "prepare":
+						_ = h.Prepare(abandoned, checkpoint.Prepared{At: checkpoint.ExtendedSequenceNumber{SequenceNumber: "6"}})
+					default:
+						time.Sleep(3010 * time.Millisecond) // a renewal has been sent
+					}
+					if err := h.Checkpoint(ctx, checkpoint.At("7", 0, time.Time{})); err != nil {
+						t.Errorf("Checkpoint = %v", err)
+					}
+					if err := h.Trusted(); err != nil {
+						t.Error(err)
+					}
+				})
+				got := strings.Join(ops, " ")
+				if want := strings.Join([]string{"take", first, first, first, first, "checkpoint"}, " "); got != want {
+					t.Errorf("writes\n got %s\nwant %s", got, want)
+				}
+				if l, _ := table.Get(t.Context(), "a"); l.Checkpoint.SequenceNumber != "7" || l.Counter != 3 {
+					t.Errorf("row: %+v", l)
+				}
+			})
+		})
+	}
+}
+
+// A doubtful write that did happen, found by its repeat, renews trust from the
+// start of its first try, not of the repeat.
+func TestTrustCountsFromTheFirstTry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table, start := newTable(t, "a"), time.Now()
+		var first time.Time
+		table.Fault = func(_ context.Context, op, _ string, applied bool) error {
+			if op != "renew" {
+				return nil
+			}
+			if first.IsZero() {
+				first = time.Now()
+			}
+			if since := time.Since(first); since < 2*time.Second && (applied || since > 0) {
+				return errNet // the first try happens; no answer comes for two seconds
+			}
+			return nil
+		}
+		hold(t, table, time.Minute, func(h *lease.Held) {
+			for h.Lease().Counter < 2 && h.Trusted() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			if got, want := h.TrustedUntil().Sub(start), first.Add(9*time.Second).Sub(start); got != want {
+				t.Errorf("trusted until %v, want %v", got, want)
+			}
+		})
+	})
+}
+
+// One worker ID in two processes: the second waits for the failover time like
+// anybody, and a write of the first is not taken for its own.
+func TestOneWorkerIDInTwoProcesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table, start := newTable(t, "a"), time.Now()
+		one := coordinator(t, table, "me")
+		two, err := lease.NewCoordinator(lease.Config{Table: table, WorkerID: "me", FailoverTime: failover, ScanInterval: time.Second}, "me-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		hard := context.WithoutCancel(ctx)
+		var wg sync.WaitGroup
+		holders := 0
+		holding := func(name string, work time.Duration) func(*lease.Held) {
+			return func(h *lease.Held) {
+				if holders++; holders > 1 {
+					t.Errorf("%s holds the lease too, after %v", name, time.Since(start))
+				}
+				select {
+				case <-h.Context().Done():
+				case <-time.After(work):
+				}
+				holders--
+			}
+		}
+		wg.Go(func() { one.Run(ctx, hard, holding("one", 30*time.Second)) })
+		wg.Go(func() {
+			time.Sleep(1500 * time.Millisecond)
+			two.Run(ctx, hard, holding("two", 30*time.Second))
+		})
+		wg.Wait()
+		if holders != 0 {
+			t.Errorf("%d holders at the end", holders)
+		}
+	})
+}
+
+// TestCoordinatorsShare runs workers that come and go, and checks that no lease
+// has two holders, that all are held again within the failover time and two
+// scans, and that the loads end even.
+func TestCoordinatorsShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var keys []string
+		for i := range 20 {
+			keys = append(keys, fmt.Sprintf("shard-%02d", i))
+		}
+		table := newTable(t, keys...)
+		var mu sync.Mutex
+		holder := map[string]string{}
+		start := func(id string, life time.Duration, crash bool) {
+			c := coordinator(t, table, id)
+			ctx, cancel := context.WithTimeout(t.Context(), life)
+			defer cancel()
+			hard, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+			c.Run(ctx, hard, func(h *lease.Held) {
+				key := h.Lease().Key
+				time.Sleep(time.Until(h.DeliverFrom())) // a stolen lease
+				if h.Trusted() != nil {
+					return
+				}
+				mu.Lock()
+				if other := holder[key]; other != "" {
+					t.Errorf("%s holds %s while %s does", id, key, other)
+				}
+				holder[key] = id
+				mu.Unlock()
+				select {
+				case <-h.Context().Done():
+				case <-ctx.Done():
+				case <-h.Surplus():
+				}
+				mu.Lock()
+				holder[key] = ""
+				mu.Unlock()
+				if crash && ctx.Err() != nil {
+					kill(errors.New("crash"))
+					return
+				}
+				_ = h.Release(h.Context())
+			})
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { start("A", 2*time.Minute, false) })
+		wg.Go(func() { time.Sleep(20 * time.Second); start("B", 40*time.Second, true) })
+		wg.Go(func() { time.Sleep(30 * time.Second); start("C", 4*time.Minute, false) })
+		check := func(at time.Duration, want map[string]int) {
+			time.Sleep(at)
+			mu.Lock()
+			defer mu.Unlock()
+			got := map[string]int{}
+			for _, k := range keys {
+				got[holder[k]]++
+			}
+			for id, n := range want {
+				if got[id] != n {
+					t.Errorf("loads %v, want %v", got, want)
+				}
+			}
+		}
+		wg.Go(func() { check(5*time.Second, map[string]int{"A": 20}) })
+		wg.Go(func() { check(58*time.Second, map[string]int{"": 0}) })            // B has crashed by now or soon
+		wg.Go(func() { check(75*time.Second, map[string]int{"A": 10, "C": 10}) }) // B's expired
+		wg.Go(func() { check(125*time.Second, map[string]int{"A": 0, "C": 20}) }) // A released on shutdown
+		wg.Wait()
+	})
+}
+
+func TestObserver(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		at   time.Duration
+		row  lease.Lease
+		free bool
+	}
+	row := func(owner string, counter int64) lease.Lease {
+		return lease.Lease{Key: "a", Owner: owner, Counter: counter}
+	}
+	slow := row("A", 1)
+	slow.FailoverTime = time.Minute
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"an unowned lease is free at once", []step{{0, row("", 4), true}}},
+		{"an owned one after the failover time", []step{{0, row("A", 1), false}, {10 * time.Second, row("A", 1), false}, {10*time.Second + 1, row("A", 1), true}}},
+		{"a counter that moves starts the time anew", []step{{0, row("A", 1), false}, {9 * time.Second, row("A", 2), false}, {18 * time.Second, row("A", 2), false}, {20 * time.Second, row("A", 2), true}}},
+		{"so does one that moves back, in a stale read", []step{{0, row("A", 2), false}, {9 * time.Second, row("A", 1), false}, {18 * time.Second, row("A", 1), false}}},
+		{"so does a change of the owner alone", []step{{0, row("A", 1), false}, {9 * time.Second, row("B", 1), false}, {18 * time.Second, row("B", 1), false}}},
+		{"the owner's longer failover time counts", []step{{0, slow, false}, {59 * time.Second, slow, false}, {61 * time.Second, slow, true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o, start := lease.NewObserver(failover), time.Now()
+			for _, s := range tt.steps {
+				got := o.Observe(start.Add(s.at), []lease.Lease{s.row})
+				if got[0].Free != s.free {
+					t.Errorf("at %v free is %v, want %v", s.at, got[0].Free, s.free)
+				}
+			}
+		})
+	}
+}
+
+func TestNewCoordinatorReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := lease.NewCoordinator(lease.Config{FailoverTime: time.Millisecond, ScanInterval: -1, MaxLeases: -1, MaxSteal: -1}, "")
+	got := strings.Split(fmt.Sprint(err), "\n")
+	want := []string{
+		"Table is required", "WorkerID is required", "the instance is required", "FailoverTime is 1ms; it must be at least 500ms",
+		"ScanInterval is -1ns; it must be positive", "MaxLeases is -1; it must be positive, or 0 for no limit", "MaxSteal is -1; it must be positive, or 0 for the default",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

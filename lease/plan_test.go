@@ -1,0 +1,172 @@
+package lease_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// view makes a View from words such as "a:me" (held by us), "b:A" (by A, of
+// this package), "c:J!" (by the Java worker J), "d:" (free), "e:A?" (expired),
+// "f:$" (finished), "g:<a" (its parent is a), "h:~" (free for very long).
+func view(spec string) lease.View {
+	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute}
+	for _, f := range strings.Fields(spec) {
+		key, who, _ := strings.Cut(f, ":")
+		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
+		who, parent, child := strings.Cut(who, "<")
+		if child {
+			l.Parents = []string{parent}
+		}
+		owner := strings.TrimRight(who, "!?$~")
+		l.Owner, l.Expired = owner, strings.Contains(who, "?")
+		l.Free = owner == "" || l.Expired
+		if strings.Contains(who, "~") {
+			l.FreeFor = time.Hour
+		}
+		if strings.Contains(who, "$") {
+			l.Checkpoint = checkpoint.Sentinel(checkpoint.ShardEnd)
+		}
+		if owner != "" && !strings.Contains(who, "!") {
+			l.Instance = owner + "-1"
+		}
+		if owner == "me" && !l.Expired {
+			v.Held[key] = true
+		}
+		v.Leases = append(v.Leases, l)
+	}
+	return v
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, view           string
+		change               func(*lease.View)
+		take, steal, release int
+	}{
+		{name: "a lone worker takes every free lease at once", view: "a: b: c: d:", take: 4},
+		{name: "a worker takes its share of the free ones", view: "a:A b:A c: d:", take: 2},
+		{name: "expired leases are free and their owner does not count", view: "a:A? b:A? c:A? d:me", take: 3},
+		{name: "a worker that holds nothing steals one lease of ours", view: "a:A b:A c:A d:A", steal: 1},
+		{name: "one that holds some waits for the release", view: "a:A b:A c:A d:me"},
+		{name: "and the owner releases its surplus", view: "a:me b:me c:me d:A", release: 1},
+		{name: "all of the surplus", view: "a:me b:me c:me d:me e:me f:A", release: 2},
+		{name: "the remainder stays with those who hold most", view: "a:me b:me c:A"},
+		{name: "the remainder moves to no one", view: "a:A b:A c:me"},
+		{name: "a difference of two is evened out", view: "a:me b:me c:me d:A e:A f:A g:B h:B i:B j:C", release: 1},
+		{name: "as many workers as leases", view: "a:A b:B c:C"},
+		{name: "a worker too many steals nothing", view: "a:A b:B"},
+		{name: "from Java, with something already held", view: "a:J! b:J! c:J! d:J! e:me", steal: 1},
+		{name: "from Java, as many as allowed", view: "a:J! b:J! c:J! d:J! e:me", change: func(v *lease.View) { v.MaxSteal = 3 }, steal: 1},
+		{name: "from Java, half of the difference", view: "a:J! b:J! c:J! d:J! e:J! f:J!", change: func(v *lease.View) { v.MaxSteal = 9 }, steal: 3},
+		{name: "finished leases are no load", view: "a:A$ b:A$ c:A$ d: e:", take: 1},
+		{name: "and are not taken", view: "a:$ b:$"},
+		{name: "a child waits for its parent", view: "a:A b:<a c:<a"},
+		{name: "and is taken once the parent has ended", view: "a:A$ b:<a c:<a", take: 1},
+		{name: "a row with our ID that we do not hold is left alone", view: "a:me b:", change: func(v *lease.View) { v.Held = nil }, take: 1},
+		{name: "and is no reason to steal", view: "a:me b:A c:A d:A", change: func(v *lease.View) { v.Held = nil }},
+		{name: "a lease to avoid is not taken", view: "a: b:", change: func(v *lease.View) { v.Avoid["a"] = true }, take: 1},
+		{name: "nor is another stolen for it", view: "a: b:A c:A d:A", change: func(v *lease.View) { v.Avoid["a"] = true }},
+		{name: "never more than allowed", view: "a: b: c: d:", change: func(v *lease.View) { v.MaxLeases = 3 }, take: 3},
+		{name: "what nobody takes is taken beyond the share", view: "a:me b:me c:A d:~ e:~", take: 2},
+		{name: "and kept for a while", view: "a:me b:me c:me d:me e:A", change: func(v *lease.View) { v.KeepSurplus = true }},
+		{name: "no leases at all", view: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := view(tt.view)
+			if tt.change != nil {
+				tt.change(&v)
+			}
+			d := lease.Plan(v, rand.New(rand.NewPCG(1, 2)))
+			if len(d.Take) != tt.take || len(d.Steal) != tt.steal || len(d.Release) != tt.release {
+				t.Errorf("takes %d, steals %d, releases %d; want %d, %d, %d", len(d.Take), len(d.Steal), len(d.Release), tt.take, tt.steal, tt.release)
+			}
+			for _, l := range append(d.Take, d.Steal...) {
+				if l.Finished() || v.Held[l.Key] || v.Avoid[l.Key] {
+					t.Errorf("goes for %s", l.Key)
+				}
+			}
+			for _, key := range d.Release {
+				if !v.Held[key] {
+					t.Errorf("releases %s, which it does not hold", key)
+				}
+			}
+		})
+	}
+}
+
+// TestPlanBalances lets workers act on their plans in turn, from any start:
+// after few rounds every lease is held, the loads differ by one at most, and
+// then nothing moves any more.
+func TestPlanBalances(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		workers, leases := rapid.IntRange(1, 8).Draw(t, "workers"), rapid.IntRange(0, 40).Draw(t, "leases")
+		owner := make([]int, leases) // 0: free
+		for i := range owner {
+			owner[i] = rapid.IntRange(0, workers).Draw(t, fmt.Sprint("owner", i))
+		}
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		rounds := 2*leases + 4
+		for round := range rounds {
+			moved := 0
+			for me := 1; me <= workers; me++ {
+				moved += act(lease.Plan(tableOf(owner, me), rng), owner, me)
+			}
+			if moved == 0 {
+				break
+			}
+			if round == rounds-1 {
+				t.Fatalf("still moving: %v", owner)
+			}
+		}
+		load := make([]int, workers+1)
+		for _, w := range owner {
+			load[w]++
+		}
+		if load[0] > 0 || leases > 0 && slices.Max(load[1:])-slices.Min(load[1:]) > 1 {
+			t.Fatalf("free %d, loads %v", load[0], load[1:])
+		}
+	})
+}
+
+func tableOf(owner []int, me int) lease.View {
+	v := lease.View{Me: fmt.Sprint("w", me), Held: map[string]bool{}}
+	for i, w := range owner {
+		l := lease.Seen{Lease: lease.Lease{Key: fmt.Sprint(i)}, Free: w == 0}
+		if w != 0 {
+			l.Owner, l.Instance = fmt.Sprint("w", w), "i"
+		}
+		if w == me {
+			v.Held[l.Key] = true
+		}
+		v.Leases = append(v.Leases, l)
+	}
+	return v
+}
+
+func act(d lease.Decision, owner []int, me int) (moved int) {
+	for _, l := range append(d.Take, d.Steal...) {
+		owner[atoi(l.Key)] = me
+	}
+	for _, key := range d.Release {
+		owner[atoi(key)] = 0
+	}
+	return len(d.Take) + len(d.Steal) + len(d.Release)
+}
+
+func atoi(s string) (n int) {
+	_, _ = fmt.Sscan(s, &n)
+	return n
+}
