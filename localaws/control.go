@@ -1,0 +1,140 @@
+package localaws
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// controlPath begins the paths of Options.Control.
+//
+//	POST   /_localaws/faults               add a fault; answers it with its id
+//	GET    /_localaws/faults               the faults, with their hits
+//	POST   /_localaws/faults/<id>/release  ActiveFault.Release
+//	DELETE /_localaws/faults/<id>          remove one; what it holds goes on
+//	DELETE /_localaws/faults               remove all; what they hold goes on
+//	GET    /_localaws/writes               Stack.Writes
+//
+// A fault is {"service": "S3", "operation": "PutObject", "kind": "Stall",
+// "duration": "5s", "status": 503, "after": 0, "times": 1}. Removed ones are
+// no longer listed.
+const controlPath = "/_localaws/"
+
+// controlFault is a fault as JSON.
+type controlFault struct {
+	ID        int    `json:"id"`
+	Service   string `json:"service,omitempty"`
+	Operation string `json:"operation,omitempty"`
+	Kind      string `json:"kind"`
+	Duration  string `json:"duration,omitempty"`
+	Status    int    `json:"status,omitempty"`
+	After     int    `json:"after,omitempty"`
+	Times     int    `json:"times,omitempty"`
+	Hits      int    `json:"hits"`
+}
+
+func (c controlFault) kind() (Kind, error) {
+	var d time.Duration
+	if c.Duration != "" {
+		var err error
+		if d, err = time.ParseDuration(c.Duration); err != nil {
+			return Kind{}, fmt.Errorf("reading the fault's duration: %w", err)
+		}
+	}
+	switch c.Kind {
+	case "Throttle":
+		return Throttle(), nil
+	case "ServerError":
+		if c.Status < 500 || c.Status > 599 {
+			return Kind{}, fmt.Errorf("the status of a ServerError is %d, not 500 to 599", c.Status)
+		}
+		return ServerError(c.Status), nil
+	case "Latency":
+		return Latency(d), nil
+	case "LostAnswer":
+		return LostAnswer(), nil
+	case "Refuse":
+		return Refuse(), nil
+	case "Stall":
+		return Stall(d), nil
+	}
+	return Kind{}, fmt.Errorf("there is no kind of fault %q", c.Kind)
+}
+
+func (a *ActiveFault) control() controlFault {
+	f := a.fault
+	c := controlFault{
+		ID: a.id, Service: f.Service, Operation: f.Operation, Kind: f.Kind.name,
+		Status: f.Kind.status, After: f.After, Times: f.Times, Hits: a.Hits(),
+	}
+	if f.Kind.wait > 0 {
+		c.Duration = f.Kind.wait.String()
+	}
+	return c
+}
+
+func (s *Stack) serveControl(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, controlPath), "/")
+	switch {
+	case r.Method == http.MethodGet && parts[0] == "writes" && len(parts) == 1:
+		writeJSON(w, http.StatusOK, s.Writes())
+	case parts[0] != "faults":
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no " + r.URL.Path})
+	case len(parts) > 1:
+		s.controlOne(w, r, parts[1:])
+	case r.Method == http.MethodPost:
+		s.controlAdd(w, r)
+	case r.Method == http.MethodGet:
+		list := []controlFault{}
+		for _, a := range s.faults.all() {
+			list = append(list, a.control())
+		}
+		writeJSON(w, http.StatusOK, list)
+	case r.Method == http.MethodDelete:
+		s.faults.Clear()
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+func (s *Stack) controlAdd(w http.ResponseWriter, r *http.Request) {
+	var c controlFault
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&c)
+	kind, kindErr := c.kind()
+	if err == nil {
+		err = kindErr
+	}
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	a := s.faults.Add(Fault{Service: c.Service, Operation: c.Operation, After: c.After, Times: c.Times, Kind: kind})
+	writeJSON(w, http.StatusCreated, a.control())
+}
+
+// controlOne serves /_localaws/faults/<id> and what is below it.
+func (s *Stack) controlOne(w http.ResponseWriter, r *http.Request, path []string) {
+	id, err := strconv.Atoi(path[0])
+	for _, a := range s.faults.all() {
+		switch {
+		case err != nil || a.id != id:
+			continue
+		case r.Method == http.MethodDelete && len(path) == 1:
+			a.Remove()
+			a.Release()
+		case r.Method == http.MethodPost && len(path) == 2 && path[1] == "release":
+			a.Release()
+		default:
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no fault " + path[0]})
+}

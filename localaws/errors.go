@@ -1,0 +1,46 @@
+package localaws
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/shardmill/shardmill/localaws/internal/s3d"
+)
+
+// writeError answers a request with an error in its service's form.
+func writeError(w http.ResponseWriter, r *http.Request, service string, status int, code, message string) {
+	if service == S3 {
+		s3d.WriteError(w, r, status, code, message)
+		return
+	}
+	writeJSONError(w, service, status, code, message)
+}
+
+// writeJSONError answers as Kinesis and DynamoDB do.
+func writeJSONError(w http.ResponseWriter, service string, status int, code, message string) {
+	contentType, name := "application/x-amz-json-1.1", code
+	if service == DynamoDB {
+		contentType, name = "application/x-amz-json-1.0", dynamoErrorName(code)
+	}
+	w.Header().Set("Content-Type", contentType)
+	writeJSON(w, status, map[string]string{"__type": name, "message": message})
+}
+
+// dynamoErrorName is an error's name with the namespace that DynamoDB gives it.
+func dynamoErrorName(code string) string {
+	switch code {
+	case "ProvisionedThroughputExceededException", "InternalServerError":
+		return "com.amazonaws.dynamodb.v20120810#" + code
+	}
+	return "com.amazon.coral.service#" + code
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // a client that has gone has no use for the answer
+}

@@ -1,0 +1,107 @@
+package s3d
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+)
+
+// chunkReader decodes an aws-chunked body: HTTP's chunks inside the body, then
+// a trailer that carries the checksum.
+//
+//	<hex size>[;extensions]\r\n<bytes>\r\n … 0\r\n<name>:<value>\r\n … \r\n
+type chunkReader struct {
+	in      *bufio.Reader
+	left    int64 // bytes of the present chunk not yet read
+	begun   bool
+	trailer http.Header
+	err     error
+}
+
+func newChunkReader(in io.Reader) *chunkReader {
+	return &chunkReader{in: bufio.NewReader(in)}
+}
+
+// Trailer is what followed the last chunk; nil before its end was read.
+func (c *chunkReader) Trailer() http.Header { return c.trailer }
+
+// Read implements io.Reader.
+func (c *chunkReader) Read(b []byte) (int, error) {
+	for c.left == 0 && c.err == nil {
+		c.err = c.nextChunk()
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.in.Read(b[:min(int64(len(b)), c.left)])
+	c.left -= int64(n)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	c.err = err
+	return n, err
+}
+
+// nextChunk reads the head of the next chunk; after the last one it reads the
+// trailer and returns io.EOF.
+func (c *chunkReader) nextChunk() error {
+	if c.begun {
+		if line, err := c.line(); err != nil || line != "" {
+			return malformed(err)
+		}
+	}
+	c.begun = true
+	line, err := c.line()
+	if err != nil {
+		return malformed(err)
+	}
+	digits, _, _ := strings.Cut(line, ";")
+	size, err := strconv.ParseInt(digits, 16, 64)
+	if err != nil || size < 0 {
+		return malformed(err)
+	}
+	if c.left = size; size > 0 {
+		return nil
+	}
+	return c.readTrailer()
+}
+
+func (c *chunkReader) readTrailer() error {
+	trailer := make(http.Header)
+	for {
+		line, err := c.line()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return malformed(err)
+		}
+		if line == "" {
+			c.trailer = trailer
+			if _, err = io.Copy(io.Discard, c.in); err != nil {
+				return malformed(err)
+			}
+			return io.EOF
+		}
+		name, value, _ := strings.Cut(line, ":")
+		trailer.Set(textproto.TrimString(name), textproto.TrimString(value))
+	}
+}
+
+// line reads a line without its end.
+func (c *chunkReader) line() (string, error) {
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(string(line[:len(line)-1]), "\r"), nil
+}
+
+func malformed(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("malformed aws-chunked body: %w", err)
+}

@@ -1,0 +1,35 @@
+// Package s3d is an S3 server inside this process, for running and testing
+// programs that archive to S3.
+//
+// The wire protocol of the reading and listing operations comes from gofakes3.
+// What an archiver's correctness hangs on is served by this package's own
+// handlers in front of it: PutObject, UploadPart, CompleteMultipartUpload and
+// CreateBucket, with conditional writes, checksums and part sizes checked as
+// S3 checks them.
+//
+// # On disk
+//
+// With Options.Dir, an object is a plain file at <dir>/<bucket>/<key>:
+//
+//	<dir>/logs/2026/11/22/13/orders-1-….gz   the object, to ls and zcat
+//	<dir>/.meta/logs/…                       headers, user metadata and ETag
+//	<dir>/.hidden/logs/…                     objects whose key cannot be a file
+//	<dir>/.tmp/                              bodies still being received
+//
+// A key cannot be a file if it has an empty segment, or one that is "." or
+// "..", is longer than 255 bytes or contains NUL; or if another object's key
+// needs a directory where this one needs a file. Such an object is kept in .hidden under a
+// hash of its key and behaves like any other through the API.
+//
+// A file becomes visible by a rename, its metadata before it, so that a crash
+// of the process leaves the old object or the new one, each with its own
+// metadata. Nothing is synced: a crash of the machine may lose what was
+// written last. One process at a time may use a directory.
+//
+// New reads the directory, and what it finds are the objects. A file without
+// metadata, or changed since by hand, is an object with the MD5 of its
+// content as ETag and no metadata; names that begin with a dot are left out.
+// Unfinished multipart uploads do not survive a restart. On a file system
+// that ignores case, keys that differ in case only are not kept apart over a
+// restart.
+package s3d

@@ -1,0 +1,289 @@
+package s3d
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+)
+
+// Options say how a server behaves. The zero value is a server in memory that
+// makes buckets as they are used.
+type Options struct {
+	Account string // unused by S3's answers; for symmetry with the other services
+	Region  string // answered by GetBucketLocation and HeadBucket; "" is us-east-1
+	// Dir is where objects are kept as files; "" keeps them in memory.
+	Dir string
+	// StrictBuckets refuses a bucket that was not created. Otherwise a bucket
+	// comes to be when it is first named, even by HeadBucket.
+	StrictBuckets bool
+	// HostSuffixes are the hosts below which a host's first label is a bucket.
+	HostSuffixes []string
+	// WriteLog is how many of the latest writes Writes returns; 0 keeps none.
+	WriteLog int
+}
+
+// Server is an S3 server. It is safe for concurrent use.
+type Server struct {
+	options Options
+	storage storage
+	wire    http.Handler // gofakes3
+	log     writeLog
+
+	mu      sync.Mutex // guards what follows; never held over I/O
+	buckets map[string]*bucket
+	uploads map[string]*upload
+	busy    map[objectID]chan struct{} // keys being written or opened
+	last    time.Time                  // latest modification time given
+}
+
+type objectID struct{ bucket, key string }
+
+// New returns a server. With Options.Dir it reads the directory, makes it if
+// need be, and removes what a former run left half received.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		options: o, storage: memory{}, log: writeLog{max: o.WriteLog},
+		buckets: make(map[string]*bucket), uploads: make(map[string]*upload), busy: make(map[objectID]chan struct{}),
+	}
+	if o.Dir != "" {
+		d, err := openDisk(o.Dir, func(w io.Writer) io.Writer { return w })
+		if err != nil {
+			return nil, err
+		}
+		if s.buckets, err = d.load(); err != nil {
+			return nil, err
+		}
+		s.storage = d
+	}
+	s.wire = gofakes3.New(&backend{s: s},
+		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(!o.StrictBuckets),
+		gofakes3.WithTimeSkewLimit(0), gofakes3.WithMetadataSizeLimit(0)).Server()
+	return s, nil
+}
+
+// Writes returns the latest writes, oldest first, as many as Options.WriteLog
+// says.
+func (s *Server) Writes() []Write { return s.log.all() }
+
+// bodyLimit is the size of the largest body that is not an object's.
+const bodyLimit = 2 << 20
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := s.Parse(r)
+	a := &answer{ResponseWriter: w, request: r, write: Write{Op: call.Operation, Bucket: call.Bucket, Key: call.Key}}
+	w.Header().Set("X-Amz-Request-Id", newID())
+	if err := s.serve(a, r, call); err != nil {
+		writeAPIError(a, r, err)
+	}
+	a.WriteHeader(http.StatusOK) // unless it was written
+	if isWrite(call.Operation) {
+		a.write.Time, a.write.Status = time.Now(), a.status
+		a.write.SHA256 = sentSHA256(r.Header)
+		a.write.Conditional = r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != ""
+		s.log.add(a.write)
+	}
+}
+
+func (s *Server) serve(a *answer, r *http.Request, call Call) error {
+	if len(call.Key) > gofakes3.KeySizeLimit {
+		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
+	}
+	body, err := newPayload(r)
+	if err != nil {
+		return err
+	}
+	switch call.Operation {
+	case "":
+		return notImplemented("this operation")
+	case "PutObject":
+		return s.putObject(a, r, call, body)
+	case "UploadPart":
+		return s.uploadPart(a, r, call, body)
+	}
+	text, err := body.readAll(bodyLimit)
+	if err != nil {
+		return err
+	}
+	switch call.Operation {
+	case "CreateBucket":
+		return s.createBucket(a, call.Bucket)
+	case "HeadBucket":
+		return s.headBucket(a, call.Bucket)
+	case "CreateMultipartUpload":
+		return s.createUpload(a, r, call)
+	case "CompleteMultipartUpload":
+		return s.completeUpload(a, r, call, text)
+	}
+	s.delegate(a, r, call, text)
+	return nil
+}
+
+// delegate has gofakes3 serve a request, in path style and with a body that
+// was checked.
+func (s *Server) delegate(a *answer, r *http.Request, call Call, text []byte) {
+	u := *r.URL
+	u.Path, u.RawPath = "/"+call.Bucket, ""
+	if call.Key != "" {
+		u.Path += "/" + call.Key
+	}
+	clone := *r
+	clone.URL = &u
+	clone.Body = io.NopCloser(bytes.NewReader(text))
+	clone.ContentLength = int64(len(text))
+	s.wire.ServeHTTP(a, &clone)
+}
+
+func (s *Server) createBucket(a *answer, name string) error {
+	if err := checkBucketName(name); err != nil {
+		return err
+	}
+	made, err := s.makeBucket(name)
+	if err != nil {
+		return err
+	}
+	if !made {
+		return apiErrorf(http.StatusConflict, "BucketAlreadyOwnedByYou",
+			"Your previous request to create the named bucket succeeded and you already own it.")
+	}
+	a.Header().Set("Location", "/"+name)
+	a.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (s *Server) headBucket(a *answer, name string) error {
+	if err := s.needBucket(name); err != nil {
+		return err
+	}
+	a.Header().Set("X-Amz-Bucket-Region", s.region())
+	a.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (s *Server) region() string {
+	if s.options.Region != "" {
+		return s.options.Region
+	}
+	return "us-east-1"
+}
+
+// needBucket makes sure that a bucket is there, making it if the options allow.
+func (s *Server) needBucket(name string) error {
+	s.mu.Lock()
+	_, ok := s.buckets[name]
+	s.mu.Unlock()
+	if ok {
+		return nil
+	}
+	if s.options.StrictBuckets {
+		return noSuchBucket(name)
+	}
+	if err := checkBucketName(name); err != nil {
+		return err
+	}
+	_, err := s.makeBucket(name)
+	return err
+}
+
+func (s *Server) makeBucket(name string) (made bool, err error) {
+	if err := s.storage.addBucket(name); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[name] != nil {
+		return false, nil
+	}
+	s.buckets[name] = newBucket(time.Now())
+	return true, nil
+}
+
+// checkBucketName applies S3's rules for the names of buckets.
+func checkBucketName(name string) error {
+	ok := len(name) >= 3 && len(name) <= 63 && !strings.Contains(name, "..")
+	for i, c := range []byte(name) {
+		alnum := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		inside := i > 0 && i < len(name)-1 && (c == '-' || c == '.')
+		ok = ok && (alnum || inside)
+	}
+	if !ok {
+		return apiErrorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid: %q", name)
+	}
+	return nil
+}
+
+// lock gives the caller a key to itself until it calls the function returned.
+// Unlike a mutex it may be held over I/O.
+func (s *Server) lock(id objectID) (unlock func()) {
+	for {
+		s.mu.Lock()
+		wait, ok := s.busy[id]
+		if !ok {
+			done := make(chan struct{})
+			s.busy[id] = done
+			s.mu.Unlock()
+			return func() {
+				s.mu.Lock()
+				delete(s.busy, id)
+				s.mu.Unlock()
+				close(done)
+			}
+		}
+		s.mu.Unlock()
+		<-wait
+	}
+}
+
+// find returns an object, or nil.
+func (s *Server) find(id objectID) *object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.buckets[id.bucket]; b != nil {
+		return b.objects[id.key]
+	}
+	return nil
+}
+
+// now is a modification time later than any given before, so that two
+// contents of a key never share one.
+func (s *Server) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := time.Now().UTC().Round(0).Truncate(time.Microsecond)
+	if !t.After(s.last) {
+		t = s.last.Add(time.Microsecond)
+	}
+	s.last = t
+	return t
+}
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%X", b)
+}
+
+func sentSHA256(h http.Header) string {
+	v := h.Get("X-Amz-Content-Sha256")
+	if _, err := hex.DecodeString(v); err != nil {
+		return ""
+	}
+	return v
+}
+
+func isWrite(operation string) bool {
+	switch operation {
+	case "CreateBucket", "DeleteBucket", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects",
+		"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,80 @@
+package localaws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// shutdownTimeout is how long running requests have to end when Serve does.
+const shutdownTimeout = 5 * time.Second
+
+// Serve answers requests on a listener, by HTTP/1.1 and by HTTP/2 without TLS,
+// until ctx ends; then it closes the listener, lets running requests end for a
+// few seconds, and returns nil when all have. Several calls of Serve may share
+// a stack.
+func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
+	var handlers sync.WaitGroup
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	base = context.WithValue(base, endKey{}, base)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	errorLog, err := zap.NewStdLogAt(s.options.Logger, zap.DebugLevel)
+	if err != nil {
+		return fmt.Errorf("serving the local services: %w", err)
+	}
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handlers.Add(1)
+			defer handlers.Done()
+			s.ServeHTTP(w, r)
+		}),
+		Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, ErrorLog: errorLog,
+		BaseContext: func(net.Listener) context.Context { return base },
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	stop() // subscriptions and stalls end now
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		_ = server.Close() // what still runs loses its connection
+	}
+	handlers.Wait()
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the local services: %w", err)
+	}
+	if err == nil {
+		<-served
+	}
+	return nil
+}
+
+// Environ returns the variables that make an AWS SDK of any language use the
+// stack at an endpoint such as "http://127.0.0.1:4566", in the form of
+// os.Environ.
+func (s *Stack) Environ(endpoint string) []string {
+	key, secret := s.credentials()
+	return []string{
+		"AWS_REGION=" + s.options.Region,
+		"AWS_DEFAULT_REGION=" + s.options.Region,
+		"AWS_ACCESS_KEY_ID=" + key,
+		"AWS_SECRET_ACCESS_KEY=" + secret,
+		"AWS_ENDPOINT_URL_KINESIS=" + endpoint,
+		"AWS_ENDPOINT_URL_DYNAMODB=" + endpoint,
+		"AWS_ENDPOINT_URL_S3=" + endpoint,
+		"AWS_EC2_METADATA_DISABLED=true",
+	}
+}

@@ -1,0 +1,236 @@
+package localaws
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
+	"github.com/shardmill/shardmill/localaws/internal/s3d"
+)
+
+// Access key and secret that a Stack accepts unless Options.Credentials names
+// others.
+const (
+	DefaultAccessKeyID     = "local"
+	DefaultSecretAccessKey = "local"
+)
+
+// Services as Fault.Service and Call name them.
+const (
+	Kinesis  = "Kinesis"
+	DynamoDB = "DynamoDB"
+	S3       = "S3"
+)
+
+// Options say how a Stack behaves. The zero value is ready to use.
+type Options struct {
+	Account string // 12 digits, in ARNs. Default "000000000000".
+	Region  string // the one region that requests may be signed for. Default "us-east-1".
+
+	// Dir is the directory that keeps S3's objects as plain files, at
+	// <Dir>/<bucket>/<key>; it is made if need be, and what it holds are the
+	// objects. One process at a time may use it. Default "": in memory.
+	Dir string
+
+	// Limits makes Kinesis throttle as the service does. Default off.
+	Limits bool
+	// MaxPageBytes is the most data in one GetRecords reply. Default 10 MiB.
+	MaxPageBytes int
+
+	// StrictBuckets refuses buckets that were not created. Default off: a
+	// bucket comes to be when it is first named.
+	StrictBuckets bool
+	// WriteLog is how many of the latest S3 writes are kept for Writes;
+	// negative keeps none. Default 10,000.
+	WriteLog int
+
+	// SkipSignatures accepts every request, signed or not. Default off.
+	SkipSignatures bool
+	// Credentials are the access keys that are accepted, with their secrets.
+	// Default: DefaultAccessKeyID with DefaultSecretAccessKey.
+	Credentials map[string]string
+
+	// Control serves /_localaws/: adding and removing faults, and reading the
+	// log of writes, by HTTP without signature, for tests whose client is
+	// another process. Default off.
+	Control bool
+
+	// Logger is told of connections that ended badly. Default: nothing.
+	Logger *zap.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.Account = cmp.Or(o.Account, "000000000000")
+	o.Region = cmp.Or(o.Region, "us-east-1")
+	o.WriteLog = cmp.Or(o.WriteLog, 10_000)
+	o.Credentials = maps.Clone(o.Credentials)
+	if len(o.Credentials) == 0 {
+		o.Credentials = map[string]string{DefaultAccessKeyID: DefaultSecretAccessKey}
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return o
+}
+
+// Write is one request that was to change a bucket, as Stack.Writes tells it.
+type Write = s3d.Write
+
+// Stack is Kinesis, DynamoDB and S3 of one account in one region. It is safe
+// for concurrent use.
+type Stack struct {
+	options Options
+	kinesis *kinesisd.Server
+	dynamo  http.Handler
+	s3      *s3d.Server
+	faults  Faults
+	bodies  sync.Pool // *bytes.Buffer
+
+	closed    chan struct{}
+	closeOnce sync.Once
+	calls     sync.WaitGroup // handlers of calls in this process
+}
+
+// New returns a Stack without streams and tables. It starts nothing. If
+// Options.Dir is set it reads the directory, and fails if it cannot.
+func New(o Options) (*Stack, error) {
+	o = o.withDefaults()
+	objects, err := s3d.New(s3d.Options{
+		Region: o.Region, Dir: o.Dir, StrictBuckets: o.StrictBuckets, WriteLog: o.WriteLog,
+		HostSuffixes: []string{inProcessHost, "s3.localhost", "localhost"},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the local S3: %w", err)
+	}
+	return &Stack{
+		options: o,
+		kinesis: kinesisd.New(kinesisd.Options{
+			Account: o.Account, Region: o.Region, Limits: o.Limits, MaxPageBytes: o.MaxPageBytes,
+		}),
+		dynamo: http.NotFoundHandler(),
+		s3:     objects,
+		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		closed: make(chan struct{}),
+	}, nil
+}
+
+// Close drops what faults hold and waits for calls in this process to end.
+// After it the stack is not to be used.
+func (s *Stack) Close() {
+	s.closeOnce.Do(func() { close(s.closed) })
+	s.calls.Wait()
+}
+
+// Faults returns what breaks requests on purpose.
+func (s *Stack) Faults() *Faults { return &s.faults }
+
+// Writes returns the latest S3 writes, oldest first, with their outcome.
+func (s *Stack) Writes() []Write { return s.s3.Writes() }
+
+// Discard frees the memory of a shard's records up to and including a sequence
+// number, without counting them as expired. What is not there is ignored.
+func (s *Stack) Discard(stream, shardID, throughSequenceNumber string) {
+	s.kinesis.Discard(stream, shardID, throughSequenceNumber)
+}
+
+// StoredBytes is the data in memory of a stream's records; 0 if there is no
+// such stream.
+func (s *Stack) StoredBytes(stream string) int64 { return s.kinesis.StoredBytes(stream) }
+
+// maxJSONBody is the size of the largest request of Kinesis or DynamoDB.
+const maxJSONBody = 32 << 20
+
+// call is what a request asks for.
+type call struct {
+	service   string
+	operation string // as the service names it; "" if it is none
+	body      []byte // of a JSON service
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.options.Control && strings.HasPrefix(r.URL.Path, controlPath) {
+		s.serveControl(w, r)
+		return
+	}
+	c := s.identify(r)
+	if c.service == S3 {
+		s.serveCall(w, r, c)
+		return
+	}
+	buffer, _ := s.bodies.Get().(*bytes.Buffer)
+	defer s.bodies.Put(buffer)
+	buffer.Reset()
+	if _, err := io.Copy(buffer, http.MaxBytesReader(w, r.Body, maxJSONBody)); err != nil {
+		refuseBody(w, c.service, err)
+		return
+	}
+	c.body = buffer.Bytes()
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
+	s.serveCall(w, r, c)
+}
+
+func refuseBody(w http.ResponseWriter, service string, err error) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		writeJSONError(w, service, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request is too large.")
+		return
+	}
+	writeJSONError(w, service, http.StatusBadRequest, "SerializationException", "The body did not arrive: "+err.Error())
+}
+
+// identify tells a request's service and operation.
+func (s *Stack) identify(r *http.Request) call {
+	target := r.Header.Get("X-Amz-Target")
+	if operation, ok := strings.CutPrefix(target, "Kinesis_20131202."); ok {
+		return call{service: Kinesis, operation: operation}
+	}
+	if operation, ok := strings.CutPrefix(target, "DynamoDB_20120810."); ok {
+		return call{service: DynamoDB, operation: operation}
+	}
+	return call{service: S3, operation: s.s3.Parse(r).Operation}
+}
+
+// serveCall checks the signature, lets faults strike, and serves.
+func (s *Stack) serveCall(w http.ResponseWriter, r *http.Request, c call) {
+	if !s.options.SkipSignatures {
+		if err := s.verify(r, c, time.Now()); err != nil {
+			err.write(w, r, c.service)
+			return
+		}
+	}
+	s.strike(w, r, c)
+}
+
+func (s *Stack) dispatch(w http.ResponseWriter, r *http.Request, c call) {
+	switch c.service {
+	case Kinesis:
+		s.kinesis.ServeHTTP(w, r)
+	case DynamoDB:
+		s.dynamo.ServeHTTP(w, r)
+	default:
+		s.s3.ServeHTTP(w, r)
+	}
+}
+
+// endKey is the context value of what ends the server of a request.
+type endKey struct{}
+
+// ended is closed when the server that took a request in ends, which its
+// context does not tell from the client having gone.
+func (s *Stack) ended(ctx context.Context) <-chan struct{} {
+	if end, ok := ctx.Value(endKey{}).(context.Context); ok {
+		return end.Done()
+	}
+	return s.closed
+}
