@@ -20,6 +20,7 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/plan"
 )
 
 // world is one shard, its lease row and an object store, as one worker after
@@ -32,8 +33,9 @@ type world struct {
 	row     row
 	holders int
 
-	objects map[string]stored
-	late    []processors.Object // puts that were given up and may still land
+	objects  map[string]stored
+	prepared map[string]bool     // names of objects whose plan reached the row
+	late     []processors.Object // puts that were given up and may still land
 
 	// fault says what happens to the nth operation of a kind, from 0, and
 	// to the nth of all.
@@ -41,7 +43,9 @@ type world struct {
 	counts map[string]int
 	total  int
 
-	now        *holding // of the latest holder
+	now        *holding // the latest
+	config     processors.Config
+	tb         testing.TB
 	violations []string
 	lost       []processors.RecordsLostEvent
 	failures   []processors.PutFailedEvent
@@ -80,18 +84,20 @@ const (
 	lands2
 	lands3
 	lands4
+	overtakenBefore // another holder takes the lease and does everything first; this one only learns of it from a write that fails
+	overtakenAfter
 	trims1 // no error; the oldest record of the next to be read expires
 	trims3
 	faults // their number
 )
 
 func (f fault) String() string {
-	return [...]string{"nothing", "fails", "answer lost", "crash before", "crash after", "lands 1", "lands 2", "lands 3", "lands 4", "trims 1", "trims 3"}[f]
+	return [...]string{"nothing", "fails", "answer lost", "crash before", "crash after", "lands 1", "lands 2", "lands 3", "lands 4", "overtaken before", "overtaken after", "trims 1", "trims 3"}[f]
 }
 
 func newWorld(records []kcl.Record) *world {
 	return &world{
-		records: records, objects: map[string]stored{}, skipped: map[int]bool{}, counts: map[string]int{},
+		records: records, objects: map[string]stored{}, prepared: map[string]bool{}, skipped: map[int]bool{}, counts: map[string]int{},
 		row: row{checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
 	}
 }
@@ -156,6 +162,12 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 	case trims1, trims3:
 		// What was not read yet never expires here: that loss is the worker's.
 		w.horizon = max(w.horizon, min(w.horizon+map[fault]int{trims1: 1, trims3: 3}[f], h.position()))
+	case overtakenBefore:
+		w.overtake(ctx)
+	case overtakenAfter:
+		apply()
+		w.overtake(ctx)
+		return nil
 	case lands1, lands2, lands3, lands4:
 		if kind != "put" {
 			h.crash()
@@ -164,6 +176,17 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 	}
 	apply()
 	return nil
+}
+
+// overtake lets another holder deliver everything, without faults.
+func (w *world) overtake(ctx context.Context) {
+	script, before := w.fault, w.now
+	w.fault = nil
+	h, p, ctx := w.take(context.WithoutCancel(ctx), w.tb, w.config, theShard())
+	if err := h.life(ctx, p, []int{3}); err != nil {
+		w.violate("the holder that overtook: %v", err)
+	}
+	w.fault, w.now = script, before
 }
 
 func (w *world) violate(format string, a ...any) {
@@ -195,8 +218,8 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 	if s.h.inDoubt != "" {
 		w.violate("put while %s is in doubt", s.h.inDoubt)
 	}
-	if o.IfAbsent && (w.row.owner != s.h.id || w.row.pending == nil) {
-		w.violate("conditional put without a prepared checkpoint in the row")
+	if o.IfAbsent != w.prepared[objectName(o.Bucket, o.Key)] {
+		w.violate("put of %s: if absent %v, prepared %v", o.Key, o.IfAbsent, !o.IfAbsent)
 	}
 	if time.Now().Before(w.downUntil) {
 		return errFault
@@ -301,7 +324,7 @@ func (h *holding) position() int {
 }
 
 func (h *holding) Trusted() error {
-	if h.crashed || h.w.row.owner != h.id {
+	if h.crashed {
 		return kcl.ErrLeaseLost
 	}
 	h.asked = true
@@ -310,13 +333,19 @@ func (h *holding) Trusted() error {
 
 func (h *holding) write(ctx context.Context, kind, what string, apply func()) error {
 	h.w.land(h)
-	if h.w.row.owner != h.id {
-		return kcl.ErrLeaseLost
-	}
 	if h.inDoubt != "" && h.inDoubt != what {
 		h.w.violate("%s while %s is in doubt", what, h.inDoubt)
 	}
-	err := h.w.do(ctx, h, kind, apply)
+	lost := h.w.row.owner != h.id
+	err := h.w.do(ctx, h, kind, func() {
+		if lost = h.w.row.owner != h.id; !lost {
+			apply()
+		}
+	})
+	if lost {
+		h.crash()
+		return kcl.ErrLeaseLost
+	}
 	h.inDoubt = ""
 	if err != nil {
 		h.inDoubt = what
@@ -336,6 +365,9 @@ func (h *holding) Prepare(ctx context.Context, p checkpoint.Prepared) error {
 	return h.write(ctx, "prepare", fmt.Sprintf("prepare %v %x", p.At, p.State), func() {
 		p.State = bytes.Clone(p.State)
 		h.w.row.pending = &p
+		if pl, err := plan.Decode(p.State); err == nil {
+			h.w.prepared[objectName(pl.Bucket, pl.Key)] = true
+		}
 	})
 }
 
@@ -371,7 +403,7 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 	if w.now != nil {
 		h.landOn = w.now.landIn
 	}
-	w.row.owner, w.now = h.id, h
+	w.row.owner, w.now, w.config, w.tb = h.id, h, cfg, tb
 	cfg.Hooks = processors.Hooks{
 		Delivered:    func(e processors.DeliveredEvent) { w.delivered = append(w.delivered, e) },
 		PutFailed:    func(e processors.PutFailedEvent) { w.failures = append(w.failures, e) },
@@ -489,6 +521,9 @@ func (w *world) verdict(exactly bool) error {
 	for _, v := range w.violations {
 		errs = append(errs, errors.New(v))
 	}
+	if len(w.lost) > 0 && w.horizon == 0 {
+		errs = append(errs, fmt.Errorf("a loss was reported, but nothing expired: %+v", w.lost))
+	}
 	n, err := w.places()
 	errs = append(errs, err)
 	for i := range w.records {
@@ -559,6 +594,9 @@ func (w *world) run(ctx context.Context, tb testing.TB, batches []int, cfgs ...p
 // life is a whole holding: every batch, each followed by a tick, and then the
 // shard's end. A negative batch is delivered twice.
 func (h *holding) life(ctx context.Context, p kcl.RecordProcessor, batches []int) error {
+	if h.w.row.checkpoint.IsShardEnd() {
+		return nil
+	}
 	if err := h.begin(ctx, p); err != nil {
 		return err
 	}

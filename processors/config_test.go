@@ -1,0 +1,155 @@
+package processors_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/plan"
+)
+
+func TestConfigIsRefused(t *testing.T) {
+	t.Parallel()
+	hints := func(size, interval int) func(*processors.Config) {
+		return func(c *processors.Config) {
+			c.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
+		}
+	}
+	compression := func(s processors.Compression) func(*processors.Config) {
+		return func(c *processors.Config) { c.Compression = s }
+	}
+	for _, row := range []struct {
+		name   string
+		change func(*processors.Config)
+		want   []string // parts of the error; none: accepted
+	}{
+		{"the shortest configuration", func(*processors.Config) {}, nil},
+		{"no names", func(c *processors.Config) { c.DeliveryStreamName, c.Bucket = "", "" }, []string{"DeliveryStreamName", "Bucket"}},
+		{"a name that is too long", func(c *processors.Config) { c.DeliveryStreamName = strings.Repeat("a", 65) }, []string{"DeliveryStreamName"}},
+		{"a name with a slash", func(c *processors.Config) { c.DeliveryStreamName = "a/b" }, []string{`DeliveryStreamName "a/b"`}},
+		{"a bucket's ARN", func(c *processors.Config) { c.Bucket = "arn:aws:s3:::b" }, []string{"Bucket", "not its ARN"}},
+		{"a negative version", func(c *processors.Config) { c.Version = -1 }, []string{"Version -1"}},
+		{"K28 a prefix of 512", func(c *processors.Config) { c.Prefix = strings.Repeat("p", 512) }, nil},
+		{"K28 a prefix of 513", func(c *processors.Config) { c.Prefix = strings.Repeat("p", 513) }, []string{"Length of evaluated prefix cannot be greater than 512"}},
+		{"a prefix with an expression", func(c *processors.Config) { c.Prefix = "!{timestamp:yyyy}/" }, []string{"Prefix", "not built yet"}},
+		{"B6 only the size", hints(5, 0), []string{"give both or none"}},
+		{"B6 only the interval", hints(0, 300), []string{"give both or none"}},
+		{"B6 both", hints(1, 60), nil},
+		{"the largest hints", hints(128, 900), nil},
+		{"B7 size 129", hints(129, 300), []string{"SizeInMBs 129"}},
+		{"B7 interval 901", hints(5, 901), []string{"IntervalInSeconds 901"}},
+		{"B7 interval -1", hints(5, -1), []string{"IntervalInSeconds -1"}},
+		{"both hints wrong", hints(-1, 901), []string{"SizeInMBs -1", "IntervalInSeconds 901"}},
+		{"a short interval for a trial", hints(1, 1), nil},
+		{"GZIP", compression("GZIP"), nil},
+		{"ZIP", compression("ZIP"), []string{"ZIP", "not built yet"}},
+		{"Snappy", compression("Snappy"), []string{"Snappy", "not built yet"}},
+		{"HADOOP_SNAPPY", compression("HADOOP_SNAPPY"), []string{"HADOOP_SNAPPY", "not built yet"}},
+		{"F12 SNAPPY in another case", compression("SNAPPY"), []string{`"SNAPPY"`, "must be GZIP or UNCOMPRESSED"}},
+		{"a delivery that is none", func(c *processors.Config) { c.Delivery = "twice" }, []string{`Delivery "twice"`}},
+		{"a negative retry interval", func(c *processors.Config) { c.RetryInterval = -1 }, []string{"RetryInterval"}},
+		{"hardly any memory", func(c *processors.Config) { c.SpoolMemory = 1 }, []string{"SpoolMemory 1"}},
+		{
+			"everything is reported at once",
+			func(c *processors.Config) {
+				c.Bucket, c.Version, c.Compression, c.Delivery = "", -1, "LZ4", "never"
+			},
+			[]string{"Bucket", "Version", "Compression", "Delivery"},
+		},
+		{
+			"names that no plan can hold",
+			func(c *processors.Config) {
+				c.DeliveryStreamName, c.Prefix, c.Bucket = strings.Repeat("d", 64), strings.Repeat("p", 512), strings.Repeat("b", 255)
+			},
+			[]string{"shorten them"},
+		},
+		{
+			"long names, at least once",
+			func(c *processors.Config) {
+				c.Prefix, c.Bucket, c.Delivery = strings.Repeat("p", 512), strings.Repeat("b", 255), processors.AtLeastOnce
+			},
+			nil,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			factory, err := processors.New(with(config(), row.change), store{})
+			if (err == nil) != (row.want == nil) || (factory == nil) != (err != nil) {
+				t.Fatalf("error %v, want one with %q", err, row.want)
+			}
+			for _, part := range row.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q does not say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestWithoutAStore(t *testing.T) {
+	t.Parallel()
+	if _, err := processors.New(config(), nil); err == nil || !strings.Contains(err.Error(), "store") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestShortIntervalIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[int]int{59: 1, 60: 0} {
+		core, logs := observer.New(zapcore.WarnLevel)
+		_, err := processors.New(with(config(), func(c *processors.Config) {
+			c.Hints = processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: seconds}
+			c.Logger = zap.New(core)
+		}), store{})
+		if err != nil || logs.Len() != want {
+			t.Errorf("%d s: %d warnings, %v; want %d", seconds, logs.Len(), err, want)
+		}
+	}
+}
+
+// TestLargestPlanFits: with every name as long as Firehose and S3 allow, and
+// the longest literal prefix, a plan keeps its size.
+func TestLargestPlanFits(t *testing.T) {
+	t.Parallel()
+	cfg := processors.Config{
+		DeliveryStreamName: strings.Repeat("d", 64), Version: 999_999, Bucket: strings.Repeat("b", 63), Prefix: strings.Repeat("p", 512),
+	}
+	if n := len(cfg.LargestPlan().Encode()); n > plan.MaxBytes {
+		t.Errorf("%d bytes, at most %d", n, plan.MaxBytes)
+	}
+	if _, err := processors.New(cfg, store{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseReason(t *testing.T) {
+	t.Parallel()
+	const size, interval = 100, time.Minute
+	for _, row := range []struct {
+		name string
+		fill processors.Fill
+		want string
+	}{
+		{"an empty buffer stays open, whatever happens", processors.Fill{Bytes: 100, Age: time.Hour, Pressure: true, NoSpool: true}, ""},
+		{"one record", processors.Fill{Records: 1}, ""},
+		{"just below both", processors.Fill{Records: 9, Bytes: 99, Age: time.Minute - 1}, ""},
+		{"the size", processors.Fill{Records: 9, Bytes: 100}, "size"},
+		{"the interval", processors.Fill{Records: 1, Age: time.Minute}, "interval"},
+		{"both", processors.Fill{Records: 1, Bytes: 200, Age: time.Hour}, "size"},
+		{"empty records are records", processors.Fill{Records: 1, Bytes: 0, Age: time.Minute}, "interval"},
+		{"pressure", processors.Fill{Records: 1, Pressure: true}, "pressure"},
+		{"no place for the spool", processors.Fill{Records: 1, NoSpool: true}, "spool"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := processors.CloseReason(row.fill, size, interval); got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,362 @@
+package processors_test
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// The rows of this file are statements about what Firehose does; the names of
+// the tests are those of the list they come from.
+
+const uuidPattern = `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`
+
+// arrived returns records with given data, the ith at the ith instant.
+func arrived(data []string, at ...time.Time) []kcl.Record {
+	records := make([]kcl.Record, len(data))
+	for i, d := range data {
+		records[i] = record(3*i, d)
+		if i < len(at) {
+			records[i].ApproximateArrivalTimestamp = at[i]
+		}
+	}
+	return records
+}
+
+// shard is a world in which nothing fails, and its only holder.
+type shard struct {
+	*world
+	*holding
+	tb        testing.TB
+	processor kcl.RecordProcessor
+}
+
+func begin(t *testing.T, cfg processors.Config, records []kcl.Record) *shard {
+	t.Helper()
+	w := newWorld(records)
+	h, p, ctx := w.take(t.Context(), t, cfg, theShard())
+	if err := h.begin(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	return &shard{w, h, t, p}
+}
+
+// put delivers the next n records, or a tick.
+func (s *shard) put(n int) {
+	s.tb.Helper()
+	if err := s.deliver(s.tb.Context(), s.processor, n); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// tick lets d pass, with a tick each second.
+func (s *shard) tick(d time.Duration) {
+	s.tb.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		time.Sleep(min(time.Second, time.Until(end)))
+		s.put(0)
+	}
+}
+
+func (s *shard) stop() {
+	s.tb.Helper()
+	if err := s.processor.ShutdownRequested(s.tb.Context(), kcl.ShutdownRequestedInput{Checkpointer: s.cp}); err != nil {
+		s.tb.Fatal(err)
+	}
+	s.processor.LeaseLost(s.tb.Context(), kcl.LeaseLostInput{})
+}
+
+// one returns the only object.
+func (s *shard) one() (string, stored) {
+	s.tb.Helper()
+	if len(s.objects) != 1 {
+		s.tb.Fatalf("%d objects, want 1: %v", len(s.objects), s.keys())
+	}
+	name := s.keys()[0]
+	return strings.TrimPrefix(name, "b/"), s.objects[name]
+}
+
+func gz(c *processors.Config) { c.Compression = processors.GZIP }
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	tokyo := time.FixedZone("Asia/Tokyo", 9*3600)
+	for _, row := range []struct {
+		name   string
+		change func(*processors.Config)
+		at     []time.Time
+		want   string // U stands for a UUID
+	}{
+		{"K1 no prefix", func(*processors.Config) {}, nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U"},
+		{"K2 a prefix with a slash", func(c *processors.Config) { c.Prefix = "logs/" }, nil, "logs/2016/02/25/13/orders-1-2016-02-25-13-00-00-U"},
+		{"K3 a prefix without a slash gets none", func(c *processors.Config) { c.Prefix = "logs" }, nil, "logs2016/02/25/13/orders-1-2016-02-25-13-00-00-U"},
+		{
+			"K14 the first record's arrival names the object",
+			func(*processors.Config) {},
+			[]time.Time{start().Add(-100 * time.Millisecond), start().Add(10 * time.Second)},
+			"2016/02/25/12/orders-1-2016-02-25-12-59-59-U",
+		},
+		{"K15 a later version", func(c *processors.Config) { c.Version = 2 }, nil, "2016/02/25/13/orders-2-2016-02-25-13-00-00-U"},
+		{"K17 GZIP has an extension", gz, nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.gz"},
+		{
+			"the longest literal prefix of K28",
+			func(c *processors.Config) { c.Prefix = strings.Repeat("p", 512) },
+			nil,
+			strings.Repeat("p", 512) + "2016/02/25/13/orders-1-2016-02-25-13-00-00-U",
+		},
+		{
+			"the key is in UTC, wherever the time came from",
+			func(*processors.Config) {},
+			[]time.Time{time.Date(2016, 1, 1, 8, 0, 0, 0, tokyo), start()},
+			"2015/12/31/23/orders-1-2015-12-31-23-00-00-U",
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, with(config(), row.change), arrived([]string{"a", "b"}, row.at...))
+				s.put(2)
+				s.stop()
+				key, _ := s.one()
+				want := "^" + strings.ReplaceAll(regexp.QuoteMeta(row.want), "-U", "-"+uuidPattern) + "$"
+				if !regexp.MustCompile(want).MatchString(key) {
+					t.Errorf("key %s, want %s", key, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestB1TheIntervalClosesAnObject(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, config(), arrived([]string{"0123456789"}))
+		s.put(1)
+		s.tick(299 * time.Second)
+		if len(s.objects) > 0 {
+			t.Fatal("an object after 299 s")
+		}
+		s.tick(time.Second)
+		s.one()
+	})
+}
+
+func TestB2TheRecordThatReachesTheSizeJoins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		million := strings.Repeat("x", 1_000_000)
+		s := begin(t, config(), arrived([]string{million, million, million, million, million, million, "rest"}))
+		for range 5 {
+			s.put(1)
+		}
+		if len(s.objects) > 0 {
+			t.Fatal("an object after 5,000,000 bytes")
+		}
+		s.put(2)
+		if _, o := s.one(); len(o.body) != 6_000_000 {
+			t.Errorf("object of %d bytes, want 6,000,000", len(o.body))
+		}
+	})
+}
+
+func TestB2ExactlyTheSizeIsEnough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, config(), arrived([]string{strings.Repeat("x", 5<<20-1), "y", "z"}))
+		s.put(1)
+		if len(s.objects) > 0 {
+			t.Fatal("an object one byte early")
+		}
+		s.put(1)
+		s.one()
+	})
+}
+
+func TestB3AnEmptyBufferMakesNoObject(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, config(), nil)
+		s.tick(time.Hour)
+		s.stop()
+		if len(s.objects) > 0 || s.counts["prepare"]+s.counts["commit"] > 0 {
+			t.Errorf("objects %v, writes %v", s.keys(), s.counts)
+		}
+	})
+}
+
+func TestB4TheSizeIsThatBeforeCompression(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, with(config(), gz), arrived([]string{strings.Repeat("0123456789", 1<<19)}))
+		s.put(1)
+		if _, o := s.one(); len(o.body) > 1<<20 {
+			t.Errorf("object of %d bytes", len(o.body))
+		}
+	})
+}
+
+func TestB5TheIntervalBeginsWithTheFirstRecord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, config(), arrived([]string{"a", "b", "c"}))
+		s.tick(299 * time.Second)
+		s.put(1)
+		first := time.Now()
+		s.tick(100 * time.Second)
+		s.put(1) // does not begin it anew
+		s.tick(300 * time.Second)
+		_, o := s.one()
+		if got := o.at.Sub(first); got != 300*time.Second {
+			t.Errorf("delivered %v after the first record", got)
+		}
+		s.put(1)
+		s.tick(300 * time.Second)
+		if len(s.objects) != 2 {
+			t.Errorf("%d objects", len(s.objects))
+		}
+	})
+}
+
+func TestB10EachShardHasItsBuffer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(arrived([]string{"a"}))
+		h, _, ctx := w.take(t.Context(), t, config(), theShard())
+		factory, err := processors.New(config(), store{w, h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 4 {
+			shard := theShard()
+			shard.ShardID = fmt.Sprintf("shardId-%012d", i)
+			w.row = newWorld(nil).row
+			h, _, _ = w.take(ctx, t, config(), shard)
+			p := factory(shard)
+			w.now = h
+			if err := h.begin(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			w.now.asked = true
+			if err := h.deliver(ctx, p, 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.ShutdownRequested(ctx, kcl.ShutdownRequestedInput{Checkpointer: h.cp}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(w.objects) != 4 {
+			t.Errorf("%d objects, want 4", len(w.objects))
+		}
+	})
+}
+
+func TestB15NothingIsLostWhenDeliveryIsBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, config().WithSize(30), numbered(100))
+		s.downUntil = time.Now().Add(10 * time.Minute)
+		s.put(100)
+		s.stop()
+		if err := s.verdict(true); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		data []string
+		want string
+	}{
+		{"F1 records are concatenated", []string{"abc", "abc", "abc"}, "abcabcabc"},
+		{"F2 newlines of the producer stay", []string{"{\"a\":1}\n", "{\"a\":2}\n"}, "{\"a\":1}\n{\"a\":2}\n"},
+		{"F5 any bytes are unchanged", []string{"\xff\x00\x0a"}, "\xff\x00\x0a"},
+		{"F6 an empty record adds nothing", []string{"a", "", "b"}, "ab"},
+		{"F6 an object of empty records only", []string{"", ""}, ""},
+	} {
+		for _, compression := range []processors.Compression{processors.Uncompressed, processors.GZIP} {
+			t.Run(row.name+", "+string(compression), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := begin(t, with(config(), func(c *processors.Config) { c.Compression = compression }), arrived(row.data))
+					s.put(len(row.data))
+					s.stop()
+					_, o := s.one()
+					got, err := o.inflated()
+					if err != nil || got != row.want {
+						t.Errorf("body %q, %v; want %q", got, err, row.want)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestF7F8Headers(t *testing.T) {
+	t.Parallel()
+	for compression, encoding := range map[processors.Compression]string{processors.Uncompressed: "", processors.GZIP: "gzip"} {
+		t.Run(string(compression), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, with(config(), func(c *processors.Config) { c.Compression = compression }), arrived([]string{"a"}))
+				s.put(1)
+				s.stop()
+				_, o := s.one()
+				if o.ctype != "application/octet-stream" || o.encoding != encoding {
+					t.Errorf("Content-Type %q, Content-Encoding %q", o.ctype, o.encoding)
+				}
+			})
+		})
+	}
+}
+
+// TestGZIPIsOneMember: some readers stop after the first member.
+func TestGZIPIsOneMember(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, with(config(), gz), arrived([]string{"a", "b"}))
+		s.put(1)
+		s.tick(time.Minute)
+		s.put(1)
+		s.stop()
+		_, o := s.one()
+		if n := bytes.Count(o.body, []byte{0x1f, 0x8b, 8}); n != 1 {
+			t.Errorf("%d gzip headers", n)
+		}
+		if got, err := o.inflated(); err != nil || got != "ab" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
+// TestW1TheSameObjectIsPutAfterAnOutage: the key is fixed at the first try.
+func TestW1TheSameObjectIsPutAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, delivery := range []processors.Delivery{processors.ExactlyOnce, processors.AtLeastOnce} {
+		t.Run(string(delivery), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, with(config(), func(c *processors.Config) { c.Delivery = delivery }), arrived([]string{"a", "b"}))
+				s.put(2)
+				s.downUntil = time.Now().Add(10 * time.Minute)
+				s.stop()
+				key, o := s.one()
+				if string(o.body) != "ab" {
+					t.Errorf("body %q", o.body)
+				}
+				if len(s.failures) < 100 || s.failures[0].Key != key {
+					t.Errorf("%d failures, the first with key %s; the object has %s", len(s.failures), s.failures[0].Key, key)
+				}
+			})
+		})
+	}
+}
