@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
 )
@@ -47,6 +48,14 @@ type Options struct {
 	Limits bool
 	// MaxPageBytes is the most data in one GetRecords reply. Default 10 MiB.
 	MaxPageBytes int
+
+	// ConsistencyLag makes eventually consistent reads of DynamoDB show what
+	// was there so long ago. Default 0: they see everything.
+	ConsistencyLag time.Duration
+	// OnRowWrite, if set, is told of each committed write of a row, in order
+	// and one at a time, before the request that wrote is answered. It must be
+	// quick and must not write to DynamoDB.
+	OnRowWrite func(RowWrite)
 
 	// StrictBuckets refuses buckets that were not created. Default off: a
 	// bucket comes to be when it is first named.
@@ -87,12 +96,16 @@ func (o Options) withDefaults() Options {
 // Write is one request that was to change a bucket, as Stack.Writes tells it.
 type Write = s3d.Write
 
+// RowWrite is a committed write of one row of a table, as Options.OnRowWrite is
+// told.
+type RowWrite = dynamodbd.Write
+
 // Stack is Kinesis, DynamoDB and S3 of one account in one region. It is safe
 // for concurrent use.
 type Stack struct {
 	options Options
 	kinesis *kinesisd.Server
-	dynamo  http.Handler
+	dynamo  *dynamodbd.Server
 	s3      *s3d.Server
 	faults  Faults
 	bodies  sync.Pool // *bytes.Buffer
@@ -118,7 +131,9 @@ func New(o Options) (*Stack, error) {
 		kinesis: kinesisd.New(kinesisd.Options{
 			Account: o.Account, Region: o.Region, Limits: o.Limits, MaxPageBytes: o.MaxPageBytes,
 		}),
-		dynamo: http.NotFoundHandler(),
+		dynamo: dynamodbd.New(dynamodbd.Options{
+			Account: o.Account, Region: o.Region, ConsistencyLag: o.ConsistencyLag, OnWrite: o.OnRowWrite,
+		}),
 		s3:     objects,
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		closed: make(chan struct{}),
@@ -143,6 +158,10 @@ func (s *Stack) Writes() []Write { return s.s3.Writes() }
 func (s *Stack) Discard(stream, shardID, throughSequenceNumber string) {
 	s.kinesis.Discard(stream, shardID, throughSequenceNumber)
 }
+
+// Trim expires a shard's records below a sequence number at once, as the end of
+// their retention would; "" expires all of them. What is not there is ignored.
+func (s *Stack) Trim(stream, shardID, before string) { s.kinesis.Trim(stream, shardID, before) }
 
 // StoredBytes is the data in memory of a stream's records; 0 if there is no
 // such stream.

@@ -137,7 +137,7 @@ func testWrongParts(t *testing.T, b bucket) {
 		t.Errorf("completing with the right parts: %v", err)
 	}
 	b.has(t, "key", "content")
-	u.id = aws.String("00000000-0000-0000-0000-000000000000")
+	u.key, u.id = "another", aws.String("00000000-0000-0000-0000-000000000000")
 	_, err := u.complete(t, nil)
 	wantCode(t, err, "NoSuchUpload")
 }

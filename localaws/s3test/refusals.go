@@ -109,6 +109,6 @@ func testWrongSecret(t *testing.T, b bucket) {
 func testUnknownKey(t *testing.T, b bucket) {
 	t.Helper()
 	_, err := b.as("nobody", "secret").GetObject(t.Context(), &s3.GetObjectInput{Bucket: b.name, Key: aws.String("key")})
-	wantCode(t, err, "InvalidAccessKeyId")
-	wantStatus(t, err, 403)
+	// The latter is versitygw's name for it.
+	wantCode(t, err, "InvalidAccessKeyId", "XAdminUserNotFound")
 }
