@@ -6,12 +6,19 @@ type Features struct {
 	AtTrimHorizonListsAll bool
 	// NoEndingSequenceNumber: the EndingSequenceNumber of a closed shard says nothing. The service gives one that is above all of its records.
 	NoEndingSequenceNumber bool
-	// NoPutLimits: a PutRecords of more than 500 records or more than 10 MiB is accepted. The service refuses it whole.
+	// NoPutLimits: a PutRecords of more than 500 records, of more than 10 MiB, or with a record of more than 1 MiB is accepted. The service refuses
+	// it whole.
 	NoPutLimits bool
-	// NoPageLimit: GetRecords answers more than 10 MiB. The service ends a page before that.
-	NoPageLimit bool
 	// BadIteratorIsUnknown: a string that is no iterator gives some error. The service answers InvalidArgumentException.
 	BadIteratorIsUnknown bool
+	// UnevenRanges: the parts of the key space that the shards of a new stream get are off by one: of two, the first ends at 2^127-2. The service
+	// ends it at 2^127-1.
+	UnevenRanges bool
+	// BadKeyIsInvalidArgument: a partition key that is empty or too long is an InvalidArgumentException. The service has ValidationException.
+	BadKeyIsInvalidArgument bool
+	// UnknownNumberIsNotFound: a StartingSequenceNumber that the shard never gave is a ResourceNotFoundException, which a consumer takes for a
+	// stream that is gone. The service has InvalidArgumentException.
+	UnknownNumberIsNotFound bool
 	// SlowWithMegabytes leaves out the tests that store more than a few kilobytes, for a server that would take minutes.
 	SlowWithMegabytes bool
 }
@@ -19,11 +26,13 @@ type Features struct {
 // KinesisMock is what kinesis-mock 0.6.2 (npm kinesis-local) gets wrong.
 func KinesisMock() Features {
 	return Features{
-		AtTrimHorizonListsAll:  true,
-		NoEndingSequenceNumber: true,
-		NoPutLimits:            true,
-		NoPageLimit:            true,
-		BadIteratorIsUnknown:   true,
-		SlowWithMegabytes:      true,
+		AtTrimHorizonListsAll:   true,
+		NoEndingSequenceNumber:  true,
+		NoPutLimits:             true,
+		BadIteratorIsUnknown:    true,
+		UnevenRanges:            true,
+		BadKeyIsInvalidArgument: true,
+		UnknownNumberIsNotFound: true,
+		SlowWithMegabytes:       true,
 	}
 }

@@ -149,6 +149,10 @@ func badIterator(k *kit) {
 
 func badIteratorArguments(k *kit) {
 	number := k.putMany(1)[0]
+	unknownNumber := "InvalidArgumentException"
+	if k.features.UnknownNumberIsNotFound {
+		unknownNumber = "ResourceNotFoundException"
+	}
 	rows := []struct {
 		what string
 		in   kinesis.GetShardIteratorInput
@@ -159,7 +163,7 @@ func badIteratorArguments(k *kit) {
 		{
 			"a sequence number that is none",
 			kinesis.GetShardIteratorInput{ShardIteratorType: "AT_SEQUENCE_NUMBER", StartingSequenceNumber: aws.String("12345")},
-			"InvalidArgumentException",
+			unknownNumber,
 		},
 		{
 			"a shard that is not there",
@@ -195,6 +199,10 @@ func foreignSequenceNumber(k *kit) {
 		StreamName: &k.stream, ShardId: aws.String(first),
 		ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: upper.SequenceNumber,
 	})
+	if k.features.UnknownNumberIsNotFound {
+		k.refused("a number of the other shard", err, "ResourceNotFoundException")
+		return
+	}
 	k.refused("a number of the other shard", err, "InvalidArgumentException")
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,14 +68,21 @@ func (k *kit) active() {
 		if err == nil && out.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive {
 			return
 		}
-		timer := time.NewTimer(50 * time.Millisecond)
-		select {
-		case <-timer.C:
-		case <-k.ctx.Done():
-			k.t.Fatal("the test ended while waiting for the stream")
-		}
+		k.pause()
 	}
 	k.t.Fatal("the stream did not become ACTIVE")
+}
+
+// pause gives a server time for what it does between requests.
+func (k *kit) pause() {
+	k.t.Helper()
+	timer := time.NewTimer(50 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-k.ctx.Done():
+		k.t.Fatal("the test ended while waiting for the stream")
+	}
 }
 
 // put stores one record and tells where.
@@ -100,7 +108,7 @@ func (k *kit) putMany(n int) []string {
 	k.t.Helper()
 	numbers := make([]string, n)
 	for i := range numbers {
-		numbers[i] = *k.put(fmt.Sprint(i), fmt.Sprint(i)).SequenceNumber
+		numbers[i] = *k.put(strconv.Itoa(i), strconv.Itoa(i)).SequenceNumber
 	}
 	return numbers
 }

@@ -111,7 +111,7 @@ type hashKeyRange struct {
 }
 
 type childShard struct {
-	ShardId      string //nolint:revive // as it is spelled on the wire
+	ShardId      string
 	ParentShards []string
 	HashKeyRange hashKeyRange
 }

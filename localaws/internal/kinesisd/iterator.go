@@ -63,7 +63,7 @@ func (it iterator) check(now time.Time) error {
 type getShardIteratorInput struct {
 	streamRef
 
-	ShardId                *string //nolint:revive // as it is spelled on the wire
+	ShardId                *string
 	ShardIteratorType      *string
 	StartingSequenceNumber *string
 	Timestamp              *float64

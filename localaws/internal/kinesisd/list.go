@@ -19,9 +19,9 @@ type sequenceNumberRange struct {
 }
 
 type shardDescription struct {
-	ShardId               string //nolint:revive // as it is spelled on the wire
-	ParentShardId         string `json:",omitempty"` //nolint:revive // as it is spelled on the wire
-	AdjacentParentShardId string `json:",omitempty"` //nolint:revive // as it is spelled on the wire
+	ShardId               string
+	ParentShardId         string `json:",omitempty"`
+	AdjacentParentShardId string `json:",omitempty"`
 	HashKeyRange          hashKeyRange
 	SequenceNumberRange   sequenceNumberRange
 }
@@ -50,7 +50,7 @@ func describeShards(shards []*shard) []shardDescription {
 
 type shardFilter struct {
 	Type      *string
-	ShardId   *string //nolint:revive // as it is spelled on the wire
+	ShardId   *string
 	Timestamp *float64
 }
 
@@ -58,7 +58,7 @@ type listShardsInput struct {
 	streamRef
 
 	NextToken               *string
-	ExclusiveStartShardId   *string //nolint:revive // as it is spelled on the wire
+	ExclusiveStartShardId   *string
 	MaxResults              *int64
 	StreamCreationTimestamp *float64
 	ShardFilter             *shardFilter

@@ -2,6 +2,7 @@ package kinesisd
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -58,9 +59,7 @@ func (s *Server) createStream(c *call) error {
 		name: name, arn: fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.options.Region, s.options.Account, name),
 		created: c.now, retention: s.options.Retention, maxRecordBytes: defaultRecordBytes, tags: map[string]string{},
 	}
-	for key, value := range in.Tags {
-		st.tags[key] = value
-	}
+	maps.Copy(st.tags, in.Tags)
 	if in.MaxRecordSizeInKiB != nil {
 		st.maxRecordBytes = int(*in.MaxRecordSizeInKiB) << 10
 	}
@@ -171,7 +170,7 @@ func (st *stream) retentionHours() int64 { return int64(math.Ceil(st.retention.H
 type describeStreamInput struct {
 	streamRef
 
-	ExclusiveStartShardId *string //nolint:revive // as it is spelled on the wire
+	ExclusiveStartShardId *string
 	Limit                 *int64
 }
 

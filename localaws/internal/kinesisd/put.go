@@ -257,7 +257,7 @@ func (s *Server) putRecord(c *call) (any, error) {
 	if number == nil {
 		return nil, refuse("ProvisionedThroughputExceededException", "%s", s.rateExceeded(sh))
 	}
-	return struct{ SequenceNumber, ShardId string }{string(number), sh.id}, nil //nolint:revive // as it is spelled on the wire
+	return struct{ SequenceNumber, ShardId string }{string(number), sh.id}, nil
 }
 
 func (s *Server) putRecords(c *call) (any, error) {

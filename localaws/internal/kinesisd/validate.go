@@ -2,6 +2,7 @@ package kinesisd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -78,13 +79,8 @@ func (k *checker) number(field string, value *int64, least, most int64) {
 
 // oneOf checks an enumeration that is present.
 func (k *checker) oneOf(field string, value *string, allowed ...string) {
-	if value == nil {
+	if value == nil || slices.Contains(allowed, *value) {
 		return
-	}
-	for _, a := range allowed {
-		if *value == a {
-			return
-		}
 	}
 	k.fault("'"+*value+"'", field, "Member must satisfy enum value set: ["+strings.Join(allowed, ", ")+"]")
 }
