@@ -147,16 +147,21 @@ func (c Config) settle() (settings, error) {
 	)
 }
 
+// wrong says which field has a value that cannot be used, and what can.
+func wrong(field string, value any, remedy string) error {
+	return fmt.Errorf("%s %#v: %s", field, value, remedy)
+}
+
 func (c Config) checkNames() error {
 	var errs []error
 	if !isName(c.DeliveryStreamName, 64) {
-		errs = append(errs, fmt.Errorf("DeliveryStreamName %q: must be 1-64 characters of a-z A-Z 0-9 _ . -", c.DeliveryStreamName))
+		errs = append(errs, wrong("DeliveryStreamName", c.DeliveryStreamName, "must be 1-64 characters of a-z A-Z 0-9 _ . -"))
 	}
 	if c.Version < 1 {
-		errs = append(errs, fmt.Errorf("Version %d: must be at least 1", c.Version))
+		errs = append(errs, wrong("Version", c.Version, "must be at least 1"))
 	}
 	if !isName(c.Bucket, 255) {
-		errs = append(errs, fmt.Errorf("Bucket %q: must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN", c.Bucket))
+		errs = append(errs, wrong("Bucket", c.Bucket, "must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN"))
 	}
 	return errors.Join(errs...)
 }
@@ -164,23 +169,23 @@ func (c Config) checkNames() error {
 func (c Config) checkPrefix() error {
 	switch {
 	case len(c.Prefix) > maxPrefix:
-		return fmt.Errorf("Prefix of %d bytes: Length of evaluated prefix cannot be greater than %d", len(c.Prefix), maxPrefix)
+		return wrong("len(Prefix)", len(c.Prefix), fmt.Sprintf("Length of evaluated prefix cannot be greater than %d", maxPrefix))
 	case strings.Contains(c.Prefix, "!{"):
-		return fmt.Errorf("Prefix %q: expressions are not built yet; give a literal prefix", c.Prefix)
+		return wrong("Prefix", c.Prefix, "expressions are not built yet; give a literal prefix")
 	}
 	return nil
 }
 
 func (h BufferingHints) check() error {
 	if (h.SizeInMBs == 0) != (h.IntervalInSeconds == 0) {
-		return fmt.Errorf("Hints.SizeInMBs %d, Hints.IntervalInSeconds %d: give both or none", h.SizeInMBs, h.IntervalInSeconds)
+		return wrong("Hints", h, "give both or none")
 	}
 	var errs []error
 	if h.SizeInMBs < 1 || h.SizeInMBs > 128 {
-		errs = append(errs, fmt.Errorf("Hints.SizeInMBs %d: must be 1-128", h.SizeInMBs))
+		errs = append(errs, wrong("Hints.SizeInMBs", h.SizeInMBs, "must be 1-128"))
 	}
 	if h.IntervalInSeconds < 1 || h.IntervalInSeconds > 900 {
-		errs = append(errs, fmt.Errorf("Hints.IntervalInSeconds %d: must be 60-900, or 1-59 for a trial", h.IntervalInSeconds))
+		errs = append(errs, wrong("Hints.IntervalInSeconds", h.IntervalInSeconds, "must be 60-900, or 1-59 for a trial"))
 	}
 	return errors.Join(errs...)
 }
@@ -190,12 +195,12 @@ func (c Config) checkModes() error {
 	switch c.Compression {
 	case Uncompressed, GZIP:
 	case "ZIP", "Snappy", "HADOOP_SNAPPY":
-		errs = append(errs, fmt.Errorf("Compression %q: not built yet; choose GZIP or UNCOMPRESSED", c.Compression))
+		errs = append(errs, wrong("Compression", c.Compression, "not built yet; choose GZIP or UNCOMPRESSED"))
 	default:
-		errs = append(errs, fmt.Errorf("Compression %q: must be GZIP or UNCOMPRESSED", c.Compression))
+		errs = append(errs, wrong("Compression", c.Compression, "must be GZIP or UNCOMPRESSED"))
 	}
 	if c.Delivery != ExactlyOnce && c.Delivery != AtLeastOnce {
-		errs = append(errs, fmt.Errorf("Delivery %q: must be %q or %q", c.Delivery, ExactlyOnce, AtLeastOnce))
+		errs = append(errs, wrong("Delivery", c.Delivery, fmt.Sprintf("must be %q or %q", ExactlyOnce, AtLeastOnce)))
 	}
 	return errors.Join(errs...)
 }
@@ -203,21 +208,22 @@ func (c Config) checkModes() error {
 func (c Config) checkLimits() error {
 	var errs []error
 	if c.RetryInterval < 0 {
-		errs = append(errs, fmt.Errorf("RetryInterval %v: must be positive", c.RetryInterval))
+		errs = append(errs, wrong("RetryInterval", c.RetryInterval.String(), "must be positive"))
 	}
 	if c.SpoolMemory < minSpoolMemory {
-		errs = append(errs, fmt.Errorf("SpoolMemory %d: must be at least %d bytes", c.SpoolMemory, minSpoolMemory))
+		errs = append(errs, wrong("SpoolMemory", c.SpoolMemory, fmt.Sprintf("must be at least %d bytes", minSpoolMemory)))
 	}
 	return errors.Join(errs...)
 }
 
 // checkPlan refuses names with which a plan could outgrow its place.
 func (c Config) checkPlan() error {
-	if n := len(c.largestPlan().Encode()); c.Delivery == ExactlyOnce && n > plan.MaxBytes {
-		return fmt.Errorf("Prefix of %d bytes, Bucket of %d: the plan of an object could have %d bytes, at most %d; shorten them by %d, or set Delivery to %q",
-			len(c.Prefix), len(c.Bucket), n, plan.MaxBytes, n-plan.MaxBytes, AtLeastOnce)
+	over := len(c.largestPlan().Encode()) - plan.MaxBytes
+	if c.Delivery != ExactlyOnce || over <= 0 {
+		return nil
 	}
-	return nil
+	return wrong("len(Prefix)+len(Bucket)", len(c.Prefix)+len(c.Bucket), fmt.Sprintf(
+		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 }
 
 // largestPlan has the largest values that Kinesis gives: sequence numbers of

@@ -147,6 +147,7 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 	w.counts[kind]++
 	w.total++
 	switch f {
+	case noFault, faults:
 	case fails:
 		return errFault
 	case answerLost:

@@ -139,8 +139,7 @@ func isRefused(err error) bool {
 
 // status returns the HTTP status of the service's answer, 0 if there was none.
 func status(err error) int {
-	var r *awshttp.ResponseError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return r.HTTPStatusCode()
 	}
 	return 0

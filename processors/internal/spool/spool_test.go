@@ -2,6 +2,7 @@ package spool_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ func checkPart(rt *rapid.T, s *spool.Spool, want []byte) {
 	off := rapid.IntRange(0, len(want)).Draw(rt, "offset")
 	b := make([]byte, rapid.IntRange(0, len(want)+10).Draw(rt, "length"))
 	n, err := s.ReadAt(b, int64(off))
-	if end := min(off+len(b), len(want)); n != end-off || !bytes.Equal(b[:n], want[off:end]) || (err == io.EOF) != (n < len(b)) {
+	if end := min(off+len(b), len(want)); n != end-off || !bytes.Equal(b[:n], want[off:end]) || errors.Is(err, io.EOF) != (n < len(b)) {
 		rt.Fatalf("ReadAt %d bytes at %d of %d: %d, %v", len(b), off, len(want), n, err)
 	}
 }
