@@ -145,7 +145,9 @@ func (r *reader) pending() *checkpoint.Prepared {
 	switch state := r.row[pendingState].(type) {
 	case nil, *types.AttributeValueMemberN:
 	case *types.AttributeValueMemberB:
-		p.State = slices.Clone(state.Value)
+		if len(state.Value) > 0 {
+			p.State = slices.Clone(state.Value)
+		}
 	default:
 		r.fail(pendingState, "binary")
 	}

@@ -1,0 +1,253 @@
+package leasedynamo_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/leasedynamo"
+)
+
+// javaWrite is a request of a Java worker.
+type javaWrite struct {
+	Client, Operation string
+	Request           request
+}
+
+func javaWrites(tb testing.TB) []javaWrite {
+	tb.Helper()
+	f, err := os.Open(golden + "java-writes.jsonl")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	var writes []javaWrite
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var w javaWrite
+		if err := json.Unmarshal(lines.Bytes(), &w); err != nil {
+			tb.Fatal(err)
+		}
+		writes = append(writes, w)
+	}
+	return writes
+}
+
+// kind is what the write is in the words of lease.Store, "" if no write there
+// is like it: assignments of KCL 3.x, and rows that are not leases.
+func (w javaWrite) kind() string {
+	has := func(attr string) bool { _, ok := w.Request.AttributeUpdates[attr]; return ok }
+	_, fenced := w.Request.Expected["leaseCounter"]
+	switch {
+	case w.Operation == "PutItem" && w.Request.Item["leaseCounter"] != nil:
+		return "create"
+	case w.Operation == "DeleteItem":
+		return "delete"
+	case has("childShardIds"):
+		return "annotate"
+	case fenced && has("checkpoint"):
+		return "checkpoint"
+	case fenced && has("leaseOwner"):
+		return "take"
+	case fenced:
+		return "renew"
+	default:
+		return ""
+	}
+}
+
+// ours makes the write of this package that corresponds to w.
+func (w javaWrite) ours(ctx context.Context, tb testing.TB, table lease.Table) error {
+	tb.Helper()
+	set := item{}
+	for attr, u := range w.Request.AttributeUpdates {
+		if u.Action == "PUT" {
+			set[attr] = attribute(tb, u.Value)
+		}
+	}
+	l := lease.Lease{Key: "k", Owner: "worker-1"}
+	if e, ok := w.Request.Expected["leaseCounter"]; ok {
+		l.Counter, _ = strconv.ParseInt(e.Value.(map[string]any)["N"].(string), 10, 64)
+	}
+	// A renewal that says nothing of checkpointOwner is one in a hand-off, but
+	// in 2.x, which knows none.
+	if _, ok := w.Request.Expected["checkpointOwner"]; !ok && w.kind() == "renew" && w.Client != "KCL 2.7.2" {
+		l.CheckpointOwner = "worker-1"
+	}
+	var err error
+	switch w.kind() {
+	case "create":
+		row, decodeErr := leasedynamo.Decode(attributes(tb, w.Request.Item))
+		if decodeErr != nil {
+			tb.Fatal(decodeErr)
+		}
+		err = table.Create(ctx, row)
+	case "delete":
+		err = table.Delete(ctx, l)
+	case "annotate":
+		row := maps.Clone(set)
+		maps.Copy(row, item{"leaseKey": str("k"), "leaseCounter": num("0"), "checkpoint": str("LATEST")})
+		given, decodeErr := leasedynamo.Decode(row)
+		if decodeErr != nil {
+			tb.Fatal(decodeErr)
+		}
+		err = table.Annotate(ctx, l.Key, given.Children, given.Range)
+	case "checkpoint":
+		row := maps.Clone(set)
+		row["leaseKey"] = str("k")
+		to, decodeErr := leasedynamo.Decode(row)
+		if decodeErr != nil {
+			tb.Fatal(decodeErr)
+		}
+		_, err = table.Checkpoint(ctx, l, to.Checkpoint)
+	case "take":
+		if _, switched := w.Request.AttributeUpdates["ownerSwitchesSinceCheckpoint"]; !switched {
+			l.Owner = ""
+		}
+		owner := w.Request.AttributeUpdates["leaseOwner"].Value.(map[string]any)["S"].(string)
+		if l.Owner == owner {
+			l.Owner = "another"
+		}
+		_, err = table.Take(ctx, l, lease.Claim{Owner: owner, Instance: "i", FailoverTime: 1e9})
+	case "renew":
+		_, err = table.Renew(ctx, l)
+	}
+	return err
+}
+
+// meaning is what a request does, in a form that Java's and ours have alike.
+type meaning struct {
+	Set     map[string]string // by attribute
+	Removed []string
+	If      []string // the attributes that its condition is about
+}
+
+// meaning returns the meaning of a request with the legacy parameters.
+func (w javaWrite) meaning() meaning {
+	m := meaning{Set: map[string]string{}}
+	for attr, u := range w.Request.AttributeUpdates {
+		switch u.Action {
+		case "PUT":
+			m.Set[attr] = canonical(u.Value)
+		case "ADD":
+			m.Set[attr] = canonical(u.Value) // of a row that has 0
+		case "DELETE":
+			m.Removed = append(m.Removed, attr)
+		}
+	}
+	for attr, value := range w.Request.Item {
+		m.Set[attr] = canonical(value)
+	}
+	m.If = slices.Sorted(maps.Keys(w.Request.Expected))
+	slices.Sort(m.Removed)
+	return m
+}
+
+// canonical returns an attribute of DynamoDB JSON as text; a set has no order.
+func canonical(v any) string {
+	for kind, value := range v.(map[string]any) {
+		if elements, ok := value.([]any); ok {
+			var sorted []string
+			for _, e := range elements {
+				sorted = append(sorted, fmt.Sprint(e))
+			}
+			slices.Sort(sorted)
+			value = sorted
+		}
+		return fmt.Sprint(kind, " ", value)
+	}
+	return ""
+}
+
+var setClause = regexp.MustCompile(`#(\w+) = (:\w+)`)
+
+// meaning returns the meaning of a request with expressions.
+func (r request) meaning(tb testing.TB) meaning {
+	tb.Helper()
+	m := meaning{Set: map[string]string{}}
+	sets, removes, _ := strings.Cut(r.UpdateExpression, "REMOVE ")
+	for _, c := range setClause.FindAllStringSubmatch(sets, -1) {
+		m.Set[r.ExpressionAttributeNames["#"+c[1]]] = canonical(r.ExpressionAttributeValues[c[2]])
+	}
+	for name := range strings.SplitSeq(removes, ", ") {
+		if name != "" {
+			m.Removed = append(m.Removed, r.ExpressionAttributeNames[name])
+		}
+	}
+	for attr, value := range r.Item {
+		m.Set[attr] = canonical(value)
+	}
+	for placeholder, attr := range r.ExpressionAttributeNames {
+		if regexp.MustCompile(placeholder + `\b`).MatchString(r.ConditionExpression) {
+			m.If = append(m.If, attr)
+		}
+	}
+	slices.Sort(m.If)
+	slices.Sort(m.Removed)
+	return m
+}
+
+// TestOurWritesMeanWhatJavasMean holds each write against the request of a real
+// Java worker: the same attributes get the same values, but for those that only
+// one of us has, and every attribute that Java's condition asks for is asked
+// for by ours.
+func TestOurWritesMeanWhatJavasMean(t *testing.T) {
+	t.Parallel()
+	ours := []string{"checkpointTimestamp", "checkpointTimestampFor", "leaseOwnerInstance", "leaseOwnerFailoverMillis"}
+	// Java writes these again as it knows them, or they are of 3.x.
+	javas := []string{"startingHashKey", "endingHashKey", "entityType", "throughputKBps", "checkpointOwner"}
+	kinds := map[string]int{}
+	for i, w := range javaWrites(t) {
+		kinds[w.kind()]++
+		if w.kind() == "" {
+			continue
+		}
+		t.Run(fmt.Sprintf("%s %d by %s", w.kind(), i, w.Client), func(t *testing.T) {
+			t.Parallel()
+			var sent request
+			table := newTable(t, stub(func(_ string, r request) (int, any) {
+				sent = r
+				return http.StatusOK, map[string]any{"Attributes": wire(leasedynamo.Encode(lease.Lease{Key: "k", Checkpoint: checkpoint.Sentinel(checkpoint.Latest)}))}
+			}))
+			if err := w.ours(t.Context(), t, table); err != nil {
+				t.Fatal(err)
+			}
+			got, want := sent.meaning(t), w.meaning()
+			for _, m := range []*meaning{&got, &want} {
+				apart := append(slices.Clone(ours), javas...)
+				if w.kind() == "create" {
+					apart = append(slices.Clone(ours), "entityType")
+				}
+				for _, attr := range apart {
+					delete(m.Set, attr)
+				}
+				m.Removed = slices.DeleteFunc(m.Removed, func(a string) bool { return slices.Contains(apart, a) })
+			}
+			missing := slices.DeleteFunc(slices.Clone(want.If), func(a string) bool { return slices.Contains(got.If, a) })
+			if len(missing) > 0 {
+				t.Errorf("our condition %q does not ask for %v", sent.ConditionExpression, missing)
+			}
+			if d := cmp.Diff(want, got, cmpopts.IgnoreFields(meaning{}, "If"), cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("(-java +ours):\n%s", d)
+			}
+		})
+	}
+	for _, kind := range []string{"create", "take", "renew", "checkpoint", "annotate", "delete"} {
+		if kinds[kind] < 2 {
+			t.Errorf("%d requests are a %s, want one of KCL 2 and one of KCL 3 at least", kinds[kind], kind)
+		}
+	}
+}
