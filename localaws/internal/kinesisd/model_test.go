@@ -62,21 +62,21 @@ func compare(r *rapid.T, got, wanted []string) {
 }
 
 // readAll reads n records, page by page, and checks that pages say whether there is more.
-func readAll(t testing.TB, server *kinesisd.Server, it string, n int) []string {
-	t.Helper()
+func readAll(tb testing.TB, server *kinesisd.Server, it string, n int) []string {
+	tb.Helper()
 	var all []string
 	for {
-		data, answer := read(t, server, it)
+		data, answer := read(tb, server, it)
 		if records := answer["Records"].([]any); len(records) > 0 {
 			all = append(all, strings.Split(data, " ")...)
 			if len(records) > 1 && len(data) > 3000+len(records) {
-				t.Errorf("a page has %d bytes in %d records", len(data), len(records))
+				tb.Errorf("a page has %d bytes in %d records", len(data), len(records))
 			}
 		} else if len(all) < n {
-			t.Fatalf("an empty page after %d of %d records", len(all), n)
+			tb.Fatalf("an empty page after %d of %d records", len(all), n)
 		}
 		if (answer["MillisBehindLatest"].(float64) == 0) != (len(all) >= n) {
-			t.Errorf("MillisBehindLatest is %v after %d of %d records", answer["MillisBehindLatest"], len(all), n)
+			tb.Errorf("MillisBehindLatest is %v after %d of %d records", answer["MillisBehindLatest"], len(all), n)
 		}
 		next, ok := answer["NextShardIterator"].(string)
 		if !ok || len(all) >= n {
@@ -112,10 +112,10 @@ func TestReshardsLoseNothing(t *testing.T) {
 }
 
 // listed gives the shards that a filter lets through.
-func listed(t testing.TB, server *kinesisd.Server, filter string) []fields {
-	t.Helper()
+func listed(tb testing.TB, server *kinesisd.Server, filter string) []fields {
+	tb.Helper()
 	var all []fields
-	for _, shard := range do(t, server, "ListShards", fields{"StreamName": orders, "ShardFilter": fields{"Type": filter}})["Shards"].([]any) {
+	for _, shard := range do(tb, server, "ListShards", fields{"StreamName": orders, "ShardFilter": fields{"Type": filter}})["Shards"].([]any) {
 		all = append(all, shard.(fields))
 	}
 	return all
@@ -144,25 +144,26 @@ func checkCover(r *rapid.T, shards []fields) {
 	}
 }
 
-func reshard(t testing.TB, r *rapid.T, server *kinesisd.Server) {
-	open := listed(t, server, "AT_LATEST")
+func reshard(tb testing.TB, r *rapid.T, server *kinesisd.Server) {
+	tb.Helper()
+	open := listed(tb, server, "AT_LATEST")
 	checkCover(r, open) // sorts them
 	switch rapid.IntRange(0, 3).Draw(r, "reshard") {
 	case 1:
-		do(t, server, "UpdateShardCount", fields{
+		do(tb, server, "UpdateShardCount", fields{
 			"StreamName": orders, "TargetShardCount": rapid.IntRange(1, 6).Draw(r, "count"), "ScalingType": "UNIFORM_SCALING",
 		})
 	case 2:
 		shard := rapid.SampledFrom(open).Draw(r, "split")
 		keys := shard["HashKeyRange"].(fields)
 		middle := new(big.Int).Add(number(keys["StartingHashKey"]), number(keys["EndingHashKey"]))
-		do(t, server, "SplitShard", fields{
+		do(tb, server, "SplitShard", fields{
 			"StreamName": orders, "ShardToSplit": shard["ShardId"], "NewStartingHashKey": middle.Rsh(middle, 1).String(),
 		})
 	case 3:
 		if len(open) > 1 {
 			i := rapid.IntRange(0, len(open)-2).Draw(r, "merge")
-			do(t, server, "MergeShards", fields{
+			do(tb, server, "MergeShards", fields{
 				"StreamName": orders, "ShardToMerge": open[i]["ShardId"], "AdjacentShardToMerge": open[i+1]["ShardId"],
 			})
 		}
@@ -170,18 +171,18 @@ func reshard(t testing.TB, r *rapid.T, server *kinesisd.Server) {
 }
 
 // consume reads every shard to its end, a child when all its parents are read, and gives the records of each hash in the order read.
-func consume(t testing.TB, server *kinesisd.Server) map[string]string {
-	t.Helper()
+func consume(tb testing.TB, server *kinesisd.Server) map[string]string {
+	tb.Helper()
 	got := map[string]string{}
 	done := map[string]bool{}
 	var ready []string
-	for _, shard := range listed(t, server, "AT_TRIM_HORIZON") {
+	for _, shard := range listed(tb, server, "AT_TRIM_HORIZON") {
 		ready = append(ready, shard["ShardId"].(string))
 	}
 	for len(ready) > 0 {
 		id := ready[0]
 		ready = ready[1:]
-		data, answer := read(t, server, iterator(t, server, id, trim))
+		data, answer := read(tb, server, iterator(tb, server, id, trim))
 		for record := range strings.FieldsSeq(data) {
 			hash, _, _ := strings.Cut(record, "/")
 			got[hash] += record + " "
@@ -189,7 +190,7 @@ func consume(t testing.TB, server *kinesisd.Server) map[string]string {
 		done[id] = true
 		children, _ := answer["ChildShards"].([]any)
 		if _, open := answer["NextShardIterator"]; open == (len(children) > 0) {
-			t.Errorf("shard %s has an iterator: %v, and %d children", id, open, len(children))
+			tb.Errorf("shard %s has an iterator: %v, and %d children", id, open, len(children))
 		}
 		for _, child := range children {
 			blocked := slices.ContainsFunc(child.(fields)["ParentShards"].([]any), func(p any) bool { return !done[p.(string)] })

@@ -182,29 +182,32 @@ func (p *putRequest) record(s *scanner) error {
 	})
 }
 
-// check reports what is wrong with a record by itself. prefix is "" or "records.1.member.".
-func (p *putRecord) check(k *checker, prefix string) {
+// alone is the position of the record of a PutRecord, which is in no list.
+const alone = -1
+
+// check reports what is wrong with a record by itself; i is its position in the request.
+func (p *putRecord) check(k *checker, i int) {
 	if p.data == nil {
-		k.fault("null", prefix+"data", "Member must not be null")
+		k.fault("null", member(i, "data"), "Member must not be null")
 	}
 	switch n := utf8.RuneCount(p.key); {
 	case p.key == nil:
-		k.fault("null", prefix+"partitionKey", "Member must not be null")
+		k.fault("null", member(i, "partitionKey"), "Member must not be null")
 	case n == 0:
-		k.fault("''", prefix+"partitionKey", "Member must have length greater than or equal to 1")
+		k.fault("''", member(i, "partitionKey"), "Member must have length greater than or equal to 1")
 	case n > 256:
-		k.fault("'"+string(p.key)+"'", prefix+"partitionKey", "Member must have length less than or equal to 256")
+		k.fault("'"+string(p.key)+"'", member(i, "partitionKey"), "Member must have length less than or equal to 256")
 	}
 	if p.hashKey != nil && !isDecimal(string(p.hashKey)) {
-		k.fault("'"+string(p.hashKey)+"'", prefix+"explicitHashKey", `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
+		k.fault("'"+string(p.hashKey)+"'", member(i, "explicitHashKey"), `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
 	}
 }
 
 // place finds the record's hash, and reports a record that no stream of that record size takes.
-func (p *putRecord) place(maxRecordBytes int, prefix string) error {
+func (p *putRecord) place(maxRecordBytes, i int) error {
 	if p.weight() > maxRecordBytes {
 		k := &checker{}
-		k.fault(fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", p.size, p.size), prefix+"data",
+		k.fault(fmt.Sprintf("java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", p.size, p.size), member(i, "data"),
 			fmt.Sprintf("Member must have length less than or equal to %d, its partition key included", maxRecordBytes))
 		return k.err()
 	}
@@ -220,8 +223,13 @@ func (p *putRecord) place(maxRecordBytes int, prefix string) error {
 	return nil
 }
 
-// member is how a record is named in a ValidationException.
-func member(i int) string { return "records." + strconv.Itoa(i+1) + ".member." }
+// member is how a member of a record is named in a ValidationException.
+func member(i int, name string) string {
+	if i == alone {
+		return name
+	}
+	return "records." + strconv.Itoa(i+1) + ".member." + name
+}
 
 func (s *Server) putRecord(c *call) (any, error) {
 	request, err := parsePutRecord(c.body)
@@ -230,7 +238,7 @@ func (s *Server) putRecord(c *call) (any, error) {
 	}
 	record := &request.records[0]
 	k := &checker{}
-	record.check(k, "")
+	record.check(k, alone)
 	k.text("sequenceNumberForOrdering", request.ordering, 0, 129, sequencePattern())
 	name, err := request.resolve(k)
 	if err != nil {
@@ -241,7 +249,7 @@ func (s *Server) putRecord(c *call) (any, error) {
 		return nil, err
 	}
 	defer st.mu.Unlock()
-	if err := record.place(st.maxRecordBytes, ""); err != nil {
+	if err := record.place(st.maxRecordBytes, alone); err != nil {
 		return nil, err
 	}
 	if request.ordering != nil {
@@ -277,7 +285,7 @@ func (s *Server) putRecords(c *call) (any, error) {
 	st.mu.Unlock()
 	total := 0
 	for i := range request.records { // the hashes take a while: not under the lock
-		if err := request.records[i].place(maxRecordBytes, member(i)); err != nil {
+		if err := request.records[i].place(maxRecordBytes, i); err != nil {
 			return nil, err
 		}
 		total += request.records[i].weight()
@@ -308,7 +316,7 @@ func (p *putRequest) checkAll() (string, error) {
 		return p.resolve(k)
 	}
 	for i := range p.records {
-		p.records[i].check(k, member(i))
+		p.records[i].check(k, i)
 	}
 	return p.resolve(k)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +61,8 @@ func TestMessagesAreThoseOfTheService(t *testing.T) {
 		kind, message   string
 	}{
 		{
-			"a stream that is not there", "ListShards", fields{"StreamName": "no"},
+			"a stream that is not there", "ListShards",
+			fields{"StreamName": "no"},
 			"ResourceNotFoundException", "Stream no under account 000000000000 not found.",
 		},
 		{
@@ -69,21 +71,25 @@ func TestMessagesAreThoseOfTheService(t *testing.T) {
 			"ResourceNotFoundException", "Stream no under account 000000000000 not found.",
 		},
 		{
-			"a stream that exists", "CreateStream", fields{"StreamName": orders, "ShardCount": 1},
+			"a stream that exists", "CreateStream",
+			fields{"StreamName": orders, "ShardCount": 1},
 			"ResourceInUseException", "Stream orders under account 000000000000 already exists.",
 		},
 		{
-			"nothing", "CreateStream", fields{},
+			"nothing", "CreateStream",
+			fields{},
 			"ValidationException", "1 validation error detected: Value null at 'streamName' failed to satisfy constraint: Member must not be null",
 		},
 		{
-			"two mistakes", "DescribeStream", fields{"StreamName": "", "Limit": 0},
+			"two mistakes", "DescribeStream",
+			fields{"StreamName": "", "Limit": 0},
 			"ValidationException", "3 validation errors detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or " +
 				"equal to 1; Value '' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; " +
 				"Value '' at 'streamName' failed to satisfy constraint: Member must have length greater than or equal to 1",
 		},
 		{
-			"a shard that is not there", "GetShardIterator", fields{"StreamName": orders, "ShardId": "shardId-9", "ShardIteratorType": trim},
+			"a shard that is not there", "GetShardIterator",
+			fields{"StreamName": orders, "ShardId": "shardId-9", "ShardIteratorType": trim},
 			"ResourceNotFoundException", "Shard shardId-9 in stream orders under account 000000000000 does not exist",
 		},
 		{
@@ -98,12 +104,14 @@ func TestMessagesAreThoseOfTheService(t *testing.T) {
 				"orders under account 000000000000 is invalid because it did not come from this stream.",
 		},
 		{
-			"a hash key at the border of a split", "SplitShard", fields{"StreamName": orders, "ShardToSplit": shard0, "NewStartingHashKey": "1"},
+			"a hash key at the border of a split", "SplitShard",
+			fields{"StreamName": orders, "ShardToSplit": shard0, "NewStartingHashKey": "1"},
 			badArgs, "NewStartingHashKey 1 used in SplitShard() on shard shardId-000000000000 in stream orders under account 000000000000 is not both " +
 				"greater than one plus the shard's StartingHashKey 0 and less than the shard's EndingHashKey 113427455640312821154458202477256070484.",
 		},
 		{
-			"a closed shard to split", "SplitShard", fields{"StreamName": orders, "ShardToSplit": shard1, "NewStartingHashKey": "1"},
+			"a closed shard to split", "SplitShard",
+			fields{"StreamName": orders, "ShardToSplit": shard1, "NewStartingHashKey": "1"},
 			badArgs, "Shard shardId-000000000001 in stream orders under account 000000000000 has already been merged or split, and thus is not eligible " +
 				"for merging or splitting.",
 		},
@@ -116,11 +124,16 @@ func TestMessagesAreThoseOfTheService(t *testing.T) {
 		{"a bad iterator", "GetRecords", fields{"ShardIterator": "AAAA"}, badArgs, "Invalid ShardIterator."},
 		{"a token and a stream", "ListShards", fields{"StreamName": orders, "NextToken": "t"}, badArgs, "NextToken and StreamName cannot be provided together."},
 		{
-			"a token and a filter", "ListShards", fields{"ShardFilter": fields{"Type": "AT_LATEST"}, "NextToken": "t"},
+			"a token and a filter", "ListShards",
+			fields{"ShardFilter": fields{"Type": "AT_LATEST"}, "NextToken": "t"},
 			badArgs, "NextToken and ShardFilter cannot be provided together.",
 		},
-		{"a name and an ARN of two streams", "DeleteStream", fields{"StreamName": "a", "StreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/b"}, badArgs,
-			"StreamName a does not match the StreamARN arn:aws:kinesis:us-east-1:123456789012:stream/b."},
+		{
+			"a name and an ARN of two streams", "DeleteStream",
+			fields{"StreamName": "a", "StreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/b"},
+			badArgs,
+			"StreamName a does not match the StreamARN arn:aws:kinesis:us-east-1:123456789012:stream/b.",
+		},
 		{"a number for a name", "DeleteStream", `{"StreamName":5}`, "SerializationException", "NUMBER can not be converted to string"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -217,7 +230,7 @@ func TestTrimExpires(t *testing.T) {
 			server := newServer(t, kinesisd.Options{TrimmedIterator: option}, 1)
 			var numbers []string
 			for i := range 4 {
-				numbers = append(numbers, put(t, server, "0", fmt.Sprint(i)))
+				numbers = append(numbers, put(t, server, "0", strconv.Itoa(i)))
 			}
 			server.Trim(orders, shard0, numbers[2])
 			data, _ := read(t, server, iterator(t, server, shard0, trim))
