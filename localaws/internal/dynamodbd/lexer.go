@@ -16,6 +16,8 @@ const (
 	tokenIndex tokenKind = "index"  // digits
 )
 
+const blanks = " \t\r\n\f"
+
 // token is a piece of an expression; start and end are its place.
 type token struct {
 	kind       tokenKind
@@ -27,7 +29,7 @@ type token struct {
 func lex(clause, src string) ([]token, error) {
 	var tokens []token
 	for at := 0; ; {
-		for at < len(src) && strings.IndexByte(" \t\r\n\f", src[at]) >= 0 {
+		for at < len(src) && strings.IndexByte(blanks, src[at]) >= 0 {
 			at++
 		}
 		if at == len(src) {
@@ -35,13 +37,23 @@ func lex(clause, src string) ([]token, error) {
 		}
 		t, ok := next(src[at:])
 		if !ok {
-			_, width := utf8.DecodeRuneInString(src[at:])
-			return nil, syntaxError(clause, src, append(tokens, token{text: src[at : at+width], start: at, end: at + width}), len(tokens))
+			return nil, lexError(clause, src, tokens, at)
 		}
 		t.start, t.end = at, at+len(t.text)
 		tokens = append(tokens, t)
 		at = t.end
 	}
+}
+
+// lexError is the error about the letter at a place where no token can start.
+func lexError(clause, src string, before []token, at int) error {
+	_, width := utf8.DecodeRuneInString(src[at:])
+	tokens := append(before, token{text: src[at : at+width], start: at, end: at + width})
+	rest := strings.TrimLeft(src[at+width:], blanks)
+	if t, ok := next(rest + " "); ok && rest != "" {
+		tokens = append(tokens, token{end: len(src) - len(rest) + len(t.text)})
+	}
+	return syntaxError(clause, src, tokens, len(before))
 }
 
 // next gives the token that src, which is not empty and does not start with a blank, starts with.

@@ -30,28 +30,14 @@ func newParser(clause, src string, sc *scope) (*parser, error) {
 	if len(src) > maxExpressionBytes {
 		return nil, invalid("Invalid %s: Expression size has exceeded the maximum allowed size; expression size: %d", clause, len(src))
 	}
+	if src == "" {
+		return nil, invalid("Invalid %s: The expression can not be empty;", clause)
+	}
 	tokens, err := lex(clause, src)
 	if err != nil {
 		return nil, err
 	}
-	if len(tokens) == 1 {
-		return nil, invalid("Invalid %s: The expression can not be empty;", clause)
-	}
-	p := &parser{clause: clause, src: src, tokens: tokens, scope: sc, update: clause == clauseUpdate}
-	if !p.update {
-		p.forgetSections()
-	}
-	return p, nil
-}
-
-// forgetSections makes names of the words that only update expressions know.
-func (p *parser) forgetSections() {
-	for i, t := range p.tokens {
-		switch t.kind {
-		case "SET", "REMOVE", "ADD", "DELETE":
-			p.tokens[i].kind = tokenName
-		}
-	}
+	return &parser{clause: clause, src: src, tokens: tokens, scope: sc, update: clause == clauseUpdate}, nil
 }
 
 // parseCondition reads a condition, filter or key condition expression.

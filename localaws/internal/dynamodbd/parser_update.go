@@ -8,7 +8,7 @@ func parseUpdate(src string, sc *scope) (update, error) {
 	}
 	var actions update
 	seen := map[tokenKind]bool{}
-	for p.peek().kind != tokenEnd {
+	for len(actions) == 0 || p.peek().kind != tokenEnd {
 		section := p.peek().kind
 		one, err := p.action(section)
 		if err != nil {
