@@ -132,6 +132,9 @@ func (c *consumer) getLease(key string) (lease.Lease, error) {
 		if err == nil || errors.Is(err, lease.ErrNotFound) {
 			return l, err
 		}
+		if c.stop.Err() != nil {
+			return lease.Lease{}, context.Cause(c.stop)
+		}
 		c.log.Warn("lease of a parent not read", zap.Error(err), zap.String("lease_key", key))
 		if err := sleep(c.stop, pause.NextBackOff()); err != nil {
 			return lease.Lease{}, err

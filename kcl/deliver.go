@@ -71,6 +71,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	e := BatchEvent{
 		ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs),
 		BehindLatest: s.behind, Duration: time.Since(start), Attempt: attempt, Err: err,
+		Last: recs[len(recs)-1].Position(),
 	}
 	if err == nil {
 		s.setStatus(func(st *ShardStatus) { st.Records += int64(e.Records); st.Bytes += e.Bytes; st.LastError = "" })
@@ -104,7 +105,7 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	last := recs[len(recs)-1].Position()
 	s.dead = append(s.dead, span{from: s.accepted.ExtendedSequenceNumber, through: last.ExtendedSequenceNumber})
 	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)), zap.Stringer("sequence_number", last))
-	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: err})
+	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: err, Last: last})
 	if isPanic(err) {
 		s.failed = 0
 		return err // a new processor, which does not see these records

@@ -47,7 +47,8 @@ type BatchEvent struct {
 	BehindLatest time.Duration
 	Duration     time.Duration
 	Attempt      int
-	Err          error // what the processor returned
+	Err          error               // what the processor returned
+	Last         checkpoint.Position // of the last record
 }
 
 // CheckpointEvent is a checkpoint that was written.

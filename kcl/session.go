@@ -130,6 +130,9 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 		if lost := s.held.Trusted(); lost != nil {
 			return lost
 		}
+		if s.stop.Err() != nil && !isPanic(err) {
+			return context.Cause(s.stop)
+		}
 		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) {
 			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
 		}

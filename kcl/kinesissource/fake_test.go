@@ -35,6 +35,12 @@ type exchange struct {
 	answer any
 }
 
+// slow is an answer that takes its time.
+type slow struct {
+	took   time.Duration
+	answer any
+}
+
 // script is Kinesis as a list of exchanges.
 type script struct {
 	t     *testing.T
@@ -66,6 +72,10 @@ func answer[T any](ctx context.Context, s *script, call string) (*T, error) {
 	if call != e.call {
 		s.t.Errorf("call\n got %s\nwant %s", call, e.call)
 	}
+	if a, ok := e.answer.(slow); ok {
+		time.Sleep(a.took)
+		e.answer = a.answer
+	}
 	switch a := e.answer.(type) {
 	case error:
 		return nil, a
@@ -96,7 +106,7 @@ func (s *script) GetShardIterator(ctx context.Context, in *kinesis.GetShardItera
 	}
 	call = strings.Replace(call, " ", " "+string(in.ShardIteratorType)+" ", 1)
 	if in.Timestamp != nil {
-		call += " " + in.Timestamp.UTC().Format("15:04:05.000")
+		call += " " + in.Timestamp.UTC().Format("2006-01-02T15:04:05.000")
 	}
 	return answer[kinesis.GetShardIteratorOutput](ctx, s, call)
 }

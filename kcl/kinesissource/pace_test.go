@@ -27,7 +27,7 @@ func TestPace(t *testing.T) {
 		name  string
 		o     kinesissource.Options
 		pages []*kinesis.GetRecordsOutput
-		took  time.Duration   // by the caller, between two calls of Next
+		took  time.Duration   // by each answer, and again by the caller
 		want  []time.Duration // when GetRecords is called
 	}{
 		{
@@ -80,10 +80,10 @@ func TestPace(t *testing.T) {
 			[]time.Duration{0, 500 * ms},
 		},
 		{
-			"the caller's own time counts",
+			"time that passes elsewhere counts",
 			kinesissource.Options{},
 			[]*kinesis.GetRecordsOutput{megabytes(1), megabytes(1), caughtUp(), behind()},
-			400 * ms,
+			200 * ms,
 			[]time.Duration{0, 500 * ms, 1000 * ms, 2000 * ms},
 		},
 		{
@@ -105,7 +105,7 @@ func TestPace(t *testing.T) {
 				}
 				for _, p := range tt.pages {
 					arriveNow(p)
-					exchanges = append(exchanges, exchange{call, p})
+					exchanges = append(exchanges, exchange{call, slow{tt.took, p}})
 				}
 				api := newScript(t, exchanges...)
 				r := newSource(t, api, tt.o).Open(shardID, trimHorizon())

@@ -31,8 +31,8 @@ func TestReadingBeginsWhereAsked(t *testing.T) {
 		{"at the record, whatever its sub-sequence number and arrival", checkpoint.At("49590", 7, arrival), "GetShardIterator AT_SEQUENCE_NUMBER name:orders 49590"},
 		{"at the oldest", trimHorizon(), "GetShardIterator TRIM_HORIZON name:orders"},
 		{"at the tip", checkpoint.Sentinel(checkpoint.Latest), "GetShardIterator LATEST name:orders"},
-		{"at what was the tip", checkpoint.At(checkpoint.Latest, 0, arrival), "GetShardIterator AT_TIMESTAMP name:orders 10:11:12.345"},
-		{"at an instant", checkpoint.At(checkpoint.AtTimestamp, 0, arrival), "GetShardIterator AT_TIMESTAMP name:orders 10:11:12.345"},
+		{"at what was the tip", checkpoint.At(checkpoint.Latest, 0, arrival), "GetShardIterator AT_TIMESTAMP name:orders 2026-11-22T10:11:12.345"},
+		{"at an instant", checkpoint.At(checkpoint.AtTimestamp, 0, arrival), "GetShardIterator AT_TIMESTAMP name:orders 2026-11-22T10:11:12.345"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,6 +157,14 @@ func TestStories(t *testing.T) {
 			{"GetShardIterator AT_SEQUENCE_NUMBER name:orders 7", iterator("i1")},
 			{"GetRecords i1", refusal("InvalidArgumentException")},
 		}, []string{"record at the checkpoint has expired"}},
+
+		{"so has the last record read, if the iterator after it is refused", trimHorizon(), []exchange{
+			{fromStart, iterator("i1")},
+			{"GetRecords i1", records("i2", time.Second, "1")},
+			{"GetRecords i2", refusal("InvalidArgumentException")},
+			{"GetShardIterator AFTER_SEQUENCE_NUMBER name:orders 1", iterator("j1")},
+			{"GetRecords j1", refusal("InvalidArgumentException")},
+		}, []string{"1", "record at the checkpoint has expired"}},
 
 		{"the other answer to an expired checkpoint is the oldest record, which is delivered", at("7"), []exchange{
 			{"GetShardIterator AT_SEQUENCE_NUMBER name:orders 7", iterator("i1")},
@@ -360,8 +368,8 @@ func TestPeer54ARenewedLatestDoesNotJump(t *testing.T) {
 		first any
 		renew string
 	}{
-		{"it begins where the service's clock stood at first, a second earlier", iteratorAt("i1", time.Date(2000, 1, 1, 0, 5, 30, 0, time.UTC)), "GetShardIterator AT_TIMESTAMP name:orders 00:05:29.000"},
-		{"without the service's clock ours has to do", iterator("i1"), "GetShardIterator AT_TIMESTAMP name:orders 23:59:59.000"},
+		{"it begins where the service's clock stood at first, a second earlier", iteratorAt("i1", time.Date(2000, 1, 1, 0, 5, 30, 0, time.UTC)), "GetShardIterator AT_TIMESTAMP name:orders 2000-01-01T00:05:29.000"},
+		{"without the service's clock ours has to do", iterator("i1"), "GetShardIterator AT_TIMESTAMP name:orders 1999-12-31T23:59:59.000"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

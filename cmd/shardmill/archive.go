@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/localrun"
+)
+
+const archiveHelp = `shardmill archive --local [FLAGS] FILE...|-
+shardmill archive --config FILE [FLAGS]
+
+With --local it runs the whole job in this process: it serves Kinesis, DynamoDB
+and S3, puts each line of the input as one record, archives the stream with
+several workers to plain files, reads these back, and verifies that every record
+is in exactly one of them. Nothing else is needed. The first Ctrl-C stops the
+putting; what was put is archived and verified. A second one ends at once.
+
+With --config it archives a stream to S3 until it is stopped. The file is the
+input of Firehose's CreateDeliveryStream, as YAML or JSON. Endpoints,
+credentials and region come from the AWS SDK's environment.
+
+Examples:
+
+  shardmill archive --local testdata/clickstream.ndjson
+  zcat logs.gz | shardmill archive --local --shards 8 --reshard -
+  shardmill archive --config archiver.yaml --worker-id host-1
+
+--json prints the summary of a local run as one JSON object: records, bytes,
+objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
+bytes, objects of each), verified, interrupted, directory, megabytes_sec.
+`
+
+func runArchive(ctx context.Context, args []string, s stdio) error {
+	f := newFlags("archive", archiveHelp)
+	local := f.Bool("local", false, "run everything in this process")
+	shards := f.Int("shards", 4, "with --local: `shards` of the stream")
+	workers := f.Int("workers", 2, "with --local: `workers` that share them")
+	reshard := f.Bool("reshard", false, "with --local: split one shard and merge two others half way")
+	limits := f.Bool("limits", false, "with --local: throttle as Kinesis does")
+	dir := f.String("dir", "./shardmill-data", "with --local: `directory` for the objects")
+	asJSON := f.Bool("json", false, "with --local: print the summary as JSON")
+	var c configFlags
+	c.register(f)
+	level := f.String("log-level", "", "log from this `level` on: debug, info, warn or error; default: warn with --local, else info")
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	switch {
+	case *local && c.file != "":
+		return usagef("archive: --local and --config exclude each other")
+	case c.file != "":
+		return archiveConfig(ctx, c, f.Args(), *level, s)
+	case !*local:
+		return usagef("archive: --local or --config FILE is required; 'shardmill archive --help' has examples")
+	case f.NArg() == 0:
+		return usagef("archive --local: name the files to archive, or - for standard input")
+	}
+	if *level == "" {
+		*level = "warn"
+	}
+	logger, err := newLogger(s.err, *level, false)
+	if err != nil {
+		return err
+	}
+	o := localrun.Options{
+		Input: lines.Input{Files: f.Args(), Stdin: interruptible{ctx, s.in}}, Shards: *shards, Workers: *workers,
+		Reshard: *reshard, Limits: *limits, Dir: *dir, Logger: logger, Notes: s.err,
+	}
+	if err := o.Validate(); err != nil {
+		return usageError{err}
+	}
+	if err := o.Input.Check(); err != nil {
+		return usageError{err}
+	}
+	return archiveLocal(ctx, o, *asJSON, s)
+}
+
+func archiveLocal(ctx context.Context, o localrun.Options, asJSON bool, s stdio) error {
+	sum, err := localrun.Run(ctx, o)
+	if sum.Seconds == 0 {
+		return err // it did not come so far
+	}
+	sum.Interrupted = ctx.Err() != nil
+	if !asJSON {
+		sum.Print(s.out)
+		return err
+	}
+	if jerr := json.NewEncoder(s.out).Encode(sum); jerr != nil {
+		return fmt.Errorf("printing the summary: %w", jerr)
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+)
+
+// loadAWS returns clients for what the SDK's environment says: region,
+// credentials and endpoints. kinesisRegion, if not "", is the stream's own.
+func loadAWS(ctx context.Context, kinesisRegion string) (archiver.Clients, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return archiver.Clients{}, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		cfg.Region = kinesisRegion
+	}
+	if cfg.Region == "" {
+		return archiver.Clients{}, usagef("no AWS region; set AWS_REGION")
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return archiver.Clients{}, usagef("no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role: %w", err)
+	}
+	return archiver.Clients{
+		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
+			if kinesisRegion != "" {
+				o.Region = kinesisRegion
+			}
+		}),
+		DynamoDB: dynamodb.NewFromConfig(cfg),
+		S3:       s3.NewFromConfig(cfg, pathStyle),
+	}, nil
+}
+
+// pathStyle makes a client of a custom endpoint name the bucket in the path:
+// such servers rarely have a name for each bucket.
+func pathStyle(o *s3.Options) {
+	o.UsePathStyle = aws.ToString(o.BaseEndpoint) != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != "" || os.Getenv("AWS_ENDPOINT_URL") != ""
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Exit codes. A signal's is 128 and its number.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it failed, or records are missing
+	exitUsage  = 2 // flags, arguments or configuration are wrong
+)
+
+// stdio is where a command reads and writes: results go to out, all else to
+// err.
+type stdio struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+func (s stdio) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.out, format, a...) }
+func (s stdio) notef(format string, a ...any)  { _, _ = fmt.Fprintf(s.err, format, a...) }
+
+// command is one subcommand.
+type command struct {
+	name  string
+	brief string
+	run   func(ctx context.Context, args []string, s stdio) error
+}
+
+func commands() []command {
+	return []command{
+		{"archive", "archive a stream to S3, or with --local the lines of files", runArchive},
+		{"local", "serve Kinesis, DynamoDB and S3 on this machine", runLocal},
+		{"put", "put the lines of files into a stream", runPut},
+		{"leases", "list the leases of an application: leases list", runLeases},
+		{"version", "print the version", runVersion},
+	}
+}
+
+const usageHead = `shardmill archives Kinesis streams to S3 as Amazon Data Firehose does, each
+record in exactly one object.
+
+Usage:
+
+  shardmill COMMAND [FLAGS] [ARGUMENTS]
+
+Commands:
+
+`
+
+const usageTail = `
+Try it, with nothing but this binary:
+
+  shardmill archive --local testdata/clickstream.ndjson
+
+'shardmill COMMAND --help' tells the flags of a command. Results are written to
+standard output, everything else to standard error. Exit codes: 0; 1 something
+failed or is missing; 2 wrong usage or configuration; 130 and 143 signals.
+`
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, s stdio) int {
+	if len(args) == 0 {
+		s.notef("%s", usage())
+		return exitUsage
+	}
+	if slices.Contains([]string{"help", "-h", "--help", "-help"}, args[0]) {
+		s.printf("%s", usage())
+		return exitOK
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return exitCode(ctx, c.run(ctx, args[1:], s), s)
+		}
+	}
+	s.notef("shardmill: unknown command %q; 'shardmill help' lists them\n", args[0])
+	return exitUsage
+}
+
+func usage() string {
+	var b strings.Builder
+	b.WriteString(usageHead)
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.brief)
+	}
+	return b.String() + usageTail
+}
+
+// usageError is an error in flags, arguments or configuration.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
+
+// helpError is the text that --help asked for.
+type helpError struct{ text string }
+
+func (helpError) Error() string { return "help requested" }
+
+func exitCode(ctx context.Context, err error, s stdio) int {
+	if help, ok := errors.AsType[helpError](err); ok {
+		s.printf("%s", help.text)
+		return exitOK
+	}
+	code := exitOK
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			s.notef("shardmill: %s\n", strings.TrimRight(line, "\n"))
+		}
+		code = exitFailed
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if sig, ok := signalCode(ctx); ok {
+		return sig
+	}
+	return code
+}
+
+// flags are the flags of one command, and its help.
+type flags struct {
+	*flag.FlagSet
+
+	text string // what comes before the flags
+}
+
+func newFlags(name, text string) flags {
+	f := flags{flag.NewFlagSet(name, flag.ContinueOnError), text}
+	f.SetOutput(io.Discard)
+	return f
+}
+
+// parse parses args; its error is a usageError or a helpError.
+func (f flags) parse(args []string) error {
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return helpError{f.help()}
+	}
+	if err != nil {
+		return usagef("%s: %w; 'shardmill %s --help' lists its flags", f.Name(), err, f.Name())
+	}
+	return nil
+}
+
+func (f flags) help() string {
+	var b strings.Builder
+	b.WriteString(f.text + "\nFlags:\n\n")
+	f.VisitAll(func(g *flag.Flag) {
+		kind, use := flag.UnquoteUsage(g)
+		fmt.Fprintf(&b, "  --%s\n      %s", strings.TrimSpace(g.Name+" "+kind), strings.ReplaceAll(use, "\n", "\n      "))
+		if g.DefValue != "" && g.DefValue != "false" && g.DefValue != "0" {
+			fmt.Fprintf(&b, " (default %s)", g.DefValue)
+		}
+		b.WriteByte('\n')
+	})
+	return b.String()
+}
+
+// newLogger returns a logger to w for people or, as JSON, for machines.
+func newLogger(w io.Writer, level string, json bool) (*zap.Logger, error) {
+	l, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, usagef("--log-level is %q; it must be debug, info, warn or error", level)
+	}
+	c := zap.NewProductionEncoderConfig()
+	c.EncodeTime = zapcore.ISO8601TimeEncoder
+	c.EncodeDuration = zapcore.StringDurationEncoder
+	enc := zapcore.NewConsoleEncoder(c)
+	if json {
+		enc = zapcore.NewJSONEncoder(c)
+	}
+	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(w)), l)), nil
+}

@@ -1,0 +1,164 @@
+package localrun
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/leasedynamo"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// produce puts the input's records until it ends, fails or ctx is done. What
+// was read before is put in any case, unless feeding is done.
+func (j *job) produce(ctx, feeding context.Context) error {
+	half := j.half()
+	for r, err := range j.o.Input.Records() {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return errors.Join(err, j.feeder.Flush(feeding))
+		}
+		j.put.Add(r.Data)
+		if err := j.feeder.Add(feeding, r.Data); err != nil {
+			return err
+		}
+		if j.o.Reshard && j.reshards == 0 && j.put.Bytes >= half {
+			if err := j.reshard(feeding); err != nil {
+				return err
+			}
+		}
+	}
+	if err := j.feeder.Flush(feeding); err != nil {
+		return err
+	}
+	if j.o.Reshard && j.reshards == 0 {
+		return j.reshard(feeding)
+	}
+	return nil
+}
+
+// half returns after how many bytes to reshard: half of the input, or if its
+// size is not known, 8 MiB.
+func (j *job) half() int64 {
+	if size, ok := j.o.Input.Size(); ok {
+		return size / 2
+	}
+	return 8 << 20
+}
+
+// reshard splits the first shard and merges the next two.
+func (j *job) reshard(ctx context.Context) error {
+	if err := j.feeder.Flush(ctx); err != nil {
+		return err
+	}
+	out, err := j.clients.Kinesis.ListShards(ctx, &kinesis.ListShardsInput{StreamName: aws.String(stream)})
+	if err != nil {
+		return fmt.Errorf("listing the shards to reshard: %w", err)
+	}
+	open := slices.DeleteFunc(out.Shards, func(s types.Shard) bool { return s.SequenceNumberRange.EndingSequenceNumber != nil })
+	slices.SortFunc(open, func(a, b types.Shard) int {
+		return checkpoint.CompareDecimal(*a.HashKeyRange.StartingHashKey, *b.HashKeyRange.StartingHashKey)
+	})
+	start, _ := new(big.Int).SetString(*open[0].HashKeyRange.StartingHashKey, 10)
+	end, _ := new(big.Int).SetString(*open[0].HashKeyRange.EndingHashKey, 10)
+	middle := new(big.Int).Rsh(new(big.Int).Add(start, end), 1)
+	if _, err := j.clients.Kinesis.SplitShard(ctx, &kinesis.SplitShardInput{
+		StreamName: aws.String(stream), ShardToSplit: open[0].ShardId, NewStartingHashKey: aws.String(middle.String()),
+	}); err != nil {
+		return fmt.Errorf("splitting %s: %w", *open[0].ShardId, err)
+	}
+	if _, err := j.clients.Kinesis.MergeShards(ctx, &kinesis.MergeShardsInput{
+		StreamName: aws.String(stream), ShardToMerge: open[1].ShardId, AdjacentShardToMerge: open[2].ShardId,
+	}); err != nil {
+		return fmt.Errorf("merging %s and %s: %w", *open[1].ShardId, *open[2].ShardId, err)
+	}
+	j.mu.Lock()
+	j.reshards = 2
+	j.mu.Unlock()
+	return nil
+}
+
+// hooks note how far the shards are, and let go of the memory of records that
+// are checkpointed.
+func (j *job) hooks() kcl.Hooks {
+	return kcl.Hooks{
+		Delivered: func(e kcl.BatchEvent) {
+			if e.Err != nil {
+				return
+			}
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			if old := j.delivered[e.ShardID]; checkpoint.CompareDecimal(cmp.Or(old, "0"), e.Last.SequenceNumber) < 0 {
+				j.delivered[e.ShardID] = e.Last.SequenceNumber
+			}
+		},
+		Checkpointed: func(e kcl.CheckpointEvent) {
+			if e.Checkpoint.IsRecord() {
+				j.stack.Discard(stream, e.ShardID, e.Checkpoint.SequenceNumber)
+			}
+		},
+	}
+}
+
+func (j *job) noteObject(worker int, e processors.DeliveredEvent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.objects++
+	j.archived += e.Records
+	j.zipped += e.ObjectBytes
+	w := &j.workers[worker]
+	w.Records += e.Records
+	w.Bytes += e.Bytes
+	w.Objects++
+}
+
+// allDelivered reports whether the workers' processors have every record that
+// was put.
+func (j *job) allDelivered() bool {
+	last := j.feeder.Last()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for shard, seq := range last {
+		if checkpoint.CompareDecimal(cmp.Or(j.delivered[shard], "0"), seq) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// behind returns how many shards have records that are not checkpointed, and
+// makes allDelivered wait for just those.
+func (j *job) behind(ctx context.Context) (int, error) {
+	table, err := leasedynamo.New(j.clients.DynamoDB, leasedynamo.Options{TableName: stream, NeverCreate: true})
+	if err != nil {
+		return 0, err
+	}
+	list, err := table.List(ctx)
+	if err != nil {
+		return 0, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	left := 0
+	for shard, seq := range j.feeder.Last() {
+		i := slices.IndexFunc(list, func(l lease.Lease) bool { return l.Key == shard })
+		put := checkpoint.ExtendedSequenceNumber{SequenceNumber: seq}
+		if i >= 0 && list[i].Checkpoint.Compare(put) < 0 {
+			left++
+			delete(j.delivered, shard)
+		}
+	}
+	return left, nil
+}

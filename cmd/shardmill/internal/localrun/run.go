@@ -1,0 +1,267 @@
+// Package localrun runs the archiver's whole job in one process: it serves
+// Kinesis, DynamoDB and S3, puts records, archives them with several workers,
+// and verifies that each record is in exactly one object.
+package localrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/verify"
+	"github.com/shardmill/shardmill/localaws"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// What a local run is called and how it buffers.
+const (
+	stream   = "local"
+	bucket   = "archive"
+	hintMB   = 5
+	hintSecs = 60
+	failover = 2 * time.Second
+	scan     = 500 * time.Millisecond
+
+	// aheadBytes is how far the producer may be ahead of the archive, at least:
+	// what is ahead is in memory.
+	aheadBytes = 64 << 20
+)
+
+// Options say what to run.
+type Options struct {
+	Input   lines.Input
+	Shards  int
+	Workers int
+	Reshard bool   // split one shard and merge two others half way
+	Limits  bool   // Kinesis throttles as the service does
+	Dir     string // objects are files below Dir/archive
+	Logger  *zap.Logger
+	Notes   io.Writer // progress lines
+}
+
+// Validate reports every fault.
+func (o Options) Validate() error {
+	var errs []error
+	if o.Shards < 1 || o.Shards > 500 {
+		errs = append(errs, fmt.Errorf("--shards is %d; it must be between 1 and 500", o.Shards))
+	}
+	if o.Workers < 1 || o.Workers > 64 {
+		errs = append(errs, fmt.Errorf("--workers is %d; it must be between 1 and 64", o.Workers))
+	}
+	if o.Reshard && o.Shards < 3 {
+		errs = append(errs, fmt.Errorf("--reshard needs at least 3 shards, one to split and two to merge; --shards is %d", o.Shards))
+	}
+	return errors.Join(errs...)
+}
+
+// job is one run.
+type job struct {
+	o       Options
+	stack   *localaws.Stack
+	clients archiver.Clients
+	feeder  *feed.Feeder
+	began   time.Time
+	before  map[string]bool // keys of objects that other runs left
+
+	put      verify.Multiset // belongs to the producer until it has ended
+	reshards int
+
+	mu        sync.Mutex // guards what follows
+	delivered map[string]string
+	workers   []WorkerShare
+	objects   int64
+	archived  int64 // records in them
+	zipped    int64 // bytes of the objects
+}
+
+// Run runs the job. The summary is of what was put, also when the context
+// ended the putting early or an input could not be read further; the error then
+// says so. An error that is ErrNotArchived means that records are missing.
+func Run(ctx context.Context, o Options) (Summary, error) {
+	if err := o.Input.Check(); err != nil {
+		return Summary{}, err
+	}
+	j := &job{o: o, began: time.Now(), delivered: make(map[string]string), workers: make([]WorkerShare, o.Workers)}
+	var err error
+	j.stack, err = localaws.New(localaws.Options{Dir: o.Dir, Limits: o.Limits, MaxPageBytes: 2 << 20, WriteLog: -1, Logger: o.Logger})
+	if err != nil {
+		return Summary{}, fmt.Errorf("opening %s: %w", o.Dir, err)
+	}
+	defer j.stack.Close()
+
+	// Serving, verifying and flushing go on after ctx is done.
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	defer cancel()
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return Summary{}, err
+	}
+	served := make(chan error, 1)
+	serving.Go(func() { served <- j.stack.Serve(hard, l) })
+	j.clients = clientsOf("http://" + l.Addr().String())
+	return j.run(ctx, hard)
+}
+
+// clientsOf returns clients of a local endpoint with the local credentials.
+func clientsOf(endpoint string) archiver.Clients {
+	cfg := aws.Config{
+		Region:       "us-east-1",
+		Credentials:  credentials.NewStaticCredentialsProvider(localaws.DefaultAccessKeyID, localaws.DefaultSecretAccessKey, ""),
+		BaseEndpoint: aws.String(endpoint),
+	}
+	return archiver.Clients{
+		Kinesis:  kinesis.NewFromConfig(cfg),
+		DynamoDB: dynamodb.NewFromConfig(cfg),
+		S3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+	}
+}
+
+func (j *job) run(ctx, hard context.Context) (Summary, error) {
+	if err := j.prepare(hard); err != nil {
+		return Summary{}, err
+	}
+	j.feeder = feed.New(j.clients.Kinesis, stream, j.waitForRoom)
+
+	var progress sync.WaitGroup
+	noting, stopNoting := context.WithCancel(hard)
+	progress.Go(func() { j.noteProgress(noting) })
+	putErr, workErr := j.putAndArchive(ctx, hard)
+	stopNoting()
+	progress.Wait()
+	if workErr != nil {
+		return Summary{}, workErr
+	}
+	sum, err := j.verify(hard)
+	if ctx.Err() != nil {
+		putErr = nil // the exit code tells
+	}
+	return sum, errors.Join(putErr, err)
+}
+
+// prepare makes stream and bucket, and notes what the bucket holds.
+func (j *job) prepare(ctx context.Context) error {
+	shards := int32(min(j.o.Shards, 500)) //nolint:gosec // bounded by Validate
+	if _, err := j.clients.Kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: &shards}); err != nil {
+		return fmt.Errorf("creating stream %s: %w", stream, err)
+	}
+	if _, err := j.clients.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(bucket)}); err != nil {
+		return fmt.Errorf("opening bucket %s: %w", bucket, err)
+	}
+	j.before = make(map[string]bool)
+	return j.eachObject(ctx, func(key string, _ int64) error { j.before[key] = true; return nil })
+}
+
+// waitForRoom keeps the producer from running too far ahead of the archive.
+func (j *job) waitForRoom(ctx context.Context, _ int) error {
+	limit := max(int64(aheadBytes), 4*int64(j.o.Shards)*hintMB<<20)
+	for j.stack.StoredBytes(stream) > limit {
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) options(worker int) archiver.Options {
+	return archiver.Options{
+		Table: stream, WorkerID: fmt.Sprintf("worker-%d", worker+1), StreamName: stream,
+		FailoverTime: failover, ScanInterval: scan, ShardSyncInterval: 5 * time.Second, PollInterval: 200 * time.Millisecond,
+		MaxBytes: 32 << 20, NoRateLimit: !j.o.Limits,
+		Delivery: processors.Config{
+			DeliveryStreamName: stream, Bucket: bucket, Compression: processors.GZIP,
+			Hints: processors.BufferingHints{SizeInMBs: hintMB, IntervalInSeconds: hintSecs},
+			Hooks: processors.Hooks{Delivered: func(e processors.DeliveredEvent) { j.noteObject(worker, e) }},
+		},
+		Hooks:  j.hooks(),
+		Logger: j.o.Logger,
+	}
+}
+
+// putAndArchive runs producer and workers until everything that was put is
+// archived. workErr is why that could not be.
+func (j *job) putAndArchive(ctx, hard context.Context) (putErr, workErr error) {
+	feeding, abort := context.WithCancelCause(hard)
+	var producer sync.WaitGroup
+	put := make(chan struct{})
+	producer.Go(func() {
+		defer close(put)
+		putErr = j.produce(ctx, feeding)
+	})
+	workErr = j.archive(hard, put)
+	abort(workErr) // it may wait for room that nobody makes any more
+	producer.Wait()
+	return putErr, workErr
+}
+
+// archive runs workers until everything that was put is checkpointed. A round
+// of them ends when they have been delivered everything; what one of them lost
+// together with a lease, before it was archived, is left to the next round.
+func (j *job) archive(ctx context.Context, put <-chan struct{}) error {
+	for {
+		if err := j.round(ctx, put); err != nil {
+			return err
+		}
+		left, err := j.behind(ctx)
+		if err != nil || left == 0 {
+			return err
+		}
+		j.o.Logger.Info("another round", zap.Int("shards", left))
+	}
+}
+
+// round runs the workers once.
+func (j *job) round(ctx context.Context, put <-chan struct{}) error {
+	working, drained := context.WithCancel(ctx)
+	defer drained()
+	var wg sync.WaitGroup
+	errs := make([]error, j.o.Workers)
+	for i := range j.o.Workers {
+		w, err := archiver.New(j.clients, j.options(i))
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			if errs[i] = w.Run(working); errs[i] != nil {
+				drained() // nobody would finish
+			}
+		})
+	}
+	select {
+	case <-put:
+	case <-working.Done():
+	}
+	for working.Err() == nil && !j.allDelivered() {
+		_ = sleep(working, 20*time.Millisecond) // the loop's condition sees its error
+	}
+	drained()
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// sleep waits for d, or until ctx is done and then returns its cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

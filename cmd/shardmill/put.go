@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+)
+
+const putHelp = `shardmill put --stream NAME [FLAGS] FILE...|-
+
+Puts each line of the input, with its newline, as one record. The partition key
+is the running number of the line.
+
+Examples:
+
+  shardmill put --stream orders --create-shards 4 testdata/clickstream.ndjson
+  tail -f access.log | shardmill put --stream logs --rate 500 -
+`
+
+func runPut(ctx context.Context, args []string, s stdio) error {
+	f := newFlags("put", putHelp)
+	stream := f.String("stream", "", "`name` of the stream; required")
+	shards := f.Int("create-shards", 0, "create the stream with so many `shards` unless it is there")
+	rate := f.Int("rate", 0, "put at most so many `records` a second")
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	in := lines.Input{Files: f.Args(), Stdin: interruptible{ctx, s.in}}
+	var errs []error
+	if *stream == "" {
+		errs = append(errs, errors.New("put: --stream is required"))
+	}
+	if *shards < 0 {
+		errs = append(errs, fmt.Errorf("put: --create-shards is %d; it must be positive", *shards))
+	}
+	if *rate < 0 {
+		errs = append(errs, fmt.Errorf("put: --rate is %d; it must be positive", *rate))
+	}
+	if f.NArg() == 0 {
+		errs = append(errs, errors.New("put: name the files to put, or - for standard input"))
+	}
+	errs = append(errs, in.Check())
+	if err := errors.Join(errs...); err != nil {
+		return usageError{err}
+	}
+	clients, err := loadAWS(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := ensureStream(ctx, clients.Kinesis, *stream, *shards); err != nil {
+		return err
+	}
+	feeder := feed.New(clients.Kinesis, *stream, nil)
+	err = putAll(ctx, feeder, in, *rate)
+	records, bytes := feeder.Progress()
+	s.printf("put %d records, %d bytes\n", records, bytes)
+	return err
+}
+
+// putAll puts the input until it ends or ctx is done; what was read is put.
+func putAll(ctx context.Context, feeder *feed.Feeder, in lines.Input, rate int) error {
+	start, n := time.Now(), 0
+	hard := context.WithoutCancel(ctx)
+	for r, err := range in.Records() {
+		if ctx.Err() != nil {
+			return feeder.Flush(hard)
+		}
+		if err != nil {
+			return errors.Join(err, feeder.Flush(hard))
+		}
+		if err := feeder.Add(hard, r.Data); err != nil {
+			return err
+		}
+		if n++; rate == 0 || n%max(1, rate/10) != 0 {
+			continue
+		}
+		// A tenth of a second's worth at a time.
+		if err := feeder.Flush(hard); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(start.Add(time.Duration(n) * time.Second / time.Duration(rate)))):
+		}
+	}
+	return feeder.Flush(hard)
+}
+
+// ensureStream creates the stream if shards is positive and it is not there,
+// and waits until it can be used.
+func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards int) error {
+	if shards > 0 {
+		_, err := api.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &name, ShardCount: aws.Int32(int32(min(shards, 1<<20)))}) //nolint:gosec // bounded
+		if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
+			return fmt.Errorf("creating stream %s: %w", name, err)
+		}
+	}
+	in := &kinesis.DescribeStreamSummaryInput{StreamName: &name}
+	_, err := api.DescribeStreamSummary(ctx, in)
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+		return fmt.Errorf("stream %s does not exist; --create-shards N creates it", name)
+	}
+	if err == nil {
+		err = waitActive(ctx, api, name)
+	}
+	if err != nil {
+		return fmt.Errorf("describing stream %s: %w", name, err)
+	}
+	return nil
+}
+
+func waitActive(ctx context.Context, api *kinesis.Client, name string) error {
+	for {
+		out, err := api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &name})
+		if err != nil {
+			return err
+		}
+		if s := out.StreamDescriptionSummary.StreamStatus; s == types.StreamStatusActive || s == types.StreamStatusUpdating {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+}
