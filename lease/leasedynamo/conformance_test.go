@@ -50,3 +50,8 @@ func TestUnknownAttributesSurviveOnDynamoDBLocal(t *testing.T) {
 	t.Parallel()
 	unknownAttributesSurvive(t, local(t))
 }
+
+func TestOurWritesLeaveTheSameRowAsJavasOnDynamoDBLocal(t *testing.T) {
+	t.Parallel()
+	leaveTheSameRow(t, local(t))
+}

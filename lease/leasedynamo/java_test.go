@@ -3,6 +3,7 @@ package leasedynamo_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -69,6 +73,13 @@ func (w javaWrite) kind() string {
 	}
 }
 
+// inHandOff reports whether w renews a lease in a hand-off: there it says
+// nothing of checkpointOwner. KCL 2.x never does.
+func (w javaWrite) inHandOff() bool {
+	_, ok := w.Request.Expected["checkpointOwner"]
+	return !ok && w.kind() == "renew" && w.Client != "KCL 2.7.2"
+}
+
 // ours makes the write of this package that corresponds to w.
 func (w javaWrite) ours(ctx context.Context, tb testing.TB, table lease.Table) error {
 	tb.Helper()
@@ -82,9 +93,7 @@ func (w javaWrite) ours(ctx context.Context, tb testing.TB, table lease.Table) e
 	if e, ok := w.Request.Expected["leaseCounter"]; ok {
 		l.Counter, _ = strconv.ParseInt(e.Value.(map[string]any)["N"].(string), 10, 64)
 	}
-	// A renewal that says nothing of checkpointOwner is one in a hand-off, but
-	// in 2.x, which knows none.
-	if _, ok := w.Request.Expected["checkpointOwner"]; !ok && w.kind() == "renew" && w.Client != "KCL 2.7.2" {
+	if w.inHandOff() {
 		l.CheckpointOwner = "worker-1"
 	}
 	var err error
@@ -249,5 +258,76 @@ func TestOurWritesMeanWhatJavasMean(t *testing.T) {
 		if kinds[kind] < 2 {
 			t.Errorf("%d requests are a %s, want one of KCL 2 and one of KCL 3 at least", kinds[kind], kind)
 		}
+	}
+}
+
+// leaveTheSameRow makes each write of a Java worker, and ours that means the
+// same, of the same row.
+func leaveTheSameRow(t *testing.T, client *dynamodb.Client) {
+	t.Helper()
+	java, ours := "java-"+rand.Text(), "ours-"+rand.Text()
+	openNamed(t, client, java)
+	table := openNamed(t, client, ours)
+	made := 0
+	for i, w := range javaWrites(t) {
+		if w.Operation != "UpdateItem" || w.kind() == "" {
+			continue
+		}
+		made++
+		row := leaseRow(item{
+			"leaseKey": str("k"), "checkpoint": str("12"), "pendingCheckpoint": str("13"), "pendingCheckpointSubSequenceNumber": num("2"),
+			"pendingCheckpointState": &types.AttributeValueMemberB{Value: []byte("s")}, "newer": str("stays"),
+		})
+		in := &dynamodb.UpdateItemInput{
+			TableName: &java, Key: item{"leaseKey": str("k")},
+			AttributeUpdates: map[string]types.AttributeValueUpdate{}, Expected: map[string]types.ExpectedAttributeValue{},
+		}
+		for attr, e := range w.Request.Expected {
+			in.Expected[attr] = types.ExpectedAttributeValue{Exists: aws.Bool(false)}
+			if attr == "leaseKey" {
+				in.Expected[attr] = types.ExpectedAttributeValue{Value: str("k")}
+			} else if e.Value != nil {
+				row[attr] = attribute(t, e.Value)
+				in.Expected[attr] = types.ExpectedAttributeValue{Value: row[attr]}
+			}
+		}
+		for attr, u := range w.Request.AttributeUpdates {
+			update := types.AttributeValueUpdate{Action: types.AttributeAction(u.Action)}
+			if u.Value != nil {
+				update.Value = attribute(t, u.Value)
+			}
+			in.AttributeUpdates[attr] = update
+			switch attr {
+			case "startingHashKey", "endingHashKey":
+				row[attr] = update.Value // Java writes again what it read
+			case "leaseOwner":
+				delete(row, attr)
+				if w.Request.AttributeUpdates["ownerSwitchesSinceCheckpoint"].Action == "ADD" {
+					row[attr] = str("another")
+				}
+			}
+		}
+		if w.inHandOff() {
+			row["checkpointOwner"] = str("worker-1")
+		}
+		putRow(t, client, java, row)
+		putRow(t, client, ours, row)
+		if _, err := client.UpdateItem(t.Context(), in); err != nil {
+			t.Fatalf("write %d of Java: %v", i, err)
+		}
+		if err := w.ours(t.Context(), t, table); err != nil {
+			t.Fatalf("ours for write %d of Java: %v", i, err)
+		}
+		got, want := getRow(t, client, ours, "k"), getRow(t, client, java, "k")
+		for _, attr := range []string{"leaseOwnerInstance", "leaseOwnerFailoverMillis", "throughputKBps"} {
+			delete(got, attr)
+			delete(want, attr)
+		}
+		if d := diffItem(got, want); d != "" {
+			t.Errorf("%s, write %d of %s (-java +ours):\n%s", w.kind(), i, w.Client, d)
+		}
+	}
+	if made < 9 {
+		t.Errorf("%d writes were made, want all", made)
 	}
 }

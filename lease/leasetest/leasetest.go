@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(testing.TB) lease.Table) {
 		"annotate":    annotateRows(),
 		"delete":      deleteRows(),
 		"race":        raceRows(),
+		"model":       modelRows(),
 	}
 	for name, rows := range groups {
 		t.Run(name, func(t *testing.T) {
