@@ -34,6 +34,10 @@ func (s *Stack) AWSConfig() aws.Config {
 		Credentials:  credentials.NewStaticCredentialsProvider(key, secret, ""),
 		BaseEndpoint: aws.String("https://" + inProcessHost),
 		HTTPClient:   client{s},
+		// As the SDK's own loader of configurations sets them; the zero values
+		// would send bodies without a checksum.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}
 }
 
@@ -98,7 +102,10 @@ func serverRequest(ctx context.Context, out *http.Request) (*http.Request, error
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	if in.ContentLength > 0 || in.Method == http.MethodPut || in.Method == http.MethodPost {
+	if in.ContentLength == 0 && in.Body != http.NoBody {
+		in.ContentLength = -1 // unknown, to a client
+	}
+	if in.ContentLength > 0 || (in.ContentLength == 0 && (in.Method == http.MethodPut || in.Method == http.MethodPost)) {
 		in.Header.Set("Content-Length", strconv.FormatInt(in.ContentLength, 10))
 	}
 	if in.ContentLength > 0 {

@@ -33,14 +33,15 @@
 //
 // # Operations
 //
-// Kinesis (see internal/kinesisd): streams, shards and resharding, PutRecord,
-// PutRecords, GetShardIterator, GetRecords, stream consumers and
-// SubscribeToShard.
+// Kinesis, by its JSON protocol: streams, shards and resharding, PutRecord,
+// PutRecords, GetShardIterator and GetRecords. The documentation of
+// internal/kinesisd has the details.
 //
-// DynamoDB (see internal/dynamodbd): tables with indexes, the item
-// operations with their expressions, Query, Scan, batches and transactions.
+// DynamoDB: tables with global indexes, the item operations with their
+// expressions, Query, Scan, batches and transactions. The documentation of
+// internal/dynamodbd has the details.
 //
-// S3 (see internal/s3d): ListBuckets, CreateBucket, HeadBucket, DeleteBucket,
+// S3 (internal/s3d has the details): ListBuckets, CreateBucket, HeadBucket, DeleteBucket,
 // GetBucketLocation, ListObjects, ListObjectsV2, PutObject, CopyObject,
 // GetObject, HeadObject, DeleteObject, DeleteObjects, CreateMultipartUpload,
 // UploadPart, CompleteMultipartUpload, AbortMultipartUpload, ListParts and

@@ -193,6 +193,7 @@ func (s *Stack) stall(a *ActiveFault, w http.ResponseWriter, r *http.Request, c 
 	if err != nil {
 		cutConnection()
 	}
+	ended := s.ended(r.Context())
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	a.received()
@@ -205,7 +206,7 @@ func (s *Stack) stall(a *ActiveFault, w http.ResponseWriter, r *http.Request, c 
 	select {
 	case <-a.release:
 	case <-timeout:
-	case <-s.ended(r.Context()):
+	case <-ended:
 		cutConnection()
 	}
 	s.dispatch(w, r, c)

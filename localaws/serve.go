@@ -20,7 +20,7 @@ const shutdownTimeout = 5 * time.Second
 // few seconds, and returns nil when all have. Several calls of Serve may share
 // a stack.
 func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
-	var handlers sync.WaitGroup
+	var running handlers
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	base = context.WithValue(base, endKey{}, base)
@@ -33,8 +33,8 @@ func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
 	}
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			handlers.Add(1)
-			defer handlers.Done()
+			running.begin()
+			defer running.end()
 			s.ServeHTTP(w, r)
 		}),
 		Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, ErrorLog: errorLog,
@@ -49,17 +49,59 @@ func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
 	stop() // subscriptions and stalls end now
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if server.Shutdown(grace) != nil {
-		_ = server.Close() // what still runs loses its connection
-	}
-	handlers.Wait()
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+	_ = l.Close() // also where Serve has not come to it
+	running.wait(grace)
+	_ = server.Close() // what still runs loses its connection
+	running.wait(context.WithoutCancel(ctx))
+	if err != nil {
 		return fmt.Errorf("serving the local services: %w", err)
 	}
-	if err == nil {
-		<-served
+	if err = <-served; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("serving the local services: %w", err)
 	}
 	return nil
+}
+
+// handlers counts the requests being served. Unlike a WaitGroup it may be
+// waited for while more begin.
+type handlers struct {
+	mu      sync.Mutex
+	count   int
+	waiting chan struct{} // closed at zero; nil if none waits
+}
+
+func (h *handlers) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count++
+}
+
+func (h *handlers) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count--
+	if h.count == 0 && h.waiting != nil {
+		close(h.waiting)
+		h.waiting = nil
+	}
+}
+
+// wait returns when no request is being served, or ctx has ended.
+func (h *handlers) wait(ctx context.Context) {
+	h.mu.Lock()
+	if h.count == 0 {
+		h.mu.Unlock()
+		return
+	}
+	if h.waiting == nil {
+		h.waiting = make(chan struct{})
+	}
+	waiting := h.waiting
+	h.mu.Unlock()
+	select {
+	case <-waiting:
+	case <-ctx.Done():
+	}
 }
 
 // Environ returns the variables that make an AWS SDK of any language use the

@@ -147,7 +147,8 @@ func payloadHash(r *http.Request, c call) (hash string, missing bool) {
 
 // write answers a request as its service does.
 func (e *authError) write(w http.ResponseWriter, r *http.Request, service string) {
-	status, code, message := e.json()
+	status := http.StatusBadRequest
+	code, message := e.json()
 	if service == S3 {
 		status, code, message = e.xml()
 	}
@@ -160,26 +161,28 @@ func (e *authError) write(w http.ResponseWriter, r *http.Request, service string
 const signatureDiffers = "The request signature we calculated does not match the signature you provided. " +
 	"Check your AWS Secret Access Key and signing method."
 
-func (e *authError) json() (status int, code, message string) {
+// json is what Kinesis and DynamoDB answer, with status 400.
+func (e *authError) json() (code, message string) {
 	switch e.problem {
 	case missingAuth:
-		return http.StatusBadRequest, "MissingAuthenticationTokenException", "Missing Authentication Token"
+		return "MissingAuthenticationTokenException", "Missing Authentication Token"
 	case malformedAuth, missingHash:
-		return http.StatusBadRequest, "IncompleteSignatureException",
+		return "IncompleteSignatureException",
 			"Authorization header is malformed: it needs Credential, SignedHeaders and Signature, and the request X-Amz-Date."
 	case unknownKey:
-		return http.StatusBadRequest, "UnrecognizedClientException", "The security token included in the request is invalid."
+		return "UnrecognizedClientException", "The security token included in the request is invalid."
 	case wrongScope:
-		return http.StatusBadRequest, "InvalidSignatureException", "Credential should be scoped to a valid region and service."
+		return "InvalidSignatureException", "Credential should be scoped to a valid region and service."
 	case skewedClock:
-		return http.StatusBadRequest, "InvalidSignatureException", "Signature expired or not yet current."
+		return "InvalidSignatureException", "Signature expired or not yet current."
 	case unsignedHeader:
-		return http.StatusBadRequest, "InvalidSignatureException", "There is a header in the request which was not signed."
+		return "InvalidSignatureException", "There is a header in the request which was not signed."
 	default:
-		return http.StatusBadRequest, "InvalidSignatureException", signatureDiffers
+		return "InvalidSignatureException", signatureDiffers
 	}
 }
 
+// xml is what S3 answers.
 func (e *authError) xml() (status int, code, message string) {
 	switch e.problem {
 	case missingAuth:

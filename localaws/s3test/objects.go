@@ -133,7 +133,7 @@ func testRange(t *testing.T, b bucket) {
 			t.Fatalf("getting %s: %v", row.spec, err)
 		}
 		got, err := io.ReadAll(out.Body)
-		out.Body.Close()
+		err = errors.Join(err, out.Body.Close())
 		if err != nil || string(got) != row.want || aws.ToString(out.ContentRange) != row.contentRange {
 			t.Errorf("%s is %q of %q, %v; want %q of %q", row.spec, got, aws.ToString(out.ContentRange), err, row.want, row.contentRange)
 		}

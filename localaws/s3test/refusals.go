@@ -24,7 +24,9 @@ func testWrongChecksum(t *testing.T, b bucket) {
 		{"CRC32C", func(p *s3.PutObjectInput) { p.ChecksumCRC32C = aws.String("AAAAAA==") }},
 		{"CRC64NVME", func(p *s3.PutObjectInput) { p.ChecksumCRC64NVME = aws.String("AAAAAAAAAAA=") }},
 		{"SHA1", func(p *s3.PutObjectInput) { p.ChecksumSHA1 = aws.String("AAAAAAAAAAAAAAAAAAAAAAAAAAA=") }},
-		{"SHA256", func(p *s3.PutObjectInput) { p.ChecksumSHA256 = aws.String("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=") }},
+		{"SHA256", func(p *s3.PutObjectInput) {
+			p.ChecksumSHA256 = aws.String("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+		}},
 		{"MD5", func(p *s3.PutObjectInput) { p.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==") }},
 	} {
 		put := in()

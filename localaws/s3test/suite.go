@@ -112,9 +112,8 @@ func (b bucket) get(t *testing.T, key string) string {
 	if err != nil {
 		t.Fatalf("getting %s: %v", key, err)
 	}
-	defer out.Body.Close()
 	content, err := io.ReadAll(out.Body)
-	if err != nil {
+	if err = errors.Join(err, out.Body.Close()); err != nil {
 		t.Fatalf("reading %s: %v", key, err)
 	}
 	return string(content)

@@ -31,7 +31,7 @@ func (a *answer) WriteHeader(status int) {
 	if a.request.Header.Get("X-Amz-Checksum-Mode") != "ENABLED" || status == http.StatusPartialContent {
 		hideChecksums(h, a.request.Method)
 	}
-	if h.Get("Content-Type") == "" && status != http.StatusNoContent {
+	if status >= http.StatusBadRequest {
 		h.Set("Content-Type", "application/xml")
 	}
 	for name := range h {
@@ -57,6 +57,9 @@ func hideChecksums(h http.Header, method string) {
 
 // Write implements http.ResponseWriter.
 func (a *answer) Write(b []byte) (int, error) {
+	if h := a.Header(); a.status == 0 && h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/xml") // an object has a type
+	}
 	a.WriteHeader(http.StatusOK)
 	return a.ResponseWriter.Write(b)
 }

@@ -2,7 +2,9 @@ package s3d
 
 import (
 	"encoding/hex"
+	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
@@ -52,7 +54,7 @@ func (b *backend) ListBucket(
 }
 
 // CreateBucket implements gofakes3.Backend.
-func (b *backend) CreateBucket(name string) error { 
+func (b *backend) CreateBucket(name string) error {
 	if err := checkBucketName(name); err != nil {
 		return forGofakes3(err)
 	}
@@ -117,12 +119,21 @@ type limited struct {
 // open returns an object and its content, which belong together: it waits for
 // a write of the key to end.
 func (s *Server) open(id objectID) (*object, io.ReadSeekCloser, error) {
-	defer s.lock(id)()
+	unlock := s.lock(id)
+	defer unlock()
 	o := s.find(id)
 	if o == nil {
 		return nil, nil, noSuchKey()
 	}
 	content, err := s.storage.open(id.bucket, o)
+	if errors.Is(err, fs.ErrNotExist) { // deleted by hand
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if b := s.buckets[id.bucket]; b != nil {
+			b.remove(id.key)
+		}
+		return nil, nil, noSuchKey()
+	}
 	return o, content, err
 }
 
@@ -149,7 +160,8 @@ func describe(o *object) *gofakes3.Object {
 // DeleteObject implements gofakes3.Backend.
 func (b *backend) DeleteObject(name, key string) (gofakes3.ObjectDeleteResult, error) {
 	id := objectID{name, key}
-	defer b.s.lock(id)()
+	unlock := b.s.lock(id)
+	defer unlock()
 	o := b.s.find(id)
 	if o == nil {
 		return gofakes3.ObjectDeleteResult{}, nil
@@ -220,6 +232,10 @@ func (s *Server) copyObject(from, to objectID, request map[string]string) (*obje
 	received, etag, err := s.receive(content)
 	if err != nil {
 		return nil, err
+	}
+	if strings.Contains(source.ETag, "-") { // its checksum is of its parts
+		headers = maps.Clone(headers)
+		maps.DeleteFunc(headers, func(name, _ string) bool { return strings.HasPrefix(name, checksumHeader) })
 	}
 	o := &object{Key: to.key, Size: source.Size, ETag: etag, Headers: headers}
 	if err := s.store(to.bucket, o, conditions{}, func() (spool, error) { return received, nil }); err != nil {

@@ -219,15 +219,22 @@ func (d *disk) open(bucket string, o *object) (io.ReadSeekCloser, error) {
 
 func (d *disk) remove(bucket string, o *object) error {
 	path := d.path(bucket, o)
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(path); err != nil {
 		return fmt.Errorf("deleting an object: %w", err)
 	}
 	_ = os.Remove(d.metaPath(bucket, o)) // without its object it is ignored
 	top := filepath.Join(d.root, bucket)
-	for dir := filepath.Dir(path); !o.Hidden && dir != top; dir = filepath.Dir(dir) {
-		if os.Remove(dir) != nil {
-			break // not empty
-		}
+	dir := filepath.Dir(path)
+	for !o.Hidden && dir != top && os.Remove(dir) == nil { // it was empty
+		dir = filepath.Dir(dir)
+	}
+	return nil
+}
+
+// removeFile deletes a file; one that is not there is no error.
+func removeFile(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

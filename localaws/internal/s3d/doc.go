@@ -29,6 +29,7 @@
 // New reads the directory, and what it finds are the objects. A file without
 // metadata, or changed since by hand, is an object with the MD5 of its
 // content as ETag and no metadata; names that begin with a dot are left out.
+// What is changed by hand while the server runs is seen at the next start.
 // Unfinished multipart uploads do not survive a restart. On a file system
 // that ignores case, keys that differ in case only are not kept apart over a
 // restart.

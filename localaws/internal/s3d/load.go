@@ -112,14 +112,17 @@ func (d *disk) readMeta(bucket, path string) (*object, error) {
 		return nil, err
 	}
 	o := new(object)
-	if json.Unmarshal(text, o) != nil || d.metaPath(bucket, o) != path {
-		return nil, nil //nolint:nilnil // not metadata: as if it were not there
+	decoded := json.Unmarshal(text, o)
+	if decoded == nil && d.metaPath(bucket, o) == path && d.holds(bucket, o) {
+		return o, nil
 	}
+	return nil, nil //nolint:nilnil // there is no such object
+}
+
+// holds reports whether an object's content is where it should be.
+func (d *disk) holds(bucket string, o *object) bool {
 	info, err := os.Stat(d.path(bucket, o))
-	if err != nil || info.Size() != o.Size || !info.ModTime().Equal(o.Modified) {
-		return nil, nil //nolint:nilnil,nilerr // describes no content
-	}
-	return o, nil
+	return err == nil && info.Size() == o.Size && info.ModTime().Equal(o.Modified)
 }
 
 // adopt makes an object of a file that has no metadata.

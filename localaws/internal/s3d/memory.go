@@ -3,7 +3,6 @@ package s3d
 import (
 	"errors"
 	"io"
-	"slices"
 )
 
 // chunkBytes is the most that a chunk of an object in memory holds.
@@ -72,12 +71,7 @@ func (m *memorySpool) nextChunk(need int) int {
 	return min(size, chunkBytes)
 }
 
-func (m *memorySpool) close() error {
-	if n := len(m.chunks); n > 0 {
-		m.chunks[n-1] = slices.Clip(m.chunks[n-1])
-	}
-	return nil
-}
+func (m *memorySpool) close() error { return nil }
 
 func (m *memorySpool) discard() { m.chunks = nil }
 

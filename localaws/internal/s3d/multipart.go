@@ -174,7 +174,8 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 	}
 	// Two completions of one upload: the second finds it gone.
 	uploadID := r.URL.Query().Get("uploadId")
-	defer s.lock(objectID{key: uploadID})()
+	unlock := s.lock(objectID{key: uploadID})
+	defer unlock()
 	u, have, err := s.findUpload(call.Bucket, call.Key, uploadID)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -81,24 +82,22 @@ func objectOperation(r *http.Request, q url.Values) string {
 // server does not have. Without the check a PutObjectTagging would be taken
 // for a PutObject and overwrite the object with its tags.
 func hasUnknownSubresource(q url.Values) bool {
-	for _, name := range []string{
+	return slices.ContainsFunc([]string{
 		"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering",
 		"inventory", "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock",
 		"ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication",
 		"requestPayment", "restore", "retention", "select", "session", "tagging", "torrent",
 		"versionId", "versioning", "versions", "website",
-	} {
-		if q.Has(name) {
-			return true
-		}
-	}
-	return false
+	}, q.Has)
 }
 
 // hostBucket is the bucket named by a virtual-host-style Host, or "".
 func (s *Server) hostBucket(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
+	}
+	if slices.Contains(s.options.HostSuffixes, host) {
+		return ""
 	}
 	for _, suffix := range s.options.HostSuffixes {
 		if bucket, ok := strings.CutSuffix(host, "."+suffix); ok {

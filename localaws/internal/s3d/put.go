@@ -93,7 +93,8 @@ func (c conditions) check(now *object) error {
 // discarded.
 func (s *Server) store(bucket string, o *object, c conditions, content func() (spool, error)) error {
 	id := objectID{bucket, o.Key}
-	defer s.lock(id)()
+	unlock := s.lock(id)
+	defer unlock()
 	old := s.find(id)
 	if err := c.check(old); err != nil {
 		return err

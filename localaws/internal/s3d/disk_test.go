@@ -1,0 +1,261 @@
+package s3d_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/shardmill/shardmill/localaws/internal/s3d"
+)
+
+// filesIn are the files below a directory, less those out of sight.
+func filesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && path != dir && strings.HasPrefix(e.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if !e.IsDir() {
+			rel, err := filepath.Rel(dir, path)
+			names = append(names, filepath.ToSlash(rel))
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestObjectsAreFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := newServer(t, s3d.Options{Dir: dir})
+	put(t, server, "2026/11/22/orders-1.gz", "content", "X-Amz-Meta-Plan: p1")
+	put(t, server, "2026/top", "other")
+	want := []string{"bucket/2026/11/22/orders-1.gz", "bucket/2026/top"}
+	if got := filesIn(t, dir); !slices.Equal(got, want) {
+		t.Errorf("the files are %v, want %v", got, want)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, "bucket/2026/11/22/orders-1.gz"))
+	if err != nil || string(content) != "content" {
+		t.Errorf("the file holds %q, %v; want content", content, err)
+	}
+	do(t, server, http.MethodDelete, path("2026/11/22/orders-1.gz"), nil)
+	if _, err := os.Stat(filepath.Join(dir, "bucket/2026/11")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after deleting its only object the directory is there: %v", err)
+	}
+}
+
+// TestRestart has keys of every kind, and a second server that finds them.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	keys := []string{
+		"plain", "in/a/directory.gz", "a", "a/b", "a/b/c", "x//empty segment", "folder/", "/leading", "../outside", "dots/./here",
+		strings.Repeat("long", 100), "per%2Fcent", "back\\slash", "new\nline", "ünïcode",
+	}
+	dir := t.TempDir()
+	first := newServer(t, s3d.Options{Dir: dir})
+	for _, key := range keys {
+		for _, content := range []string{"old", "content of " + key} {
+			if status := put(t, first, key, content, "X-Amz-Meta-Key: of it", "Content-Encoding: gzip"); status != 200 {
+				t.Fatalf("putting %q: status %d", key, status)
+			}
+		}
+	}
+	for name, server := range map[string]*s3d.Server{"the first": first, "the second": newServer(t, s3d.Options{Dir: dir})} {
+		for _, key := range keys {
+			content, h := get(t, server, key)
+			if content != "content of "+key || h.Get("X-Amz-Meta-Key") != "of it" || h.Get("Content-Encoding") != "gzip" {
+				t.Errorf("%s server has %q with %v at %q", name, content, h, key)
+			}
+		}
+		if got := len(list(t, server, "list-type=2")); got != len(keys) {
+			t.Errorf("%s server lists %d keys, want %d", name, got, len(keys))
+		}
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "outside")); err == nil {
+		t.Error("a key with .. was written outside of the directory")
+	}
+	second := newServer(t, s3d.Options{Dir: dir})
+	for _, key := range keys {
+		do(t, second, http.MethodDelete, path(key), nil)
+	}
+	if left := filesIn(t, dir); len(left) > 0 {
+		t.Errorf("after deleting everything there are files %v", left)
+	}
+	if left := list(t, newServer(t, s3d.Options{Dir: dir}), "list-type=2"); len(left) > 0 {
+		t.Errorf("after deleting everything a new server lists %v", left)
+	}
+}
+
+// TestLeftovers has what a killed server may leave behind.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, newServer(t, s3d.Options{Dir: dir}), "key", "content", "X-Amz-Meta-Plan: p1")
+	spooled := filepath.Join(dir, ".tmp", "body-123")
+	if err := os.WriteFile(spooled, []byte("half a bo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	metas, err := filepath.Glob(filepath.Join(dir, ".meta/bucket/*/*.json"))
+	if err != nil || len(metas) != 1 {
+		t.Fatalf("metadata files: %v, %v", metas, err)
+	}
+	// Of an overwrite that was killed between metadata and content.
+	text, err := os.ReadFile(metas[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(filepath.Base(metas[0]), ".")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(metas[0]), name+".1.json"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := newServer(t, s3d.Options{Dir: dir})
+	if _, err := os.Stat(spooled); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the half body is still there: %v", err)
+	}
+	if got := list(t, server, "list-type=2"); !slices.Equal(got, []string{"key"}) {
+		t.Errorf("the keys are %v, want only key", got)
+	}
+	if content, h := get(t, server, "key"); content != "content" || h.Get("X-Amz-Meta-Plan") != "p1" {
+		t.Errorf("the object holds %q with %v", content, h)
+	}
+	if metas, _ = filepath.Glob(filepath.Join(dir, ".meta/bucket/*/*.json")); len(metas) != 1 {
+		t.Errorf("the metadata files are %v, want one", metas)
+	}
+}
+
+func TestFilesByHand(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newServer(t, s3d.Options{Dir: dir})
+	put(t, first, "edited", "content", "X-Amz-Meta-Plan: p1")
+	put(t, first, "deleted", "content")
+	for name, content := range map[string]string{"bucket/added/file": "by hand", "bucket/edited": "changed by hand", "bucket/.junk": "x"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "bucket/deleted")); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := get(t, first, "deleted"); code != "NoSuchKey" {
+		t.Errorf("the file deleted by hand gives %q, want NoSuchKey", code)
+	}
+	put(t, first, "added/file", "by the API")
+	if content, err := os.ReadFile(filepath.Join(dir, "bucket/added/file")); err != nil || string(content) != "by hand" {
+		t.Errorf("a file that was no object was overwritten: %q, %v", content, err)
+	}
+	second := newServer(t, s3d.Options{Dir: dir})
+	if got := list(t, second, "list-type=2"); !slices.Equal(got, []string{"added/file", "edited"}) {
+		t.Errorf("the keys are %v, want added/file and edited", got)
+	}
+	if content, h := get(t, second, "edited"); content != "changed by hand" || h.Get("X-Amz-Meta-Plan") != "" {
+		t.Errorf("the edited file is %q with %v, want no metadata", content, h)
+	}
+}
+
+// failing is a disk that is full after some bytes.
+type failing struct {
+	io.Writer
+
+	left int
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	if len(b) > f.left {
+		n, _ := f.Writer.Write(b[:f.left])
+		f.left = 0
+		return n, syscall.ENOSPC
+	}
+	f.left -= len(b)
+	return f.Writer.Write(b)
+}
+
+// TestFullDisk fails the write of a body at some byte, and of metadata.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := newServer(t, s3d.Options{Dir: dir, WriteLog: 10})
+	put(t, server, "key", "old content", "X-Amz-Meta-Old: yes")
+	body := strings.Repeat("new content ", 20_000)
+	for _, capacity := range []int{0, 100_000, len(body) + 10} { // the last has room for the body, but not for its metadata
+		left := capacity
+		server.WrapWrites(func(w io.Writer) io.Writer {
+			f := &failing{w, left}
+			left -= len(body)
+			return f
+		})
+		response := do(t, server, http.MethodPut, path("key"), strings.NewReader(body))
+		if code := response.code(); response.status != http.StatusInternalServerError || code != "InternalError" {
+			t.Errorf("room for %d bytes: status %d, code %q; want 500 InternalError", capacity, response.status, code)
+		}
+		if content, h := get(t, server, "key"); content != "old content" || h.Get("X-Amz-Meta-Old") != "yes" {
+			t.Errorf("room for %d bytes: the object is now %.20q", capacity, content)
+		}
+		if spooled, _ := os.ReadDir(filepath.Join(dir, ".tmp")); len(spooled) > 0 {
+			t.Errorf("room for %d bytes: left behind are %v", capacity, spooled)
+		}
+	}
+	server.WrapWrites(func(w io.Writer) io.Writer { return w })
+	if status := put(t, server, "key", body); status != 200 {
+		t.Errorf("with room again: status %d", status)
+	}
+	if content, _ := get(t, newServer(t, s3d.Options{Dir: dir}), "key"); content != body {
+		t.Errorf("after a restart the object has %d bytes, want %d", len(content), len(body))
+	}
+	statuses := []int{}
+	for _, w := range server.Writes() {
+		statuses = append(statuses, w.Status)
+	}
+	if want := []int{200, 500, 500, 500, 200}; !slices.Equal(statuses, want) {
+		t.Errorf("the log has statuses %v, want %v", statuses, want)
+	}
+}
+
+// TestUnusableDirectory has a directory that cannot be one.
+func TestUnusableDirectory(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s3d.New(s3d.Options{Dir: file}); err == nil {
+		t.Error("New accepted a file as its directory")
+	}
+}
+
+// TestModificationTimes has overwrites within one tick of the file system's
+// clock: each content keeps its own metadata.
+func TestModificationTimes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := newServer(t, s3d.Options{Dir: dir})
+	for i := range 50 {
+		put(t, server, "key", "content", "X-Amz-Meta-Number: "+string(rune('A'+i%26)))
+	}
+	_, h := get(t, newServer(t, s3d.Options{Dir: dir}), "key")
+	if got, want := h.Get("X-Amz-Meta-Number"), string(rune('A'+49%26)); got != want {
+		t.Errorf("the metadata is of write %s, want %s", got, want)
+	}
+	if at, err := http.ParseTime(h.Get("Last-Modified")); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("last modified at %v, %v; want now", at, err)
+	}
+}
