@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,7 +166,7 @@ func assertOnce(t *testing.T, got []string, n int) {
 		seen[data]++
 	}
 	for i := range n {
-		if c := seen[fmt.Sprint(i+1)]; c != 1 {
+		if c := seen[strconv.Itoa(i+1)]; c != 1 {
 			t.Errorf("record %d was read %d times", i+1, c)
 		}
 	}

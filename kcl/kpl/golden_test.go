@@ -55,7 +55,7 @@ func TestGoldenRecordsAreSplit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(want, got, cmp.Comparer(bytes.Equal)); diff != "" {
 					t.Errorf("user records (-want +got):\n%s", diff)
 				}
 			})

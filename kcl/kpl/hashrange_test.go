@@ -32,6 +32,7 @@ func TestContains(t *testing.T) {
 		{"an explicit hash key is a number, not text", "5", "10", kpl.UserRecord{PartitionKey: "a", ExplicitHashKey: "0000000000000000000000000000000000000000007", HasExplicitHashKey: true}, true},
 		{"a range beyond 64 bits", "18446744073709551616", "36893488147419103232", kpl.UserRecord{ExplicitHashKey: "18446744073709551615", HasExplicitHashKey: true}, false},
 		{"2^128 is outside even of everything", "0", maxHashKey, kpl.UserRecord{ExplicitHashKey: "340282366920938463463374607431768211456", HasExplicitHashKey: true}, false},
+		{"so is ten times the largest", "0", maxHashKey, kpl.UserRecord{ExplicitHashKey: maxHashKey + "0", HasExplicitHashKey: true}, false},
 		{"2^192 as well", "0", maxHashKey, kpl.UserRecord{ExplicitHashKey: "6277101735386680763835789423207666416102355444464034512896", HasExplicitHashKey: true}, false},
 		{"what is no number is never lost", "5", "7", kpl.UserRecord{ExplicitHashKey: "-1", HasExplicitHashKey: true}, true},
 		{"nor what is empty", "5", "7", kpl.UserRecord{HasExplicitHashKey: true}, true},
