@@ -2,6 +2,7 @@ package dynamodbtest
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -163,7 +164,7 @@ func showSet(value types.AttributeValue) string {
 	case *types.AttributeValueMemberBS:
 		kind = "BS:"
 		for _, b := range v.Value {
-			parts = append(parts, fmt.Sprintf("%x", b))
+			parts = append(parts, hex.EncodeToString(b))
 		}
 	}
 	slices.Sort(parts)

@@ -100,7 +100,7 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 	t.Cleanup(func() {
 		// The test's context is over by now. The test may have deleted the table itself.
 		ctx := context.WithoutCancel(t.Context())
-		_, _ = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: f.table}) //nolint:errcheck // see above
+		_, _ = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: f.table})
 	})
 	f.awaitActive()
 	return f
@@ -112,6 +112,9 @@ func (f *fixture) awaitActive() *types.TableDescription {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		out, err := f.client.DescribeTable(f.Context(), &dynamodb.DescribeTableInput{TableName: f.table})
+		if code(err) == "InternalFailure" && time.Now().Before(deadline) {
+			continue // of DynamoDB Local, at the moment when an index is done
+		}
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -161,8 +164,7 @@ func code(err error) string {
 	if err == nil {
 		return ""
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return err.Error()

@@ -57,7 +57,7 @@ type (
 		TableSizeBytes            int
 		ItemCount                 int
 		TableArn                  string
-		TableId                   string             //nolint:revive // DynamoDB's spelling
+		TableId                   string
 		BillingModeSummary        *billingSummary    `json:"BillingModeSummary,omitempty"`
 		GlobalSecondaryIndexes    []indexDescription `json:"GlobalSecondaryIndexes,omitempty"`
 		DeletionProtectionEnabled bool

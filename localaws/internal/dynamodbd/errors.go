@@ -65,8 +65,7 @@ const (
 
 // asAPIError gives the error to answer for err.
 func asAPIError(err error) *apiError {
-	var e *apiError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
 	return &apiError{space: spaceDynamoDB, code: codeInternal, message: err.Error()}

@@ -49,7 +49,7 @@ func sizeOf(v *Value) *Value {
 	if v == nil {
 		return nil
 	}
-	n := 0
+	var n int
 	switch v.Kind {
 	case KindString:
 		n = utf8.RuneCountInString(v.Text)
@@ -64,7 +64,7 @@ func sizeOf(v *Value) *Value {
 	default:
 		return nil
 	}
-	d, _ := parseDecimal(strconv.Itoa(n)) //nolint:errcheck // an int is a number
+	d, _ := parseDecimal(strconv.Itoa(n))
 	return &Value{Kind: KindNumber, Text: d.String()}
 }
 

@@ -1,6 +1,7 @@
 package dynamodbd
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -38,7 +39,6 @@ type search struct {
 	limit    int
 	backward bool
 	from, to string
-	start    string // ExclusiveStartKey's place; empty: none
 }
 
 type searchOutput struct {
@@ -177,9 +177,7 @@ func (n *node) attributes() []string {
 // rowKey is what identifies a row to start behind: the table's key, and in an index also the index's.
 func (src *source) rowKey(it Item) Item {
 	key := src.table.key.of(it)
-	for name, v := range src.key.of(it) {
-		key[name] = v
-	}
+	maps.Copy(key, src.key.of(it))
 	return key
 }
 

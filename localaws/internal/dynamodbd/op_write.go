@@ -217,7 +217,7 @@ func (in *updateItemInput) mutation() (*mutation, error) {
 	if in.Key == nil {
 		return nil, errNull("key")
 	}
-	if err := in.answerInput.check(false); err != nil {
+	if err := in.check(false); err != nil {
 		return nil, err
 	}
 	err := refuseMixed(map[string]bool{

@@ -61,7 +61,7 @@ func (p *parser) checkBounds(n *node) error {
 	if low.kind != nodeValue || high.kind != nodeValue {
 		return nil
 	}
-	problem := ""
+	var problem string
 	switch order, ok := low.value.compare(high.value); {
 	case !ok:
 		problem = "same data type for lower and upper bounds"

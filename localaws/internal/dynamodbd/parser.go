@@ -123,6 +123,7 @@ func (p *parser) binding(kind tokenKind) int {
 		if p.update {
 			return 5
 		}
+	default:
 	}
 	return 0
 }

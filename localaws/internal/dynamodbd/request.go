@@ -3,6 +3,7 @@ package dynamodbd
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -75,12 +76,7 @@ func checkTableName(parameter, name string) error {
 
 // checkEnum refuses a value that is not empty and not one of those allowed.
 func checkEnum(parameter, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
-	}
-	if value == "" {
+	if value == "" || slices.Contains(allowed, value) {
 		return nil
 	}
 	return enumError(value, parameter, strings.Join(allowed, ", "))

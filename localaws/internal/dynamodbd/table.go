@@ -2,6 +2,7 @@ package dynamodbd
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -113,15 +114,8 @@ func (ix *index) projected(primary keySchema, it Item) Item {
 
 // holds says that the index has the attribute.
 func (ix *index) holds(primary keySchema, name string) bool {
-	if ix.projection.ProjectionType == projectAll || primary.has(name) || ix.key.has(name) {
-		return true
-	}
-	for _, n := range ix.projection.NonKeyAttributes {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	return ix.projection.ProjectionType == projectAll || primary.has(name) || ix.key.has(name) ||
+		slices.Contains(ix.projection.NonKeyAttributes, name)
 }
 
 // backfill puts the rows of the table into a new index.

@@ -39,7 +39,7 @@ type Value struct {
 
 // number gives the number that Text or a member of Set spells. It was checked when the value was made.
 func number(text string) decimal {
-	d, _ := parseDecimal(text) //nolint:errcheck // only normal forms are stored
+	d, _ := parseDecimal(text)
 	return d
 }
 

@@ -177,7 +177,10 @@ func appendText(b []byte, kind Kind, text string) []byte {
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(s) //nolint:errcheck // a string can always be encoded
+			quoted, err := json.Marshal(s)
+			if err != nil { // unreachable: every string can be encoded
+				quoted = []byte(`""`)
+			}
 			return append(b, quoted...)
 		}
 	}
