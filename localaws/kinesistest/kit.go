@@ -23,7 +23,7 @@ const patience = 200
 // kit is one test's client and stream.
 type kit struct {
 	t        *testing.T
-	ctx      context.Context //nolint:containedctx // the test's own, as t.Context gives it
+	ctx      context.Context // the test's own
 	client   *kinesis.Client
 	features Features
 	stream   string

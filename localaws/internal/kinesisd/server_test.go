@@ -50,16 +50,28 @@ func TestRequestsThatAreNoneOfKinesis(t *testing.T) {
 	}
 }
 
+// refusal is a request that is refused, and how.
+type refusal struct {
+	name, operation string
+	body            any
+	kind, message   string
+}
+
+func checkRefusals(t *testing.T, server *kinesisd.Server, rows []refusal) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			want(t, "message", refused(t, server, row.operation, row.body, row.kind), row.message)
+		})
+	}
+}
+
 func TestMessagesAreThoseOfTheService(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, kinesisd.Options{}, 3)
-	do(t, server, "SplitShard", fields{"StreamName": orders, "ShardToSplit": shard1, "NewStartingHashKey": "170000000000000000000000000000000000000"})
 	number := put(t, server, "0", "a")
-	for _, row := range []struct {
-		name, operation string
-		body            any
-		kind, message   string
-	}{
+	checkRefusals(t, server, []refusal{
 		{
 			"a stream that is not there", "ListShards",
 			fields{"StreamName": "no"},
@@ -103,6 +115,14 @@ func TestMessagesAreThoseOfTheService(t *testing.T) {
 			badArgs, "StartingSequenceNumber " + kinesisd.MakeSequence(1, 1, 1, 0) + " used in GetShardIterator on shard shardId-000000000000 in stream " +
 				"orders under account 000000000000 is invalid because it did not come from this stream.",
 		},
+	})
+}
+
+func TestMessagesOfReshardsAndTokensAreThoseOfTheService(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, kinesisd.Options{}, 3)
+	do(t, server, "SplitShard", fields{"StreamName": orders, "ShardToSplit": shard1, "NewStartingHashKey": "170000000000000000000000000000000000000"})
+	checkRefusals(t, server, []refusal{
 		{
 			"a hash key at the border of a split", "SplitShard",
 			fields{"StreamName": orders, "ShardToSplit": shard0, "NewStartingHashKey": "1"},
@@ -135,12 +155,7 @@ func TestMessagesAreThoseOfTheService(t *testing.T) {
 			"StreamName a does not match the StreamARN arn:aws:kinesis:us-east-1:123456789012:stream/b.",
 		},
 		{"a number for a name", "DeleteStream", `{"StreamName":5}`, "SerializationException", "NUMBER can not be converted to string"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			want(t, "message", refused(t, server, row.operation, row.body, row.kind), row.message)
-		})
-	}
+	})
 }
 
 func TestForeignRegionAndAccountInAnARNAreAccepted(t *testing.T) {
@@ -286,6 +301,43 @@ func TestIteratorOfADeletedStreamIsOfNoUseToTheNext(t *testing.T) {
 	refused(t, server, "GetRecords", fields{"ShardIterator": it}, "ResourceNotFoundException")
 	do(t, server, "CreateStream", fields{"StreamName": orders, "ShardCount": 1})
 	refused(t, server, "GetRecords", fields{"ShardIterator": it}, badArgs)
+}
+
+func TestNextTokenOfADeletedStreamIsOfNoUseToTheNext(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, kinesisd.Options{}, 2)
+	token := do(t, server, "ListShards", fields{"StreamName": orders, "MaxResults": 1})["NextToken"]
+	do(t, server, "DeleteStream", fields{"StreamName": orders})
+	do(t, server, "CreateStream", fields{"StreamName": orders, "ShardCount": 2})
+	refused(t, server, "ListShards", fields{"NextToken": token}, badArgs)
+}
+
+func TestSequenceNumberThatIsYetToComeIsRefused(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, kinesisd.Options{}, 1)
+	created, index, seconds, shard, err := kinesisd.TakeSequence(put(t, server, "0", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, server, "GetShardIterator", fields{
+		"StreamName": orders, "ShardId": shard0, "ShardIteratorType": atSeq,
+		"StartingSequenceNumber": kinesisd.MakeSequence(created, index+1, seconds, shard),
+	}, badArgs)
+}
+
+func TestRecordSizeIsDataAndKey(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, kinesisd.Options{}, 1)
+	do(t, server, "CreateStream", fields{"StreamName": "large", "ShardCount": 1, "MaxRecordSizeInKiB": 2048})
+	for _, row := range []struct {
+		stream string
+		size   int
+	}{{orders, 1 << 20}, {"large", 2 << 20}} {
+		record := fields{"StreamName": row.stream, "PartitionKey": "key", "Data": make([]byte, row.size-len("key"))}
+		do(t, server, "PutRecord", record)
+		record["Data"] = make([]byte, row.size-len("key")+1)
+		refused(t, server, "PutRecord", record, "ValidationException")
+	}
 }
 
 func TestRequestsInAnyFormOfJSON(t *testing.T) {

@@ -56,6 +56,16 @@ func TestDateIsThatOfTheBubble(t *testing.T) {
 	})
 }
 
+func TestArrivalsNeverGoBack(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, kinesisd.Options{}, 1)
+	put(t, server, "0", "in this century")
+	synctest.Test(t, func(t *testing.T) { put(t, server, "0", "when a bubble begins, in 2000") })
+	_, answer := read(t, server, iterator(t, server, shard0, trim))
+	records := answer["Records"].([]any)
+	want(t, "time of arrival", records[1].(fields)["ApproximateArrivalTimestamp"], records[0].(fields)["ApproximateArrivalTimestamp"])
+}
+
 func TestNextTokenExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -176,17 +186,28 @@ func TestListShardsFiltersByTime(t *testing.T) {
 	})
 }
 
-func TestLimitsOfAShard(t *testing.T) {
+// limitRow is a test of one limit, in virtual time.
+type limitRow struct {
+	name string
+	run  func(*testing.T, *kinesisd.Server)
+}
+
+func checkLimits(t *testing.T, rows []limitRow) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				row.run(t, newServer(t, kinesisd.Options{Limits: true}, 1))
+			})
+		})
+	}
+}
+
+func TestLimitsOfWritingAndScaling(t *testing.T) {
 	t.Parallel()
 	record := fields{"StreamName": orders, "PartitionKey": "k", "Data": []byte{}}
-	reading := func(t *testing.T, server *kinesisd.Server) fields {
-		t.Helper()
-		return fields{"ShardIterator": iterator(t, server, shard0, trim)}
-	}
-	for _, row := range []struct {
-		name string
-		run  func(*testing.T, *kinesisd.Server)
-	}{
+	checkLimits(t, []limitRow{
 		{"A thousand records a second in", func(t *testing.T, server *kinesisd.Server) {
 			t.Helper()
 			for range 1000 {
@@ -212,6 +233,26 @@ func TestLimitsOfAShard(t *testing.T) {
 			answer = do(t, server, "PutRecords", fields{"StreamName": orders, "Records": []any{half, half}})
 			want(t, "failed after a second", answer["FailedRecordCount"].(float64), 0)
 		}},
+		{"UpdateShardCount by two at most", func(t *testing.T, server *kinesisd.Server) {
+			t.Helper()
+			scale := fields{"StreamName": orders, "TargetShardCount": 3, "ScalingType": "UNIFORM_SCALING"}
+			message := refused(t, server, "UpdateShardCount", scale, "LimitExceededException")
+			if !strings.Contains(message, "from 1 to 3") {
+				t.Errorf("message: %s", message)
+			}
+			scale["TargetShardCount"] = 2
+			do(t, server, "UpdateShardCount", scale)
+		}},
+	})
+}
+
+func TestLimitsOfReading(t *testing.T) {
+	t.Parallel()
+	reading := func(t *testing.T, server *kinesisd.Server) fields {
+		t.Helper()
+		return fields{"ShardIterator": iterator(t, server, shard0, trim)}
+	}
+	checkLimits(t, []limitRow{
 		{"Five reads a second", func(t *testing.T, server *kinesisd.Server) {
 			t.Helper()
 			for range 5 {
@@ -245,22 +286,5 @@ func TestLimitsOfAShard(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			do(t, server, "GetRecords", reading(t, server))
 		}},
-		{"UpdateShardCount by two at most", func(t *testing.T, server *kinesisd.Server) {
-			t.Helper()
-			scale := fields{"StreamName": orders, "TargetShardCount": 3, "ScalingType": "UNIFORM_SCALING"}
-			message := refused(t, server, "UpdateShardCount", scale, "LimitExceededException")
-			if !strings.Contains(message, "from 1 to 3") {
-				t.Errorf("message: %s", message)
-			}
-			scale["TargetShardCount"] = 2
-			do(t, server, "UpdateShardCount", scale)
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				row.run(t, newServer(t, kinesisd.Options{Limits: true}, 1))
-			})
-		})
-	}
+	})
 }
