@@ -12,18 +12,21 @@ import (
 // Source: Kinesis API IncreaseStreamRetentionPeriod.
 const minRetention = 24 * time.Hour
 
-// checkGap reports a loss if the first record read at a checkpoint is not the
-// checkpoint's: that one has expired, and so may have others after it.
-func (s *session) checkGap(from checkpoint.Position, p Page) {
-	first := p.Records[0]
-	if first.SequenceNumber == from.SequenceNumber {
+// checkGap reports a loss if the first record read from a checkpoint on is not
+// the checkpoint's: that one has expired, and so may have others after it.
+func (s *session) checkGap(p Page) {
+	var resume checkpoint.Position
+	if len(p.Records) > 0 {
+		resume = p.Records[0].Position()
+	}
+	if resume.SequenceNumber == s.accepted.SequenceNumber {
 		return
 	}
-	if mayHaveLost(from, p.At) {
-		s.lost(from, first.Position())
-	} else {
-		s.log.Info("record at the checkpoint has expired; nothing after it is missing", zap.Stringer("checkpoint", from))
+	if mayHaveLost(s.accepted, p.At) {
+		s.lost(s.accepted, resume)
+		return
 	}
+	s.log.Info("record at the checkpoint has expired; nothing after it is missing", zap.Stringer("checkpoint", s.accepted))
 }
 
 // mayHaveLost reports whether records that came after at may have expired

@@ -152,7 +152,6 @@ func (s *session) process() error {
 		if !errors.Is(err, ErrTrimmed) {
 			return err
 		}
-		s.lost(from, checkpoint.Position{})
 		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
 	}
 }
@@ -163,7 +162,7 @@ func (s *session) readFrom(from checkpoint.Position) error {
 	defer f.stop()
 	tick := newTicker(s.w.cfg.TickInterval)
 	defer tick.Stop()
-	expectFirst := from.IsRecord()
+	first := s.accepted.IsRecord() // the next record tells whether some are missing before it
 	for {
 		var err error
 		select {
@@ -174,9 +173,9 @@ func (s *session) readFrom(from checkpoint.Position) error {
 		case <-s.acct.Pressure():
 			err = s.deliver(nil, true)
 		case got := <-f.pages:
-			if expectFirst && len(got.page.Records) > 0 {
-				expectFirst = false
-				s.checkGap(from, got.page)
+			if first && (len(got.page.Records) > 0 || got.page.End) {
+				first = false
+				s.checkGap(got.page)
 			}
 			err = s.page(got)
 		}

@@ -51,7 +51,8 @@ type ShardReader interface {
 	// iterators by itself.
 	//
 	// Errors: context.Cause(ctx) when ctx is done. ErrTrimmed if the record
-	// at which reading began is no longer there: open another reader.
+	// at which reading began, or goes on, is no longer there: open another
+	// reader, at TRIM_HORIZON.
 	// ErrShardNotFound, ErrStreamNotFound, ErrAccessDenied as their names say.
 	// After any other error call Next again, after a while: nothing was
 	// skipped.
@@ -70,7 +71,7 @@ type Page struct {
 	At           time.Time     // the service's clock when it answered; zero if unknown
 
 	// End says that the shard has no more records after these. Children are
-	// the shards that follow it; empty if the stream is gone.
+	// the shards that follow it.
 	End      bool
 	Children []Shard
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/awsclient"
 )
 
 // loadAWS returns clients for what the SDK's environment says: region,
 // credentials and endpoints. kinesisRegion, if not "", is the stream's own.
 func loadAWS(ctx context.Context, kinesisRegion string) (archiver.Clients, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awsclient.HTTP()))
 	if err != nil {
 		return archiver.Clients{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}

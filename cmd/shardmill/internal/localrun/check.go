@@ -122,6 +122,9 @@ func (j *job) explain(ctx context.Context, got *verify.Multiset) error {
 	if missing > maxNamed {
 		_, _ = fmt.Fprintf(j.o.Notes, "missing: %d more\n", missing-maxNamed)
 	}
+	if d.Full() {
+		return fmt.Errorf("%w; there are too many to compare them all", counts)
+	}
 	return fmt.Errorf("%w; %d are missing and %d are there too often", counts, missing, d.Extra())
 }
 

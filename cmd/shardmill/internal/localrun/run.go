@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/awsclient"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/verify"
@@ -124,9 +125,14 @@ func clientsOf(endpoint string) archiver.Clients {
 		Region:       "us-east-1",
 		Credentials:  credentials.NewStaticCredentialsProvider(localaws.DefaultAccessKeyID, localaws.DefaultSecretAccessKey, ""),
 		BaseEndpoint: aws.String(endpoint),
+		HTTPClient:   awsclient.HTTP(),
 	}
 	return archiver.Clients{
-		Kinesis:  kinesis.NewFromConfig(cfg),
+		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
+			// A put whose answer was lost must not be repeated: the record
+			// would be in the stream twice, and then rightly in two objects.
+			o.Retryer = aws.NopRetryer{}
+		}),
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}
