@@ -9,8 +9,8 @@ import (
 )
 
 // seeded makes a server with one table, "leases", and a row in it.
-func seeded(t testing.TB) *dynamodbd.Server {
-	t.Helper()
+func seeded(tb testing.TB) *dynamodbd.Server {
+	tb.Helper()
 	server := dynamodbd.New(dynamodbd.Options{})
 	for _, r := range [][2]string{
 		{"CreateTable", `{"TableName":"leases","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],
@@ -18,8 +18,8 @@ func seeded(t testing.TB) *dynamodbd.Server {
 			"GlobalSecondaryIndexes":[{"IndexName":"byOwner","KeySchema":[{"AttributeName":"o","KeyType":"HASH"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]}`},
 		{"PutItem", `{"TableName":"leases","Item":{"k":{"S":"a"},"o":{"S":"w"},"n":{"N":"5"},"l":{"L":[{"N":"1"},{"S":"x"}]},"m":{"M":{"q":{"SS":["a"]}}}}}`},
 	} {
-		if status, answer := call(t, server, r[0], r[1]); status != http.StatusOK {
-			t.Fatal(r[0], answer)
+		if status, answer := call(tb, server, r[0], r[1]); status != http.StatusOK {
+			tb.Fatal(r[0], answer)
 		}
 	}
 	return server

@@ -77,16 +77,16 @@ func recorded(t *testing.T, file string) []exchange {
 }
 
 // call makes a request without SDK and network.
-func call(t testing.TB, server http.Handler, op, body string) (int, map[string]any) {
-	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://dynamodb.local/", strings.NewReader(body))
+func call(tb testing.TB, server http.Handler, op, body string) (int, map[string]any) {
+	tb.Helper()
+	r := httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "http://dynamodb.local/", strings.NewReader(body))
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+op)
 	w := httptest.NewRecorder()
 	server.ServeHTTP(w, r)
 	var answer map[string]any
 	d := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
 	if err := d.Decode(&answer); err != nil {
-		t.Fatalf("%s %s: answer %s: %v", op, body, w.Body, err)
+		tb.Fatalf("%s %s: answer %s: %v", op, body, w.Body, err)
 	}
 	return w.Code, answer
 }
