@@ -106,10 +106,11 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 		if err := p.append(&in.Records[i], now); err != nil {
 			return err
 		}
-		if p.buf.body == nil || p.buf.body.bytes < p.size {
+		reason := closeReason(p.fill(now, false), p.size, p.interval)
+		if reason == "" {
 			continue
 		}
-		if err := p.flush(ctx, in.Checkpointer, reasonSize); err != nil {
+		if err := p.flush(ctx, in.Checkpointer, reason); err != nil {
 			return err
 		}
 		now = time.Now()
@@ -148,9 +149,6 @@ func (p *processor) fill(now time.Time, pressure bool) fill {
 	if b == nil {
 		return fill{}
 	}
-	if err := b.spool.Err(); err != nil {
-		p.log.Warn("spool file cannot be used: delivering early", zap.Error(err))
-	}
 	return fill{
 		records: b.records, bytes: b.bytes, age: now.Sub(p.buf.opened),
 		pressure: pressure, noSpool: b.spool.Err() != nil,
@@ -167,6 +165,9 @@ func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason strin
 	}
 	if p.buf.body == nil {
 		return nil
+	}
+	if err := p.buf.body.spool.Err(); err != nil {
+		p.log.Warn("spool file cannot be used: delivering early", zap.Error(err))
 	}
 	if err := p.close(cp, reason); err != nil {
 		p.broken = stop(err)

@@ -547,8 +547,8 @@ func TestNoPlaceForAFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		records := arrived([]string{strings.Repeat("x", 100_000), strings.Repeat("y", 100_000), strings.Repeat("z", 100_000)})
 		s := begin(t, with(config(), func(c *processors.Config) { c.SpoolMemory, c.SpoolDir = 64<<10, dir }), records)
-		s.put(2)
-		if _, o := s.one(); len(o.body) != 200_000 || s.delivered[0].Reason != "spool" {
+		s.put(1)
+		if _, o := s.one(); len(o.body) != 100_000 || s.delivered[0].Reason != "spool" {
 			t.Errorf("object of %d bytes, %+v", len(o.body), s.delivered)
 		}
 	})

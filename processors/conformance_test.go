@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -176,6 +177,27 @@ func TestB2ExactlyTheSizeIsEnough(t *testing.T) {
 		}
 		s.put(1)
 		s.one()
+	})
+}
+
+// TestB2WithinABatch: one batch may complete several objects.
+func TestB2WithinABatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		data := make([]string, 11)
+		for i := range data {
+			data[i] = strings.Repeat("x", 1<<20)
+		}
+		s := begin(t, with(config(), gz), arrived(data))
+		s.put(11)
+		s.stop()
+		var sizes []int64
+		for _, e := range s.delivered {
+			sizes = append(sizes, e.Bytes>>20)
+		}
+		if !slices.Equal(sizes, []int64{5, 5, 1}) {
+			t.Errorf("objects of %v MiB", sizes)
+		}
 	})
 }
 

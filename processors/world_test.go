@@ -86,7 +86,7 @@ const (
 	lands4
 	overtakenBefore // another holder takes the lease and does everything first; this one only learns of it from a write that fails
 	overtakenAfter
-	trims1 // no error; the oldest record of the next to be read expires
+	trims1 // no error; the oldest record above the checkpoint expires
 	trims3
 	faults // their number
 )
@@ -162,7 +162,11 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 		return errCrash
 	case trims1, trims3:
 		// What was not read yet never expires here: that loss is the worker's.
-		w.horizon = max(w.horizon, min(w.horizon+map[fault]int{trims1: 1, trims3: 3}[f], h.position()))
+		done := 0
+		if at := w.row.checkpoint; at.IsRecord() {
+			done = w.index(at.ExtendedSequenceNumber) + 1
+		}
+		w.horizon = max(w.horizon, min(done+map[fault]int{trims1: 1, trims3: 3}[f], h.position()))
 	case overtakenBefore:
 		w.overtake(ctx)
 	case overtakenAfter:

@@ -91,7 +91,7 @@ func TestLongOnesLeaveMemory(t *testing.T) {
 
 func TestWithoutAFileNothingIsLost(t *testing.T) {
 	t.Parallel()
-	s := spool.NewPool(filepath.Join(t.TempDir(), "missing"), spool.ChunkBytes).Open()
+	s := spool.NewPool(filepath.Join(t.TempDir(), "missing"), 3*spool.ChunkBytes).Open()
 	want := bytes.Repeat([]byte("0123456789"), spool.ChunkBytes/2)
 	for b := range slices.Chunk(want, 999) {
 		if _, err := s.Write(b); err != nil {

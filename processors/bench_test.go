@@ -1,0 +1,155 @@
+package processors_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// nowhere is a store that drops what is put, after reading it.
+type nowhere struct{}
+
+func (nowhere) Put(_ context.Context, o processors.Object) error {
+	_, err := io.Copy(io.Discard, o.Body)
+	return err
+}
+
+func (nowhere) Head(context.Context, string, string) (map[string]string, bool, error) {
+	return nil, false, nil
+}
+func (nowhere) Check(context.Context, string) error { return nil }
+
+// noRow is a lease row to which writing costs nothing.
+type noRow struct{}
+
+func (noRow) Checkpoint(context.Context, checkpoint.Position) error { return nil }
+func (noRow) Prepare(context.Context, checkpoint.Prepared) error    { return nil }
+
+// clicks makes n records of about 660 bytes of JSON.
+func clicks(n int) (records []kcl.Record, size int64) {
+	r := rand.New(rand.NewPCG(1, 2))
+	records = make([]kcl.Record, n)
+	for i := range records {
+		data := fmt.Appendf(nil, `{"ts":"2016-02-25T13:%02d:%02d.%03dZ","session":"%016x%016x","user":%d,"path":"/products/%d/reviews?page=%d",`,
+			i/60%60, i%60, r.IntN(1000), r.Uint64(), r.Uint64(), r.IntN(100_000), r.IntN(5000), r.IntN(20))
+		data = fmt.Appendf(data, `"agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/%d.0.0.0 Safari/537.36","ip":"10.%d.%d.%d",`,
+			r.IntN(20)+90, r.IntN(256), r.IntN(256), r.IntN(256))
+		data = fmt.Appendf(data, `"referrer":"https://www.example.com/search?q=%x","country":"%s","experiment":{"id":%d,"bucket":%d},"latency_ms":%d,`,
+			r.Uint32(), []string{"US", "DE", "JP", "BR", "IN"}[r.IntN(5)], r.IntN(50), r.IntN(4), r.IntN(3000))
+		data = fmt.Appendf(data, `"cart":[{"sku":"sku-%06d","qty":%d,"price":%d.%02d},{"sku":"sku-%06d","qty":%d,"price":%d.%02d}],"trace":"%016x"}`+"\n",
+			r.IntN(1_000_000), r.IntN(5), r.IntN(500), r.IntN(100), r.IntN(1_000_000), r.IntN(5), r.IntN(500), r.IntN(100), r.Uint64())
+		records[i] = record(3*i, string(data))
+		size += int64(len(data))
+	}
+	return records, size
+}
+
+// BenchmarkArchive is the archiver from records in memory to an object that is
+// dropped, and what the compressor alone takes for the same bytes.
+func BenchmarkArchive(b *testing.B) {
+	const batch = 500
+	records, size := clicks(16_000)
+	alone := benchmarkGzip(records)
+	for _, delivery := range []processors.Delivery{processors.ExactlyOnce, processors.AtLeastOnce} {
+		b.Run(string(delivery), func(b *testing.B) {
+			factory, err := processors.New(processors.Config{
+				DeliveryStreamName: "orders", Bucket: "b", Compression: processors.GZIP, Delivery: delivery,
+			}, nowhere{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				p := factory(theShard())
+				cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+				err := p.Initialize(b.Context(), kcl.InitializationInput{
+					Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil },
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for i := 0; i < len(records); i += batch {
+					in := kcl.ProcessRecordsInput{Records: records[i:min(i+batch, len(records))], Checkpointer: cp}
+					cp.Delivered(in.Records[len(in.Records)-1].Position())
+					if err := p.ProcessRecords(b.Context(), in); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := p.ShutdownRequested(b.Context(), kcl.ShutdownRequestedInput{Checkpointer: cp}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perRun := b.Elapsed() / time.Duration(b.N)
+			b.ReportMetric(float64(perRun)/float64(alone), "x-of-gzip-alone")
+			b.ReportMetric(float64(perRun.Nanoseconds())/float64(len(records)), "ns/record")
+		})
+	}
+}
+
+// benchmarkGzip returns how long the compressor alone takes for the records,
+// in objects of the same size: the best of a few.
+func benchmarkGzip(records []kcl.Record) time.Duration {
+	z, err := gzip.NewWriterLevel(io.Discard, 5)
+	if err != nil {
+		return 0
+	}
+	best := time.Duration(0)
+	for range 5 {
+		begin, n := time.Now(), 0
+		z.Reset(io.Discard)
+		for i := range records {
+			m, _ := z.Write(records[i].Data)
+			if n += m; n >= 5<<20 {
+				_ = z.Close()
+				z.Reset(io.Discard)
+				n = 0
+			}
+		}
+		_ = z.Close()
+		if took := time.Since(begin); best == 0 || took < best {
+			best = took
+		}
+	}
+	return best
+}
+
+// TestNoAllocationPerRecord: only opening and closing an object allocates.
+func TestNoAllocationPerRecord(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts the whole process
+	records, _ := clicks(2000)
+	for _, compression := range []processors.Compression{processors.GZIP, processors.Uncompressed} {
+		factory, err := processors.New(with(config(), func(c *processors.Config) { c.Compression = compression }), nowhere{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := factory(theShard())
+		cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }}); err != nil {
+			t.Fatal(err)
+		}
+		next := 0
+		deliver := func(n int) {
+			in := kcl.ProcessRecordsInput{Records: records[next : next+n], Checkpointer: cp}
+			next += n
+			cp.Delivered(in.Records[n-1].Position())
+			if err := p.ProcessRecords(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		deliver(500) // opens the object
+		// One allocation now and then is a chunk of 64 KiB for the spool.
+		if n := testing.AllocsPerRun(9, func() { deliver(100) }); n > 3 {
+			t.Errorf("%s: %v allocations for 100 records", compression, n)
+		}
+		p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+	}
+}
