@@ -27,6 +27,7 @@ type session struct {
 
 	initialized bool // the processor may be asked to stop
 
+	calls    int // of ProcessRecords
 	behind   time.Duration
 	lastMark time.Time // when the idle mark was last written
 }
@@ -165,6 +166,7 @@ func (s *session) readFrom(from checkpoint.Position) error {
 	first := s.accepted.IsRecord() // the next record tells whether some are missing before it
 	for {
 		var err error
+		calls := s.calls
 		select {
 		case <-s.stop.Done():
 			return context.Cause(s.stop)
@@ -182,7 +184,9 @@ func (s *session) readFrom(from checkpoint.Position) error {
 		if err != nil {
 			return err
 		}
-		resetTicker(tick, s.w.cfg.TickInterval)
+		if s.calls != calls {
+			resetTicker(tick, s.w.cfg.TickInterval)
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ type stream struct {
 	shards []*memShard
 	seq    int64
 	fail   func(shardID string) error // asked before each read
+
+	refuseTrimmed bool // answer a start that has expired with ErrTrimmed
 }
 
 type memShard struct {
@@ -143,7 +145,11 @@ func (r *memReader) Next(ctx context.Context) (kcl.Page, error) {
 	if i < 0 {
 		return kcl.Page{}, kcl.ErrShardNotFound
 	}
-	return r.read(r.s.shards[i]), nil
+	sh := r.s.shards[i]
+	if r.s.refuseTrimmed && r.next < 0 && r.from.IsRecord() && r.begin(sh) < sh.trimmed {
+		return kcl.Page{}, kcl.ErrTrimmed
+	}
+	return r.read(sh), nil
 }
 
 func (r *memReader) read(sh *memShard) kcl.Page {

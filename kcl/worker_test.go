@@ -47,10 +47,11 @@ func (j *journal) words() []string {
 
 // recorder is a processor that notes every call and fails as it is told.
 type recorder struct {
-	j    *journal
-	fail func(call string, attempt int) error // "init", "stop", "end", or a record's data
-	keep bool                                 // does not checkpoint
-	in   kcl.InitializationInput
+	j         *journal
+	fail      func(call string, attempt int) error // "init", "stop", "end", or a record's data
+	keep      bool                                 // does not checkpoint
+	keepAfter string                               // nor from this record on
+	in        kcl.InitializationInput
 }
 
 func (r *recorder) err(call string, attempt int) error {
@@ -76,6 +77,9 @@ func (r *recorder) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInpu
 		if err := r.err(string(rec.Data), in.Attempt); err != nil {
 			return err
 		}
+	}
+	for _, rec := range in.Records {
+		r.keep = r.keep || r.keepAfter != "" && string(rec.Data) == r.keepAfter
 	}
 	if !r.keep {
 		if err := in.Checkpointer.Checkpoint(ctx); err != nil {
