@@ -290,7 +290,7 @@ func TestEnsureTellsTheProtocolOfRealTables(t *testing.T) {
 				name := "orders"
 				for _, suffix := range []string{"-CoordinatorState", "-WorkerMetricStats"} {
 					if strings.HasSuffix(table, suffix) {
-						name += suffix
+						name = "orders" + suffix
 					}
 				}
 				f.rows[name] = rows

@@ -88,7 +88,7 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 						}
 						err := call(t.Context())
 						for _, class := range []error{lease.ErrThrottled, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound} {
-							if got := errors.Is(err, class); err == nil || got != (class == want) {
+							if got := errors.Is(err, class); err == nil || got != errors.Is(class, want) {
 								t.Errorf("%s: is %v: %v, error %v", name, class, got, err)
 							}
 						}
@@ -166,13 +166,17 @@ func TestACallEndsWithItsContextAndTellsTheCause(t *testing.T) {
 
 func TestAnAnswerThatArrivedCountsMoreThanTheContext(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	table := newTable(t, stub(func(string, request) (int, any) {
-		cancel()
-		return http.StatusBadRequest, refusal("ConditionalCheckFailedException")
-	}))
-	if _, err := table.Renew(ctx, held); !errors.Is(err, lease.ErrLost) {
-		t.Errorf("got error %v, want ErrLost", err)
+	for code, want := range map[string]error{
+		"ConditionalCheckFailedException": lease.ErrLost, "ThrottlingException": lease.ErrThrottled, "AccessDeniedException": lease.ErrInvalidState,
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		table := newTable(t, stub(func(string, request) (int, any) {
+			cancel()
+			return http.StatusBadRequest, refusal(code)
+		}))
+		if _, err := table.Renew(ctx, held); !errors.Is(err, want) {
+			t.Errorf("got error %v, want %v", err, want)
+		}
 	}
 }
 

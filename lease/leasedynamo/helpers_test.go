@@ -117,6 +117,11 @@ func unknownAttributesSurvive(t *testing.T, client *dynamodb.Client) {
 			}
 		}
 	}
+	for _, attr := range []string{"leaseOwner", "leaseOwnerInstance", "leaseOwnerFailoverMillis"} {
+		if _, ok := getRow(t, client, name, "k")[attr]; ok {
+			t.Errorf("attribute %s is there after the release", attr)
+		}
+	}
 	if l.Counter != 9 {
 		t.Errorf("got counter %d, want 9", l.Counter)
 	}

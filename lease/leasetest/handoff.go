@@ -7,7 +7,8 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// handOffRows are about a lease that alice holds and is to go to bob.
+// handOffRows are about a lease that alice holds and is to go to bob, and about
+// rows that workers of another kind wrote.
 func handOffRows() []row {
 	rows := []row{
 		{"a row comes back as it was put", func(s *suite) {
@@ -67,9 +68,44 @@ func handOffRows() []row {
 			_, err := w.do(s.ctx(), s, held)
 			s.lost(err, now)
 		}})
+		rows = append(rows, row{w.name + ": a write of a Java worker, which names no instance, is not taken for it", func(s *suite) {
+			held := s.worked("k")
+			held.Instance, held.FailoverTime = "", 0
+			s.put(held)
+			now := held
+			now.Owner = "java"
+			now.Counter++
+			s.put(now)
+			_, err := w.do(s.ctx(), s, held)
+			s.lost(err, now)
+		}}, row{w.name + ": a value that nobody held is not held, whatever the row is now", func(s *suite) {
+			free := s.wrote(s.Release(s.ctx(), s.worked("k")))
+			now := free
+			now.Counter++
+			s.put(now)
+			_, err := w.do(s.ctx(), s, free)
+			s.lost(err, now)
+		}}, row{w.name + ": the end of a hand-off to a third worker is not taken for it", func(s *suite) {
+			held := s.offered("k")
+			now := held
+			now.Owner, now.CheckpointOwner = "carol", ""
+			now.Counter++
+			s.put(now)
+			_, err := w.do(s.ctx(), s, held)
+			s.lost(err, now)
+		}})
 		if w.name == "release" {
-			continue
+			continue // what a release in a hand-off leaves is what the end of the hand-off leaves
 		}
+		rows = append(rows, row{w.name + ": the end of the hand-off is not taken for it", func(s *suite) {
+			held := s.offered("k")
+			now := held
+			now.CheckpointOwner = ""
+			now.Counter++
+			s.put(now)
+			_, err := w.do(s.ctx(), s, held)
+			s.lost(err, now)
+		}})
 		rows = append(rows, row{w.name + ": who still processes the shard may make it, and again", func(s *suite) {
 			held := s.offered("k")
 			want := held

@@ -47,8 +47,8 @@ func Run(t *testing.T, open func(testing.TB) lease.Table) {
 	}
 }
 
-// RunPut tests what needs rows that no Table writes: those of a hand-off of
-// KCL 3.x. open is as Run's; the function that it also returns makes a lease
+// RunPut tests what needs rows that no Table writes: those of Java workers, and
+// of a hand-off of KCL 3.x. open is as Run's; the function that it also returns makes a lease
 // the row of its key, as it is.
 func RunPut(t *testing.T, open func(testing.TB) (lease.Table, func(lease.Lease))) {
 	t.Helper()

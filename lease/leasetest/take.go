@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -45,10 +46,25 @@ func readingRows() []row {
 			s.row("k")
 		}},
 		{"what a table returns is not shared with it", func(s *suite) {
-			held := s.worked("k")
+			want := s.worked("k")
+			want.Parents, want.Children = slices.Clone(want.Parents), slices.Clone(want.Children)
+			want.Pending = &checkpoint.Prepared{At: want.Pending.At, State: slices.Clone(want.Pending.State)}
 			got := s.row("k")
 			got.Parents[0], got.Children[0], got.Pending.State[0], got.Pending.At.SubSequenceNumber = "x", "x", 'x', 99
-			s.equal("the row", s.row("k"), held)
+			s.equal("the row", s.row("k"), want)
+		}},
+		{"what a table is given is not shared with it", func(s *suite) {
+			l := full("k")
+			l.Parents = slices.Clone(l.Parents)
+			s.ok(s.Create(s.ctx(), l))
+			l.Parents[0] = "x"
+			s.equal("the row", s.row("k"), full("k"))
+			children := []string{"c"}
+			s.ok(s.Annotate(s.ctx(), "k", children, lease.HashRange{}))
+			children[0] = "x"
+			if got := s.row("k").Children; got[0] != "c" {
+				s.t.Fatalf("got children %v, want c", got)
+			}
 		}},
 		{"with a context that is done nothing is read or written, and the error is its cause", func(s *suite) {
 			held := s.worked("k")
@@ -107,6 +123,13 @@ func takeEffects() []row {
 			if got.FailoverTime != 1500*time.Millisecond {
 				s.t.Fatalf("got %v, want 1.5s", got.FailoverTime)
 			}
+		}},
+		{"a claim that says no failover time leaves none", func(s *suite) {
+			want := s.worked("k")
+			got := s.took(want, lease.Claim{Owner: "alice", Instance: "a2"})
+			want.Instance, want.FailoverTime = "a2", 0
+			want.Counter++
+			s.wroteRow(got, want)
 		}},
 		{"repeating a take succeeds with the row that it left", func(s *suite) {
 			seen := s.worked("k")
