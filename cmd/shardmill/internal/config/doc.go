@@ -1,0 +1,43 @@
+// Package config reads the archiver's configuration file. It is the input of
+// Firehose's CreateDeliveryStream, as YAML or JSON, and one key of our own:
+//
+//	DeliveryStreamName: orders
+//	KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
+//	ExtendedS3DestinationConfiguration:
+//	  BucketARN: arn:aws:s3:::archive
+//	  Prefix: logs/
+//	  BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 300}
+//	  CompressionFormat: GZIP
+//	shardmill:
+//	  applicationName: orders-archiver
+//
+// # The shardmill key
+//
+// All of its members are optional, as is the key itself:
+//
+//	member                    default             meaning
+//	applicationName           DeliveryStreamName  the lease table, which all workers of the application share
+//	initialPosition           TRIM_HORIZON        where a shard without a lease is begun: TRIM_HORIZON, LATEST (Firehose's) or an RFC 3339 time
+//	delivery                  exactly-once        or at-least-once
+//	deliveryStreamVersion     1                   the number in object names that Firehose counts a stream's changes with; 1-999999999
+//	failoverTimeSeconds       10                  how long the lease of a dead worker lives; 1-86400, the same for all workers
+//	scanIntervalSeconds       half of the former  how often leases to take are looked for; 1-86400
+//	shardSyncIntervalSeconds  60                  how often the stream's shards are compared with the leases; 1-86400
+//	maxLeases                 no limit            the most leases that this worker holds; 1-1000000
+//	maxMemoryMBs              256                 memory for records, in MiB; 1-1048576
+//	spoolDirectory            the system's        where open objects are kept that outgrow memory
+//
+// # What is refused
+//
+// A member of Firehose's shape that would act, but is not built yet, is refused
+// by name: a configuration never means less here than it says. Members that
+// would do nothing are accepted: RoleARN (credentials come from the
+// environment), Tags, NoEncryption, S3BackupMode Disabled, and whatever has
+// Enabled: false. So that a slip of the pen is found, unknown keys, keys given
+// twice, and values of another type than Firehose's are refused too, and of YAML
+// only what JSON can say is accepted: no anchors, aliases, tags or second
+// document.
+//
+// All faults are reported at once, in the order of the file, each with line,
+// field, value and remedy. Where Firehose's own text is known, it follows.
+package config

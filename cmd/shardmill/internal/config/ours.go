@@ -1,0 +1,73 @@
+package config
+
+import "time"
+
+const day = 86400 // seconds
+
+// ours reads the shardmill key.
+func (l *loader) ours(p place) { p.read(l.oursShape()) }
+
+// oursShape is the shape of the shardmill key; the package comment documents
+// its members.
+func (l *loader) oursShape() shape {
+	c := &l.config
+	seconds := func(d *time.Duration) func(place) {
+		return func(p place) {
+			n, _ := p.integer(1, day)
+			*d = time.Duration(n) * time.Second
+		}
+	}
+	count := func(n *int, highest int) func(place) {
+		return func(p place) { *n, _ = p.integer(1, highest) }
+	}
+	return shape{of: "the shardmill key", members: map[string]func(place){
+		"applicationName":          l.applicationName,
+		"initialPosition":          l.initialPosition,
+		"delivery":                 func(p place) { c.Delivery = p.oneOf("exactly-once", "at-least-once") },
+		"deliveryStreamVersion":    count(&c.DeliveryStreamVersion, 999_999_999),
+		"failoverTimeSeconds":      seconds(&c.FailoverTime),
+		"scanIntervalSeconds":      seconds(&c.ScanInterval),
+		"shardSyncIntervalSeconds": seconds(&c.ShardSyncInterval),
+		"maxLeases":                count(&c.MaxLeases, 1_000_000),
+		"maxMemoryMBs": func(p place) {
+			n, _ := p.integer(1, 1<<20)
+			c.MaxMemoryBytes = int64(n) << 20
+		},
+		"spoolDirectory": l.spoolDirectory,
+	}}
+}
+
+func (l *loader) applicationName(p place) {
+	l.applicationGiven = true
+	s, ok := p.string()
+	if ok && !tableName.MatchString(s) {
+		p.bad("it must be 3-255 characters of a-z A-Z 0-9 _ . -, as it names the lease table")
+		return
+	}
+	l.config.ApplicationName = s
+}
+
+func (l *loader) initialPosition(p place) {
+	s, ok := p.string()
+	if !ok {
+		return
+	}
+	if s == "TRIM_HORIZON" || s == "LATEST" {
+		l.config.InitialPosition = s
+		return
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		p.bad("it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z")
+		return
+	}
+	l.config.InitialPosition, l.config.InitialTimestamp = "AT_TIMESTAMP", t.UTC()
+}
+
+func (l *loader) spoolDirectory(p place) {
+	s, ok := p.string()
+	if ok && s == "" {
+		p.bad("name a directory, or remove it for the system's directory for temporary files")
+	}
+	l.config.SpoolDirectory = s
+}

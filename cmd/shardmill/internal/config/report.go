@@ -1,0 +1,79 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// report collects what is to be said about a file.
+type report struct {
+	file     string
+	faults   notes
+	warnings notes
+}
+
+// note is a fault or a warning: one line of text.
+type note struct {
+	line int
+	text string
+}
+
+type notes []note
+
+// lines returns the notes in the order of the file's lines, and those of one
+// line in the order in which they were made.
+func (n notes) lines(file string) []string {
+	slices.SortStableFunc(n, func(a, b note) int { return cmp.Compare(a.line, b.line) })
+	var lines []string
+	for _, each := range n {
+		lines = append(lines, fmt.Sprintf("%s:%d: %s", file, each.line, each.text))
+	}
+	return lines
+}
+
+func (r *report) fault(line int, format string, args ...any) {
+	r.faults = append(r.faults, note{line, fmt.Sprintf(format, args...)})
+}
+
+func (r *report) warn(line int, format string, args ...any) {
+	r.warnings = append(r.warnings, note{line, fmt.Sprintf(format, args...)})
+}
+
+func (r *report) err() error {
+	var errs []error
+	for _, line := range r.faults.lines(r.file) {
+		errs = append(errs, errors.New(line))
+	}
+	return errors.Join(errs...)
+}
+
+// longest is how many characters of a value are shown.
+const longest = 80
+
+// quote shows a string on one line, shortened if it is long.
+func quote(s string) string {
+	if n := utf8.RuneCountInString(s); n > longest {
+		return fmt.Sprintf("%q… (%d characters)", string([]rune(s)[:longest]), n)
+	}
+	return strconv.Quote(s)
+}
+
+// join returns the path of a member of the object at path.
+func join(path, key string) string {
+	odd := func(c rune) bool {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		return !letter && c != '_' && c != '-'
+	}
+	if key == "" || len(key) > longest || strings.ContainsFunc(key, odd) {
+		key = quote(key)
+	}
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

@@ -1,0 +1,241 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// maxBytes bounds the file: the time to parse nested text grows with its
+// square.
+const maxBytes = 64 << 10
+
+type kind int
+
+const (
+	unusable kind = iota // reported already
+	null
+	boolean
+	number
+	text
+	list
+	object
+)
+
+// value is what a file says at one place: JSON's data model and lines.
+type value struct {
+	kind    kind
+	text    string // of a text what it means, of other scalars what is written
+	line    int
+	items   []value
+	members []member // each key once
+}
+
+type member struct {
+	key   string
+	line  int // of the key
+	value value
+}
+
+// parse reads a file's one document. It is false if there is none.
+func parse(r *report, data []byte) (value, bool) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if len(data) > maxBytes {
+		r.fault(1, "the file has %d bytes; it must have at most %d", len(data), maxBytes)
+		return value{}, false
+	}
+	if line, ok := invalidUTF8(data); ok {
+		r.fault(line, "the line is not UTF-8; save the file as UTF-8")
+		return value{}, false
+	}
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		syntax(r, err)
+		return value{}, false
+	}
+	body, ok := document(r, file)
+	if !ok {
+		return value{}, false
+	}
+	return converter{r}.value("", body, 1), true
+}
+
+func invalidUTF8(data []byte) (line int, found bool) {
+	for i, text := range bytes.Split(data, []byte("\n")) {
+		if !utf8.Valid(text) {
+			return i + 1, true
+		}
+	}
+	return 0, false
+}
+
+func syntax(r *report, err error) {
+	var known yaml.Error
+	if !errors.As(err, &known) {
+		r.fault(1, "syntax error: %s", oneLine(err.Error()))
+		return
+	}
+	message, line, column := oneLine(known.GetMessage()), 1, 1
+	if t := known.GetToken(); t != nil && t.Position != nil {
+		line, column = t.Position.Line, t.Position.Column
+	}
+	if strings.Contains(message, `'\t'`) {
+		message += "; indent with spaces"
+	}
+	r.fault(line, "syntax error at column %d: %s", column, message)
+}
+
+// oneLine replaces what would make a second line, or none.
+func oneLine(s string) string {
+	return strings.NewReplacer("\n", " ", "\r", " ", "\t", `\t`).Replace(s)
+}
+
+func document(r *report, file *ast.File) (ast.Node, bool) {
+	var bodies []ast.Node
+	for _, doc := range file.Docs {
+		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
+			continue
+		}
+		bodies = append(bodies, doc.Body)
+	}
+	switch len(bodies) {
+	case 0:
+		r.fault(1, "the file is empty; it must hold the input of Firehose's CreateDeliveryStream")
+		return nil, false
+	case 1:
+		return bodies[0], true
+	default:
+		r.fault(lineOf(bodies[1], 1), "a second document begins; put one configuration into a file")
+		return nil, false
+	}
+}
+
+// converter turns the parser's nodes into values, and refuses what JSON cannot
+// say.
+type converter struct{ *report }
+
+func (c converter) value(path string, n ast.Node, line int) value {
+	line = lineOf(n, line)
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return value{kind: null, text: "null", line: line}
+	case *ast.BoolNode:
+		return value{kind: boolean, text: strings.ToLower(n.Token.Value), line: line}
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return value{kind: number, text: n.GetToken().Value, line: line}
+	case *ast.StringNode:
+		return value{kind: kindOf(n), text: n.Value, line: line}
+	case *ast.LiteralNode:
+		return value{kind: text, text: n.Value.Value, line: line}
+	case *ast.SequenceNode:
+		return c.list(path, n, line)
+	case *ast.MappingNode:
+		return c.object(path, n.Values, line)
+	case *ast.MappingValueNode:
+		return c.object(path, []*ast.MappingValueNode{n}, line)
+	default:
+		return c.refused(path, n, line)
+	}
+}
+
+// refused reports a node that JSON does not have. Behind an anchor or a tag the
+// value itself is looked at as well.
+func (c converter) refused(path string, n ast.Node, line int) value {
+	where := path
+	if where == "" {
+		where = "the file"
+	}
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		c.fault(line, "%s has an anchor (&); remove it, and write the value wherever it is needed", where)
+		return c.value(path, n.Value, line)
+	case *ast.AliasNode:
+		c.fault(line, "%s is an alias (*); write the value itself", where)
+	case *ast.TagNode:
+		c.fault(line, "%s has the tag %s; remove the tag", where, quote(n.GetToken().Value))
+		return c.value(path, n.Value, line)
+	default:
+		c.fault(line, "%s cannot be read; write it as JSON would have it", where)
+	}
+	return value{line: line}
+}
+
+// numeral is what JSON or YAML reads as a number, unless it is quoted.
+var numeral = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+
+// kindOf finds the numbers that the parser takes for strings: those with an
+// exponent and no dot, and those that exceed 64 bits.
+func kindOf(n *ast.StringNode) kind {
+	plain := n.Token.Type == token.StringType
+	if plain && numeral.MatchString(n.Value) {
+		return number
+	}
+	return text
+}
+
+func (c converter) list(path string, n *ast.SequenceNode, line int) value {
+	v := value{kind: list, line: line}
+	for i, each := range n.Values {
+		v.items = append(v.items, c.value(item(path, i), each, line))
+	}
+	return v
+}
+
+func item(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+func (c converter) object(path string, nodes []*ast.MappingValueNode, line int) value {
+	v := value{kind: object, line: line}
+	first := map[string]int{}
+	for _, n := range nodes {
+		at := lineOf(n.Key, line)
+		key, ok := c.key(path, n.Key, at)
+		if !ok {
+			continue
+		}
+		inner := c.value(join(path, key), n.Value, at)
+		if earlier, twice := first[key]; twice {
+			c.fault(at, "%s is given twice, first in line %d; remove one", join(path, key), earlier)
+			continue
+		}
+		first[key] = at
+		v.members = append(v.members, member{key, at, inner})
+	}
+	return v
+}
+
+func (c converter) key(path string, n ast.MapKeyNode, line int) (string, bool) {
+	where := "the file"
+	if path != "" {
+		where = path
+	}
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	case *ast.MergeKeyNode:
+		c.fault(line, "%s has a merge key (<<); write the members themselves", where)
+	default:
+		c.fault(line, "%s has a key that is no plain name; write it as JSON would have it", where)
+	}
+	return "", false
+}
+
+// lineOf returns the line of a node, or the one given if it has none.
+func lineOf(n ast.Node, line int) int {
+	if n == nil {
+		return line
+	}
+	if t := n.GetToken(); t != nil && t.Position != nil && t.Position.Line > 0 {
+		return t.Position.Line
+	}
+	return line
+}
