@@ -78,12 +78,37 @@ func testQueries(s *suite) {
 	if err != nil || sorts(out.Items) != "S:ab S:ab\u0000 S:abc S:abd" {
 		t.Errorf("begins_with gave %v, %v", out, err)
 	}
+	testBinaryQuery(s)
 	filtered, err := client.Query(t.Context(), &dynamodb.QueryInput{
 		TableName: f.table, KeyConditionExpression: aws.String("h = :h"), FilterExpression: aws.String("x > :x"),
 		ProjectionExpression: aws.String("r"), ExpressionAttributeValues: parse(t, `{":h":{"S":"a"},":x":{"N":"9"}}`),
 	})
 	if err != nil || sorts(filtered.Items) != "19/2 10 100" || filtered.Count != 3 || filtered.ScannedCount != 7 || len(filtered.Items[0]) != 1 {
 		t.Errorf("a filter gave %+v, %v", filtered, err)
+	}
+}
+
+// testBinaryQuery goes to the ends of what bytes can begin with.
+func testBinaryQuery(s *suite) {
+	t := s.T
+	t.Helper()
+	f := create(t, s.client, &dynamodb.CreateTableInput{
+		AttributeDefinitions: append(define("h", types.ScalarAttributeTypeS), define("r", types.ScalarAttributeTypeB)...),
+		KeySchema:            key("h", "r"),
+	})
+	for _, r := range []string{"AA==", "AAA=", "AP8=", "AQ==", "/w==", "//8=", "//8A"} { // 00, 0000, 00ff, 01, ff, ffff, ffff00
+		f.put(`{"h":{"S":"a"},"r":{"B":"` + r + `"}}`)
+	}
+	for prefix, want := range map[string]string{
+		"AA==": "B:00 B:0000 B:00ff", "AP8=": "B:00ff", "/w==": "B:ff B:ffff B:ffff00", "//8=": "B:ffff B:ffff00",
+	} {
+		out, err := s.client.Query(t.Context(), &dynamodb.QueryInput{
+			TableName: f.table, KeyConditionExpression: aws.String("h = :h AND begins_with(r, :r)"),
+			ExpressionAttributeValues: parse(t, `{":h":{"S":"a"},":r":{"B":"`+prefix+`"}}`),
+		})
+		if err != nil || sorts(out.Items) != want {
+			t.Errorf("begins_with %s gave %v, %v, want %s", prefix, out, err, want)
+		}
 	}
 }
 

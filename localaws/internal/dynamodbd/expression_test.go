@@ -30,8 +30,9 @@ func TestReservedWords(t *testing.T) {
 
 // predicate is a condition as text, and what it should be for a row, worked out without parsing.
 type predicate struct {
-	text  string
-	holds func(map[string]int) bool
+	text   string
+	holds  func(map[string]int) bool
+	parens bool // around all of it; another pair would be refused
 }
 
 func attribute(t *rapid.T) string {
@@ -42,7 +43,7 @@ func comparison(t *rapid.T) predicate {
 	name := attribute(t)
 	operator := rapid.SampledFrom([]string{"=", "<>", "<", "<=", ">", ">="}).Draw(t, "operator")
 	n := rapid.IntRange(0, 3).Draw(t, "n")
-	return predicate{fmt.Sprintf("%s %s :v%d", name, operator, n), func(row map[string]int) bool {
+	return predicate{text: fmt.Sprintf("%s %s :v%d", name, operator, n), holds: func(row map[string]int) bool {
 		v, ok := row[name]
 		switch operator {
 		case "=":
@@ -66,16 +67,16 @@ func test(t *rapid.T) predicate {
 	low, high := rapid.IntRange(0, 1).Draw(t, "low"), rapid.IntRange(1, 3).Draw(t, "high")
 	switch rapid.IntRange(0, 3).Draw(t, "test") {
 	case 0:
-		return predicate{"attribute_exists(" + name + ")", func(row map[string]int) bool { _, ok := row[name]; return ok }}
+		return predicate{text: "attribute_exists(" + name + ")", holds: func(row map[string]int) bool { _, ok := row[name]; return ok }}
 	case 1:
-		return predicate{"attribute_not_exists ( " + name + " )", func(row map[string]int) bool { _, ok := row[name]; return !ok }}
+		return predicate{text: "attribute_not_exists ( " + name + " )", holds: func(row map[string]int) bool { _, ok := row[name]; return !ok }}
 	case 2:
-		return predicate{fmt.Sprintf("%s BETWEEN :v%d AND :v%d", name, low, high), func(row map[string]int) bool {
+		return predicate{text: fmt.Sprintf("%s BETWEEN :v%d AND :v%d", name, low, high), holds: func(row map[string]int) bool {
 			v, ok := row[name]
 			return ok && low <= v && v <= high
 		}}
 	default:
-		return predicate{fmt.Sprintf("%s in (:v%d,:v%d)", name, low, high), func(row map[string]int) bool {
+		return predicate{text: fmt.Sprintf("%s in (:v%d,:v%d)", name, low, high), holds: func(row map[string]int) bool {
 			v, ok := row[name]
 			return ok && (v == low || v == high)
 		}}
@@ -91,18 +92,18 @@ func level(t *rapid.T, n, depth int) predicate {
 	case 0, 1:
 		left, right := level(t, kind, depth-1), level(t, kind+1, depth-1)
 		if kind == 0 {
-			return predicate{left.text + " OR " + right.text, func(r map[string]int) bool { return left.holds(r) || right.holds(r) }}
+			return predicate{text: left.text + " OR " + right.text, holds: func(r map[string]int) bool { return left.holds(r) || right.holds(r) }}
 		}
-		return predicate{left.text + " and " + right.text, func(r map[string]int) bool { return left.holds(r) && right.holds(r) }}
+		return predicate{text: left.text + " and " + right.text, holds: func(r map[string]int) bool { return left.holds(r) && right.holds(r) }}
 	case 2:
 		inner := level(t, 2, depth-1)
-		return predicate{"NOT " + inner.text, func(r map[string]int) bool { return !inner.holds(r) }}
+		return predicate{text: "NOT " + inner.text, holds: func(r map[string]int) bool { return !inner.holds(r) }}
 	case 3:
 		inner := level(t, 0, depth-1)
-		if strings.HasPrefix(inner.text, "(") && strings.HasSuffix(inner.text, ")") {
-			return inner // parentheses in parentheses are refused
+		if inner.parens {
+			return inner
 		}
-		return predicate{"(" + inner.text + ")", inner.holds}
+		return predicate{text: "(" + inner.text + ")", holds: inner.holds, parens: true}
 	case 4:
 		return comparison(t)
 	default:

@@ -7,10 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,7 +236,15 @@ func TestOneOfManyTakesALease(t *testing.T) {
 func TestWritesAreToldInOrderBeforeTheyAreAnswered(t *testing.T) {
 	t.Parallel()
 	var told []dynamodbd.Write
-	server := dynamodbd.New(dynamodbd.Options{OnWrite: func(w dynamodbd.Write) { told = append(told, w) }})
+	var telling atomic.Bool
+	server := dynamodbd.New(dynamodbd.Options{OnWrite: func(w dynamodbd.Write) {
+		if !telling.CompareAndSwap(false, true) {
+			t.Error("two writes are told at once")
+		}
+		runtime.Gosched()
+		told = append(told, w)
+		telling.Store(false)
+	}})
 	client := sdk(server)
 	leases(t, client)
 	put(t, client, "a", "w1", 1)
@@ -259,7 +269,7 @@ func TestWritesAreToldInOrderBeforeTheyAreAnswered(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
-	const writers = 8
+	const writers = 200
 	var workers sync.WaitGroup
 	for i := range writers {
 		workers.Go(func() { put(t, client, "b", "w", i) })
