@@ -26,7 +26,12 @@ var errPlanStale = errors.New("the plan of the shard sync is too old")
 func (w *Worker) prepare(ctx context.Context) error {
 	pause := newRetryPause()
 	for {
-		err := w.cfg.Leases.Ensure(ctx)
+		// The stream is looked at first: for one that does not exist no table
+		// should be made.
+		_, err := w.cfg.Source.ListShards(ctx)
+		if err == nil {
+			err = w.cfg.Leases.Ensure(ctx)
+		}
 		if err == nil {
 			err = w.syncShards(ctx)
 		}

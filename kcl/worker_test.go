@@ -388,3 +388,100 @@ func checkOrder(t *testing.T, s *stream, words []string) {
 		}
 	}
 }
+
+// A parent ended, and the lease of one of its children is missing, which a
+// crash at the worst moment or an operator can cause: it is made again.
+func TestMissingChildIsRepaired(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := newStream(1), new(lease.Mem), new(journal)
+		s.split(0)
+		s.put(1, "left")
+		s.put(2, "right")
+		table.Put(lease.Lease{
+			Key: s.shards[0].ID, Range: s.shards[0].Range, Counter: 7, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd),
+			Children: []string{s.shards[1].ID, s.shards[2].ID},
+		})
+		table.Put(lease.Lease{
+			Key: s.shards[1].ID, Range: s.shards[1].Range, Parents: []string{s.shards[0].ID},
+			Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon),
+		})
+		if err := run(t, time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		got := j.words()
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"left", "right"}) {
+			t.Errorf("processed %q", got)
+		}
+	})
+}
+
+// A table that another application uses, and a stream that does not exist, end
+// Run at once, with a sentence that says what to do.
+func TestRunRefusesWhatItCannotUse(t *testing.T) {
+	t.Parallel()
+	s := newStream(1)
+	tests := []struct {
+		name string
+		row  lease.Lease
+		want string
+		err  error
+	}{
+		{
+			"a checkpoint of another stream",
+			lease.Lease{Key: s.shards[0].ID, Checkpoint: checkpoint.At("7", 0, time.Time{})},
+			"lease table unusable: table app belongs to another application or stream: lease shardId-000000000000 has the checkpoint 7, " +
+				"which is not within its shard (1001 to open); give each application a name of its own",
+			lease.ErrInvalidState,
+		},
+		{
+			"a shard of another stream",
+			lease.Lease{Key: "shardId-000000000009", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
+			"lease table unusable: table app belongs to another application or stream: lease shardId-000000000009 is of a shard that the stream does not have; " +
+				"give each application a name of its own",
+			lease.ErrInvalidState,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				table := new(lease.Mem)
+				table.Put(tt.row)
+				start := time.Now()
+				err := run(t, time.Hour, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: new(journal)} })
+				if !errors.Is(err, tt.err) || err.Error() != tt.want || time.Since(start) > time.Second {
+					t.Errorf("after %v\n got %v\nwant %s", time.Since(start), err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestConfigErrorsAreAllReported(t *testing.T) {
+	t.Parallel()
+	_, err := kcl.New(kcl.Config{FailoverTime: 1, ScanInterval: -1, ShardSyncInterval: -1, TickInterval: -1, MaxLeases: -1, MaxSteal: -1, MaxAttempts: -1, MaxBytes: -1, ShutdownTimeout: -1}, nil)
+	got := strings.Split(fmt.Sprint(err), "\n")
+	if len(got) != 15 {
+		t.Errorf("%d faults, want 15:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+func TestRunMayBeCalledOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, err := kcl.New(config(newStream(1), new(lease.Mem), "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: new(journal)} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := w.Run(ctx); err == nil {
+			t.Error("a second Run succeeded")
+		}
+	})
+}

@@ -16,7 +16,8 @@ import (
 //	Renew       is held                  counter+1
 //	Checkpoint  is held                  checkpoint and its timestamp (absent if unknown), switches 0, counter+1; removes the pending checkpoint
 //	Prepare     is held                  the pending checkpoint, counter+1; checkpoint and switches stay
-//	Release     is held                  removes owner, instance and failover time; counter+1; all else stays, the pending checkpoint too
+//	Release     is held                  removes owner, instance and failover time; counter+1; all else stays, the pending checkpoint too.
+//	                                     In a hand-off it removes checkpointOwner instead of the owner, who is the next one
 //
 // A write that succeeds returns the new row. If the condition fails the row
 // stays as it is and the error is ErrLost, unless the row shows that this very
@@ -25,7 +26,8 @@ import (
 // every write may be repeated with the same arguments.
 //
 // Errors: ErrLost, final. ErrThrottled, nothing was written by this call.
-// ErrInvalidState, nothing was written and trying again is no use now. After
+// ErrInvalidState, nothing was written and trying again is no use now; that is
+// also the answer to arguments that no row may have. After
 // any other error the outcome is unknown: repeat the same write before any
 // other one of that row.
 //
@@ -53,13 +55,14 @@ type Store interface {
 //
 //	method       writes if                                and does
 //	Create       there is no row                          puts the row: counter 0, switches 0, no owner
-//	CreateChild  parent is held, and child has no row     puts the child's row, in one transaction with the check of the parent's
+//	CreateChild  parent is held or, if it has no owner,   puts the child's row, in one transaction with the check of the parent's
+//	             unchanged; and child has no row
 //	Annotate     there is a row                           sets the children, or the hash range, or both, as given
 //	Delete       the row is finished, has seen's counter  removes it
 //
 // Errors: as Store's. Create returns ErrExists if there is a row. CreateChild
-// returns nil if the child has a row, whoever made it, and ErrLost if parent is
-// not held. Annotate returns ErrNotFound and Delete ErrLost if the row is not
+// returns ErrLost if parent is not as asked for, else nil if the child has a
+// row, whoever made it. Annotate returns ErrNotFound and Delete ErrLost if the row is not
 // as told; Delete succeeds if the row is gone.
 type Registry interface {
 	Create(ctx context.Context, l Lease) error
@@ -76,7 +79,7 @@ type Table interface {
 	// Ensure makes the table usable: it creates the table if there is none and
 	// waits until it is ready, checks its shape, and finds out which protocol
 	// the fleet speaks. It may be called again at any time to find that out
-	// anew; it then costs one small read or two.
+	// anew; it then costs a few small reads.
 	//
 	// Errors: ErrInvalidState if the table has another shape, or belongs to a
 	// fleet whose protocol is not spoken here; the text says what was found.

@@ -1,8 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
 	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // configFlags are the flags of archive that go with --config.
@@ -18,4 +30,73 @@ func (c *configFlags) register(f flags) {
 	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", time.Minute, "with --config: how long what is buffered may take to be delivered at the end")
 }
 
-func archiveConfig(context.Context, configFlags, []string, string, stdio) error { return nil }
+// archiveConfig runs one worker as a configuration file says.
+func archiveConfig(ctx context.Context, c configFlags, args []string, level string, s stdio) error {
+	if len(args) > 0 {
+		return usagef("archive --config: there are no arguments, but %q was given", args[0])
+	}
+	if c.shutdownTimeout <= 0 {
+		return usagef("archive: --shutdown-timeout is %v; it must be positive", c.shutdownTimeout)
+	}
+	data, err := os.ReadFile(c.file)
+	if err != nil {
+		return usagef("archive: --config: %w", err)
+	}
+	cfg, err := config.Load(c.file, data)
+	if err != nil {
+		return usageError{err}
+	}
+	logger, err := newLogger(s.err, cmp.Or(level, "info"), true)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		logger.Warn("configuration", zap.String("warning", w))
+	}
+	clients, err := loadAWS(ctx, cfg.Region)
+	if err != nil {
+		return err
+	}
+	w, err := archiver.New(clients, optionsOf(cfg, c, logger))
+	if err != nil {
+		return usageError{err}
+	}
+	logger.Info("archiving", zap.String("stream", cfg.StreamName), zap.String("bucket", cfg.Bucket), zap.String("delivery", cfg.Delivery))
+	return explainRun(w.Run(ctx), cfg)
+}
+
+func optionsOf(cfg config.Config, c configFlags, logger *zap.Logger) archiver.Options {
+	host, _ := os.Hostname() // "" will do: the random part makes it unique
+	position := kcl.TrimHorizon()
+	switch cfg.InitialPosition {
+	case "LATEST":
+		position = kcl.Latest()
+	case "AT_TIMESTAMP":
+		position = kcl.AtTimestamp(cfg.InitialTimestamp)
+	}
+	return archiver.Options{
+		Table: cfg.ApplicationName, WorkerID: cmp.Or(c.workerID, host+"-"+rand.Text()[:12]),
+		StreamName: cfg.StreamName, StreamARN: cfg.StreamARN, Position: position,
+		FailoverTime: cfg.FailoverTime, ScanInterval: cfg.ScanInterval, ShardSyncInterval: cfg.ShardSyncInterval,
+		ShutdownTimeout: c.shutdownTimeout, MaxLeases: cfg.MaxLeases, MaxBytes: cfg.MaxMemoryBytes,
+		Delivery: processors.Config{
+			DeliveryStreamName: cfg.DeliveryStreamName, Version: cfg.DeliveryStreamVersion,
+			Bucket: cfg.Bucket, Prefix: cfg.Prefix, Compression: processors.Compression(cfg.CompressionFormat),
+			// Zero buffering delivers within seconds: an interval of 1 s does.
+			Hints:    processors.BufferingHints{SizeInMBs: cfg.SizeInMBs, IntervalInSeconds: max(1, cfg.IntervalInSeconds)},
+			Delivery: processors.Delivery(cfg.Delivery), SpoolDir: cfg.SpoolDirectory,
+		},
+		Logger: logger,
+	}
+}
+
+// explainRun adds what to do to the errors that a first try meets.
+func explainRun(err error, cfg config.Config) error {
+	switch {
+	case errors.Is(err, kcl.ErrStreamNotFound):
+		return fmt.Errorf("%w; KinesisStreamARN names %s: create it, or correct the name, the region and the account", err, cfg.StreamARN)
+	case errors.Is(err, kcl.ErrShutdownTimeout):
+		return fmt.Errorf("%w; the records that were not delivered will be by the next worker", err)
+	}
+	return err
+}

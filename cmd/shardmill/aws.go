@@ -18,10 +18,11 @@ import (
 // loadAWS returns clients for what the SDK's environment says: region,
 // credentials and endpoints. kinesisRegion, if not "", is the stream's own.
 func loadAWS(ctx context.Context, kinesisRegion string) (archiver.Clients, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awsclient.HTTP()))
+	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return archiver.Clients{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
+	cfg.HTTPClient = awsclient.Wrap(cfg.HTTPClient)
 	if cfg.Region == "" {
 		cfg.Region = kinesisRegion
 	}

@@ -57,6 +57,15 @@ func (e *expression) heldAs(l lease.Lease) string {
 	return counter + e.is(leaseOwner, text(l.Owner)) + " AND " + e.absent(checkpointOwner)
 }
 
+// unchanged is heldAs, or of a lease without an owner the condition that it
+// still has none, and its counter.
+func (e *expression) unchanged(l lease.Lease) string {
+	if l.Owner == "" && l.CheckpointOwner == "" {
+		return e.is(leaseCounter, number(l.Counter)) + " AND " + e.absent(leaseOwner) + " AND " + e.absent(checkpointOwner)
+	}
+	return e.heldAs(l)
+}
+
 // update returns the update expression of c, nil if it changes nothing.
 func (e *expression) update(c change) *string {
 	var parts []string

@@ -37,8 +37,7 @@ func (t *Table) Create(ctx context.Context, l lease.Lease) error {
 	return nil
 }
 
-// CreateChild implements lease.Registry. A parent that is not held is ErrLost
-// also if the child has a row.
+// CreateChild implements lease.Registry.
 func (t *Table) CreateChild(ctx context.Context, parent, child lease.Lease) error {
 	if err := creatable(child); err != nil {
 		return err
@@ -51,7 +50,7 @@ func (t *Table) CreateChild(ctx context.Context, parent, child lease.Lease) erro
 		{ConditionCheck: &types.ConditionCheck{
 			TableName:                           &t.opts.TableName,
 			Key:                                 item{leaseKey: text(parent.Key)},
-			ConditionExpression:                 aws.String(held.heldAs(parent)),
+			ConditionExpression:                 aws.String(held.unchanged(parent)),
 			ExpressionAttributeNames:            held.names,
 			ExpressionAttributeValues:           held.placeholders(),
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,

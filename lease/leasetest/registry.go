@@ -79,6 +79,14 @@ func createChildRows() []row {
 				s.gone("c")
 			}
 		}},
+		{"a parent without an owner that is unchanged will do", func(s *suite) {
+			parent := s.wrote(s.Release(s.ctx(), s.worked("p")))
+			s.ok(s.CreateChild(s.ctx(), parent, full("c")))
+			s.equal("the child", s.row("c"), full("c"))
+			now := s.took(parent, bob)
+			s.lost(s.CreateChild(s.ctx(), parent, plain("d")), now)
+			s.gone("d")
+		}},
 		{"a holder of the parent who was stopped cannot bring back a child that is done and deleted", func(s *suite) {
 			zombie := s.worked("p")
 			owner := s.took(zombie, bob)

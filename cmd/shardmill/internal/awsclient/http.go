@@ -9,8 +9,11 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// HTTP returns the HTTP client to use for AWS. It is the SDK's own, but for one
-// thing: a request's body does not show that it has a WriteTo.
+// HTTP returns the HTTP client to use for AWS where no configuration names one.
+func HTTP() aws.HTTPClient { return Wrap(awshttp.NewBuildableClient()) }
+
+// Wrap returns an HTTP client like c, but for one thing: a request's body does
+// not show that it has a WriteTo.
 //
 // The SDK closes the body when the answer begins to come. net/http may then
 // still be asking it for more bytes than it announced, to see that there are
@@ -18,15 +21,15 @@ import (
 // net/http takes for a failed write: it closes the connection, the answer is
 // cut off, and the SDK repeats a request that has taken effect. A record that
 // was put that way is in the stream twice. It shows on a busy machine.
-func HTTP() aws.HTTPClient { return client{awshttp.NewBuildableClient()} }
+func Wrap(c aws.HTTPClient) aws.HTTPClient { return client{c} }
 
-type client struct{ *awshttp.BuildableClient }
+type client struct{ aws.HTTPClient }
 
 func (c client) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = onlyReader{r.Body}
 	}
-	return c.BuildableClient.Do(r)
+	return c.HTTPClient.Do(r)
 }
 
 // onlyReader hides every method of a body but its Read and Close.
