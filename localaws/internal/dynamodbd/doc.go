@@ -7,7 +7,7 @@
 // on a network does that in front of it.
 //
 // What it does not know it refuses by name: an operation with UnknownOperationException, a parameter with
-// ValidationException. It ignores nothing silently, but for what has no meaning in memory (tags, encryption is refused).
+// ValidationException. It ignores nothing silently, but for the tags and the table class of a new table.
 //
 // Differences from Amazon DynamoDB that a user can see:
 //
