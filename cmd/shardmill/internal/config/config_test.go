@@ -1,0 +1,241 @@
+package config_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+)
+
+// defaults is what base says.
+func defaults() config.Config {
+	return config.Config{
+		DeliveryStreamName:    "orders",
+		DeliveryStreamVersion: 1,
+		StreamARN:             "arn:aws:kinesis:us-east-1:123456789012:stream/orders",
+		StreamName:            "orders",
+		Region:                "us-east-1",
+		Bucket:                "archive",
+		SizeInMBs:             5,
+		IntervalInSeconds:     300,
+		CompressionFormat:     "UNCOMPRESSED",
+		ApplicationName:       "orders",
+		InitialPosition:       "TRIM_HORIZON",
+		Delivery:              "exactly-once",
+		FailoverTime:          10 * time.Second,
+		ScanInterval:          5 * time.Second,
+		ShardSyncInterval:     time.Minute,
+		MaxMemoryBytes:        256 << 20,
+	}
+}
+
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	want := defaults()
+	want.Prefix = "logs/"
+	want.CompressionFormat = "GZIP"
+	want.ApplicationName = "orders-archiver"
+	for _, name := range []string{"archiver.yaml", "archiver.json"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(filepath.Join("testdata", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, string(data), want)
+		})
+	}
+}
+
+func check(t *testing.T, text string, want config.Config) {
+	t.Helper()
+	got, err := config.Load("a.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name   string
+		text   string
+		differ func(*config.Config) // from the defaults
+	}{
+		{"nothing optional", base, nil},
+		{"the plain shape", strings.Replace(base, "Extended", "", 1), nil},
+		{"a byte order mark and Windows' line ends", "\ufeff" + strings.ReplaceAll(base, "\n", "\r\n"), nil},
+		{"a document with its marks", "%YAML 1.2\n---\n" + base + "...\n", nil},
+		{"what does nothing", beside(`DeliveryStreamType: KinesisStreamAsSource
+Tags: [{Key: team, Value: data}, {Key: empty}]`), nil},
+		{"a destination's members that do nothing", inDestination(`RoleARN: arn:aws:iam::123456789012:role/service/firehose
+Prefix: ""
+ErrorOutputPrefix: ""
+FileExtension: ""
+CustomTimeZone: UTC
+S3BackupMode: Disabled
+S3BackupConfiguration: {BucketARN: "arn:aws:s3:::backup"}
+EncryptionConfiguration: {NoEncryptionConfig: NoEncryption}
+CloudWatchLoggingOptions: {Enabled: false, LogGroupName: g, LogStreamName: s}
+ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda}]}
+DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 300}}
+DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), nil},
+		{"what is off unless it is on", inDestination("CloudWatchLoggingOptions: {}\nProcessingConfiguration: {}\nCustomTimeZone: ''"), nil},
+		{"GZIP", inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.CompressionFormat = "GZIP" }},
+		{"the least hints", inDestination("BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}"), func(c *config.Config) {
+			c.SizeInMBs, c.IntervalInSeconds = 1, 60
+		}},
+		{"the greatest hints", inDestination("BufferingHints: {SizeInMBs: 128, IntervalInSeconds: 900}"), func(c *config.Config) {
+			c.SizeInMBs, c.IntervalInSeconds = 128, 900
+		}},
+		{"the longest prefix", inDestination("Prefix: " + strings.Repeat("x", 512)), func(c *config.Config) {
+			c.Prefix = strings.Repeat("x", 512)
+		}},
+		{"a prefix with spaces and marks", inDestination("Prefix: 'a b/!x{y}#/'"), func(c *config.Config) { c.Prefix = "a b/!x{y}#/" }},
+		{"an interval of no time", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 0}"), func(c *config.Config) {
+			c.IntervalInSeconds = 0
+			c.Warnings = []string{"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; below 60 Firehose changes to multipart uploads; here it only makes many small objects"}
+		}},
+		{"two warnings", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 59}\nErrorOutputPrefix: errors/"), func(c *config.Config) {
+			c.IntervalInSeconds = 59
+			c.Warnings = []string{
+				"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; below 60 Firehose changes to multipart uploads; here it only makes many small objects",
+				`a.yaml:6: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: this version writes no error records`,
+			}
+		}},
+		{"all of ours", inOurs(`applicationName: app
+initialPosition: 2016-02-25T14:00:00.5+01:00
+delivery: at-least-once
+deliveryStreamVersion: 7
+failoverTimeSeconds: 30
+scanIntervalSeconds: 3
+shardSyncIntervalSeconds: 600
+maxLeases: 4
+maxMemoryMBs: 64
+spoolDirectory: /var/spool/shardmill`), func(c *config.Config) {
+			c.ApplicationName = "app"
+			c.InitialPosition = "AT_TIMESTAMP"
+			c.InitialTimestamp = time.Date(2016, 2, 25, 13, 0, 0, 5e8, time.UTC)
+			c.Delivery = "at-least-once"
+			c.DeliveryStreamVersion = 7
+			c.FailoverTime, c.ScanInterval, c.ShardSyncInterval = 30*time.Second, 3*time.Second, 10*time.Minute
+			c.MaxLeases, c.MaxMemoryBytes = 4, 64<<20
+			c.SpoolDirectory = "/var/spool/shardmill"
+		}},
+		{"a scan interval that follows the failover time", inOurs("failoverTimeSeconds: 5\ninitialPosition: LATEST"), func(c *config.Config) {
+			c.FailoverTime, c.ScanInterval = 5*time.Second, 2500*time.Millisecond
+			c.InitialPosition = "LATEST"
+		}},
+		{"another partition and stream", strings.Replace(base, "arn:aws:kinesis:us-east-1:123456789012:stream/orders",
+			"arn:aws-cn:kinesis:cn-north-1:123456789012:stream/Or.ders_1", 1), func(c *config.Config) {
+			c.StreamARN = "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/Or.ders_1"
+			c.Region, c.StreamName = "cn-north-1", "Or.ders_1"
+		}},
+		{"a short name and a table", strings.Replace(base, "Name: orders", "Name: o", 1) + "shardmill: {applicationName: app}\n", func(c *config.Config) {
+			c.DeliveryStreamName, c.ApplicationName = "o", "app"
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			want := defaults()
+			if row.differ != nil {
+				row.differ(&want)
+			}
+			check(t, row.text, want)
+		})
+	}
+}
+
+// TestAllAtOnce has a fault of each kind in one file.
+func TestAllAtOnce(t *testing.T) {
+	t.Parallel()
+	checkFaults(t, alone, []fault{{
+		"a file with faults everywhere",
+		`shardmill:
+  delivery: twice
+  maxLeases: many
+  workerId: host-1
+ExtendedS3DestinationConfiguration:
+  Prefix: !!str logs/
+  Prefix: &p logs/!{timestamp:yyyy}/
+  BufferingHints:
+    SizeInMBs: 129
+  CompressionFormat: [GZIP]
+  S3BackupMode: Enabled
+SplunkDestinationConfiguration: {HECEndpoint: "https://splunk"}
+DeliveryStreamNmae: orders
+Tags: [{Key: k, Key: k}]
+DeliveryStreamType: DirectPut`,
+		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
+a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
+a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory
+a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
+a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
+a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed
+a.yaml:7: ExtendedS3DestinationConfiguration.Prefix is given twice, first in line 6; remove one
+a.yaml:8: ExtendedS3DestinationConfiguration.BufferingHints has SizeInMBs but no IntervalInSeconds; give both or remove both
+a.yaml:9: ExtendedS3DestinationConfiguration.BufferingHints.SizeInMBs is 129; it must be between 1 and 128
+a.yaml:10: ExtendedS3DestinationConfiguration.CompressionFormat is a list; it must be a string
+a.yaml:11: ExtendedS3DestinationConfiguration.S3BackupMode is "Enabled"; backup is not built yet; set it to Disabled
+a.yaml:12: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration
+a.yaml:13: DeliveryStreamNmae is not a member of Firehose's CreateDeliveryStream; did you mean DeliveryStreamName?
+a.yaml:14: Tags[0].Key is given twice, first in line 14; remove one
+a.yaml:15: DeliveryStreamType is "DirectPut"; it is not built yet; use KinesisStreamAsSource`,
+	}})
+}
+
+// TestOtherDestinations names each that Firehose has.
+func TestOtherDestinations(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"AmazonOpenSearchServerless", "Amazonopensearchservice", "Elasticsearch", "HttpEndpoint",
+		"Iceberg", "Redshift", "Snowflake", "Splunk",
+	} {
+		name += "DestinationConfiguration"
+		checkFaults(t, func(text string) string {
+			return strings.Replace(base, "ExtendedS3DestinationConfiguration", text, 1)
+		}, []fault{{name, name, "a.yaml:3: " + name + " is not built yet; remove it, and use ExtendedS3DestinationConfiguration"}})
+	}
+}
+
+// TestErrorsAreSeparate takes the error apart: one for each fault.
+func TestErrorsAreSeparate(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load("a.yaml", []byte("{}"))
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 3 {
+		t.Errorf("Load returned %#v, want three joined errors", err)
+	}
+}
+
+// TestEveryPrefix puts any text into JSON and gets it back: neither the parser
+// nor the checks change one.
+func TestEveryPrefix(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		prefix := rapid.StringOf(rapid.RuneFrom(nil, unicode.L, unicode.N, unicode.P, unicode.S, unicode.Zs)).Filter(func(s string) bool {
+			return len(s) <= 512 && !strings.Contains(s, "!{")
+		}).Draw(t, "prefix")
+		quoted, err := json.Marshal(prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := config.Load("a.json", []byte(inDestination("Prefix: "+string(quoted))))
+		if err != nil || got.Prefix != prefix {
+			t.Fatalf("%s was read as %q, %v", quoted, got.Prefix, err)
+		}
+	})
+}

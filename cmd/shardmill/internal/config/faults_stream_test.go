@@ -1,0 +1,279 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFaultsOfStream(t *testing.T) {
+	t.Parallel()
+	checkFaults(t, beside, []fault{
+		{
+			"a Redshift destination besides",
+			"RedshiftDestinationConfiguration: {}",
+			"a.yaml:5: RedshiftDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration",
+		},
+		{
+			"two destinations",
+			`S3DestinationConfiguration: {BucketARN: "arn:aws:s3:::other"}`,
+			"a.yaml:5: S3DestinationConfiguration is a second destination, beside ExtendedS3DestinationConfiguration in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose",
+		},
+		{
+			"another source besides",
+			"MSKSourceConfiguration: {}",
+			"a.yaml:5: MSKSourceConfiguration is not built yet; remove it, and use KinesisStreamSourceConfiguration",
+		},
+		{
+			"a source on DirectPut",
+			"DirectPutSourceConfiguration: {ThroughputHintInMBs: 1}",
+			"a.yaml:5: DirectPutSourceConfiguration is not built yet; remove it, and use KinesisStreamSourceConfiguration",
+		},
+		{
+			"a database source",
+			"DatabaseSourceConfiguration: {}",
+			"a.yaml:5: DatabaseSourceConfiguration is not built yet; remove it, and use KinesisStreamSourceConfiguration",
+		},
+		{
+			"DirectPut",
+			"DeliveryStreamType: DirectPut",
+			`a.yaml:5: DeliveryStreamType is "DirectPut"; it is not built yet; use KinesisStreamAsSource`,
+		},
+		{
+			"MSK",
+			"DeliveryStreamType: MSKAsSource",
+			`a.yaml:5: DeliveryStreamType is "MSKAsSource"; it is not built yet; use KinesisStreamAsSource`,
+		},
+		{
+			"a database",
+			"DeliveryStreamType: DatabaseAsSource",
+			`a.yaml:5: DeliveryStreamType is "DatabaseAsSource"; it is not built yet; use KinesisStreamAsSource`,
+		},
+		{
+			"a misspelt type",
+			"DeliveryStreamType: KinesisStreamsAsSource",
+			`a.yaml:5: DeliveryStreamType is "KinesisStreamsAsSource"; it must be KinesisStreamAsSource`,
+		},
+		{
+			"another type",
+			"DeliveryStreamType: Kafka",
+			`a.yaml:5: DeliveryStreamType is "Kafka"; it must be KinesisStreamAsSource`,
+		},
+		{
+			"server-side encryption",
+			"DeliveryStreamEncryptionConfigurationInput: {KeyType: AWS_OWNED_CMK}",
+			"a.yaml:5: DeliveryStreamEncryptionConfigurationInput does not go with a Kinesis stream; remove it, and encrypt the stream itself. Firehose says: Server side encryption from firehose is only allowed for direct put delivery streams and database as a source delivery streams",
+		},
+		{
+			"tags that are an object",
+			"Tags: {a: b}",
+			"a.yaml:5: Tags is an object; it must be a list of objects with Key and Value",
+		},
+		{
+			"tags without keys and with other members",
+			"Tags: [{Value: v}, {Key: k, Val: v}, {Key: 5}, t]",
+			`a.yaml:5: Tags[0].Key is missing; give it one
+a.yaml:5: Tags[1].Val is not a member of Firehose's Tag; remove it; its members are Key, Value
+a.yaml:5: Tags[2].Key is 5, a number; it must be a string: put it in quotes
+a.yaml:5: Tags[3] is "t"; it must be an object, not a string`,
+		},
+		{
+			"a member of the destination beside it",
+			"BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 300}",
+			"a.yaml:5: BufferingHints is not a member of Firehose's CreateDeliveryStream; it belongs in ExtendedS3DestinationConfiguration",
+		},
+		{
+			"a member of ours outside",
+			"maxLeases: 5",
+			"a.yaml:5: maxLeases is not a member of Firehose's CreateDeliveryStream; it belongs in shardmill",
+		},
+		{
+			"our key misspelt",
+			"shardMill: {}",
+			"a.yaml:5: shardMill is not a member of Firehose's CreateDeliveryStream; did you mean shardmill?",
+		},
+		{
+			"our key without members",
+			"shardmill:",
+			"a.yaml:5: shardmill has no value; give it one or remove it",
+		},
+		{
+			"our key as a list",
+			"shardmill: [a]",
+			"a.yaml:5: shardmill is a list; it must be an object",
+		},
+	})
+}
+
+func TestFaultsOfOurs(t *testing.T) {
+	t.Parallel()
+	checkFaults(t, inOurs, []fault{
+		{
+			"an unknown member",
+			"workerID: host-1",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory",
+		},
+		{
+			"a misspelt member",
+			"applicatonName: orders",
+			"a.yaml:6: shardmill.applicatonName is not a member of the shardmill key; did you mean applicationName?",
+		},
+		{
+			"an application name that is no table name",
+			"applicationName: orders archiver",
+			`a.yaml:6: shardmill.applicationName is "orders archiver"; it must be 3-255 characters of a-z A-Z 0-9 _ . -, as it names the lease table`,
+		},
+		{
+			"a position in small letters",
+			"initialPosition: trim-horizon",
+			`a.yaml:6: shardmill.initialPosition is "trim-horizon"; it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z`,
+		},
+		{
+			"a position that is none",
+			"initialPosition: yesterday",
+			`a.yaml:6: shardmill.initialPosition is "yesterday"; it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z`,
+		},
+		{
+			"a time without a zone",
+			"initialPosition: 2016-02-25T13:00:00",
+			`a.yaml:6: shardmill.initialPosition is "2016-02-25T13:00:00"; it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z`,
+		},
+		{
+			"a delivery that is none",
+			"delivery: at-most-once",
+			`a.yaml:6: shardmill.delivery is "at-most-once"; it must be exactly-once or at-least-once`,
+		},
+		{
+			"a misspelt delivery",
+			"delivery: exactly_once",
+			`a.yaml:6: shardmill.delivery is "exactly_once"; it must be exactly-once or at-least-once`,
+		},
+		{
+			"numbers out of range",
+			`deliveryStreamVersion: 0
+failoverTimeSeconds: 0
+scanIntervalSeconds: 86401
+shardSyncIntervalSeconds: -5
+maxLeases: 0
+maxMemoryMBs: 1048577`,
+			"a.yaml:6: shardmill.deliveryStreamVersion is 0; it must be between 1 and 999999999\na.yaml:7: shardmill.failoverTimeSeconds is 0; it must be between 1 and 86400\na.yaml:8: shardmill.scanIntervalSeconds is 86401; it must be between 1 and 86400\na.yaml:9: shardmill.shardSyncIntervalSeconds is -5; it must be between 1 and 86400\na.yaml:10: shardmill.maxLeases is 0; it must be between 1 and 1000000\na.yaml:11: shardmill.maxMemoryMBs is 1048577; it must be between 1 and 1048576",
+		},
+		{
+			"a duration with a unit",
+			"failoverTimeSeconds: 10s",
+			`a.yaml:6: shardmill.failoverTimeSeconds is "10s", a string; it must be a number between 1 and 86400, without quotes`,
+		},
+		{
+			"an empty directory",
+			`spoolDirectory: ""`,
+			`a.yaml:6: shardmill.spoolDirectory is ""; name a directory, or remove it for the system's directory for temporary files`,
+		},
+	})
+}
+
+func TestFaultsOfFile(t *testing.T) {
+	t.Parallel()
+	checkFaults(t, alone, []fault{
+		{
+			"an empty file",
+			"",
+			"a.yaml:1: the file is empty; it must hold the input of Firehose's CreateDeliveryStream",
+		},
+		{
+			"only comments",
+			"# DeliveryStreamName: orders",
+			"a.yaml:1: the file is empty; it must hold the input of Firehose's CreateDeliveryStream",
+		},
+		{
+			"a list",
+			"- DeliveryStreamName: orders",
+			"a.yaml:1: the file is a list; it must be an object",
+		},
+		{
+			"a word",
+			"orders",
+			`a.yaml:1: the file is "orders"; it must be an object, not a string`,
+		},
+		{
+			"null",
+			"null",
+			"a.yaml:1: the file has no value; it must be an object",
+		},
+		{
+			"two documents",
+			`DeliveryStreamName: orders
+---
+DeliveryStreamName: clicks`,
+			"a.yaml:3: a second document begins; put one configuration into a file",
+		},
+		{
+			"an empty object",
+			"{}",
+			"a.yaml:1: DeliveryStreamName is missing; give the name that objects begin with\na.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.\na.yaml:1: ExtendedS3DestinationConfiguration is missing; give the bucket's BucketARN in it. Firehose says: Exactly one destination configuration is supported for a Firehose",
+		},
+		{
+			"a tab for indentation",
+			`ExtendedS3DestinationConfiguration:
+	BucketARN: arn:aws:s3:::archive`,
+			`a.yaml:2: syntax error at column 1: found character '\t' that cannot start any token; indent with spaces`,
+		},
+		{
+			"a bracket that is not closed",
+			`DeliveryStreamName: orders
+Tags: [{Key: k}`,
+			"a.yaml:2: syntax error at column 7: sequence end token ']' not found",
+		},
+		{
+			"two colons",
+			"DeliveryStreamName: orders: clicks",
+			"a.yaml:1: syntax error at column 21: mapping value is not allowed in this context",
+		},
+		{
+			"a comma too few in JSON",
+			`{
+  "DeliveryStreamName": "orders"
+  "Tags": []
+}`,
+			"a.yaml:3: syntax error at column 3: ',' or '}' must be specified",
+		},
+		{
+			"nothing but the plain shape's other members",
+			`DeliveryStreamName: ab
+KinesisStreamSourceConfiguration: {RoleARN: "arn:aws:iam::123456789012:role/r"}
+S3DestinationConfiguration:
+  CompressionFormat: gzip
+  ProcessingConfiguration: {Enabled: false}`,
+			"a.yaml:1: DeliveryStreamName is \"ab\"; DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName\na.yaml:2: KinesisStreamSourceConfiguration.KinesisStreamARN is missing; give the stream's ARN, arn:aws:kinesis:REGION:ACCOUNT:stream/NAME\na.yaml:3: S3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME\na.yaml:4: S3DestinationConfiguration.CompressionFormat is \"gzip\"; choose GZIP or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 's3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]\na.yaml:5: S3DestinationConfiguration.ProcessingConfiguration is not a member of Firehose's S3DestinationConfiguration; it belongs in ExtendedS3DestinationConfiguration",
+		},
+		{
+			"a name for Firehose that is none for DynamoDB",
+			`DeliveryStreamName: ab
+KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
+S3DestinationConfiguration: {BucketARN: "arn:aws:s3:::archive"}`,
+			`a.yaml:1: DeliveryStreamName is "ab"; DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName`,
+		},
+		{
+			"ARNs and names that are none",
+			`DeliveryStreamName: orders/1
+KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:1234:stream/orders"}
+S3DestinationConfiguration: {BucketARN: archive}`,
+			"a.yaml:1: DeliveryStreamName is \"orders/1\"; it must be 1-64 characters of a-z A-Z 0-9 _ . -\na.yaml:2: KinesisStreamSourceConfiguration.KinesisStreamARN is \"arn:aws:kinesis:us-east-1:1234:stream/orders\"; it must be arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, with an account of 12 digits\na.yaml:3: S3DestinationConfiguration.BucketARN is \"archive\"; it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -",
+		},
+		{
+			"another destination instead",
+			`DeliveryStreamName: orders
+KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
+SplunkDestinationConfiguration: {}`,
+			"a.yaml:3: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration",
+		},
+		{
+			"bytes that are no text",
+			"DeliveryStreamName: orders\nTags: [\xff]",
+			"a.yaml:2: the line is not UTF-8; save the file as UTF-8",
+		},
+		{
+			"a file that is too large",
+			strings.Repeat("#", 64<<10),
+			"a.yaml:1: the file has 65537 bytes; it must have at most 65536",
+		},
+	})
+}

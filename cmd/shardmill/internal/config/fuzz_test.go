@@ -1,0 +1,103 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+)
+
+var faultLine = regexp.MustCompile(`^a\.yaml:([1-9][0-9]*): \S.*$`)
+
+func seed(f *testing.F) {
+	f.Helper()
+	for _, name := range []string{"archiver.yaml", "archiver.json"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, text := range []string{
+		"", "a: &a [*a]", "<<: 1", "? a\n: b", "a: !!x", "{a: {b: [c, ", "---\n...\n---", "a: |\n b\n", "\"\\ud800\": 1", "a: 1e9\n1: 2", base,
+	} {
+		f.Add([]byte(text))
+	}
+}
+
+// FuzzLoad: whatever the file is, Load says either what is wrong with it, each
+// fault on a line of its own and in order, or returns values within bounds.
+func FuzzLoad(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Load("a.yaml", data)
+		again, errAgain := config.Load("a.yaml", data)
+		if diff := cmp.Diff(c, again); diff != "" || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
+			t.Fatalf("a second time it is another: %s%v\n%v", diff, err, errAgain)
+		}
+		if err == nil {
+			checkBounds(t, c)
+			return
+		}
+		lines, last := bytes.Count(data, []byte("\n"))+1, 1
+		for text := range strings.SplitSeq(err.Error(), "\n") {
+			m := faultLine.FindStringSubmatch(text)
+			if m == nil {
+				t.Fatalf("%q does not say where and what", text)
+			}
+			line, _ := strconv.Atoi(m[1])
+			if line < last || line > lines {
+				t.Fatalf("line %d of %d comes after line %d:\n%v", line, lines, last, err)
+			}
+			last = line
+		}
+	})
+}
+
+func checkBounds(t *testing.T, c config.Config) {
+	t.Helper()
+	names := c.DeliveryStreamName != "" && c.StreamARN != "" && c.StreamName != "" && c.Region != "" && c.Bucket != "" && len(c.ApplicationName) >= 3
+	hints := 1 <= c.SizeInMBs && c.SizeInMBs <= 128 && 0 <= c.IntervalInSeconds && c.IntervalInSeconds <= 900
+	times := c.FailoverTime > 0 && c.ScanInterval > 0 && c.ShardSyncInterval > 0 && c.MaxMemoryBytes > 0
+	if !names || !hints || !times || len(c.Prefix) > 512 || strings.Contains(c.Prefix, "!{") {
+		t.Errorf("accepted out of bounds: %+v", c)
+	}
+}
+
+// FuzzJSON: JSON means the same without its spaces, as the standard library
+// takes them away.
+func FuzzJSON(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !json.Valid(data) || len(data) > 4096 {
+			return
+		}
+		var small bytes.Buffer
+		if err := json.Compact(&small, data); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load("a.yaml", data)
+		compact, compactErr := config.Load("a.yaml", small.Bytes())
+		if (err == nil) != (compactErr == nil) {
+			t.Fatalf("%s: %v\ncompact: %v", data, err, compactErr)
+		}
+		if err != nil {
+			if strings.Contains(err.Error(), "syntax error") {
+				t.Fatalf("JSON is refused: %s: %v", data, err)
+			}
+			return
+		}
+		c.Warnings, compact.Warnings = nil, nil
+		if diff := cmp.Diff(c, compact); diff != "" {
+			t.Fatalf("%s means another: %s", data, diff)
+		}
+	})
+}
