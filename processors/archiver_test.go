@@ -305,7 +305,9 @@ func TestRedoUsesThePlan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		first := with(config(), gz)
-		w := prepared(t, 9, 5, first, theShard())
+		original := theShard()
+		original.HashRangeRule = kcl.HashRangeEach
+		w := prepared(t, 9, 5, first, original)
 		other := processors.Config{DeliveryStreamName: "other", Bucket: "elsewhere", Prefix: "x/", Version: 7, Delivery: processors.AtLeastOnce}
 		shard := theShard()
 		shard.Range.Start, shard.Range.End = "7", "8"
@@ -318,7 +320,7 @@ func TestRedoUsesThePlan(t *testing.T) {
 		if !strings.HasPrefix(name, "b/2016/02/25/13/orders-1-") || !strings.HasSuffix(name, ".gz") || o.encoding != "gzip" || !o.condit {
 			t.Errorf("redone as %s, Content-Encoding %q, if absent %v", name, o.encoding, o.condit)
 		}
-		if len(w.replays) != 1 || w.replays[0].HashRange != theShard().Range {
+		if len(w.replays) != 1 || w.replays[0].HashRange != original.Range || w.replays[0].HashRangeRule != kcl.HashRangeEach {
 			t.Errorf("replayed with %+v", w.replays)
 		}
 		if at := w.row.checkpoint; !at.Equal(w.records[4].Position()) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,11 +55,14 @@ func clicks(n int) (records []kcl.Record, size int64) {
 }
 
 // BenchmarkArchive is the archiver from records in memory to an object that is
-// dropped, and what the compressor alone takes for the same bytes.
+// dropped. Its ratio to the bare compressor, over the same bytes in objects of
+// the same size, is that of the best run of each, taken in turns.
 func BenchmarkArchive(b *testing.B) {
-	const batch = 500
 	records, size := clicks(16_000)
-	alone := benchmarkGzip(records)
+	z, err := gzip.NewWriterLevel(io.Discard, 5)
+	if err != nil {
+		b.Fatal(err)
+	}
 	for _, delivery := range []processors.Delivery{processors.ExactlyOnce, processors.AtLeastOnce} {
 		b.Run(string(delivery), func(b *testing.B) {
 			factory, err := processors.New(processors.Config{
@@ -69,58 +73,59 @@ func BenchmarkArchive(b *testing.B) {
 			}
 			b.SetBytes(size)
 			b.ReportAllocs()
+			var alone, best time.Duration
 			for b.Loop() {
-				p := factory(theShard())
-				cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
-				err := p.Initialize(b.Context(), kcl.InitializationInput{
-					Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil },
-				})
-				if err != nil {
-					b.Fatal(err)
+				begin := time.Now()
+				archive(b, factory(theShard()), records)
+				if took := time.Since(begin); best == 0 || took < best {
+					best = took
 				}
-				for i := 0; i < len(records); i += batch {
-					in := kcl.ProcessRecordsInput{Records: records[i:min(i+batch, len(records))], Checkpointer: cp}
-					cp.Delivered(in.Records[len(in.Records)-1].Position())
-					if err := p.ProcessRecords(b.Context(), in); err != nil {
-						b.Fatal(err)
-					}
+				b.StopTimer()
+				begin = time.Now()
+				compress(z, records)
+				if took := time.Since(begin); alone == 0 || took < alone {
+					alone = took
 				}
-				if err := p.ShutdownRequested(b.Context(), kcl.ShutdownRequestedInput{Checkpointer: cp}); err != nil {
-					b.Fatal(err)
-				}
+				b.StartTimer()
 			}
-			perRun := b.Elapsed() / time.Duration(b.N)
-			b.ReportMetric(float64(perRun)/float64(alone), "x-of-gzip-alone")
-			b.ReportMetric(float64(perRun.Nanoseconds())/float64(len(records)), "ns/record")
+			b.ReportMetric(float64(best)/float64(alone), "x-of-gzip-alone")
+			b.ReportMetric(float64(best.Nanoseconds())/float64(len(records)), "best-ns/record")
 		})
 	}
 }
 
-// benchmarkGzip returns how long the compressor alone takes for the records,
-// in objects of the same size: the best of a few.
-func benchmarkGzip(records []kcl.Record) time.Duration {
-	z, err := gzip.NewWriterLevel(io.Discard, 5)
+// archive takes records through a whole holding, 500 at a time.
+func archive(b *testing.B, p kcl.RecordProcessor, records []kcl.Record) {
+	b.Helper()
+	cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+	err := p.Initialize(b.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }})
 	if err != nil {
-		return 0
+		b.Fatal(err)
 	}
-	best := time.Duration(0)
-	for range 5 {
-		begin, n := time.Now(), 0
-		z.Reset(io.Discard)
-		for i := range records {
-			m, _ := z.Write(records[i].Data)
-			if n += m; n >= 5<<20 {
-				_ = z.Close()
-				z.Reset(io.Discard)
-				n = 0
-			}
-		}
-		_ = z.Close()
-		if took := time.Since(begin); best == 0 || took < best {
-			best = took
+	for batch := range slices.Chunk(records, 500) {
+		cp.Delivered(batch[len(batch)-1].Position())
+		if err := p.ProcessRecords(b.Context(), kcl.ProcessRecordsInput{Records: batch, Checkpointer: cp}); err != nil {
+			b.Fatal(err)
 		}
 	}
-	return best
+	if err := p.ShutdownRequested(b.Context(), kcl.ShutdownRequestedInput{Checkpointer: cp}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// compress is what any archiver has to do.
+func compress(z *gzip.Writer, records []kcl.Record) {
+	n := 0
+	z.Reset(io.Discard)
+	for i := range records {
+		m, _ := z.Write(records[i].Data)
+		if n += m; n >= 5<<20 {
+			_ = z.Close()
+			z.Reset(io.Discard)
+			n = 0
+		}
+	}
+	_ = z.Close()
 }
 
 // TestNoAllocationPerRecord: only opening and closing an object allocates.

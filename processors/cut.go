@@ -48,7 +48,7 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 		Records:      b.body.records,
 		Bytes:        b.body.bytes,
 		Digest:       b.body.digest(),
-		HashRange:    plan.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End},
+		HashRange:    plan.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End, Rule: uint8(p.shard.HashRangeRule)},
 		Bucket:       p.Bucket,
 		Key:          objectKey(p.Prefix, p.DeliveryStreamName, p.Version, at, id, p.codec),
 		Codec:        p.codec,

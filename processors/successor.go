@@ -104,6 +104,7 @@ func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl p
 	var first, last checkpoint.ExtendedSequenceNumber
 	var o kcl.ReplayOptions
 	o.HashRange.Start, o.HashRange.End = pl.HashRange.Start, pl.HashRange.End
+	o.HashRangeRule = kcl.HashRangeRule(pl.HashRange.Rule)
 	for r, err := range in.Replay(ctx, pl.First, pl.Last, o) {
 		if err != nil {
 			return first, fmt.Errorf("reading %v to %v again: %w", pl.First, pl.Last, err)

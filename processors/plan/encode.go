@@ -45,7 +45,7 @@ const (
 // milliseconds.
 //
 //	"smplan" version kind pipeline identity uuid after first last
-//	arrivals records bytes digest hash range bucket key codec delimiter
+//	arrivals records bytes digest hash range and rule bucket key codec delimiter
 //	number of headers (0) CRC-32 of all before
 func (p Plan) Encode() []byte {
 	b := make([]byte, 0, 512)
@@ -64,6 +64,7 @@ func (p Plan) Encode() []byte {
 	b = append(b, p.Digest[:]...)
 	b = appendNumber(b, p.HashRange.Start)
 	b = appendNumber(b, p.HashRange.End)
+	b = append(b, p.HashRange.Rule)
 	b = appendString(b, p.Bucket)
 	b = appendString(b, p.Key)
 	b = append(b, byte(p.Codec))
@@ -106,7 +107,7 @@ func (d *decoder) plan() (Plan, error) {
 	p.FirstArrival, p.LastArrival = d.time(), d.time()
 	p.Records, p.Bytes = int64(d.uvarint()), int64(d.uvarint())
 	copy(p.Digest[:], d.take(32))
-	p.HashRange = HashRange{d.number(), d.number()}
+	p.HashRange = HashRange{Start: d.number(), End: d.number(), Rule: d.byte()}
 	p.Bucket, p.Key = d.string(), d.string()
 	p.Codec = Codec(d.byte())
 	p.Delimiter = d.string()
@@ -114,8 +115,8 @@ func (d *decoder) plan() (Plan, error) {
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > GZIP:
-		return Plan{}, fmt.Errorf("%w: codec %d, %d headers", ErrNewer, p.Codec, headers)
+	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > maxRule:
+		return Plan{}, fmt.Errorf("%w: codec %d, %d headers, hash range rule %d", ErrNewer, p.Codec, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))
 	}

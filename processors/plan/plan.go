@@ -35,12 +35,18 @@ type Plan struct {
 	Delimiter   string // follows each record; "" for none
 }
 
-// HashRange is lease.HashRange, which this package does not import. The zero
-// value means that none was applied.
-type HashRange struct{ Start, End string }
+// HashRange is the part of kcl.ReplayOptions that decides which user records of
+// an aggregated record count. The zero value means that all do.
+type HashRange struct {
+	Start, End string
+	Rule       uint8 // a kcl.HashRangeRule
+}
 
 // Codec is how an object's body is compressed.
 type Codec uint8
+
+// maxRule is the largest HashRange.Rule that a plan of this version may have.
+const maxRule = 2
 
 // The codecs that a plan of this version may name.
 const (
