@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/localrun"
+)
+
+// result is what a command left.
+type result struct {
+	code     int
+	out, err string
+}
+
+func shardmill(t *testing.T, ctx context.Context, stdin string, args ...string) result { //nolint:revive // t first reads better in tests
+	t.Helper()
+	var out, err bytes.Buffer
+	code := run(ctx, args, stdio{in: strings.NewReader(stdin), out: &out, err: &err})
+	return result{code, out.String(), err.String()}
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		args []string
+		code int
+		err  string // all of standard error
+	}{
+		{"an unknown command", []string{"archiv"}, 2, "shardmill: unknown command \"archiv\"; 'shardmill help' lists them\n"},
+		{"an unknown flag", []string{"archive", "--lokal"}, 2, "shardmill: archive: flag provided but not defined: -lokal; 'shardmill archive --help' lists its flags\n"},
+		{"a bad value", []string{"archive", "--local", "--shards", "x", "f"}, 2, "shardmill: archive: invalid value \"x\" for flag -shards: parse error; 'shardmill archive --help' lists its flags\n"},
+		{"neither mode", []string{"archive", "f"}, 2, "shardmill: archive: --local or --config FILE is required; 'shardmill archive --help' has examples\n"},
+		{"both modes", []string{"archive", "--local", "--config", "c", "f"}, 2, "shardmill: archive: --local and --config exclude each other\n"},
+		{"no input", []string{"archive", "--local"}, 2, "shardmill: archive --local: name the files to archive, or - for standard input\n"},
+		{"a file that is not there", []string{"archive", "--local", "/no/such"}, 2, "shardmill: stat /no/such: no such file or directory\n"},
+		{
+			"all faults at once", []string{"archive", "--local", "--shards", "2", "--workers", "0", "--reshard", "-"}, 2,
+			"shardmill: --workers is 0; it must be between 1 and 64\nshardmill: --reshard needs at least 3 shards, one to split and two to merge; --shards is 2\n",
+		},
+		{"a bad log level", []string{"archive", "--local", "--log-level", "loud", "-"}, 2, "shardmill: --log-level is \"loud\"; it must be debug, info, warn or error\n"},
+		{"arguments with --config", []string{"archive", "--config", "c", "f"}, 2, "shardmill: archive --config: there are no arguments, but \"f\" was given\n"},
+		{"a configuration that is not there", []string{"archive", "--config", "/no/such"}, 2, "shardmill: archive: --config: open /no/such: no such file or directory\n"},
+		{
+			"put, all faults at once", []string{"put", "--rate", "-1"}, 2,
+			"shardmill: put: --stream is required\nshardmill: put: --rate is -1; it must be positive\nshardmill: put: name the files to put, or - for standard input\n",
+		},
+		{"leases without an action", []string{"leases"}, 2, "shardmill: leases: the only action is list: shardmill leases list --table NAME\n"},
+		{"leases without a table", []string{"leases", "list"}, 2, "shardmill: leases list: --table is required, and there are no arguments\n"},
+		{"version with arguments", []string{"version", "x"}, 2, "shardmill: version takes no arguments\n"},
+		{"local with arguments", []string{"local", "x"}, 2, "shardmill: local takes no arguments\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := shardmill(t, t.Context(), "", tt.args...)
+			if r.code != tt.code || r.err != tt.err || r.out != "" {
+				t.Errorf("exit %d, stdout %q, stderr\n%swant %d,\n%s", r.code, r.out, r.err, tt.code, tt.err)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, c := range commands() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if c.name == "version" {
+				return
+			}
+			args := []string{c.name, "--help"}
+			if c.name == "leases" {
+				args = []string{"leases", "list", "--help"}
+			}
+			r := shardmill(t, t.Context(), "", args...)
+			if r.code != 0 || r.err != "" || !strings.Contains(r.out, "shardmill "+c.name) || !strings.Contains(r.out, "Flags:\n\n  --") {
+				t.Errorf("exit %d, stderr %q, stdout\n%s", r.code, r.err, r.out)
+			}
+		})
+	}
+	if r := shardmill(t, t.Context(), "", "help"); r.code != 0 || !strings.Contains(r.out, "archive --local") {
+		t.Errorf("exit %d, stdout %s", r.code, r.out)
+	}
+	if r := shardmill(t, t.Context(), ""); r.code != 2 {
+		t.Errorf("no arguments: exit %d", r.code)
+	}
+	if r := shardmill(t, t.Context(), "", "version"); r.code != 0 || !strings.HasPrefix(r.out, "shardmill ") {
+		t.Errorf("version: exit %d, %q", r.code, r.out)
+	}
+}
+
+// The main job: every record in exactly one object, through a split and a
+// merge, and again on a directory that was used before.
+func TestArchiveLocal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var text strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&text, "line %d %s\n", i%1000, strings.Repeat("x", i%50))
+	}
+	text.WriteString("\n\r\nno newline at the end")
+	file := write(t, "in", text.String())
+	for n := range 2 {
+		r := shardmill(t, t.Context(), text.String(), "archive", "--local", "--reshard", "--json", "--dir", dir, file, "-")
+		var sum localrun.Summary
+		if err := json.Unmarshal([]byte(r.out), &sum); err != nil || r.code != 0 {
+			t.Fatalf("run %d: exit %d, %v, stderr %s", n, r.code, err, r.err)
+		}
+		records, bytes := int64(2*3003), int64(2*text.Len()+2)
+		if !sum.Verified || sum.Records != records || sum.Bytes != bytes || sum.Reshards != 2 || len(sum.Workers) != 2 {
+			t.Errorf("run %d: %+v, want %d records of %d bytes", n, sum, records, bytes)
+		}
+		if sum.Workers[0].Records+sum.Workers[1].Records != records {
+			t.Errorf("the workers' shares %+v are not of %d records", sum.Workers, records)
+		}
+	}
+	objects, err := filepath.Glob(filepath.Join(dir, "archive", "*", "*", "*", "*", "local-1-*.gz"))
+	if err != nil || len(objects) < 8 {
+		t.Errorf("%d objects in %s: %v", len(objects), dir, err)
+	}
+}
+
+// A line that is no record stops the run; what came before it is delivered.
+func TestArchiveLocalStopsAtATooLongLine(t *testing.T) {
+	t.Parallel()
+	file := write(t, "in", "one\ntwo\n"+strings.Repeat("x", 1<<20)+"\nfour\n")
+	r := shardmill(t, t.Context(), "", "archive", "--local", "--dir", t.TempDir(), file)
+	want := fmt.Sprintf("shardmill: %s:3: line is longer than a record may be: at most 1048556 bytes with its newline\n", file)
+	if r.code != 1 || !strings.HasSuffix(r.err, want) || !strings.Contains(r.out, "records    2\n") || !strings.Contains(r.out, "verified: every record") {
+		t.Errorf("exit %d, stdout\n%sstderr\n%s", r.code, r.out, r.err)
+	}
+}
+
+// The first signal stops the putting; what was put is archived and verified.
+func TestArchiveLocalInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	in := &endless{after: 2000, then: func() { cancel(signalError{syscall.SIGINT}) }}
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"archive", "--local", "--dir", t.TempDir(), "-"}, stdio{in: in, out: &out, err: &errs})
+	if code != 130 || !strings.Contains(out.String(), "verified: every record") || !strings.Contains(out.String(), "interrupted:") {
+		t.Errorf("exit %d, stdout\n%sstderr\n%s", code, out.String(), errs.String())
+	}
+}
+
+// endless is an input that never ends: it calls then after some lines.
+type endless struct {
+	n, after int
+	then     func()
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n++; e.n == e.after {
+		e.then()
+	}
+	return copy(p, fmt.Sprintf("line %d\n", e.n)), nil
+}
+
+// A directory that cannot be written is an error that names it.
+func TestArchiveLocalDirectory(t *testing.T) {
+	t.Parallel()
+	file := write(t, "in", "one\n")
+	r := shardmill(t, t.Context(), "", "archive", "--local", "--dir", file, file)
+	if r.code != 1 || !strings.HasPrefix(r.err, "shardmill: opening "+file) {
+		t.Errorf("exit %d, stderr %s", r.code, r.err)
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	r := shardmill(t, t.Context(), "", "local", "--listen", l.Addr().String(), "--dir", t.TempDir())
+	want := fmt.Sprintf("shardmill: %s is in use; stop the other program, or choose another address with --listen\n", l.Addr())
+	if r.code != 1 || r.err != want {
+		t.Errorf("exit %d, stderr %s", r.code, r.err)
+	}
+}
+
+func TestConfigurationFaults(t *testing.T) {
+	t.Parallel()
+	file := write(t, "archiver.yaml", `DeliveryStreamName: orders
+KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
+ExtendedS3DestinationConfiguration:
+  BucketARN: arn:aws:s3:::archive
+  BufferingHints: {SizeInMBs: 129, IntervalInSeconds: 300}
+  Comprssion: GZIP
+`)
+	r := shardmill(t, t.Context(), "", "archive", "--config", file)
+	if r.code != 2 || strings.Count(r.err, "\n") != 2 || !strings.Contains(r.err, file+":5: ExtendedS3DestinationConfiguration.BufferingHints.SizeInMBs is 129; it must be between 1 and 128\n") {
+		t.Errorf("exit %d, stderr\n%s", r.code, r.err)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		sig  os.Signal
+		want int
+	}{
+		{"nothing", nil, nil, 0},
+		{"a failure", errors.New("boom"), nil, 1},
+		{"wrong usage", usagef("boom"), nil, 2},
+		{"SIGINT", nil, syscall.SIGINT, 130},
+		{"SIGTERM", nil, syscall.SIGTERM, 143},
+		{"a signal and a failure", errors.New("boom"), syscall.SIGTERM, 143},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			if tt.sig != nil {
+				cancel(signalError{tt.sig})
+			}
+			defer cancel(nil)
+			if got := exitCode(ctx, tt.err, stdio{err: new(bytes.Buffer)}); got != tt.want {
+				t.Errorf("exit %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
