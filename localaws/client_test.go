@@ -80,11 +80,12 @@ func TestLargeAnswer(t *testing.T) {
 			t.Errorf("read %d bytes, %v; want the %d that were put", len(got), err, len(content))
 		}
 		out.Body.Close()
-		left, err := client.GetObject(t.Context(), object)
+		left, err := client.GetObject(context.WithoutCancel(t.Context()), object)
 		if err != nil {
 			t.Fatalf("getting again: %v", err)
 		}
-		left.Body.Close() // unread; the bubble fails if its handler stays
+		left.Body.Close() // unread
+		stack.Close()     // never returns if the handler stays
 	})
 }
 

@@ -81,7 +81,7 @@ func (s *Stack) serveControl(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, controlPath), "/")
 	switch {
 	case r.Method == http.MethodGet && parts[0] == "writes" && len(parts) == 1:
-		writeJSON(w, http.StatusOK, s.Writes())
+		writeJSON(w, http.StatusOK, append([]Write{}, s.Writes()...))
 	case parts[0] != "faults":
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no " + r.URL.Path})
 	case len(parts) > 1:

@@ -27,7 +27,7 @@ func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	errorLog, err := zap.NewStdLogAt(s.options.Logger, zap.DebugLevel)
+	errorLog, err := zap.NewStdLogAt(s.options.Logger, zap.WarnLevel)
 	if err != nil {
 		return fmt.Errorf("serving the local services: %w", err)
 	}

@@ -100,11 +100,11 @@ func (s *Stack) verify(r *http.Request, c call, now time.Time) *authError {
 		return &authError{skewedClock, fmt.Sprintf("signed at %s, received at %s",
 			at.Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
 	}
-	return compareSignature(r, c, a, aws.Credentials{AccessKeyID: a.accessKey, SecretAccessKey: secret}, at)
+	return s.compareSignature(r, c, a, aws.Credentials{AccessKeyID: a.accessKey, SecretAccessKey: secret}, at)
 }
 
 // compareSignature signs what the client says it signed and compares.
-func compareSignature(r *http.Request, c call, a authorization, key aws.Credentials, at time.Time) *authError {
+func (s *Stack) compareSignature(r *http.Request, c call, a authorization, key aws.Credentials, at time.Time) *authError {
 	u := *r.URL
 	again := &http.Request{Method: r.Method, URL: &u, Host: r.Host, Header: make(http.Header)}
 	for name, values := range r.Header {
@@ -122,8 +122,8 @@ func compareSignature(r *http.Request, c call, a authorization, key aws.Credenti
 	if missing {
 		return &authError{problem: missingHash}
 	}
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = c.service == S3 })
-	err := signer.SignHTTP(r.Context(), key, again, hash, a.service, a.region, at)
+	err := s.signer.SignHTTP(r.Context(), key, again, hash, a.service, a.region, at,
+		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = c.service == S3 })
 	if err != nil {
 		return &authError{malformedAuth, err.Error()}
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
@@ -48,6 +49,13 @@ type Options struct {
 	Limits bool
 	// MaxPageBytes is the most data in one GetRecords reply. Default 10 MiB.
 	MaxPageBytes int
+	// RefuseTrimmed makes GetShardIterator refuse the sequence number of a
+	// record that has expired. Default off: it gives the oldest that is left.
+	// Kinesis does either.
+	RefuseTrimmed bool
+	// CreateDelay is how long streams and tables are being created, changed or
+	// deleted. Default 0: that is done when the request is answered.
+	CreateDelay time.Duration
 
 	// ConsistencyLag makes eventually consistent reads of DynamoDB show what
 	// was there so long ago. Default 0: they see everything.
@@ -108,6 +116,7 @@ type Stack struct {
 	dynamo  *dynamodbd.Server
 	s3      *s3d.Server
 	faults  Faults
+	signer  *v4.Signer
 	bodies  sync.Pool // *bytes.Buffer
 
 	closed    chan struct{}
@@ -126,13 +135,20 @@ func New(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the local S3: %w", err)
 	}
+	trimmed := kinesisd.TrimmedOldest
+	if o.RefuseTrimmed {
+		trimmed = kinesisd.TrimmedRefuse
+	}
 	return &Stack{
 		options: o,
+		signer:  v4.NewSigner(),
 		kinesis: kinesisd.New(kinesisd.Options{
 			Account: o.Account, Region: o.Region, Limits: o.Limits, MaxPageBytes: o.MaxPageBytes,
+			Delay: o.CreateDelay, TrimmedIterator: trimmed,
 		}),
 		dynamo: dynamodbd.New(dynamodbd.Options{
-			Account: o.Account, Region: o.Region, ConsistencyLag: o.ConsistencyLag, OnWrite: o.OnRowWrite,
+			Account: o.Account, Region: o.Region, ConsistencyLag: o.ConsistencyLag,
+			CreateDelay: o.CreateDelay, OnWrite: o.OnRowWrite,
 		}),
 		s3:     objects,
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
@@ -150,7 +166,9 @@ func (s *Stack) Close() {
 // Faults returns what breaks requests on purpose.
 func (s *Stack) Faults() *Faults { return &s.faults }
 
-// Writes returns the latest S3 writes, oldest first, with their outcome.
+// Writes returns the latest S3 writes, oldest first, with their outcome, those
+// among them whose client did not get it. Requests that were refused for their
+// signature or by a fault did not come to S3 and are not among them.
 func (s *Stack) Writes() []Write { return s.s3.Writes() }
 
 // Discard frees the memory of a shard's records up to and including a sequence

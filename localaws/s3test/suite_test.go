@@ -13,27 +13,17 @@ import (
 	"github.com/shardmill/shardmill/localaws/s3test"
 )
 
+// TestInProcess keeps objects in memory and names buckets in the host.
 func TestInProcess(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct {
-		name string
-		dir  string
-		opts []func(*s3.Options)
-	}{
-		{name: "in memory, by virtual host"},
-		{name: "on disk, by path", dir: t.TempDir(), opts: []func(*s3.Options){func(o *s3.Options) { o.UsePathStyle = true }}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			stack, err := localaws.New(localaws.Options{Dir: row.dir})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s3test.Run(t, s3.NewFromConfig(stack.AWSConfig(), row.opts...), s3test.All())
-		})
+	stack, err := localaws.New(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	s3test.Run(t, s3.NewFromConfig(stack.AWSConfig()), s3test.All())
 }
 
+// TestOverTCP keeps objects on disk and names buckets in the path.
 func TestOverTCP(t *testing.T) {
 	t.Parallel()
 	stack, err := localaws.New(localaws.Options{Dir: t.TempDir()})

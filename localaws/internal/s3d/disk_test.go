@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
@@ -242,20 +244,82 @@ func TestUnusableDirectory(t *testing.T) {
 	}
 }
 
-// TestModificationTimes has overwrites within one tick of the file system's
-// clock: each content keeps its own metadata.
-func TestModificationTimes(t *testing.T) {
+// TestSameInstant has overwrites at one instant: each content has a time of
+// its own, which ties its metadata to it.
+func TestSameInstant(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var times []time.Time
+	synctest.Test(t, func(t *testing.T) {
+		server := newServer(t, s3d.Options{Dir: dir})
+		for _, content := range []string{"a", "b", "c"} {
+			put(t, server, "key", content, "X-Amz-Meta-Content: "+content)
+			info, err := os.Stat(filepath.Join(dir, "bucket/key"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			times = append(times, info.ModTime())
+		}
+	})
+	if !times[0].Before(times[1]) || !times[1].Before(times[2]) {
+		t.Errorf("the modification times are %v, want each later than the one before", times)
+	}
+	if _, h := get(t, newServer(t, s3d.Options{Dir: dir}), "key"); h.Get("X-Amz-Meta-Content") != "c" {
+		t.Errorf("the metadata is of %q, want that of the last", h.Get("X-Amz-Meta-Content"))
+	}
+}
+
+func TestOverwriteLeavesNoMetadata(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	server := newServer(t, s3d.Options{Dir: dir})
-	for i := range 50 {
-		put(t, server, "key", "content", "X-Amz-Meta-Number: "+string(rune('A'+i%26)))
+	for range 3 {
+		put(t, server, "key", "content")
 	}
-	_, h := get(t, newServer(t, s3d.Options{Dir: dir}), "key")
-	if got, want := h.Get("X-Amz-Meta-Number"), string(rune('A'+49%26)); got != want {
-		t.Errorf("the metadata is of write %s, want %s", got, want)
+	if metas, _ := filepath.Glob(filepath.Join(dir, ".meta/bucket/*/*.json")); len(metas) != 1 {
+		t.Errorf("after overwrites there is metadata %v, want one", metas)
 	}
-	if at, err := http.ParseTime(h.Get("Last-Modified")); err != nil || time.Since(at) > time.Minute {
-		t.Errorf("last modified at %v, %v; want now", at, err)
-	}
+}
+
+// TestConditionHolds has a conditional write that is slow between checking its
+// condition and being in place, and another that comes in between.
+func TestConditionHolds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		server := newServer(t, s3d.Options{Dir: dir})
+		var files atomic.Int32
+		release := make(chan struct{})
+		server.WrapWrites(func(w io.Writer) io.Writer {
+			if files.Add(1) == 2 { // the metadata of the first
+				return gated{w, release}
+			}
+			return w
+		})
+		var first, second int
+		go func() { first = put(t, server, "key", "first", "If-None-Match: *") }()
+		synctest.Wait()
+		go func() { second = put(t, server, "key", "second", "If-None-Match: *") }()
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		if first != http.StatusOK || second != http.StatusPreconditionFailed {
+			t.Errorf("the first has status %d, the second %d; want 200 and 412", first, second)
+		}
+		if content, _ := get(t, server, "key"); content != "first" {
+			t.Errorf("the object is of the %s, want the first", content)
+		}
+	})
+}
+
+// gated writes when its gate opens.
+type gated struct {
+	io.Writer
+
+	gate <-chan struct{}
+}
+
+func (g gated) Write(b []byte) (int, error) {
+	<-g.gate
+	return g.Writer.Write(b)
 }

@@ -8,15 +8,15 @@ import (
 
 // Write is one request that was to change a bucket, whether it did or not.
 type Write struct {
-	Time        time.Time // when it was answered
-	Op          string    // S3's name of the operation
-	Bucket      string
-	Key         string // "" if the operation is on the bucket or on several keys
-	ETag        string // of what was stored, without quotes; "" if nothing was
-	SHA256      string // of the body, in hex, if the client sent it
-	Size        int64  // bytes stored
-	Conditional bool   // it had If-None-Match or If-Match
-	Status      int    // HTTP status of the answer
+	Time        time.Time `json:"time"` // when it was answered
+	Op          string    `json:"op"`   // S3's name of the operation
+	Bucket      string    `json:"bucket"`
+	Key         string    `json:"key"`         // "" if the operation is on the bucket or on several keys
+	ETag        string    `json:"etag"`        // of what was stored, without quotes; "" if nothing was
+	SHA256      string    `json:"sha256"`      // of the body, in hex, if the client sent it
+	Size        int64     `json:"size"`        // bytes stored
+	Conditional bool      `json:"conditional"` // it had If-None-Match or If-Match
+	Status      int       `json:"status"`      // HTTP status of the answer
 }
 
 // writeLog keeps the last writes.
