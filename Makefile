@@ -1,0 +1,67 @@
+# Every tool is pinned and built by go from the module proxy; none is in go.mod.
+GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT  := go run mvdan.cc/gofumpt@v0.12.0
+RACE     := ./checkpoint/... ./lease/... ./kcl/... ./processors/... ./localaws/...
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: check
+check: ## What CI runs, without the servers and the Java KCL
+	bash .ci/run check
+
+.PHONY: ci
+ci: ## What CI runs
+	bash .ci/run
+
+.PHONY: fmt
+fmt: ## Format
+	$(GOFUMPT) -l -w .
+
+.PHONY: fmt-check
+fmt-check: ## Fail if anything is not formatted or not tidy
+	@test -z "$$($(GOFUMPT) -l .)" || { echo 'run make fmt'; exit 1; }
+	go mod tidy -diff
+
+.PHONY: vet
+vet: ## go vet, for every build tag
+	go vet ./...
+	go vet -tags 'conformance interop kill' ./...
+
+.PHONY: lint
+lint: ## golangci-lint
+	$(GOLANGCI) run ./...
+
+.PHONY: test
+test: ## Unit tests and simulations
+	go test ./...
+
+.PHONY: race
+race: ## The same under the race detector, where goroutines share
+	go test -race $(RACE)
+
+.PHONY: conformance
+conformance: ## Against DynamoDB Local, kinesis-mock and versitygw, started on loopback
+	bash scripts/conformance.sh
+
+.PHONY: interop
+interop: ## Side by side with the Java KCL on one lease table
+	bash scripts/interop.sh
+
+.PHONY: kill
+kill: ## Kill processes at random moments and count what is lost
+	go test -tags kill -timeout 15m ./cmd/shardmill/...
+
+.PHONY: bench
+bench: ## Benchmarks, as benchstat reads them; BENCH=regexp
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME
+	@go list -f '{{.ImportPath}}' ./... | while read p; do \
+	  go test -list '^Fuzz' $$p | grep '^Fuzz' | while read f; do \
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done || exit 1; done

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Holds the suites that our own local services and adapters pass to servers that
+# we did not write: DynamoDB Local, kinesis-mock and versitygw, started for this
+# run. Arguments go to go test.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+exec "$here/with-referees.sh" dynamodb-local kinesis-mock versitygw -- \
+  "$here/tagged-tests.sh" conformance -timeout 10m "$@"
