@@ -30,7 +30,8 @@ func at(spec string) checkpoint.Position {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	want := []checkpoint.ExtendedSequenceNumber{
-		{}, esn("AT_TIMESTAMP"), esn("TRIM_HORIZON"), esn("LATEST"), esn("0"), esn("7"), esn("7/1"), esn("10"),
+		{},
+		esn("AT_TIMESTAMP"), esn("TRIM_HORIZON"), esn("LATEST"), esn("0"), esn("7"), esn("7/1"), esn("10"),
 		esn("49590338271490256608559692538361571095921575989136588898"),
 		esn("49590338271490256608559692538361571095921575989136588898/2"),
 		esn("49590338271490256608559692540925702759324208523137515618"),
@@ -188,12 +189,11 @@ func TestShardEnd(t *testing.T) {
 			c.EndShard()
 			c.EndShard()
 			c.Retract(at("5")) // has no effect any more
-			err := error(nil)
-			if tt.at == "" {
-				err = c.Checkpoint(t.Context())
-			} else {
-				err = c.CheckpointAt(t.Context(), at(tt.at))
+			write := c.Checkpoint
+			if tt.at != "" {
+				write = func(ctx context.Context) error { return c.CheckpointAt(ctx, at(tt.at)) }
 			}
+			err := write(t.Context())
 			if !errors.Is(err, tt.err) || strings.Join(w.writes, " ") != tt.writes {
 				t.Errorf("%v, wrote %q; want %v, %q", err, w.writes, tt.err, tt.writes)
 			}

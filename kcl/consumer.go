@@ -68,10 +68,10 @@ func (c *consumer) run(soft context.Context) {
 		case <-stop.Done():
 		}
 	})
-	err := c.live()
+	err := c.live() //nolint:contextcheck // the context of the holding is c.stop, not Run's
 	cancel(err)
 	watch.Wait()
-	c.finish(err)
+	c.finish(err) //nolint:contextcheck // it outlives Run's
 }
 
 // live returns why the holding ends; it is never nil.
@@ -158,7 +158,7 @@ func (c *consumer) finish(err error) {
 	case errors.Is(err, errBlocked):
 		w.leases.Avoid(c.info.ShardID, w.cfg.ScanInterval)
 	default:
-		avoid := w.giveUp(c.info.ShardID, err)
+		avoid := w.giveUp(c.info.ShardID)
 		c.log.Error("shard given up", zap.Error(err), zap.Duration("retry_in", avoid), panicStack(err))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.held.Context()), w.cfg.FailoverTime)

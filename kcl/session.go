@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -261,11 +262,8 @@ func (s *session) readFailed(err error) error {
 func childrenOf(id string, shards []Shard) []Shard {
 	var out []Shard
 	for _, sh := range shards {
-		for _, p := range sh.ParentIDs {
-			if p == id {
-				out = append(out, sh)
-				break
-			}
+		if slices.Contains(sh.ParentIDs, id) {
+			out = append(out, sh)
 		}
 	}
 	return out

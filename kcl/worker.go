@@ -165,7 +165,7 @@ const maxAvoid = 10 * time.Minute
 
 // giveUp notes that a shard failed and leaves it to others for a time that
 // doubles with each failure in a row.
-func (w *Worker) giveUp(shardID string, err error) time.Duration {
+func (w *Worker) giveUp(shardID string) time.Duration {
 	w.mu.Lock()
 	w.failures[shardID]++
 	n := w.failures[shardID]

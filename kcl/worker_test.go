@@ -37,7 +37,7 @@ func (j *journal) String() string {
 // words returns the records that processors accepted.
 func (j *journal) words() []string {
 	var out []string
-	for _, f := range strings.Fields(j.String()) {
+	for f := range strings.FieldsSeq(j.String()) {
 		if w, ok := strings.CutPrefix(f, "ok:"); ok {
 			out = append(out, w)
 		}
@@ -234,9 +234,9 @@ func TestLifecycle(t *testing.T) {
 				cfg := config(s, table, "me")
 				if tt.letters {
 					cfg.DeadLetter = func(_ context.Context, in kcl.DeadLetterInput) error {
-						word := ""
+						var word []byte
 						for _, r := range in.Records {
-							word += string(r.Data)
+							word = append(word, r.Data...)
 						}
 						j.note("dead:%s", word)
 						return nil

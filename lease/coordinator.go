@@ -264,6 +264,7 @@ func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) {
 		}
 		return
 	}
+	//nolint:contextcheck // a holding outlives the context that leases are taken under
 	h := newHeld(t.hard, c.cfg.Table, c.timing, c.clock, row, start)
 	if how == Stolen {
 		h.deliverFrom = c.clock.now().Add(max(c.cfg.FailoverTime, seen.FailoverTime))

@@ -242,7 +242,8 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 func (h *Held) attempt(ctx context.Context, w write) (Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(h.timing.try, h.left()))
 	defer cancel()
-	defer context.AfterFunc(h.ctx, cancel)()
+	stop := context.AfterFunc(h.ctx, cancel) //nolint:contextcheck // it ends with the holding, too
+	defer stop()
 	return w.do(ctx, h.Lease())
 }
 

@@ -159,7 +159,8 @@ func (m *Mem) CreateChild(ctx context.Context, parent, child Lease) error {
 	}
 	return m.write(ctx, "createChild", child.Key, func() error {
 		row, ok := m.rows[parent.Key]
-		if !ok || !heldIn(parent)(row) && !(holder(parent) == "" && holder(row) == "" && row.Counter == parent.Counter) {
+		free := holder(parent) == "" && holder(row) == "" && row.Counter == parent.Counter
+		if !ok || !free && !heldIn(parent)(row) {
 			return m.lost(parent.Key)
 		}
 		if _, ok := m.rows[child.Key]; !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 // "f:$" (finished), "g:<a" (its parent is a), "h:~" (free for very long).
 func view(spec string) lease.View {
 	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute}
-	for _, f := range strings.Fields(spec) {
+	for f := range strings.FieldsSeq(spec) {
 		key, who, _ := strings.Cut(f, ":")
 		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
 		who, parent, child := strings.Cut(who, "<")
@@ -144,7 +145,7 @@ func TestPlanBalances(t *testing.T) {
 func tableOf(owner []int, me int) lease.View {
 	v := lease.View{Me: fmt.Sprint("w", me), Held: map[string]bool{}}
 	for i, w := range owner {
-		l := lease.Seen{Lease: lease.Lease{Key: fmt.Sprint(i)}, Free: w == 0}
+		l := lease.Seen{Lease: lease.Lease{Key: strconv.Itoa(i)}, Free: w == 0}
 		if w != 0 {
 			l.Owner, l.Instance = fmt.Sprint("w", w), "i"
 		}

@@ -109,7 +109,7 @@ func printLeasesJSON(list []lease.Lease, s stdio) error {
 		if l.FailoverTime > 0 {
 			out.Failover = l.FailoverTime.Round(time.Millisecond).String()
 		}
-		errs = append(errs, enc.Encode(out))
+		errs = append(errs, enc.Encode(out)) //nolint:errchkjson // joined below
 	}
 	return errors.Join(errs...)
 }

@@ -98,7 +98,7 @@ func putAll(ctx context.Context, feeder *feed.Feeder, in lines.Input, rate int) 
 // and waits until it can be used.
 func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards int) error {
 	if shards > 0 {
-		_, err := api.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &name, ShardCount: aws.Int32(int32(min(shards, 1<<20)))}) //nolint:gosec // bounded
+		_, err := api.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &name, ShardCount: aws.Int32(int32(min(shards, 1<<20)))})
 		if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
 			return fmt.Errorf("creating stream %s: %w", name, err)
 		}

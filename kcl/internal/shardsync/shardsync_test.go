@@ -3,6 +3,7 @@ package shardsync_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,12 +19,12 @@ import (
 // and 10. 4, 8, 9 and 10 are open.
 func classic() []shardsync.Shard {
 	shard := func(id, start int, closed bool, parents ...int) shardsync.Shard {
-		s := shardsync.Shard{ID: name(id), StartingSequenceNumber: fmt.Sprint(start*1000 + id)}
+		s := shardsync.Shard{ID: name(id), StartingSequenceNumber: strconv.Itoa(start*1000 + id)}
 		for _, p := range parents {
 			s.ParentIDs = append(s.ParentIDs, name(p))
 		}
 		if closed {
-			s.EndingSequenceNumber = fmt.Sprint(start*1000 + 999)
+			s.EndingSequenceNumber = strconv.Itoa(start*1000 + 999)
 		}
 		return s
 	}
@@ -37,7 +38,7 @@ func name(id int) string { return fmt.Sprintf("shardId-%012d", id) }
 
 func leases(spec string) []lease.Lease {
 	var out []lease.Lease
-	for _, f := range strings.Fields(spec) {
+	for f := range strings.FieldsSeq(spec) {
 		var id int
 		var at string
 		if _, err := fmt.Sscanf(f, "%d:%s", &id, &at); err != nil {
@@ -133,11 +134,11 @@ func TestConverges(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		initial := checkpoint.Sentinel(rapid.SampledFrom([]string{checkpoint.TrimHorizon, checkpoint.Latest, checkpoint.AtTimestamp}).Draw(t, "initial"))
-		spec := ""
+		var spec strings.Builder
 		for id := range 11 {
-			spec += rapid.SampledFrom([]string{"", fmt.Sprintf(" %d", id), fmt.Sprintf(" %d:SHARD_END", id)}).Draw(t, name(id))
+			spec.WriteString(rapid.SampledFrom([]string{"", fmt.Sprintf(" %d", id), fmt.Sprintf(" %d:SHARD_END", id)}).Draw(t, name(id)))
 		}
-		table := leases(spec)
+		table := leases(spec.String())
 		for range 8 {
 			a := shardsync.Plan(classic(), table, initial)
 			if len(a.Create)+len(a.Repair) == 0 {

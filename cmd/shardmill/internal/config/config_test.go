@@ -76,6 +76,7 @@ func TestAccepted(t *testing.T) {
 		{"nothing optional", base, nil},
 		{"the plain shape", strings.Replace(base, "Extended", "", 1), nil},
 		{"a byte order mark and Windows' line ends", "\ufeff" + strings.ReplaceAll(base, "\n", "\r\n"), nil},
+		{"JSON with tabs wherever it allows them", "\t{\t\"DeliveryStreamName\"\t:\t\"orders\"\t,\n\t\t\"KinesisStreamSourceConfiguration\":\t{\"KinesisStreamARN\": \"arn:aws:kinesis:us-east-1:123456789012:stream/orders\"},\n\t\"ExtendedS3DestinationConfiguration\": {\"BucketARN\": \"arn:aws:s3:::archive\"}\n\t}\n\t", nil},
 		{"a document with its marks", "%YAML 1.2\n---\n" + base + "...\n", nil},
 		{"what does nothing", beside(`DeliveryStreamType: KinesisStreamAsSource
 Tags: [{Key: team, Value: data}, {Key: empty}]`), nil},

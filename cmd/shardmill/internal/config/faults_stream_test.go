@@ -271,6 +271,16 @@ SplunkDestinationConfiguration: {}`,
 			"a.yaml:2: the line is not UTF-8; save the file as UTF-8",
 		},
 		{
+			"a control character",
+			"DeliveryStreamName: orders\nTags: [] # \x00",
+			"a.yaml:2: the line has the control character U+0000; remove it",
+		},
+		{
+			"a carriage return without a newline",
+			"DeliveryStreamName: orders\rTags: []",
+			"a.yaml:1: the line has the control character U+000D; remove it",
+		},
+		{
 			"a file that is too large",
 			strings.Repeat("#", 64<<10),
 			"a.yaml:1: the file has 65537 bytes; it must have at most 65536",

@@ -90,7 +90,8 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("%s: %v\ncompact: %v", data, err, compactErr)
 		}
 		if err != nil {
-			if strings.Contains(err.Error(), "syntax error") {
+			half := strings.Contains(err.Error(), "surrogate") // of a pair, which is no text
+			if strings.Contains(err.Error(), "syntax error") && !half {
 				t.Fatalf("JSON is refused: %s: %v", data, err)
 			}
 			return

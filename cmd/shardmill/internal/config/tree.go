@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -52,9 +53,11 @@ func parse(r *report, data []byte) (value, bool) {
 		r.fault(1, "the file has %d bytes; it must have at most %d", len(data), maxBytes)
 		return value{}, false
 	}
-	if line, ok := invalidUTF8(data); ok {
-		r.fault(line, "the line is not UTF-8; save the file as UTF-8")
+	if !isText(r, data) {
 		return value{}, false
+	}
+	if json.Valid(data) { // then a tab is just a space, and not so to the parser
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -68,13 +71,22 @@ func parse(r *report, data []byte) (value, bool) {
 	return converter{r}.value("", body, 1), true
 }
 
-func invalidUTF8(data []byte) (line int, found bool) {
-	for i, text := range bytes.Split(data, []byte("\n")) {
-		if !utf8.Valid(text) {
-			return i + 1, true
+// isText reports bytes that are no text. A carriage return without a newline
+// is among them: it begins a line for YAML, and for few others.
+func isText(r *report, data []byte) bool {
+	control := func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+	for i, text := range strings.Split(string(data), "\n") {
+		text = strings.TrimSuffix(text, "\r")
+		if !utf8.ValidString(text) {
+			r.fault(i+1, "the line is not UTF-8; save the file as UTF-8")
+			return false
+		}
+		if at := strings.IndexFunc(text, control); at >= 0 {
+			r.fault(i+1, "the line has the control character %U; remove it", text[at])
+			return false
 		}
 	}
-	return 0, false
+	return true
 }
 
 func syntax(r *report, err error) {

@@ -4,6 +4,7 @@ package feed
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -145,9 +146,5 @@ func (f *Feeder) Progress() (records, bytes int64) {
 func (f *Feeder) Last() map[string]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := make(map[string]string, len(f.last))
-	for k, v := range f.last {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(f.last)
 }

@@ -126,6 +126,9 @@ func clientsOf(endpoint string) archiver.Clients {
 		Credentials:  credentials.NewStaticCredentialsProvider(localaws.DefaultAccessKeyID, localaws.DefaultSecretAccessKey, ""),
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   awsclient.HTTP(),
+		// What the SDK's own loader would set.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}
 	return archiver.Clients{
 		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
@@ -162,7 +165,7 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 
 // prepare makes stream and bucket, and notes what the bucket holds.
 func (j *job) prepare(ctx context.Context) error {
-	shards := int32(min(j.o.Shards, 500)) //nolint:gosec // bounded by Validate
+	shards := int32(min(j.o.Shards, 500))
 	if _, err := j.clients.Kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: &shards}); err != nil {
 		return fmt.Errorf("creating stream %s: %w", stream, err)
 	}
