@@ -156,7 +156,7 @@ func TestTrustIsAskedBeforeEveryTry(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := begin(t, with(config(), func(c *processors.Config) { c.Delivery = delivery }).WithSize(1), numbered(1))
 				s.downUntil = time.Now().Add(time.Hour)
-				time.AfterFunc(time.Minute, func() { s.crashed = true })
+				s.trustedUntil = time.Now().Add(time.Minute)
 				before := time.Now()
 				err := s.deliver(t.Context(), s.processor, 1)
 				if !errors.Is(err, kcl.ErrLeaseLost) || time.Since(before) > 67*time.Second {

@@ -305,11 +305,12 @@ type holding struct {
 	read    int // records delivered so far
 	started bool
 
-	inDoubt    string // the write whose outcome is unknown
-	asked      bool   // Trusted was asked since the last put
-	landIn     int    // when late puts land, in operations of the next holder
-	landOn     int
-	operations int
+	inDoubt      string    // the write whose outcome is unknown
+	asked        bool      // Trusted was asked since the last put
+	trustedUntil time.Time // zero: for ever
+	landIn       int       // when late puts land, in operations of the next holder
+	landOn       int
+	operations   int
 }
 
 func (h *holding) crash() {
@@ -329,7 +330,7 @@ func (h *holding) position() int {
 }
 
 func (h *holding) Trusted() error {
-	if h.crashed {
+	if h.crashed || !h.trustedUntil.IsZero() && !time.Now().Before(h.trustedUntil) {
 		return kcl.ErrLeaseLost
 	}
 	h.asked = true

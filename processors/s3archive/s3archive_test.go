@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,14 +87,14 @@ func (l local) ops() string {
 
 func small() []byte { return []byte("some records") }
 
-// large takes three parts.
-func large() []byte {
+// large takes three parts. Nobody writes to it.
+var large = sync.OnceValue(func() []byte {
 	b := make([]byte, 2*partBytes+12_345)
 	for i := range b {
 		b[i] = byte(i ^ i>>8 ^ i>>16)
 	}
 	return b
-}
+})
 
 func TestPutAndHead(t *testing.T) {
 	t.Parallel()
