@@ -64,6 +64,9 @@ func check(t *testing.T, text string, want config.Config) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
+	if zone := got.InitialTimestamp.Location(); zone != time.UTC {
+		t.Errorf("InitialTimestamp is in %v, not in UTC", zone)
+	}
 }
 
 func TestAccepted(t *testing.T) {

@@ -266,6 +266,11 @@ SplunkDestinationConfiguration: {}`,
 			"a.yaml:3: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration",
 		},
 		{
+			"a name longer than Firehose takes",
+			strings.Replace(base, "Name: orders", "Name: "+strings.Repeat("x", 65), 1),
+			`a.yaml:1: DeliveryStreamName is "` + strings.Repeat("x", 65) + `"; it must be 1-64 characters of a-z A-Z 0-9 _ . -`,
+		},
+		{
 			"bytes that are no text",
 			"DeliveryStreamName: orders\nTags: [\xff]",
 			"a.yaml:2: the line is not UTF-8; save the file as UTF-8",
