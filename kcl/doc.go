@@ -1,3 +1,68 @@
 // Package kcl processes the shards of a Kinesis stream with many workers that
-// share them through leases, in the manner of the Java Kinesis Client Library.
+// share them through leases, in the manner of the Java Kinesis Client Library
+// and on one lease table with it.
+//
+// Give New a Config and a ProcessorFactory, and call Run:
+//
+//	w, err := kcl.New(kcl.Config{
+//		ApplicationName: "orders", StreamName: "orders", WorkerID: hostname,
+//		Source: source, // kinesissource.New
+//		Leases: table,  // leasedynamo.New
+//	}, kcl.Handle(func(ctx context.Context, shard kcl.ShardInfo, records []kcl.Record) error {
+//		…
+//	}))
+//	err = w.Run(ctx) // until ctx is done
+//
+// # What is promised
+//
+//   - No record is lost or silently skipped. A processor that fails gets the
+//     same records again; what it never accepts stops its shard, loudly, or
+//     goes to Config.DeadLetter.
+//   - After the trust in a lease has ended no call of its processor begins, the
+//     one that is running is cancelled, and no checkpoint is written. See
+//     package lease for what that rests on.
+//   - The records of a shard come in order, and those of a child shard after
+//     those of its parents.
+//   - Each record comes at least once: again after a crash, and after a lease
+//     was lost, from the last checkpoint on.
+//   - Memory is bounded by Config.MaxBytes, however many shards there are.
+//   - When Run has returned, nothing that it started runs.
+//
+// # Why checkpoints are safe
+//
+// A checkpoint is written on the condition that the lease is held and
+// unchanged, so a worker that was overtaken cannot move it. Where reading
+// resumes follows from the checkpoint alone: AT the record that it names, less
+// what is at or before it, so a checkpoint within an aggregated record works.
+// Records that a processor failed on do not count as delivered, so a checkpoint
+// of "everything delivered" never passes them. SHARD_END is written after every
+// record was accepted and after the leases of all children exist; a child waits
+// until each of its parents that has a lease has ended. A finished lease is
+// deleted only once its children have begun.
+//
+// # Differences from the Java KCL
+//
+//   - An exception in processRecords makes Java skip the batch. Here it is
+//     delivered again.
+//   - LeaseLost has no checkpointer and cannot fail; ShardEnded must checkpoint,
+//     and Defaults does.
+//   - Leases are released at shutdown, so others continue at once instead of
+//     after the failover time.
+//   - There is no leader: every worker compares shards with leases, and what it
+//     writes is conditional.
+//   - Expired records are reported (Hooks.RecordsLost); Java jumps over them.
+//   - A lease at LATEST stores from which instant, so a failover before the
+//     first checkpoint skips nothing.
+//   - There are no CloudWatch metrics; Hooks and Snapshot have the numbers.
+//
+// # Non-obvious
+//
+//   - Java's rule for aggregated records that straddle a reshard
+//     (HashRangeJava, the default) drops user records that the KPL does not
+//     put again. They are counted and logged. HashRangeEach loses none, but
+//     delivers records that a Java worker of the same fleet would not.
+//   - A tick (Config.TickInterval) is a call of ProcessRecords without records.
+//     It can fail and is tried again like any other.
+//   - A shard that is given up is left to other workers for a time that
+//     doubles; alone, the worker tries it again after that.
 package kcl
