@@ -3,6 +3,7 @@ package kcl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -23,27 +24,43 @@ type replayer struct {
 	shardID     string
 	first, last checkpoint.ExtendedSequenceNumber
 	split       *expander
+	yielded     bool
 }
+
+// errShortReplay means that the tip of a shard was reached before the last
+// record of a replay, although records before it were there.
+var errShortReplay = errors.New("shard ended before the last record to replay")
 
 func (r *replayer) run(ctx context.Context, yield func(Record, error) bool) {
 	reader := r.source.Open(r.shardID, checkpoint.Position{ExtendedSequenceNumber: r.first})
-	for trimmed := false; ; {
+	for oldest := false; ; {
 		page, err := reader.Next(ctx)
+		over := err == nil && (page.End || len(page.Records) == 0 && page.BehindLatest == 0)
 		switch {
-		case errors.Is(err, ErrTrimmed) && !trimmed:
-			trimmed = true
-			reader = r.source.Open(r.shardID, checkpoint.Sentinel(checkpoint.TrimHorizon))
-			continue
 		case errors.Is(err, ErrShardNotFound):
 			return // every record has expired
-		case err != nil:
+		case err != nil && !errors.Is(err, ErrTrimmed):
 			yield(Record{}, err)
 			return
+		case err == nil:
+			done := r.yieldPage(page, yield)
+			page.release()
+			if done {
+				return
+			}
 		}
-		done := r.yieldPage(page, yield)
-		page.release()
-		if done || page.End || len(page.Records) == 0 && page.BehindLatest == 0 {
+		switch {
+		case !over && err == nil:
+		case r.yielded:
+			yield(Record{}, fmt.Errorf("%w: %v", errShortReplay, r.last))
 			return
+		case oldest:
+			return // nothing of the range is left
+		default:
+			// Nothing was found where the range should be: only the oldest
+			// record that is left tells that it has expired.
+			oldest = true
+			reader = r.source.Open(r.shardID, checkpoint.Sentinel(checkpoint.TrimHorizon))
 		}
 	}
 }
@@ -56,10 +73,11 @@ func (r *replayer) yieldPage(p Page, yield func(Record, error) bool) (done bool)
 		if at.Compare(r.first) < 0 {
 			continue
 		}
-		if at.Compare(r.last) > 0 || !yield(rec, nil) {
+		if at.Compare(r.last) > 0 {
 			return true
 		}
-		if at == r.last {
+		r.yielded = true
+		if !yield(rec, nil) || at == r.last {
 			return true
 		}
 	}

@@ -55,7 +55,7 @@ func newSession(c *consumer) *session {
 	return &session{
 		consumer: c,
 		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
-		split:    newExpander(c.w.cfg.HashRangeRule, row.Range),
+		split:    newExpander(c.info.HashRangeRule, c.info.Range),
 		lastMark: time.Now(),
 	}
 }
