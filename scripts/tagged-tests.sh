@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tagged-tests.sh TAG [GO-TEST-FLAG...]: runs the tests in the files that begin
+# tagged-tests.sh TAG [GO-TEST-ARGUMENT...]: runs the tests in the files that begin
 # with `//go:build TAG`, and no others. It fails unless each of them passed: a
 # test that was skipped or did not run is a failure.
 set -euo pipefail
@@ -19,7 +19,7 @@ for package in "${packages[@]}"; do
   mapfile -t tests < <(grep -l "^//go:build $tag\$" "$package"/*_test.go | xargs sed -n 's/^func \(Test[A-Za-z0-9_]*\)(t \*testing\.T).*/\1/p' | sort -u)
   [[ ${#tests[@]} -gt 0 ]] || { echo "FAIL: $package: has files with the tag $tag, but no test in them"; status=1; continue; }
   echo "=== $package: ${tests[*]}"
-  go test -tags "$tag" -count=1 -v -run "^($(IFS='|'; echo "${tests[*]}"))\$" "$@" "$package" 2>&1 | tee "$out" | sed '/^=== \(RUN\|PAUSE\|CONT\|NAME\) /d' || status=1
+  go test -tags "$tag" -count=1 -v -run "^($(IFS='|'; echo "${tests[*]}"))\$" "$package" "$@" 2>&1 | tee "$out" | sed '/^=== \(RUN\|PAUSE\|CONT\|NAME\) /d' || status=1
   for t in "${tests[@]}"; do
     grep -q "^--- PASS: $t " "$out" || { echo "FAIL: $package: $t did not pass"; status=1; }
   done
