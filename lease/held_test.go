@@ -79,6 +79,7 @@ func TestTrust(t *testing.T) {
 		{name: "a table that throttles for ever", fault: between(time.Minute, time.Hour), err: lease.ErrThrottled, from: 66 * time.Second, to: 69 * time.Second},
 		{name: "answers that never come", fault: func(at time.Duration, applied bool) bool { return applied && at >= time.Minute }, err: errNet, from: 66 * time.Second, to: 72 * time.Second},
 		{name: "calls that hang and do not heed their context", hang: time.Minute, from: 66 * time.Second, to: 69 * time.Second},
+		{name: "a first renewal that hangs", hang: time.Nanosecond, from: 9 * time.Second, to: 9 * time.Second},
 		{name: "slow answers count from the start of the call", slow: 2 * time.Second},
 	}
 	for _, tt := range tests {
