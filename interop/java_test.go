@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,7 @@ func (j *java) read(out io.Reader) {
 func (j *java) told() ([]event, <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.events[:len(j.events):len(j.events)], j.more
+	return slices.Clip(j.events), j.more
 }
 
 // until waits until what the worker told so far satisfies ok, and returns it.

@@ -101,7 +101,9 @@ func compareRecording(t *testing.T) {
 	for _, item := range out.Items {
 		rows = append(rows, wire(t, item))
 	}
-	slices.SortFunc(rows, func(a, b map[string]any) int { return strings.Compare(fmt.Sprint(a["leaseKey"]), fmt.Sprint(b["leaseKey"])) })
+	slices.SortFunc(rows, func(a, b map[string]any) int {
+		return strings.Compare(fmt.Sprint(a["leaseKey"]), fmt.Sprint(b["leaseKey"]))
+	})
 	if *update {
 		writeRecording(t, rows)
 	}
