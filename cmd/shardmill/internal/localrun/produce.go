@@ -112,6 +112,21 @@ func (j *job) hooks() kcl.Hooks {
 	}
 }
 
+// maxPuts is how often a put may fail. S3 is in this process, so it is the disk
+// that fails, and waiting does not mend it.
+const maxPuts = 4
+
+// putFailed ends the run if a put fails for good.
+func (j *job) putFailed(e processors.PutFailedEvent) {
+	if e.Attempt < maxPuts {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failure = fmt.Errorf("writing objects to %s: %w", j.o.Dir, e.Err)
+	j.stopRound()
+}
+
 func (j *job) noteObject(worker int, e processors.DeliveredEvent) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

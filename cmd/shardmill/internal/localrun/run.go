@@ -4,6 +4,7 @@
 package localrun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ const (
 	hintSecs = 60
 	failover = 2 * time.Second
 	scan     = 500 * time.Millisecond
+	shutdown = 15 * time.Second
 
 	// aheadBytes is how far the producer may be ahead of the archive, at least:
 	// what is ahead is in memory.
@@ -52,6 +54,10 @@ type Options struct {
 	Dir     string // objects are files below Dir/archive
 	Logger  *zap.Logger
 	Notes   io.Writer // progress lines
+
+	prepared  func(*localaws.Stack) // for tests: called before anything is put
+	verifying func(*s3.Client)      // for tests: called before the objects are read
+	shutdown  time.Duration         // of a worker
 }
 
 // Validate reports every fault.
@@ -87,6 +93,8 @@ type job struct {
 	objects   int64
 	archived  int64 // records in them
 	zipped    int64 // bytes of the objects
+	failure   error // why no object can be written
+	stopRound context.CancelFunc
 }
 
 // Run runs the job. The summary is of what was put, also when the context
@@ -103,6 +111,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, fmt.Errorf("opening %s: %w", o.Dir, err)
 	}
 	defer j.stack.Close()
+	if o.prepared != nil {
+		o.prepared(j.stack)
+	}
 
 	// Serving, verifying and flushing go on after ctx is done.
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -156,6 +167,9 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 	if workErr != nil {
 		return Summary{}, workErr
 	}
+	if j.o.verifying != nil {
+		j.o.verifying(j.clients.S3)
+	}
 	sum, err := j.verify(hard)
 	if ctx.Err() != nil {
 		putErr = nil // the exit code tells
@@ -191,11 +205,14 @@ func (j *job) options(worker int) archiver.Options {
 	return archiver.Options{
 		Table: stream, WorkerID: fmt.Sprintf("worker-%d", worker+1), StreamName: stream,
 		FailoverTime: failover, ScanInterval: scan, ShardSyncInterval: 5 * time.Second, PollInterval: 200 * time.Millisecond,
-		MaxBytes: 32 << 20, NoRateLimit: !j.o.Limits,
+		ShutdownTimeout: cmp.Or(j.o.shutdown, shutdown), MaxBytes: 32 << 20, NoRateLimit: !j.o.Limits,
 		Delivery: processors.Config{
-			DeliveryStreamName: stream, Bucket: bucket, Compression: processors.GZIP,
+			DeliveryStreamName: stream, Bucket: bucket, Compression: processors.GZIP, RetryInterval: time.Second,
 			Hints: processors.BufferingHints{SizeInMBs: hintMB, IntervalInSeconds: hintSecs},
-			Hooks: processors.Hooks{Delivered: func(e processors.DeliveredEvent) { j.noteObject(worker, e) }},
+			Hooks: processors.Hooks{
+				Delivered: func(e processors.DeliveredEvent) { j.noteObject(worker, e) },
+				PutFailed: j.putFailed,
+			},
 		},
 		Hooks:  j.hooks(),
 		Logger: j.o.Logger,
@@ -236,8 +253,11 @@ func (j *job) archive(ctx context.Context, put <-chan struct{}) error {
 
 // round runs the workers once.
 func (j *job) round(ctx context.Context, put <-chan struct{}) error {
-	working, drained := context.WithCancel(ctx)
-	defer drained()
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	j.mu.Lock()
+	j.stopRound = stop
+	j.mu.Unlock()
 	var wg sync.WaitGroup
 	errs := make([]error, j.o.Workers)
 	for i := range j.o.Workers {
@@ -247,7 +267,7 @@ func (j *job) round(ctx context.Context, put <-chan struct{}) error {
 		}
 		wg.Go(func() {
 			if errs[i] = w.Run(working); errs[i] != nil {
-				drained() // nobody would finish
+				stop() // nobody would finish
 			}
 		})
 	}
@@ -258,9 +278,11 @@ func (j *job) round(ctx context.Context, put <-chan struct{}) error {
 	for working.Err() == nil && !j.allDelivered() {
 		_ = sleep(working, 20*time.Millisecond) // the loop's condition sees its error
 	}
-	drained()
+	stop()
 	wg.Wait()
-	return errors.Join(errs...)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return cmp.Or(j.failure, errors.Join(errs...))
 }
 
 // sleep waits for d, or until ctx is done and then returns its cause.

@@ -1,0 +1,118 @@
+package localrun
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+	"github.com/shardmill/shardmill/localaws"
+)
+
+func options(t *testing.T, text string) (Options, *bytes.Buffer) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "in")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	notes := new(bytes.Buffer)
+	return Options{
+		Input: lines.Input{Files: []string{file}}, Shards: 3, Workers: 2, Dir: t.TempDir(), Logger: zap.NewNop(), Notes: notes,
+	}, notes
+}
+
+// A disk that cannot be written ends the run, and the error says which.
+func TestDiskThatFails(t *testing.T) {
+	t.Parallel()
+	o, _ := options(t, "one\ntwo\n")
+	o.shutdown = 5 * time.Second
+	o.prepared = func(s *localaws.Stack) {
+		s.Faults().Add(localaws.Fault{Service: localaws.S3, Operation: "PutObject", Kind: localaws.ServerError(500)})
+	}
+	_, err := Run(t.Context(), o)
+	if err == nil || !strings.HasPrefix(err.Error(), "writing objects to "+o.Dir+": ") {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+// Answers that are lost, throttling and stalls change nothing: every record is
+// in exactly one object.
+func TestFaultsOfEveryService(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&text, "line %d\n", i)
+	}
+	o, _ := options(t, text.String())
+	o.Reshard = true
+	var faults []*localaws.ActiveFault
+	o.prepared = func(s *localaws.Stack) {
+		for _, f := range []localaws.Fault{
+			{Service: localaws.DynamoDB, Operation: "UpdateItem", After: 3, Times: 3, Kind: localaws.LostAnswer()},
+			{Service: localaws.DynamoDB, Operation: "UpdateItem", After: 9, Times: 4, Kind: localaws.Throttle()},
+			{Service: localaws.DynamoDB, Operation: "TransactWriteItems", After: 1, Times: 1, Kind: localaws.LostAnswer()},
+			{Service: localaws.DynamoDB, Operation: "Scan", After: 2, Times: 1, Kind: localaws.ServerError(500)},
+			{Service: localaws.S3, Operation: "PutObject", Times: 1, Kind: localaws.LostAnswer()},
+			{Service: localaws.S3, Operation: "HeadObject", Times: 1, Kind: localaws.Throttle()},
+			{Service: localaws.Kinesis, Operation: "GetRecords", After: 2, Times: 3, Kind: localaws.Throttle()},
+			{Service: localaws.Kinesis, Operation: "GetRecords", After: 7, Times: 1, Kind: localaws.LostAnswer()},
+		} {
+			faults = append(faults, s.Faults().Add(f))
+		}
+	}
+	sum, err := Run(t.Context(), o)
+	if err != nil || !sum.Verified || sum.Records != 2000 {
+		t.Errorf("Run = %+v, %v", sum, err)
+	}
+	for i, f := range faults {
+		if f.Hits() == 0 {
+			t.Errorf("fault %d struck nothing", i)
+		}
+	}
+}
+
+// With the service's limits the job is slower and the result the same.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	o, _ := options(t, strings.Repeat("some line\n", 2500))
+	o.Limits = true
+	if sum, err := Run(t.Context(), o); err != nil || !sum.Verified || sum.Records != 2500 {
+		t.Errorf("Run = %+v, %v", sum, err)
+	}
+}
+
+// An object that disappears is noticed, and what was in it is named.
+func TestMissingRecordsAreNamed(t *testing.T) {
+	t.Parallel()
+	o, notes := options(t, "one\ntwo\nthree\n")
+	o.Shards = 1
+	o.verifying = func(client *s3.Client) {
+		list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+		if err != nil || len(list.Contents) != 1 {
+			t.Fatalf("%d objects, %v", len(list.Contents), err)
+		}
+		if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: list.Contents[0].Key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum, err := Run(t.Context(), o)
+	if sum.Verified || err == nil {
+		t.Fatalf("Run = %+v, %v", sum, err)
+	}
+	file := o.Input.Files[0]
+	if want := fmt.Sprintf("missing: %s:1\nmissing: %s:2\nmissing: %s:3\n", file, file, file); !errors.Is(err, ErrNotArchived) || notes.String() != want {
+		t.Errorf("%v\nnotes %s", err, notes)
+	}
+	if want := ErrNotArchived.Error() + ": 3 records were put and the objects hold 0; 3 are missing and 0 are there too often"; err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
