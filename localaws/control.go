@@ -18,9 +18,11 @@ import (
 //	DELETE /_localaws/faults               remove all; what they hold goes on
 //	GET    /_localaws/writes               Stack.Writes
 //
-// A fault is {"service": "S3", "operation": "PutObject", "kind": "Stall",
-// "duration": "5s", "status": 503, "after": 0, "times": 1}. Removed ones are
-// no longer listed.
+// A fault is {"service": "S3", "operation": "PutObject",
+// "userAgent": "app/a", "body": "text", "kind": "Stall", "duration": "5s",
+// "status": 503, "after": 0, "times": 1}. Its answer has "hits" and "struck"
+// besides: whether ActiveFault.Struck is closed. Removed ones are no longer
+// listed.
 const controlPath = "/_localaws/"
 
 // controlFault is a fault as JSON.
@@ -28,12 +30,15 @@ type controlFault struct {
 	ID        int    `json:"id"`
 	Service   string `json:"service,omitempty"`
 	Operation string `json:"operation,omitempty"`
+	UserAgent string `json:"userAgent,omitempty"`
+	Body      string `json:"body,omitempty"`
 	Kind      string `json:"kind"`
 	Duration  string `json:"duration,omitempty"`
 	Status    int    `json:"status,omitempty"`
 	After     int    `json:"after,omitempty"`
 	Times     int    `json:"times,omitempty"`
 	Hits      int    `json:"hits"`
+	Struck    bool   `json:"struck"`
 }
 
 func (c controlFault) kind() (Kind, error) {
@@ -67,8 +72,13 @@ func (c controlFault) kind() (Kind, error) {
 func (a *ActiveFault) control() controlFault {
 	f := a.fault
 	c := controlFault{
-		ID: a.id, Service: f.Service, Operation: f.Operation, Kind: f.Kind.name,
+		ID: a.id, Service: f.Service, Operation: f.Operation, UserAgent: f.UserAgent, Body: f.Body, Kind: f.Kind.name,
 		Status: f.Kind.status, After: f.After, Times: f.Times, Hits: a.Hits(),
+	}
+	select {
+	case <-a.struck:
+		c.Struck = true
+	default:
 	}
 	if f.Kind.wait > 0 {
 		c.Duration = f.Kind.wait.String()
@@ -113,7 +123,10 @@ func (s *Stack) controlAdd(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	a := s.faults.Add(Fault{Service: c.Service, Operation: c.Operation, After: c.After, Times: c.Times, Kind: kind})
+	a := s.faults.Add(Fault{
+		Service: c.Service, Operation: c.Operation, UserAgent: c.UserAgent, Body: c.Body,
+		After: c.After, Times: c.Times, Kind: kind,
+	})
 	writeJSON(w, http.StatusCreated, a.control())
 }
 

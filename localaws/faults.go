@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -47,6 +48,11 @@ func Stall(d time.Duration) Kind { return Kind{name: "Stall", wait: d} }
 type Fault struct {
 	Service   string // Kinesis, DynamoDB or S3; "" is any
 	Operation string // as the service names it, such as "PutObject"; "" is any
+	// UserAgent is a part of the header of that name; "" is any. The SDK puts
+	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes apart.
+	UserAgent string
+	// Body is a part of the body of a request to Kinesis or DynamoDB; "" is any.
+	Body string
 	// Match chooses among these requests; nil takes all. The body is the whole
 	// body of a request to Kinesis or DynamoDB, valid during the call, and nil
 	// of one to S3, whose bodies are not held in memory. It is called from
@@ -134,6 +140,7 @@ func (a *ActiveFault) Remove() {
 // matches reports whether a request is one of those described.
 func (f Fault) matches(r *http.Request, c call) bool {
 	return (f.Service == "" || f.Service == c.service) && (f.Operation == "" || f.Operation == c.operation) &&
+		strings.Contains(r.UserAgent(), f.UserAgent) && bytes.Contains(c.body, []byte(f.Body)) &&
 		(f.Match == nil || f.Match(r, c.body))
 }
 

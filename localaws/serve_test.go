@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/shardmill/shardmill/localaws"
@@ -130,6 +131,49 @@ func TestHosts(t *testing.T) {
 		if err != nil || !exists(t, stack.AWSConfig(), key) {
 			t.Errorf("%s: %v, the object exists: %v", row.name, err, exists(t, stack.AWSConfig(), key))
 		}
+	}
+}
+
+// TestControlChoosesRequests has one fault for a client's name and one for a
+// body, each of which lets another client's, and another body, pass.
+func TestControlChoosesRequests(t *testing.T) {
+	t.Parallel()
+	stack := newStack(t, localaws.Options{Control: true})
+	endpoint := serve(t, stack)
+	named := func(app string) aws.Config {
+		cfg := once(stack.AWSConfig())
+		cfg.AppID = app
+		return cfg
+	}
+	add := func(fault string) (id int) {
+		var added struct{ ID int }
+		control(t, http.MethodPost, endpoint+"/_localaws/faults", fault, 201, &added)
+		return added.ID
+	}
+	byName := add(`{"operation":"PutObject","userAgent":"app/a-1","kind":"ServerError","status":503}`)
+	if err := put(t.Context(), named("b-1"), "key", "content"); err != nil {
+		t.Errorf("the put of another client gave %v", err)
+	}
+	if err := put(t.Context(), named("a-1"), "key", "content"); statusOf(err) != 503 {
+		t.Errorf("the put of the named client gave %v, want status 503", err)
+	}
+	byBody := add(`{"service":"DynamoDB","body":"\"Limit\":1","kind":"ServerError","status":500}`)
+	if err := listTables(t.Context(), named("a-1")); err != nil {
+		t.Errorf("a list without the text gave %v", err)
+	}
+	_, err := dynamodb.NewFromConfig(named("b-1")).ListTables(t.Context(), &dynamodb.ListTablesInput{Limit: aws.Int32(1)})
+	if statusOf(err) != 500 {
+		t.Errorf("a list with the text gave %v, want status 500", err)
+	}
+	var faults []struct {
+		ID, Hits        int
+		Struck          bool
+		UserAgent, Body string
+	}
+	control(t, http.MethodGet, endpoint+"/_localaws/faults", "", 200, &faults)
+	if len(faults) != 2 || faults[0].ID != byName || faults[0].Hits != 1 || !faults[0].Struck || faults[0].UserAgent != "app/a-1" ||
+		faults[1].ID != byBody || faults[1].Hits != 1 || faults[1].Body != `"Limit":1` {
+		t.Errorf("the faults are %+v", faults)
 	}
 }
 
