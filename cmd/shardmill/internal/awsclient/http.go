@@ -9,11 +9,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// HTTP returns the HTTP client to use for AWS where no configuration names one.
-func HTTP() aws.HTTPClient { return Wrap(awshttp.NewBuildableClient()) }
-
-// Wrap returns an HTTP client like c, but for one thing: a request's body does
-// not show that it has a WriteTo.
+// Wrap returns an HTTP client like c, or if c is nil like the SDK's own, but for
+// one thing: a request's body does not show that it has a WriteTo.
 //
 // The SDK closes the body when the answer begins to come. net/http may then
 // still be asking it for more bytes than it announced, to see that there are
@@ -21,7 +18,12 @@ func HTTP() aws.HTTPClient { return Wrap(awshttp.NewBuildableClient()) }
 // net/http takes for a failed write: it closes the connection, the answer is
 // cut off, and the SDK repeats a request that has taken effect. A record that
 // was put that way is in the stream twice. It shows on a busy machine.
-func Wrap(c aws.HTTPClient) aws.HTTPClient { return client{c} }
+func Wrap(c aws.HTTPClient) aws.HTTPClient {
+	if c == nil {
+		c = awshttp.NewBuildableClient()
+	}
+	return client{c}
+}
 
 type client struct{ aws.HTTPClient }
 

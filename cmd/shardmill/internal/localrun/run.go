@@ -136,7 +136,7 @@ func clientsOf(endpoint string) archiver.Clients {
 		Region:       "us-east-1",
 		Credentials:  credentials.NewStaticCredentialsProvider(localaws.DefaultAccessKeyID, localaws.DefaultSecretAccessKey, ""),
 		BaseEndpoint: aws.String(endpoint),
-		HTTPClient:   awsclient.HTTP(),
+		HTTPClient:   awsclient.Wrap(nil),
 		// What the SDK's own loader would set.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
