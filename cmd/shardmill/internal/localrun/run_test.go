@@ -1,4 +1,4 @@
-package localrun
+package localrun_test
 
 import (
 	"bytes"
@@ -15,17 +15,18 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/localrun"
 	"github.com/shardmill/shardmill/localaws"
 )
 
-func options(t *testing.T, text string) (Options, *bytes.Buffer) {
+func options(t *testing.T, text string) (localrun.Options, *bytes.Buffer) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "in")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	notes := new(bytes.Buffer)
-	return Options{
+	return localrun.Options{
 		Input: lines.Input{Files: []string{file}}, Shards: 3, Workers: 2, Dir: t.TempDir(), Logger: zap.NewNop(), Notes: notes,
 	}, notes
 }
@@ -34,11 +35,11 @@ func options(t *testing.T, text string) (Options, *bytes.Buffer) {
 func TestDiskThatFails(t *testing.T) {
 	t.Parallel()
 	o, _ := options(t, "one\ntwo\n")
-	o.shutdown = 5 * time.Second
-	o.prepared = func(s *localaws.Stack) {
+	o = localrun.ShutdownAfter(o, 5*time.Second)
+	o = localrun.Prepared(o, func(s *localaws.Stack) {
 		s.Faults().Add(localaws.Fault{Service: localaws.S3, Operation: "PutObject", Kind: localaws.ServerError(500)})
-	}
-	_, err := Run(t.Context(), o)
+	})
+	_, err := localrun.Run(t.Context(), o)
 	if err == nil || !strings.HasPrefix(err.Error(), "writing objects to "+o.Dir+": ") {
 		t.Errorf("Run = %v", err)
 	}
@@ -55,7 +56,7 @@ func TestFaultsOfEveryService(t *testing.T) {
 	o, _ := options(t, text.String())
 	o.Reshard = true
 	var faults []*localaws.ActiveFault
-	o.prepared = func(s *localaws.Stack) {
+	o = localrun.Prepared(o, func(s *localaws.Stack) {
 		for _, f := range []localaws.Fault{
 			{Service: localaws.DynamoDB, Operation: "UpdateItem", After: 3, Times: 3, Kind: localaws.LostAnswer()},
 			{Service: localaws.DynamoDB, Operation: "UpdateItem", After: 9, Times: 4, Kind: localaws.Throttle()},
@@ -68,8 +69,8 @@ func TestFaultsOfEveryService(t *testing.T) {
 		} {
 			faults = append(faults, s.Faults().Add(f))
 		}
-	}
-	sum, err := Run(t.Context(), o)
+	})
+	sum, err := localrun.Run(t.Context(), o)
 	if err != nil || !sum.Verified || sum.Records != 2000 {
 		t.Errorf("Run = %+v, %v", sum, err)
 	}
@@ -85,7 +86,7 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	o, _ := options(t, strings.Repeat("some line\n", 2500))
 	o.Limits = true
-	if sum, err := Run(t.Context(), o); err != nil || !sum.Verified || sum.Records != 2500 {
+	if sum, err := localrun.Run(t.Context(), o); err != nil || !sum.Verified || sum.Records != 2500 {
 		t.Errorf("Run = %+v, %v", sum, err)
 	}
 }
@@ -95,24 +96,24 @@ func TestMissingRecordsAreNamed(t *testing.T) {
 	t.Parallel()
 	o, notes := options(t, "one\ntwo\nthree\n")
 	o.Shards = 1
-	o.verifying = func(client *s3.Client) {
-		list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	o = localrun.Verifying(o, func(client *s3.Client) {
+		list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(localrun.Bucket)})
 		if err != nil || len(list.Contents) != 1 {
 			t.Fatalf("%d objects, %v", len(list.Contents), err)
 		}
-		if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: list.Contents[0].Key}); err != nil {
+		if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(localrun.Bucket), Key: list.Contents[0].Key}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	sum, err := Run(t.Context(), o)
+	})
+	sum, err := localrun.Run(t.Context(), o)
 	if sum.Verified || err == nil {
 		t.Fatalf("Run = %+v, %v", sum, err)
 	}
 	file := o.Input.Files[0]
-	if want := fmt.Sprintf("missing: %s:1\nmissing: %s:2\nmissing: %s:3\n", file, file, file); !errors.Is(err, ErrNotArchived) || notes.String() != want {
+	if want := fmt.Sprintf("missing: %s:1\nmissing: %s:2\nmissing: %s:3\n", file, file, file); !errors.Is(err, localrun.ErrNotArchived) || notes.String() != want {
 		t.Errorf("%v\nnotes %s", err, notes)
 	}
-	if want := ErrNotArchived.Error() + ": 3 records were put and the objects hold 0; 3 are missing and 0 are there too often"; err.Error() != want {
+	if want := localrun.ErrNotArchived.Error() + ": 3 records were put and the objects hold 0; 3 are missing and 0 are there too often"; err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
