@@ -189,3 +189,21 @@ func text(s string) *string {
 	}
 	return &s
 }
+
+// addIndex asks for an index. DynamoDB Local under load answers that with an
+// InternalFailure at times, whether or not it has begun to make the index.
+func (f *fixture) addIndex(in *dynamodb.UpdateTableInput) {
+	f.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		_, err := f.client.UpdateTable(f.Context(), in)
+		if err == nil {
+			return
+		}
+		if code(err) != "InternalFailure" || time.Now().After(deadline) {
+			f.Fatal(err)
+		}
+		if len(f.awaitActive().GlobalSecondaryIndexes) > 0 {
+			return
+		}
+	}
+}

@@ -183,16 +183,13 @@ func testBackfill(s *suite) {
 	f.put(`{"leaseKey":{"S":"1"},"leaseOwner":{"S":"a"}}`)
 	f.put(`{"leaseKey":{"S":"3"},"leaseOwner":{"N":"7"}}`) // of a type that the index leaves out
 	index := byOwner(types.ProjectionTypeKeysOnly)
-	_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+	f.addIndex(&dynamodb.UpdateTableInput{
 		TableName:            f.table,
 		AttributeDefinitions: append(define("leaseKey", types.ScalarAttributeTypeS), define("leaseOwner", types.ScalarAttributeTypeS)...),
 		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
 			IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection,
 		}}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := f.awaitActive()
 	if len(d.GlobalSecondaryIndexes) != 1 || *d.GlobalSecondaryIndexes[0].IndexName != ownerIndex || len(d.AttributeDefinitions) != 2 {
 		t.Errorf("described as %+v", d)
@@ -200,6 +197,6 @@ func testBackfill(s *suite) {
 	f.wantOwned("a", "1", "2")
 	f.put(`{"leaseKey":{"S":"4"},"leaseOwner":{"S":"a"}}`)
 	f.wantOwned("a", "1", "2", "4")
-	_, err = client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: f.table})
+	_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: f.table})
 	wantCode(t, err, validation, "")
 }
