@@ -82,6 +82,34 @@ func TestLatestOfAJavaWorkerGetsAnInstant(t *testing.T) {
 	})
 }
 
+// A lease that a Java worker made at AT_TIMESTAMP has no instant: the worker's
+// own is taken, or without one the oldest record, so that nothing is skipped.
+func TestAtTimestampOfAJavaWorker(t *testing.T) {
+	t.Parallel()
+	for _, configured := range []bool{false, true} {
+		t.Run(fmt.Sprintf("configured %v", configured), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, j := newStream(1), new(lease.Mem), new(journal)
+				s.put(0, "old")
+				time.Sleep(time.Minute)
+				cfg, want := config(s, table, "me"), "old new"
+				if configured {
+					cfg.InitialPosition, want = kcl.AtTimestamp(time.Now()), "new"
+				}
+				s.put(0, "new")
+				table.Put(lease.Lease{Key: s.shards[0].ID, Checkpoint: checkpoint.Sentinel(checkpoint.AtTimestamp), Range: s.shards[0].Range})
+				if err := run(t, 5*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+					t.Error(err)
+				}
+				if got := strings.Join(j.words(), " "); got != want {
+					t.Errorf("processed %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
 // aggregate puts an aggregated record of the given user records.
 func (s *stream) aggregate(shard int, words ...string) {
 	var a kpl.Aggregator

@@ -69,35 +69,55 @@ func (s *session) run() error {
 	s.p = guarded{s.w.factory(s.info)}
 	err := s.initialize()
 	if err == nil {
-		s.initialized, s.accepted = true, s.cp.Last()
+		s.initialized = true
+		err = s.stampStart() // what was pending is settled now
+	}
+	if err == nil {
+		s.accepted = s.cp.Last()
 		err = s.process()
 	}
 	return s.end(err)
 }
 
 // stampStart makes sure that a lease at LATEST or AT_TIMESTAMP says from which
-// instant, so that a successor does not begin at a later one.
+// instant, so that a successor does not begin at a later one. Of a lease that a
+// Java worker made at AT_TIMESTAMP only the configuration knows the instant.
 func (s *session) stampStart() error {
 	at := s.cp.Last()
-	if at.SequenceNumber != checkpoint.Latest && at.SequenceNumber != checkpoint.AtTimestamp || !at.Arrival.IsZero() {
+	if s.held.Lease().Pending != nil || !at.Arrival.IsZero() {
 		return nil
 	}
-	begin := s.w.cfg.InitialPosition.at.Arrival
-	for pause := newRetryPause(); begin.IsZero(); {
+	switch at.SequenceNumber {
+	case checkpoint.AtTimestamp:
+		if begin := s.w.cfg.InitialPosition.at.Arrival; !begin.IsZero() {
+			return s.cp.Refresh(s.stop, begin)
+		}
+		s.log.Warn("lease is at AT_TIMESTAMP and nobody says which; reading begins at TRIM_HORIZON")
+		return nil
+	case checkpoint.Latest:
+		begin, err := s.serviceTime()
+		if err != nil {
+			return err
+		}
+		return s.cp.Refresh(s.stop, begin)
+	}
+	return nil
+}
+
+// serviceTime returns what the service's clock shows, with as many tries as it
+// takes.
+func (s *session) serviceTime() (time.Time, error) {
+	pause := newRetryPause()
+	for {
 		list, err := s.w.cfg.Source.ListShards(s.stop)
 		if err == nil {
-			begin = list.now()
-			break
+			return list.now(), nil
 		}
 		s.log.Warn("time of the stream not read", zap.Error(err))
 		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
-			return err
+			return time.Time{}, err
 		}
 	}
-	if row := s.held.Lease(); row.Pending != nil {
-		return nil // the processor has to see it first
-	}
-	return s.cp.Refresh(s.stop, begin)
 }
 
 func (l ShardList) now() time.Time {
@@ -149,6 +169,9 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 func (s *session) process() error {
 	s.state("processing")
 	from := s.cp.Last()
+	if from.SequenceNumber == checkpoint.AtTimestamp && from.Arrival.IsZero() {
+		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
+	}
 	for {
 		err := s.readFrom(from)
 		if !errors.Is(err, ErrTrimmed) {
@@ -294,7 +317,7 @@ func (s *session) end(why error) error {
 	if isPanic(why) || errors.Is(why, errEnded) {
 		return why
 	}
-	if s.initialized && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
+	if s.initialized && s.held.Trusted() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
 		s.state("stopping")
 		if err := s.shutdownRequested(errors.Is(why, errSurplus)); err != nil {
 			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err))

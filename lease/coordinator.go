@@ -181,7 +181,8 @@ type takeLoop struct {
 	// because nobody takes it, surplus is kept for a while: keepUntil.
 	given     map[string]bool
 	keepUntil time.Time
-	failures  int // scans that failed in a row
+	failures  int  // scans that failed in a row
+	warned    bool // of differing failover times
 }
 
 // step reads the table once, decides and acts.
@@ -197,6 +198,7 @@ func (t *takeLoop) step(ctx context.Context) {
 	}
 	t.failures = 0
 	now := c.clock.now()
+	t.compareFailover(list)
 	view := View{
 		Leases: t.observer.Observe(now, list), Me: c.cfg.WorkerID,
 		MaxLeases: c.cfg.MaxLeases, MaxSteal: c.cfg.MaxSteal,
@@ -204,6 +206,19 @@ func (t *takeLoop) step(ctx context.Context) {
 	}
 	view.Held, view.Avoid = c.standing(now)
 	t.act(ctx, now, Plan(view, t.rng))
+}
+
+// compareFailover warns, once, if an owner has another failover time: the
+// longer one counts, so its leases are taken later than expected. Java workers
+// do not say theirs.
+func (t *takeLoop) compareFailover(list []Lease) {
+	for _, l := range list {
+		if own := t.c.cfg.FailoverTime; !t.warned && l.FailoverTime != 0 && l.FailoverTime != own.Truncate(time.Millisecond) {
+			t.warned = true
+			t.c.cfg.Logger.Warn("failover times differ in the fleet; the longer one counts", zap.String("lease_owner", l.Owner),
+				zap.Duration("theirs", l.FailoverTime), zap.Duration("ours", own))
+		}
+	}
 }
 
 // standing returns the keys held and the keys to avoid.
