@@ -1,0 +1,80 @@
+//go:build kill
+
+package killtest_test
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a running shardmill.
+type process struct {
+	name  string // also what its requests call it
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	ended chan struct{} // closed when it was waited for
+	err   error         // of Wait; read after ended is closed
+}
+
+// start runs shardmill. Its log is DIR/NAME.log; stdout may be nil.
+func start(t *testing.T, dir, name string, env []string, stdout io.Writer, args ...string) *process {
+	t.Helper()
+	log, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() // the process has its own descriptor
+	p := &process{name: name, cmd: exec.Command(binary, args...), ended: make(chan struct{})}
+	p.cmd.Env = append([]string{"TMPDIR=" + dir, "AWS_SDK_UA_APP_ID=" + name}, env...)
+	p.cmd.Stdout, p.cmd.Stderr = stdout, log
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// kill ends it with SIGKILL, as a crash would, also if it is stopped.
+func (p *process) kill() {
+	p.signal(syscall.SIGKILL)
+	<-p.ended
+}
+
+func (p *process) running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// finish waits for it to end by itself, without an error.
+func (p *process) finish(t *testing.T, within time.Duration) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		if p.err != nil {
+			t.Errorf("%s ended with %v", p.name, p.err)
+		}
+	case <-time.After(within):
+		t.Errorf("%s did not end within %v", p.name, within)
+		p.signal(syscall.SIGQUIT) // its goroutines go to the log
+		time.Sleep(time.Second)
+		p.kill()
+	}
+}
