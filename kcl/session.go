@@ -319,7 +319,7 @@ func (s *session) end(why error) error {
 	}
 	if s.initialized && s.held.Trusted() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
 		s.state("stopping")
-		if err := s.shutdownRequested(errors.Is(why, errSurplus)); err != nil {
+		if err := s.shutdownRequested(errors.Is(why, errSurplus)); err != nil && s.held.Trusted() == nil {
 			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err))
 		}
 	}

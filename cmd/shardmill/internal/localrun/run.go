@@ -201,11 +201,22 @@ func (j *job) waitForRoom(ctx context.Context, _ int) error {
 	return nil
 }
 
+// share is the most leases of one worker: the workers start at one moment, and
+// without it the first would take all and the others steal from it. The one to
+// spare is for the shards that a reshard adds.
+func (j *job) share() int {
+	n := (j.o.Shards + j.o.Workers - 1) / j.o.Workers
+	if j.o.Reshard {
+		n++
+	}
+	return n
+}
+
 func (j *job) options(worker int) archiver.Options {
 	return archiver.Options{
 		Table: stream, WorkerID: fmt.Sprintf("worker-%d", worker+1), StreamName: stream,
 		FailoverTime: failover, ScanInterval: scan, ShardSyncInterval: 5 * time.Second, PollInterval: 200 * time.Millisecond,
-		ShutdownTimeout: cmp.Or(j.o.shutdown, shutdown), MaxBytes: 32 << 20, NoRateLimit: !j.o.Limits,
+		ShutdownTimeout: cmp.Or(j.o.shutdown, shutdown), MaxLeases: j.share(), MaxBytes: 32 << 20, NoRateLimit: !j.o.Limits,
 		Delivery: processors.Config{
 			DeliveryStreamName: stream, Bucket: bucket, Compression: processors.GZIP, RetryInterval: time.Second,
 			Hints: processors.BufferingHints{SizeInMBs: hintMB, IntervalInSeconds: hintSecs},
