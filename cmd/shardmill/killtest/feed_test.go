@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func startFeeder(t *testing.T, s *services, dir string, rng *rand.Rand, rate int
 	for i := range f.text {
 		f.text[i] = "etaoin shrdlu"[rng.IntN(13)]
 	}
-	f.put = start(t, dir, "put", s.env, &f.out, "put", "--stream", streamName, "--create-shards", fmt.Sprint(shardCount), "--rate", "1000", "-")
+	f.put = start(t, dir, "put", s.env, &f.out, "put", "--stream", streamName, "--create-shards", strconv.Itoa(shardCount), "--rate", "1000", "-")
 	eventually(t, "the stream to be created", 20*time.Second, func() bool {
 		_, err := s.kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(streamName)})
 		return err == nil
@@ -97,7 +98,7 @@ func (f *feeder) finish(t *testing.T) {
 	if err := f.put.stdin.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f.put.finish(t, time.Minute)
+	f.put.finish(t, time.Minute, 0)
 	var lines int64
 	if _, err := fmt.Sscanf(f.out.String(), "put %d records", &lines); err != nil || lines != f.lines {
 		t.Errorf("shardmill put was given %d lines and says %q", f.lines, f.out.String())

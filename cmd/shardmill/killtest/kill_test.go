@@ -13,7 +13,7 @@ const leastHits = 50
 
 // TestKill strikes two archivers again and again while a stream is put and
 // resharded. In the end every record must be in exactly one object.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { //nolint:paralleltest // its processes need the cores
 	began := time.Now()
 	total := int64(setting(t, "SHARDMILL_KILL_MB", 200)) * 1_000_000
 	hits := setting(t, "SHARDMILL_KILL_HITS", 56)

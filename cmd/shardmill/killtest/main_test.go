@@ -3,6 +3,7 @@
 package killtest_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -27,7 +28,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "shardmill")
-	build := exec.Command("go", "build", "-o", binary, "..")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "..")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building the program:", err)
@@ -60,7 +61,7 @@ func newDir(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	dir, err := os.MkdirTemp(root, "kill-")
+	dir, err := os.MkdirTemp(root, "kill-") //nolint:usetesting // it outlives a test that fails
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,12 @@ import (
 
 // process is a running shardmill.
 type process struct {
-	name  string // also what its requests call it
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	ended chan struct{} // closed when it was waited for
-	err   error         // of Wait; read after ended is closed
+	name   string // also what its requests call it
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	killed bool
+	ended  chan struct{} // closed when it was waited for
+	err    error         // of Wait; read after ended is closed
 }
 
 // start runs shardmill. Its log is DIR/NAME.log; stdout may be nil.
@@ -29,7 +30,7 @@ func start(t *testing.T, dir, name string, env []string, stdout io.Writer, args 
 		t.Fatal(err)
 	}
 	defer log.Close() // the process has its own descriptor
-	p := &process{name: name, cmd: exec.Command(binary, args...), ended: make(chan struct{})}
+	p := &process{name: name, cmd: exec.CommandContext(t.Context(), binary, args...), ended: make(chan struct{})}
 	p.cmd.Env = append([]string{"TMPDIR=" + dir, "AWS_SDK_UA_APP_ID=" + name}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = stdout, log
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -50,26 +51,28 @@ func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
 // kill ends it with SIGKILL, as a crash would, also if it is stopped.
 func (p *process) kill() {
+	p.killed = true
 	p.signal(syscall.SIGKILL)
 	<-p.ended
 }
 
-func (p *process) running() bool {
+// diedByItself reports whether it has ended although nobody killed it.
+func (p *process) diedByItself() bool {
 	select {
 	case <-p.ended:
-		return false
+		return !p.killed
 	default:
-		return true
+		return false
 	}
 }
 
-// finish waits for it to end by itself, without an error.
-func (p *process) finish(t *testing.T, within time.Duration) {
+// finish waits for it to end by itself with an exit code.
+func (p *process) finish(t *testing.T, within time.Duration, code int) {
 	t.Helper()
 	select {
 	case <-p.ended:
-		if p.err != nil {
-			t.Errorf("%s ended with %v", p.name, p.err)
+		if got := p.cmd.ProcessState.ExitCode(); got != code {
+			t.Errorf("%s ended with exit code %d, want %d; %v", p.name, got, code, p.err)
 		}
 	case <-time.After(within):
 		t.Errorf("%s did not end within %v", p.name, within)

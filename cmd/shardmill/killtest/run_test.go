@@ -33,6 +33,7 @@ type run struct {
 }
 
 func newRun(t *testing.T, s *services, a *archivers, rng *rand.Rand) *run {
+	t.Helper()
 	return &run{t: t, s: s, archivers: a, rng: rng, hits: make(map[string]int)}
 }
 
@@ -178,10 +179,17 @@ func (r *run) awaitSuccessor(v victim) {
 	})
 }
 
-// eventually waits for what must happen, while both archivers live.
+// eventually waits for what must happen, and fails if an archiver ends by itself.
 func (r *run) eventually(what string, done func() bool) {
 	r.t.Helper()
-	eventually(r.t, what, patience, done)
+	eventually(r.t, what, patience, func() bool {
+		for _, a := range r.archivers.slots {
+			if a.diedByItself() {
+				r.t.Fatalf("%s ended with %v", a.name, a.err)
+			}
+		}
+		return done()
+	})
 }
 
 // report prints what was done.
