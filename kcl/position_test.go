@@ -13,6 +13,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/kcl/kpl"
 	"github.com/shardmill/shardmill/lease"
 )
@@ -22,8 +23,8 @@ import (
 func TestLatestWithFailoverBeforeTheFirstCheckpoint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(1), new(lease.Mem), new(journal)
-		s.put(0, "before")
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "before")
 		time.Sleep(time.Minute)
 		cfg := config(s, table, "one")
 		cfg.InitialPosition = kcl.Latest()
@@ -45,11 +46,11 @@ func TestLatestWithFailoverBeforeTheFirstCheckpoint(t *testing.T) {
 			_ = w.Run(ctx)
 		})
 		time.Sleep(2 * time.Second)
-		s.put(0, "first", "second")
+		s.Put(0, "first", "second")
 		time.Sleep(2 * time.Second)
 		crash()
 		wg.Wait()
-		s.put(0, "third")
+		s.Put(0, "third")
 		time.Sleep(5 * time.Minute)
 		after := new(journal)
 		cfg.WorkerID = "two"
@@ -67,8 +68,8 @@ func TestLatestWithFailoverBeforeTheFirstCheckpoint(t *testing.T) {
 func TestLatestOfAJavaWorkerGetsAnInstant(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table := newStream(1), new(lease.Mem)
-		table.Put(lease.Lease{Key: s.shards[0].ID, Checkpoint: checkpoint.Sentinel(checkpoint.Latest), Range: s.shards[0].Range})
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		table.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.Latest), Range: s.Shard(0).Range})
 		begun := time.Now()
 		if err := run(t, 5*time.Second, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
 			return &recorder{j: new(journal), keep: true}
@@ -90,15 +91,15 @@ func TestAtTimestampOfAJavaWorker(t *testing.T) {
 		t.Run(fmt.Sprintf("configured %v", configured), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table, j := newStream(1), new(lease.Mem), new(journal)
-				s.put(0, "old")
+				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+				s.Put(0, "old")
 				time.Sleep(time.Minute)
 				cfg, want := config(s, table, "me"), "old new"
 				if configured {
 					cfg.InitialPosition, want = kcl.AtTimestamp(time.Now()), "new"
 				}
-				s.put(0, "new")
-				table.Put(lease.Lease{Key: s.shards[0].ID, Checkpoint: checkpoint.Sentinel(checkpoint.AtTimestamp), Range: s.shards[0].Range})
+				s.Put(0, "new")
+				table.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.AtTimestamp), Range: s.Shard(0).Range})
 				if err := run(t, 5*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
 					t.Error(err)
 				}
@@ -111,12 +112,12 @@ func TestAtTimestampOfAJavaWorker(t *testing.T) {
 }
 
 // aggregate puts an aggregated record of the given user records.
-func (s *stream) aggregate(shard int, words ...string) {
+func aggregate(s *kcltest.Stream, shard int, words ...string) {
 	var a kpl.Aggregator
 	for _, w := range words {
 		a.Add(kpl.UserRecord{PartitionKey: "k" + w, Data: []byte(w)})
 	}
-	s.put(shard, string(a.Append(nil)))
+	s.Put(shard, string(a.Append(nil)))
 }
 
 // A Java worker checkpointed at sub-sequence number 3 of an aggregated record
@@ -124,13 +125,13 @@ func (s *stream) aggregate(shard int, words ...string) {
 func TestCheckpointWithinAnAggregatedRecord(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(1), new(lease.Mem), new(journal)
-		s.put(0, "before")
-		s.aggregate(0, "u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9")
-		s.put(0, "after")
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "before")
+		aggregate(s, 0, "u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9")
+		s.Put(0, "after")
 		table.Put(lease.Lease{
-			Key: s.shards[0].ID, Range: s.shards[0].Range,
-			Checkpoint: checkpoint.At(s.shards[0].recs[1].SequenceNumber, 3, time.Time{}),
+			Key: s.Shard(0).ID, Range: s.Shard(0).Range,
+			Checkpoint: checkpoint.At(s.Records(0)[1].SequenceNumber, 3, time.Time{}),
 		})
 		if err := run(t, 5*time.Second, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
 			t.Error(err)
@@ -149,12 +150,12 @@ func TestMalformedAggregateIsDeliveredWhole(t *testing.T) {
 		t.Run(fmt.Sprintf("checkpoint at sub-sequence number %d", sub), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table, j := newStream(1), new(lease.Mem), new(journal)
-				s.put(0, "\xf3\x89\x9a\xc2broken")
-				s.put(0, "after")
+				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+				s.Put(0, "\xf3\x89\x9a\xc2broken")
+				s.Put(0, "after")
 				table.Put(lease.Lease{
-					Key: s.shards[0].ID, Range: s.shards[0].Range,
-					Checkpoint: checkpoint.At(s.shards[0].recs[0].SequenceNumber, sub, time.Time{}),
+					Key: s.Shard(0).ID, Range: s.Shard(0).Range,
+					Checkpoint: checkpoint.At(s.Records(0)[0].SequenceNumber, sub, time.Time{}),
 				})
 				malformed := 0
 				cfg := config(s, table, "me")
@@ -192,7 +193,7 @@ func TestHashRangeRules(t *testing.T) {
 		t.Run(fmt.Sprint("rule ", tt.rule), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table, j := newStream(2), new(lease.Mem), new(journal)
+				s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
 				var a kpl.Aggregator
 				for i, w := range []string{"a", "b", "c"} {
 					u := kpl.UserRecord{PartitionKey: "k", HasExplicitHashKey: true, ExplicitHashKey: inside, Data: []byte(w)}
@@ -201,7 +202,7 @@ func TestHashRangeRules(t *testing.T) {
 					}
 					a.Add(u)
 				}
-				s.put(0, string(a.Append(nil)), "z")
+				s.Put(0, string(a.Append(nil)), "z")
 				dropped := 0
 				cfg := config(s, table, "me")
 				cfg.HashRangeRule = tt.rule
@@ -227,16 +228,16 @@ func TestTrimmedCheckpoint(t *testing.T) {
 			t.Run(fmt.Sprintf("refused %v, checkpoint older than a day %v", refuse, old), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					s, table, j := newStream(1), new(lease.Mem), new(journal)
-					s.put(0, "a", "b")
-					at := s.shards[0].recs[0].Position()
+					s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+					s.Put(0, "a", "b")
+					at := s.Records(0)[0].Position()
 					if old {
 						time.Sleep(25 * time.Hour)
 					}
-					s.put(0, "c")
-					s.trim(0, 2)
-					s.refuseTrimmed = refuse
-					table.Put(lease.Lease{Key: s.shards[0].ID, Range: s.shards[0].Range, Checkpoint: at})
+					s.Put(0, "c")
+					s.Trim(0, 2)
+					s.RefuseTrimmed = refuse
+					table.Put(lease.Lease{Key: s.Shard(0).ID, Range: s.Shard(0).Range, Checkpoint: at})
 					var lost []kcl.LossEvent
 					cfg := config(s, table, "me")
 					cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) }
@@ -249,7 +250,7 @@ func TestTrimmedCheckpoint(t *testing.T) {
 					switch {
 					case !old && len(lost) > 0:
 						t.Errorf("reported %v, but nothing can be missing", lost)
-					case old && (len(lost) != 1 || lost[0].After.SequenceNumber != at.SequenceNumber || lost[0].Before.SequenceNumber != s.shards[0].recs[2].SequenceNumber):
+					case old && (len(lost) != 1 || lost[0].After.SequenceNumber != at.SequenceNumber || lost[0].Before.SequenceNumber != s.Records(0)[2].SequenceNumber):
 						t.Errorf("reported %v", lost)
 					}
 				})
@@ -266,10 +267,10 @@ func TestIdleShardIsMarked(t *testing.T) {
 		t.Run(fmt.Sprintf("keeps records %v", keep), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table := newStream(1), new(lease.Mem)
-				s.put(0, "a")
+				s, table := kcltest.NewStream(1), new(lease.Mem)
+				s.Put(0, "a")
 				put := time.Now()
-				time.AfterFunc(30*time.Minute, func() { s.put(0, "b") })
+				time.AfterFunc(30*time.Minute, func() { s.Put(0, "b") })
 				var atMark lease.Lease
 				time.AfterFunc(170*time.Minute, func() { atMark = row(t, table, 0) })
 				n := 0
@@ -291,10 +292,10 @@ func TestIdleShardIsMarked(t *testing.T) {
 func TestBudgetFullOnAnIdleStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table := newStream(3), new(lease.Mem)
+		s, table := kcltest.NewStream(3), new(lease.Mem)
 		for shard := range 3 {
 			for range 20 {
-				s.put(shard, strings.Repeat("x", 1000))
+				s.Put(shard, strings.Repeat("x", 1000))
 			}
 		}
 		cfg := config(s, table, "me")
@@ -342,9 +343,9 @@ func TestTicks(t *testing.T) {
 		t.Run(fmt.Sprintf("reading fails %v", failing), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, j := newStream(1), new(journal)
+				s, j := kcltest.NewStream(1), new(journal)
 				if failing {
-					s.fail = func(string) error { return errors.New("boom") }
+					s.Fail = func(context.Context, string) error { return errors.New("boom") }
 				}
 				cfg := config(s, new(lease.Mem), "me")
 				cfg.TickInterval = 700 * time.Millisecond
@@ -365,9 +366,9 @@ func TestTicks(t *testing.T) {
 func TestStalledWorkerCannotReviveAFinishedChild(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(1), new(lease.Mem), new(journal)
-		s.put(0, "a")
-		s.split(0)
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "a")
+		s.Split(0)
 		stalled := false
 		table.Fault = func(_ context.Context, op, _ string, applied bool) error {
 			if op == "createChild" && !applied && !stalled {
@@ -396,12 +397,8 @@ func TestStalledWorkerCannotReviveAFinishedChild(t *testing.T) {
 		if err := table.Delete(t.Context(), child); err != nil {
 			t.Fatal(err)
 		}
-		s.mu.Lock()
-		s.closeShard(s.shards[1])
-		s.shards[1].Range = lease.HashRange{}
-		s.shards[2].Range = lease.HashRange{Start: "0", End: s.shards[2].Range.End}
-		s.shards[2].ParentIDs = nil
-		s.mu.Unlock()
+		s.Edit(1, func(sh *kcl.Shard) { sh.EndingSequenceNumber, sh.Range = "99999", lease.HashRange{} })
+		s.Edit(2, func(sh *kcl.Shard) { sh.Range.Start, sh.ParentIDs = "0", nil })
 		wg.Wait()
 		if _, err := table.Get(t.Context(), child.Key); !errors.Is(err, lease.ErrNotFound) {
 			t.Errorf("the finished child's lease is back: %v", err)

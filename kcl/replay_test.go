@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -56,21 +57,21 @@ func TestReplay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table := newStream(1), new(lease.Mem)
-				s.put(0, "a", "b", "c", "d", "e", "f")
-				recs := s.shards[0].recs
+				s, table := kcltest.NewStream(1), new(lease.Mem)
+				s.Put(0, "a", "b", "c", "d", "e", "f")
+				recs := s.Records(0)
 				last := checkpoint.ExtendedSequenceNumber{SequenceNumber: "999999"}
 				if tt.last >= 0 {
 					last = recs[tt.last].Position().ExtendedSequenceNumber
 				}
-				s.trim(0, tt.trim)
-				s.refuseTrimmed = tt.refuse
+				s.Trim(0, tt.trim)
+				s.RefuseTrimmed = tt.refuse
 				if tt.close {
-					s.split(0)
+					s.Split(0)
 				}
 				var got string
 				if err := run(t, 5*time.Second, config(s, table, "me"), func(i kcl.ShardInfo) kcl.RecordProcessor {
-					if i.ShardID != s.shards[0].ID {
+					if i.ShardID != s.Shard(0).ID {
 						return &recorder{j: new(journal)}
 					}
 					return &replaying{recorder: recorder{j: new(journal)}, first: recs[tt.first].Position().ExtendedSequenceNumber, last: last, got: &got}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -30,14 +31,14 @@ func (s staleTable) List(ctx context.Context) ([]lease.Lease, error) {
 func TestParentThatTheListDoesNotShow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(1), new(lease.Mem), new(journal)
-		s.put(0, "parent")
-		s.split(0)
-		s.put(1, "left")
-		s.put(2, "right")
-		parent, left, right := s.shards[0], s.shards[1], s.shards[2]
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "parent")
+		s.Split(0)
+		s.Put(1, "left")
+		s.Put(2, "right")
+		parent, left, right := s.Shard(0), s.Shard(1), s.Shard(2)
 		table.Put(lease.Lease{Key: parent.ID, Range: parent.Range, Owner: "other", Counter: 3, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
-		for _, child := range []*memShard{left, right} {
+		for _, child := range []kcl.Shard{left, right} {
 			table.Put(lease.Lease{Key: child.ID, Range: child.Range, Parents: []string{parent.ID}, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
 		}
 		time.AfterFunc(time.Minute, func() {
@@ -61,7 +62,7 @@ func TestParentThatTheListDoesNotShow(t *testing.T) {
 func TestLatestHasItsInstantFromTheCreationOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table := newStream(1), new(lease.Mem)
+		s, table := kcltest.NewStream(1), new(lease.Mem)
 		table.Fault = func(_ context.Context, op, _ string, _ bool) error {
 			if op == "take" {
 				return lease.ErrThrottled

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -225,11 +226,11 @@ func TestLifecycle(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table, j := newStream(1), new(lease.Mem), new(journal)
-				s.put(0, "a", "b", "c", "d")
-				recs := slices.Clone(s.shards[0].recs)
+				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+				s.Put(0, "a", "b", "c", "d")
+				recs := s.Records(0)
 				if tt.split {
-					s.split(0)
+					s.Split(0)
 				}
 				cfg := config(s, table, "me")
 				if tt.letters {
@@ -281,8 +282,8 @@ func TestLifecycle(t *testing.T) {
 func TestShutdownDoesNotCheckpointAFailedBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(1), new(lease.Mem), new(journal)
-		s.put(0, "a", "b", "c", "d", "e")
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "a", "b", "c", "d", "e")
 		cfg := config(s, table, "me")
 		cfg.MaxAttempts = 1000
 		err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
@@ -299,7 +300,7 @@ func TestShutdownDoesNotCheckpointAFailedBatch(t *testing.T) {
 		if got := j.String(); !strings.HasSuffix(got, "stop lost") || !strings.Contains(got, "e#3") {
 			t.Errorf("calls: %s", got)
 		}
-		if got, want := row(t, table, 0).Checkpoint.SequenceNumber, s.shards[0].recs[2].SequenceNumber; got != want {
+		if got, want := row(t, table, 0).Checkpoint.SequenceNumber, s.Records(0)[2].SequenceNumber; got != want {
 			t.Errorf("checkpoint %s, want %s: that of c", got, want)
 		}
 	})
@@ -311,7 +312,7 @@ func TestShutdownDoesNotCheckpointAFailedBatch(t *testing.T) {
 func TestTwoWorkersThroughReshards(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(4), new(lease.Mem), new(journal)
+		s, table, j := kcltest.NewStream(4), new(lease.Mem), new(journal)
 		ctx, cancel := context.WithCancel(t.Context())
 		var workers sync.WaitGroup
 		for i := range 2 {
@@ -331,17 +332,17 @@ func TestTwoWorkersThroughReshards(t *testing.T) {
 			for range 40 {
 				for _, sh := range shards {
 					n++
-					s.put(sh, fmt.Sprintf("%d.%d", sh, n))
+					s.Put(sh, fmt.Sprintf("%d.%d", sh, n))
 				}
 				time.Sleep(300 * time.Millisecond)
 			}
 		}
 		put(0, 1, 2, 3)
-		s.split(0) // 4, 5
+		s.Split(0) // 4, 5
 		put(1, 2, 3, 4, 5)
-		s.merge(2, 3) // 6
+		s.Merge(2, 3) // 6
 		put(1, 4, 5, 6)
-		s.merge(5, 1) // 7
+		s.Merge(5, 1) // 7
 		put(4, 6, 7)
 		time.Sleep(3 * time.Minute)
 		cancel()
@@ -362,7 +363,7 @@ func TestTwoWorkersThroughReshards(t *testing.T) {
 
 // checkOrder checks that words are each of the stream's records once, in the
 // order of each shard, parents before children.
-func checkOrder(t *testing.T, s *stream, words []string) {
+func checkOrder(t *testing.T, s *kcltest.Stream, words []string) {
 	t.Helper()
 	place := make(map[string]int, len(words))
 	for i, w := range words {
@@ -372,8 +373,9 @@ func checkOrder(t *testing.T, s *stream, words []string) {
 		place[w] = i
 	}
 	last := make(map[string]int) // of a shard, by ID
-	for _, sh := range s.shards {
-		for _, r := range sh.recs {
+	for i := range s.Len() {
+		sh := s.Shard(i)
+		for _, r := range s.Records(i) {
 			at, ok := place[string(r.Data)]
 			if !ok {
 				t.Errorf("%s was not processed", r.Data)
@@ -394,16 +396,16 @@ func checkOrder(t *testing.T, s *stream, words []string) {
 func TestMissingChildIsRepaired(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := newStream(1), new(lease.Mem), new(journal)
-		s.split(0)
-		s.put(1, "left")
-		s.put(2, "right")
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Split(0)
+		s.Put(1, "left")
+		s.Put(2, "right")
 		table.Put(lease.Lease{
-			Key: s.shards[0].ID, Range: s.shards[0].Range, Counter: 7, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd),
-			Children: []string{s.shards[1].ID, s.shards[2].ID},
+			Key: s.Shard(0).ID, Range: s.Shard(0).Range, Counter: 7, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd),
+			Children: []string{s.Shard(1).ID, s.Shard(2).ID},
 		})
 		table.Put(lease.Lease{
-			Key: s.shards[1].ID, Range: s.shards[1].Range, Parents: []string{s.shards[0].ID},
+			Key: s.Shard(1).ID, Range: s.Shard(1).Range, Parents: []string{s.Shard(0).ID},
 			Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon),
 		})
 		if err := run(t, time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
@@ -421,7 +423,7 @@ func TestMissingChildIsRepaired(t *testing.T) {
 // Run at once, with a sentence that says what to do.
 func TestRunRefusesWhatItCannotUse(t *testing.T) {
 	t.Parallel()
-	s := newStream(1)
+	s := kcltest.NewStream(1)
 	tests := []struct {
 		name string
 		row  lease.Lease
@@ -430,7 +432,7 @@ func TestRunRefusesWhatItCannotUse(t *testing.T) {
 	}{
 		{
 			"a checkpoint of another stream",
-			lease.Lease{Key: s.shards[0].ID, Checkpoint: checkpoint.At("7", 0, time.Time{})},
+			lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.At("7", 0, time.Time{})},
 			"lease table unusable: table app belongs to another application or stream: lease shardId-000000000000 has the checkpoint 7, " +
 				"which is not within its shard (1001 to open); give each application a name of its own",
 			lease.ErrInvalidState,
@@ -471,7 +473,7 @@ func TestConfigErrorsAreAllReported(t *testing.T) {
 func TestRunMayBeCalledOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, err := kcl.New(config(newStream(1), new(lease.Mem), "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: new(journal)} })
+		w, err := kcl.New(config(kcltest.NewStream(1), new(lease.Mem), "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: new(journal)} })
 		if err != nil {
 			t.Fatal(err)
 		}

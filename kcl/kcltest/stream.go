@@ -1,4 +1,7 @@
-package kcl_test
+// Package kcltest helps to test what is built on package kcl: a stream in
+// memory, for workers in virtual time. For a test through the AWS SDK see
+// package localaws.
+package kcltest
 
 import (
 	"context"
@@ -14,17 +17,27 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// stream is a kcl.Source in memory. Sequence numbers rise over all shards.
-type stream struct {
-	poll time.Duration // between empty pages
-	page int           // records a page
+// Stream is a kcl.Source in memory. Its shards are numbered from 0 in the order
+// in which they came to be; sequence numbers are small and rise over all of
+// them. Set its fields before it is used. It is safe for concurrent use.
+type Stream struct {
+	// Poll is how long a read of a shard that has nothing new takes. Default 1s.
+	Poll time.Duration
 
-	mu     sync.Mutex
+	// Page is the most records in one page. Default 3.
+	Page int
+
+	// Fail, if set, is asked before each read, on the reader's goroutine and
+	// with its context; it may also wait. The reader gets its error.
+	Fail func(ctx context.Context, shardID string) error
+
+	// RefuseTrimmed answers a start that has expired with kcl.ErrTrimmed
+	// instead of the oldest record. AWS may do either.
+	RefuseTrimmed bool
+
+	mu     sync.Mutex // guards what follows; not held while Fail runs
 	shards []*memShard
 	seq    int64
-	fail   func(shardID string) error // asked before each read
-
-	refuseTrimmed bool // answer a start that has expired with ErrTrimmed
 }
 
 type memShard struct {
@@ -34,8 +47,10 @@ type memShard struct {
 	trimmed int // how many of recs have expired
 }
 
-func newStream(shards int) *stream {
-	s := &stream{poll: time.Second, page: 3, seq: 1000}
+// NewStream returns a stream of so many shards, which share the hash keys
+// evenly.
+func NewStream(shards int) *Stream {
+	s := &Stream{Poll: time.Second, Page: 3, seq: 1000}
 	whole := new(big.Int).Lsh(big.NewInt(1), 128)
 	for i := range shards {
 		start := new(big.Int).Div(new(big.Int).Mul(whole, big.NewInt(int64(i))), big.NewInt(int64(shards)))
@@ -45,7 +60,7 @@ func newStream(shards int) *stream {
 	return s
 }
 
-func (s *stream) add(r lease.HashRange, parents ...string) *memShard {
+func (s *Stream) add(r lease.HashRange, parents ...string) *memShard {
 	s.seq++
 	sh := &memShard{Shard: kcl.Shard{
 		ID: fmt.Sprintf("shardId-%012d", len(s.shards)), Range: r, ParentIDs: parents,
@@ -55,8 +70,8 @@ func (s *stream) add(r lease.HashRange, parents ...string) *memShard {
 	return sh
 }
 
-// put appends one record for each word to the shard of the given index.
-func (s *stream) put(shard int, words ...string) {
+// Put appends one record for each word to the shard of the given index.
+func (s *Stream) Put(shard int, words ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range words {
@@ -67,13 +82,13 @@ func (s *stream) put(shard int, words ...string) {
 	}
 }
 
-func (s *stream) closeShard(sh *memShard) {
+func (s *Stream) closeShard(sh *memShard) {
 	s.seq++
 	sh.EndingSequenceNumber = strconv.FormatInt(s.seq, 10)
 }
 
-// split closes a shard and opens two that follow it.
-func (s *stream) split(shard int) {
+// Split closes a shard and opens two that follow it.
+func (s *Stream) Split(shard int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sh := s.shards[shard]
@@ -85,8 +100,8 @@ func (s *stream) split(shard int) {
 	s.add(lease.HashRange{Start: mid.Add(mid, big.NewInt(1)).String(), End: sh.Range.End}, sh.ID)
 }
 
-// merge closes two neighbours and opens one that follows them.
-func (s *stream) merge(a, b int) {
+// Merge closes two neighbours and opens one that follows them.
+func (s *Stream) Merge(a, b int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closeShard(s.shards[a])
@@ -94,14 +109,43 @@ func (s *stream) merge(a, b int) {
 	s.add(lease.HashRange{Start: s.shards[a].Range.Start, End: s.shards[b].Range.End}, s.shards[a].ID, s.shards[b].ID)
 }
 
-// trim expires the first n records of a shard.
-func (s *stream) trim(shard, n int) {
+// Trim expires the first n records of a shard.
+func (s *Stream) Trim(shard, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shards[shard].trimmed = n
 }
 
-func (s *stream) ListShards(context.Context) (kcl.ShardList, error) {
+// Shard returns a shard by its number.
+func (s *Stream) Shard(shard int) kcl.Shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shards[shard].Shard
+}
+
+// Len returns how many shards there are, open and closed.
+func (s *Stream) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.shards)
+}
+
+// Records returns the records put into a shard so far, expired ones too.
+func (s *Stream) Records(shard int) []kcl.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.shards[shard].recs)
+}
+
+// Edit changes how a shard is listed, for streams that no reshard makes.
+func (s *Stream) Edit(shard int, f func(*kcl.Shard)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.shards[shard].Shard)
+}
+
+// ListShards implements kcl.Source.
+func (s *Stream) ListShards(context.Context) (kcl.ShardList, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := kcl.ShardList{At: time.Now()}
@@ -111,12 +155,13 @@ func (s *stream) ListShards(context.Context) (kcl.ShardList, error) {
 	return out, nil
 }
 
-func (s *stream) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
+// Open implements kcl.Source.
+func (s *Stream) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
 	return &memReader{s: s, shardID: shardID, from: from, next: -1}
 }
 
 type memReader struct {
-	s       *stream
+	s       *Stream
 	shardID string
 	from    checkpoint.Position
 	next    int // -1: not begun
@@ -128,25 +173,25 @@ func (r *memReader) Next(ctx context.Context) (kcl.Page, error) {
 		select {
 		case <-ctx.Done():
 			return kcl.Page{}, context.Cause(ctx)
-		case <-time.After(r.s.poll):
+		case <-time.After(r.s.Poll):
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return kcl.Page{}, context.Cause(ctx)
 	}
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	if r.s.fail != nil {
-		if err := r.s.fail(r.shardID); err != nil {
+	if r.s.Fail != nil {
+		if err := r.s.Fail(ctx, r.shardID); err != nil {
 			return kcl.Page{}, err
 		}
 	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
 	i := slices.IndexFunc(r.s.shards, func(sh *memShard) bool { return sh.ID == r.shardID })
 	if i < 0 {
 		return kcl.Page{}, kcl.ErrShardNotFound
 	}
 	sh := r.s.shards[i]
-	if r.s.refuseTrimmed && r.next < 0 && r.from.IsRecord() && r.begin(sh) < sh.trimmed {
+	if r.s.RefuseTrimmed && r.next < 0 && r.from.IsRecord() && r.begin(sh) < sh.trimmed {
 		return kcl.Page{}, kcl.ErrTrimmed
 	}
 	return r.read(sh), nil
@@ -157,7 +202,7 @@ func (r *memReader) read(sh *memShard) kcl.Page {
 		r.next = r.begin(sh)
 	}
 	r.next = max(r.next, sh.trimmed)
-	end := min(len(sh.recs), r.next+r.s.page)
+	end := min(len(sh.recs), r.next+r.s.Page)
 	p := kcl.Page{At: time.Now(), Records: slices.Clone(sh.recs[r.next:end])}
 	r.next = end
 	if end < len(sh.recs) {
