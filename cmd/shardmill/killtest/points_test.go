@@ -14,14 +14,15 @@ const (
 	atPut           = "put received, not answered"
 	prepareToPut    = "between prepare and publish"
 	publishToCommit = "between publish and commit"
+	anyMoment       = "at any moment"
 )
 
 // point is where and how an archiver is struck.
 type point struct {
 	step  string
 	how   string // what holds the archiver there
-	fault fault
-	stop  bool // SIGSTOP instead of SIGKILL
+	fault fault  // no Kind: nothing does
+	stop  bool   // SIGSTOP instead of SIGKILL
 	// early lets go on what is held before another archiver takes over,
 	// otherwise after that one's commit: so a held request is late.
 	early bool
@@ -66,6 +67,8 @@ func points() []point {
 	lostCommit := commit
 	lostCommit.Kind = "LostAnswer"
 	return append(all,
+		point{step: anyMoment, how: "nothing is held"},
+		point{step: anyMoment, how: "nothing is held", stop: true},
 		point{step: publishToCommit, how: "the commit's answers are lost", fault: lostCommit},
 		point{step: atPut, how: "S3 holds the put, and the successor's", fault: all[0].fault, planned: true, chain: true},
 		point{step: prepareToPut, how: "S3 refuses connections, the successor's too", fault: fault{Service: "S3", Operation: "PutObject", Kind: "Refuse"}, planned: true, chain: true},

@@ -77,7 +77,7 @@ func (r *run) strike(p point) {
 		r.awaitSuccessor(v)
 	}
 	for _, i := range r.rng.Perm(len(victims)) {
-		if v := victims[i]; !v.point.early {
+		if v := victims[i]; !v.point.early && v.fault.ID > 0 {
 			r.s.remove(v.fault)
 		}
 	}
@@ -110,10 +110,14 @@ func (r *run) pick() int {
 func (r *run) hit(slot int, p point, more func() bool) victim {
 	r.t.Helper()
 	v := victim{archiver: r.archivers.slots[slot], slot: slot, point: p}
-	f := p.fault
-	f.UserAgent = "app/" + v.name
-	v.fault = r.s.add(f)
-	r.eventually(v.name+" to be struck: "+p.how, func() bool { return r.s.look(v.fault).Struck && more() })
+	held := func() bool { return true }
+	if p.fault.Kind != "" {
+		f := p.fault
+		f.UserAgent = "app/" + v.name
+		v.fault = r.s.add(f)
+		held = func() bool { return r.s.look(v.fault).Struck }
+	}
+	r.eventually(v.name+" to be struck: "+p.how, func() bool { return held() && more() })
 	time.Sleep(time.Duration(r.rng.IntN(200)) * time.Millisecond) // so that several shards may be
 	if p.stop {
 		v.signal(syscall.SIGSTOP)
@@ -195,7 +199,7 @@ func (r *run) eventually(what string, done func() bool) {
 // report prints what was done.
 func (r *run) report() {
 	r.t.Helper()
-	for _, step := range []string{atPrepare, atPut, prepareToPut, publishToCommit} {
+	for _, step := range []string{atPrepare, atPut, prepareToPut, publishToCommit, anyMoment} {
 		r.t.Logf("struck %3d times: %s", r.hits[step], step)
 		if r.hits[step] == 0 {
 			r.t.Errorf("no archiver was struck: %s", step)
