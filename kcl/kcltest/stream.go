@@ -60,14 +60,12 @@ func NewStream(shards int) *Stream {
 	return s
 }
 
-func (s *Stream) add(r lease.HashRange, parents ...string) *memShard {
+func (s *Stream) add(r lease.HashRange, parents ...string) {
 	s.seq++
-	sh := &memShard{Shard: kcl.Shard{
+	s.shards = append(s.shards, &memShard{Shard: kcl.Shard{
 		ID: fmt.Sprintf("shardId-%012d", len(s.shards)), Range: r, ParentIDs: parents,
 		StartingSequenceNumber: strconv.FormatInt(s.seq, 10),
-	}}
-	s.shards = append(s.shards, sh)
-	return sh
+	}})
 }
 
 // Put appends one record for each word to the shard of the given index.
