@@ -106,37 +106,38 @@ func (f *feeder) finish(t *testing.T) {
 }
 
 func (f *feeder) run(ctx context.Context) error {
-	var sinceBurst int64
-	for began := time.Now(); ctx.Err() == nil; {
+	var single int64 // bytes of single records since the last burst
+	next := time.Now()
+	for ctx.Err() == nil {
 		_, before, left := f.progress()
+		burst := left > 0 && single > betweenBursts
+		var err error
 		switch {
-		case left <= 0: // enough that no shard is quiet for long
-			if err := f.putLines(4 * shardCount); err != nil {
-				return err
-			}
-		case sinceBurst > betweenBursts:
-			sinceBurst = 0
-			if err := f.putBurst(context.WithoutCancel(ctx)); err != nil {
-				return err
-			}
-		default:
-			if err := f.putLines(64); err != nil {
-				return err
-			}
+		case burst:
+			err = f.putBurst(context.WithoutCancel(ctx))
+		case left > 0:
+			err = f.putLines(64)
+		default: // enough that no shard is quiet for long
+			err = f.putLines(4 * shardCount)
+		}
+		if err != nil {
+			return err
 		}
 		_, after, _ := f.progress()
-		sinceBurst += after - before
+		single += after - before
+		if burst {
+			single = 0
+		}
 		pause := time.Duration(after-before) * time.Second / time.Duration(f.rate)
 		if left <= 0 {
 			pause = 300 * time.Millisecond
 		}
-		began = began.Add(pause)
-		if late := time.Since(began); late > time.Second {
-			began = began.Add(late) // what was not put in time is not hurried
+		if next = next.Add(pause); time.Since(next) > time.Second {
+			next = time.Now() // what was not put in time is not hurried
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(began)):
+		case <-time.After(time.Until(next)):
 		}
 	}
 	return nil
