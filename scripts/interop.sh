@@ -6,4 +6,4 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 "$here/referees/java-kcl.sh" install # what takes minutes the first time is not the tests' to wait for
 exec "$here/with-referees.sh" dynamodb-local kinesis-mock -- \
-  "$here/tagged-tests.sh" interop -timeout 15m "$@"
+  "$here/tagged-tests.sh" interop -timeout 12m "$@"
