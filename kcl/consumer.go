@@ -191,8 +191,15 @@ func (c *consumer) createChildren(children []Shard) error {
 	return c.held.Annotate(c.held.Context(), ids)
 }
 
+// errOtherParent means that a merged shard cannot have its lease yet, because
+// its other parent has none.
+var errOtherParent = errors.New("the other parent of a merged shard has no lease yet")
+
 // otherParent makes sure that the other parent of a merged shard has a lease,
-// unless the child has one already: it might never have been read.
+// unless the child has one already. A child does not wait for a parent that has
+// none, and the other one's own parent may still be being read. If it might
+// never be read, a shard sync makes its lease.
+// Source: KCL BlockedOnParentShardException.
 func (c *consumer) otherParent(child lease.Lease) error {
 	if len(child.Parents) < 2 {
 		return nil
@@ -209,6 +216,11 @@ func (c *consumer) otherParent(child lease.Lease) error {
 		}
 		if err := c.w.syncShards(c.stop); err != nil {
 			return fmt.Errorf("creating the lease of %s, the other parent of %s: %w", parent, child.Key, err)
+		}
+		if _, err := c.getLease(parent); errors.Is(err, lease.ErrNotFound) {
+			return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child.Key)
+		} else if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -155,7 +155,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 		if s.stop.Err() != nil && !isPanic(err) {
 			return context.Cause(s.stop)
 		}
-		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) {
+		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) || errors.Is(err, errOtherParent) {
 			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
 		}
 		s.log.Warn("processor failed", zap.String("call", what), zap.Error(err), zap.Int("attempt", attempt))
@@ -295,8 +295,17 @@ func childrenOf(id string, shards []Shard) []Shard {
 // endShard creates the children's leases and has the processor end the shard.
 func (s *session) endShard(children []Shard) error {
 	s.state("ending")
-	if err := s.retry("creating child leases", func(int) error { return s.createChildren(children) }); err != nil {
-		return err
+	for {
+		err := s.retry("creating child leases", func(int) error { return s.createChildren(children) })
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errOtherParent) {
+			return err
+		}
+		if err := s.idle(s.w.cfg.ScanInterval); err != nil {
+			return err
+		}
 	}
 	s.cp.EndShard()
 	err := s.retry("ending the shard", func(attempt int) error {
@@ -310,6 +319,30 @@ func (s *session) endShard(children []Shard) error {
 		return err
 	}
 	return errEnded
+}
+
+// idle waits for d, in which the processor gets its ticks.
+func (s *session) idle(d time.Duration) error {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	tick := newTicker(s.w.cfg.TickInterval)
+	defer tick.Stop()
+	for {
+		pressure := false
+		select {
+		case <-s.stop.Done():
+			return context.Cause(s.stop)
+		case <-over.C:
+			return nil
+		case <-tick.C:
+		case <-s.acct.Pressure():
+			pressure = true
+		}
+		if err := s.deliver(nil, pressure); err != nil {
+			return err
+		}
+		resetTicker(tick, s.w.cfg.TickInterval)
+	}
 }
 
 // end makes the processor's last call, as the reason asks for.

@@ -64,7 +64,8 @@
 // is invisible to the others, steals one. Java workers do not release, so from
 // them we steal as they do. The victim of a theft learns of it at its next
 // write, and trusts its lease until then: the thief therefore calls no
-// processor before F has passed.
+// processor before F has passed, and does not release the lease before either,
+// since whoever takes a released lease delivers at once.
 //
 // A lease whose parents have not ended is not taken. Finished leases are not
 // load; they are released at once and deleted when their children have begun.

@@ -65,6 +65,9 @@ type write struct {
 	do   func(ctx context.Context, held Lease) (Lease, error)
 }
 
+// errTooEarly is the cause of a Held's context after a Release that was none.
+var errTooEarly = errors.New("given up before its former holder had to know; it runs out")
+
 // errReleased is the cause of a Held's context after Release.
 var errReleased = errors.New("lease released")
 
@@ -157,7 +160,14 @@ func (h *Held) Annotate(ctx context.Context, children []string) error {
 
 // Release gives the lease up: others may take it at once. No call of a
 // processor may be running. After an error the lease runs out by itself.
+//
+// A stolen lease is not released before DeliverFrom: whoever took it then would
+// deliver at once, and its first holder may not know yet. It runs out.
 func (h *Held) Release(ctx context.Context) error {
+	if h.clock.now().Before(h.deliverFrom) {
+		h.end(errTooEarly)
+		return nil
+	}
 	err := h.write(ctx, write{"releasing", h.table.Release})
 	h.end(cmp.Or(err, errReleased))
 	return err

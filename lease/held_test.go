@@ -348,6 +348,53 @@ func TestCoordinatorsShare(t *testing.T) {
 	})
 }
 
+// A thief that gives the lease up at once must not free it: whoever took it
+// then would not know that the victim still trusts it.
+func TestThiefDoesNotReleaseEarly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table, start := newTable(t, "a", "b"), time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		held := func(id string, f func(*lease.Held)) {
+			c := coordinator(t, table, id)
+			wg.Go(func() { c.Run(ctx, context.WithoutCancel(ctx), f) })
+		}
+		var mu sync.Mutex
+		trusting := map[string]*lease.Held{}
+		enter := func(id string) func(*lease.Held) {
+			return func(h *lease.Held) {
+				time.Sleep(time.Until(h.DeliverFrom()))
+				mu.Lock()
+				key := h.Lease().Key
+				if other := trusting[key]; other != nil && other.Trusted() == nil && h.Trusted() == nil {
+					t.Errorf("after %v %s holds %s while another trusts it", time.Since(start), id, key)
+				}
+				trusting[key] = h
+				mu.Unlock()
+				select {
+				case <-h.Context().Done():
+				case <-ctx.Done():
+				}
+			}
+		}
+		held("victim", enter("victim"))
+		time.Sleep(1500 * time.Millisecond)
+		stolen := false
+		held("thief", func(h *lease.Held) { // it holds nothing, so it steals one; and gives it up
+			stolen = stolen || time.Now().Before(h.DeliverFrom())
+			_ = h.Release(h.Context())
+		})
+		time.Sleep(time.Second)
+		held("third", enter("third"))
+		wg.Wait()
+		if !stolen {
+			t.Error("nothing was stolen")
+		}
+	})
+}
+
 func TestObserver(t *testing.T) {
 	t.Parallel()
 	type step struct {

@@ -93,7 +93,7 @@ func (w *world) play(factory func(*machine) kcl.ProcessorFactory, tick time.Dura
 		w.t.Error(err)
 	}
 	for _, l := range list {
-		if l.Owner != "" {
+		if l.Owner != "" && time.Since(w.early[l.Key]) > failover {
 			w.violate("%s is still owned by %s at the end", l.Key, l.Owner)
 		}
 		if !l.Finished() && w.stream.Shard(shardNumber(l.Key)).EndingSequenceNumber != "" {
@@ -122,10 +122,10 @@ func (p *taker) enter(ctx context.Context) (leave func()) {
 		p.w.violate("%s is called for %s after trust has ended: %v", p.m.name, p.shard, err)
 	}
 	p.w.mu.Lock()
-	var other string
+	var other, running2 string
 	for m, running := range p.w.calls[p.shard] {
 		if m != p.m && running.Err() == nil && !m.isDead() {
-			other = m.name
+			other, running2 = m.name, fmt.Sprint(running.Err())
 		}
 	}
 	if p.w.calls[p.shard] == nil {
@@ -135,7 +135,7 @@ func (p *taker) enter(ctx context.Context) (leave func()) {
 	p.w.counts["calls"]++
 	p.w.mu.Unlock()
 	if other != "" {
-		p.w.violate("%s is called for %s while %s is", p.m.name, p.shard, other)
+		p.w.violate("%s is called for %s while %s is (%s)", p.m.name, p.shard, other, running2)
 	}
 	return func() {
 		p.w.mu.Lock()

@@ -42,8 +42,12 @@ type world struct {
 	accepted map[string]map[string]bool              // records that a processor took, by shard
 	at       map[string]checkpoint.Position          // the checkpoint of each shard
 	objects  map[string]object
+	early    map[string]time.Time // stolen leases that were given up too early to be released
 	log      []string
 	counts   map[string]int
+
+	// done tells which records of a shard are done; mu is held.
+	done func(shard string) map[string]bool
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -51,8 +55,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, seed: seed, begun: time.Now(), stream: kcltest.NewStream(3), table: new(lease.Mem),
 		calls: map[string]map[*machine]context.Context{}, accepted: map[string]map[string]bool{},
-		at: map[string]checkpoint.Position{}, objects: map[string]object{}, counts: map[string]int{},
+		at: map[string]checkpoint.Position{}, objects: map[string]object{}, early: map[string]time.Time{}, counts: map[string]int{},
 	}
+	w.done = func(shard string) map[string]bool { return w.accepted[shard] }
 	w.stream.Page = 20
 	w.stream.Fail = func(ctx context.Context, _ string) error { return machineOf(ctx).hop(ctx, "read") }
 	w.table.Fault = w.onTable
@@ -204,17 +209,21 @@ func (w *world) check(op, key string) {
 	}
 }
 
-// unaccepted counts the records of a shard that no processor took.
+// unaccepted counts the records of a shard that are not done.
 func (w *world) unaccepted(key string) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	done := w.done(key)
 	for _, r := range w.stream.Records(shardNumber(key)) {
-		if !w.accepted[key][string(r.Data)] {
+		if !done[string(r.Data)] {
 			n++
 		}
 	}
 	return n
 }
+
+// short is a shard's number.
+func short(key string) string { return fmt.Sprint(shardNumber(key)) }
 
 func shardNumber(key string) int {
 	n, err := strconv.Atoi(strings.TrimLeft(strings.TrimPrefix(key, "shardId-"), "0") + "")
@@ -296,6 +305,22 @@ func (w *world) run(ctx context.Context, m *machine, span time.Duration, crash b
 		ApplicationName: "app", StreamName: "s", Source: w.stream, Leases: w.table, WorkerID: m.name,
 		FailoverTime: failover, ScanInterval: failover / 3, ShardSyncInterval: 40 * time.Second,
 		ShutdownTimeout: 2 * failover, MaxAttempts: 6, TickInterval: tick,
+		Hooks: kcl.Hooks{
+			LeaseTaken: func(e kcl.LeaseEvent) {
+				w.note("%s takes %s, counter %d, stolen %v", m.name, short(e.Lease.Key), e.Lease.Counter, e.Stolen)
+			},
+			LeaseLost: func(e kcl.LeaseEvent) {
+				if strings.Contains(e.Reason, "runs out") {
+					w.mu.Lock()
+					w.early[e.Lease.Key] = time.Now()
+					w.mu.Unlock()
+				}
+				w.note("%s loses %s, counter %d: %s", m.name, short(e.Lease.Key), e.Lease.Counter, e.Reason)
+			},
+			LeaseReleased: func(e kcl.LeaseEvent) {
+				w.note("%s releases %s, counter %d", m.name, short(e.Lease.Key), e.Lease.Counter)
+			},
+		},
 	}, f)
 	if err != nil {
 		w.t.Error(err)

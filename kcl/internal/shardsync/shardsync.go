@@ -200,16 +200,20 @@ func (p *planner) need(s Shard) {
 
 // continueFrom is need of a shard with a parent that is, or was, being read.
 func (p *planner) continueFrom(s Shard, parents []Shard) {
-	repaired := false
+	var ended []lease.Lease
+	whole := true // every parent has a lease for s to wait for
 	for _, q := range parents {
 		l, ok := p.leases[q.ID]
 		if !ok {
+			whole = false
 			p.needParent(q)
-		} else if l.Finished() && !repaired {
-			// Its holder ended before it had created this child.
-			repaired = true
-			p.repair = append(p.repair, Child{Parent: l, Lease: Children([]Shard{s})[0]})
+		} else if l.Finished() {
+			ended = append(ended, l)
 		}
+	}
+	if whole && len(ended) > 0 {
+		// Its holder ended before it had created this child.
+		p.repair = append(p.repair, Child{Parent: ended[0], Lease: Children([]Shard{s})[0]})
 	}
 }
 
