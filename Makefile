@@ -1,10 +1,13 @@
 # Every tool is pinned and built by go from the module proxy; none is in go.mod.
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  := go run mvdan.cc/gofumpt@v0.12.0
-RACE     := ./checkpoint/... ./lease/... ./kcl/... ./processors/... ./localaws/...
+RACE     := ./checkpoint/... ./lease/... ./kcl/... ./processors/... ./localaws/... ./sim
+SEEDS    ?= 1000
 FUZZTIME ?= 30s
 BENCH    ?= .
 
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## List the targets
@@ -52,9 +55,13 @@ conformance: ## Against DynamoDB Local, kinesis-mock and versitygw, started on l
 interop: ## Side by side with the Java KCL on one lease table
 	bash scripts/interop.sh
 
+.PHONY: sim
+sim: ## Whole worlds in virtual time; SEEDS=1000
+	go test ./sim -v -count=1 -timeout 60m -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '    --- PASS'
+
 .PHONY: kill
 kill: ## Kill processes at random moments and count what is lost
-	go test -tags kill -timeout 15m ./cmd/shardmill/...
+	bash scripts/tagged-tests.sh kill -timeout 15m
 
 .PHONY: bench
 bench: ## Benchmarks, as benchstat reads them; BENCH=regexp

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -369,10 +370,9 @@ func TestStalledWorkerCannotReviveAFinishedChild(t *testing.T) {
 		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
 		s.Put(0, "a")
 		s.Split(0)
-		stalled := false
+		var stalled atomic.Bool
 		table.Fault = func(_ context.Context, op, _ string, applied bool) error {
-			if op == "createChild" && !applied && !stalled {
-				stalled = true
+			if op == "createChild" && !applied && stalled.CompareAndSwap(false, true) {
 				time.Sleep(5 * time.Minute) // SIGSTOP: not even its context is heard
 			}
 			return nil
@@ -403,7 +403,7 @@ func TestStalledWorkerCannotReviveAFinishedChild(t *testing.T) {
 		if _, err := table.Get(t.Context(), child.Key); !errors.Is(err, lease.ErrNotFound) {
 			t.Errorf("the finished child's lease is back: %v", err)
 		}
-		if !stalled {
+		if !stalled.Load() {
 			t.Error("nothing was stalled")
 		}
 	})

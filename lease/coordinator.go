@@ -204,7 +204,7 @@ func (t *takeLoop) step(ctx context.Context) {
 		MaxLeases: c.cfg.MaxLeases, MaxSteal: c.cfg.MaxSteal,
 		Overdue: 3 * c.cfg.FailoverTime, KeepSurplus: now.Before(t.keepUntil),
 	}
-	view.Held, view.Avoid = c.standing(now)
+	view.Held, view.Leaving, view.Avoid = c.standing(now)
 	t.act(ctx, now, Plan(view, t.rng))
 }
 
@@ -221,13 +221,17 @@ func (t *takeLoop) compareFailover(list []Lease) {
 	}
 }
 
-// standing returns the keys held and the keys to avoid.
-func (c *Coordinator) standing(now time.Time) (held, avoid map[string]bool) {
+// standing returns the keys held, those of them that are being given up, and
+// the keys to avoid.
+func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held, avoid = make(map[string]bool, len(c.held)), make(map[string]bool, len(c.avoid))
-	for key := range c.held {
+	held, leaving, avoid = make(map[string]bool, len(c.held)), make(map[string]bool), make(map[string]bool, len(c.avoid))
+	for key, h := range c.held {
 		held[key] = true
+		if h.isSurplus() {
+			leaving[key] = true
+		}
 	}
 	for key, until := range c.avoid {
 		if now.Before(until) {
@@ -236,7 +240,7 @@ func (c *Coordinator) standing(now time.Time) (held, avoid map[string]bool) {
 			delete(c.avoid, key)
 		}
 	}
-	return held, avoid
+	return held, leaving, avoid
 }
 
 // parallelTakes bounds the takes in flight: enough to take a thousand leases

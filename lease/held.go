@@ -188,6 +188,13 @@ func (h *Held) requestRelease() (first bool) {
 	return true
 }
 
+// isSurplus reports whether Surplus is closed.
+func (h *Held) isSurplus() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked
+}
+
 // renew makes one renewal.
 func (h *Held) renew(ctx context.Context) error {
 	return h.write(ctx, write{"renewing", h.table.Renew})

@@ -17,6 +17,9 @@ type View struct {
 	// names Me but is not among them belongs to an earlier process.
 	Held map[string]bool
 
+	// Leaving are the held leases that were asked to be given up.
+	Leaving map[string]bool
+
 	// Avoid are keys to leave to others for now.
 	Avoid map[string]bool
 
@@ -64,7 +67,8 @@ func Plan(v View, rng *rand.Rand) Decision {
 		d.Take = pick(s.overdue, limit-mine, rng, func(l Lease) Lease { return l })
 	case need < 0 && v.KeepSurplus && mine <= limit:
 	case need < 0:
-		d.Release = pick(s.held[v.Me], -need, rng, func(l Lease) string { return l.Key })
+		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Leaving[l.Key] })
+		d.Release = pick(stay, len(stay)-d.Quota, rng, func(l Lease) string { return l.Key })
 	case need > 0 && len(s.free) > 0:
 		d.Take = pick(s.free, need, rng, func(l Lease) Lease { return l })
 	case need > 0 && s.unavailable == 0:
@@ -171,8 +175,9 @@ func (s load) steal(v View, need, mine int, rng *rand.Rand) []Lease {
 func pick[T any](list []Lease, n int, rng *rand.Rand, f func(Lease) T) []T {
 	shuffled := slices.Clone(list)
 	rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	out := make([]T, 0, min(n, len(list)))
-	for _, l := range shuffled[:min(n, len(list))] {
+	n = max(0, min(n, len(list)))
+	out := make([]T, 0, n)
+	for _, l := range shuffled[:n] {
 		out = append(out, f(l))
 	}
 	return out

@@ -61,6 +61,8 @@ func TestPlan(t *testing.T) {
 		{name: "one that holds some waits for the release", view: "a:A b:A c:A d:me"},
 		{name: "and the owner releases its surplus", view: "a:me b:me c:me d:A", release: 1},
 		{name: "all of the surplus", view: "a:me b:me c:me d:me e:me f:A", release: 2},
+		{name: "what is being given up counts", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Leaving = map[string]bool{"a": true} }, release: 1},
+		{name: "and is not asked again", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Leaving = map[string]bool{"a": true, "b": true} }},
 		{name: "the remainder stays with those who hold most", view: "a:me b:me c:A"},
 		{name: "the remainder moves to no one", view: "a:A b:A c:me"},
 		{name: "a difference of two is evened out", view: "a:me b:me c:me d:A e:A f:A g:B h:B i:B j:C", release: 1},

@@ -85,7 +85,7 @@ func (w *world) archived() map[string][]string {
 }
 
 // TestArchivers checks that every record is in exactly one object.
-func TestArchivers(t *testing.T) {
+func TestArchivers(t *testing.T) { //nolint:tparallel // each makes the subtests parallel
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) map[string]int {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,7 +33,7 @@ func each(t *testing.T, world func(t *testing.T, seed uint64) map[string]int) {
 	total := map[string]int{}
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range *seeds {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					counts := world(t, seed)
@@ -58,7 +59,7 @@ func each(t *testing.T, world func(t *testing.T, seed uint64) map[string]int) {
 
 // TestProcessors checks the promises of package kcl with processors that fail,
 // panic, block, and checkpoint when they like.
-func TestProcessors(t *testing.T) {
+func TestProcessors(t *testing.T) { //nolint:tparallel // each makes the subtests parallel
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) map[string]int {
 		t.Helper()
@@ -131,7 +132,7 @@ func (p *taker) enter(ctx context.Context) (leave func()) {
 	if p.w.calls[p.shard] == nil {
 		p.w.calls[p.shard] = map[*machine]context.Context{}
 	}
-	p.w.calls[p.shard][p.m] = ctx
+	p.w.calls[p.shard][p.m] = ctx //nolint:fatcontext // to see later whether it has ended
 	p.w.counts["calls"]++
 	p.w.mu.Unlock()
 	if other != "" {
@@ -146,7 +147,8 @@ func (p *taker) enter(ctx context.Context) (leave func()) {
 
 func (p *taker) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.trusted, p.last = in.Trusted, in.Checkpoint.ExtendedSequenceNumber
-	defer p.enter(ctx)()
+	leave := p.enter(ctx)
+	defer leave()
 	p.m.wait()
 	if !p.m.isDead() {
 		p.parentsEnded()
@@ -164,7 +166,8 @@ func (p *taker) parentsEnded() {
 }
 
 func (p *taker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	defer p.enter(ctx)()
+	leave := p.enter(ctx)
+	defer leave()
 	if in.Attempt == 1 {
 		first := in.Records[0].Position().ExtendedSequenceNumber
 		if p.last.IsRecord() && first.Compare(p.last) <= 0 {
@@ -212,12 +215,14 @@ func (p *taker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) 
 func (p *taker) LeaseLost(context.Context, kcl.LeaseLostInput) {}
 
 func (p *taker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
-	defer p.enter(ctx)()
+	leave := p.enter(ctx)
+	defer leave()
 	return in.Checkpointer.Checkpoint(ctx)
 }
 
 func (p *taker) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
-	defer p.enter(ctx)()
+	leave := p.enter(ctx)
+	defer leave()
 	if p.m.draw(2) == 0 {
 		return nil
 	}

@@ -223,7 +223,7 @@ func (w *world) unaccepted(key string) (n int) {
 }
 
 // short is a shard's number.
-func short(key string) string { return fmt.Sprint(shardNumber(key)) }
+func short(key string) string { return strconv.Itoa(shardNumber(key)) }
 
 func shardNumber(key string) int {
 	n, err := strconv.Atoi(strings.TrimLeft(strings.TrimPrefix(key, "shardId-"), "0") + "")

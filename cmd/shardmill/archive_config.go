@@ -53,7 +53,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	for _, w := range cfg.Warnings {
 		logger.Warn("configuration", zap.String("warning", w))
 	}
-	clients, err := loadAWS(ctx, cfg.Region)
+	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if err != nil {
 		return err
 	}

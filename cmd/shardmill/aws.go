@@ -10,15 +10,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/awsclient"
 )
 
 // loadAWS returns clients for what the SDK's environment says: region,
-// credentials and endpoints. kinesisRegion, if not "", is the stream's own.
-func loadAWS(ctx context.Context, kinesisRegion string) (archiver.Clients, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+// credentials and endpoints. kinesisRegion, if not "", is the stream's own. What
+// the SDK logs goes to log.
+func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiver.Clients, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(sdkLogger{log}))
 	if err != nil {
 		return archiver.Clients{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
@@ -41,6 +44,17 @@ func loadAWS(ctx context.Context, kinesisRegion string) (archiver.Clients, error
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, pathStyle),
 	}, nil
+}
+
+// sdkLogger writes what the SDK logs.
+type sdkLogger struct{ log *zap.Logger }
+
+func (l sdkLogger) Logf(c logging.Classification, format string, v ...any) {
+	level := zap.DebugLevel
+	if c == logging.Warn {
+		level = zap.WarnLevel
+	}
+	l.log.Log(level, "aws sdk", zap.String("message", fmt.Sprintf(format, v...)))
 }
 
 // pathStyle makes a client of a custom endpoint name the bucket in the path:

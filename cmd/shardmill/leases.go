@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 )
@@ -40,7 +42,7 @@ func runLeases(ctx context.Context, args []string, s stdio) error {
 	if *table == "" || f.NArg() > 0 {
 		return usagef("leases list: --table is required, and there are no arguments")
 	}
-	clients, err := loadAWS(ctx, "")
+	clients, err := loadAWS(ctx, "", zap.NewNop())
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
@@ -51,7 +52,7 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 	if err := errors.Join(errs...); err != nil {
 		return usageError{err}
 	}
-	clients, err := loadAWS(ctx, "")
+	clients, err := loadAWS(ctx, "", zap.NewNop())
 	if err != nil {
 		return err
 	}

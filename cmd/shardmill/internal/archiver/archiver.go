@@ -52,20 +52,9 @@ type Options struct {
 // tick is how often a processor looks at its buffering interval.
 const tick = time.Second
 
-// logDelivered returns a hook that logs each object.
-func logDelivered(log *zap.Logger) func(processors.DeliveredEvent) {
-	return func(e processors.DeliveredEvent) {
-		log.Info("object delivered", zap.String("shard_id", e.ShardID), zap.String("key", e.Key), zap.Int64("records", e.Records),
-			zap.Int64("bytes", e.Bytes), zap.Int64("object_bytes", e.ObjectBytes), zap.String("reason", e.Reason), zap.Duration("freshness", e.Freshness))
-	}
-}
-
 // New returns the worker. It does no I/O. The error joins all that is wrong.
 func New(c Clients, o Options) (*kcl.Worker, error) {
 	o.Delivery.Logger = o.Logger
-	if o.Delivery.Hooks.Delivered == nil {
-		o.Delivery.Hooks.Delivered = logDelivered(o.Logger)
-	}
 	source, err1 := kinesissource.New(c.Kinesis, kinesissource.Options{
 		StreamName: o.StreamName, StreamARN: o.StreamARN, PollInterval: o.PollInterval, NoRateLimit: o.NoRateLimit, Logger: o.Logger,
 	})
