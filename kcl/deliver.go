@@ -58,8 +58,8 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	if len(recs) > 0 {
 		s.cp.Delivered(recs[len(recs)-1].Position())
 	}
-	s.calls++
 	start := time.Now()
+	s.called = start
 	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
 		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.acct.Hold,
 	})

@@ -28,7 +28,7 @@ type session struct {
 
 	initialized bool // the processor may be asked to stop
 
-	calls    int // of ProcessRecords
+	called   time.Time // when ProcessRecords was called last; before that, the start
 	behind   time.Duration
 	lastMark time.Time // when the idle mark was last written
 }
@@ -56,7 +56,7 @@ func newSession(c *consumer) *session {
 		consumer: c,
 		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
 		split:    newExpander(c.info.HashRangeRule, c.info.Range),
-		lastMark: time.Now(),
+		lastMark: time.Now(), called: time.Now(),
 	}
 }
 
@@ -185,12 +185,12 @@ func (s *session) process() error {
 func (s *session) readFrom(from checkpoint.Position) error {
 	f := startFetcher(s.stop, s.w.cfg.Source.Open(s.info.ShardID, from), s.acct)
 	defer f.stop()
-	tick := newTicker(s.w.cfg.TickInterval)
+	tick := s.startTicks()
 	defer tick.Stop()
 	first := s.accepted.IsRecord() // the next record tells whether some are missing before it
 	for {
 		var err error
-		calls := s.calls
+		called := s.called
 		select {
 		case <-s.stop.Done():
 			return context.Cause(s.stop)
@@ -208,22 +208,23 @@ func (s *session) readFrom(from checkpoint.Position) error {
 		if err != nil {
 			return err
 		}
-		if s.calls != calls {
-			resetTicker(tick, s.w.cfg.TickInterval)
+		if s.called != called {
+			s.resetTicks(tick)
 		}
 	}
 }
 
-// newTicker returns a timer that fires after d, or never if d is 0.
-func newTicker(d time.Duration) *time.Timer {
-	t := time.NewTimer(max(d, time.Hour))
-	resetTicker(t, d)
+// startTicks returns a timer that fires when the next tick is due, or never if
+// there are none.
+func (s *session) startTicks() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	s.resetTicks(t)
 	return t
 }
 
-func resetTicker(t *time.Timer, d time.Duration) {
-	if d > 0 {
-		t.Reset(d)
+func (s *session) resetTicks(t *time.Timer) {
+	if every := s.w.cfg.TickInterval; every > 0 {
+		t.Reset(time.Until(s.called.Add(every)))
 	} else {
 		t.Stop()
 	}
@@ -325,7 +326,7 @@ func (s *session) endShard(children []Shard) error {
 func (s *session) idle(d time.Duration) error {
 	over := time.NewTimer(d)
 	defer over.Stop()
-	tick := newTicker(s.w.cfg.TickInterval)
+	tick := s.startTicks()
 	defer tick.Stop()
 	for {
 		pressure := false
@@ -341,7 +342,7 @@ func (s *session) idle(d time.Duration) error {
 		if err := s.deliver(nil, pressure); err != nil {
 			return err
 		}
-		resetTicker(tick, s.w.cfg.TickInterval)
+		s.resetTicks(tick)
 	}
 }
 

@@ -46,6 +46,24 @@ func (j *journal) words() []string {
 	return out
 }
 
+// before returns the calls before the first one of a name.
+func (j *journal) before(call string) *journal {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := slices.Index(j.calls, call)
+	return &journal{calls: slices.Clone(j.calls[:max(0, i)])}
+}
+
+// count returns how many calls of a name there were.
+func (j *journal) count(call string) (n int) {
+	for f := range strings.FieldsSeq(j.String()) {
+		if f == call {
+			n++
+		}
+	}
+	return n
+}
+
 // recorder is a processor that notes every call and fails as it is told.
 type recorder struct {
 	j         *journal

@@ -1,0 +1,55 @@
+package kcl_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// One parent of a merged shard ended. The other one has no lease yet, because
+// its own parent is still being read by another worker. The merged shard must
+// wait for both, and the processor of the first gets its ticks meanwhile.
+func TestMergedShardWaitsForAParentWithoutALease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		s.Put(0, "zero")
+		s.Put(1, "one")
+		s.Split(1) // 2 and 3
+		s.Put(2, "two")
+		s.Put(3, "three")
+		s.Merge(0, 2) // 4
+		s.Put(4, "four")
+		for i, owner := range []string{"", "other"} {
+			table.Put(lease.Lease{Key: s.Shard(i).ID, Range: s.Shard(i).Range, Owner: owner, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		}
+		busy := time.NewTicker(3 * time.Second) // the other worker lives
+		defer busy.Stop()
+		go func() {
+			for range 20 {
+				<-busy.C
+				l := row(t, table, 1)
+				l.Counter++
+				table.Put(l)
+			}
+			l := row(t, table, 1)
+			l.Counter, l.Owner = l.Counter+1, ""
+			j.note("released")
+			table.Put(l)
+		}()
+		cfg := config(s, table, "me")
+		cfg.TickInterval = 5 * time.Second
+		if err := run(t, 3*time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		checkOrder(t, s, j.words())
+		if waiting := j.before("released"); len(waiting.words()) != 1 || waiting.count("tick") < 5 {
+			t.Errorf("before the other worker released its lease: %s", waiting)
+		}
+	})
+}
