@@ -8,7 +8,7 @@
 //   - the records of a shard come in order, and after those of its parents
 //   - checkpoints never go back, and SHARD_END comes after every record
 //   - every record is accepted; every record is in exactly one object
-//   - once the faults are over all leases are held, and at the end released
+//   - once the faults are over every lease is held, and at the end released
 //
 // It has tests only: `make sim SEEDS=n`.
 package sim
