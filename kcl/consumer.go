@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -79,13 +78,16 @@ func (c *consumer) live() error {
 	if c.held.Lease().Finished() {
 		return errEnded
 	}
-	if err := sleep(c.stop, time.Until(c.held.DeliverFrom())); err != nil {
+	if err := sleep(c.stop, c.held.UntilDelivery()); err != nil {
 		return err
 	}
 	if err := c.parentsEnded(); err != nil {
 		return err
 	}
 	for {
+		if c.held.Lease().Finished() {
+			return errEnded // it panicked after its last checkpoint
+		}
 		err := newSession(c).run()
 		if !isPanic(err) {
 			return err
@@ -150,7 +152,7 @@ func (c *consumer) finish(err error) {
 	case errors.Is(context.Cause(c.held.Context()), ErrShutdownTimeout):
 		w.fail(fmt.Errorf("shard %s: %w", c.info.ShardID, ErrShutdownTimeout))
 		return
-	case errors.Is(err, lease.ErrLost):
+	case c.held.Trusted() != nil:
 		return
 	case errors.Is(err, errEnded):
 		w.progressed(c.info.ShardID)

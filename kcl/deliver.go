@@ -21,10 +21,12 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 	for attempt := 1; ; attempt++ {
 		if last := s.cp.Last(); last.Compare(checkpointed.ExtendedSequenceNumber) > 0 {
 			checkpointed = last
-			if recs = after(recs, last.ExtendedSequenceNumber); len(recs) == 0 && !pressure {
+			left := after(recs, last.ExtendedSequenceNumber)
+			if len(recs) > 0 && len(left) == 0 {
 				s.accept(last)
 				return nil
 			}
+			recs = left
 		}
 		err := s.call(recs, pressure, attempt)
 		if err == nil {
@@ -33,6 +35,7 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 			}
 			return nil
 		}
+		s.panicked = s.panicked || isPanic(err)
 		s.cp.Retract(s.accepted)
 		if lost := s.held.Trusted(); lost != nil {
 			return lost
@@ -85,7 +88,9 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 
 // accept notes that the records up to at are the processor's now.
 func (s *session) accept(at checkpoint.Position) {
-	s.accepted = at
+	if at.Compare(s.accepted.ExtendedSequenceNumber) > 0 {
+		s.accepted = at
+	}
 	if at.Compare(s.panicAt) > 0 {
 		s.failed = 0
 	}

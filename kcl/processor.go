@@ -48,7 +48,8 @@ type RecordProcessor interface {
 	ProcessRecords(ctx context.Context, in ProcessRecordsInput) error
 
 	// LeaseLost is the last call after the lease has gone. Nothing can be
-	// checkpointed any more; release resources and return.
+	// checkpointed any more; release resources and return. ctx ends after
+	// Config.ShutdownTimeout.
 	LeaseLost(ctx context.Context, in LeaseLostInput)
 
 	// ShardEnded is the last call of a shard that a reshard closed. It must

@@ -27,6 +27,7 @@ type session struct {
 	accepted checkpoint.Position
 
 	initialized bool // the processor may be asked to stop
+	panicked    bool // it gets no call any more
 
 	called   time.Time // when ProcessRecords was called last; before that, the start
 	behind   time.Duration
@@ -52,6 +53,7 @@ func (w writes) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 
 func newSession(c *consumer) *session {
 	row := c.held.Lease()
+	c.acct.Hold(0) // what a processor before this one held went with it
 	return &session{
 		consumer: c,
 		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
@@ -71,6 +73,9 @@ func (s *session) run() error {
 	if err == nil {
 		s.initialized = true
 		err = s.stampStart() // what was pending is settled now
+	}
+	if s.cp.Last().IsShardEnd() {
+		return errEnded
 	}
 	if err == nil {
 		s.accepted = s.cp.Last()
@@ -149,6 +154,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 		if err == nil {
 			return nil
 		}
+		s.panicked = s.panicked || isPanic(err)
 		if lost := s.held.Trusted(); lost != nil {
 			return lost
 		}
@@ -348,13 +354,17 @@ func (s *session) idle(d time.Duration) error {
 
 // end makes the processor's last call, as the reason asks for.
 func (s *session) end(why error) error {
-	if isPanic(why) || errors.Is(why, errEnded) {
+	if s.panicked || errors.Is(why, errEnded) {
 		return why
 	}
 	if s.initialized && s.held.Trusted() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
 		s.state("stopping")
-		if err := s.shutdownRequested(errors.Is(why, errSurplus)); err != nil && s.held.Trusted() == nil {
-			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err))
+		err := s.shutdownRequested(errors.Is(why, errSurplus))
+		if err != nil && s.held.Trusted() == nil {
+			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err), panicStack(err))
+		}
+		if isPanic(err) {
+			return why
 		}
 	}
 	cause := why
@@ -364,7 +374,9 @@ func (s *session) end(why error) error {
 			cause = c
 		}
 	}
-	if err := s.p.LeaseLost(context.WithoutCancel(s.held.Context()), LeaseLostInput{Cause: cause}); err != nil {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(s.held.Context()), s.w.cfg.ShutdownTimeout, ErrShutdownTimeout)
+	defer cancel()
+	if err := s.p.LeaseLost(ctx, LeaseLostInput{Cause: cause}); err != nil {
 		s.log.Error("processor panicked after its lease had ended", zap.Error(err), panicStack(err))
 	}
 	return why
@@ -373,7 +385,7 @@ func (s *session) end(why error) error {
 func (s *session) shutdownRequested(handOver bool) error {
 	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, HandOver: handOver}
 	in.Deadline = s.w.deadline()
-	if handOver && in.Deadline.IsZero() {
+	if in.Deadline.IsZero() {
 		in.Deadline = time.Now().Add(s.w.cfg.ShutdownTimeout)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, in.Deadline, ErrShutdownTimeout)

@@ -57,6 +57,153 @@ func TestParentThatTheListDoesNotShow(t *testing.T) {
 	})
 }
 
+// The list is torn: it shows neither the parent, which ended and was deleted,
+// nor its children, which have begun. The parent must not be created again.
+func TestTornListDoesNotReviveAnEndedParent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "parent")
+		s.Split(0)
+		s.Put(1, "left")
+		s.Put(2, "right")
+		for i := 1; i <= 2; i++ {
+			table.Put(lease.Lease{Key: s.Shard(i).ID, Range: s.Shard(i).Range, Parents: []string{s.Shard(0).ID}, Checkpoint: s.Records(i)[0].Position()})
+		}
+		if err := run(t, 2*time.Minute, config(s, staleTable{table, s.Shard(1).ID}, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		if slices.Contains(j.words(), "parent") {
+			t.Errorf("the parent was read again: %s", j)
+		}
+	})
+}
+
+// panicker panics in one of its calls, and must not be called after that.
+type panicker struct {
+	recorder
+
+	in     string
+	broken bool
+}
+
+func (p *panicker) enter(call string) {
+	if p.broken {
+		p.j.note("called again: %s", call)
+	}
+	if call == p.in {
+		p.broken = true
+		panic(call)
+	}
+}
+
+func (p *panicker) Initialize(context.Context, kcl.InitializationInput) error {
+	p.enter("Initialize")
+	return nil
+}
+
+func (p *panicker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	p.enter("ProcessRecords")
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+func (p *panicker) LeaseLost(context.Context, kcl.LeaseLostInput) { p.enter("LeaseLost") }
+
+func (p *panicker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
+	if err := in.Checkpointer.Checkpoint(ctx); err != nil {
+		return err
+	}
+	p.enter("ShardEnded")
+	return nil
+}
+
+func (p *panicker) ShutdownRequested(context.Context, kcl.ShutdownRequestedInput) error {
+	p.enter("ShutdownRequested")
+	return nil
+}
+
+// A processor that panicked, in whatever call, gets no other; the shard goes
+// on, and Run ends.
+func TestNoCallAfterAPanic(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Initialize", "ProcessRecords", "LeaseLost", "ShardEnded", "ShutdownRequested"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+				s.Put(0, "a")
+				if call == "ShardEnded" {
+					s.Split(0)
+				}
+				n := 0
+				if err := run(t, 30*time.Second, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
+					if n++; n > 1 {
+						return &recorder{j: j}
+					}
+					return &panicker{recorder: recorder{j: j}, in: call}
+				}); err != nil {
+					t.Error(err)
+				}
+				if strings.Contains(j.String(), "called again") {
+					t.Errorf("calls: %s", j)
+				}
+				if l := row(t, table, 0); l.Checkpoint.IsSentinel() && !l.Finished() || l.Owner != "" {
+					t.Errorf("left at %v, owner %q", l.Checkpoint, l.Owner)
+				}
+			})
+		})
+	}
+}
+
+// A tick that checkpoints something earlier and then fails must not make the
+// worker forget what the processor has accepted since.
+func TestFailedTickKeepsWhatWasAccepted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		s.Put(0, "a", "b", "c")
+		cfg := config(s, table, "me")
+		cfg.TickInterval = time.Second
+		recs := s.Records(0)
+		ticks, got := 0, 0
+		err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+			return ticker(func(ctx context.Context, in kcl.ProcessRecordsInput) error {
+				got += len(in.Records)
+				if len(in.Records) > 0 {
+					return nil
+				}
+				switch ticks++; ticks {
+				case 1:
+					if err := in.Checkpointer.CheckpointAt(ctx, recs[0].Position()); err != nil {
+						t.Error(err)
+					}
+					return context.DeadlineExceeded
+				case 2, 3:
+					return context.DeadlineExceeded
+				case 4:
+					return in.Checkpointer.CheckpointAt(ctx, recs[2].Position())
+				}
+				return nil
+			})
+		})
+		if err != nil || got != 3 || row(t, table, 0).Checkpoint.SequenceNumber != recs[2].SequenceNumber {
+			t.Errorf("Run = %v; %d records, checkpoint %v", err, got, row(t, table, 0).Checkpoint)
+		}
+	})
+}
+
+// ticker is a processor of one function that gets the context.
+type ticker func(context.Context, kcl.ProcessRecordsInput) error
+
+func (ticker) Initialize(context.Context, kcl.InitializationInput) error { return nil }
+
+func (f ticker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	return f(ctx, in)
+}
+func (ticker) LeaseLost(context.Context, kcl.LeaseLostInput)                       {}
+func (ticker) ShardEnded(context.Context, kcl.ShardEndedInput) error               { return nil }
+func (ticker) ShutdownRequested(context.Context, kcl.ShutdownRequestedInput) error { return nil }
+
 // A lease at LATEST says from its creation on from which instant: the worker
 // that creates it may die before anyone takes it.
 func TestLatestHasItsInstantFromTheCreationOn(t *testing.T) {

@@ -25,7 +25,7 @@ var errPlanStale = errors.New("the plan of the shard sync is too old")
 // takes any. Errors that may pass are tried again until ctx is done.
 func (w *Worker) prepare(ctx context.Context) error {
 	pause := newRetryPause()
-	for {
+	for attempt := 1; ; attempt++ {
 		// The stream is looked at first: for one that does not exist no table
 		// should be made.
 		_, err := w.cfg.Source.ListShards(ctx)
@@ -35,7 +35,8 @@ func (w *Worker) prepare(ctx context.Context) error {
 		if err == nil {
 			err = w.syncShards(ctx)
 		}
-		if err == nil || isUnusable(err) {
+		// A listing that is behind the table looks like another application's.
+		if err == nil || isUnusable(err) && (attempt > 3 || !errors.Is(err, errForeign)) {
 			return err
 		}
 		if ctx.Err() == nil {
@@ -45,6 +46,23 @@ func (w *Worker) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// errForeign is what a foreignError is.
+var errForeign = errors.New("table of another application")
+
+// foreignError says why a table cannot be this application's.
+type foreignError struct {
+	table string
+	err   error
+}
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("%v: table %s belongs to another application or stream: %v; give each application a name of its own", lease.ErrInvalidState, e.table, e.err)
+}
+
+func (e *foreignError) Is(target error) bool {
+	return target == lease.ErrInvalidState || target == errForeign
 }
 
 // isUnusable reports whether someone must change something before a retry can
@@ -75,7 +93,7 @@ func (w *Worker) keepSynced(ctx context.Context) {
 // for. Every worker does it, without a leader: creations are conditional on
 // there being no row, deletions on the row being finished and unchanged.
 func (w *Worker) syncShards(ctx context.Context) error {
-	start := time.Now()
+	start := w.leases.Now()
 	leases, err := w.cfg.Leases.List(ctx)
 	if err != nil {
 		return err
@@ -92,11 +110,10 @@ func (w *Worker) syncShards(ctx context.Context) error {
 		return fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
 	if err := shardsync.Foreign(shards, leases); err != nil {
-		return fmt.Errorf("%w: table %s belongs to another application or stream: %w; give each application a name of its own",
-			lease.ErrInvalidState, w.cfg.ApplicationName, err)
+		return &foreignError{table: w.cfg.ApplicationName, err: err}
 	}
 	plan := shardsync.Plan(shards, leases, w.cfg.InitialPosition.position(list.now()))
-	if err := w.carryOut(ctx, plan, start); err != nil {
+	if err := w.carryOut(ctx, plan, shards, start); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -105,10 +122,33 @@ func (w *Worker) syncShards(ctx context.Context) error {
 	return nil
 }
 
-func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, start time.Time) error {
+// begun reports whether a shard that follows id has begun: then id had a lease,
+// which is finished and deleted, and the list that says otherwise was torn. The
+// rows are read again, consistently.
+func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string) (bool, error) {
+	for _, d := range shardsync.Descendants(shards, id) {
+		l, err := w.cfg.Leases.Get(ctx, d)
+		if errors.Is(err, lease.ErrNotFound) {
+			continue
+		}
+		if err != nil || !l.Checkpoint.IsSentinel() || l.Finished() {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []shardsync.Shard, start time.Time) error {
 	table := w.cfg.Leases
 	for _, l := range plan.Create {
-		if time.Since(start) > maxPlanAge {
+		begun, err := w.begun(ctx, shards, l.Key)
+		if err != nil {
+			return err
+		}
+		if begun {
+			continue
+		}
+		if w.leases.Now().Sub(start) > maxPlanAge {
 			return errPlanStale
 		}
 		if err := table.Create(ctx, l); err != nil && !errors.Is(err, lease.ErrExists) {

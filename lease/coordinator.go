@@ -130,6 +130,10 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 	}
 }
 
+// Now returns local time to measure durations with: unlike time.Now it also
+// counts the time that the machine was suspended, where the system tells.
+func (c *Coordinator) Now() time.Time { return c.clock.now() }
+
 // Wake makes the coordinator read the table now instead of at the next scan.
 func (c *Coordinator) Wake() {
 	select {
@@ -183,6 +187,7 @@ type takeLoop struct {
 	keepUntil time.Time
 	failures  int  // scans that failed in a row
 	warned    bool // of differing failover times
+	spillover int  // as it was at the last scan
 }
 
 // step reads the table once, decides and acts.
@@ -257,6 +262,10 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
 		}
 	}
+	if d.Spillover > 0 && d.Spillover != t.spillover {
+		t.c.cfg.Logger.Warn("leases beyond MaxLeases are left to other workers", zap.Int("leases", d.Spillover), zap.Int("max_leases", t.c.cfg.MaxLeases))
+	}
+	t.spillover = d.Spillover
 	var takes errgroup.Group
 	takes.SetLimit(parallelTakes)
 	for _, l := range d.Take {

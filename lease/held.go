@@ -101,6 +101,9 @@ func (h *Held) Surplus() <-chan struct{} { return h.surplus }
 // called: the former holder may not know yet that it lost the lease.
 func (h *Held) DeliverFrom() time.Time { return h.deliverFrom }
 
+// UntilDelivery returns how long it is until DeliverFrom.
+func (h *Held) UntilDelivery() time.Duration { return h.deliverFrom.Sub(h.clock.now()) }
+
 // Trusted returns nil while the lease is trusted, else an error that is
 // ErrLost. It asks the clock, so it is right also if timers are late.
 func (h *Held) Trusted() error {

@@ -76,6 +76,18 @@ func Children(children []Shard) []lease.Lease {
 	return out
 }
 
+// Descendants returns the IDs of the shards that follow id, of all generations
+// that are listed.
+func Descendants(shards []Shard, id string) []string {
+	var out []string
+	for _, s := range shards {
+		if slices.Contains(s.ParentIDs, id) {
+			out = append(append(out, s.ID), Descendants(shards, s.ID)...)
+		}
+	}
+	return out
+}
+
 // Check returns an error unless the listing is whole: its open shards cover
 // every hash key once. A listing that raced a reshard does not; it must not be
 // acted on.
@@ -258,12 +270,15 @@ func (p *planner) hasHistory(s Shard) bool {
 	return known
 }
 
-// parents returns the parents of s that the stream still lists.
+// parents returns the parents of s that the stream still lists, or that have a
+// lease: one that has expired unread is still history.
 func (p *planner) parents(s Shard) []Shard {
 	var out []Shard
 	for _, id := range s.ParentIDs {
 		if q, ok := p.shards[id]; ok {
 			out = append(out, q)
+		} else if _, ok := p.leases[id]; ok {
+			out = append(out, Shard{ID: id})
 		}
 	}
 	return out

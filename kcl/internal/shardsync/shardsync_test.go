@@ -107,6 +107,38 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// A parent that the stream lists no more but that has a lease is history: its
+// children are not begun at LATEST, which would skip what they hold.
+func TestExpiredParentIsHistory(t *testing.T) {
+	t.Parallel()
+	all := classic()
+	listed := slices.DeleteFunc(slices.Clone(all), func(s shardsync.Shard) bool { return s.ID == name(5) })
+	for _, tt := range []struct{ name, leases, repair string }{
+		{"its holder will create them", "4 8 5", ""},
+		{"or it ended, and they are made", "4 8 5:SHARD_END", "9:TRIM_HORIZON 10:TRIM_HORIZON"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := shardsync.Plan(listed, leases(tt.leases), checkpoint.Sentinel(checkpoint.Latest))
+			var repair []lease.Lease
+			for _, c := range got.Repair {
+				repair = append(repair, c.Lease)
+			}
+			if len(got.Create) > 0 || show(repair) != tt.repair {
+				t.Errorf("creates %q, repairs %q; want nothing, %q", show(got.Create), show(repair), tt.repair)
+			}
+		})
+	}
+}
+
+func TestDescendants(t *testing.T) {
+	t.Parallel()
+	got := shardsync.Descendants(classic(), name(0))
+	if want := []string{name(6), name(8)}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, leases, want string }{
