@@ -136,7 +136,10 @@ func TestNoCallAfterAPanic(t *testing.T) {
 					s.Split(0)
 				}
 				n := 0
-				if err := run(t, 30*time.Second, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
+				if err := run(t, 30*time.Second, config(s, table, "me"), func(i kcl.ShardInfo) kcl.RecordProcessor {
+					if i.ShardID != s.Shard(0).ID {
+						return &recorder{j: new(journal)}
+					}
 					if n++; n > 1 {
 						return &recorder{j: j}
 					}
@@ -147,12 +150,45 @@ func TestNoCallAfterAPanic(t *testing.T) {
 				if strings.Contains(j.String(), "called again") {
 					t.Errorf("calls: %s", j)
 				}
+				if call == "ShardEnded" && n != 1 {
+					t.Errorf("%d processors for a shard that had ended", n)
+				}
 				if l := row(t, table, 0); l.Checkpoint.IsSentinel() && !l.Finished() || l.Owner != "" {
 					t.Errorf("left at %v, owner %q", l.Checkpoint, l.Owner)
 				}
 			})
 		})
 	}
+}
+
+// A processor panics because its lease was lost under it: it is not told.
+func TestNoCallAfterAPanicForALostLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "a")
+		time.AfterFunc(5*time.Second, func() {
+			if _, err := table.Take(context.Background(), row(t, table, 0), lease.Claim{Owner: "thief", Instance: "thief-1"}); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := run(t, 12*time.Second, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
+			return &lostAndPanics{recorder{j: j}}
+		}); err != nil {
+			t.Error(err)
+		}
+		if got := j.String(); got != "init panics" {
+			t.Errorf("calls: %s", got)
+		}
+	})
+}
+
+type lostAndPanics struct{ recorder }
+
+func (p *lostAndPanics) ProcessRecords(ctx context.Context, _ kcl.ProcessRecordsInput) error {
+	<-ctx.Done()
+	p.j.note("panics")
+	panic("its client is gone")
 }
 
 // A tick that checkpoints something earlier and then fails must not make the
