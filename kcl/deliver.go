@@ -74,7 +74,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	}
 	e := BatchEvent{
 		ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs),
-		BehindLatest: s.behind, Duration: time.Since(start), Attempt: attempt, Err: err,
+		BehindLatest: s.behind, Duration: time.Since(start), Attempt: attempt, Err: original(err),
 		Last: recs[len(recs)-1].Position(),
 	}
 	if err == nil {
@@ -104,14 +104,14 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	if s.w.cfg.DeadLetter == nil || len(recs) == 0 {
 		return gaveUp
 	}
-	dlErr := s.w.cfg.DeadLetter(s.held.Context(), DeadLetterInput{Shard: s.info, Records: recs, Err: err, Attempts: attempts})
+	dlErr := s.w.cfg.DeadLetter(s.held.Context(), DeadLetterInput{Shard: s.info, Records: recs, Err: original(err), Attempts: attempts})
 	if dlErr != nil {
 		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
 	}
 	last := recs[len(recs)-1].Position()
 	s.dead = append(s.dead, span{from: s.accepted.ExtendedSequenceNumber, through: last.ExtendedSequenceNumber})
 	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)), zap.Stringer("sequence_number", last))
-	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: err, Last: last})
+	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: original(err), Last: last})
 	if isPanic(err) {
 		s.failed = 0
 		return err // a new processor, which does not see these records

@@ -180,7 +180,7 @@ func (s *session) process() error {
 	}
 	for {
 		err := s.readFrom(from)
-		if !errors.Is(err, ErrTrimmed) {
+		if !errors.Is(err, ErrTrimmed) || isPanic(err) {
 			return err
 		}
 		from = checkpoint.Sentinel(checkpoint.TrimHorizon)

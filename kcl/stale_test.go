@@ -161,6 +161,40 @@ func TestNoCallAfterAPanic(t *testing.T) {
 	}
 }
 
+// What a processor returns is not taken for the library's own: the shard is
+// given up like after any other error, and its lease released.
+func TestErrorsOfProcessorsAreTheirOwn(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{kcl.ErrTrimmed, kcl.ErrShutdown, kcl.ErrLeaseLost, kcl.ErrShardNotFound, context.Canceled} {
+		t.Run(err.Error(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+				s.Put(0, "a")
+				var told error
+				cfg := config(s, table, "me")
+				cfg.Hooks.Delivered = func(e kcl.BatchEvent) { told = e.Err }
+				if err := run(t, 8*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+					return &recorder{j: j, fail: func(c string, _ int) error {
+						if c == "a" {
+							return err
+						}
+						return nil
+					}}
+				}); err != nil {
+					t.Error(err)
+				}
+				if got, want := j.String(), "init a#1 a#2 a#3 a#4 lost"; got != want {
+					t.Errorf("calls %s, want %s", got, want)
+				}
+				if l := row(t, table, 0); l.Owner != "" || told != err { //nolint:errorlint // the very error
+					t.Errorf("owner %q; the hook was told %v", l.Owner, told)
+				}
+			})
+		})
+	}
+}
+
 // A processor panics because its lease was lost under it: it is not told.
 func TestNoCallAfterAPanicForALostLease(t *testing.T) {
 	t.Parallel()
