@@ -134,12 +134,13 @@ func (l ShardList) now() time.Time {
 
 func (s *session) initialize() error {
 	s.state("initializing")
-	row := s.held.Lease()
-	in := InitializationInput{
-		Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
-		Checkpointer: s.cp, Replay: s.replay, Trusted: s.held.Trusted,
-	}
-	return s.retry("initializing", func(int) error { return s.p.Initialize(s.held.Context(), in) })
+	return s.retry("initializing", func(int) error {
+		row := s.held.Lease() // a try before this one may have written to it
+		return s.p.Initialize(s.held.Context(), InitializationInput{
+			Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
+			Checkpointer: s.cp, Replay: s.replay, Trusted: s.held.Trusted,
+		})
+	})
 }
 
 // retry calls f until it succeeds, with growing pauses, for MaxAttempts times.
@@ -241,6 +242,17 @@ func (s *session) page(got fetched) error {
 	if got.err != nil {
 		return s.readFailed(got.err)
 	}
+	if err := s.deliverPage(got); err != nil {
+		return err
+	}
+	if got.page.End {
+		return s.endShard(got.page.Children)
+	}
+	return s.markIdle(got.page)
+}
+
+// deliverPage delivers the records of a page and lets go of its memory.
+func (s *session) deliverPage(got fetched) error {
 	defer s.acct.Release(got.bytes)
 	defer got.page.release()
 	s.behind = got.page.BehindLatest
@@ -248,14 +260,9 @@ func (s *session) page(got fetched) error {
 	s.countSplit()
 	s.setStatus(func(st *ShardStatus) { st.BehindLatest, st.LastRead = got.page.BehindLatest, time.Now() })
 	if recs = s.withoutDead(recs); len(recs) > 0 {
-		if err := s.deliver(recs, false); err != nil {
-			return err
-		}
+		return s.deliver(recs, false)
 	}
-	if got.page.End {
-		return s.endShard(got.page.Children)
-	}
-	return s.markIdle(got.page)
+	return nil
 }
 
 func (s *session) countSplit() {
