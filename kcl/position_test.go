@@ -272,16 +272,17 @@ func TestIdleShardIsMarked(t *testing.T) {
 				s.Put(0, "a")
 				put := time.Now()
 				time.AfterFunc(30*time.Minute, func() { s.Put(0, "b") })
-				var atMark lease.Lease
-				time.AfterFunc(170*time.Minute, func() { atMark = row(t, table, 0) })
+				atMark := make(chan lease.Lease, 1)
+				time.AfterFunc(170*time.Minute, func() { atMark <- row(t, table, 0) })
 				n := 0
 				if err := run(t, 3*time.Hour, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
 					return &recorder{j: new(journal), fail: func(c string, _ int) error { n++; return nil }, keepAfter: map[bool]string{true: "b"}[keep]}
 				}); err != nil {
 					t.Error(err)
 				}
-				if age := atMark.Checkpoint.Arrival.Sub(put); keep != (age < time.Hour) {
-					t.Errorf("the checkpoint %v says that all before %v is done", atMark.Checkpoint, age)
+				marked := (<-atMark).Checkpoint
+				if age := marked.Arrival.Sub(put); keep != (age < time.Hour) {
+					t.Errorf("the checkpoint %v says that all before %v is done", marked, age)
 				}
 			})
 		})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -252,17 +253,17 @@ func TestOneWorkerIDInTwoProcesses(t *testing.T) {
 		defer cancel()
 		hard := context.WithoutCancel(ctx)
 		var wg sync.WaitGroup
-		holders := 0
+		var holders atomic.Int32
 		holding := func(name string, work time.Duration) func(*lease.Held) {
 			return func(h *lease.Held) {
-				if holders++; holders > 1 {
+				if holders.Add(1) > 1 {
 					t.Errorf("%s holds the lease too, after %v", name, time.Since(start))
 				}
 				select {
 				case <-h.Context().Done():
 				case <-time.After(work):
 				}
-				holders--
+				holders.Add(-1)
 			}
 		}
 		wg.Go(func() { one.Run(ctx, hard, holding("one", 30*time.Second)) })
@@ -271,8 +272,8 @@ func TestOneWorkerIDInTwoProcesses(t *testing.T) {
 			two.Run(ctx, hard, holding("two", 30*time.Second))
 		})
 		wg.Wait()
-		if holders != 0 {
-			t.Errorf("%d holders at the end", holders)
+		if n := holders.Load(); n != 0 {
+			t.Errorf("%d holders at the end", n)
 		}
 	})
 }
