@@ -104,13 +104,9 @@ func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards 
 			return fmt.Errorf("creating stream %s: %w", name, err)
 		}
 	}
-	in := &kinesis.DescribeStreamSummaryInput{StreamName: &name}
-	_, err := api.DescribeStreamSummary(ctx, in)
+	err := waitActive(ctx, api, name)
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		return fmt.Errorf("stream %s does not exist; --create-shards N creates it", name)
-	}
-	if err == nil {
-		err = waitActive(ctx, api, name)
 	}
 	if err != nil {
 		return fmt.Errorf("describing stream %s: %w", name, err)

@@ -124,8 +124,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	served := make(chan error, 1)
-	serving.Go(func() { served <- j.stack.Serve(hard, l) })
+	serving.Go(func() {
+		if err := j.stack.Serve(hard, l); err != nil {
+			o.Logger.Error("local services ended", zap.Error(err))
+		}
+	})
 	j.clients = clientsOf("http://" + l.Addr().String())
 	return j.run(ctx, hard)
 }
