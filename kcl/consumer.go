@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl/internal/budget"
 	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
@@ -78,7 +79,7 @@ func (c *consumer) live() error {
 	if c.held.Lease().Finished() {
 		return errEnded
 	}
-	if err := sleep(c.stop, c.held.UntilDelivery()); err != nil {
+	if err := pause.For(c.stop, c.held.UntilDelivery()); err != nil {
 		return err
 	}
 	if err := c.parentsEnded(); err != nil {
@@ -96,7 +97,7 @@ func (c *consumer) live() error {
 			return fmt.Errorf("%d processors panicked in a row: %w", c.failed, err)
 		}
 		c.log.Error("processor panicked; a new one starts from the checkpoint", zap.Error(err), zap.Int("attempt", c.failed), panicStack(err))
-		if err := sleep(c.stop, c.w.pauseAfter(c.failed)); err != nil {
+		if err := pause.For(c.stop, c.w.pauseAfter(c.failed)); err != nil {
 			return err
 		}
 	}
@@ -128,7 +129,7 @@ func (c *consumer) parentsEnded() error {
 
 // getLease reads a row, with as many tries as it takes.
 func (c *consumer) getLease(key string) (lease.Lease, error) {
-	pause := newRetryPause()
+	retries := newRetries("get " + key)
 	for {
 		l, err := c.w.cfg.Leases.Get(c.stop, key)
 		if err == nil || errors.Is(err, lease.ErrNotFound) {
@@ -138,7 +139,7 @@ func (c *consumer) getLease(key string) (lease.Lease, error) {
 			return lease.Lease{}, context.Cause(c.stop)
 		}
 		c.log.Warn("lease of a parent not read", zap.Error(err), zap.String("lease_key", key))
-		if err := sleep(c.stop, pause.NextBackOff()); err != nil {
+		if err := retries.Wait(c.stop); err != nil {
 			return lease.Lease{}, err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // they are somebody else's to care for. It returns nil if it may go on with
 // later records.
 func (s *session) deliver(recs []Record, pressure bool) error {
-	pause := newRetryPause()
+	retries := newRetries("deliver " + s.info.ShardID)
 	checkpointed := s.cp.Last()
 	for attempt := 1; ; attempt++ {
 		if last := s.cp.Last(); last.Compare(checkpointed.ExtendedSequenceNumber) > 0 {
@@ -47,7 +47,7 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 			return s.deadLetter(recs, attempt, err)
 		}
 		s.log.Warn("processor failed; the records are delivered again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
-		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
+		if err := retries.Wait(s.stop); err != nil {
 			return err
 		}
 	}

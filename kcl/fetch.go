@@ -6,8 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl/internal/budget"
 )
 
@@ -29,11 +28,11 @@ type fetched struct {
 // recordOverhead is what a Record takes beside its data, about.
 const recordOverhead = 128
 
-// startFetcher begins to read. Stop the fetcher.
-func startFetcher(ctx context.Context, r ShardReader, a *budget.Account) *fetcher {
+// startFetcher begins to read shard. Stop the fetcher.
+func startFetcher(ctx context.Context, shard string, r ShardReader, a *budget.Account) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
 	ctx, f.cancel = context.WithCancel(ctx)
-	f.wg.Go(func() { f.run(ctx, r, a) })
+	f.wg.Go(func() { f.run(ctx, shard, r, a) })
 	return f
 }
 
@@ -43,8 +42,8 @@ func (f *fetcher) stop() {
 	f.wg.Wait()
 }
 
-func (f *fetcher) run(ctx context.Context, r ShardReader, a *budget.Account) {
-	pause := newRetryPause()
+func (f *fetcher) run(ctx context.Context, shard string, r ShardReader, a *budget.Account) {
+	retries := newRetries("read " + shard)
 	expect := int64(1 << 20) // of the next page; the last one's size is the best guess
 	for {
 		if a.Reserve(ctx, expect) != nil {
@@ -53,12 +52,12 @@ func (f *fetcher) run(ctx context.Context, r ShardReader, a *budget.Account) {
 		page, err := r.Next(ctx)
 		if err != nil {
 			a.Release(expect)
-			if !f.send(ctx, fetched{err: err}) || isFinal(err) || sleep(ctx, pause.NextBackOff()) != nil {
+			if !f.send(ctx, fetched{err: err}) || isFinal(err) || retries.Wait(ctx) != nil {
 				return
 			}
 			continue
 		}
-		pause.Reset()
+		retries.Reset()
 		bytes := page.Bytes() + recordOverhead*int64(len(page.Records))
 		a.Adjust(expect, bytes)
 		if !f.send(ctx, fetched{page: page, bytes: bytes}) {
@@ -93,25 +92,8 @@ func isFinal(err error) bool {
 	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrShardNotFound)
 }
 
-// newRetryPause returns the pauses between tries of what may take long to be
+// newRetries returns the pauses between tries of what may take long to be
 // mended: from a fifth of a second to half a minute, half of it random.
-func newRetryPause() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(200*time.Millisecond),
-		backoff.WithMaxInterval(30*time.Second),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxElapsedTime(0),
-	)
-}
-
-// sleep waits for d, or until ctx is done and then returns its cause.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+func newRetries(what string) *pause.BackOff {
+	return pause.NewBackOff(what, 200*time.Millisecond, 30*time.Second, 0.5)
 }

@@ -112,14 +112,14 @@ func (s *session) stampStart() error {
 // serviceTime returns what the service's clock shows, with as many tries as it
 // takes.
 func (s *session) serviceTime() (time.Time, error) {
-	pause := newRetryPause()
+	retries := newRetries("time of " + s.info.ShardID)
 	for {
 		list, err := s.w.cfg.Source.ListShards(s.stop)
 		if err == nil {
 			return list.now(), nil
 		}
 		s.log.Warn("time of the stream not read", zap.Error(err))
-		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
+		if err := retries.Wait(s.stop); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -146,7 +146,7 @@ func (s *session) initialize() error {
 // retry calls f until it succeeds, with growing pauses, for MaxAttempts times.
 // It returns early if the reading should end, or f panicked or gave up.
 func (s *session) retry(what string, f func(attempt int) error) error {
-	pause := newRetryPause()
+	retries := newRetries(what + " " + s.info.ShardID)
 	for attempt := 1; ; attempt++ {
 		if err := s.held.Trusted(); err != nil {
 			return err
@@ -166,7 +166,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
 		}
 		s.log.Warn("processor failed", zap.String("call", what), zap.Error(err), zap.Int("attempt", attempt))
-		if err := sleep(s.stop, pause.NextBackOff()); err != nil {
+		if err := retries.Wait(s.stop); err != nil {
 			return err
 		}
 	}
@@ -190,7 +190,7 @@ func (s *session) process() error {
 
 // readFrom delivers what a reader opened at from returns.
 func (s *session) readFrom(from checkpoint.Position) error {
-	f := startFetcher(s.stop, s.w.cfg.Source.Open(s.info.ShardID, from), s.acct)
+	f := startFetcher(s.stop, s.info.ShardID, s.w.cfg.Source.Open(s.info.ShardID, from), s.acct)
 	defer f.stop()
 	tick := s.startTicks()
 	defer tick.Stop()

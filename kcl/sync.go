@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
@@ -24,7 +24,7 @@ var errPlanStale = errors.New("the plan of the shard sync is too old")
 // prepare makes the table usable and the leases complete before the worker
 // takes any. Errors that may pass are tried again until ctx is done.
 func (w *Worker) prepare(ctx context.Context) error {
-	pause := newRetryPause()
+	retries := newRetries("start")
 	for attempt := 1; ; attempt++ {
 		// The stream is looked at first: for one that does not exist no table
 		// should be made.
@@ -42,7 +42,7 @@ func (w *Worker) prepare(ctx context.Context) error {
 		if ctx.Err() == nil {
 			w.cfg.Logger.Warn("worker not started yet", zap.Error(err))
 		}
-		if err := sleep(ctx, pause.NextBackOff()); err != nil {
+		if err := retries.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -76,7 +76,7 @@ func (w *Worker) keepSynced(ctx context.Context) {
 	for {
 		// A fifth of jitter, so that workers do not all list at once.
 		every := w.cfg.ShardSyncInterval
-		if sleep(ctx, every-rand.N(max(1, every/5))) != nil {
+		if pause.For(ctx, pause.Less(ctx, "sync", every, 0.2)) != nil {
 			return
 		}
 		if err := w.cfg.Leases.Ensure(ctx); errors.Is(err, lease.ErrInvalidState) {

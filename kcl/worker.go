@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl/internal/budget"
 	"github.com/shardmill/shardmill/lease"
 )
@@ -106,7 +107,7 @@ func (w *Worker) limitShutdown(soft, hard context.Context, cancel context.Cancel
 	w.mu.Lock()
 	w.stopBy = time.Now().Add(w.cfg.ShutdownTimeout)
 	w.mu.Unlock()
-	if sleep(hard, w.cfg.ShutdownTimeout) == nil {
+	if pause.For(hard, w.cfg.ShutdownTimeout) == nil {
 		cancel(ErrShutdownTimeout)
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 // Config configures a Coordinator. Fields without a default are required.
@@ -121,12 +123,12 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 	loop := &takeLoop{
 		c: c, hard: hard, hold: hold, holds: &holds,
 		observer: NewObserver(c.cfg.FailoverTime),
-		rng:      rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		rng:      pause.Rand(ctx, "plan"),
 		given:    make(map[string]bool),
 	}
 	for ctx.Err() == nil {
 		loop.step(ctx)
-		c.sleep(ctx, jittered(c.cfg.ScanInterval))
+		c.sleep(ctx, jittered(ctx, "scan", c.cfg.ScanInterval))
 	}
 }
 
@@ -312,7 +314,7 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 	ctx, cancel := context.WithTimeout(ctx, c.timing.failover/2)
 	defer cancel()
 	claim := Claim{Owner: c.cfg.WorkerID, Instance: c.instance, FailoverTime: c.cfg.FailoverTime}
-	pause := newPause(c.timing.try)
+	tries := newTries("take "+seen.Key, c.timing.try)
 	for {
 		begun := c.clock.now()
 		row, err = c.takeOnce(ctx, seen, claim)
@@ -322,7 +324,7 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 		if err == nil || errors.Is(err, ErrLost) || errors.Is(err, ErrInvalidState) {
 			return row, start, err
 		}
-		if wait(ctx, ctx, pause.NextBackOff()) != nil {
+		if tries.Wait(ctx) != nil {
 			return row, start, err
 		}
 	}
@@ -337,7 +339,7 @@ func (c *Coordinator) takeOnce(ctx context.Context, seen Lease, claim Claim) (Le
 // keepHolding renews h and runs hold until hold returns.
 func (c *Coordinator) keepHolding(h *Held, hold func(*Held)) {
 	var renewals sync.WaitGroup
-	renewals.Go(func() { h.keep(jittered) })
+	renewals.Go(h.keep)
 	hold(h)
 	key := h.Lease().Key
 	c.mu.Lock()
@@ -361,6 +363,6 @@ var errNotReleased = errors.New("given up without a release")
 
 // jittered returns d less up to a tenth, so that workers that started together
 // do not call together for ever.
-func jittered(d time.Duration) time.Duration {
-	return d - rand.N(max(1, d/10))
+func jittered(ctx context.Context, what string, d time.Duration) time.Duration {
+	return pause.Less(ctx, what, d, 0.1)
 }

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 // Held is one lease that this worker holds: the trust in it, and the one way to
@@ -228,7 +227,7 @@ func (h *Held) write(ctx context.Context, w write) error {
 // settle repeats w until its outcome is known. first is the start of the first
 // try that may have happened, zero if there is none.
 func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
-	pause := newPause(h.timing.try)
+	tries := newTries(w.name+" "+h.Lease().Key, h.timing.try)
 	for {
 		if err := h.Trusted(); err != nil {
 			return err
@@ -252,7 +251,7 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 			first = start
 			h.doubt = &doubt{write: w, first: first}
 		}
-		if werr := wait(ctx, h.ctx, pause.NextBackOff()); werr != nil {
+		if werr := wait(ctx, h.ctx, tries.Next(ctx)); werr != nil {
 			return fmt.Errorf("%w (last try: %w)", werr, err)
 		}
 	}
@@ -300,9 +299,10 @@ func (h *Held) end(cause error) {
 
 // keep renews the lease until it is no longer held. Any other write that moved
 // the counter puts the next renewal off.
-func (h *Held) keep(jitter func(time.Duration) time.Duration) {
+func (h *Held) keep() {
+	what := "renew " + h.Lease().Key
 	for {
-		every := jitter(h.timing.renew)
+		every := jittered(h.ctx, what, h.timing.renew)
 		for left := h.untilRenewal(every); left > 0; left = h.untilRenewal(every) {
 			if wait(h.ctx, h.ctx, left) != nil {
 				return
@@ -322,15 +322,10 @@ func (h *Held) untilRenewal(every time.Duration) time.Duration {
 	return h.renewed.Add(every).Sub(h.clock.now())
 }
 
-// newPause returns the pauses between the tries of a write, each of which may
+// newTries returns the pauses between the tries of a write, each of which may
 // take as long as try. They stay short, since trust runs out.
-func newPause(try time.Duration) *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(try/20),
-		backoff.WithMaxInterval(try/4),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxElapsedTime(0),
-	)
+func newTries(what string, try time.Duration) *pause.BackOff {
+	return pause.NewBackOff(what, try/20, try/4, 0.5)
 }
 
 // wait sleeps for d, or until one of the contexts is done and then returns its

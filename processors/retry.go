@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -52,14 +52,14 @@ func (p *processor) repeat(ctx context.Context, doing string, every time.Duratio
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 		}
-		in := jitter(every)
+		in := pause.Around(ctx, doing, every, 0.2)
 		level := zap.DebugLevel
 		if now := time.Now(); warned.IsZero() || now.Sub(warned) >= warnInterval {
 			level, warned = zap.WarnLevel, now
 		}
 		p.log.Log(level, "failed, will be repeated", zap.String("operation", doing), zap.Int("attempt", attempt),
 			zap.Duration("retry_in", in), zap.Error(err))
-		sleep(ctx, in)
+		_ = pause.For(ctx, in) // the loop sees that ctx is done
 	}
 }
 
@@ -86,18 +86,4 @@ func isMisuse(err error) bool {
 		}
 	}
 	return false
-}
-
-// jitter returns d, give or take a fifth.
-func jitter(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d))
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

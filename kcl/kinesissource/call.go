@@ -7,8 +7,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/cenkalti/backoff/v4"
 	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 // The operations, as the API and its permissions name them.
@@ -31,7 +32,7 @@ const (
 // operation, the shard and the class it belongs to. ready, if not nil, is asked
 // to wait before each try.
 func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(context.Context) error) error {
-	wait := newBackOff()
+	wait := newBackOff(op + " " + shardID)
 	for n := 1; ; n++ {
 		if ready != nil {
 			if err := ready(ctx); err != nil {
@@ -48,7 +49,7 @@ func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(co
 			return s.describe(op, shardID, err)
 		}
 		s.reportThrottle(op, shardID, n, err)
-		if err := sleep(ctx, wait.NextBackOff()); err != nil {
+		if err := wait.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -75,34 +76,9 @@ func (s *Source) reportThrottle(op, shardID string, n int, err error) {
 }
 
 // newBackOff returns waits that are uniform between 0 and a limit, which grows
-// from firstBackOff to maxBackOff. The library spreads around the middle of
-// such a range, so it is told the halves.
-func newBackOff() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(firstBackOff/2),
-		backoff.WithMaxInterval(maxBackOff/2),
-		backoff.WithMultiplier(2),
-		backoff.WithRandomizationFactor(1),
-		backoff.WithMaxElapsedTime(0),
-	)
-}
-
-// sleep waits for d. It returns context.Cause(ctx) if ctx is done before.
-func sleep(ctx context.Context, d time.Duration) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// from firstBackOff to maxBackOff.
+func newBackOff(what string) *pause.BackOff {
+	return pause.NewBackOff(what, firstBackOff/2, maxBackOff/2, 1)
 }
 
 // ownThrottling makes the SDK retry all it would retry but throttled calls:

@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 // The limits of a shard, shared by all its readers that poll.
@@ -17,7 +19,7 @@ const (
 // waitTurn waits until a call may be made. The next one may follow when the
 // limit of calls allows; setPace puts it off further.
 func (r *reader) waitTurn(ctx context.Context) error {
-	if err := sleep(ctx, time.Until(r.notBefore)); err != nil {
+	if err := pause.For(ctx, time.Until(r.notBefore)); err != nil {
 		return err
 	}
 	r.called = time.Now()

@@ -14,6 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -51,7 +52,7 @@ func (t *Table) ensureTable(ctx context.Context) error {
 	}
 	// A table that was just created may not be found yet.
 	for table == nil || table.TableStatus == types.TableStatusCreating {
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := pause.For(ctx, pollInterval); err != nil {
 			return fmt.Errorf("waiting for table %s: %w", t.opts.TableName, err)
 		}
 		if table, err = t.describe(ctx); err != nil {
@@ -142,15 +143,4 @@ func answered(err error) bool {
 	var response *smithyhttp.ResponseError
 	var api smithy.APIError
 	return errors.As(err, &response) || errors.As(err, &api)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

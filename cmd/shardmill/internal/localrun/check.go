@@ -14,6 +14,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/verify"
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 // ErrNotArchived means that the objects do not hold each record exactly once.
@@ -130,7 +131,7 @@ func (j *job) explain(ctx context.Context, got *verify.Multiset) error {
 
 // noteProgress writes a line every two seconds.
 func (j *job) noteProgress(ctx context.Context) {
-	for sleep(ctx, 2*time.Second) == nil {
+	for pause.For(ctx, 2*time.Second) == nil {
 		records, bytes := j.feeder.Progress()
 		j.mu.Lock()
 		_, _ = fmt.Fprintf(j.o.Notes, "%5.0fs  put %d records, %.1f MB  archived %d records in %d objects, %.1f MB\n",

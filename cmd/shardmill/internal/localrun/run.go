@@ -25,6 +25,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/verify"
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -197,7 +198,7 @@ func (j *job) prepare(ctx context.Context) error {
 func (j *job) waitForRoom(ctx context.Context, _ int) error {
 	limit := max(int64(aheadBytes), 4*int64(j.o.Shards)*hintMB<<20)
 	for j.stack.StoredBytes(stream) > limit {
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -290,23 +291,11 @@ func (j *job) round(ctx context.Context, put <-chan struct{}) error {
 	case <-working.Done():
 	}
 	for working.Err() == nil && !j.allDelivered() {
-		_ = sleep(working, 20*time.Millisecond) // the loop's condition sees its error
+		_ = pause.For(working, 20*time.Millisecond) // the loop's condition sees its error
 	}
 	stop()
 	wg.Wait()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return cmp.Or(j.failure, errors.Join(errs...))
-}
-
-// sleep waits for d, or until ctx is done and then returns its cause.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
