@@ -12,17 +12,30 @@ import (
 const (
 	application = "killed-archiver"
 	bucket      = "archive"
-	failover    = 2 // s
 )
 
-// archivers are the two processes under test.
+// settings are how archivers are set that a test wants.
+type settings struct {
+	count     int // archivers
+	delivery  string
+	failover  int // s
+	interval  int // s, of buffering
+	memoryMBs int
+}
+
+// two are archivers of which one takes over what the other leaves.
+func two(delivery string) settings {
+	return settings{count: 2, delivery: delivery, failover: 2, interval: 1, memoryMBs: 64}
+}
+
+// archivers are the processes under test.
 type archivers struct {
 	t       *testing.T
 	s       *services
 	dir     string
 	config  string // path
 	started int
-	slots   [2]archiver
+	slots   []archiver
 }
 
 // archiver is one of them, and what it is called in the lease table.
@@ -32,14 +45,14 @@ type archiver struct {
 	worker string
 }
 
-func newArchivers(t *testing.T, s *services, dir, delivery string) *archivers {
+func newArchivers(t *testing.T, s *services, dir string, set settings) *archivers {
 	t.Helper()
-	a := &archivers{t: t, s: s, dir: dir, config: filepath.Join(dir, "archiver.yaml")}
+	a := &archivers{t: t, s: s, dir: dir, config: filepath.Join(dir, "archiver.yaml"), slots: make([]archiver, set.count)}
 	text := fmt.Sprintf(`DeliveryStreamName: killed
 KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/%s"}
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::%s
-  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}
+  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: %d}
   CompressionFormat: GZIP
 shardmill:
   applicationName: %s
@@ -47,8 +60,8 @@ shardmill:
   failoverTimeSeconds: %d
   scanIntervalSeconds: 1
   shardSyncIntervalSeconds: 5
-  maxMemoryMBs: 64
-`, streamName, bucket, application, delivery, failover)
+  maxMemoryMBs: %d
+`, streamName, bucket, set.interval, application, set.delivery, set.failover, set.memoryMBs)
 	if err := os.WriteFile(a.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,17 +1,32 @@
-// Package killtest kills and stops real archivers at chosen points of their
-// protocol and has a script that is no part of the product compare the stream
-// with the objects. It has tests only, with the build tag kill:
+// Package killtest kills and stops real archivers and has a script that is no
+// part of the product compare the stream with the objects. It has tests only,
+// with the build tag kill:
 //
 //	go test -tags kill -v -timeout 15m ./cmd/shardmill/killtest
 //
-// These variables of the environment change the run:
+// TestKill strikes two archivers at chosen points of their protocol. These
+// variables of the environment change the run:
 //
 //	SHARDMILL_KILL_MB    data to put, in MB; default 200
 //	SHARDMILL_KILL_HITS  archivers to strike; default 56, and no run passes with fewer than 50
 //	SHARDMILL_KILL_SEED  what is chosen at random; default: at random, and printed
 //	SHARDMILL_KILL_DIR   where objects and logs are kept; default: a temporary directory, kept if the test fails
 //
+// TestChaos has four archivers live through everything that happens to a fleet,
+// chosen at random: kill -9, SIGSTOP, SIGTERM, throttling, 5xx, cut connections,
+// latency, requests that land late, reshards. An hour of it is
+//
+//	SHARDMILL_CHAOS_TIME=60m go test -tags kill -v -timeout 90m -run TestChaos ./cmd/shardmill/killtest
+//
+//	SHARDMILL_CHAOS_TIME  how long the trouble lasts, such as 60m; default 90s
+//	SHARDMILL_CHAOS_KB    data to put a second, in kB; default 500, of a long run less: 900 MB in all
+//	SHARDMILL_CHAOS_SEED  what is chosen at random; default: at random, and printed
+//	SHARDMILL_CHAOS_DIR   where objects and logs are kept; default as above
+//
+// A seed repeats the choices and their order, not the moments: real processes
+// do not repeat those.
+//
 // The objects are files, the services are `shardmill local`, the archivers are
 // `shardmill archive --config`, half of the records are put by `shardmill put`.
-// Needed besides: Python 3.
+// Needed besides: Linux, for its /proc, and Python 3.
 package killtest

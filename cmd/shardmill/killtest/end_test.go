@@ -49,11 +49,17 @@ func (s *services) reshard(t *testing.T) {
 
 func (s *services) shards(t *testing.T) []types.Shard {
 	t.Helper()
-	out, err := s.kinesis.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(streamName)})
-	if err != nil {
-		t.Fatal(err)
+	var all []types.Shard
+	for in := (&kinesis.ListShardsInput{StreamName: aws.String(streamName)}); ; {
+		out, err := s.kinesis.ListShards(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, out.Shards...); out.NextToken == nil {
+			return all
+		}
+		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
 	}
-	return out.Shards
 }
 
 // isArchived reports whether the leases say that nothing is left to archive.
@@ -108,9 +114,9 @@ func (s *services) isLast(t *testing.T, shard types.Shard, checkpoint string) bo
 }
 
 // finish waits until everything is archived and ends the archivers in order.
-func (a *archivers) finish() {
+func (a *archivers) finish(within time.Duration) {
 	a.t.Helper()
-	eventually(a.t, "everything to be archived", 2*time.Minute, func() bool { return a.s.isArchived(a.t) })
+	eventually(a.t, "everything to be archived", within, func() bool { return a.s.isArchived(a.t) })
 	for _, p := range a.slots {
 		p.signal(syscall.SIGTERM)
 	}
@@ -126,6 +132,13 @@ type summary struct {
 	Bytes           int64 `json:"bytes"`
 	SplitAggregates int   `json:"objects_that_split_an_aggregate"`
 	Refused         int   `json:"writes_refused"`
+	Objects         int   `json:"objects"`
+	ObjectBytes     int64 `json:"object_bytes"`
+	Delivered       int64 `json:"delivered"`
+	Missing         int64 `json:"missing"`
+	Twice           int64 `json:"twice"`
+	TwoContents     int   `json:"keys_with_two_contents"`
+	Problems        int   `json:"problems"`
 }
 
 // readTruth runs truth.py.

@@ -17,11 +17,11 @@ func TestKill(t *testing.T) { //nolint:paralleltest // its processes need the co
 	began := time.Now()
 	total := int64(setting(t, "SHARDMILL_KILL_MB", 200)) * 1_000_000
 	hits := setting(t, "SHARDMILL_KILL_HITS", 56)
-	rng := newRand(t)
-	dir := newDir(t)
+	rng := newRand(t, "SHARDMILL_KILL_SEED")
+	dir := newDir(t, "SHARDMILL_KILL_DIR")
 	s := startServices(t, dir)
 	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), max(total/int64(hits)/3, 300_000))
-	r := newRun(t, s, newArchivers(t, s, dir, "exactly-once"), rng)
+	r := newRun(t, s, newArchivers(t, s, dir, two("exactly-once")), rng)
 
 	for list := points(); r.total() < hits; {
 		if len(r.todo) == 0 {
@@ -43,7 +43,7 @@ func TestKill(t *testing.T) { //nolint:paralleltest // its processes need the co
 		return left <= 0
 	})
 	feed.finish(t)
-	r.archivers.finish()
+	r.archivers.finish(2 * time.Minute)
 	t.Logf("%v: everything is archived", time.Since(began).Round(time.Second))
 
 	r.report()

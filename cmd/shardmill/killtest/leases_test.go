@@ -14,6 +14,7 @@ import (
 // lease is what a row of the lease table says.
 type lease struct {
 	owner      string
+	counter    string
 	checkpoint string // sequence and sub-sequence number
 	pending    bool
 }
@@ -35,6 +36,7 @@ func (s *services) leases(t *testing.T) map[string]lease {
 		_, pending := row["pendingCheckpoint"]
 		leases[attribute(row, "leaseKey")] = lease{
 			owner:      attribute(row, "leaseOwner"),
+			counter:    attribute(row, "leaseCounter"),
 			checkpoint: attribute(row, "checkpoint") + "/" + attribute(row, "checkpointSubSequenceNumber"),
 			pending:    pending,
 		}

@@ -51,10 +51,11 @@ func setting(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// newDir returns a directory that stays if the test fails.
-func newDir(t *testing.T) string {
+// newDir returns a directory, in the one that a variable names, if any. It
+// stays then, and if the test fails.
+func newDir(t *testing.T, variable string) string {
 	t.Helper()
-	root := os.Getenv("SHARDMILL_KILL_DIR")
+	root := os.Getenv(variable)
 	keep := root != ""
 	if keep {
 		if err := os.MkdirAll(root, 0o755); err != nil {
@@ -77,9 +78,10 @@ func newDir(t *testing.T) string {
 	return dir
 }
 
-func newRand(t *testing.T) *rand.Rand {
+// newRand makes random choices from the seed that a variable may give.
+func newRand(t *testing.T, variable string) *rand.Rand {
 	t.Helper()
-	seed := setting(t, "SHARDMILL_KILL_SEED", rand.IntN(1_000_000)+1)
-	t.Logf("SHARDMILL_KILL_SEED=%d", seed)
+	seed := setting(t, variable, rand.IntN(1_000_000)+1)
+	t.Logf("%s=%d", variable, seed)
 	return rand.New(rand.NewPCG(uint64(seed), 0))
 }

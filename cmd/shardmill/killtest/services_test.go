@@ -26,6 +26,7 @@ import (
 // services is a running `shardmill local`.
 type services struct {
 	t        *testing.T
+	local    *process
 	dir      string // of the objects
 	endpoint string
 	env      []string // for its clients
@@ -37,7 +38,7 @@ func startServices(t *testing.T, dir string) *services {
 	t.Helper()
 	s := &services{t: t, dir: filepath.Join(dir, "objects")}
 	var out lockedBuffer
-	start(t, dir, "local", nil, &out, "local", "--listen", "127.0.0.1:0", "--control", "--dir", s.dir)
+	s.local = start(t, dir, "local", []string{"GOGC=50"}, &out, "local", "--listen", "127.0.0.1:0", "--control", "--dir", s.dir)
 	eventually(t, "shardmill local to serve", 20*time.Second, func() bool {
 		log, err := os.ReadFile(filepath.Join(dir, "local.log"))
 		return err == nil && bytes.Contains(log, []byte("serving "))
@@ -67,6 +68,8 @@ type fault struct {
 	Body      string `json:"body,omitempty"`
 	Kind      string `json:"kind"`
 	Duration  string `json:"duration,omitempty"`
+	Status    int    `json:"status,omitempty"`
+	Times     int    `json:"times,omitempty"`
 	Hits      int    `json:"hits,omitempty"`
 	Struck    bool   `json:"struck,omitempty"`
 }

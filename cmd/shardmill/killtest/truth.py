@@ -292,6 +292,11 @@ def main():
                 "objects": objects.count,
                 "object_bytes": objects.bytes,
                 "objects_that_split_an_aggregate": objects.split_aggregates,
+                "delivered": len(objects.found),
+                "missing": sum(1 for number in truth.places if number not in objects.found),
+                "twice": sum(1 for keys in objects.found.values() if len(keys) > 1),
+                "keys_with_two_contents": problems["a key was written twice with different content"]
+                + problems["a key was to be written with different content"],
                 "writes": writes,
                 "writes_with_sha256": summed,
                 "writes_refused": refused,
