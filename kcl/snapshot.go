@@ -15,6 +15,14 @@ type Snapshot struct {
 
 	BytesInUse, MaxBytes int64 // of Config.MaxBytes
 
+	// Now is the local time that TrustedUntil is to be compared with. It was
+	// told before anything else here, and unlike time.Now it counts the time
+	// for which the machine was suspended.
+	Now time.Time
+
+	// StopBy is when processors must have stopped; zero before the shutdown.
+	StopBy time.Time
+
 	// LastSync is when the shards were last compared with the leases; the
 	// zero time means never yet.
 	LastSync time.Time
@@ -27,7 +35,8 @@ type ShardStatus struct {
 	Checkpoint   checkpoint.Position
 	BehindLatest time.Duration
 	LastRead     time.Time // when the last page came; zero if none did
-	TrustedUntil time.Time // local time at which the lease is given up unless it is renewed
+	TrustedUntil time.Time // local time at which the lease is given up unless it is renewed; see Snapshot.Now
+	Lost         bool      // the lease is not held any more, and the processor has yet to return from a call
 	Records      int64     // accepted by the processor
 	Bytes        int64
 	LastError    string // of the read or call that failed last; "" once a call succeeds
@@ -35,10 +44,10 @@ type ShardStatus struct {
 
 // Snapshot returns what the worker does now. It may be called at any time.
 func (w *Worker) Snapshot() Snapshot {
-	s := Snapshot{WorkerID: w.cfg.WorkerID}
+	s := Snapshot{WorkerID: w.cfg.WorkerID, Now: w.leases.Now()}
 	s.BytesInUse, s.MaxBytes = w.memory.Used()
 	w.mu.Lock()
-	s.LastSync = w.lastSync
+	s.StopBy, s.LastSync = w.stopBy, w.lastSync
 	consumers := make([]*consumer, 0, len(w.consumers))
 	for c := range w.consumers {
 		consumers = append(consumers, c)
@@ -48,7 +57,7 @@ func (w *Worker) Snapshot() Snapshot {
 		c.mu.Lock()
 		st := c.status
 		c.mu.Unlock()
-		st.TrustedUntil = c.held.TrustedUntil()
+		st.TrustedUntil, st.Lost = c.held.TrustedUntil(), c.held.Context().Err() != nil
 		s.Shards = append(s.Shards, st)
 	}
 	slices.SortFunc(s.Shards, func(a, b ShardStatus) int { return cmp.Compare(a.ShardID, b.ShardID) })

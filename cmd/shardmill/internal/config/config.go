@@ -34,10 +34,17 @@ type Config struct {
 	MaxMemoryBytes    int64         // default 256 MiB
 	SpoolDirectory    string        // "", the default, is the system's directory for temporary files
 
+	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
+	HealthGiven   bool   // HealthAddress is what the file says, not the default
+
 	// Warnings are for the user to read, in the order of the file and in the
 	// form of faults. They change nothing.
 	Warnings []string
 }
+
+// DefaultHealthAddress is where health is served unless the file says
+// otherwise: only this machine reaches it.
+const DefaultHealthAddress = "127.0.0.1:9500"
 
 // Load reads a configuration from data; name is the file's, for messages.
 //
@@ -83,6 +90,9 @@ func (c Config) withDefaults() Config {
 	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
 	c.MaxMemoryBytes = cmp.Or(c.MaxMemoryBytes, 256<<20)
+	if !c.HealthGiven {
+		c.HealthAddress = DefaultHealthAddress
+	}
 	if c.SizeInMBs == 0 { // BufferingHints were not given
 		c.SizeInMBs, c.IntervalInSeconds = 5, 300
 	}

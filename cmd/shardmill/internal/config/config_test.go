@@ -34,6 +34,7 @@ func defaults() config.Config {
 		ScanInterval:          5 * time.Second,
 		ShardSyncInterval:     time.Minute,
 		MaxMemoryBytes:        256 << 20,
+		HealthAddress:         "127.0.0.1:9500",
 	}
 }
 
@@ -127,7 +128,8 @@ scanIntervalSeconds: 3
 shardSyncIntervalSeconds: 600
 maxLeases: 4
 maxMemoryMBs: 64
-spoolDirectory: /var/spool/shardmill`), func(c *config.Config) {
+spoolDirectory: /var/spool/shardmill
+healthAddress: "[::1]:0"`), func(c *config.Config) {
 			c.ApplicationName = "app"
 			c.InitialPosition = "AT_TIMESTAMP"
 			c.InitialTimestamp = time.Date(2016, 2, 25, 13, 0, 0, 5e8, time.UTC)
@@ -136,6 +138,13 @@ spoolDirectory: /var/spool/shardmill`), func(c *config.Config) {
 			c.FailoverTime, c.ScanInterval, c.ShardSyncInterval = 30*time.Second, 3*time.Second, 10*time.Minute
 			c.MaxLeases, c.MaxMemoryBytes = 4, 64<<20
 			c.SpoolDirectory = "/var/spool/shardmill"
+			c.HealthAddress, c.HealthGiven = "[::1]:0", true
+		}},
+		{"no health", inOurs("healthAddress: off"), func(c *config.Config) { c.HealthAddress, c.HealthGiven = "", true }},
+		{"the default health address, given", inOurs("healthAddress: 127.0.0.1:9500"), func(c *config.Config) { c.HealthGiven = true }},
+		{"health for everybody", inOurs("healthAddress: 0.0.0.0:9500"), func(c *config.Config) {
+			c.HealthAddress, c.HealthGiven = "0.0.0.0:9500", true
+			c.Warnings = []string{`a.yaml:6: shardmill.healthAddress is "0.0.0.0:9500"; whoever reaches this address can read how the archiver does; there is no password`}
 		}},
 		{"a scan interval that follows the failover time", inOurs("failoverTimeSeconds: 5\ninitialPosition: LATEST"), func(c *config.Config) {
 			c.FailoverTime, c.ScanInterval = 5*time.Second, 2500*time.Millisecond
@@ -185,7 +194,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed

@@ -26,6 +26,14 @@
 //	maxLeases                 no limit            the most leases that this worker holds; 1-1000000
 //	maxMemoryMBs              256                 memory for records, in MiB; 1-1048576
 //	spoolDirectory            the system's        where open objects are kept that outgrow memory
+//	healthAddress             127.0.0.1:9500      where /healthz, /readyz and /metrics are served: IP:PORT, port 0 for a free one, or off
+//
+// Health needs no password, so that by default only this machine reaches it; an
+// address that others reach is allowed, with a warning. If the default's port is
+// taken the archiver runs without health and logs a warning: several archivers
+// may share a machine without being configured apart. If an address that the
+// file names is taken, the archiver does not start: something waits to find it
+// there.
 //
 // # What is refused
 //

@@ -110,7 +110,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory",
 		},
 		{
 			"a misspelt member",
@@ -166,6 +166,61 @@ maxMemoryMBs: 1048577`,
 			"an empty directory",
 			`spoolDirectory: ""`,
 			`a.yaml:6: shardmill.spoolDirectory is ""; name a directory, or remove it for the system's directory for temporary files`,
+		},
+		{
+			"health at no port",
+			`healthAddress: 127.0.0.1`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at no address",
+			`healthAddress: ":9500"`,
+			`a.yaml:6: shardmill.healthAddress is ":9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at a port alone",
+			`healthAddress: 9500`,
+			`a.yaml:6: shardmill.healthAddress is 9500; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at a host name",
+			`healthAddress: localhost:9500`,
+			`a.yaml:6: shardmill.healthAddress is "localhost:9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at a port too high",
+			`healthAddress: 127.0.0.1:65536`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:65536"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at a port with a sign",
+			`healthAddress: 127.0.0.1:+80`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:+80"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at a named port",
+			`healthAddress: 127.0.0.1:http`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:http"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at a URL",
+			`healthAddress: http://127.0.0.1:9500`,
+			`a.yaml:6: shardmill.healthAddress is "http://127.0.0.1:9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at true",
+			`healthAddress: true`,
+			`a.yaml:6: shardmill.healthAddress is true; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at nothing",
+			`healthAddress: ""`,
+			`a.yaml:6: shardmill.healthAddress is ""; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+		},
+		{
+			"health at IPv6 without brackets",
+			`healthAddress: "::1:9500"`,
+			`a.yaml:6: shardmill.healthAddress is "::1:9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
 		},
 	})
 }

@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +29,7 @@ func seed(f *testing.F) {
 	}
 	for _, text := range []string{
 		"", "a: &a [*a]", "<<: 1", "? a\n: b", "a: !!x", "{a: {b: [c, ", "---\n...\n---", "a: |\n b\n", "\"\\ud800\": 1", "a: 1e9\n1: 2", base,
+		inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"),
 	} {
 		f.Add([]byte(text))
 	}
@@ -66,8 +68,10 @@ func checkBounds(t *testing.T, c config.Config) {
 	t.Helper()
 	names := c.DeliveryStreamName != "" && c.StreamARN != "" && c.StreamName != "" && c.Region != "" && c.Bucket != "" && len(c.ApplicationName) >= 3
 	hints := 1 <= c.SizeInMBs && c.SizeInMBs <= 128 && 0 <= c.IntervalInSeconds && c.IntervalInSeconds <= 900
+	_, err := netip.ParseAddrPort(c.HealthAddress)
+	health := err == nil || c.HealthAddress == "" && c.HealthGiven
 	times := c.FailoverTime > 0 && c.ScanInterval > 0 && c.ShardSyncInterval > 0 && c.MaxMemoryBytes > 0
-	if !names || !hints || !times || len(c.Prefix) > 512 || strings.Contains(c.Prefix, "!{") {
+	if !names || !hints || !times || !health || len(c.Prefix) > 512 || strings.Contains(c.Prefix, "!{") {
 		t.Errorf("accepted out of bounds: %+v", c)
 	}
 }

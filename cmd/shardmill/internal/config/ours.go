@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
 
 const day = 86400 // seconds
 
@@ -34,6 +39,7 @@ func (l *loader) oursShape() shape {
 			c.MaxMemoryBytes = int64(n) << 20
 		},
 		"spoolDirectory": l.spoolDirectory,
+		"healthAddress":  l.healthAddress,
 	}}
 }
 
@@ -70,4 +76,32 @@ func (l *loader) spoolDirectory(p place) {
 		p.bad("name a directory, or remove it for the system's directory for temporary files")
 	}
 	l.config.SpoolDirectory = s
+}
+
+// healthAddress takes no host names: what one resolves to may change, and with
+// it who can read.
+func (l *loader) healthAddress(p place) {
+	const remedy = "it must be ADDRESS:PORT with an IP address, such as " + DefaultHealthAddress + ", or off"
+	if p.value.kind == number || p.value.kind == boolean {
+		p.bad(remedy)
+		return
+	}
+	s, ok := p.string()
+	if !ok {
+		return
+	}
+	l.config.HealthGiven = true
+	if s == "off" {
+		return
+	}
+	host, port, err := net.SplitHostPort(s)
+	ip, ipErr := netip.ParseAddr(host)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || ipErr != nil || portErr != nil {
+		p.bad(remedy)
+		return
+	}
+	if !ip.IsLoopback() {
+		p.warn("whoever reaches this address can read how the archiver does; there is no password")
+	}
+	l.config.HealthAddress = s
 }
