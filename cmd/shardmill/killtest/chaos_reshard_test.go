@@ -4,29 +4,11 @@ package killtest_test
 
 import (
 	"cmp"
-	"math/big"
 	"slices"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
-
-// openShards returns those that are open, by hash key.
-func (s *services) openShards(t *testing.T) []types.Shard {
-	t.Helper()
-	open := slices.DeleteFunc(s.shards(t), func(s types.Shard) bool { return s.SequenceNumberRange.EndingSequenceNumber != nil })
-	slices.SortFunc(open, func(a, b types.Shard) int {
-		return bigInt(a.HashKeyRange.StartingHashKey).Cmp(bigInt(b.HashKeyRange.StartingHashKey))
-	})
-	return open
-}
-
-func bigInt(s *string) *big.Int {
-	n, _ := new(big.Int).SetString(aws.ToString(s), 10)
-	return n
-}
 
 // split splits a shard somewhere in its middle, where no burst's hash keys are.
 func (c *chaos) split() bool {
@@ -45,23 +27,14 @@ func (c *chaos) split() bool {
 	return c.splitShard(widest)
 }
 
-func width(s types.Shard) *big.Int {
-	w := bigInt(s.HashKeyRange.EndingHashKey)
-	return w.Sub(w, bigInt(s.HashKeyRange.StartingHashKey))
-}
-
 func (c *chaos) splitShard(shard types.Shard) bool {
 	c.t.Helper()
-	w := width(shard)
-	if w.BitLen() < 64 {
+	if width(shard).BitLen() < 64 {
 		return false
 	}
-	at := w.Mul(w, big.NewInt(1<<61+c.rng.Int64N(1<<61)))
-	at.Rsh(at, 63).Add(at, bigInt(shard.HashKeyRange.StartingHashKey))
-	_, err := c.s.kinesis.SplitShard(c.t.Context(), &kinesis.SplitShardInput{
-		StreamName: aws.String(streamName), ShardToSplit: shard.ShardId, NewStartingHashKey: aws.String(at.String()),
-	})
-	return c.resharded(splits, err)
+	c.s.split(c.t, shard, c.rng)
+	c.reshards[splits]++
+	return true
 }
 
 // merge merges two shards.
@@ -80,19 +53,8 @@ func (c *chaos) mergeShards(a, b types.Shard) bool {
 	if c.rng.IntN(2) == 0 {
 		a, b = b, a
 	}
-	_, err := c.s.kinesis.MergeShards(c.t.Context(), &kinesis.MergeShardsInput{
-		StreamName: aws.String(streamName), ShardToMerge: a.ShardId, AdjacentShardToMerge: b.ShardId,
-	})
-	return c.resharded(merges, err)
-}
-
-func (c *chaos) resharded(kind string, err error) bool {
-	c.t.Helper()
-	if err != nil {
-		c.t.Errorf("reshard: %v", err)
-		return false
-	}
-	c.reshards[kind]++
+	c.s.merge(c.t, a, b)
+	c.reshards[merges]++
 	return true
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,27 +24,6 @@ import (
 
 	"github.com/shardmill/shardmill/kcl/kpl"
 )
-
-// reshard splits the first shard in two and merges two others.
-func (s *services) reshard(t *testing.T) {
-	t.Helper()
-	shards := s.shards(t)
-	first := shards[0]
-	low, _ := new(big.Int).SetString(aws.ToString(first.HashKeyRange.StartingHashKey), 10)
-	high, _ := new(big.Int).SetString(aws.ToString(first.HashKeyRange.EndingHashKey), 10)
-	middle := low.Add(low, high)
-	middle.Rsh(middle.Add(middle, big.NewInt(1)), 1)
-	if _, err := s.kinesis.SplitShard(t.Context(), &kinesis.SplitShardInput{
-		StreamName: aws.String(streamName), ShardToSplit: first.ShardId, NewStartingHashKey: aws.String(middle.String()),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.kinesis.MergeShards(t.Context(), &kinesis.MergeShardsInput{
-		StreamName: aws.String(streamName), ShardToMerge: shards[3].ShardId, AdjacentShardToMerge: shards[4].ShardId,
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func (s *services) shards(t *testing.T) []types.Shard {
 	t.Helper()

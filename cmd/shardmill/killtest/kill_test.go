@@ -30,7 +30,11 @@ func TestKill(t *testing.T) { //nolint:paralleltest // its processes need the co
 		}
 		feed.allow(total * int64(r.total()+1) / int64(hits))
 		if r.total() >= hits/2 && r.reshard == nil {
-			r.reshard = func() { s.reshard(t) }
+			r.reshard = func() { // a split, and a merge of two others
+				shards := s.openShards(t)
+				s.split(t, shards[0], rng)
+				s.merge(t, shards[3], shards[4])
+			}
 		}
 		p := r.todo[0]
 		r.todo = r.todo[1:]
