@@ -61,6 +61,7 @@ shardmill:
   scanIntervalSeconds: 1
   shardSyncIntervalSeconds: 5
   maxMemoryMBs: %d
+  healthAddress: "127.0.0.1:0"
 `, streamName, bucket, set.interval, application, set.delivery, set.failover, set.memoryMBs)
 	if err := os.WriteFile(a.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
