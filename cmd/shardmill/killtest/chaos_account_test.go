@@ -55,7 +55,10 @@ func (c *chaos) account() {
 	row("keys of two contents", "%d", sum.TwoContents)
 	row("writes refused", "%d: the object was there", sum.Refused)
 	for _, kind := range slices.Sorted(maps.Keys(c.strikes)) {
-		row("strikes", "%5d  %s", c.strikes[kind], kind)
+		row("trouble", "%5d  %s", c.strikes[kind], kind)
+	}
+	for _, step := range slices.Sorted(maps.Keys(c.points)) {
+		row("struck at a point", "%5d  %s", c.points[step], step)
 	}
 	row("reshards", "%d splits, %d merges; %d shards", c.reshards[splits], c.reshards[merges], sum.Shards)
 	row("ends on SIGTERM", "%v", c.shutdown)

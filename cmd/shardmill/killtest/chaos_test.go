@@ -50,6 +50,7 @@ type chaos struct {
 	troubled map[int]bool
 	storms   int            // on the lease table, now
 	strikes  map[string]int // by kind
+	points   map[string]int // archivers struck, by step of the protocol
 	reshards map[string]int // by kind
 	shutdown map[string]int // archivers that were told to end, by how they did
 	calming  bool
@@ -68,7 +69,7 @@ func newChaos(t *testing.T, lasts time.Duration) *chaos {
 	rate := 1000 * int64(setting(t, "SHARDMILL_CHAOS_KB", max(1, min(500, int(900_000/lasts.Seconds())))))
 	c := &chaos{
 		t: t, dir: newDir(t, "SHARDMILL_CHAOS_DIR"), rng: rng, watch: newWatch(t),
-		troubled: make(map[int]bool), strikes: make(map[string]int), reshards: make(map[string]int), shutdown: make(map[string]int),
+		troubled: make(map[int]bool), strikes: make(map[string]int), points: make(map[string]int), reshards: make(map[string]int), shutdown: make(map[string]int),
 	}
 	t.Logf("for %v, %d bytes a second, in %s", lasts, rate, c.dir)
 	c.s = startServices(t, c.dir)
@@ -77,7 +78,7 @@ func newChaos(t *testing.T, lasts time.Duration) *chaos {
 	c.archivers = newArchivers(t, c.s, c.dir, settings{
 		count: chaosArchivers, delivery: "exactly-once", failover: int(chaosFailover / time.Second), memoryMBs: 64,
 		// The log of writes has room for 10,000.
-		interval: 1 + int(lasts/(6*time.Minute)),
+		interval: 1 + int(lasts/(30*time.Minute)),
 	})
 	return c
 }

@@ -212,7 +212,7 @@ func (c *chaos) strikeAtPoint() bool {
 		case c.calming:
 			delete(c.troubled, slot)
 		case c.s.look(f).Struck:
-			c.strikes[p.step]++
+			c.points[p.step]++
 			c.remove(f, c.between(0, 6*chaosFailover))
 			if p.stop {
 				c.stopSlot(slot, c.between(chaosFailover, 4*chaosFailover), true)
@@ -259,19 +259,20 @@ func (c *chaos) storm(f fault, most time.Duration) bool {
 	if c.rng.IntN(2) == 0 {
 		f.UserAgent = "app/" + c.archivers.slots[c.rng.IntN(len(c.archivers.slots))].name
 	}
-	c.remove(c.s.add(f), c.between(most/20, most))
-	return true
-}
-
-// remove ends a fault after a while.
-func (c *chaos) remove(f fault, after time.Duration) {
 	onTable := 0
 	if f.Service == "DynamoDB" {
 		onTable = 1
 	}
 	c.storms += onTable
+	lasts := c.between(most/20, most)
+	c.remove(c.s.add(f), lasts)
+	c.later(lasts, func() { c.storms -= onTable })
+	return true
+}
+
+// remove ends a fault after a while.
+func (c *chaos) remove(f fault, after time.Duration) {
 	c.later(after, func() {
-		c.storms -= onTable
 		if !c.calming { // else all were removed
 			c.s.remove(f)
 		}
