@@ -418,7 +418,7 @@ func TestPeer17NoClockInTheTableIsBelievedAndNoLeaseIsReadByItself(t *testing.T)
 	t.Run("a tick reads no lease by itself", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			for _, s := range watch(t, localaws.Options{}).idleFleet(3, 30, 10*time.Minute) {
+			for _, s := range watch(t, localaws.Options{}).idleFleet(3, 9, 10*time.Minute) {
 				if s.operation != "Scan" && s.operation != "UpdateItem" {
 					t.Fatalf("%s: %s", s.operation, s.body)
 				}
@@ -432,7 +432,7 @@ func TestPeer17NoClockInTheTableIsBelievedAndNoLeaseIsReadByItself(t *testing.T)
 func TestPeer25ATickIsOneEventuallyConsistentScan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const workers, leases, d = 4, 20, 20 * time.Minute
+		const workers, leases, d = 4, 8, 20 * time.Minute
 		w := watch(t, localaws.Options{})
 		scans := 0
 		for _, s := range w.idleFleet(workers, leases, d) {
