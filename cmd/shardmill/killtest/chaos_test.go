@@ -144,6 +144,9 @@ func (c *chaos) step() {
 		}
 		j.do() // may add others
 	}
+	if c.feed.failed() {
+		c.t.Fatal(c.feed.err)
+	}
 	c.watch.look(c.s, c.archivers.slots, c.storms > 0)
 	for slot, a := range c.archivers.slots {
 		if !c.troubled[slot] && a.diedByItself() {

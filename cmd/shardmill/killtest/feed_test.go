@@ -87,6 +87,16 @@ func (f *feeder) progress() (records, bytes, left int64) {
 	return f.number, f.bytes, f.allowed - f.bytes
 }
 
+// failed reports whether it puts no more, although nobody ended it.
+func (f *feeder) failed() bool {
+	select {
+	case <-f.ended:
+		return f.err != nil
+	default:
+		return false
+	}
+}
+
 // finish ends the putting and waits until everything is in the stream.
 func (f *feeder) finish(t *testing.T) {
 	t.Helper()
