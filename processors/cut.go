@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/internal/protocol"
 	"github.com/shardmill/shardmill/processors/plan"
 )
 
@@ -67,28 +68,32 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 // error the cut is still there, and the next call goes on where this one
 // stopped.
 func (p *processor) finish(ctx context.Context, cp kcl.Checkpointer) error {
-	c := p.cut
-	if c == nil {
+	for p.cut != nil {
+		if err := p.advance(ctx, cp, p.cut); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// advance makes the step that the cut needs.
+func (p *processor) advance(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
+	switch protocol.Next(protocol.Progress{Planned: c.state != nil, Prepared: c.prepared != nil, Published: c.published}) {
+	case protocol.Prepare:
+		return p.prepare(ctx, cp, c)
+	case protocol.Publish:
+		err := p.publish(ctx, &c.object)
+		c.published = err == nil
+		return err
+	default:
+		if err := p.commit(ctx, cp, c); err != nil {
+			return err
+		}
+		p.cut = nil
+		p.release(c.body, c.reusable())
+		p.delivered(c.object, c.oldest, c.reason)
 		return nil
 	}
-	if c.state != nil && c.prepared == nil {
-		if err := p.prepare(ctx, cp, c); err != nil {
-			return err
-		}
-	}
-	if !c.published {
-		if err := p.publish(ctx, &c.object); err != nil {
-			return err
-		}
-		c.published = true
-	}
-	if err := p.commit(ctx, cp, c); err != nil {
-		return err
-	}
-	p.cut = nil
-	p.release(c.body, c.reusable())
-	p.delivered(c.object, c.oldest, c.reason)
-	return nil
 }
 
 // prepare returns nil only if the plan is known to be in the row. Until then

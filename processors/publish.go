@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/processors/internal/protocol"
 	"github.com/shardmill/shardmill/processors/plan"
 )
 
@@ -72,35 +73,15 @@ func (p *processor) isDelivered(ctx context.Context, pl plan.Plan) (bool, error)
 	if err != nil {
 		return false, fmt.Errorf("looking for the object: %w", err)
 	}
-	switch judgeKey(metadata, exists, pl.UUID) {
-	case keyFree:
+	switch protocol.JudgeKey(metadata[MetadataPlan], exists, pl.UUID) {
+	case protocol.KeyFree:
 		return false, nil
-	case keyOurs:
+	case protocol.KeyOurs:
 		return true, nil
 	default:
 		p.log.Error("another object has the key of a prepared cut; move it away or abandon the prepared checkpoint",
 			zap.String("bucket", pl.Bucket), zap.String("key", pl.Key))
 		return false, stop(fmt.Errorf("%w: %s/%s, plan %v", ErrKeyTaken, pl.Bucket, pl.Key, pl.UUID))
-	}
-}
-
-// What the key of a planned object holds.
-type keyState int
-
-const (
-	keyFree  keyState = iota
-	keyOurs           // the plan's object
-	keyTaken          // someone else's
-)
-
-func judgeKey(metadata map[string]string, exists bool, id plan.UUID) keyState {
-	switch {
-	case !exists:
-		return keyFree
-	case metadata[MetadataPlan] == id.String():
-		return keyOurs
-	default:
-		return keyTaken
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/internal/protocol"
 	"github.com/shardmill/shardmill/processors/plan"
 )
 
@@ -84,7 +85,7 @@ func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *
 	if err := b.finish(); err != nil {
 		return err
 	}
-	if !isWhole(o.plan, b.records, b.digest()) {
+	if !protocol.IsWhole(o.plan, b.records, b.digest()) {
 		p.reportLoss(o.plan, b.records, found)
 	}
 	if b.records == 0 {
@@ -133,11 +134,6 @@ func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl p
 }
 
 var errReplayShort = errors.New("it ended early")
-
-// isWhole reports whether a replay found the very records of the plan.
-func isWhole(pl plan.Plan, records int64, digest [32]byte) bool {
-	return records == pl.Records && digest == pl.Digest
-}
 
 func (p *processor) reportLoss(pl plan.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
 	e := RecordsLostEvent{
