@@ -6,13 +6,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -57,12 +60,44 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if err != nil {
 		return err
 	}
-	w, err := archiver.New(clients, optionsOf(cfg, c, logger))
+	watched := health.New(health.Options{DeliveryStreamName: cfg.DeliveryStreamName, FailoverTime: cfg.FailoverTime, ShutdownTimeout: c.shutdownTimeout})
+	options := optionsOf(cfg, c, logger)
+	options.Health = watched
+	w, err := archiver.New(clients, options)
 	if err != nil {
 		return usageError{err}
 	}
+	served, err := serveHealth(ctx, cfg, watched.Handler(), logger)
+	if err != nil {
+		return err
+	}
+	if served != nil {
+		defer served.Close(ctx) // last, so that an archiver that shuts down still answers
+	}
 	logger.Info("archiving", zap.String("stream", cfg.StreamName), zap.String("bucket", cfg.Bucket), zap.String("delivery", cfg.Delivery))
-	return explainRun(w.Run(ctx), cfg)
+	return explainRun(watched.Run(ctx, w), cfg)
+}
+
+// serveHealth serves h where cfg says. Without an error the server is nil if
+// health is off, and also if nobody asked for the address and it is not to be
+// had: archivers on one machine need not be configured apart.
+func serveHealth(ctx context.Context, cfg config.Config, h http.Handler, logger *zap.Logger) (*health.Server, error) {
+	if cfg.HealthAddress == "" {
+		return nil, nil //nolint:nilnil // off
+	}
+	served, err := health.Serve(ctx, cfg.HealthAddress, h, logger)
+	switch {
+	case err == nil:
+		logger.Info("serving health", zap.Stringer("address", served.Addr()))
+		return served, nil
+	case !cfg.HealthGiven:
+		logger.Warn("health is not served; set shardmill.healthAddress to an address of its own, or to off", zap.String("address", cfg.HealthAddress), zap.Error(err))
+		return nil, nil //nolint:nilnil // nobody asked for it
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("shardmill.healthAddress is %q, which is in use; stop the other program, or set it to another address or to off", cfg.HealthAddress)
+	default:
+		return nil, fmt.Errorf("shardmill.healthAddress is %q, which cannot be used: %w; set it to an address of this machine, or to off", cfg.HealthAddress, err)
+	}
 }
 
 func optionsOf(cfg config.Config, c configFlags, logger *zap.Logger) archiver.Options {

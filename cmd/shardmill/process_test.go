@@ -72,7 +72,7 @@ ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::archive
   BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}
   CompressionFormat: GZIP
-shardmill: {failoverTimeSeconds: 2}
+shardmill: {failoverTimeSeconds: 2, healthAddress: off}
 `
 
 var volatile = regexp.MustCompile(`RequestID: [^,]*,|"ts":"[^"]*"|127\.0\.0\.1:\d+`)

@@ -12,8 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
+	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/s3archive"
@@ -47,6 +49,10 @@ type Options struct {
 	Delivery processors.Config // but Logger
 	Hooks    kcl.Hooks
 	Logger   *zap.Logger
+
+	// Health counts what the worker does; it must also run it. It takes the
+	// place of Hooks and of Delivery.Hooks. Default: nobody counts.
+	Health *health.Monitor
 }
 
 // tick is how often a processor looks at its buffering interval.
@@ -63,10 +69,21 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
+	if o.Health != nil {
+		o.Delivery.Hooks = o.Health.DeliveryHooks()
+	}
 	factory, err := processors.New(o.Delivery, store)
 	if err != nil {
 		return nil, fmt.Errorf("delivery stream: %w", err)
 	}
+	if o.Health == nil {
+		return newWorker(o, source, table, factory)
+	}
+	o.Hooks = o.Health.Hooks()
+	return newWorker(o, o.Health.Source(source), o.Health.Table(table), o.Health.Factory(factory))
+}
+
+func newWorker(o Options, source kcl.Source, table lease.Table, factory kcl.ProcessorFactory) (*kcl.Worker, error) {
 	return kcl.New(kcl.Config{
 		ApplicationName: o.Table, StreamName: o.StreamName, StreamARN: o.StreamARN,
 		Source: source, Leases: table, WorkerID: o.WorkerID, InitialPosition: o.Position,

@@ -1,0 +1,177 @@
+package health
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// counts are the metrics that grow with what happens.
+type counts struct {
+	taken, lost, released prometheus.Counter
+
+	records, bytes *prometheus.CounterVec // by shard
+	processing     *prometheus.HistogramVec
+
+	initializing, stopping prometheus.Histogram
+
+	list, take, renew, update, create tries
+
+	readRecords, readBytes                        prometheus.Counter
+	deliveredRecords, deliveredBytes, deliveredOK prometheus.Counter
+	recordsLost, gaps                             prometheus.Counter
+	dropped, malformed, deadLettered, putsFailed  prometheus.Counter
+	pendingFound                                  *prometheus.CounterVec
+}
+
+// maker registers what it makes.
+type maker struct {
+	registry *prometheus.Registry
+	labels   prometheus.Labels
+}
+
+// prefix is what all names begin with.
+const prefix = "shardmill_"
+
+func (m maker) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help, ConstLabels: m.labels})
+	m.registry.MustRegister(c)
+	return c
+}
+
+func (m maker) counters(name, label, help string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help, ConstLabels: m.labels}, []string{label})
+	m.registry.MustRegister(c)
+	return c
+}
+
+// millis are the buckets of all times.
+func millis() []float64 { return []float64{1, 5, 25, 100, 500, 2_500, 10_000, 60_000} }
+
+func (m maker) histogram(name, help string) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, ConstLabels: m.labels, Buckets: millis()})
+	m.registry.MustRegister(h)
+	return h
+}
+
+func (m maker) histograms(name, label, help string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + name, Help: help, ConstLabels: m.labels, Buckets: millis()}, []string{label})
+	m.registry.MustRegister(h)
+	return h
+}
+
+// tries counts the calls of one operation.
+type tries struct {
+	success prometheus.Counter
+	time    prometheus.Histogram
+}
+
+func (m maker) tries(name, what string) tries {
+	return tries{
+		success: m.counter(name+"_Success", what+" that succeeded."),
+		time:    m.histogram(name+"_Time", "Milliseconds that "+what+" took, failed ones too."),
+	}
+}
+
+// done notes one call that began at start.
+func (t tries) done(start time.Time, err error) {
+	if err == nil {
+		t.success.Inc()
+	}
+	t.time.Observe(inMillis(time.Since(start)))
+}
+
+func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+const shardID = "ShardId"
+
+func newCounts(r *prometheus.Registry, stream string) counts {
+	kcl := maker{registry: r}
+	firehose := maker{registry: r, labels: prometheus.Labels{"DeliveryStreamName": stream}}
+	return counts{
+		taken:    kcl.counter("TakenLeases", "Leases taken, be they free or another worker's."),
+		lost:     kcl.counter("LostLeases", "Leases that another worker took or whose trust ran out."),
+		released: kcl.counter("ReleasedLeases", "Leases given back."),
+
+		records:      kcl.counters("RecordsProcessed", shardID, "Records that the processor accepted."),
+		bytes:        kcl.counters("DataBytesProcessed", shardID, "Bytes of the records that the processor accepted."),
+		processing:   kcl.histograms("RecordProcessor_processRecords_Time", shardID, "Milliseconds that calls of ProcessRecords with records took."),
+		initializing: kcl.histogram("RecordProcessor_initialize_Time", "Milliseconds that calls of Initialize took."),
+		stopping:     kcl.histogram("RecordProcessor_shutdown_Time", "Milliseconds that the last calls of processors took."),
+
+		list:   kcl.tries("ListLeases", "Readings of the lease table"),
+		take:   kcl.tries("TakeLease", "Takes of leases"),
+		renew:  kcl.tries("RenewLease", "Renewals of leases"),
+		update: kcl.tries("UpdateLease", "Writes of checkpoints"),
+		create: kcl.tries("CreateLease", "Creations of leases"),
+
+		readRecords:      firehose.counter("DataReadFromKinesisStream_Records", "Records read, aggregated ones as one."),
+		readBytes:        firehose.counter("DataReadFromKinesisStream_Bytes", "Bytes of the records read."),
+		deliveredRecords: firehose.counter("DeliveryToS3_Records", "Records in objects whose delivery was committed."),
+		deliveredBytes:   firehose.counter("DeliveryToS3_Bytes", "Bytes of these records, before compression."),
+		deliveredOK:      firehose.counter("DeliveryToS3_Success", "Objects whose delivery was committed."),
+
+		recordsLost:  kcl.counter("RecordsLost", "Records of prepared objects that expired before these were finished; at least."),
+		gaps:         kcl.counter("RecordsLost_Gaps", "Gaps in shards whose records may have expired before they were read."),
+		dropped:      kcl.counter("UserRecordsDropped", "User records outside the shard's hash range, not delivered here."),
+		malformed:    kcl.counter("AggregatesMalformed", "Aggregated records that could not be taken apart, delivered whole."),
+		deadLettered: kcl.counter("DeadLettered", "Records that the processor never accepted and that were put aside."),
+		putsFailed:   kcl.counter("PutFailed", "Tries of a put that failed."),
+		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
+	}
+}
+
+// Hooks are the worker's.
+func (m *Monitor) Hooks() kcl.Hooks {
+	c := &m.counts
+	return kcl.Hooks{
+		LeaseTaken:    func(e kcl.LeaseEvent) { c.taken.Inc(); c.begin(e.Lease.Key) },
+		LeaseLost:     func(e kcl.LeaseEvent) { c.lost.Inc(); m.forget(e.Lease.Key) },
+		LeaseReleased: func(e kcl.LeaseEvent) { c.released.Inc(); m.forget(e.Lease.Key) },
+		Delivered: func(e kcl.BatchEvent) {
+			c.processing.WithLabelValues(e.ShardID).Observe(inMillis(e.Duration))
+			if e.Err == nil {
+				c.records.WithLabelValues(e.ShardID).Add(float64(e.Records))
+				c.bytes.WithLabelValues(e.ShardID).Add(float64(e.Bytes))
+			}
+		},
+		DeadLettered:        func(e kcl.BatchEvent) { c.deadLettered.Add(float64(e.Records)) },
+		RecordsLost:         func(kcl.LossEvent) { c.gaps.Inc() },
+		AggregatesMalformed: func(_ string, n int) { c.malformed.Add(float64(n)) },
+		UserRecordsDropped:  func(_ string, n int) { c.dropped.Add(float64(n)) },
+	}
+}
+
+// DeliveryHooks are the delivery stream's.
+func (m *Monitor) DeliveryHooks() processors.Hooks {
+	c := &m.counts
+	return processors.Hooks{
+		Delivered: func(e processors.DeliveredEvent) {
+			c.deliveredRecords.Add(float64(e.Records))
+			c.deliveredBytes.Add(float64(e.Bytes))
+			c.deliveredOK.Inc()
+		},
+		PutFailed:    func(processors.PutFailedEvent) { c.putsFailed.Inc() },
+		Buffered:     m.fresh.note,
+		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
+		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
+	}
+}
+
+// begin makes a shard's series, so that their first increase is seen as one.
+func (c *counts) begin(shard string) {
+	c.records.WithLabelValues(shard)
+	c.bytes.WithLabelValues(shard)
+	c.processing.WithLabelValues(shard)
+}
+
+// forget removes a shard's series.
+func (m *Monitor) forget(shard string) {
+	m.counts.records.DeleteLabelValues(shard)
+	m.counts.bytes.DeleteLabelValues(shard)
+	m.counts.processing.DeleteLabelValues(shard)
+	m.fresh.forget(shard)
+}

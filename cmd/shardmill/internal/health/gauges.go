@@ -1,0 +1,106 @@
+package health
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// gauges are the metrics that a snapshot has at the moment of a scrape.
+type gauges struct {
+	m *Monitor
+
+	behind, farthest, freshness, current, trust, sync, inUse, most *prometheus.Desc
+}
+
+func newGauges(m *Monitor) *gauges {
+	firehose := prometheus.Labels{"DeliveryStreamName": m.options.DeliveryStreamName}
+	desc := func(name, help string, labels prometheus.Labels, variable ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prefix+name, help, variable, labels)
+	}
+	return &gauges{
+		m:         m,
+		behind:    desc("MillisBehindLatest", "Milliseconds that the shard's last page was behind the tip.", nil, shardID),
+		farthest:  desc("KinesisMillisBehindLatest", "The greatest MillisBehindLatest of the shards.", firehose),
+		freshness: desc("DeliveryToS3_DataFreshness", "Age in seconds of the oldest record that is not delivered.", firehose),
+		current:   desc("CurrentLeases", "Leases held.", nil),
+		trust:     desc("LeaseTrust_Millis", "Milliseconds until trust in the first of the leases ends, unless it is renewed.", nil),
+		sync:      desc("SyncShards_Age", "Seconds since shards and leases were last compared.", nil),
+		inUse:     desc("BytesInUse", "Bytes of memory that records take.", nil),
+		most:      desc("MaxBytes", "Bytes of memory that records may take.", nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.inUse, g.most} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	tell := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	if age, some := g.m.fresh.age(); some {
+		tell(g.freshness, age.Seconds())
+	}
+	s, ok := g.m.snapshot()
+	if !ok {
+		return
+	}
+	tell(g.inUse, float64(s.BytesInUse))
+	tell(g.most, float64(s.MaxBytes))
+	if !s.LastSync.IsZero() {
+		tell(g.sync, time.Since(s.LastSync).Seconds())
+	}
+	for _, shard := range s.Shards {
+		if !shard.LastRead.IsZero() {
+			tell(g.behind, float64(shard.BehindLatest.Milliseconds()), shard.ShardID)
+		}
+	}
+	held := countHeld(s)
+	tell(g.current, float64(held))
+	if behind, some := farthestBehind(s); some {
+		tell(g.farthest, float64(behind.Milliseconds()))
+	}
+	if held > 0 {
+		tell(g.trust, inMillis(leastTrust(s)))
+	}
+}
+
+// countHeld returns how many leases are held.
+func countHeld(s kcl.Snapshot) (n int) {
+	for _, shard := range s.Shards {
+		if !shard.Lost {
+			n++
+		}
+	}
+	return n
+}
+
+// farthestBehind returns how far the shard is behind that is so the most, and
+// false if no shard was read yet.
+func farthestBehind(s kcl.Snapshot) (behind time.Duration, some bool) {
+	for _, shard := range s.Shards {
+		if !shard.LastRead.IsZero() {
+			behind, some = max(behind, shard.BehindLatest), true
+		}
+	}
+	return behind, some
+}
+
+// leastTrust returns how long the lease nearest to it is from the end of its
+// trust.
+func leastTrust(s kcl.Snapshot) time.Duration {
+	least := time.Duration(1<<63 - 1)
+	for _, shard := range s.Shards {
+		if !shard.Lost {
+			least = min(least, shard.TrustedUntil.Sub(s.Now))
+		}
+	}
+	return least
+}

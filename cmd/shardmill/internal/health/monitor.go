@@ -1,0 +1,157 @@
+package health
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// Options describe the archiver that is watched.
+type Options struct {
+	DeliveryStreamName string
+	FailoverTime       time.Duration // of the leases
+	ShutdownTimeout    time.Duration // of the worker
+}
+
+// Worker is what a Monitor watches; a *kcl.Worker is one.
+type Worker interface {
+	Run(ctx context.Context) error
+	Snapshot() kcl.Snapshot
+}
+
+// Monitor watches a worker and counts what it does. Give the worker its Hooks,
+// Table, Source and Factory, and run it with Run. Its methods are safe for
+// concurrent use.
+type Monitor struct {
+	options  Options
+	registry *prometheus.Registry
+	counts   counts
+	fresh    freshness
+
+	scanned atomic.Bool // the lease table was read after the first shard sync
+
+	mu     sync.Mutex // guards what follows
+	worker Worker     // nil before Run
+	stopBy time.Time  // when processors must have stopped; zero before Run's context is done
+	ended  bool       // Run has returned
+	reason string     // why the worker is not alive; "" if it is
+}
+
+// New returns a Monitor of a worker that does not run yet.
+func New(o Options) *Monitor {
+	m := &Monitor{options: o, registry: prometheus.NewRegistry(), fresh: freshness{oldest: map[string]time.Time{}}}
+	m.counts = newCounts(m.registry, o.DeliveryStreamName)
+	m.registry.MustRegister(
+		newGauges(m),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// lookInterval is how often the worker is looked at.
+const lookInterval = time.Second
+
+// Run runs w and watches it until it returns. Call it once. The result is that
+// of w.Run.
+func (m *Monitor) Run(ctx context.Context, w Worker) error {
+	m.mu.Lock()
+	m.worker = w
+	m.mu.Unlock()
+	over := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { m.watch(ctx, w, over) })
+	defer func() { // after a panic, too
+		m.mu.Lock()
+		m.ended = true
+		m.mu.Unlock()
+		close(over)
+		watch.Wait()
+	}()
+	return w.Run(ctx)
+}
+
+// watch looks at w until over is closed.
+func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
+	d := watchdog{limit: m.options.FailoverTime + m.options.ShutdownTimeout, seen: map[string]int{}}
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	stop := ctx.Done()
+	for {
+		select {
+		case <-over:
+			return
+		case <-stop:
+			stop = nil
+			m.mu.Lock()
+			m.stopBy = time.Now().Add(m.options.ShutdownTimeout)
+			m.mu.Unlock()
+			continue
+		case <-ticker.C:
+		}
+		reason := d.look(m.look(w), time.Now())
+		m.mu.Lock()
+		m.reason = reason
+		m.mu.Unlock()
+	}
+}
+
+// snapshot returns what the worker does now, and false if there is none yet.
+func (m *Monitor) snapshot() (kcl.Snapshot, bool) {
+	m.mu.Lock()
+	w := m.worker
+	m.mu.Unlock()
+	if w == nil {
+		return kcl.Snapshot{}, false
+	}
+	return m.look(w), true
+}
+
+// look returns what w does now. Its shutdown begins when Run's context is done,
+// also if w has not come so far as to know.
+func (m *Monitor) look(w Worker) kcl.Snapshot {
+	s := w.Snapshot()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.StopBy.IsZero() {
+		s.StopBy = m.stopBy
+	}
+	return s
+}
+
+// dead returns why the worker is not alive, or "".
+func (m *Monitor) dead() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return "the worker has stopped"
+	}
+	return m.reason
+}
+
+// notReady returns why the worker is not ready, or "".
+func (m *Monitor) notReady() string {
+	m.mu.Lock()
+	ended := m.ended
+	m.mu.Unlock()
+	s, ok := m.snapshot()
+	switch {
+	case ended:
+		return "the worker has stopped"
+	case !ok:
+		return "the worker has not started"
+	case !s.StopBy.IsZero():
+		return "shutting down"
+	case s.LastSync.IsZero():
+		return "shards and leases have not been compared yet"
+	case !m.scanned.Load():
+		return "leases have not been read yet"
+	}
+	return ""
+}
