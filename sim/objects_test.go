@@ -5,133 +5,215 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"testing"
-	"time"
+	"sync"
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 )
+
+// objects is an object store in memory.
+type objects struct {
+	w *world
+
+	mu   sync.Mutex // guards what follows
+	held map[string]object
+}
 
 type object struct {
 	body     string
 	metadata map[string]string
 }
 
-// store is an object store as one machine sees it.
+func newObjects(w *world) *objects { return &objects{w: w, held: map[string]object{}} }
+
+// archiveConfig is how every machine of a world archives.
+func (w *world) archiveConfig(m *machine) processors.Config {
+	return processors.Config{
+		DeliveryStreamName: "s", Bucket: "bucket", Compression: processors.Uncompressed, SpoolDir: w.t.TempDir(),
+		Hints:  processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: w.buffering},
+		Logger: w.logger(m),
+	}
+}
+
+func (o *objects) factory(m *machine) kcl.ProcessorFactory {
+	f, err := processors.New(o.w.archiveConfig(m), store{o, m})
+	if err != nil {
+		o.w.violate("the archiver is refused: %v", err)
+		return nil
+	}
+	return watched(m, f)
+}
+
+// watched has the world look at each call of an archiver.
+func watched(m *machine, f kcl.ProcessorFactory) kcl.ProcessorFactory {
+	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &witness{f(s), m, s.ShardID} }
+}
+
+type witness struct {
+	kcl.RecordProcessor
+
+	m     *machine
+	shard string
+}
+
+func (p *witness) Initialize(ctx context.Context, in kcl.InitializationInput) error {
+	defer p.m.w.begin(ctx, p.m, p.shard, "initializes")()
+	if p.m.wait(); !p.m.isDead() {
+		p.m.w.parentsDone(p.shard)
+	}
+	return p.RecordProcessor.Initialize(ctx, in)
+}
+
+func (p *witness) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	defer p.m.w.begin(ctx, p.m, p.shard, "processes")()
+	p.m.wait()
+	return p.RecordProcessor.ProcessRecords(ctx, in)
+}
+
+func (p *witness) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
+	defer p.m.w.begin(ctx, p.m, p.shard, "ends")()
+	return p.RecordProcessor.ShardEnded(ctx, in)
+}
+
+func (p *witness) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
+	defer p.m.w.begin(ctx, p.m, p.shard, "stops")()
+	return p.RecordProcessor.ShutdownRequested(ctx, in)
+}
+
+// store is the object store as one machine sees it.
 type store struct {
-	w *world
+	o *objects
 	m *machine
 }
 
 func (s store) Put(ctx context.Context, o processors.Object) error {
-	if err := s.m.hop(ctx, "put"); err != nil {
-		return err
-	}
 	body, err := io.ReadAll(o.Body)
 	if err != nil {
 		return err
 	}
-	if !s.w.calmed() {
-		switch s.m.draw(12) {
-		case 0: // it lands later, whatever becomes of the sender
-			s.w.count("late puts")
-			time.AfterFunc(time.Duration(s.m.draw(int(3*failover))), func() { _ = s.w.store(o, body) })
-			return errNet
-		case 1:
-			s.w.count("lost answers of puts")
-			_ = s.w.store(o, body)
-			return errNet
-		}
-	}
-	return s.w.store(o, body)
+	return s.send(ctx, "put", func(context.Context) error { return s.o.put(o, string(body)) })
 }
 
-// store applies a put.
-func (w *world) store(o processors.Object, body []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, ok := w.objects[o.Key]; ok && o.IfAbsent {
+// send is a request to the store, which may be down.
+func (s store) send(ctx context.Context, op string, apply func(context.Context) error) error {
+	if s.m.meets(sinkDown, op) {
+		if s.m.throw("hangs") < 0.5 {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		return errNet
+	}
+	if !s.o.w.calmed() && s.m.throw("late "+op) < 0.08 { // it lands later, whatever becomes of the sender
+		s.o.w.count("late requests to the store")
+		s.o.w.later(s.m.upTo(3*s.m.failover(), "how late "+op), func() { _ = apply(context.WithoutCancel(ctx)) })
+		return errNet
+	}
+	return s.m.send(ctx, op, apply)
+}
+
+func (o *objects) put(in processors.Object, body string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, ok := o.held[in.Key]; ok && in.IfAbsent {
+		o.w.count("puts refused, because there was the object")
 		return processors.ErrExists
 	}
-	w.objects[o.Key] = object{body: string(body), metadata: o.Metadata}
-	w.counts["objects"]++
+	o.held[in.Key] = object{body: body, metadata: in.Metadata}
+	o.w.count("objects")
 	return nil
 }
 
-func (s store) Head(ctx context.Context, _, key string) (map[string]string, bool, error) {
-	if err := s.m.hop(ctx, "head"); err != nil {
-		return nil, false, err
-	}
-	s.w.mu.Lock()
-	defer s.w.mu.Unlock()
-	o, ok := s.w.objects[key]
-	return o.metadata, ok, nil
+func (s store) Head(ctx context.Context, _, key string) (metadata map[string]string, ok bool, err error) {
+	err = s.send(ctx, "head", func(context.Context) error {
+		s.o.mu.Lock()
+		defer s.o.mu.Unlock()
+		var o object
+		o, ok = s.o.held[key]
+		metadata = o.metadata
+		return nil
+	})
+	return metadata, ok && err == nil, err
 }
 
-func (s store) Check(ctx context.Context, _ string) error { return s.m.hop(ctx, "check") }
+func (s store) Check(ctx context.Context, _ string) error {
+	return s.send(ctx, "check", func(context.Context) error { return nil })
+}
 
-// archived returns the keys of the objects that each record is in; w.mu is
-// held, or nothing runs any more.
-func (w *world) archived() map[string][]string {
+// done returns every record that is in an object.
+func (o *objects) done() map[string]bool {
+	out := map[string]bool{}
+	for record := range o.places() {
+		out[record] = true
+	}
+	return out
+}
+
+// places returns the keys of the objects that each record is in.
+func (o *objects) places() map[string][]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	bodies := make(map[string]string, len(o.held))
+	for key, v := range o.held {
+		bodies[key] = v.body
+	}
+	return placesIn(bodies)
+}
+
+func placesIn(bodies map[string]string) map[string][]string {
 	in := map[string][]string{}
-	for key, o := range w.objects {
-		for rec := range strings.SplitAfterSeq(o.body, "|") {
-			if rec != "" {
-				in[rec] = append(in[rec], key)
+	for key, body := range bodies {
+		for record := range strings.SplitAfterSeq(body, "|") {
+			if record != "" {
+				in[record] = append(in[record], key)
 			}
 		}
 	}
 	return in
 }
 
-// TestArchivers checks that every record is in exactly one object.
-func TestArchivers(t *testing.T) { //nolint:tparallel // each makes the subtests parallel
-	t.Parallel()
-	each(t, func(t *testing.T, seed uint64) map[string]int {
-		t.Helper()
-		w := newWorld(t, seed)
-		w.done = func(string) map[string]bool {
-			done := map[string]bool{}
-			for rec := range w.archived() {
-				done[rec] = true
-			}
-			return done
-		}
-		w.play(func(m *machine) kcl.ProcessorFactory {
-			f, err := processors.New(processors.Config{
-				DeliveryStreamName: "s", Bucket: "b", Hints: processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: 5 + int(seed%40)},
-				Compression: processors.Uncompressed, SpoolDir: t.TempDir(),
-			}, store{w, m})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return f
-		}, time.Second)
-		w.judgeObjects()
-		return w.counts
-	})
+func (o *objects) judge() {
+	o.mu.Lock()
+	bodies := make(map[string]string, len(o.held))
+	for key, v := range o.held {
+		bodies[key] = v.body
+	}
+	o.mu.Unlock()
+	o.w.judgeObjects(bodies)
 }
 
-func (w *world) judgeObjects() {
-	in := w.archived()
+// judgeObjects checks that every record is in exactly one object, and that the
+// records of an object are in order, without gaps.
+func (w *world) judgeObjects(bodies map[string]string) {
+	in := placesIn(bodies)
 	var missing, twice []string
 	n := 0
-	for i := range w.stream.Len() {
-		for _, r := range w.stream.Records(i) {
+	next := map[string]string{} // of each record, the one after it in its shard
+	for _, s := range w.parts.shards() {
+		all := w.parts.records(s.ID)
+		for i, record := range all {
 			n++
-			switch rec := string(r.Data); len(in[rec]) {
+			if i+1 < len(all) {
+				next[record] = all[i+1]
+			}
+			switch len(in[record]) {
 			case 0:
-				missing = append(missing, rec)
+				missing = append(missing, record)
 			case 1:
 			default:
-				twice = append(twice, rec)
+				twice = append(twice, record)
 			}
 		}
 	}
-	slices.Sort(missing)
-	slices.Sort(twice)
 	if len(missing)+len(twice) > 0 {
 		w.violate("of %d records %d are missing: %.200v and %d are in two objects: %.200v", n, len(missing), missing, len(twice), twice)
 	}
-	w.counts["records archived"] += n
+	for key, body := range bodies {
+		records := slices.DeleteFunc(strings.SplitAfter(body, "|"), func(r string) bool { return r == "" })
+		for i := range len(records) - 1 {
+			if next[records[i]] != records[i+1] {
+				w.violate("in object %s %s comes after %s", key, records[i+1], records[i])
+			}
+		}
+	}
+	w.add("records archived", n-len(missing))
 }

@@ -1,230 +1,153 @@
 package sim_test
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/kcl"
 )
 
-// seeds is how many worlds each test runs: `make sim SEEDS=n`.
-var seeds = flag.Uint64("seeds", 12, "worlds to run")
+var (
+	// seeds is how many worlds each test runs: `make sim SEEDS=n`.
+	seeds = flag.Uint64("seeds", 12, "worlds to run")
+	// first is the seed of the first one.
+	first = flag.Uint64("first", 0, "the first seed")
+	// logs puts what the workers log into the timelines.
+	logs = flag.Bool("logs", false, "put what the workers log into the timelines")
+	// keep leaves out all incidents but these.
+	keep = flag.String("keep", "", "of the first seed's incidents, keep these, by their indices")
+)
 
-func follows(end, start string) bool {
-	e, ok1 := new(big.Int).SetString(end, 10)
-	s, ok2 := new(big.Int).SetString(start, 10)
-	return ok1 && ok2 && e.Add(e, big.NewInt(1)).Cmp(s) == 0
+// outcome is what became of a world.
+type outcome struct {
+	violated []string
+	log      []string
+	counts   map[string]int
 }
 
-// each runs a world for each seed, and prints at the end what they met.
-func each(t *testing.T, world func(t *testing.T, seed uint64) map[string]int) {
+// run plays one world.
+func run(t *testing.T, s scenario) (o outcome) {
 	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		w.play()
+		o = outcome{w.violated, w.log, w.counts}
+	})
+	return o
+}
+
+// TestWorlds runs a world of each kind for each seed.
+func TestWorlds(t *testing.T) {
+	t.Parallel()
+	for _, k := range []kind{processorWorld, archiverWorld, awsWorld} {
+		t.Run(string(k), func(t *testing.T) {
+			t.Parallel()
+			worlds(t, k)
+		})
+	}
+}
+
+// worlds runs the worlds of one kind and prints what they met.
+func worlds(t *testing.T, k kind) { //nolint:thelper // it is the test
+	n := *seeds
+	if k == awsWorld {
+		n = (n + 9) / 10 // through the SDK a world takes ten times as long
+	}
 	var mu sync.Mutex
 	total := map[string]int{}
+	bad := 0
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range *seeds {
+		for seed := *first; seed < *first+n; seed++ {
 			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					counts := world(t, seed)
-					mu.Lock()
-					defer mu.Unlock()
-					for k, n := range counts {
-						total[k] += n
-					}
-				})
+				s := newScenario(k, seed)
+				if *keep != "" {
+					s = s.only(indices(t, *keep))
+				}
+				o := run(t, s)
+				if len(o.violated) > 0 {
+					report(t, s, o)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if len(o.violated) > 0 {
+					bad++
+				}
+				for what, n := range o.counts {
+					total[what] += n
+				}
 			})
 		}
 	})
-	var keys []string
-	for k := range total {
-		keys = append(keys, k)
+	for _, what := range slices.Sorted(keys(total)) {
+		t.Logf("%10d  %s", total[what], what)
 	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		t.Logf("%8d  %s", total[k], k)
-	}
-	t.Logf("%d worlds", *seeds)
+	t.Logf("%d worlds of %s, %d broken; %d virtual hours, %d records in %d shards, %d crashes, %d leases taken", n, k, bad,
+		total["virtual minutes"]/60, total["records"], total["shards"], total["crashes"], total["leases taken"])
 }
 
-// TestProcessors checks the promises of package kcl with processors that fail,
-// panic, block, and checkpoint when they like.
-func TestProcessors(t *testing.T) { //nolint:tparallel // each makes the subtests parallel
-	t.Parallel()
-	each(t, func(t *testing.T, seed uint64) map[string]int {
-		t.Helper()
-		w := newWorld(t, seed)
-		w.play(func(m *machine) kcl.ProcessorFactory {
-			return func(s kcl.ShardInfo) kcl.RecordProcessor { return &taker{w: w, m: m, shard: s.ShardID} }
-		}, 0)
-		for i := range w.stream.Len() {
-			if n := w.unaccepted(w.stream.Shard(i).ID); n > 0 {
-				w.violate("%d of %d records of shard %d were never accepted", n, len(w.stream.Records(i)), i)
-			}
+func indices(t *testing.T, list string) (out []int) {
+	t.Helper()
+	for text := range strings.SplitSeq(list, ",") {
+		i, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("-keep=%s: %v", list, err)
 		}
-		return w.counts
-	})
+		out = append(out, i)
+	}
+	return out
 }
 
-// play runs producer and workers to the end of the world.
-func (w *world) play(factory func(*machine) kcl.ProcessorFactory, tick time.Duration) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), trouble+calm)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(w.produce)
-	for slot := range workers {
-		wg.Go(func() {
-			time.Sleep(time.Duration(slot) * 1300 * time.Millisecond)
-			w.live(ctx, slot, factory, tick)
-		})
+// report takes away what a broken world does not need, and prints the rest for
+// a person to read.
+func report(t *testing.T, s scenario, o outcome) {
+	t.Helper()
+	kept, small := shrink(s, func(c scenario) bool { return len(run(t, c).violated) > 0 })
+	again := run(t, small)
+	if len(again.violated) == 0 {
+		again = o // it does not break each time
 	}
-	wg.Wait()
-	list, err := w.table.List(context.Background())
-	if err != nil {
-		w.t.Error(err)
-	}
-	for _, l := range list {
-		if !l.Finished() && l.Owner != "" && time.Since(w.early[l.Key]) > failover {
-			w.violate("%s is still owned by %s at the end", l.Key, l.Owner)
-		}
-		if !l.Finished() && w.stream.Shard(shardNumber(l.Key)).EndingSequenceNumber != "" {
-			w.violate("%s has ended and its lease is at %v", l.Key, l.Checkpoint)
-		}
-	}
+	t.Errorf("%s is broken: %s\n\nsmallest: %v\nagain: -first=%d -seeds=1 -keep=%s\nas a row of broken_test.go: {%q, %d, []int{%s}, %q},\n\n%s",
+		s.kind, o.violated[0], small, s.seed, join(kept), s.kind, s.seed, join(kept), again.violated[0], timeline(again))
 }
 
-// taker is a processor that accepts records, or not.
-type taker struct {
-	w       *world
-	m       *machine
-	shard   string
-	last    checkpoint.ExtendedSequenceNumber // delivered to this processor
-	trusted func() error
+func join(list []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
 }
 
-var errBoom = errors.New("boom")
-
-// enter notes that a call begins, and checks that it may.
-func (p *taker) enter(ctx context.Context) (leave func()) {
-	if p.m.isDead() {
-		return func() {}
+// timeline returns what happened until a little after the first violation.
+func timeline(o outcome) string {
+	end := slices.IndexFunc(o.log, func(l string) bool { return strings.Contains(l, "VIOLATION") })
+	if end < 0 {
+		end = len(o.log) - 1
 	}
-	if err := p.trusted(); err != nil {
-		p.w.violate("%s is called for %s after trust has ended: %v", p.m.name, p.shard, err)
-	}
-	p.w.mu.Lock()
-	var other, running2 string
-	for m, running := range p.w.calls[p.shard] {
-		if m != p.m && running.Err() == nil && !m.isDead() {
-			other, running2 = m.name, fmt.Sprint(running.Err())
-		}
-	}
-	if p.w.calls[p.shard] == nil {
-		p.w.calls[p.shard] = map[*machine]context.Context{}
-	}
-	p.w.calls[p.shard][p.m] = ctx //nolint:fatcontext // to see later whether it has ended
-	p.w.counts["calls"]++
-	p.w.mu.Unlock()
-	if other != "" {
-		p.w.violate("%s is called for %s while %s is (%s)", p.m.name, p.shard, other, running2)
-	}
-	return func() {
-		p.w.mu.Lock()
-		defer p.w.mu.Unlock()
-		delete(p.w.calls[p.shard], p.m)
-	}
+	return strings.Join(o.log[max(0, end-80):min(len(o.log), end+6)], "\n")
 }
 
-func (p *taker) Initialize(ctx context.Context, in kcl.InitializationInput) error {
-	p.trusted, p.last = in.Trusted, in.Checkpoint.ExtendedSequenceNumber
-	leave := p.enter(ctx)
-	defer leave()
-	p.m.wait()
-	if !p.m.isDead() {
-		p.parentsEnded()
-	}
-	return nil
-}
+// shrinkFor is how long the shrinking of one world may take.
+const shrinkFor = 2 * time.Minute
 
-// parentsEnded checks that every parent with a lease is finished.
-func (p *taker) parentsEnded() {
-	for _, parent := range p.w.stream.Shard(shardNumber(p.shard)).ParentIDs {
-		if n := p.w.unaccepted(parent); n > 0 {
-			p.w.violate("%s begins and %d records of its parent %s were not accepted", p.shard, n, parent)
-		}
+// shrink takes incidents away while the world stays broken: halves first, then
+// one by one. It returns the indices of those that are left.
+func shrink(s scenario, broken func(scenario) bool) (kept []int, small scenario) {
+	for i := range s.incidents {
+		kept = append(kept, i)
 	}
-}
-
-func (p *taker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	leave := p.enter(ctx)
-	defer leave()
-	if in.Attempt == 1 {
-		first := in.Records[0].Position().ExtendedSequenceNumber
-		if p.last.IsRecord() && first.Compare(p.last) <= 0 {
-			p.w.violate("%s is delivered %v of %s after %v", p.m.name, first, p.shard, p.last)
-		}
-	}
-	p.last = in.Records[len(in.Records)-1].Position().ExtendedSequenceNumber
-	if !p.w.calmed() {
-		switch p.m.draw(40) {
-		case 0:
-			p.w.count("processor errors")
-			return errBoom
-		case 1:
-			p.w.count("processor panics")
-			panic(errBoom)
-		case 2, 3:
-			p.w.count("slow processors")
-			if err := pause(ctx, time.Duration(p.m.draw(int(2*failover)))); err != nil {
-				return err
+	begun := time.Now()
+	for size := (len(kept) + 1) / 2; size > 0; size /= 2 {
+		for from := 0; from < len(kept) && time.Since(begun) < shrinkFor; {
+			without := slices.Concat(kept[:from], kept[min(len(kept), from+size):])
+			if broken(s.only(without)) {
+				kept = without
+			} else {
+				from += size
 			}
 		}
 	}
-	p.m.wait()
-	if p.m.isDead() || ctx.Err() != nil {
-		return errDead
-	}
-	p.w.mu.Lock()
-	if p.w.accepted[p.shard] == nil {
-		p.w.accepted[p.shard] = map[string]bool{}
-	}
-	for _, r := range in.Records {
-		if p.w.accepted[p.shard][string(r.Data)] {
-			p.w.counts["records delivered again"]++
-		}
-		p.w.accepted[p.shard][string(r.Data)] = true
-		p.w.counts["records delivered"]++
-	}
-	p.w.mu.Unlock()
-	if p.m.draw(3) > 0 {
-		return nil
-	}
-	return in.Checkpointer.Checkpoint(ctx)
-}
-
-func (p *taker) LeaseLost(context.Context, kcl.LeaseLostInput) {}
-
-func (p *taker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
-	leave := p.enter(ctx)
-	defer leave()
-	return in.Checkpointer.Checkpoint(ctx)
-}
-
-func (p *taker) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
-	leave := p.enter(ctx)
-	defer leave()
-	if p.m.draw(2) == 0 {
-		return nil
-	}
-	return in.Checkpointer.Checkpoint(ctx)
+	return kept, s.only(kept)
 }

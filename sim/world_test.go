@@ -2,9 +2,9 @@ package sim_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,360 +13,364 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 )
 
-const (
-	failover = 10 * time.Second
-	workers  = 3
-	trouble  = 20 * time.Minute // then the faults end
-	calm     = 10 * time.Minute // and in so long all must be done
-)
+// scanEvery is how often each worker reads the table, by its own clock.
+const scanEvery = 3 * time.Second
 
-var (
-	errNet  = errors.New("connection reset")
-	errDead = errors.New("the machine is gone")
-)
+// parts are what a world is made of: the services, and what runs on them.
+type parts interface {
+	source(m *machine) kcl.Source
+	table(m *machine) lease.Table
+	factory(m *machine) kcl.ProcessorFactory
 
-// world is everything that the workers of one seed share.
+	put(shard int, records ...string)
+	split(shard int)
+	merge(a, b int)
+	shards() []kcl.Shard                 // in the order in which they came to be
+	records(shardID string) []string     // in the order in which they were put
+	rows() []lease.Lease                 // the lease table as it is
+	done(shardID string) map[string]bool // the records that are done
+	judge()                              // when all is over
+}
+
+// world is everything that the machines of one scenario share.
 type world struct {
-	t      *testing.T
-	seed   uint64
-	begun  time.Time
-	stream *kcltest.Stream
-	table  *lease.Mem
+	scenario
+
+	t     *testing.T
+	begun time.Time
+	parts parts
+	loose sync.WaitGroup // requests that arrive late
 
 	mu       sync.Mutex                              // guards what follows
 	calls    map[string]map[*machine]context.Context // running calls, by shard
-	accepted map[string]map[string]bool              // records that a processor took, by shard
 	at       map[string]checkpoint.Position          // the checkpoint of each shard
-	objects  map[string]object
-	early    map[string]time.Time // stolen leases that were given up too early to be released
+	moved    map[string]movement                     // the last time that a row's counter moved
+	running  map[*machine]bool
 	log      []string
 	counts   map[string]int
-
-	// done tells which records of a shard are done; mu is held.
-	done func(shard string) map[string]bool
+	violated []string
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+// movement is a write that moved the counter of a row.
+type movement struct {
+	row lease.Lease
+	at  time.Time
+}
+
+func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
-		t: t, seed: seed, begun: time.Now(), stream: kcltest.NewStream(3), table: new(lease.Mem),
-		calls: map[string]map[*machine]context.Context{}, accepted: map[string]map[string]bool{},
-		at: map[string]checkpoint.Position{}, objects: map[string]object{}, early: map[string]time.Time{}, counts: map[string]int{},
+		scenario: s, t: t, begun: time.Now(), calls: map[string]map[*machine]context.Context{}, at: map[string]checkpoint.Position{},
+		moved: map[string]movement{}, running: map[*machine]bool{}, counts: map[string]int{},
 	}
-	w.done = func(shard string) map[string]bool { return w.accepted[shard] }
-	w.stream.Page = 20
-	w.stream.Fail = func(ctx context.Context, _ string) error { return machineOf(ctx).hop(ctx, "read") }
-	w.table.Fault = w.onTable
+	switch s.kind {
+	case awsWorld:
+		w.parts = newAWSParts(w)
+	case archiverWorld:
+		m := newModel(w)
+		m.archive = newObjects(w)
+		w.parts = m
+	case processorWorld:
+		w.parts = newModel(w)
+	}
 	return w
 }
 
-// violate reports a broken promise with the world's last events.
+func (w *world) dice() dice { return dice(w.seed) }
+
+// violate reports a broken promise. What comes after the first one may follow
+// from it.
 func (w *world) violate(format string, a ...any) {
-	w.t.Helper()
-	w.t.Errorf("seed %d, after %v: %s\n%s", w.seed, time.Since(w.begun).Round(time.Millisecond), fmt.Sprintf(format, a...), w.timeline())
+	text := fmt.Sprintf(format, a...)
+	w.note("VIOLATION: %s", text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.violated = append(w.violated, fmt.Sprintf("after %v: %s", time.Since(w.begun), text))
 }
 
 // note appends to the timeline.
 func (w *world) note(format string, a ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log = append(w.log, fmt.Sprintf("%10v  ", time.Since(w.begun).Round(time.Millisecond))+fmt.Sprintf(format, a...))
+	w.log = append(w.log, fmt.Sprintf("%14v  ", time.Since(w.begun).Round(time.Microsecond))+fmt.Sprintf(format, a...))
 }
 
-// timeline returns the latest events, for a person to read.
-func (w *world) timeline() string {
+func (w *world) count(what string) { w.add(what, 1) }
+
+func (w *world) add(what string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return strings.Join(w.log[max(0, len(w.log)-60):], "\n")
+	w.counts[what] += n
 }
 
-func (w *world) count(what string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.counts[what]++
-}
+func (w *world) calmed() bool { return time.Since(w.begun) >= w.scenario.trouble }
 
-func (w *world) calmed() bool { return time.Since(w.begun) > trouble }
-
-// machine is the computer that one worker runs on. Each draws from a generator
-// of its own, so that no draw depends on how goroutines are scheduled.
-type machine struct {
-	w    *world
-	name string
-
-	mu      sync.Mutex // guards rng, stalled and dead
-	rng     *rand.Rand
-	stalled time.Time // until then nothing of it moves
-	dead    bool
-}
-
-type machineKey struct{}
-
-func machineOf(ctx context.Context) *machine {
-	m, _ := ctx.Value(machineKey{}).(*machine)
-	return m
-}
-
-// draw returns a number below n.
-func (m *machine) draw(n int) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.rng.IntN(n)
-}
-
-func (m *machine) isDead() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.dead
-}
-
-// wait passes the time that the machine is stalled, whatever ctx says: a
-// stopped process does not hear it.
-func (m *machine) wait() {
-	m.mu.Lock()
-	until := m.stalled
-	m.mu.Unlock()
-	time.Sleep(time.Until(until))
-}
-
-// hop is one way over the network.
-func (m *machine) hop(ctx context.Context, what string) error {
-	m.wait()
-	if m.isDead() {
-		return errDead
-	}
-	if m.w.calmed() {
-		return nil
-	}
-	if m.draw(20) == 0 {
-		m.w.count("slow " + what)
-		if err := pause(ctx, time.Duration(m.draw(int(3*failover/2)))); err != nil {
-			return err
+// chance is how likely a trouble strikes something that a slot does now.
+func (w *world) chance(trouble what, slot int) (most float64) {
+	now := time.Since(w.begun)
+	for _, i := range w.incidents {
+		if i.what == trouble && (i.slot == slot || i.slot < 0) && i.at <= now && now < i.at+i.span {
+			most = max(most, i.chance)
 		}
-		m.wait()
 	}
-	if m.draw(30) == 0 {
-		m.w.count("failed " + what)
-		return errNet
-	}
-	return nil
+	return most
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
+// stalledFor is how long a slot's machine still stands still.
+func (w *world) stalledFor(slot int) (left time.Duration) {
+	now := time.Since(w.begun)
+	for _, i := range w.incidents {
+		if i.what == stalls && i.slot == slot && i.at <= now {
+			left = max(left, i.at+i.span-now)
+		}
 	}
+	return left
 }
 
-// onTable is the network between a machine and the table, and the judge of what
-// is written there.
-func (w *world) onTable(ctx context.Context, op, key string, applied bool) error {
-	m := machineOf(ctx)
-	if m == nil {
-		return nil // the judge itself
-	}
-	if applied {
-		w.check(op, key)
-	}
-	if err := m.hop(ctx, op); err != nil {
-		return err
-	}
-	if !applied && !w.calmed() && m.draw(40) == 0 {
-		w.count("throttled " + op)
-		return lease.ErrThrottled
-	}
-	return nil
+// later does something after a while that nobody waits for.
+func (w *world) later(in time.Duration, f func()) {
+	w.loose.Go(func() {
+		time.Sleep(in)
+		f()
+	})
 }
 
-// check looks at a row that was just written.
-func (w *world) check(op, key string) {
-	l, err := w.table.Get(context.Background(), key)
-	if err != nil {
-		return // deleted meanwhile
-	}
+// alive notes that a machine's worker runs, or has ended.
+func (w *world) alive(m *machine, is bool) {
 	w.mu.Lock()
-	old, known := w.at[key]
-	w.at[key] = l.Checkpoint
+	defer w.mu.Unlock()
+	if is {
+		w.running[m] = true
+	} else {
+		delete(w.running, m)
+	}
+}
+
+// mayAct checks that a machine trusts a lease rightly: nobody else can have
+// seen that its counter does not move for as long as the trust lasts.
+func (w *world) mayAct(m *machine, key, doing string) {
+	w.mu.Lock()
+	last, ok := w.moved[key]
+	w.mu.Unlock()
+	if !ok || m.frozen || m.isDead() || last.row.Owner != m.name {
+		return // it has to fail, which is checked where it would not
+	}
+	if age := time.Since(last.at); age > m.failover()*9/10 {
+		w.violate("%s %s %s %v after its counter moved: it cannot trust the lease", m.name, doing, short(key), age)
+	}
+}
+
+// wrote looks at a row that was just written; it is told of all writes, one
+// after the other.
+func (w *world) wrote(op string, old, row lease.Lease) {
+	w.mu.Lock()
+	before, known := w.at[row.Key]
+	w.at[row.Key] = row.Checkpoint
+	if old.Counter != row.Counter || old.Key == "" {
+		w.moved[row.Key] = movement{row, time.Now()}
+	}
+	w.counts["rows written"]++
 	w.counts[op]++
 	w.mu.Unlock()
-	if known && l.Checkpoint.Compare(old.ExtendedSequenceNumber) < 0 {
-		w.violate("the checkpoint of %s went back from %v to %v", key, old, l.Checkpoint)
+	if known && row.Checkpoint.Compare(before.ExtendedSequenceNumber) < 0 {
+		w.violate("the checkpoint of %s went back from %v to %v", short(row.Key), before, row.Checkpoint)
 	}
-	if op == "checkpoint" && l.Finished() && !old.IsShardEnd() {
-		w.note("%s finished", key)
-		if n := w.unaccepted(key); n > 0 {
-			w.violate("%s is at SHARD_END and %d of its records were not accepted", key, n)
+	if row.Finished() && !old.Finished() {
+		w.note("%s is finished", short(row.Key))
+		w.count("shards finished")
+		if missing := w.missing(row.Key); len(missing) > 0 {
+			w.violate("%s is at SHARD_END and %d of its records are not done: %.100v", short(row.Key), len(missing), missing)
 		}
+		w.childrenThere(row)
 	}
 }
 
-// unaccepted counts the records of a shard that are not done.
-func (w *world) unaccepted(key string) (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	done := w.done(key)
-	for _, r := range w.stream.Records(shardNumber(key)) {
-		if !done[string(r.Data)] {
-			n++
-		}
-	}
-	return n
-}
-
-// short is a shard's number.
-func short(key string) string { return strconv.Itoa(shardNumber(key)) }
-
-func shardNumber(key string) int {
-	n, err := strconv.Atoi(strings.TrimLeft(strings.TrimPrefix(key, "shardId-"), "0") + "")
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// produce puts records until the trouble ends, and reshards now and then.
-func (w *world) produce() {
-	rng := rand.New(rand.NewPCG(w.seed, 1))
-	for n := 0; !w.calmed(); n++ {
-		time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
-		open := w.open()
-		shard := open[rng.IntN(len(open))]
-		for i := range 1 + rng.IntN(5) {
-			w.stream.Put(shard, fmt.Sprintf("%d.%d.%d|", shard, n, i))
-		}
-		if rng.IntN(80) != 0 {
+// childrenThere checks that the children of a shard have leases, or had.
+func (w *world) childrenThere(row lease.Lease) {
+	for _, s := range w.parts.shards() {
+		if !slices.Contains(s.ParentIDs, row.Key) {
 			continue
 		}
-		if a, b, ok := w.neighbours(open); ok && len(open) > 4 {
-			w.note("shards %d and %d are merged", a, b)
-			w.stream.Merge(a, b)
-		} else {
-			w.note("shard %d is split", shard)
-			w.stream.Split(shard)
+		w.mu.Lock()
+		_, known := w.at[s.ID]
+		w.mu.Unlock()
+		if !known {
+			w.violate("%s is at SHARD_END and its child %s has no lease", short(row.Key), short(s.ID))
 		}
 	}
 }
 
-func (w *world) open() []int {
-	var out []int
-	for i := range w.stream.Len() {
-		if w.stream.Shard(i).EndingSequenceNumber == "" {
-			out = append(out, i)
+// missing returns the records of a shard that are not done.
+func (w *world) missing(shardID string) (out []string) {
+	done := w.parts.done(shardID)
+	for _, r := range w.parts.records(shardID) {
+		if !done[r] {
+			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// neighbours returns two open shards of which one's hash keys follow the
-// other's.
-func (w *world) neighbours(open []int) (a, b int, ok bool) {
-	for _, a := range open {
-		for _, b := range open {
-			if follows(w.stream.Shard(a).Range.End, w.stream.Shard(b).Range.Start) {
-				return a, b, true
+// begin notes that a call for a shard begins, and checks that it may.
+func (w *world) begin(ctx context.Context, m *machine, shard, doing string) (end func()) {
+	if m.isDead() {
+		return func() {}
+	}
+	w.mayAct(m, shard, doing)
+	w.mu.Lock()
+	var other string
+	for o, running := range w.calls[shard] {
+		if o != m && running.Err() == nil && !o.isDead() && !o.frozen && !m.frozen {
+			other = o.name
+		}
+	}
+	if w.calls[shard] == nil {
+		w.calls[shard] = map[*machine]context.Context{}
+	}
+	w.calls[shard][m] = ctx //nolint:fatcontext // to see later whether it has ended
+	w.counts["calls"]++
+	w.mu.Unlock()
+	if other != "" {
+		w.violate("%s %s %s while %s does", m.name, doing, short(shard), other)
+	}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.calls[shard], m)
+	}
+}
+
+// parentsDone checks that every record of a shard's parents is done.
+func (w *world) parentsDone(shardID string) {
+	for _, s := range w.parts.shards() {
+		if s.ID != shardID {
+			continue
+		}
+		for _, parent := range s.ParentIDs {
+			if missing := w.missing(parent); len(missing) > 0 {
+				w.violate("%s begins and %d records of its parent %s are not done", short(shardID), len(missing), short(parent))
 			}
 		}
 	}
-	return 0, 0, false
 }
 
-// live runs one machine after the other in a slot until the world ends: each
-// works for a while, stalls now and then, and ends by a shutdown or a crash.
-func (w *world) live(ctx context.Context, slot int, factory func(*machine) kcl.ProcessorFactory, tick time.Duration) {
-	rng := rand.New(rand.NewPCG(w.seed, uint64(100+slot)))
-	for life := 0; ctx.Err() == nil; life++ {
-		id := fmt.Sprintf("worker-%d", slot)
-		if rng.IntN(3) > 0 { // else the ID of the one before
-			id += fmt.Sprintf(".%d", life)
-		}
-		m := &machine{w: w, name: id, rng: rand.New(rand.NewPCG(w.seed, uint64(1000*slot+life)))}
-		span := time.Duration(rng.IntN(int(10 * time.Minute)))
-		if w.calmed() || time.Since(w.begun)+span > trouble {
-			span = time.Hour
-		}
-		crash := rng.IntN(2) == 0
-		w.run(ctx, m, span, crash, factory(m), tick)
-	}
-}
+// short is a shard's number.
+func short(shardID string) string { return strconv.Itoa(number(shardID)) }
 
-func (w *world) run(ctx context.Context, m *machine, span time.Duration, crash bool, f kcl.ProcessorFactory, tick time.Duration) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, machineKey{}, m), span)
-	defer cancel()
-	worker, err := kcl.New(kcl.Config{
-		ApplicationName: "app", StreamName: "s", Source: w.stream, Leases: w.table, WorkerID: m.name,
-		FailoverTime: failover, ScanInterval: failover / 3, ShardSyncInterval: 40 * time.Second,
-		ShutdownTimeout: 2 * failover, MaxAttempts: 6, TickInterval: tick,
-		Hooks: kcl.Hooks{
-			LeaseTaken: func(e kcl.LeaseEvent) {
-				w.note("%s takes %s, counter %d, stolen %v", m.name, short(e.Lease.Key), e.Lease.Counter, e.Stolen)
-			},
-			LeaseLost: func(e kcl.LeaseEvent) {
-				if strings.Contains(e.Reason, "runs out") {
-					w.mu.Lock()
-					w.early[e.Lease.Key] = time.Now()
-					w.mu.Unlock()
-				}
-				w.note("%s loses %s, counter %d: %s", m.name, short(e.Lease.Key), e.Lease.Counter, e.Reason)
-			},
-			LeaseReleased: func(e kcl.LeaseEvent) {
-				w.note("%s releases %s, counter %d", m.name, short(e.Lease.Key), e.Lease.Counter)
-			},
-		},
-	}, f)
+func number(shardID string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(shardID, "shardId-"))
 	if err != nil {
-		w.t.Error(err)
-		return
+		return -1
 	}
-	w.note("%s starts", m.name)
-	over := make(chan struct{})
+	return n
+}
+
+// play runs the scenario from its beginning to its end.
+func (w *world) play() {
+	ctx, cancel := context.WithTimeout(w.t.Context(), w.scenario.trouble+w.calm)
+	defer cancel()
 	var wg sync.WaitGroup
-	wg.Go(func() { m.stall(over) })
-	if crash {
-		timer := time.AfterFunc(max(0, span-time.Second), func() {
-			if w.calmed() {
+	wg.Go(w.produce)
+	wg.Go(func() { w.watch(ctx) })
+	if w.java {
+		wg.Go(func() { w.playJava(ctx) })
+	}
+	for slot := range w.slots {
+		wg.Go(func() {
+			time.Sleep(time.Duration(slot) * 1300 * time.Millisecond)
+			w.live(ctx, slot)
+		})
+	}
+	wg.Wait()
+	w.loose.Wait()
+	w.parts.judge()
+	for _, l := range w.parts.rows() {
+		if l.Owner != "" && !l.Finished() {
+			w.violate("%s is still owned by %s at the end", short(l.Key), l.Owner)
+		}
+	}
+	for _, s := range w.parts.shards() {
+		if s.EndingSequenceNumber == "" {
+			continue
+		}
+		if at, ok := w.at[s.ID]; !ok || !at.IsShardEnd() {
+			w.violate("%s has ended and its lease is at %v", short(s.ID), at)
+		}
+	}
+	for _, s := range w.parts.shards() {
+		w.counts["records"] += len(w.parts.records(s.ID))
+		w.counts["shards"]++
+	}
+	w.counts["virtual minutes"] += int(time.Since(w.begun).Minutes())
+}
+
+// holders counts the leases that each running machine holds, of those that
+// count, and returns those that nobody holds but somebody could.
+func (w *world) holders() (held map[string]int, free []lease.Lease) {
+	rows := w.parts.rows()
+	unfinished := map[string]bool{}
+	for _, l := range rows {
+		unfinished[l.Key] = !l.Finished()
+	}
+	held = map[string]int{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for m := range w.running {
+		held[m.name] = 0
+	}
+	for _, l := range rows {
+		if l.Finished() || slices.ContainsFunc(l.Parents, func(p string) bool { return unfinished[p] }) {
+			continue
+		}
+		if _, ok := held[l.Owner]; ok {
+			held[l.Owner]++
+		} else {
+			free = append(free, l)
+		}
+	}
+	return held, free
+}
+
+// settled is how long after the trouble the leases' places are not looked at:
+// processors that failed are avoided for a while.
+const settled = 3 * time.Minute
+
+// watch checks in the calm that free leases are taken within two scans, and at
+// its end that the leases are evenly spread.
+func (w *world) watch(ctx context.Context) {
+	time.Sleep(w.scenario.trouble + settled)
+	slowest := time.Duration(0)
+	for slot, f := range w.failover {
+		slowest = max(slowest, time.Duration(float64(f)/w.rate[slot]))
+	}
+	patience := time.Duration(2 * 1.1 * float64(scanEvery) / slices.Min(w.rate))
+	since := map[string]time.Time{}
+	for time.Since(w.begun) < w.scenario.trouble+w.calm-2*time.Second && ctx.Err() == nil {
+		_, free := w.holders()
+		still := map[string]time.Time{}
+		for _, l := range free {
+			still[l.Key] = time.Now()
+			if old, ok := since[l.Key]; ok {
+				still[l.Key] = old
+			}
+			limit := patience
+			if l.Owner != "" || w.java { // a new worker sees only after so long that the Java worker has gone
+				limit += slowest
+			}
+			if age := time.Since(still[l.Key]); age > limit+time.Second {
+				w.violate("%s is free for %v and nobody takes it (owner %q)", short(l.Key), age, l.Owner)
 				return
 			}
-			m.mu.Lock()
-			m.dead = true
-			m.mu.Unlock()
-			w.count("crashes")
-			w.note("%s crashes", m.name)
-			cancel()
-		})
-		defer timer.Stop()
+		}
+		since = still
+		time.Sleep(500 * time.Millisecond)
 	}
-	err = worker.Run(ctx)
-	close(over)
-	wg.Wait()
-	w.note("%s ends: %v", m.name, err)
-}
-
-// stall stops the machine now and then, as SIGSTOP or a virtual machine's host
-// would.
-func (m *machine) stall(over <-chan struct{}) {
-	for {
-		select {
-		case <-over:
-			return
-		case <-time.After(time.Duration(m.draw(int(4 * time.Minute)))):
-		}
-		if m.w.calmed() {
-			return
-		}
-		d := time.Duration(m.draw(int(3 * failover)))
-		m.w.count("stalls")
-		m.w.note("%s stalls for %v", m.name, d)
-		m.mu.Lock()
-		m.stalled = time.Now().Add(d)
-		m.mu.Unlock()
+	held, _ := w.holders()
+	counts := slices.Sorted(maps.Values(held))
+	if len(counts) > 0 && counts[len(counts)-1]-counts[0] > 1 {
+		w.violate("the leases are not evenly spread: %v", held)
 	}
 }

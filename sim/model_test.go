@@ -1,0 +1,201 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// model is a stream and a lease table in memory.
+type model struct {
+	w       *world
+	stream  *kcltest.Stream
+	archive *objects // nil: processors take the records
+
+	mem     lease.Mem
+	writing sync.Mutex           // guards past, and makes a write and what is told of it one; never held over a wait
+	past    map[string][]version // of each row
+
+	mu       sync.Mutex // guards accepted
+	accepted map[string]map[string]bool
+}
+
+// version is a row as it was from a time on.
+type version struct {
+	from time.Time
+	row  lease.Lease
+	gone bool
+}
+
+func newModel(w *world) *model {
+	m := &model{w: w, stream: kcltest.NewStream(w.scenario.shards), past: map[string][]version{}, accepted: map[string]map[string]bool{}}
+	m.stream.Page = 20
+	m.stream.Fail = func(ctx context.Context, shardID string) error {
+		return machineOf(ctx).send(ctx, "read "+short(shardID), func(context.Context) error { return nil })
+	}
+	return m
+}
+
+type machineKey struct{}
+
+func machineOf(ctx context.Context) *machine {
+	m, _ := ctx.Value(machineKey{}).(*machine)
+	return m
+}
+
+func (p *model) put(shard int, records ...string) { p.stream.Put(shard, records...) }
+func (p *model) split(shard int)                  { p.stream.Split(shard) }
+func (p *model) merge(a, b int)                   { p.stream.Merge(a, b) }
+
+func (p *model) shards() (out []kcl.Shard) {
+	for i := range p.stream.Len() {
+		out = append(out, p.stream.Shard(i))
+	}
+	return out
+}
+
+func (p *model) records(shardID string) (out []string) {
+	for _, r := range p.stream.Records(number(shardID)) {
+		out = append(out, string(r.Data))
+	}
+	return out
+}
+
+func (p *model) rows() []lease.Lease {
+	list, err := p.mem.List(p.w.t.Context())
+	if err != nil {
+		p.w.violate("the table is not read: %v", err)
+	}
+	return list
+}
+
+func (p *model) done(shardID string) map[string]bool {
+	if p.archive != nil {
+		return p.archive.done()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[string]bool, len(p.accepted[shardID]))
+	for r := range p.accepted[shardID] {
+		out[r] = true
+	}
+	return out
+}
+
+// accept notes that a processor took records.
+func (p *model) accept(shardID string, records ...kcl.Record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.accepted[shardID] == nil {
+		p.accepted[shardID] = map[string]bool{}
+	}
+	for _, r := range records {
+		if p.accepted[shardID][string(r.Data)] {
+			p.w.count("records delivered again")
+		}
+		p.accepted[shardID][string(r.Data)] = true
+	}
+	p.w.add("records delivered", len(records))
+}
+
+func (p *model) judge() {
+	if p.archive != nil {
+		p.archive.judge()
+		return
+	}
+	for _, s := range p.shards() {
+		if missing := p.w.missing(s.ID); len(missing) > 0 {
+			p.w.violate("%d of %d records of shard %s were never accepted: %.100v", len(missing), len(p.records(s.ID)), short(s.ID), missing)
+		}
+	}
+}
+
+func (p *model) factory(m *machine) kcl.ProcessorFactory {
+	if p.archive != nil {
+		return p.archive.factory(m)
+	}
+	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &taker{w: p.w, p: p, m: m, shard: s.ShardID} }
+}
+
+func (p *model) source(m *machine) kcl.Source { return &modelSource{p, m} }
+
+// modelSource is the stream as a machine sees it.
+type modelSource struct {
+	p *model
+	m *machine
+}
+
+func (s *modelSource) ListShards(ctx context.Context) (list kcl.ShardList, err error) {
+	err = s.m.send(ctx, "list shards", func(ctx context.Context) error {
+		list, err = s.p.stream.ListShards(ctx)
+		return err
+	})
+	return list, err
+}
+
+func (s *modelSource) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
+	return &modelReader{s.m, s.p.stream.Open(shardID, from)}
+}
+
+type modelReader struct {
+	m *machine
+	r kcl.ShardReader
+}
+
+func (r *modelReader) Next(ctx context.Context) (kcl.Page, error) {
+	return r.r.Next(context.WithValue(ctx, machineKey{}, r.m))
+}
+
+// write makes a write of the table, with its place in history.
+func (p *model) write(op, key string, do func() error) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	old, existed := p.row(key)
+	err := do()
+	row, exists := p.row(key)
+	if err == nil {
+		p.past[key] = append(p.past[key], version{time.Now(), row, !exists})
+	}
+	switch {
+	case err != nil:
+	case !exists:
+		p.w.note("%s is deleted", short(key))
+	case !existed:
+		p.w.wrote(op, lease.Lease{}, row)
+	default:
+		p.w.wrote(op, old, row)
+	}
+	return err
+}
+
+func (p *model) row(key string) (lease.Lease, bool) {
+	l, err := p.mem.Get(context.Background(), key)
+	return l, !errors.Is(err, lease.ErrNotFound)
+}
+
+// list returns the rows as one machine sees them: each may lag behind.
+func (p *model) list(m *machine) (out []lease.Lease) {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	for key, versions := range p.past {
+		seen := time.Now()
+		if m.meets(stale, "list "+key) {
+			seen = seen.Add(-m.upTo(5*time.Second, "lag "+key))
+		}
+		for i := len(versions) - 1; i >= 0; i-- {
+			if v := versions[i]; !v.from.After(seen) {
+				if !v.gone {
+					out = append(out, v.row)
+				}
+				break
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,120 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/shardmill/shardmill/internal/pause"
+	"github.com/shardmill/shardmill/kcl"
+)
+
+var errBoom = errors.New("boom")
+
+// taker is a processor that accepts records, or not, and checkpoints when it
+// likes.
+type taker struct {
+	w       *world
+	p       *model
+	m       *machine
+	shard   string
+	next    int // index of the record that must come next
+	trusted func() error
+}
+
+func (p *taker) begin(ctx context.Context, doing string) (end func()) {
+	if err := p.trusted(); err != nil && !p.m.isDead() {
+		p.w.violate("%s %s %s after trust has ended: %v", p.m.name, doing, short(p.shard), err)
+	}
+	return p.w.begin(ctx, p.m, p.shard, doing)
+}
+
+func (p *taker) Initialize(ctx context.Context, in kcl.InitializationInput) error {
+	p.trusted = in.Trusted
+	defer p.begin(ctx, "initializes")()
+	p.m.wait()
+	if !p.m.isDead() {
+		p.w.parentsDone(p.shard)
+	}
+	for _, r := range p.p.stream.Records(number(p.shard)) {
+		if in.Checkpoint.IsRecord() && r.Position().Compare(in.Checkpoint.ExtendedSequenceNumber) <= 0 {
+			p.next++
+		}
+	}
+	return nil
+}
+
+func (p *taker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	defer p.begin(ctx, "processes")()
+	p.inOrder(in)
+	if p.m.meets(sick, "processor of "+p.shard) {
+		if err := p.fail(ctx); err != nil {
+			return err
+		}
+	}
+	p.m.wait()
+	if p.m.isDead() || ctx.Err() != nil {
+		return errDead
+	}
+	p.p.accept(p.shard, in.Records...)
+	if p.m.throw("checkpoint "+p.shard) < 0.3 {
+		return nil
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+// inOrder checks that a batch begins where the one before ended, or is one that
+// was refused, and has no gap.
+func (p *taker) inOrder(in kcl.ProcessRecordsInput) {
+	all := p.p.stream.Records(number(p.shard))
+	first := slices.IndexFunc(all, func(r kcl.Record) bool { return r.SequenceNumber == in.Records[0].SequenceNumber })
+	switch {
+	case first > p.next, in.Attempt == 1 && first < p.next:
+		p.w.violate("%s is delivered record %d of %s, attempt %d, and %d should come next", p.m.name, first, short(p.shard), in.Attempt, p.next)
+	}
+	for i, r := range in.Records {
+		if all[first+i].SequenceNumber != r.SequenceNumber {
+			p.w.violate("%s is delivered a batch of %s with a gap before %s", p.m.name, short(p.shard), r.SequenceNumber)
+			break
+		}
+	}
+	p.next = first + len(in.Records)
+}
+
+// fail is one of the ways in which a processor may be sick.
+func (p *taker) fail(ctx context.Context) error {
+	switch p.m.dice.below(5, "sickness of "+p.shard, int64(time.Since(p.w.begun))) {
+	case 0:
+		p.w.count("processors that panicked")
+		panic(errBoom)
+	case 1:
+		p.w.count("processors that were slow")
+		return pause.For(ctx, p.m.upTo(2*p.m.failover(), "slow "+p.shard))
+	case 2:
+		p.w.count("processors that blocked whatever their context said")
+		time.Sleep(p.m.upTo(2*p.m.failover(), "blocked "+p.shard))
+		return nil
+	default:
+		p.w.count("processors that failed")
+		return errBoom
+	}
+}
+
+func (p *taker) LeaseLost(context.Context, kcl.LeaseLostInput) {}
+
+func (p *taker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
+	defer p.begin(ctx, "ends")()
+	if n := len(p.p.stream.Records(number(p.shard))); p.next < n && !p.m.isDead() {
+		p.w.violate("%s is told that %s has ended and got %d of %d records", p.m.name, short(p.shard), p.next, n)
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+func (p *taker) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
+	defer p.begin(ctx, "stops")()
+	if p.m.throw("last checkpoint "+p.shard) < 0.5 {
+		return nil
+	}
+	return in.Checkpointer.Checkpoint(ctx)
+}

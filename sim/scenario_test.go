@@ -1,0 +1,168 @@
+package sim_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kind is what a world is made of.
+type kind string
+
+// The kinds of worlds.
+const (
+	processorWorld kind = "processors" // processors that fail, panic and block, over a stream and a table in memory
+	archiverWorld  kind = "archivers"  // archivers with exactly-once objects, over the same
+	awsWorld       kind = "localaws"   // archivers over the local services, through the AWS SDK
+)
+
+// what is a kind of trouble.
+type what int
+
+// The kinds of trouble. Those with a chance strike each request, or call, with
+// that chance while they last.
+const (
+	stalls   what = iota // the machine stands still
+	crash                // the machine is gone; another one starts soon, perhaps with the same worker ID
+	restart              // the worker shuts down and starts again
+	slows                // requests take long
+	fails                // requests fail without effect
+	loses                // answers are lost, and what is tried next is throttled
+	throttle             // requests are refused
+	late                 // requests whose sender gave up take effect all the same
+	stale                // lists of the table lag behind
+	sinkDown             // the object store answers nothing
+	sick                 // processors fail, panic and block
+	split                // one shard becomes two
+	merge                // two shards become one
+	chain                // one after the other, faster than anybody reads
+	whats
+)
+
+func (w what) String() string {
+	return [...]string{
+		"stalls", "crashes", "restarts", "slow requests", "failing requests", "lost answers", "throttling", "late requests",
+		"lagging lists", "object store down", "sick processors", "split", "merge", "reshards in a row",
+	}[w]
+}
+
+// incident is one trouble of a world.
+type incident struct {
+	at, span time.Duration
+	slot     int // whose; -1: everybody's
+	what     what
+	chance   float64
+}
+
+func (i incident) String() string {
+	who := "everybody"
+	if i.slot >= 0 {
+		who = fmt.Sprintf("slot %d", i.slot)
+	}
+	text := fmt.Sprintf("%10v %v: %v", i.at, who, i.what)
+	if i.span > 0 {
+		text += fmt.Sprintf(" for %v", i.span)
+	}
+	if i.chance > 0 {
+		text += fmt.Sprintf(", %.0f %%", 100*i.chance)
+	}
+	return text
+}
+
+// scenario is all that makes a world.
+type scenario struct {
+	kind      kind
+	seed      uint64
+	shards    int
+	slots     int // machines at one time
+	trouble   time.Duration
+	calm      time.Duration // in so long after the trouble everything must be well
+	failover  []time.Duration
+	rate      []float64 // how fast each slot's clock runs
+	frozen    bool      // the clock of the first machine in slot 0 stands still
+	java      bool      // a worker like Java's is there, too, until the trouble ends
+	buffering int       // seconds
+	incidents []incident
+	unfenced  bool // the table forgets its conditions now and then: to see that this is found
+}
+
+func newScenario(k kind, seed uint64) scenario {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	s := scenario{
+		kind: k, seed: seed, shards: 2 + rng.IntN(4), slots: 2 + rng.IntN(4), trouble: 20 * time.Minute, calm: 12 * time.Minute,
+		buffering: 5 + rng.IntN(40), frozen: rng.IntN(6) == 0, java: k == processorWorld && rng.IntN(4) == 0,
+	}
+	if k == awsWorld {
+		s.shards, s.slots, s.trouble = 1+rng.IntN(3), 2+rng.IntN(2), 6*time.Minute
+	}
+	drift, differ := rng.IntN(2) == 0, rng.IntN(3) == 0 && !s.java
+	for range s.slots {
+		f, r := 10*time.Second, 1.0
+		if differ {
+			f = []time.Duration{8, 10, 15}[rng.IntN(3)] * time.Second
+		}
+		if drift {
+			r = 0.96 + 0.08*rng.Float64()
+		}
+		s.failover, s.rate = append(s.failover, f), append(s.rate, r)
+	}
+	s.plan(rng)
+	return s
+}
+
+// plan fills in the incidents.
+func (s *scenario) plan(rng *rand.Rand) {
+	for _, always := range []incident{{what: slows, chance: 0.04}, {what: fails, chance: 0.03}, {what: throttle, chance: 0.02}, {what: loses, chance: 0.02}, {what: sick, chance: 0.08}} {
+		if rng.IntN(3) > 0 {
+			always.slot, always.span = -1, s.trouble
+			s.incidents = append(s.incidents, always)
+		}
+	}
+	for range 8 + rng.IntN(24) {
+		i := incident{at: time.Duration(rng.Int64N(int64(s.trouble))), slot: rng.IntN(s.slots), what: what(rng.IntN(int(whats)))}
+		switch i.what {
+		case stalls:
+			i.span = time.Duration(rng.Int64N(int64(30 * time.Second)))
+		case crash, restart:
+		case split, merge, chain:
+			i.slot = -1
+		case slows, fails, loses, throttle, late, stale, sinkDown, sick, whats:
+			i.span = time.Duration(rng.Int64N(int64(40 * time.Second)))
+			i.chance = 0.1 + 0.9*rng.Float64()
+			if rng.IntN(3) == 0 {
+				i.slot = -1
+			}
+		}
+		i.span = min(i.span, s.trouble-i.at)
+		s.incidents = append(s.incidents, i)
+	}
+	slices.SortStableFunc(s.incidents, func(a, b incident) int { return cmp.Compare(a.at, b.at) })
+}
+
+// only returns the scenario with no more than the incidents of these indices.
+func (s scenario) only(keep []int) scenario {
+	all := s.incidents
+	s.incidents = nil
+	for _, i := range keep {
+		s.incidents = append(s.incidents, all[i])
+	}
+	return s
+}
+
+func (s scenario) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "a world of %s, seed %d: %d shards, %d machines, failover times %v, clock rates %.3v, buffering %ds", s.kind, s.seed, s.shards, s.slots, s.failover, s.rate, s.buffering)
+	if s.frozen {
+		b.WriteString(", the first machine's clock stands still")
+	}
+	if s.java {
+		b.WriteString(", a Java worker")
+	}
+	for _, i := range s.incidents {
+		fmt.Fprintf(&b, "\n  %v", i)
+	}
+	return b.String()
+}

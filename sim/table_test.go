@@ -1,0 +1,117 @@
+package sim_test
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
+)
+
+func (p *model) table(m *machine) lease.Table { return &view{p, m} }
+
+// view is the table in memory as one machine sees it: over the network, and
+// with times as its clock shows them.
+type view struct {
+	p *model
+	m *machine
+}
+
+func (v *view) Ensure(ctx context.Context) error {
+	return v.m.send(ctx, "ensure", func(context.Context) error { return nil })
+}
+
+func (v *view) List(ctx context.Context) (out []lease.Lease, err error) {
+	err = v.m.send(ctx, "list", func(context.Context) error {
+		out = v.p.list(v.m)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, func(a, b lease.Lease) int { return cmp.Compare(a.Key, b.Key) })
+	for i, l := range out {
+		out[i] = v.in(l)
+	}
+	return out, nil
+}
+
+func (v *view) Get(ctx context.Context, key string) (l lease.Lease, err error) {
+	err = v.m.send(ctx, "get "+short(key), func(ctx context.Context) error {
+		l, err = v.p.mem.Get(ctx, key)
+		return err
+	})
+	return v.in(l), err
+}
+
+// in gives a row's times as the machine's clock shows them.
+func (v *view) in(l lease.Lease) lease.Lease {
+	l.FailoverTime = v.m.clocked(l.FailoverTime)
+	return l
+}
+
+// update makes one write that returns the row.
+func (v *view) update(ctx context.Context, op, key string, do func(ctx context.Context, t *lease.Mem) (lease.Lease, error)) (row lease.Lease, err error) {
+	err = v.write(ctx, op, key, func(ctx context.Context, t *lease.Mem) error {
+		row, err = do(ctx, t)
+		return err
+	})
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	return v.in(row), nil
+}
+
+func (v *view) write(ctx context.Context, op, key string, do func(ctx context.Context, t *lease.Mem) error) error {
+	return v.m.send(ctx, op+" "+short(key), func(ctx context.Context) error {
+		return v.p.write(op, key, func() error { return do(ctx, &v.p.mem) })
+	})
+}
+
+func (v *view) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lease.Lease, error) {
+	by.FailoverTime = time.Duration(float64(by.FailoverTime)*v.m.rate + 0.5).Round(time.Millisecond)
+	return v.update(ctx, "take", seen.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Take(ctx, seen, by) })
+}
+
+func (v *view) Renew(ctx context.Context, held lease.Lease) (lease.Lease, error) {
+	v.p.w.mayAct(v.m, held.Key, "renews")
+	return v.update(ctx, "renew", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Renew(ctx, held) })
+}
+
+func (v *view) Checkpoint(ctx context.Context, held lease.Lease, at checkpoint.Position) (lease.Lease, error) {
+	v.p.w.mayAct(v.m, held.Key, "checkpoints")
+	return v.update(ctx, "checkpoint", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) {
+		if v.p.w.unfenced && v.m.throw("unfenced") < 0.5 {
+			held, _ = t.Get(ctx, held.Key)
+		}
+		return t.Checkpoint(ctx, held, at)
+	})
+}
+
+func (v *view) Prepare(ctx context.Context, held lease.Lease, at checkpoint.Prepared) (lease.Lease, error) {
+	v.p.w.mayAct(v.m, held.Key, "prepares")
+	return v.update(ctx, "prepare", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Prepare(ctx, held, at) })
+}
+
+func (v *view) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
+	v.p.w.mayAct(v.m, held.Key, "releases")
+	return v.update(ctx, "release", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Release(ctx, held) })
+}
+
+func (v *view) Create(ctx context.Context, l lease.Lease) error {
+	return v.write(ctx, "create", l.Key, func(ctx context.Context, t *lease.Mem) error { return t.Create(ctx, l) })
+}
+
+func (v *view) CreateChild(ctx context.Context, parent, child lease.Lease) error {
+	return v.write(ctx, "createChild", child.Key, func(ctx context.Context, t *lease.Mem) error { return t.CreateChild(ctx, parent, child) })
+}
+
+func (v *view) Annotate(ctx context.Context, key string, children []string, r lease.HashRange) error {
+	return v.write(ctx, "annotate", key, func(ctx context.Context, t *lease.Mem) error { return t.Annotate(ctx, key, children, r) })
+}
+
+func (v *view) Delete(ctx context.Context, seen lease.Lease) error {
+	return v.write(ctx, "delete", seen.Key, func(ctx context.Context, t *lease.Mem) error { return t.Delete(ctx, seen) })
+}
