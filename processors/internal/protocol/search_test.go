@@ -38,7 +38,7 @@ func search(ctx context.Context, v variant) outcome {
 	nodes := []node{{m.init(), -1}}
 	seen := map[essence]struct{}{m.essence(m.init()): {}}
 	var o outcome
-	layer := 1 // nodes up to here are at o.depth
+	layer := 1                         // nodes up to here are at o.depth
 	for i := 0; i != len(nodes); i++ { // there are more in each round
 		if i == layer {
 			o.depth++

@@ -108,16 +108,19 @@ type state struct {
 
 	expired  uint8 // records up to this one cannot be read any more
 	reported bag   // losses that were reported
+	old      uint8 // a bit for each key whose object is of before an operator's seek
 
-	crashes, lost, takes, redeliveries, releases uint8 // what may still happen
+	crashes, lost, takes, redeliveries, releases, seeks uint8 // what may still happen
 }
 
 func (s *state) worker(who uint8) *worker { return &s.workers[who-1] }
 
 // count returns in how many places of the store a record is.
 func (s *state) count(r uint8) (n int) {
-	for _, o := range s.objects {
-		n += int(o[0].count(r)) + int(o[1].count(r))
+	for i, o := range s.objects {
+		if s.old>>i&1 == 0 {
+			n += int(o[0].count(r)) + int(o[1].count(r))
+		}
 	}
 	return n
 }
@@ -161,6 +164,7 @@ func (s *state) plans(key uint8) bool {
 func (s *state) newKey() uint8 {
 	for key := uint8(1); key <= keys; key++ {
 		if !s.uses(key) {
+			s.old &^= 1 << (key - 1)
 			return key
 		}
 	}

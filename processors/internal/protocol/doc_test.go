@@ -1,0 +1,53 @@
+// Package protocol_test is a model of the exactly-once protocol: two workers, a
+// lease row, a store of objects, a stream of two or three records, and every
+// order in which their steps can happen, with a few crashes, lost answers,
+// takes, releases, redeliveries, expired records and an operator's seek. The
+// search is breadth first, so a broken promise comes with one of the shortest
+// ways to it, as a text that can be read from top to bottom.
+//
+// # What is the product's own
+//
+// The order of a cut's steps is protocol.Next; whose object a key holds is
+// protocol.JudgeKey; what is appended is protocol.IsNew; whether a redo found
+// everything is protocol.IsWhole. The row is written by lease.Mem, whose
+// conditions every table is tested against, and a plan found in it goes through
+// plan.Encode, plan.Decode and plan.Judge. Only which of these is called when
+// is said a second time here.
+//
+// # Promises
+//
+//	LOST       a record at or before the checkpoint is in no object, and no loss was reported
+//	TWICE      a record is in two places of the store, late puts included
+//	DESTROYED  an object is replaced by one that lacks some of its records
+//	STUCK      a planned key holds another plan's object
+//
+// # Rules
+//
+// Left out of the model is what only keeps a late put rare, time above all: a
+// worker of the model acts as late as it likes, and may be taken from at any
+// moment. So a stopped process is one that is not scheduled, and trust, failover
+// time and renewals do not occur.
+//
+//	rule                              model                       product
+//	 1 append above a mark            read, fits                  buffer.isNew, protocol.IsNew, kcl: after
+//	 2 close; keys are drawn          close, keyOf                processor.close, objectKey
+//	 3 prepare; in doubt: the same    prepare, write              processor.prepare, PrepareAt, Held.settle, lease.Mem.Prepare
+//	 4 publish if absent; 412: HEAD   send, land, lookAgain       processor.put, isDelivered, protocol.JudgeKey
+//	 5 commit                         commit, commitAndPrepare    processor.commit, lease.Mem.Checkpoint; it carries no prepare
+//	 6 lease lost, release            lose, stop                  processor.LeaseLost, Held.Release, lease.Mem.Release
+//	 7 successor, from take's answer  take, takeAgain, start      lease.Mem.Take, settlePending, plan.Judge
+//	 7a nothing pending               start                       plan.None
+//	 7b another program's             ignores (the worker that    plan.Foreign
+//	                                  knows no plans; see 10)
+//	 7c newer or damaged              start gives up              plan.Newer, plan.Broken
+//	 7d void                          start clears                plan.Void, Checkpointer.Clear
+//	 7e kind R                        look, rebuild, again        redo, rebuild, replay, protocol.IsWhole
+//	 7f kind S                        sealed: start, land         not built; a plan of it is refused as newer
+//	 7g only then read                mark and read in commit     settlePending before Initialize returns, buffer.mark
+//	 8 shard end                      none: it is a last cut      processor.ShardEnded
+//	 9 operator                       seek                        not built; as if the row were edited
+//	10 Java, at least once            ignores, atLeastOnce        ExactlyOnce and AtLeastOnce of processors.Config
+//
+// A change of the protocol is a change here first: a rule that is dropped has a
+// row in TestDeviations, and a new one needs one.
+package protocol_test
