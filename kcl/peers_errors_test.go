@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -226,18 +227,17 @@ func TestPeer21AShardThatFailedIsTakenUpAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, j := kcltest.NewStream(1), new(journal)
 				s.Put(0, "a", "b", "c", "d")
-				n := 0 // reads and calls take turns: the first page is awaited, and it is one shard
-				fail := func(call string) (err error) {
-					defer func() {
-						if v := recover(); v != nil {
-							n++
-							panic(v)
-						}
-						if err != nil {
-							n++
-						}
-					}()
-					return tt.fail(call, n)
+				var mu sync.Mutex
+				n := 0
+				fail := func(call string) error {
+					mu.Lock()
+					defer mu.Unlock()
+					n++ // for a call that panics
+					err := tt.fail(call, n-1)
+					if err == nil {
+						n--
+					}
+					return err
 				}
 				s.Fail = func(context.Context, string) error { return fail("read") }
 				if err := run(t, time.Hour, config(s, new(lease.Mem), "me"), func(kcl.ShardInfo) kcl.RecordProcessor {

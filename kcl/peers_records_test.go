@@ -222,17 +222,22 @@ func TestPeer29AShardEndsAfterItsBufferedTail(t *testing.T) {
 		}
 		s.Split(0)
 		s.Put(1, "child")
+		var mu sync.Mutex // guards sunk and up
 		var sunk []string
+		up := false
 		table := &lease.Mem{}
 		table.Fault = func(_ context.Context, op, key string, applied bool) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if l, err := table.Get(context.Background(), key); applied && op != "createChild" && err == nil && l.Key == s.Shard(0).ID && l.Finished() && len(sunk) < tail {
 				t.Errorf("after %s the shard counts as done, with %d of %d records delivered", op, len(sunk), tail)
 			}
 			return nil
 		}
-		up := false
 		factory := func(i kcl.ShardInfo) kcl.RecordProcessor {
 			return &batcher{size: 100, every: time.Hour, shard: i.ShardID, twice: new(atomic.Bool), write: func(_ string, batch []string) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if !up {
 					return errors.New("the sink is down")
 				}
