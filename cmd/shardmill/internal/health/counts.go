@@ -91,7 +91,7 @@ const shardID = "ShardId"
 func newCounts(r *prometheus.Registry, stream string) counts {
 	kcl := maker{registry: r}
 	firehose := maker{registry: r, labels: prometheus.Labels{"DeliveryStreamName": stream}}
-	return counts{
+	c := counts{
 		taken:    kcl.counter("TakenLeases", "Leases taken, be they free or another worker's."),
 		lost:     kcl.counter("LostLeases", "Leases that another worker took or whose trust ran out."),
 		released: kcl.counter("ReleasedLeases", "Leases given back."),
@@ -122,6 +122,10 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		putsFailed:   kcl.counter("PutFailed", "Tries of a put that failed."),
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
+	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo"} {
+		c.pendingFound.WithLabelValues(verdict)
+	}
+	return c
 }
 
 // Hooks are the worker's.

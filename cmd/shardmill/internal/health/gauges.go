@@ -58,7 +58,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		tell(g.sync, time.Since(s.LastSync).Seconds())
 	}
 	for _, shard := range s.Shards {
-		if !shard.LastRead.IsZero() {
+		if wasRead(shard) {
 			tell(g.behind, float64(shard.BehindLatest.Milliseconds()), shard.ShardID)
 		}
 	}
@@ -82,11 +82,15 @@ func countHeld(s kcl.Snapshot) (n int) {
 	return n
 }
 
+// wasRead reports whether it is known how far the shard is behind, and this
+// worker's to tell.
+func wasRead(s kcl.ShardStatus) bool { return !s.Lost && !s.LastRead.IsZero() }
+
 // farthestBehind returns how far the shard is behind that is so the most, and
 // false if no shard was read yet.
 func farthestBehind(s kcl.Snapshot) (behind time.Duration, some bool) {
 	for _, shard := range s.Shards {
-		if !shard.LastRead.IsZero() {
+		if wasRead(shard) {
 			behind, some = max(behind, shard.BehindLatest), true
 		}
 	}

@@ -1,0 +1,326 @@
+package health_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors"
+)
+
+var errTest = errors.New("test")
+
+// slow is a lease table whose calls take 10 ms and fail every second time.
+type slow struct {
+	rows
+
+	calls int
+}
+
+func (s *slow) call() error {
+	time.Sleep(10 * time.Millisecond)
+	if s.calls++; s.calls%2 == 0 {
+		return errTest
+	}
+	return nil
+}
+
+func (s *slow) List(ctx context.Context) ([]lease.Lease, error) {
+	if err := s.call(); err != nil {
+		return nil, err
+	}
+	return s.rows.List(ctx)
+}
+
+func (s *slow) Take(context.Context, lease.Lease, lease.Claim) (lease.Lease, error) {
+	return lease.Lease{}, s.call()
+}
+
+func (s *slow) Renew(context.Context, lease.Lease) (lease.Lease, error) {
+	return lease.Lease{}, s.call()
+}
+
+func (s *slow) Checkpoint(context.Context, lease.Lease, checkpoint.Position) (lease.Lease, error) {
+	return lease.Lease{}, s.call()
+}
+
+func (s *slow) Prepare(context.Context, lease.Lease, checkpoint.Prepared) (lease.Lease, error) {
+	return lease.Lease{}, s.call()
+}
+
+func (s *slow) Create(context.Context, lease.Lease) error                   { return s.call() }
+func (s *slow) CreateChild(context.Context, lease.Lease, lease.Lease) error { return s.call() }
+
+// pages is a stream of one page.
+type pages struct{ kcl.Source }
+
+func (pages) Open(string, checkpoint.Position) kcl.ShardReader { return &onePage{} }
+
+type onePage struct{ read bool }
+
+func (p *onePage) Next(context.Context) (kcl.Page, error) {
+	if p.read {
+		return kcl.Page{}, errTest
+	}
+	p.read = true
+	return kcl.Page{Records: []kcl.Record{{Data: []byte("abc")}, {Data: []byte("defg")}}}, nil
+}
+
+// sleeper is a processor whose calls take 2 ms, that of ShutdownRequested 3 s.
+type sleeper struct{ kcl.RecordProcessor }
+
+func (sleeper) Initialize(context.Context, kcl.InitializationInput) error { return nap(2) }
+func (sleeper) ShardEnded(context.Context, kcl.ShardEndedInput) error     { return nap(2) }
+func (sleeper) LeaseLost(context.Context, kcl.LeaseLostInput)             { _ = nap(2) }
+func (sleeper) ShutdownRequested(context.Context, kcl.ShutdownRequestedInput) error {
+	return nap(3000)
+}
+
+func nap(n int) error { time.Sleep(time.Duration(n) * time.Millisecond); return nil }
+
+// everything happens to two shards, of which the second is given up.
+func everything(w world) {
+	ctx := w.t.Context()
+	table := w.m.Table(&slow{})
+	for range 2 {
+		_, _ = table.List(ctx)
+		_, _ = table.Take(ctx, lease.Lease{}, lease.Claim{})
+		_, _ = table.Renew(ctx, lease.Lease{})
+		_, _ = table.Checkpoint(ctx, lease.Lease{}, checkpoint.Position{})
+		_ = table.Create(ctx, lease.Lease{})
+		_, _ = table.Prepare(ctx, lease.Lease{}, checkpoint.Prepared{})
+		_ = table.CreateChild(ctx, lease.Lease{}, lease.Lease{})
+	}
+	r := w.m.Source(pages{}).Open("shard-1", checkpoint.Position{})
+	_, _ = r.Next(ctx)
+	_, _ = r.Next(ctx)
+	p := w.m.Factory(func(kcl.ShardInfo) kcl.RecordProcessor { return sleeper{} })(kcl.ShardInfo{})
+	_ = p.Initialize(ctx, kcl.InitializationInput{})
+	_ = p.ShardEnded(ctx, kcl.ShardEndedInput{})
+	_ = p.ShutdownRequested(ctx, kcl.ShutdownRequestedInput{})
+	p.LeaseLost(ctx, kcl.LeaseLostInput{})
+
+	h := w.m.Hooks()
+	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-1"}})
+	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-2"}, Stolen: true})
+	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
+	for _, shard := range []string{"shard-1", "shard-2", "shard-3"} {
+		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
+		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
+	}
+	h.DeadLettered(kcl.BatchEvent{ShardID: "shard-2", Records: 7})
+	h.RecordsLost(kcl.LossEvent{ShardID: "shard-2"})
+	h.AggregatesMalformed("shard-2", 4)
+	h.UserRecordsDropped("shard-2", 6)
+
+	d := w.m.DeliveryHooks()
+	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
+	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1"})
+	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
+	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour})
+	d.PendingFound(processors.PendingFoundEvent{ShardID: "shard-1", Verdict: "redo"})
+	d.RecordsLost(processors.RecordsLostEvent{ShardID: "shard-1", Lost: 9})
+
+	h.LeaseLost(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-2"}})
+	h.LeaseReleased(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
+
+	now := time.Now()
+	w.w.set(func() kcl.Snapshot {
+		return kcl.Snapshot{WorkerID: "w", Now: now, LastSync: now.Add(-5 * time.Second), BytesInUse: 100, MaxBytes: 1000, Shards: []kcl.ShardStatus{
+			{ShardID: "shard-1", LastRead: now, BehindLatest: 1500 * time.Millisecond, TrustedUntil: now.Add(9 * time.Second)},
+			{ShardID: "shard-4", TrustedUntil: now.Add(8 * time.Second)},
+			{ShardID: "shard-5", LastRead: now, BehindLatest: time.Hour, TrustedUntil: now.Add(-time.Second), Lost: true},
+		}}
+	})
+}
+
+var update = flag.Bool("update", false, "write testdata/metrics.txt anew")
+
+// The names, types, labels and values of all metrics are those in the golden
+// file, which a dashboard may rely on.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	golden := filepath.Join("testdata", "metrics.txt")
+	inWorld(t, func(w world) {
+		everything(w)
+		names := ours(w.t, w.m)
+		if *update {
+			_, text := get(w.t, w.m, "/metrics")
+			if err := os.WriteFile(golden, []byte(onlyOurs(text)), 0o600); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := testutil.GatherAndCompare(w.m.Registry(), bytes.NewReader(want), names...); err != nil {
+			w.t.Error(err)
+		}
+		if code, text := get(w.t, w.m, "/metrics"); code != http.StatusOK || onlyOurs(text) != string(want) {
+			w.t.Errorf("%d, and the text differs from the golden file:\n%s", code, onlyOurs(text))
+		}
+	})
+}
+
+func ours(t *testing.T, m *health.Monitor) []string {
+	t.Helper()
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "shardmill_") {
+			names = append(names, f.GetName())
+		}
+	}
+	return names
+}
+
+func onlyOurs(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "shardmill_") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// Of what is customary only that is not followed which the names rule out.
+func TestMetricsAreCustomaryButForTheirNames(t *testing.T) {
+	t.Parallel()
+	names := regexp.MustCompile(`snake_case|should have "_total" suffix`)
+	inWorld(t, func(w world) {
+		everything(w)
+		problems, err := testutil.GatherAndLint(w.m.Registry(), ours(w.t, w.m)...)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, p := range problems {
+			if !names.MatchString(p.Text) {
+				w.t.Errorf("%s: %s", p.Metric, p.Text)
+			}
+		}
+	})
+}
+
+var (
+	kind  = regexp.MustCompile(`(?m)^# TYPE shardmill_(\S+) (\S+)$`)
+	inDoc = regexp.MustCompile(`(?m)^//\t([A-Z]\w+)((?:, \w+)*)(?:\{\w+\})?\s+(?://\t\s+)?((?:counter|gauge|histogram)(?:, histogram)?) `)
+)
+
+// The package comment's table has each metric, with its type, and no other.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	golden, err := os.ReadFile(filepath.Join("testdata", "metrics.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exported, documented []string
+	for _, m := range kind.FindAllStringSubmatch(string(golden), -1) {
+		exported = append(exported, m[1]+" "+m[2])
+	}
+	for _, m := range inDoc.FindAllStringSubmatch(string(doc), -1) {
+		name, kinds := m[1], strings.Split(m[3], ", ")
+		documented = append(documented, name+" "+kinds[0])
+		for _, other := range strings.Split(m[2], ", ")[1:] {
+			if strings.HasPrefix(other, "_") {
+				other = strings.TrimSuffix(name, "_Success") + other
+			}
+			documented = append(documented, other+" "+kinds[len(kinds)-1])
+		}
+	}
+	slices.Sort(exported)
+	slices.Sort(documented)
+	if !slices.Equal(exported, documented) {
+		t.Errorf("exported\n%s\ndocumented\n%s", strings.Join(exported, "\n"), strings.Join(documented, "\n"))
+	}
+}
+
+// While a delivery hangs nothing is told, and the age of what it holds grows.
+func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		age := func() string {
+			_, text := get(w.t, w.m, "/metrics")
+			_, value, _ := strings.Cut(text, "\nshardmill_DeliveryToS3_DataFreshness{DeliveryStreamName=\"orders\"} ")
+			value, _, _ = strings.Cut(value, "\n")
+			return value
+		}
+		if got := age(); got != "" {
+			w.t.Errorf("with nothing to deliver it is %s", got)
+		}
+		d := w.m.DeliveryHooks()
+		d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 3, Freshness: 30 * time.Second})
+		d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 3, Freshness: 10 * time.Second})
+		time.Sleep(5 * time.Second)
+		if got := age(); got != "35" {
+			w.t.Errorf("5s later it is %s, want 35", got)
+		}
+		d.Buffered(processors.BufferedEvent{ShardID: "shard-1"})
+		if got := age(); got != "15" {
+			w.t.Errorf("after a delivery it is %s, want 15", got)
+		}
+		d.Buffered(processors.BufferedEvent{ShardID: "shard-2"})
+		if got := age(); got != "" {
+			w.t.Errorf("after all deliveries it is %s", got)
+		}
+	})
+}
+
+// Shards come and go for ever; their series must not stay.
+func TestSeriesOfAShardGoWithIt(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		h := w.m.Hooks()
+		d := w.m.DeliveryHooks()
+		var sizes []int
+		for i := range 100 {
+			key := "shard-" + strings.Repeat("x", i)
+			h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: key}})
+			h.Delivered(kcl.BatchEvent{ShardID: key, Records: 1})
+			h.Delivered(kcl.BatchEvent{ShardID: key, Records: 1, Err: errTest})
+			h.DeadLettered(kcl.BatchEvent{ShardID: key, Records: 1})
+			h.RecordsLost(kcl.LossEvent{ShardID: key})
+			h.AggregatesMalformed(key, 1)
+			h.UserRecordsDropped(key, 1)
+			d.Delivered(processors.DeliveredEvent{ShardID: key, Key: key})
+			d.Buffered(processors.BufferedEvent{ShardID: key, Records: 1})
+			d.PendingFound(processors.PendingFoundEvent{ShardID: key, Verdict: "redo"})
+			if i%2 == 0 {
+				h.LeaseLost(kcl.LeaseEvent{Lease: lease.Lease{Key: key}, Reason: key})
+			} else {
+				h.LeaseReleased(kcl.LeaseEvent{Lease: lease.Lease{Key: key}})
+			}
+			_, text := get(w.t, w.m, "/metrics")
+			if strings.Contains(text, "shard-") || strings.Contains(text, "_DataFreshness{") {
+				w.t.Fatalf("after shard %d:\n%s", i, onlyOurs(text))
+			}
+			sizes = append(sizes, strings.Count(onlyOurs(text), "\n"))
+		}
+		if slices.Min(sizes) != slices.Max(sizes) {
+			w.t.Errorf("the number of lines grows: %v", sizes)
+		}
+	})
+}
