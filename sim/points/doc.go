@@ -1,0 +1,56 @@
+// Package points breaks the coordination of workers at named points, one after
+// the other, in virtual time over the local services: real SDK clients, a real
+// lease table, streams that split and merge, archivers that deliver every
+// record exactly once.
+//
+// # Points
+//
+// A point is a step of the protocol, told by its request on the wire alone:
+//
+//	list shards, scan, read lease    what a worker decides on
+//	create lease, delete lease       shard sync
+//	take, renew, release             holding a lease
+//	iterator, get records            reading
+//	prepare, publish, commit         a cut of an archiver
+//	create upload, upload part,      a cut above the size of a part
+//	complete upload
+//	head, publish again,             a successor finishes a cut
+//	commit again
+//	create child, annotate, end      a shard ends
+//	checkpoint                       of a processor that is no archiver
+//
+// # Kinds
+//
+// A kind is what happens there:
+//
+//	crash before      the process dies and the request never takes effect
+//	crash after       it dies after the request took effect, before the answer
+//	crash, late       it dies, and the request takes effect long after
+//	stall             the process is cut off with the request under way, which
+//	                  takes effect when another has committed; then it goes on
+//	shut down         the process is asked to stop, the request is held likewise
+//	crossing          another worker takes the lease while the request is held
+//	lost answer       the request takes effect, its answer does not come
+//	throttled         it is refused four times
+//	lost, throttled   the answer is lost, and its repeats are refused
+//	adopted, starved  the answer is lost, a repeat finds the write seconds later,
+//	                  and then all is refused until the lease must be lost
+//	late, starved     the answer comes late, and then likewise
+//
+// TestSingles strikes worker A once in each world, with every kind that its
+// point can have. TestPairs strikes A and then B; `go test` runs a fixed sample
+// of the pairs, -pairs=all runs each, and -pairs=n every n-th. -only=text runs
+// just the worlds whose name contains it, and -timeline prints what happened in
+// worlds that did not fail, too.
+//
+// # What is checked
+//
+// In every world: the strikes happened; each record is in exactly one object,
+// in the order of its shard within and across objects; no key is written twice;
+// checkpoints never go back; a shard's end is written after its records are
+// done and its children have leases, and its children begin after that; a lease
+// that was deleted does not come back; no request of a worker takes effect on a
+// row after another took it, and none releases what is prepared; no lease is
+// trusted when others may take it, and no call of a processor begins after
+// another took it; at the end all is done and no lease has an owner.
+package points

@@ -1,0 +1,89 @@
+package points_test
+
+import "slices"
+
+// kind is what happens at a point.
+type kind string
+
+// The kinds; the package's documentation describes them.
+const (
+	crashBefore    kind = "crash before"
+	crashAfter     kind = "crash after"
+	crashLate      kind = "crash, late"
+	stall          kind = "stall"
+	shutDown       kind = "shut down"
+	crossing       kind = "crossing"
+	lostAnswer     kind = "lost answer"
+	throttled      kind = "throttled"
+	lostThrottled  kind = "lost, throttled"
+	adoptedStarved kind = "adopted, starved"
+	lateStarved    kind = "late, starved"
+)
+
+// everywhere are the kinds that each point can have.
+func everywhere() []kind {
+	return []kind{crashBefore, crashAfter, crashLate, stall, shutDown, lostAnswer, throttled, lostThrottled}
+}
+
+// kindsOf returns the kinds that p can have.
+func kindsOf(p point) []kind {
+	out := everywhere()
+	switch p {
+	case take:
+		out = append(out, crossing, adoptedStarved, lateStarved)
+	case renew, prepare, commit, checkpointed:
+		out = append(out, crossing, adoptedStarved, lateStarved)
+	case endShard:
+		out = append(out, adoptedStarved)
+	case createUpload, uploadPart, completeUpload:
+		out = inPairs()
+	case listShards, scan, readLease, iterator, getRecords, head:
+		// They have no effect, so nothing can be late.
+		out = slices.DeleteFunc(out, func(k kind) bool { return k == crashLate || k == crashAfter })
+	default:
+	}
+	return out
+}
+
+// inPairs are the kinds that pairs are made of.
+func inPairs() []kind { return []kind{crashBefore, crashAfter, stall, lostThrottled} }
+
+// strike is a fault at a point of one worker.
+type strike struct {
+	worker string
+	point  point
+	kind   kind
+	skip   int // requests of the point to let through first
+}
+
+func (s strike) String() string { return s.worker + " " + string(s.point) + " " + string(s.kind) }
+
+// usualSkip lets a point happen before it is struck, where the first time is
+// not like the others.
+func usualSkip(p point) int {
+	switch p {
+	case prepare, publish, commit, renew, getRecords, checkpointed, scan:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// archiverPoints are the points of a world of archivers.
+func archiverPoints() []point {
+	return []point{
+		listShards, scan, readLease, createLease, deleteLease, take, renew, release, iterator, getRecords,
+		prepare, publish, commit, head, publishAgain, commitAgain, createChild, annotate, endShard,
+	}
+}
+
+// uploadPoints are those of a cut that is uploaded in parts.
+func uploadPoints() []point { return []point{createUpload, uploadPart, completeUpload} }
+
+// plainPoints are those of a world of processors that only checkpoint.
+func plainPoints() []point {
+	return []point{take, renew, checkpointed, endShard}
+}
+
+// isAgain reports whether p is a step of a successor that finishes a cut.
+func isAgain(p point) bool { return p == head || p == publishAgain || p == commitAgain }

@@ -1,0 +1,138 @@
+package points_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/s3archive"
+)
+
+// factory makes the processors of a machine. Every other one compresses, so
+// that a cut is finished by a worker with another configuration.
+func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, error) {
+	if w.plain {
+		return func(s kcl.ShardInfo) kcl.RecordProcessor {
+			return &watched{&plain{w: w, shard: s.ShardID}, m, s.ShardID}
+		}, nil
+	}
+	store, err := s3archive.New(api, s3archive.Options{PartBytes: 5 << 20})
+	if err != nil {
+		return nil, err
+	}
+	cfg := processors.Config{
+		DeliveryStreamName: "d", Bucket: bucket, Compression: processors.Uncompressed,
+		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: 4},
+	}
+	if m.name[0]%2 == 0 && !w.large {
+		cfg.Compression = processors.GZIP
+	}
+	if w.large {
+		cfg.SpoolMemory = 64 << 20
+	}
+	archivers, err := processors.New(cfg, store)
+	if err != nil {
+		return nil, err
+	}
+	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &watched{archivers(s), m, s.ShardID} }, nil
+}
+
+// watched checks that each call of a processor may begin.
+type watched struct {
+	kcl.RecordProcessor
+
+	m     *machine
+	shard string
+}
+
+func (p *watched) enter(what string) {
+	w := p.m.w
+	if p.m.isDead() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r := w.rows[p.shard]; r != nil && r.present && r.owner != p.m.name && !r.stolen {
+		w.violate("%s begins %s for %s, whose lease %q has", p.m.name, what, p.shard, r.owner)
+	}
+	if what == "Initialize" {
+		w.judgeBeginning(p.m.name, p.shard)
+	}
+}
+
+func (p *watched) Initialize(ctx context.Context, in kcl.InitializationInput) error {
+	p.m.set(func() { p.m.trust[p.shard] = in.Trusted })
+	p.enter("Initialize")
+	return p.RecordProcessor.Initialize(ctx, in)
+}
+
+func (p *watched) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	p.enter("ProcessRecords")
+	return p.RecordProcessor.ProcessRecords(ctx, in)
+}
+
+func (p *watched) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
+	p.enter("ShardEnded")
+	return p.RecordProcessor.ShardEnded(ctx, in)
+}
+
+func (p *watched) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
+	p.enter("ShutdownRequested")
+	return p.RecordProcessor.ShutdownRequested(ctx, in)
+}
+
+// plain is a processor that checkpoints every few seconds.
+type plain struct {
+	kcl.Defaults
+
+	w     *world
+	shard string
+	last  checkpoint.ExtendedSequenceNumber
+
+	written time.Time // when it checkpointed last
+}
+
+func (p *plain) Initialize(_ context.Context, in kcl.InitializationInput) error {
+	p.last, p.written = in.Checkpoint.ExtendedSequenceNumber, time.Now()
+	return nil
+}
+
+func (p *plain) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	if in.Attempt == 1 {
+		p.deliver(in.Records)
+	}
+	if time.Since(p.written) < 5*time.Second {
+		return nil
+	}
+	p.written = time.Now()
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+// deliver checks that no record is left out and none comes out of order.
+func (p *plain) deliver(records []kcl.Record) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	for i := range records {
+		at := records[i].Position().ExtendedSequenceNumber
+		next := p.w.after(p.shard, p.last)
+		if next == nil || next.at != at || next.data != string(records[i].Data) {
+			p.w.violate("%s is delivered %v after %v, and %v follows", p.shard, at, p.last, next)
+		}
+		p.last = at
+		if at.Compare(p.w.delivered[p.shard]) > 0 {
+			p.w.delivered[p.shard] = at
+		}
+	}
+}
+
+// after returns the first record of a shard after a place. w.mu is held.
+func (w *world) after(key string, at checkpoint.ExtendedSequenceNumber) *record {
+	for i, r := range w.records[key] {
+		if r.at.Compare(at) > 0 {
+			return &w.records[key][i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package points_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource"
+	"github.com/shardmill/shardmill/lease/leasedynamo"
+	"github.com/shardmill/shardmill/localaws"
+)
+
+const (
+	streamName   = "s"
+	bucket       = "archive"
+	refuseHeader = "X-Points-Refuse" // not signed; has the stack refuse a request
+)
+
+// world is one history: a stream, workers and strikes.
+type world struct {
+	t       *testing.T
+	begun   time.Time
+	stack   *localaws.Stack
+	streams *kinesis.Client // those of the world itself, which no fault strikes
+	table   *dynamodb.Client
+	objects *s3.Client
+	plain   bool // the processors are no archivers
+	large   bool // the cuts are uploaded in parts
+
+	over chan struct{} // closed at the end: what is held is dropped
+	wg   sync.WaitGroup
+	held atomic.Int64 // requests that are held
+
+	turn    chan struct{} // one write of the lease table at a time
+	writing *written      // belongs to who has the turn
+
+	mu         sync.Mutex // guards what follows; never held over I/O
+	log        []string
+	violations []string
+	machines   map[string]*machine
+	order      []*machine // in the order of their starts
+	rows       map[string]*row
+	shards     map[string]shard
+	records    map[string][]record // by shard, in their order
+	delivered  map[string]checkpoint.ExtendedSequenceNumber
+	plans      map[string]planned // by key of the object
+	preparing  map[string]string  // key of the object, by shard
+	commits    map[string]int     // by worker
+	lastWriter map[string]string  // by shard
+	armed      *pending           // the strike to come
+	side       *pending           // one that prepares the world for it
+	hits       map[strike]int
+	refusals   map[refusal]int
+}
+
+// pending is a strike that is to come.
+type pending struct {
+	strike
+
+	struck  bool
+	request request
+}
+
+// refusal is whose request is to be throttled.
+type refusal struct {
+	machine string
+	point   point
+	shard   string
+}
+
+// shard is a shard as the stream lists it.
+type shard struct {
+	id                string
+	parents, children []string
+	start, end        string // hash keys
+	open              bool
+}
+
+// record is a record that was put.
+type record struct {
+	data string
+	at   checkpoint.ExtendedSequenceNumber
+}
+
+func newWorld(t *testing.T, plain, large bool) *world {
+	t.Helper()
+	w := &world{
+		t: t, begun: time.Now(), plain: plain, large: large, over: make(chan struct{}), turn: make(chan struct{}, 1),
+		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
+		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},
+		commits: map[string]int{}, lastWriter: map[string]string{}, hits: map[strike]int{}, refusals: map[refusal]int{},
+	}
+	stack, err := localaws.New(localaws.Options{SkipSignatures: true, OnRowWrite: w.onRow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack.Faults().Add(localaws.Fault{
+		Kind:  localaws.Throttle(),
+		Match: func(r *http.Request, _ []byte) bool { return r.Header.Get(refuseHeader) != "" },
+	})
+	cfg := stack.AWSConfig()
+	w.stack, w.streams, w.table = stack, kinesis.NewFromConfig(cfg), dynamodb.NewFromConfig(cfg)
+	w.objects = s3.NewFromConfig(cfg, stack.S3Options)
+	w.must(w.streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(2)}))
+	w.look()
+	return w
+}
+
+// must fails the test if a call of the world's own failed.
+func (w *world) must(_ any, err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// violate notes a broken promise. w.mu is held.
+func (w *world) violate(format string, a ...any) {
+	s := fmt.Sprintf(format, a...)
+	w.violations = append(w.violations, w.stamp()+s)
+	w.log = append(w.log, w.stamp()+"!!! "+s)
+}
+
+// fail is violate for who does not hold w.mu.
+func (w *world) fail(format string, a ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.violate(format, a...)
+}
+
+func (w *world) stamp() string { return fmt.Sprintf("%8.3fs  ", time.Since(w.begun).Seconds()) }
+
+// say adds a line to the timeline.
+func (w *world) say(format string, a ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = append(w.log, w.stamp()+fmt.Sprintf(format, a...))
+}
+
+// note adds a request to the timeline, but for those that come all the time.
+func (w *world) note(m *machine, q request, what string) {
+	if what = strings.TrimSpace(what); what == "done" && (q.point == scan || q.point == getRecords || q.point == listShards || q.point == "") {
+		return
+	}
+	shard := strings.TrimLeft(strings.TrimPrefix(q.shard, "shardId-"), "0")
+	if q.shard != "" && shard == "" {
+		shard = "0"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if shard == "" && q.object != "" {
+		shard = q.object
+	}
+	w.log = append(w.log, fmt.Sprintf("%s%s  %-15s %-3s %s", w.stamp(), m.name, q.point, shard, what))
+}
+
+// timeline is the history for a person to read.
+func (w *world) timeline() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.log, "\n")
+}
+
+// start starts a worker on a machine of its own.
+func (w *world) start() *machine {
+	w.mu.Lock()
+	name := string(rune('A' + len(w.order)))
+	ctx, cancel := context.WithCancel(w.t.Context())
+	m := &machine{w: w, name: name, stop: cancel, trust: map[string]func() error{}}
+	w.machines[name], w.order = m, append(w.order, m)
+	w.mu.Unlock()
+	w.say("%s starts", name)
+	worker, err := w.worker(m)
+	if err != nil {
+		w.t.Error(err)
+		return m
+	}
+	w.wg.Go(func() {
+		err := worker.Run(ctx)
+		m.set(func() { m.stopping = true })
+		if err != nil && !m.isDead() && !errors.Is(err, kcl.ErrShutdownTimeout) {
+			w.fail("%s ends: %v", name, err)
+		}
+		w.say("%s has ended: %v", name, err)
+	})
+	return m
+}
+
+func (w *world) worker(m *machine) (*kcl.Worker, error) {
+	cfg := w.stack.AWSConfig()
+	cfg.HTTPClient = m
+	source, err := kinesissource.New(kinesis.NewFromConfig(cfg), kinesissource.Options{StreamName: streamName, PollInterval: 3 * time.Second})
+	if err != nil {
+		return nil, err
+	}
+	table, err := leasedynamo.New(dynamodb.NewFromConfig(cfg), leasedynamo.Options{TableName: leaseTable})
+	if err != nil {
+		return nil, err
+	}
+	factory, err := w.factory(m, s3.NewFromConfig(cfg, w.stack.S3Options))
+	if err != nil {
+		return nil, err
+	}
+	return kcl.New(kcl.Config{
+		ApplicationName: leaseTable, StreamName: streamName, Source: source, Leases: table, WorkerID: m.name,
+		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second,
+		TickInterval: time.Second, ShutdownTimeout: 8 * time.Second,
+	}, factory)
+}
+
+// live returns the machines whose workers work.
+func (w *world) live() []*machine {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []*machine
+	for _, m := range w.order {
+		if m.isLive() {
+			out = append(out, m)
+		}
+	}
+	return out
+}
