@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/johannesboyne/gofakes3"
 )
@@ -96,6 +97,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 	if len(call.Key) > gofakes3.KeySizeLimit {
 		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
+	}
+	if !utf8.ValidString(call.Key) {
+		return apiErrorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
 	}
 	body, err := newPayload(r)
 	if err != nil {
