@@ -2,5 +2,8 @@ package health
 
 import "github.com/prometheus/client_golang/prometheus"
 
+// ServeOn is Serve on another listener than a port's.
+var ServeOn = serveOn //nolint:gochecknoglobals // a function
+
 // Registry is what /metrics gathers from.
 func (m *Monitor) Registry() *prometheus.Registry { return m.registry }

@@ -26,9 +26,17 @@ func Serve(ctx context.Context, address string, h http.Handler, logger *zap.Logg
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
-	quiet, err := zap.NewStdLogAt(logger, zap.DebugLevel) // what clients do wrong
+	s, err := serveOn(l, h, logger)
 	if err != nil {
 		_ = l.Close()
+	}
+	return s, err
+}
+
+// serveOn serves h to the connections of l.
+func serveOn(l net.Listener, h http.Handler, logger *zap.Logger) (*Server, error) {
+	quiet, err := zap.NewStdLogAt(logger, zap.DebugLevel) // what clients do wrong
+	if err != nil {
 		return nil, fmt.Errorf("logging of HTTP: %w", err)
 	}
 	s := &Server{addr: l.Addr(), http: http.Server{

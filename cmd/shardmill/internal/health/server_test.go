@@ -1,0 +1,149 @@
+package health_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+)
+
+// pipes is a listener in this process, so that time may be virtual.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p *pipes) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	return ours
+}
+
+func serveHTTP(t *testing.T, h http.HandlerFunc) (*pipes, *health.Server) {
+	t.Helper()
+	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	s, err := health.ServeOn(p, h, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, s
+}
+
+// A client that says nothing, or says it slowly, or does not read, must not
+// keep a connection.
+func TestServerCutsClientsThatDawdle(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		says  string // then nothing
+		after time.Duration
+	}{
+		{"no request", "", 5 * time.Second},
+		{"half a header", "GET /healthz HTTP/1.1\r\nHost: x\r\n", 5 * time.Second},
+		{"no second request", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2 * time.Minute},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p, s := serveHTTP(t, func(http.ResponseWriter, *http.Request) {})
+				c := p.dial()
+				start := time.Now()
+				if row.says != "" {
+					if _, err := io.WriteString(c, row.says); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_, err := io.Copy(io.Discard, c)
+				if took := time.Since(start); err != nil || took != row.after {
+					t.Errorf("it was cut after %v, want %v: %v", took, row.after, err)
+				}
+				s.Close(t.Context())
+			})
+		})
+	}
+}
+
+// Close lets an answer end, for a second, and leaves nothing behind.
+func TestServerCloses(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name        string
+		takes, want time.Duration
+	}{
+		{"an answer that takes half a second", 500 * time.Millisecond, 500 * time.Millisecond},
+		{"an answer that takes an hour", time.Hour, time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p, s := serveHTTP(t, func(_ http.ResponseWriter, r *http.Request) {
+					select {
+					case <-time.After(row.takes):
+					case <-r.Context().Done():
+					}
+				})
+				c := p.dial()
+				if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				var answered bool
+				var read sync.WaitGroup
+				read.Go(func() {
+					answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+					if err == nil {
+						_ = answer.Body.Close()
+					}
+					answered = err == nil
+				})
+				synctest.Wait()
+				start := time.Now()
+				s.Close(t.Context())
+				// http.Server looks for the end of answers in steps that grow to
+				// half a second.
+				if took := time.Since(start); took < row.want || took > max(row.want, time.Second) {
+					t.Errorf("it closed after %v, want %v", took, row.want)
+				}
+				read.Wait()
+				if want := row.takes < time.Second; answered != want {
+					t.Errorf("answered: %v, want %v", answered, want)
+				}
+			})
+		})
+	}
+}
+
+func TestServeSaysThatAnAddressIsTaken(t *testing.T) {
+	t.Parallel()
+	s, err := health.Serve(t.Context(), "127.0.0.1:0", http.NotFoundHandler(), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	_, err = health.Serve(t.Context(), s.Addr().String(), http.NotFoundHandler(), zap.NewNop())
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		t.Errorf("a second server: %v", err)
+	}
+}
