@@ -52,7 +52,7 @@ func (p *processor) repeat(ctx context.Context, doing string, every time.Duratio
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 		}
-		in := pause.Around(ctx, doing, every, 0.2)
+		in := pause.Around(ctx, "repeat for "+p.shard.ShardID, every, 0.2)
 		level := zap.DebugLevel
 		if now := time.Now(); warned.IsZero() || now.Sub(warned) >= warnInterval {
 			level, warned = zap.WarnLevel, now

@@ -1,14 +1,37 @@
 // Package sim runs whole worlds in virtual time, one for each seed: workers
-// that share a stream through a lease table and archive it, on a bad network,
-// with machines that stall and crash, and reshards. It checks what package kcl
-// and package processors promise:
+// that share a stream through a lease table and process or archive it, on a bad
+// network, with machines that stall and crash, and reshards. It has tests only:
+// `make sim SEEDS=n`.
 //
-//   - no two workers run a call for one shard while both trust their lease, and
-//     no call begins after trust has ended
-//   - the records of a shard come in order, and after those of its parents
-//   - checkpoints never go back, and SHARD_END comes after every record
-//   - every record is accepted; every record is in exactly one object
-//   - once the faults are over every lease is held, and at the end released
+// A world is a seed and a list of incidents: stalls, crashes with and without
+// another worker ID, slow, failing, throttled and late requests, lost answers,
+// lists that lag behind, an object store that is down, processors that fail,
+// panic and block, splits, merges and chains of them. The clocks of machines run
+// at rates of their own, failover times differ, in some worlds one machine's
+// clock stands still, and in some a worker with the Java KCL's manners steals
+// leases. There are three kinds of worlds: processors that checkpoint when they
+// like, archivers with exactly-once objects, both over a stream and a table in
+// memory; and archivers over the local services through the AWS SDK.
 //
-// It has tests only: `make sim SEEDS=n`.
+// It checks what package kcl and package processors promise:
+//
+//   - no call for a shard begins while another machine trusts its lease, nor
+//     after the own trust has ended; no write begins later than that
+//   - records come in order, without gaps, from the checkpoint on, and after
+//     those of the parents
+//   - checkpoints never go back; SHARD_END comes after every record, and after
+//     the children have leases
+//   - every record is accepted; every record is in exactly one object, and the
+//     records of an object are in order
+//   - in the calm at the end: free leases are taken within two scans, those of
+//     a worker that shut down too, and the leases are evenly spread
+//   - when a worker has ended it holds no memory, leases or goroutines
+//
+// A machine whose clock stands still cannot know that its trust has ended:
+// there the fence alone holds, and only what follows from it is checked.
+//
+// Chance is drawn by what it is for, not in turn, so a seed replays to the
+// nanosecond (over the memory; the SDK and the local services have chance of
+// their own), and a world that breaks can lose its incidents one by one. What is
+// left is printed as a timeline and as a row for broken_test.go, where it stays.
 package sim

@@ -81,14 +81,15 @@ func (m *machine) die() {
 
 // wait passes the time that the machine stands still, whatever a context says:
 // a stopped process does not hear it.
-func (m *machine) wait() {
+// What stood still goes on one after the other, as on any machine.
+func (m *machine) wait(doing string) {
 	for {
 		left := m.w.stalledFor(m.slot)
 		if left <= 0 {
 			return
 		}
 		m.w.count("requests and calls that stood still")
-		time.Sleep(left)
+		time.Sleep(left + m.upTo(5*time.Millisecond, "go on with "+doing))
 	}
 }
 
@@ -105,7 +106,17 @@ func (m *machine) meets(trouble what, doing string) bool {
 // send is one request over the network: apply happens or not, and its sender
 // learns of it or not.
 func (m *machine) send(ctx context.Context, op string, apply func(context.Context) error) error {
-	m.wait()
+	if !*logs {
+		return m.transmit(ctx, op, apply)
+	}
+	m.w.note("%s: %s ...", m.name, op)
+	err := m.transmit(ctx, op, apply)
+	m.w.note("%s: %s: %v", m.name, op, err)
+	return err
+}
+
+func (m *machine) transmit(ctx context.Context, op string, apply func(context.Context) error) error {
+	m.wait(op)
 	if m.isDead() {
 		return errDead
 	}
@@ -133,7 +144,7 @@ func (m *machine) send(ctx context.Context, op string, apply func(context.Contex
 	if err := pause.For(ctx, time.Millisecond+m.upTo(20*time.Millisecond, "back "+op)); err != nil {
 		return err
 	}
-	m.wait()
+	m.wait("answer of " + op)
 	if lost {
 		m.mu.Lock()
 		m.throttled = time.Now().Add(m.upTo(m.failover()/2, "then throttled"))

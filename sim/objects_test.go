@@ -57,26 +57,27 @@ type witness struct {
 }
 
 func (p *witness) Initialize(ctx context.Context, in kcl.InitializationInput) error {
-	defer p.m.w.begin(ctx, p.m, p.shard, "initializes")()
-	if p.m.wait(); !p.m.isDead() {
+	p.m.w.trusts(p.m, p.shard, in.Trusted)
+	p.m.w.begin(p.m, p.shard, "initializes")
+	if p.m.wait("call for " + p.shard); !p.m.isDead() {
 		p.m.w.parentsDone(p.shard)
 	}
 	return p.RecordProcessor.Initialize(ctx, in)
 }
 
 func (p *witness) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	defer p.m.w.begin(ctx, p.m, p.shard, "processes")()
-	p.m.wait()
+	p.m.w.begin(p.m, p.shard, "processes")
+	p.m.wait("call for " + p.shard)
 	return p.RecordProcessor.ProcessRecords(ctx, in)
 }
 
 func (p *witness) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
-	defer p.m.w.begin(ctx, p.m, p.shard, "ends")()
+	p.m.w.begin(p.m, p.shard, "ends")
 	return p.RecordProcessor.ShardEnded(ctx, in)
 }
 
 func (p *witness) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
-	defer p.m.w.begin(ctx, p.m, p.shard, "stops")()
+	p.m.w.begin(p.m, p.shard, "stops")
 	return p.RecordProcessor.ShutdownRequested(ctx, in)
 }
 

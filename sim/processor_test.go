@@ -15,25 +15,17 @@ var errBoom = errors.New("boom")
 // taker is a processor that accepts records, or not, and checkpoints when it
 // likes.
 type taker struct {
-	w       *world
-	p       *model
-	m       *machine
-	shard   string
-	next    int // index of the record that must come next
-	trusted func() error
+	w     *world
+	p     *model
+	m     *machine
+	shard string
+	next  int // index of the record that must come next
 }
 
-func (p *taker) begin(ctx context.Context, doing string) (end func()) {
-	if err := p.trusted(); err != nil && !p.m.isDead() {
-		p.w.violate("%s %s %s after trust has ended: %v", p.m.name, doing, short(p.shard), err)
-	}
-	return p.w.begin(ctx, p.m, p.shard, doing)
-}
-
-func (p *taker) Initialize(ctx context.Context, in kcl.InitializationInput) error {
-	p.trusted = in.Trusted
-	defer p.begin(ctx, "initializes")()
-	p.m.wait()
+func (p *taker) Initialize(_ context.Context, in kcl.InitializationInput) error {
+	p.w.trusts(p.m, p.shard, in.Trusted)
+	p.w.begin(p.m, p.shard, "initializes")
+	p.m.wait("call for " + p.shard)
 	if !p.m.isDead() {
 		p.w.parentsDone(p.shard)
 	}
@@ -46,14 +38,14 @@ func (p *taker) Initialize(ctx context.Context, in kcl.InitializationInput) erro
 }
 
 func (p *taker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	defer p.begin(ctx, "processes")()
+	p.w.begin(p.m, p.shard, "processes")
 	p.inOrder(in)
 	if p.m.meets(sick, "processor of "+p.shard) {
 		if err := p.fail(ctx); err != nil {
 			return err
 		}
 	}
-	p.m.wait()
+	p.m.wait("call for " + p.shard)
 	if p.m.isDead() || ctx.Err() != nil {
 		return errDead
 	}
@@ -104,7 +96,7 @@ func (p *taker) fail(ctx context.Context) error {
 func (p *taker) LeaseLost(context.Context, kcl.LeaseLostInput) {}
 
 func (p *taker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
-	defer p.begin(ctx, "ends")()
+	p.w.begin(p.m, p.shard, "ends")
 	if n := len(p.p.stream.Records(number(p.shard))); p.next < n && !p.m.isDead() {
 		p.w.violate("%s is told that %s has ended and got %d of %d records", p.m.name, short(p.shard), p.next, n)
 	}
@@ -112,7 +104,7 @@ func (p *taker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
 }
 
 func (p *taker) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
-	defer p.begin(ctx, "stops")()
+	p.w.begin(p.m, p.shard, "stops")
 	if p.m.throw("last checkpoint "+p.shard) < 0.5 {
 		return nil
 	}

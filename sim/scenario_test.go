@@ -86,7 +86,6 @@ type scenario struct {
 	java      bool      // a worker like Java's is there, too, until the trouble ends
 	buffering int       // seconds
 	incidents []incident
-	unfenced  bool // the table forgets its conditions now and then: to see that this is found
 }
 
 func newScenario(k kind, seed uint64) scenario {

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"slices"
@@ -26,7 +27,7 @@ var (
 // outcome is what became of a world.
 type outcome struct {
 	violated []string
-	log      []string
+	log      []event // in order; those of one instant by their text
 	counts   map[string]int
 }
 
@@ -36,6 +37,7 @@ func run(t *testing.T, s scenario) (o outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, s)
 		w.play()
+		slices.SortFunc(w.log, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.text, b.text)) })
 		o = outcome{w.violated, w.log, w.counts}
 	})
 	return o
@@ -120,13 +122,20 @@ func join(list []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
 }
 
+// broken begins an event of the timeline that must not be.
+const broken = "VIOLATION: "
+
 // timeline returns what happened until a little after the first violation.
 func timeline(o outcome) string {
-	end := slices.IndexFunc(o.log, func(l string) bool { return strings.Contains(l, "VIOLATION") })
+	end := slices.IndexFunc(o.log, func(e event) bool { return strings.HasPrefix(e.text, broken) })
 	if end < 0 {
 		end = len(o.log) - 1
 	}
-	return strings.Join(o.log[max(0, end-80):min(len(o.log), end+6)], "\n")
+	var b strings.Builder
+	for _, e := range o.log[max(0, end-80):min(len(o.log), end+6)] {
+		fmt.Fprintf(&b, "%15v  %s\n", e.at, e.text)
+	}
+	return b.String()
 }
 
 // shrinkFor is how long the shrinking of one world may take.
@@ -134,7 +143,7 @@ const shrinkFor = 2 * time.Minute
 
 // shrink takes incidents away while the world stays broken: halves first, then
 // one by one. It returns the indices of those that are left.
-func shrink(s scenario, broken func(scenario) bool) (kept []int, small scenario) {
+func shrink(s scenario, breaks func(scenario) bool) (kept []int, small scenario) {
 	for i := range s.incidents {
 		kept = append(kept, i)
 	}
@@ -142,7 +151,7 @@ func shrink(s scenario, broken func(scenario) bool) (kept []int, small scenario)
 	for size := (len(kept) + 1) / 2; size > 0; size /= 2 {
 		for from := 0; from < len(kept) && time.Since(begun) < shrinkFor; {
 			without := slices.Concat(kept[:from], kept[min(len(kept), from+size):])
-			if broken(s.only(without)) {
+			if breaks(s.only(without)) {
 				kept = without
 			} else {
 				from += size

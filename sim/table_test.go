@@ -83,9 +83,6 @@ func (v *view) Renew(ctx context.Context, held lease.Lease) (lease.Lease, error)
 func (v *view) Checkpoint(ctx context.Context, held lease.Lease, at checkpoint.Position) (lease.Lease, error) {
 	v.p.w.mayAct(v.m, held.Key, "checkpoints")
 	return v.update(ctx, "checkpoint", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) {
-		if v.p.w.unfenced && v.m.throw("unfenced") < 0.5 {
-			held, _ = t.Get(ctx, held.Key)
-		}
 		return t.Checkpoint(ctx, held, at)
 	})
 }

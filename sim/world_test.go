@@ -44,14 +44,20 @@ type world struct {
 	parts parts
 	loose sync.WaitGroup // requests that arrive late
 
-	mu       sync.Mutex                              // guards what follows
-	calls    map[string]map[*machine]context.Context // running calls, by shard
-	at       map[string]checkpoint.Position          // the checkpoint of each shard
-	moved    map[string]movement                     // the last time that a row's counter moved
+	mu       sync.Mutex                           // guards what follows
+	trusted  map[string]map[*machine]func() error // whether a machine trusts a shard's lease
+	at       map[string]checkpoint.Position       // the checkpoint of each shard
+	moved    map[string]movement                  // the last time that a row's counter moved
 	running  map[*machine]bool
-	log      []string
+	log      []event
 	counts   map[string]int
 	violated []string
+}
+
+// event is a line of the timeline.
+type event struct {
+	at   time.Duration
+	text string
 }
 
 // movement is a write that moved the counter of a row.
@@ -63,7 +69,7 @@ type movement struct {
 func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
-		scenario: s, t: t, begun: time.Now(), calls: map[string]map[*machine]context.Context{}, at: map[string]checkpoint.Position{},
+		scenario: s, t: t, begun: time.Now(), trusted: map[string]map[*machine]func() error{}, at: map[string]checkpoint.Position{},
 		moved: map[string]movement{}, running: map[*machine]bool{}, counts: map[string]int{},
 	}
 	switch s.kind {
@@ -85,7 +91,7 @@ func (w *world) dice() dice { return dice(w.seed) }
 // from it.
 func (w *world) violate(format string, a ...any) {
 	text := fmt.Sprintf(format, a...)
-	w.note("VIOLATION: %s", text)
+	w.note("%s%s", broken, text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.violated = append(w.violated, fmt.Sprintf("after %v: %s", time.Since(w.begun), text))
@@ -95,7 +101,7 @@ func (w *world) violate(format string, a ...any) {
 func (w *world) note(format string, a ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log = append(w.log, fmt.Sprintf("%14v  ", time.Since(w.begun).Round(time.Microsecond))+fmt.Sprintf(format, a...))
+	w.log = append(w.log, event{time.Since(w.begun), fmt.Sprintf(format, a...)})
 }
 
 func (w *world) count(what string) { w.add(what, 1) }
@@ -214,32 +220,34 @@ func (w *world) missing(shardID string) (out []string) {
 	return out
 }
 
-// begin notes that a call for a shard begins, and checks that it may.
-func (w *world) begin(ctx context.Context, m *machine, shard, doing string) (end func()) {
-	if m.isDead() {
-		return func() {}
+// trusts notes how to ask whether a machine trusts a shard's lease.
+func (w *world) trusts(m *machine, shard string, trusted func() error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.trusted[shard] == nil {
+		w.trusted[shard] = map[*machine]func() error{}
 	}
+	w.trusted[shard][m] = trusted
+}
+
+// begin checks that a call for a shard may begin: the machine trusts the lease,
+// and no other does.
+func (w *world) begin(m *machine, shard, doing string) {
+	if m.isDead() || m.frozen {
+		return
+	}
+	w.count("calls")
 	w.mayAct(m, shard, doing)
 	w.mu.Lock()
-	var other string
-	for o, running := range w.calls[shard] {
-		if o != m && running.Err() == nil && !o.isDead() && !o.frozen && !m.frozen {
-			other = o.name
-		}
-	}
-	if w.calls[shard] == nil {
-		w.calls[shard] = map[*machine]context.Context{}
-	}
-	w.calls[shard][m] = ctx //nolint:fatcontext // to see later whether it has ended
-	w.counts["calls"]++
+	all := maps.Clone(w.trusted[shard])
 	w.mu.Unlock()
-	if other != "" {
-		w.violate("%s %s %s while %s does", m.name, doing, short(shard), other)
-	}
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.calls[shard], m)
+	for o, trusted := range all {
+		switch err := trusted(); {
+		case o == m && err != nil:
+			w.violate("%s %s %s after trust has ended: %v", m.name, doing, short(shard), err)
+		case o != m && err == nil && !o.isDead() && !o.frozen:
+			w.violate("%s %s %s while %s trusts its lease", m.name, doing, short(shard), o.name)
+		}
 	}
 }
 
