@@ -1,0 +1,51 @@
+package fleet_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+)
+
+// TestBalance starts a fleet on a table of free leases, and then replaces a
+// tenth of it at once, without a release: the leases must be balanced again
+// soon after those of the dead have run out, and few others may move.
+func TestBalance(t *testing.T) {
+	t.Parallel()
+	const workers, leases = 50, 1000
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, leases)
+		defer f.end()
+		name := fmt.Sprintf("balance, %d workers, %d leases", workers, leases)
+		for i := range workers {
+			f.start(fmt.Sprintf("worker-%03d", i))
+		}
+		ticks, moves := f.settle(30)
+		figure(t, name+", empty start", ticks, "ticks")
+		figure(t, name+", empty start", float64(moves-leases)/float64(leases), "moved needlessly per lease")
+		figure(t, name+", empty start", float64(f.writes)/float64(leases), "writes per lease")
+		if ticks > 8 {
+			t.Errorf("balanced after %v ticks", ticks)
+		}
+
+		held, _ := f.loads()
+		orphans := 0
+		for i := range workers / 10 {
+			dead := fmt.Sprintf("worker-%03d", 10*i)
+			orphans += held[dead]
+			f.crash(dead)
+			f.start("heir-of-" + dead)
+		}
+		ticks, moves = f.settle(30)
+		figure(t, name+", a tenth replaced", ticks, "ticks")
+		figure(t, name+", a tenth replaced", float64(moves-orphans)/float64(leases), "moved needlessly per lease")
+		if ticks > 8 {
+			t.Errorf("balanced again after %v ticks", ticks)
+		}
+		if n := moves - orphans; n > leases/5 {
+			t.Errorf("%d leases moved that could have stayed, of %d", n, leases)
+		}
+		if f.lost > 0 {
+			t.Errorf("%d leases were lost by workers that lived", f.lost)
+		}
+	})
+}
