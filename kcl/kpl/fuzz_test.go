@@ -1,7 +1,12 @@
 package kpl_test
 
 import (
+	"bytes"
+	"crypto/md5"
 	"encoding/binary"
+	"errors"
+	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,15 +15,66 @@ import (
 	"github.com/shardmill/shardmill/kcl/kpl"
 )
 
+// FuzzSplitData: what has not both the magic bytes and the right digest is one
+// record like any other, and which error says so depends on these alone.
 func FuzzSplitData(f *testing.F) {
 	f.Add([]byte(magic))
+	f.Add([]byte(magic + "0123456789abcdef"))
+	f.Add([]byte(magic + "0123456789abcdef0"))
 	f.Add(seal("\x0a\x01k\x1a\x05\x08\x00\x1a\x01x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		before := bytes.Clone(data)
 		users, err := kpl.Split(nil, data)
-		if err != nil && users != nil {
-			t.Errorf("Split = %v with %v", users, err)
+		if err != nil && users != nil || !bytes.Equal(before, data) {
+			t.Errorf("Split = %v with %v, and left %q", users, err, data)
+		}
+		content, aggregated := bytes.CutPrefix(data, []byte(magic))
+		message := string(content[:max(len(content)-md5.Size, 0)])
+		switch {
+		case !aggregated && !errors.Is(err, kpl.ErrPlain),
+			aggregated && message == "" && !errors.Is(err, kpl.ErrShort),
+			message != "" && aggregated && !bytes.Equal(data, seal(message)) != errors.Is(err, kpl.ErrDigest):
+			t.Errorf("%q: %v", data, err)
 		}
 	})
+}
+
+// FuzzHashRange compares with math/big.
+func FuzzHashRange(f *testing.F) {
+	const last = "340282366920938463463374607431768211455"
+	for _, key := range []string{"0", last, "340282366920938463463374607431768211456", "", "-1", "x", "00000000000000000000000000000000000000000000000000001", "9999999999999999999999999999999999999999999"} {
+		f.Add("0", last, key, "k", true)
+		f.Add(key, last, "5", "k", false)
+		f.Add("5", key, "5", "", true)
+	}
+	f.Fuzz(func(t *testing.T, start, end, explicit, partition string, has bool) {
+		limit := new(big.Int).Lsh(big.NewInt(1), 128)
+		low, okLow := number(start)
+		high, okHigh := number(end)
+		good := okLow && okHigh && low.Cmp(high) <= 0 && high.Cmp(limit) < 0
+		r, err := kpl.ParseHashRange(start, end)
+		if (err == nil) != good || err != nil && !errors.Is(err, kpl.ErrHashRange) {
+			t.Fatalf("%q to %q: %v", start, end, err)
+		}
+		sum := md5.Sum([]byte(partition))
+		at, ok := new(big.Int).SetBytes(sum[:]), true
+		if has {
+			at, ok = number(explicit)
+		}
+		want := !good || !ok || low.Cmp(at) <= 0 && at.Cmp(high) <= 0
+		u := kpl.UserRecord{PartitionKey: partition, ExplicitHashKey: explicit, HasExplicitHashKey: has}
+		if got := r.Contains(u); got != want {
+			t.Errorf("%q to %q contains %+v: %v, want %v", start, end, u, got, want)
+		}
+	})
+}
+
+// number reads digits, and nothing but.
+func number(s string) (*big.Int, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return nil, false
+	}
+	return new(big.Int).SetString(s, 10)
 }
 
 // FuzzSplitMessage compares Split with a decoder that knows nothing of

@@ -1,0 +1,83 @@
+package processors_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"testing"
+	"testing/synctest"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/plan"
+)
+
+// FuzzPending lets a holder find any bytes as a pending checkpoint's state: a
+// plan of this row that was damaged, or bytes behind a plan's head, under a
+// checksum that is right. It delivers every record, or says that it cannot and
+// then has touched nothing.
+func FuzzPending(f *testing.F) {
+	good := halfDone(f)
+	f.Add([]byte(nil), 0, byte(0), false)
+	f.Add(good, 0, byte(0), false)
+	f.Add(good, 6, byte(1), false)
+	f.Add(good, 7, byte(1), true)
+	for at := 9; at < len(good); at += 7 {
+		f.Add(good, at, byte(1), true)
+	}
+	f.Add([]byte("{\"java\": true}"), 0, byte(0), false)
+	f.Fuzz(func(t *testing.T, state []byte, flip int, with byte, seal bool) {
+		state = bytes.Clone(state)
+		if flip >= 0 && flip < len(state) {
+			state[flip] ^= with
+		}
+		if seal && len(state) > 4 {
+			binary.BigEndian.PutUint32(state[len(state)-4:], crc32.ChecksumIEEE(state[:len(state)-4]))
+		}
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(numbered(7))
+			w.row.pending = &checkpoint.Prepared{At: w.records[2].Position().ExtendedSequenceNumber, State: state}
+			verdict, pl, _ := plan.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours())
+			if verdict == plan.Redo {
+				w.prepared[objectName(pl.Bucket, pl.Key)] = true
+			}
+			err := w.run(t.Context(), t, []int{2}, config().WithSize(12))
+			switch verdict {
+			case plan.Newer, plan.Broken:
+				if !errors.Is(err, processors.ErrUnfinishable) || len(w.objects) > 0 || !bytes.Equal(w.row.pending.State, state) {
+					t.Errorf("%v: %v, objects %v, pending %v", verdict, err, w.keys(), w.row.pending)
+				}
+			case plan.Redo:
+				if err == nil && w.verdict(false) != nil && len(w.lost) == 0 && pl.First == w.records[0].Position().ExtendedSequenceNumber {
+					t.Errorf("%+v: %v", pl, w.verdict(false))
+				}
+			default:
+				if err != nil || w.verdict(true) != nil {
+					t.Errorf("%v: %v, %v", verdict, err, w.verdict(true))
+				}
+			}
+		})
+	})
+}
+
+func ours() plan.Identity {
+	s := theShard()
+	return plan.NewIdentity(s.Table, s.StreamName, s.StreamARN, s.ShardID)
+}
+
+// halfDone is the state of a cut of the first three records that was prepared
+// and not published.
+func halfDone(f *testing.F) []byte {
+	f.Helper()
+	w := newWorld(numbered(7))
+	b := w.records[0].Data
+	b = append(bytes.Clone(b), w.records[1].Data...)
+	b = append(b, w.records[2].Data...)
+	return plan.Plan{
+		Identity: ours(), UUID: plan.NewUUID([16]byte{1}),
+		After: w.row.checkpoint.ExtendedSequenceNumber, First: w.records[0].Position().ExtendedSequenceNumber, Last: w.records[2].Position().ExtendedSequenceNumber,
+		Records: 3, Bytes: int64(len(b)), Digest: sha256.Sum256(b), Bucket: "b", Key: "k",
+	}.Encode()
+}

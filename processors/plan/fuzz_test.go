@@ -1,0 +1,81 @@
+package plan_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/plan"
+)
+
+// FuzzDecode: whatever is in the row, reading it neither panics nor takes much
+// memory, and what is accepted says the same when it is written again.
+func FuzzDecode(f *testing.F) {
+	good := example().Encode()
+	f.Add(good)
+	f.Add([]byte("smplan\x02"))
+	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, state := range [][]byte{b, sealed(b)} {
+			p, err := plan.Decode(state)
+			if err != nil {
+				if !errors.Is(err, plan.ErrForeign) && !errors.Is(err, plan.ErrNewer) && !errors.Is(err, plan.ErrBroken) {
+					t.Fatalf("unclassified: %v", err)
+				}
+				continue
+			}
+			again, err := plan.Decode(p.Encode())
+			if err != nil || cmp.Diff(p, again, cmp.Comparer(opaque)) != "" {
+				t.Fatalf("%+v became %+v, %v", p, again, err)
+			}
+		}
+	})
+}
+
+// FuzzJudge lays a plan, and any damage to it, into a row. A plan is carried
+// out only if it is whole and is this row's; one that is damaged or unknown is
+// never passed over, since its object may be half made.
+func FuzzJudge(f *testing.F) {
+	good := example()
+	f.Add(0, byte(0), good.Last.SequenceNumber, int64(3), good.After.SequenceNumber, int64(7), []byte(nil))
+	f.Add(6, byte(3), good.Last.SequenceNumber, int64(3), good.After.SequenceNumber, int64(7), []byte(nil))
+	f.Add(0, byte(0), checkpoint.ShardEnd, int64(0), good.After.SequenceNumber, int64(7), []byte("tail"))
+	f.Add(0, byte(0), good.Last.SequenceNumber, int64(3), checkpoint.TrimHorizon, int64(0), []byte(nil))
+	f.Add(2, byte(1), good.Last.SequenceNumber, int64(3), good.After.SequenceNumber, int64(7), []byte(nil))
+	f.Fuzz(func(t *testing.T, flip int, with byte, ends string, endsSub int64, at string, atSub int64, tail []byte) {
+		state := append(good.Encode(), tail...)
+		if flip >= 0 && flip < len(state) {
+			state[flip] ^= with
+		}
+		pending := checkpoint.Prepared{At: seq(ends, endsSub), State: state}
+		verdict, got, err := plan.Judge(&pending, seq(at, atSub), good.Identity)
+		if (err != nil) != (verdict == plan.Newer || verdict == plan.Broken || verdict == plan.Void) {
+			t.Errorf("%v with %v", verdict, err)
+		}
+		whole := bytes.Equal(state, good.Encode())
+		fits := seq(at, atSub) == good.After && (pending.At == good.Last || pending.At.IsShardEnd())
+		switch {
+		case whole && fits != (verdict == plan.Redo) || whole && !fits && verdict != plan.Void:
+			t.Errorf("a plan from %v to %v, in a row at %v with %v: %v", good.After, good.Last, seq(at, atSub), pending.At, verdict)
+		case !whole && strings.HasPrefix(string(state), "smplan") && verdict != plan.Broken && verdict != plan.Newer:
+			t.Errorf("a damaged plan: %v", verdict)
+		case !strings.HasPrefix(string(state), "smplan") && verdict != plan.Foreign:
+			t.Errorf("%q: %v", state, verdict)
+		case verdict == plan.Redo && cmp.Diff(got, good, cmp.Comparer(opaque)) != "":
+			t.Errorf("%+v became %+v", good, got)
+		}
+	})
+}
+
+// sealed makes bytes that the checksum does not keep from being decoded.
+func sealed(b []byte) []byte {
+	b = append([]byte("smplan\x01R\x01"), b...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+}
