@@ -20,6 +20,8 @@ var (
 	first = flag.Uint64("first", 0, "the first seed")
 	// logs puts what the workers log into the timelines.
 	logs = flag.Bool("logs", false, "put what the workers log into the timelines")
+	// shrinks takes away from a broken world what it does not need.
+	shrinks = flag.Bool("shrink", true, "shrink worlds that break")
 	// keep leaves out all incidents but these.
 	keep = flag.String("keep", "", "of the first seed's incidents, keep these, by their indices")
 )
@@ -109,6 +111,10 @@ func indices(t *testing.T, list string) (out []int) {
 // a person to read.
 func report(t *testing.T, s scenario, o outcome) {
 	t.Helper()
+	if !*shrinks {
+		t.Errorf("%s, seed %d, is broken: %s", s.kind, s.seed, o.violated[0])
+		return
+	}
 	kept, small := shrink(s, func(c scenario) bool { return len(run(t, c).violated) > 0 })
 	again := run(t, small)
 	if len(again.violated) == 0 {
