@@ -63,7 +63,7 @@ func FuzzExpressions(f *testing.F) {
 }
 
 // wantOwnFault asserts that an answer is a success, or an error of the client.
-func wantOwnFault(t *testing.T, server http.Handler, op, body string) {
+func wantOwnFault(t *testing.T, server http.Handler, op, body string) (status int) {
 	t.Helper()
 	status, answer := call(t, server, op, body)
 	if status != http.StatusOK && status != http.StatusBadRequest {
@@ -72,9 +72,22 @@ func wantOwnFault(t *testing.T, server http.Handler, op, body string) {
 	if status == http.StatusBadRequest && (answer["__type"] == nil || answer["message"] == nil && answer["Message"] == nil) {
 		t.Errorf("%s %s: an error without type or message: %v", op, body, answer)
 	}
+	return status
 }
 
-// FuzzRequests asserts the same of whole requests, to any operation.
+// contents returns all items of the table, as JSON.
+func contents(t *testing.T, server http.Handler) string {
+	t.Helper()
+	_, answer := call(t, server, "Scan", `{"TableName":"leases"}`)
+	text, err := json.Marshal(answer["Items"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// FuzzRequests asserts the same of whole requests, to any operation, and that
+// one which is refused has changed nothing.
 func FuzzRequests(f *testing.F) {
 	operations := []string{
 		"CreateTable", "DescribeTable", "DeleteTable", "ListTables", "UpdateTable", "DescribeTimeToLive", "UpdateTimeToLive", "PutItem", "GetItem",
@@ -96,8 +109,17 @@ func FuzzRequests(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
+		server := seeded(t)
+		seed := contents(t, server)
 		for _, op := range operations {
-			wantOwnFault(t, seeded(t), op, body)
+			status := wantOwnFault(t, server, op, body)
+			now := contents(t, server)
+			if status != http.StatusOK && now != seed {
+				t.Errorf("%s %s: refused, but left %s of %s", op, body, now, seed)
+			}
+			if status == http.StatusOK {
+				server = seeded(t) // whatever it did
+			}
 		}
 	})
 }
