@@ -21,11 +21,13 @@ type settings struct {
 	failover  int // s
 	interval  int // s, of buffering
 	memoryMBs int
+	sizeMBs   int    // of a buffer
+	codec     string // CompressionFormat
 }
 
 // two are archivers of which one takes over what the other leaves.
 func two(delivery string) settings {
-	return settings{count: 2, delivery: delivery, failover: 2, interval: 1, memoryMBs: 64}
+	return settings{count: 2, delivery: delivery, failover: 2, interval: 1, memoryMBs: 64, sizeMBs: 1, codec: "GZIP"}
 }
 
 // archivers are the processes under test.
@@ -48,12 +50,22 @@ type archiver struct {
 func newArchivers(t *testing.T, s *services, dir string, set settings) *archivers {
 	t.Helper()
 	a := &archivers{t: t, s: s, dir: dir, config: filepath.Join(dir, "archiver.yaml"), slots: make([]archiver, set.count)}
+	a.configure(set)
+	for i := range a.slots {
+		a.start(i, false)
+	}
+	return a
+}
+
+// configure sets archivers that are started from now on.
+func (a *archivers) configure(set settings) {
+	a.t.Helper()
 	text := fmt.Sprintf(`DeliveryStreamName: killed
 KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/%s"}
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::%s
-  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: %d}
-  CompressionFormat: GZIP
+  BufferingHints: {SizeInMBs: %d, IntervalInSeconds: %d}
+  CompressionFormat: %s
 shardmill:
   applicationName: %s
   delivery: %s
@@ -62,14 +74,10 @@ shardmill:
   shardSyncIntervalSeconds: 5
   maxMemoryMBs: %d
   healthAddress: "127.0.0.1:0"
-`, streamName, bucket, set.interval, application, set.delivery, set.failover, set.memoryMBs)
+`, streamName, bucket, set.sizeMBs, set.interval, set.codec, application, set.delivery, set.failover, set.memoryMBs)
 	if err := os.WriteFile(a.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	for i := range a.slots {
-		a.start(i, false)
-	}
-	return a
 }
 
 // start starts the archiver of a slot, as the same worker as before or as a

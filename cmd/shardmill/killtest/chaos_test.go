@@ -5,7 +5,6 @@ package killtest_test
 import (
 	"math/rand/v2"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -73,10 +72,10 @@ func newChaos(t *testing.T, lasts time.Duration) *chaos {
 	}
 	t.Logf("for %v, %d bytes a second, in %s", lasts, rate, c.dir)
 	c.s = startServices(t, c.dir)
-	c.feed = startFeeder(t, c.s, c.dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), rate)
+	c.feed = startFeeder(t, c.s, c.dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), ordinary(rate))
 	c.feed.allow(1 << 60)
 	c.archivers = newArchivers(t, c.s, c.dir, settings{
-		count: chaosArchivers, delivery: "exactly-once", failover: int(chaosFailover / time.Second), memoryMBs: 64,
+		count: chaosArchivers, delivery: "exactly-once", failover: int(chaosFailover / time.Second), memoryMBs: 64, sizeMBs: 1, codec: "GZIP",
 		// The log of writes has room for 10,000.
 		interval: 1 + int(lasts/(30*time.Minute)),
 	})
@@ -100,7 +99,7 @@ func chaosTime(t *testing.T) time.Duration {
 // trouble makes it, from when the archivers are at work.
 func (c *chaos) trouble(lasts time.Duration) {
 	c.t.Helper()
-	eventually(c.t, "the archivers to work", 2*patience, func() bool {
+	eventually(c.t, "the archivers to work", patience, func() bool {
 		leases := c.s.leases(c.t)
 		return len(leases) >= shardCount && len(ownedBy(leases, "")) == 0
 	})
@@ -167,23 +166,18 @@ func (c *chaos) calm() {
 	c.t.Helper()
 	c.calming = true
 	c.s.clear()
-	end := time.Now().Add(2 * patience)
+	end := time.Now().Add(patience)
 	for ; len(c.agenda) > 0; c.step() {
 		if time.Now().After(end) {
 			c.t.Fatal("what was struck does not come back")
 		}
 	}
 	c.feed.finish(c.t)
-	for end = time.Now().Add(5 * patience); !c.s.isArchived(c.t); c.step() {
+	for end = time.Now().Add(3 * patience); !c.s.isArchived(c.t); c.step() {
 		if time.Now().After(end) {
 			c.t.Errorf("not everything is archived: %+v", c.s.leases(c.t))
 			break
 		}
 	}
-	for _, a := range c.archivers.slots {
-		a.signal(syscall.SIGTERM)
-	}
-	for _, a := range c.archivers.slots {
-		a.finish(c.t, patience, 128+int(syscall.SIGTERM))
-	}
+	c.archivers.end()
 }

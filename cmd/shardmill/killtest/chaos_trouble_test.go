@@ -163,17 +163,20 @@ func (c *chaos) terminate() bool {
 	c.troubled[slot] = true
 	c.watch.struck(c.s, a, byTerm)
 	a.killed = true // by us, however it ends
+	begun := a.hasBegun()
 	a.signal(syscall.SIGTERM)
 	began := time.Now()
 	var poll func()
 	poll = func() {
 		select {
 		case <-a.ended:
-			switch code := a.cmd.ProcessState.ExitCode(); code {
-			case 128 + int(syscall.SIGTERM):
+			switch code := a.cmd.ProcessState.ExitCode(); {
+			case code == 128+int(syscall.SIGTERM):
 				c.shutdown["in order"]++
-			case 1:
+			case code == 1:
 				c.shutdown["after its limit of time"]++
+			case !begun:
+				c.shutdown["before it had begun"]++
 			default:
 				c.t.Errorf("%s ended with exit code %d when told to", a.name, code)
 			}

@@ -95,6 +95,15 @@ func (s *services) isLast(t *testing.T, shard types.Shard, checkpoint string) bo
 func (a *archivers) finish(within time.Duration) {
 	a.t.Helper()
 	eventually(a.t, "everything to be archived", within, func() bool { return a.s.isArchived(a.t) })
+	a.end()
+}
+
+// end ends the archivers in order.
+func (a *archivers) end() {
+	a.t.Helper()
+	for _, p := range a.slots {
+		eventually(a.t, p.name+" to begin", patience, p.hasBegun)
+	}
 	for _, p := range a.slots {
 		p.signal(syscall.SIGTERM)
 	}
@@ -117,6 +126,7 @@ type summary struct {
 	Twice           int64 `json:"twice"`
 	TwoContents     int   `json:"keys_with_two_contents"`
 	Problems        int   `json:"problems"`
+	Uploads         int   `json:"uploads_in_parts"`
 }
 
 // readTruth runs truth.py.

@@ -22,9 +22,16 @@ import (
 const (
 	streamName = "killed"
 	shardCount = 8
-	// Between bursts so many bytes come as single records.
-	betweenBursts = 1 << 20
 )
+
+// flow is what a feeder puts.
+type flow struct {
+	rate    int64 // bytes a second up to what is allowed
+	shards  int
+	singles int64 // bytes that come as single records between bursts
+}
+
+func ordinary(rate int64) flow { return flow{rate: rate, shards: shardCount, singles: 1 << 20} }
 
 // feeder puts numbered records: lines by `shardmill put`, and bursts of
 // aggregated records that are larger than a buffer, so that cuts end within
@@ -35,7 +42,7 @@ type feeder struct {
 	api   *kinesis.Client
 	rng   *rand.Rand
 	text  []byte
-	rate  int64 // bytes a second up to what is allowed
+	flow  flow
 	lines int64 // given to put
 
 	mu      sync.Mutex // guards what follows
@@ -48,16 +55,16 @@ type feeder struct {
 	err    error // read after ended is closed
 }
 
-func startFeeder(t *testing.T, s *services, dir string, rng *rand.Rand, rate int64) *feeder {
+func startFeeder(t *testing.T, s *services, dir string, rng *rand.Rand, flow flow) *feeder {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	f := &feeder{api: s.kinesis, rng: rng, rate: rate, cancel: cancel, ended: make(chan struct{})}
+	f := &feeder{api: s.kinesis, rng: rng, flow: flow, cancel: cancel, ended: make(chan struct{})}
 	// Text compresses to about two fifths.
 	f.text = make([]byte, 1<<20)
 	for i := range f.text {
 		f.text[i] = "etaoin shrdlu"[rng.IntN(13)]
 	}
-	f.put = start(t, dir, "put", s.env, &f.out, "put", "--stream", streamName, "--create-shards", strconv.Itoa(shardCount), "--rate", "1000", "-")
+	f.put = start(t, dir, "put", s.env, &f.out, "put", "--stream", streamName, "--create-shards", strconv.Itoa(flow.shards), "--rate", "1000", "-")
 	eventually(t, "the stream to be created", 20*time.Second, func() bool {
 		_, err := s.kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(streamName)})
 		return err == nil
@@ -120,7 +127,7 @@ func (f *feeder) run(ctx context.Context) error {
 	next := time.Now()
 	for ctx.Err() == nil {
 		_, before, left := f.progress()
-		burst := left > 0 && single > betweenBursts
+		burst := left > 0 && single >= f.flow.singles
 		var err error
 		switch {
 		case burst:
@@ -128,7 +135,7 @@ func (f *feeder) run(ctx context.Context) error {
 		case left > 0:
 			err = f.putLines(64)
 		default: // enough that no shard is quiet for long
-			err = f.putLines(4 * shardCount)
+			err = f.putLines(4 * f.flow.shards)
 		}
 		if err != nil {
 			return err
@@ -138,7 +145,7 @@ func (f *feeder) run(ctx context.Context) error {
 		if burst {
 			single = 0
 		}
-		pause := time.Duration(after-before) * time.Second / time.Duration(f.rate)
+		pause := time.Duration(after-before) * time.Second / time.Duration(f.flow.rate)
 		if left <= 0 {
 			pause = 300 * time.Millisecond
 		}

@@ -20,7 +20,7 @@ func TestKill(t *testing.T) { //nolint:paralleltest // its processes need the co
 	rng := newRand(t, "SHARDMILL_KILL_SEED")
 	dir := newDir(t, "SHARDMILL_KILL_DIR")
 	s := startServices(t, dir)
-	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), max(total/int64(hits)/3, 300_000))
+	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), ordinary(max(total/int64(hits)/3, 300_000)))
 	r := newRun(t, s, newArchivers(t, s, dir, two("exactly-once")), rng)
 
 	for list := points(); r.total() < hits; {

@@ -3,6 +3,7 @@
 package killtest_test
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 // process is a running shardmill.
 type process struct {
 	name   string // also what its requests call it
+	log    string // path
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	killed bool
@@ -30,7 +32,7 @@ func start(t *testing.T, dir, name string, env []string, stdout io.Writer, args 
 		t.Fatal(err)
 	}
 	defer log.Close() // the process has its own descriptor
-	p := &process{name: name, cmd: exec.CommandContext(t.Context(), binary, args...), ended: make(chan struct{})}
+	p := &process{name: name, log: log.Name(), cmd: exec.CommandContext(t.Context(), binary, args...), ended: make(chan struct{})}
 	p.cmd.Env = append([]string{"TMPDIR=" + dir, "AWS_SDK_UA_APP_ID=" + name}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = stdout, log
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -45,6 +47,13 @@ func start(t *testing.T, dir, name string, env []string, stdout io.Writer, args 
 	}()
 	t.Cleanup(p.kill)
 	return p
+}
+
+// hasBegun reports whether it has logged that it archives: from before that on
+// it ends in order when it is told to.
+func (p *process) hasBegun() bool {
+	log, err := os.ReadFile(p.log)
+	return err == nil && bytes.Contains(log, []byte(`"msg":"archiving"`))
 }
 
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }

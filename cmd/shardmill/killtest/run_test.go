@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long anything may take that has to happen.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // run is what the test did and saw.
 type run struct {

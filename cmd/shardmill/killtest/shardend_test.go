@@ -51,7 +51,7 @@ func TestKillAtShardEnd(t *testing.T) { //nolint:paralleltest // its processes n
 	rng := newRand(t, "SHARDMILL_KILL_SEED")
 	dir := newDir(t, "SHARDMILL_KILL_DIR")
 	s := startServices(t, dir)
-	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), 500_000)
+	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), ordinary(500_000))
 	feed.allow(1 << 60)
 	r := newRun(t, s, newArchivers(t, s, dir, two("exactly-once")), rng)
 	list := endPoints()

@@ -188,7 +188,7 @@ class Objects:
     def read_one(self, key, path):
         self.count += 1
         self.bytes += os.path.getsize(path)
-        with gzip.open(path) as f:
+        with gzip.open(path) if key.endswith(".gz") else open(path, "rb") as f:
             content = f.read()
         lines = content.splitlines(keepends=True)
         if not lines:
@@ -230,7 +230,7 @@ class Objects:
 
 
 def check_writes(endpoint, bucket, files, wrong):
-    """Returns how many writes were refused because the key had an object."""
+    """Returns how many writes were refused because the key had an object, and totals."""
     with urllib.request.urlopen(endpoint + "/_localaws/writes", timeout=60) as answer:
         log = json.load(answer)
     if len(log) >= 10_000:
@@ -238,9 +238,9 @@ def check_writes(endpoint, bucket, files, wrong):
     stored, refused = collections.defaultdict(list), 0
     tried = collections.defaultdict(set)
     for write in log:
-        if write["bucket"] != bucket or not write["key"]:
+        if write["bucket"] != bucket or write["op"] not in ("PutObject", "CompleteMultipartUpload"):
             continue
-        if write["sha256"]:
+        if write["sha256"] and write["op"] == "PutObject":
             tried[write["key"]].add(write["sha256"])
         if write["status"] == 200:
             stored[write["key"]].append((write["etag"], write["size"]))
@@ -256,7 +256,8 @@ def check_writes(endpoint, bucket, files, wrong):
             wrong("a key was to be written with different content", f"{key}: {sorted(sums)}")
     for key in sorted(files ^ set(stored)):
         wrong("files and log of writes differ", f"{key} is {'on disk only' if key in files else 'in the log only'}")
-    return refused, len(log), sum(1 for write in log if write["sha256"])
+    uploads = sum(1 for write in log if write["op"] == "CompleteMultipartUpload" and write["status"] == 200)
+    return refused, len(log), sum(1 for write in log if write["sha256"]), uploads
 
 
 def main():
@@ -276,7 +277,7 @@ def main():
     objects = Objects(truth, wrong)
     files = objects.read(arguments.objects)
     objects.check()
-    refused, writes, summed = check_writes(arguments.endpoint, os.path.basename(arguments.objects), files, wrong)
+    refused, writes, summed, uploads = check_writes(arguments.endpoint, os.path.basename(arguments.objects), files, wrong)
     for kind, count in problems.items():
         print(f"WRONG: {count} times: {kind}")
     if not truth.places:
@@ -300,6 +301,7 @@ def main():
                 "writes": writes,
                 "writes_with_sha256": summed,
                 "writes_refused": refused,
+                "uploads_in_parts": uploads,
                 "problems": sum(problems.values()),
             }
         )

@@ -16,7 +16,7 @@ func TestScriptSeesRecordsTwice(t *testing.T) { //nolint:paralleltest // its pro
 	rng := newRand(t, "SHARDMILL_KILL_SEED")
 	dir := newDir(t, "SHARDMILL_KILL_DIR")
 	s := startServices(t, dir)
-	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), 1_000_000)
+	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), ordinary(1_000_000))
 	r := newRun(t, s, newArchivers(t, s, dir, two("at-least-once")), rng)
 	feed.allow(5_000_000)
 	r.strike(point{step: atPut, how: "S3 holds the put", fault: fault{Service: "S3", Operation: "PutObject", Kind: "Stall"}})
