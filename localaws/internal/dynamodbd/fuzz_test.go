@@ -101,6 +101,7 @@ func FuzzRequests(f *testing.F) {
 		`{"TableName":"leases","Segment":1,"TotalSegments":3,"ExclusiveStartKey":{"k":{"S":"a"}}}`,
 		`{"TransactItems":[{"Put":{"TableName":"leases","Item":{"k":{"S":"b"}}}},{"ConditionCheck":{"TableName":"leases","Key":{"k":{"S":"a"}},"ConditionExpression":"n = n"}}]}`,
 		`{"TransactItems":[{"Get":{"TableName":"leases","Key":{"k":{"S":"a"}}}}]}`,
+		`{"TransactItems":[{"Put":{"TableName":"leases","Item":{"k":{"S":"b"}}}},{"ConditionCheck":{"TableName":"leases","Key":{"k":{"S":"a"}},"ConditionExpression":"n <> n"}}]}`,
 		`{"RequestItems":{"leases":[{"PutRequest":{"Item":{"k":{"S":"b"}}}}]}}`, `{"RequestItems":{"leases":{"Keys":[{"k":{"S":"a"}}]}}}`,
 		`{"TableName":"leases","GlobalSecondaryIndexUpdates":[{"Create":{"IndexName":"new","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}}]}`,
 		`{"TableName":"other","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"k","AttributeType":"B"}],"BillingMode":"PAY_PER_REQUEST"}`,
