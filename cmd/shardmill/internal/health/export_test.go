@@ -3,7 +3,7 @@ package health
 import "github.com/prometheus/client_golang/prometheus"
 
 // ServeOn is Serve on another listener than a port's.
-var ServeOn = serveOn //nolint:gochecknoglobals // a function
+var ServeOn = serveOn
 
 // Registry is what /metrics gathers from.
 func (m *Monitor) Registry() *prometheus.Registry { return m.registry }

@@ -126,6 +126,9 @@ func TestServerCloses(t *testing.T) {
 					t.Errorf("it closed after %v, want %v", took, row.want)
 				}
 				read.Wait()
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("the connection was there for %v", took)
+				}
 				if want := row.takes < time.Second; answered != want {
 					t.Errorf("answered: %v, want %v", answered, want)
 				}
@@ -142,8 +145,7 @@ func TestServeSaysThatAnAddressIsTaken(t *testing.T) {
 	}
 	defer s.Close(t.Context())
 	_, err = health.Serve(t.Context(), s.Addr().String(), http.NotFoundHandler(), zap.NewNop())
-	var op *net.OpError
-	if !errors.As(err, &op) {
+	if _, ok := errors.AsType[*net.OpError](err); !ok {
 		t.Errorf("a second server: %v", err)
 	}
 }
