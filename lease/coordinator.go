@@ -76,9 +76,18 @@ type Coordinator struct {
 	clock    clock
 	wake     chan struct{}
 
-	mu    sync.Mutex // guards held and avoid; never held over I/O
+	mu    sync.Mutex // guards what follows; never held over I/O
 	held  map[string]*Held
 	avoid map[string]time.Time // until when a lease is left to others
+	tried map[string]tried     // takes whose outcome is unknown
+}
+
+// tried is a take that may have happened. If a list that lags shows the row as
+// it was before, the same take is tried again and succeeds without moving the
+// counter: trust counts from the first try all the same.
+type tried struct {
+	counter int64     // of the row before the take
+	first   time.Time // the start of the first try that may have happened
 }
 
 // NewCoordinator returns a Coordinator that is not running. instance must be
@@ -108,7 +117,7 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	}
 	return &Coordinator{
 		cfg: cfg, instance: instance, timing: newTiming(cfg.FailoverTime), clock: newClock(),
-		wake: make(chan struct{}, 1), held: make(map[string]*Held), avoid: make(map[string]time.Time),
+		wake: make(chan struct{}, 1), held: make(map[string]*Held), avoid: make(map[string]time.Time), tried: make(map[string]tried),
 	}, nil
 }
 
@@ -240,6 +249,11 @@ func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]b
 			leaving[key] = true
 		}
 	}
+	for key, t := range c.tried {
+		if now.Sub(t.first) > 10*c.cfg.FailoverTime { // no list lags so far behind
+			delete(c.tried, key)
+		}
+	}
 	for key, until := range c.avoid {
 		if now.Before(until) {
 			avoid[key] = true
@@ -284,7 +298,8 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 }
 
 // take takes one lease and starts to hold it. A take whose outcome stays
-// unknown is left: if it happened, the lease runs out like any other.
+// unknown is left: if it happened, the lease runs out like any other, unless
+// the same take is tried again before.
 func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) {
 	c := t.c
 	row, start, err := c.tryTake(ctx, seen)
@@ -314,6 +329,8 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 	ctx, cancel := context.WithTimeout(ctx, c.timing.failover/2)
 	defer cancel()
 	claim := Claim{Owner: c.cfg.WorkerID, Instance: c.instance, FailoverTime: c.cfg.FailoverTime}
+	start = c.firstTry(seen)
+	defer func() { c.noteTry(seen, start, err) }()
 	tries := newTries("take "+seen.Key, c.timing.try)
 	for {
 		begun := c.clock.now()
@@ -328,6 +345,29 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 			return row, start, err
 		}
 	}
+}
+
+// firstTry returns when the take of a row was first tried, if its outcome is
+// unknown, else zero.
+func (c *Coordinator) firstTry(seen Lease) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t, ok := c.tried[seen.Key]; ok && t.counter == seen.Counter {
+		return t.first
+	}
+	return time.Time{}
+}
+
+// noteTry remembers a take whose outcome is unknown. A row whose counter has
+// moved is taken anew, so one per key is enough.
+func (c *Coordinator) noteTry(seen Lease, first time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil || first.IsZero() || errors.Is(err, ErrLost) {
+		delete(c.tried, seen.Key)
+		return
+	}
+	c.tried[seen.Key] = tried{counter: seen.Counter, first: first}
 }
 
 func (c *Coordinator) takeOnce(ctx context.Context, seen Lease, claim Claim) (Lease, error) {

@@ -238,6 +238,57 @@ func TestTrustCountsFromTheFirstTry(t *testing.T) {
 	})
 }
 
+// lagging is a table whose lists show what was there some time ago.
+type lagging struct {
+	*lease.Mem
+
+	shown []lease.Lease // what lists show until then
+	until time.Time
+}
+
+func (l *lagging) List(ctx context.Context) ([]lease.Lease, error) {
+	if time.Now().Before(l.until) {
+		return l.shown, nil
+	}
+	return l.Mem.List(ctx)
+}
+
+// A take whose answers are lost until it is given up, and that a list which
+// lags lets succeed later, renews trust from its first try: others have seen
+// the counter move then.
+func TestTakeTriedAgainLaterCountsFromTheFirstTry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem, start := newTable(t, "a"), time.Now()
+		shown, err := mem.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first time.Time
+		mem.Fault = func(_ context.Context, op, _ string, applied bool) error {
+			if op == "take" && applied && first.IsZero() {
+				first = time.Now()
+			}
+			if op == "take" && applied && time.Since(start) < 6*time.Second {
+				return errNet // the first try happens; no answer comes
+			}
+			return nil
+		}
+		table := &lagging{Mem: mem, shown: shown, until: start.Add(7 * time.Second)}
+		hold(t, table, time.Minute, func(h *lease.Held) {
+			if h.Lease().Counter != 1 {
+				t.Errorf("the counter is %d: the take was not the same", h.Lease().Counter)
+			}
+			if got, most := h.TrustedUntil().Sub(first), 9*time.Second; got > most {
+				t.Errorf("trusted until %v after the counter moved, at most %v is right", got, most)
+			}
+		})
+		if first.IsZero() {
+			t.Error("the take never happened")
+		}
+	})
+}
+
 // One worker ID in two processes: the second waits for the failover time like
 // anybody, and a write of the first is not taken for its own.
 func TestOneWorkerIDInTwoProcesses(t *testing.T) {
