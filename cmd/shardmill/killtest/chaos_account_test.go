@@ -67,10 +67,14 @@ func (c *chaos) account() {
 	}
 	row("takeover, undisturbed", "%s", spread(c.watch.undisturb))
 	row("first commit after", "%s", spread(c.watch.committed))
-	row("archivers", "%d processes; resident memory at most %d MiB", c.archivers.started, c.watch.memory>>20)
+	row("archivers", "%d processes; resident memory at most %d MiB, at most %d goroutines", c.archivers.started, c.watch.memory>>20, c.watch.goroutines)
+	row("asked for health", "%d times; not alive %d times", c.watch.asked, len(c.watch.dead))
 	row("services", "resident memory at most %d MiB", c.watch.services>>20)
 	row("leases left", "%s", c.leasesLeft())
 	c.t.Log(table.String())
+	for _, answer := range c.watch.dead {
+		c.t.Logf("not alive: %s", answer)
+	}
 }
 
 // spread says how durations are distributed.

@@ -146,7 +146,7 @@ func (c *chaos) step() {
 	if c.feed.failed() {
 		c.t.Fatal(c.feed.err)
 	}
-	c.watch.look(c.s, c.archivers.slots, c.storms > 0)
+	c.watch.look(c.s, c.archivers.slots, c.troubled, c.storms > 0)
 	for slot, a := range c.archivers.slots {
 		if !c.troubled[slot] && a.diedByItself() {
 			c.t.Errorf("%s ended with %v", a.name, a.err)

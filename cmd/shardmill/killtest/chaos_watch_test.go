@@ -4,6 +4,8 @@ package killtest_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,7 +31,12 @@ type watch struct {
 	committed []time.Duration // from the takeover
 	memory    int64           // most resident memory of an archiver, bytes
 	services  int64           // of `shardmill local`
-	looked    time.Time       // when at the memory
+	looked    time.Time       // when at the archivers
+
+	client     http.Client // of the archivers' health
+	goroutines int         // most of an archiver
+	asked      int         // times that an archiver was asked whether it is alive
+	dead       []string    // answers that it is not
 }
 
 // loss is a lease whose holder was struck.
@@ -45,7 +52,7 @@ type loss struct {
 
 func newWatch(t *testing.T) *watch {
 	t.Helper()
-	return &watch{t: t, losses: make(map[string]*loss), taken: make(map[string][]time.Duration)}
+	return &watch{t: t, losses: make(map[string]*loss), taken: make(map[string][]time.Duration), client: http.Client{Timeout: time.Second}}
 }
 
 // struck is told of an archiver that is about to be struck.
@@ -67,8 +74,9 @@ func (w *watch) restarted(worker string) {
 	}
 }
 
-// look looks at the lease table, and once a second at the memory.
-func (w *watch) look(s *services, archivers []archiver, disturbed bool) {
+// look looks at the lease table, and once a second at the archivers, but for
+// those in trouble.
+func (w *watch) look(s *services, archivers []archiver, troubled map[int]bool, disturbed bool) {
 	w.t.Helper()
 	leases := s.leases(w.t)
 	for shard, l := range w.losses {
@@ -83,9 +91,53 @@ func (w *watch) look(s *services, archivers []archiver, disturbed bool) {
 	}
 	w.looked = time.Now()
 	w.services = max(w.services, resident(s.local))
-	for _, a := range archivers {
+	for slot, a := range archivers {
 		w.memory = max(w.memory, resident(a.process))
+		if !troubled[slot] {
+			w.ask(a)
+		}
 	}
+}
+
+// ask asks an archiver how it is. One that does not answer may just have been
+// struck.
+func (w *watch) ask(a archiver) {
+	log, err := os.ReadFile(a.log)
+	_, after, served := strings.Cut(string(log), `"msg":"serving health","address":"`)
+	address, _, _ := strings.Cut(after, `"`)
+	if err != nil || !served {
+		return
+	}
+	if _, text := w.get("http://" + address + "/metrics"); text != "" {
+		_, after, _ = strings.Cut(text, "\ngo_goroutines ")
+		n := 0
+		_, _ = fmt.Sscan(after, &n)
+		w.goroutines = max(w.goroutines, n)
+	}
+	status, text := w.get("http://" + address + "/healthz")
+	if status != 0 {
+		w.asked++
+	}
+	if status != 0 && status != http.StatusOK {
+		w.dead = append(w.dead, fmt.Sprintf("%v %s: %d %s", time.Now().Format(time.TimeOnly), a.name, status, strings.TrimSpace(text)))
+	}
+}
+
+func (w *watch) get(url string) (status int, text string) {
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answer, err := w.client.Do(request)
+	if err != nil {
+		return 0, ""
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return answer.StatusCode, string(data)
 }
 
 // follow sees how a lost lease fares; false means that it is no longer to be followed.
