@@ -23,7 +23,8 @@ import (
 
 // shelf is an object store in memory that keeps the order of the puts.
 type shelf struct {
-	fail func() error // asked before each put, unless nil
+	fail func() error  // asked before each put, unless nil
+	slow time.Duration // what a put takes
 
 	mu     sync.Mutex
 	keys   map[string]bool
@@ -31,6 +32,7 @@ type shelf struct {
 }
 
 func (s *shelf) Put(_ context.Context, o processors.Object) error {
+	time.Sleep(s.slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
@@ -150,7 +152,7 @@ func TestPeer30ObjectsAndCheckpointsDoNotOvertakeEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const shards = 16
 		stream, n := kcltest.NewStream(shards), 0
-		s := &shelf{fail: func() error {
+		s := &shelf{slow: 150 * time.Millisecond, fail: func() error { // slower than ticks come
 			if n++; n%5 == 0 {
 				return errFault
 			}
