@@ -232,11 +232,25 @@ func (p *awsParts) factory(m *machine) kcl.ProcessorFactory {
 	return watched(m, f)
 }
 
-// trustWatch checks that a machine writes to no lease that it cannot trust.
+// trustWatch checks that a machine writes to no lease that it cannot trust, and
+// gives times as its clock shows them.
 type trustWatch struct {
 	lease.Table
 
 	m *machine
+}
+
+func (t *trustWatch) List(ctx context.Context) ([]lease.Lease, error) {
+	list, err := t.Table.List(ctx)
+	for i, l := range list {
+		list[i] = t.m.in(l)
+	}
+	return list, err
+}
+
+func (t *trustWatch) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lease.Lease, error) {
+	l, err := t.Table.Take(ctx, seen, t.m.claim(by))
+	return t.m.in(l), err
 }
 
 func (t *trustWatch) Renew(ctx context.Context, held lease.Lease) (lease.Lease, error) {

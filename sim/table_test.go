@@ -33,7 +33,7 @@ func (v *view) List(ctx context.Context) (out []lease.Lease, err error) {
 	}
 	slices.SortFunc(out, func(a, b lease.Lease) int { return cmp.Compare(a.Key, b.Key) })
 	for i, l := range out {
-		out[i] = v.in(l)
+		out[i] = v.m.in(l)
 	}
 	return out, nil
 }
@@ -43,13 +43,19 @@ func (v *view) Get(ctx context.Context, key string) (l lease.Lease, err error) {
 		l, err = v.p.mem.Get(ctx, key)
 		return err
 	})
-	return v.in(l), err
+	return v.m.in(l), err
 }
 
 // in gives a row's times as the machine's clock shows them.
-func (v *view) in(l lease.Lease) lease.Lease {
-	l.FailoverTime = v.m.clocked(l.FailoverTime)
+func (m *machine) in(l lease.Lease) lease.Lease {
+	l.FailoverTime = m.clocked(l.FailoverTime)
 	return l
+}
+
+// claim gives a claim's times as everybody is to read them.
+func (m *machine) claim(by lease.Claim) lease.Claim {
+	by.FailoverTime = time.Duration(float64(by.FailoverTime)*m.rate + 0.5).Round(time.Millisecond)
+	return by
 }
 
 // update makes one write that returns the row.
@@ -61,7 +67,7 @@ func (v *view) update(ctx context.Context, op, key string, do func(ctx context.C
 	if err != nil {
 		return lease.Lease{}, err
 	}
-	return v.in(row), nil
+	return v.m.in(row), nil
 }
 
 func (v *view) write(ctx context.Context, op, key string, do func(ctx context.Context, t *lease.Mem) error) error {
@@ -71,7 +77,7 @@ func (v *view) write(ctx context.Context, op, key string, do func(ctx context.Co
 }
 
 func (v *view) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lease.Lease, error) {
-	by.FailoverTime = time.Duration(float64(by.FailoverTime)*v.m.rate + 0.5).Round(time.Millisecond)
+	by = v.m.claim(by)
 	return v.update(ctx, "take", seen.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Take(ctx, seen, by) })
 }
 
