@@ -1,0 +1,68 @@
+package main
+
+// rows are the lines of the table. A benchmark's figure is named by its name
+// without "Benchmark" and its unit; a test's by its name and unit.
+var rows = []row{ //nolint:gochecknoglobals // a table
+	{
+		"| records in memory to gzip objects, exactly once | %.2f of the bare compressor's throughput |",
+		[]string{"Archive/exactly-once of-gzip-alone"},
+	},
+	{
+		"| the same, at least once | %.2f of it |",
+		[]string{"Archive/at-least-once of-gzip-alone"},
+	},
+	{
+		"| from GetRecords' answer to a processor | %.2f times the work of the SDK's decoding alone |",
+		[]string{"Read x-of-SDK-alone"},
+	},
+	{
+		"| allocations per record outside the SDK | %.3f |",
+		[]string{"delivery, 0 user records in a record allocations per record"},
+	},
+	{
+		"| finding out that a record is not aggregated | %.0f ns; taking a user record out of an aggregated one %.0f ns |",
+		[]string{"SplitPlain ns/op", "Split/100_keys ns/user"},
+	},
+	{
+		"| a lease row | %.0f allocations to decode, %.0f to encode |",
+		[]string{"DecodeRow allocs/op", "EncodeRow allocs/op"},
+	},
+	{
+		"| renewals that one core makes, with the SDK | %.0f a second; 5,000 leases need 1,750 |",
+		[]string{"Renew/worker renewals/s"},
+	},
+	{
+		"| one worker with 5,000 leases and a table with a slow tail | no lease lives longer than %.2f of the failover time on one renewal |",
+		[]string{"one worker, 5000 leases, longest life on one renewal of the failover time"},
+	},
+	{
+		"| requests per idle lease and minute | %.1f with 100 leases, %.1f with 10,000 |",
+		[]string{"cost, 100 leases, 4 workers, idle requests per lease per minute", "cost, 10000 leases, 1 workers, idle requests per lease per minute"},
+	},
+	{
+		"| price of the lease table beside the Java KCL 2.x, idle | %.2f of it with 1 lease, %.2f with 100, %.2f with 10,000 |",
+		[]string{
+			"cost, 1 leases, 1 workers, idle of Java's price", "cost, 100 leases, 4 workers, idle of Java's price",
+			"cost, 10000 leases, 1 workers, idle of Java's price",
+		},
+	},
+	{
+		"| the same with a checkpoint each 10 s | %.2f, %.2f, %.2f |",
+		[]string{
+			"cost, 1 leases, 1 workers, a checkpoint each 10 s of Java's price", "cost, 100 leases, 4 workers, a checkpoint each 10 s of Java's price",
+			"cost, 10000 leases, 1 workers, a checkpoint each 10 s of Java's price",
+		},
+	},
+	{
+		"| write units per lease and minute with an exactly-once object each 10 s | %.1f with 100 leases |",
+		[]string{"cost, 100 leases, 4 workers, an exactly-once object each 10 s write units per lease per minute"},
+	},
+	{
+		"| 500 workers and 10,000 leases, simulated | balanced %.1f scan intervals after an empty start, %.1f after a tenth of the workers is replaced at once |",
+		[]string{"rounds, 500 workers, 10000 leases, empty start ticks", "rounds, 500 workers, 10000 leases, a tenth replaced ticks"},
+	},
+	{
+		"| leases of live workers that move in that replacement | %.3f of all |",
+		[]string{"rounds, 500 workers, 10000 leases, a tenth replaced moved needlessly per lease"},
+	},
+}
