@@ -43,6 +43,9 @@ func (c *chaos) account() {
 		c.t.Errorf("of %d records %d are archived, %d are missing, %d are twice; %d keys have two contents",
 			records, sum.Delivered, sum.Missing, sum.Twice, sum.TwoContents)
 	}
+	if len(c.points) == 0 || len(c.watch.committed) == 0 || len(c.reshards) == 0 {
+		c.t.Errorf("there was no trouble to speak of: %v at points, %d leases taken over, reshards %v", c.points, len(c.watch.committed), c.reshards)
+	}
 	var table strings.Builder
 	row := func(name, format string, values ...any) {
 		fmt.Fprintf(&table, "\n  %-22s %s", name, fmt.Sprintf(format, values...))

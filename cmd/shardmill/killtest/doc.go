@@ -4,11 +4,12 @@
 //
 //	go test -tags kill -v -timeout 15m ./cmd/shardmill/killtest
 //
-// TestKill strikes two archivers at chosen points of their protocol. These
-// variables of the environment change the run:
+// TestKill strikes two archivers at chosen points of their protocol,
+// TestKillAtShardEnd while they end a shard, TestKillInMultipart while they
+// upload an object in parts. These variables of the environment change the run:
 //
-//	SHARDMILL_KILL_MB    data to put, in MB; default 200
-//	SHARDMILL_KILL_HITS  archivers to strike; default 56, and no run passes with fewer than 50
+//	SHARDMILL_KILL_MB    data that TestKill puts, in MB; default 200
+//	SHARDMILL_KILL_HITS  archivers that it strikes; default 56, and no run passes with fewer than 50
 //	SHARDMILL_KILL_SEED  what is chosen at random; default: at random, and printed
 //	SHARDMILL_KILL_DIR   where objects and logs are kept; default: a temporary directory, kept if the test fails
 //
