@@ -50,6 +50,9 @@ func FuzzPending(f *testing.F) {
 					t.Errorf("%v: %v, objects %v, pending %v", verdict, err, w.keys(), w.row.pending)
 				}
 			case plan.Redo:
+				if _, ok := w.objects[objectName(pl.Bucket, pl.Key)]; !ok && err == nil && len(w.lost) == 0 {
+					t.Errorf("%+v is not delivered: %v", pl, w.keys())
+				}
 				if err == nil && w.verdict(false) != nil && len(w.lost) == 0 && pl.First == w.records[0].Position().ExtendedSequenceNumber {
 					t.Errorf("%+v: %v", pl, w.verdict(false))
 				}

@@ -49,6 +49,9 @@ func FuzzJudge(f *testing.F) {
 	f.Add(0, byte(0), checkpoint.ShardEnd, int64(0), good.After.SequenceNumber, int64(7), []byte("tail"))
 	f.Add(0, byte(0), good.Last.SequenceNumber, int64(3), checkpoint.TrimHorizon, int64(0), []byte(nil))
 	f.Add(2, byte(1), good.Last.SequenceNumber, int64(3), good.After.SequenceNumber, int64(7), []byte(nil))
+	for flip := 7; flip < len(good.Encode()); flip += 3 {
+		f.Add(flip, byte(1), good.Last.SequenceNumber, int64(3), good.After.SequenceNumber, int64(7), []byte(nil))
+	}
 	f.Fuzz(func(t *testing.T, flip int, with byte, ends string, endsSub int64, at string, atSub int64, tail []byte) {
 		state := append(good.Encode(), tail...)
 		if flip >= 0 && flip < len(state) {

@@ -244,7 +244,7 @@ func wantOnly(t *testing.T, dir, name string) {
 func FuzzChunked(f *testing.F) {
 	for _, body := range []string{
 		"c\r\nhello shards\r\n0\r\n\r\n", "5\r\nhello\r\n7;ext=1\r\n shards\r\n0\r\n\r\n", "0\r\n\r\n", "5\nhello\n0\n\n", "05\r\nhello\r\n00\r\n\r\n", "5\r\nhello0\r\n\r\n",
-		"5\r\nhello\r\n0\r\na:b\r\n\r\nrest", "+5\r\nhello\r\n0\r\n\r\n", "7fffffffffffffff\r\nx", "1\r\n\r\r\n0\r\n\r\n", "5\r\nhello\r\n0", "0x5\r\nhello\r\n0\r\n\r\n", "",
+		"5\r\nhello\r\n0\r\na:b\r\n\r\nrest", "+5\r\nhello\r\n0\r\n\r\n", "7fffffffffffffff\r\nx", "1\r\n\r\r\n0\r\n\r\n", "5\r\nhello\r\n0", "5\r\nhello\r\n-1\r\n\r\n", "5\r\nhello\r\nand\r\n0\r\n\r\n", "5\r\nhelloand\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "",
 	} {
 		f.Add([]byte(body), 5)
 	}
