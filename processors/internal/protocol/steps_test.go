@@ -125,7 +125,7 @@ func (m *model) stop(s state, who uint8) {
 	t := s
 	t.releases--
 	t.row = a.row
-	if m.releaseClears {
+	if m.releaseClears && a.ok {
 		t.row.plan = planned{}
 	}
 	*t.worker(who) = worker{}
