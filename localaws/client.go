@@ -70,17 +70,18 @@ func (c client) Do(out *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
+	body := in.Body // the handler may put another one into in
 	x := &exchange{client: out.Context(), server: ctx, cancel: cancel, header: make(http.Header), ready: make(chan struct{})}
 	c.stack.calls.Go(func() {
 		defer cancel()
 		x.run(c.stack, in)
-		_ = in.Body.Close() // the client's to report
+		_ = body.Close() // the client's to report
 	})
 	select {
 	case <-x.ready:
 	case <-out.Context().Done():
 		cancel()
-		_ = in.Body.Close() // no more is read of it
+		_ = body.Close() // no more is read of it
 		return nil, out.Context().Err()
 	}
 	return x.response(out)
