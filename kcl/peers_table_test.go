@@ -163,12 +163,16 @@ func TestPeer58TheCheckpointInATableNeverGoesBack(t *testing.T) {
 		calls := 0
 		fail := func(string, int) error {
 			mu.Lock()
-			defer mu.Unlock()
-			switch calls++; {
-			case calls%7 == 0:
+			calls++
+			n := calls
+			mu.Unlock()
+			switch {
+			case n%7 == 0:
 				return errors.New("boom")
-			case calls%31 == 0:
+			case n%31 == 0:
 				panic("boom")
+			case n%17 == 0:
+				time.Sleep(5 * time.Second) // so long that it may be the victim of a theft
 			}
 			return nil
 		}

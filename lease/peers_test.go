@@ -30,8 +30,9 @@ type theft struct {
 	at          time.Time
 }
 
-// run runs a worker until ctx is done.
-func (f *fleet) run(ctx context.Context, id string, maxSteal int) {
+// run runs a worker until ctx is done. A lease that it is to give up it keeps
+// for another call of the processor.
+func (f *fleet) run(ctx context.Context, id string, maxSteal int, call time.Duration) {
 	c, err := lease.NewCoordinator(lease.Config{
 		Table: f.table, WorkerID: id, FailoverTime: failover, ScanInterval: time.Second, MaxSteal: maxSteal,
 		OnChange: func(ch lease.Change) { f.note(id, ch) },
@@ -43,6 +44,7 @@ func (f *fleet) run(ctx context.Context, id string, maxSteal int) {
 	c.Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
 		select {
 		case <-h.Surplus():
+			time.Sleep(call)
 			_ = h.Release(ctx) // a stolen one may not be released yet: it runs out
 		case <-h.Context().Done():
 		case <-ctx.Done():
@@ -81,10 +83,10 @@ func TestPeer11NewcomersStealOneLeaseEach(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
 		var wg sync.WaitGroup
-		wg.Go(func() { f.run(ctx, "old", 0) })
+		wg.Go(func() { f.run(ctx, "old", 0, 30*time.Second) })
 		time.Sleep(20 * time.Second)
 		for i := range 5 {
-			wg.Go(func() { f.run(ctx, fmt.Sprint("new-", i), 0) })
+			wg.Go(func() { f.run(ctx, fmt.Sprint("new-", i), 0, 0) })
 		}
 		time.Sleep(2 * time.Minute)
 		f.mu.Lock()
@@ -132,7 +134,7 @@ func TestPeer11StealsOfJavasLeasesAreBounded(t *testing.T) {
 				}
 			})
 		}
-		wg.Go(func() { f.run(ctx, "me", 2) })
+		wg.Go(func() { f.run(ctx, "me", 2, 0) })
 		wg.Wait()
 		scans := map[time.Time]int{} // the thefts of one scan happen at one instant
 		for _, th := range f.thefts {
