@@ -269,7 +269,7 @@ func (t *trustWatch) Prepare(ctx context.Context, held lease.Lease, at checkpoin
 }
 
 func (t *trustWatch) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
-	t.m.w.mayAct(t.m, held.Key, "releases")
+	t.m.releases(held.Key)
 	return t.Table.Release(ctx, held)
 }
 

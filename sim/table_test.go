@@ -3,6 +3,7 @@ package sim_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -52,6 +53,15 @@ func (m *machine) in(l lease.Lease) lease.Lease {
 	return l
 }
 
+// errReleased is what becomes of the trust in a lease that is being released,
+// whether or not the release has happened: no call may begin any more.
+var errReleased = errors.New("released")
+
+func (m *machine) releases(key string) {
+	m.w.mayAct(m, key, "releases")
+	m.w.trusts(m, key, func() error { return errReleased })
+}
+
 // claim gives a claim's times as everybody is to read them.
 func (m *machine) claim(by lease.Claim) lease.Claim {
 	by.FailoverTime = time.Duration(float64(by.FailoverTime)*m.rate + 0.5).Round(time.Millisecond)
@@ -99,7 +109,7 @@ func (v *view) Prepare(ctx context.Context, held lease.Lease, at checkpoint.Prep
 }
 
 func (v *view) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
-	v.p.w.mayAct(v.m, held.Key, "releases")
+	v.m.releases(held.Key)
 	return v.update(ctx, "release", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Release(ctx, held) })
 }
 
