@@ -231,6 +231,9 @@ func TestLivenessDoesNotMindServicesThatAreDown(t *testing.T) {
 		})
 		time.Sleep(time.Hour)
 		w.want("/healthz", http.StatusOK, alive)
+		w.w.set(func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }) // the lease table was down
+		time.Sleep(time.Hour)
+		w.want("/healthz", http.StatusOK, "alive: worker w holds 0 leases\n")
 	})
 }
 
