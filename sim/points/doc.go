@@ -29,6 +29,7 @@
 //	stall             the process is cut off with the request under way, which
 //	                  takes effect when another has committed; then it goes on
 //	shut down         the process is asked to stop, the request is held likewise
+//	hand over         the lease is given up to another worker, likewise
 //	crossing          another worker takes the lease while the request is held
 //	lost answer       the request takes effect, its answer does not come
 //	throttled         it is refused four times
@@ -39,8 +40,8 @@
 //
 // TestSingles strikes worker A once in each world, with every kind that its
 // point can have. TestPairs strikes A and then B; `go test` runs a fixed sample
-// of the pairs, -pairs=all runs each, and -pairs=n every n-th. -only=text runs
-// just the worlds whose name contains it, and -timeline prints what happened in
+// of the pairs, -pairs=all runs each, and -pairs=n every n-th. -only=expression
+// runs just the worlds whose name matches, and -timeline prints what happened in
 // worlds that did not fail, too.
 //
 // # What is checked
@@ -52,5 +53,6 @@
 // that was deleted does not come back; no request of a worker takes effect on a
 // row after another took it, and none releases what is prepared; no lease is
 // trusted when others may take it, and no call of a processor begins after
-// another took it; at the end all is done and no lease has an owner.
+// another took it; a worker that was not cut off for long loses no lease that
+// nobody took; at the end all is done and no lease has an owner.
 package points

@@ -12,6 +12,7 @@ const (
 	crashLate      kind = "crash, late"
 	stall          kind = "stall"
 	shutDown       kind = "shut down"
+	handOver       kind = "hand over"
 	crossing       kind = "crossing"
 	lostAnswer     kind = "lost answer"
 	throttled      kind = "throttled"
@@ -29,6 +30,8 @@ func everywhere() []kind {
 func kindsOf(p point) []kind {
 	out := everywhere()
 	switch p {
+	case publish:
+		out = append(out, handOver)
 	case take:
 		out = append(out, crossing, adoptedStarved, lateStarved)
 	case renew, prepare, commit, checkpointed:

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/shardmill/shardmill/kcl"
 )
 
 var (
@@ -27,8 +30,10 @@ type machine struct {
 	mu       sync.Mutex // guards what follows
 	dead     bool
 	stopping bool
-	thaw     chan struct{} // not nil while cut off: closed when that ends
-	crossing bool          // writes of rows are held until one of its leases is taken
+	thaw     chan struct{}   // not nil while cut off: closed when that ends
+	handing  map[string]bool // the leases being handed over
+	troubled bool            // it was struck so that it may lose leases that nobody takes
+	crossing bool            // writes of rows are held until one of its leases is taken
 	starve   starvation
 	trust    map[string]func() error // of the leases whose processor was initialized
 }
@@ -86,7 +91,13 @@ type message struct {
 // serve is what becomes of a request.
 func (m *machine) serve(ctx context.Context, q message) answer {
 	m.w.checkSending(m, q.request)
-	switch k := m.w.strike(m, q.request); k {
+	k := m.w.strike(m, q.request)
+	switch k {
+	case "", lostAnswer, throttled, lostThrottled:
+	default:
+		m.set(func() { m.troubled = true })
+	}
+	switch k {
 	case "":
 	case crashBefore:
 		m.die(q)
@@ -103,6 +114,8 @@ func (m *machine) serve(ctx context.Context, q message) answer {
 		return m.freeze(ctx, q)
 	case shutDown:
 		m.shutDown()
+		return m.wait(ctx, m.hold(q, m.w.heldUntil(m, q.request)))
+	case handOver:
 		return m.wait(ctx, m.hold(q, m.w.heldUntil(m, q.request)))
 	case crossing:
 		m.set(func() { m.crossing = true })
@@ -247,6 +260,19 @@ func (m *machine) shutDown() {
 	m.stop()
 }
 
+// lost is told of each lease that the worker ceases to hold without a release.
+// Repeats bring a worker over all that leaves the row its own.
+func (m *machine) lost(e kcl.LeaseEvent) {
+	m.mu.Lock()
+	excused := m.troubled || m.dead || m.stopping || strings.Contains(e.Reason, "runs out")
+	m.mu.Unlock()
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	if r := m.w.rows[e.Lease.Key]; !excused && r != nil && r.present && r.owner == m.name {
+		m.w.violate("%s loses %s, which nobody took: %s", m.name, e.Lease.Key, e.Reason)
+	}
+}
+
 func (m *machine) set(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -264,6 +290,12 @@ func (m *machine) isLive() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.dead && !m.stopping && m.thaw == nil
+}
+
+func (m *machine) isHanding(shard string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.handing[shard]
 }
 
 func (m *machine) isCrossing(q request) bool {

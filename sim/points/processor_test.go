@@ -24,7 +24,7 @@ func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, er
 	}
 	cfg := processors.Config{
 		DeliveryStreamName: "d", Bucket: bucket, Compression: processors.Uncompressed,
-		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: 4},
+		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: w.interval},
 	}
 	if m.name[0]%2 == 0 && !w.large {
 		cfg.Compression = processors.GZIP
@@ -80,6 +80,7 @@ func (p *watched) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error 
 
 func (p *watched) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
 	p.enter("ShutdownRequested")
+	p.m.set(func() { p.m.handing[p.shard] = in.HandOver })
 	return p.RecordProcessor.ShutdownRequested(ctx, in)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,8 +57,15 @@ func (w *world) await(s strike) {
 	struck := func() bool { return w.isStruck(p) }
 	if alone {
 		limit := joins
-		if s.kind == crossing {
+		switch s.kind {
+		case crossing:
 			limit = 30 * time.Second
+		case handOver: // one worker takes one of many, and has more given
+			w.pass(time.Second)
+			for _, s := range w.open() {
+				w.split(s)
+			}
+		default:
 		}
 		w.until(limit, struck)
 		w.second()
@@ -270,13 +278,14 @@ func (w *world) look() {
 // produce puts a record into each shard now and then.
 func (w *world) produce(ctx context.Context) {
 	for n := 0; ; n++ {
-		in := &kinesis.PutRecordsInput{StreamName: aws.String(streamName)}
+		in, done := &kinesis.PutRecordsInput{StreamName: aws.String(streamName)}, false
 		for i, s := range w.open() {
 			in.Records = append(in.Records, types.PutRecordsRequestEntry{
 				Data: fmt.Appendf(nil, "%d.%d\n", n, i), PartitionKey: aws.String("p"), ExplicitHashKey: &s.start,
 			})
-			if w.large && n%6 == 2 && w.holder(s.id) == "A" && !w.calm() {
+			if large := w.large && n%6 == 2; large && !done && w.holder(s.id) == "A" && !w.calm() {
 				w.burst(ctx, n, s)
+				done = true
 			}
 		}
 		w.put(ctx, in)
@@ -350,7 +359,9 @@ func (w *world) putBack(id string) {
 	}))
 }
 
-func numeral(n int64) ddb.AttributeValue { return &ddb.AttributeValueMemberN{Value: fmt.Sprint(n)} }
+func numeral(n int64) ddb.AttributeValue {
+	return &ddb.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
 
 func number(s string) *big.Int {
 	n, _ := new(big.Int).SetString(s, 10) // as the service gave it

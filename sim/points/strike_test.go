@@ -37,6 +37,9 @@ func (w *world) strike(m *machine, q request) kind {
 		if p == nil || p.struck || p.worker != m.name || p.point != q.point {
 			continue
 		}
+		if p.kind == handOver && !m.isHanding(q.shard) {
+			continue
+		}
 		if p.skip > 0 {
 			p.skip--
 			continue
@@ -67,7 +70,7 @@ func (w *world) isThrottled(m *machine, q request) bool {
 // checkSending is told of each request before anything becomes of it: nobody
 // begins to put or to write for a lease that another has taken after it ran out.
 func (w *world) checkSending(m *machine, q request) {
-	if !q.rowWrite() && !q.puts() {
+	if !q.rowWrite() && !q.puts() || q.point == release { // the repeat of a release may come after another has taken it
 		return
 	}
 	w.mu.Lock()

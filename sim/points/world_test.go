@@ -31,14 +31,15 @@ const (
 
 // world is one history: a stream, workers and strikes.
 type world struct {
-	t       *testing.T
-	begun   time.Time
-	stack   *localaws.Stack
-	streams *kinesis.Client // those of the world itself, which no fault strikes
-	table   *dynamodb.Client
-	objects *s3.Client
-	plain   bool // the processors are no archivers
-	large   bool // the cuts are uploaded in parts
+	t        *testing.T
+	begun    time.Time
+	stack    *localaws.Stack
+	streams  *kinesis.Client // those of the world itself, which no fault strikes
+	table    *dynamodb.Client
+	objects  *s3.Client
+	plain    bool // the processors are no archivers
+	large    bool // the cuts are uploaded in parts
+	interval int  // of the archivers, in seconds
 
 	over chan struct{} // closed at the end: what is held is dropped
 	wg   sync.WaitGroup
@@ -98,7 +99,7 @@ type record struct {
 func newWorld(t *testing.T, plain, large bool) *world {
 	t.Helper()
 	w := &world{
-		t: t, begun: time.Now(), plain: plain, large: large, over: make(chan struct{}), turn: make(chan struct{}, 1),
+		t: t, begun: time.Now(), plain: plain, large: large, interval: 4, over: make(chan struct{}), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
 		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},
 		commits: map[string]int{}, lastWriter: map[string]string{}, hits: map[strike]int{}, refusals: map[refusal]int{},
@@ -179,7 +180,7 @@ func (w *world) start() *machine {
 	w.mu.Lock()
 	name := string(rune('A' + len(w.order)))
 	ctx, cancel := context.WithCancel(w.t.Context())
-	m := &machine{w: w, name: name, stop: cancel, trust: map[string]func() error{}}
+	m := &machine{w: w, name: name, stop: cancel, trust: map[string]func() error{}, handing: map[string]bool{}}
 	w.machines[name], w.order = m, append(w.order, m)
 	w.mu.Unlock()
 	w.say("%s starts", name)
@@ -218,6 +219,7 @@ func (w *world) worker(m *machine) (*kcl.Worker, error) {
 		ApplicationName: leaseTable, StreamName: streamName, Source: source, Leases: table, WorkerID: m.name,
 		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second,
 		TickInterval: time.Second, ShutdownTimeout: 8 * time.Second,
+		Hooks: kcl.Hooks{LeaseLost: m.lost},
 	}, factory)
 }
 
