@@ -29,9 +29,31 @@ type shelf struct {
 	mu     sync.Mutex
 	keys   map[string]bool
 	bodies []string
+
+	running map[string]int // puts, by what their first word says before a dot
+	twice   bool           // two of a kind ran at once
+}
+
+// enter notes that a put runs; leave that it has ended.
+func (s *shelf) enter(o processors.Object) (leave func()) {
+	body, _ := io.ReadAll(io.NewSectionReader(o.Body, 0, o.Body.Size()))
+	kind, _, _ := strings.Cut(string(body), ".")
+	count := func(n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.running == nil {
+			s.running = make(map[string]int)
+		}
+		s.running[kind] += n
+		s.twice = s.twice || s.running[kind] > 1
+	}
+	count(1)
+	return func() { count(-1) }
 }
 
 func (s *shelf) Put(_ context.Context, o processors.Object) error {
+	leave := s.enter(o)
+	defer leave()
 	time.Sleep(s.slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,6 +214,9 @@ func TestPeer30ObjectsAndCheckpointsDoNotOvertakeEachOther(t *testing.T) {
 			}
 		})
 		close(quit)
+		if s.twice {
+			t.Error("two objects of a shard were put at once")
+		}
 		last := make(map[string]int)
 		for _, word := range s.words() {
 			shard, number, _ := strings.Cut(word, ".")
