@@ -57,11 +57,15 @@ interop: ## Side by side with the Java KCL on one lease table
 
 .PHONY: sim
 sim: ## Whole worlds in virtual time; SEEDS=1000
-	go test ./sim -v -count=1 -timeout 60m -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '    --- PASS'
+	go test ./sim -v -count=1 -timeout 180m -run TestWorlds$$ -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '    --- PASS'
 
 .PHONY: kill
-kill: ## Kill processes at random moments and count what is lost
-	bash scripts/tagged-tests.sh kill -timeout 15m
+kill: ## Kill processes at chosen points of the protocol and count what is lost
+	bash scripts/tagged-tests.sh kill -timeout 15m -skip TestChaos
+
+.PHONY: chaos
+chaos: ## Four archivers under everything at once; SHARDMILL_CHAOS_TIME=1h for an hour
+	bash scripts/tagged-tests.sh kill -timeout 120m -run TestChaos
 
 .PHONY: bench
 bench: ## Benchmarks, as benchstat reads them; BENCH=regexp

@@ -20,7 +20,9 @@ putting; what was put is archived and verified. A second one ends at once.
 
 With --config it archives a stream to S3 until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON. Endpoints,
-credentials and region come from the AWS SDK's environment.
+credentials and region come from the AWS SDK's environment. It tells its health
+on 127.0.0.1:9500, at /healthz, /readyz and /metrics; shardmill.healthAddress in
+the file says where else, or off.
 
 Examples:
 
