@@ -36,6 +36,9 @@ func TestPeer16NoLibraryCodeEndsTheProcessOrIgnoresAStop(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			if f.Name.Name == "main" {
+				return nil // a program of its own, which may exit
+			}
 			read[part]++
 			for _, fault := range deadly(files, f) {
 				t.Error(fault)
