@@ -11,7 +11,7 @@ import (
 // soon after those of the dead have run out, and few others may move.
 func TestBalance(t *testing.T) {
 	t.Parallel()
-	const workers, leases = 50, 1000
+	const workers, leases = 50, 1013
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, leases)
 		defer f.end()

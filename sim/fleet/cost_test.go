@@ -99,6 +99,9 @@ func run(t *testing.T, tables func() lease.Table, leases, workers int, l load) (
 	t.Helper()
 	stream := kcltest.NewStream(leases)
 	stream.Poll = 5 * time.Second
+	if l == idle {
+		stream.Poll = time.Hour // reads cost nothing here
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for i := range workers {
@@ -147,7 +150,7 @@ func (b *bill) judge(t *testing.T, leases, workers int, l load, minutes float64)
 	figure(t, name, writes, "of Java's write units")
 	figure(t, name, scans, "of Java's scans")
 	figure(t, name, cost/javaCost, "of Java's price")
-	if writes > 1.25 {
+	if limit := [...]float64{1.2, 1.05, 1.05}[l]; writes > limit { // a checkpoint puts the next renewal off
 		t.Errorf("%v times the write units of Java", writes)
 	}
 	if scans > 5 {
@@ -156,7 +159,7 @@ func (b *bill) judge(t *testing.T, leases, workers int, l load, minutes float64)
 	if got, want := b.units["scan"]/whole, max(0.5, float64(leases*rowBytes)/8192); got > want*1.2 || got < want*0.8 {
 		t.Errorf("a scan takes %v units, not %v", got, want)
 	}
-	if cost/javaCost > 1.5 {
+	if cost/javaCost > 1.3 {
 		t.Errorf("%v times the price of Java", cost/javaCost)
 	}
 }

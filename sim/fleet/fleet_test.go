@@ -198,10 +198,7 @@ func (f *fleet) balanced() bool {
 // for two more, and how many leases moved meanwhile.
 func (f *fleet) settle(limit int) (ticks float64, moves int) {
 	f.t.Helper()
-	begin := time.Now()
-	f.mu.Lock()
-	before := f.moves
-	f.mu.Unlock()
+	begin, before := time.Now(), f.moved()
 	since := time.Time{}
 	for time.Since(begin) < time.Duration(limit)*tick {
 		time.Sleep(tick / 5)
@@ -211,14 +208,18 @@ func (f *fleet) settle(limit int) (ticks float64, moves int) {
 		case since.IsZero():
 			since = time.Now()
 		case time.Since(since) >= 2*tick:
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			return float64(since.Sub(begin)) / float64(tick), f.moves - before
+			return float64(since.Sub(begin)) / float64(tick), f.moved() - before
 		}
 	}
 	held, free := f.loads()
 	f.t.Fatalf("not balanced after %d ticks: %d leases free, loads %v", limit, free, held)
 	return 0, 0
+}
+
+func (f *fleet) moved() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.moves
 }
 
 // end crashes every worker and waits for it.

@@ -175,7 +175,7 @@ func (r *rounds) settle(t *testing.T, limit int) (ticks float64, moves int) {
 // TestBalanceInRounds is TestBalance for any number of workers.
 func TestBalanceInRounds(t *testing.T) {
 	t.Parallel()
-	workers, leases := 50, 1000
+	workers, leases := 50, 1013
 	if *full {
 		workers, leases = 500, 10_000
 	}
