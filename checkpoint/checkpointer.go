@@ -213,6 +213,7 @@ func (c *Checkpointer) put(ctx context.Context, at Position) error {
 		return fmt.Errorf("checkpointing at %v: %w", at, err)
 	}
 	c.last, c.prepared, c.pending = at, nil, false
+	c.Delivered(at) // it may have been retracted after it was prepared
 	return nil
 }
 

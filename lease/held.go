@@ -130,6 +130,10 @@ func (h *Held) TrustedUntil() time.Time {
 // Checkpoint implements checkpoint.Writer.
 func (h *Held) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 	return h.write(ctx, write{"checkpointing", func(ctx context.Context, held Lease) (Lease, error) {
+		// A checkpoint that was in doubt, and has happened, may be later.
+		if at.Compare(held.Checkpoint.ExtendedSequenceNumber) < 0 {
+			at = held.Checkpoint
+		}
 		return h.table.Checkpoint(ctx, held, at)
 	}})
 }
@@ -137,6 +141,9 @@ func (h *Held) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 // Prepare implements checkpoint.Writer.
 func (h *Held) Prepare(ctx context.Context, p checkpoint.Prepared) error {
 	return h.write(ctx, write{"preparing a checkpoint of", func(ctx context.Context, held Lease) (Lease, error) {
+		if p.At.Compare(held.Checkpoint.ExtendedSequenceNumber) < 0 {
+			return Lease{}, fmt.Errorf("%w: %v, a checkpoint that was in doubt has been written at %v", ErrInvalidState, p.At, held.Checkpoint)
+		}
 		return h.table.Prepare(ctx, held, p)
 	}})
 }
