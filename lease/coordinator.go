@@ -221,7 +221,27 @@ func (t *takeLoop) step(ctx context.Context) {
 		Overdue: 3 * c.cfg.FailoverTime, KeepSurplus: now.Before(t.keepUntil),
 	}
 	view.Held, view.Leaving, view.Avoid = c.standing(now)
+	t.seeOthers(list, view.Held)
 	t.act(ctx, now, Plan(view, t.rng))
+}
+
+// seeOthers looks at the leases that other workers own. One that was given up
+// was of use to somebody, so it does not count as come back later. One that is
+// held here was stolen, which its holding has yet to notice; a list that lags
+// shows a smaller counter.
+func (t *takeLoop) seeOthers(list []Lease, held map[string]bool) {
+	for _, l := range list {
+		if l.Owner == "" || l.Owner == t.c.cfg.WorkerID {
+			continue
+		}
+		delete(t.given, l.Key)
+		t.c.mu.Lock()
+		h := t.c.held[l.Key]
+		t.c.mu.Unlock()
+		if h != nil && l.Counter > h.Lease().Counter {
+			delete(held, l.Key)
+		}
+	}
 }
 
 // compareFailover warns, once, if an owner has another failover time: the
