@@ -5,6 +5,7 @@ package budget
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Budget is the bytes that all accounts together may use. It is safe for
@@ -69,7 +70,7 @@ func (a *Account) Pressure() <-chan struct{} { return a.pressure }
 
 // Reserve waits until bytes may be read into memory. An account that uses
 // nothing never waits, so every shard makes progress. While one waits, the
-// account that holds most is put under pressure.
+// account that holds most is put under pressure, at once and each second.
 func (a *Account) Reserve(ctx context.Context, bytes int64) error {
 	a.b.mu.Lock()
 	if a.b.fits(a, bytes) {
@@ -81,17 +82,23 @@ func (a *Account) Reserve(ctx context.Context, bytes int64) error {
 	a.b.waiting[w] = struct{}{}
 	a.b.press()
 	a.b.mu.Unlock()
-	select {
-	case <-w.ready:
-		return nil
-	case <-ctx.Done():
-		a.b.mu.Lock()
-		defer a.b.mu.Unlock()
-		if _, still := a.b.waiting[w]; !still {
-			a.give(bytes)
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		select {
+		case <-w.ready:
+			return nil
+		case <-again.C:
+			a.b.pressAgain()
+		case <-ctx.Done():
+			a.b.mu.Lock()
+			defer a.b.mu.Unlock()
+			if _, still := a.b.waiting[w]; !still {
+				a.give(bytes)
+			}
+			delete(a.b.waiting, w)
+			return context.Cause(ctx)
 		}
-		delete(a.b.waiting, w)
-		return context.Cause(ctx)
 	}
 }
 
@@ -111,14 +118,17 @@ func (a *Account) Release(bytes int64) {
 	a.give(bytes)
 }
 
-// Hold says how many bytes the processor keeps.
+// Hold says how many bytes the processor keeps. If some were let go and another
+// account still waits, whoever holds most now is put under pressure at once; a
+// processor that keeps what it has is not asked again without a pause.
 func (a *Account) Hold(bytes int64) {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
+	less := bytes < a.held
 	a.b.used += bytes - a.held
 	a.held = bytes
 	a.b.grant()
-	if len(a.b.waiting) > 0 {
+	if less && len(a.b.waiting) > 0 {
 		a.b.press()
 	}
 }
@@ -146,6 +156,12 @@ func (b *Budget) grant() {
 			close(w.ready)
 		}
 	}
+}
+
+func (b *Budget) pressAgain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.press()
 }
 
 // press tells the account that holds most to let go.
