@@ -34,8 +34,10 @@
 //	lost answer       the request takes effect, its answer does not come
 //	throttled         it is refused four times
 //	lost, throttled   the answer is lost, and its repeats are refused
+//	lost, starved     it never takes effect, and then all that the worker writes
+//	                  there is refused until the lease must be lost
 //	adopted, starved  the answer is lost, a repeat finds the write seconds later,
-//	                  and then all is refused until the lease must be lost
+//	                  and then likewise
 //	late, starved     the answer comes late, and then likewise
 //
 // TestSingles strikes worker A once in each world, with every kind that its

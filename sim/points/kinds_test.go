@@ -17,6 +17,7 @@ const (
 	lostAnswer     kind = "lost answer"
 	throttled      kind = "throttled"
 	lostThrottled  kind = "lost, throttled"
+	lostStarved    kind = "lost, starved"
 	adoptedStarved kind = "adopted, starved"
 	lateStarved    kind = "late, starved"
 )
@@ -33,9 +34,9 @@ func kindsOf(p point) []kind {
 	case publish:
 		out = append(out, handOver)
 	case take:
-		out = append(out, crossing, adoptedStarved, lateStarved)
+		out = append(out, crossing, lostStarved, adoptedStarved, lateStarved)
 	case renew, prepare, commit, checkpointed:
-		out = append(out, crossing, adoptedStarved, lateStarved)
+		out = append(out, crossing, lostStarved, adoptedStarved, lateStarved)
 	case endShard:
 		out = append(out, adoptedStarved)
 	case createUpload, uploadPart, completeUpload:

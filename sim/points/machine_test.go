@@ -124,6 +124,9 @@ func (m *machine) serve(ctx context.Context, q message) answer {
 		return answer{err: errCut}
 	case throttled:
 		return m.refuse(q)
+	case lostStarved:
+		m.set(func() { m.starve = starvation{shard: q.shard, begun: time.Now(), adopted: true} })
+		return answer{err: errCut}
 	case adoptedStarved:
 		m.set(func() { m.starve = starvation{shard: q.shard, begun: time.Now()} })
 		m.send(q, "answer lost")

@@ -71,11 +71,14 @@ func (w *world) await(s strike) {
 		w.second()
 	}
 	for n := 0; n < maxRounds && !struck(); n++ {
-		if isAgain(s.point) {
+		switch {
+		case isAgain(s.point):
 			w.leavePlan(s.worker)
-		} else {
-			w.round(s.worker)
+			continue
+		case n == maxRounds/2:
+			w.leave(s.worker)
 		}
+		w.round(s.worker)
 	}
 	if !struck() {
 		w.fail("%v did not strike", s)
@@ -133,6 +136,15 @@ func (w *world) until(d time.Duration, f func() bool) bool {
 
 func (w *world) pass(d time.Duration) { w.until(d, func() bool { return false }) }
 
+// leave shuts all workers down but one, so that it does what others did.
+func (w *world) leave(name string) {
+	for _, m := range w.live() {
+		if m.name != name {
+			m.shutDown()
+		}
+	}
+}
+
 // leavePlan makes another worker than target crash when it has prepared.
 func (w *world) leavePlan(target string) {
 	var other *machine
@@ -172,7 +184,7 @@ func (w *world) round(target string) {
 		own = all
 	}
 	w.split(own[rand.N(len(own))])
-	w.pass(6 * time.Second)
+	w.pass(5*time.Second + rand.N(3*time.Second))
 	all = w.open()
 	var pairs [][2]shard
 	for _, a := range all {
@@ -184,7 +196,7 @@ func (w *world) round(target string) {
 	}
 	slices.SortStableFunc(pairs, func(p, q [2]shard) int { return w.ofTarget(q, target) - w.ofTarget(p, target) })
 	w.merge(pairs[0][0], pairs[0][1])
-	w.pass(6 * time.Second)
+	w.pass(5*time.Second + rand.N(3*time.Second))
 }
 
 // ofTarget counts the shards of a pair that target holds.
