@@ -35,9 +35,14 @@ type machine struct {
 	throttled time.Time // until then it is, after an answer that was lost
 }
 
-func (w *world) newMachine(slot, life int) *machine {
+// newMachine returns the next machine of a slot. If it is a twin it has the
+// worker ID of the one before.
+func (w *world) newMachine(slot, life int, before *machine, isTwin bool) *machine {
 	m := &machine{w: w, slot: slot, name: fmt.Sprintf("worker-%d", slot), dice: dice(w.seed*1000 + uint64(100*slot+life)), rate: w.rate[slot]}
-	if m.dice.below(3, "id", 0) > 0 { // else the ID of the one before
+	switch {
+	case isTwin:
+		m.name = before.name
+	case m.dice.below(3, "id", 0) > 0: // else an ID that was there before, perhaps
 		m.name += fmt.Sprintf(".%d", life)
 	}
 	if w.frozen && slot == 0 && life == 0 {
@@ -167,11 +172,14 @@ func (m *machine) isThrottled() bool {
 func (w *world) live(ctx context.Context, slot int) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	var m *machine
+	var how what
 	for life := 0; ctx.Err() == nil; life++ {
-		m := w.newMachine(slot, life)
-		end, crashes := w.endOfLife(slot)
-		if m.frozen && end > w.scenario.trouble {
-			end, crashes = w.scenario.trouble, true // it cannot become well
+		m = w.newMachine(slot, life, m, how == twin)
+		var end time.Duration
+		end, how = w.endOfLife(slot)
+		if m.frozen && (end > w.scenario.trouble || how == twin) {
+			end, how = min(end, w.scenario.trouble), crash // it cannot become well
 		}
 		lifetime, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
@@ -185,32 +193,46 @@ func (w *world) live(ctx context.Context, slot int) {
 			return
 		case <-time.After(end - time.Since(w.begun)):
 		}
-		if !crashes {
+		switch how {
+		case restart:
 			w.note("%s is to shut down", m.name)
 			stop()
 			<-done
-			continue
+		case twin:
+			w.note("%s gets a twin", m.name)
+			w.count("twins")
+			older := m
+			wg.Go(func() {
+				defer stop()
+				_ = pause.For(lifetime, w.dice().upTo(min(time.Minute, w.scenario.trouble-time.Since(w.begun)), "twins", int64(life)))
+				w.crash(older)
+			})
+		default:
+			w.crash(m)
+			stop()
+			_ = pause.For(ctx, w.dice().upTo(20*time.Second, "rest", int64(life)))
 		}
-		w.note("%s crashes", m.name)
-		w.count("crashes")
-		m.die()
-		stop()
-		_ = pause.For(ctx, w.dice().upTo(20*time.Second, "rest", int64(life)))
 	}
 }
 
+func (w *world) crash(m *machine) {
+	w.note("%s crashes", m.name)
+	w.count("crashes")
+	m.die()
+}
+
 // endOfLife returns when the machine that starts now in a slot ends, and how.
-func (w *world) endOfLife(slot int) (at time.Duration, crashes bool) {
+func (w *world) endOfLife(slot int) (at time.Duration, how what) {
 	for _, i := range w.incidents {
-		if i.slot == slot && (i.what == crash || i.what == restart) && w.begun.Add(i.at).After(time.Now()) {
-			return i.at, i.what == crash
+		if i.slot == slot && (i.what == crash || i.what == restart || i.what == twin) && w.begun.Add(i.at).After(time.Now()) {
+			return i.at, i.what
 		}
 	}
 	// In the calm one worker shuts down: its leases must be picked up.
 	if at := w.scenario.trouble + 4*time.Minute; slot == 0 && time.Since(w.begun) < at {
-		return at, false
+		return at, restart
 	}
-	return 2 * (w.scenario.trouble + w.calm), false
+	return 2 * (w.scenario.trouble + w.calm), restart
 }
 
 // work runs a worker until ctx is done.

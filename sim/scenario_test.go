@@ -28,6 +28,7 @@ const (
 	stalls   what = iota // the machine stands still
 	crash                // the machine is gone; another one starts soon, perhaps with the same worker ID
 	restart              // the worker shuts down and starts again
+	twin                 // another process with the same worker ID starts while the first goes on for a while
 	slows                // requests take long
 	fails                // requests fail without effect
 	loses                // answers are lost, and what is tried next is throttled
@@ -44,7 +45,7 @@ const (
 
 func (w what) String() string {
 	return [...]string{
-		"stalls", "crashes", "restarts", "slow requests", "failing requests", "lost answers", "throttling", "late requests",
+		"stalls", "crashes", "restarts", "twins", "slow requests", "failing requests", "lost answers", "throttling", "late requests",
 		"lagging lists", "object store down", "sick processors", "split", "merge", "reshards in a row",
 	}[w]
 }
@@ -125,7 +126,7 @@ func (s *scenario) plan(rng *rand.Rand) {
 		switch i.what {
 		case stalls:
 			i.span = time.Duration(rng.Int64N(int64(30 * time.Second)))
-		case crash, restart:
+		case crash, restart, twin:
 		case split, merge, chain:
 			i.slot = -1
 		case slows, fails, loses, throttle, late, stale, sinkDown, sick, whats:
