@@ -55,8 +55,9 @@ func clicks(n int) (records []kcl.Record, size int64) {
 }
 
 // BenchmarkArchive is the archiver from records in memory to an object that is
-// dropped. Its throughput is compared with that of the bare compressor, over the
-// same bytes in objects of the same size: the best run of each, taken in turns.
+// dropped. Its throughput, per time of computing, is compared with that of the
+// bare compressor over the same bytes in objects of the same size: the best run
+// of each, taken in turns.
 func BenchmarkArchive(b *testing.B) {
 	records, size := clicks(16_000)
 	z, err := gzip.NewWriterLevel(io.Discard, 5)
@@ -75,15 +76,15 @@ func BenchmarkArchive(b *testing.B) {
 			b.ReportAllocs()
 			var alone, best time.Duration
 			for b.Loop() {
-				begin := time.Now()
+				begin := cpuTime()
 				archive(b, factory(theShard()), records)
-				if took := time.Since(begin); best == 0 || took < best {
+				if took := cpuTime() - begin; best == 0 || took < best {
 					best = took
 				}
 				b.StopTimer()
-				begin = time.Now()
+				begin = cpuTime()
 				compress(z, records)
-				if took := time.Since(begin); alone == 0 || took < alone {
+				if took := cpuTime() - begin; alone == 0 || took < alone {
 					alone = took
 				}
 				b.StartTimer()
