@@ -139,10 +139,10 @@ func pairs() []scenario {
 	var out []scenario
 	for _, p := range archiverPoints() {
 		for _, q := range archiverPoints() {
-			if q == createLease && p != listShards && p != createLease {
-				continue // A has created the leases by then
-			}
 			for _, k := range both(p) {
+				if q == createLease && (p != listShards && p != createLease || k == lostThrottled) {
+					continue // A creates the leases
+				}
 				for _, l := range both(q) {
 					out = append(out, scenario{strikes: []strike{
 						{worker: "A", point: p, kind: k, skip: usualSkip(p)},

@@ -33,6 +33,9 @@ func (w *world) play(strikes []strike) {
 		defer close(produced)
 		w.produce(ctx)
 	}()
+	if last := strikes[len(strikes)-1]; len(strikes) > 1 && last.point == createLease {
+		w.side = &pending{strike: last} // it comes at once, or not at all
+	}
 	w.start()
 	for _, s := range strikes {
 		w.await(s)
@@ -48,8 +51,13 @@ func (w *world) play(strikes []strike) {
 
 // await lets one strike happen.
 func (w *world) await(s strike) {
-	s.worker = w.standIn(s.worker)
-	p := &pending{strike: s}
+	w.mu.Lock()
+	p := w.side
+	w.mu.Unlock()
+	if p == nil || p.strike != s {
+		s.worker = w.standIn(s.worker)
+		p = &pending{strike: s}
+	}
 	w.mu.Lock()
 	w.armed = p
 	alone := len(w.order) == 1
