@@ -74,8 +74,13 @@ func (p *taker) inOrder(in kcl.ProcessRecordsInput) {
 	p.next = first + len(in.Records)
 }
 
-// fail is one of the ways in which a processor may be sick.
+// fail is one of the ways in which a processor may be sick. One that is sick
+// most of the time just fails, so that its attempts come to their end.
 func (p *taker) fail(ctx context.Context) error {
+	if p.w.chance(sick, p.m.slot) > 0.6 {
+		p.w.count("processors that failed")
+		return errBoom
+	}
 	switch p.m.dice.below(5, "sickness of "+p.shard, int64(time.Since(p.w.begun))) {
 	case 0:
 		p.w.count("processors that panicked")
