@@ -194,7 +194,8 @@ func (s *session) readFrom(from checkpoint.Position) error {
 	defer f.stop()
 	tick := s.startTicks()
 	defer tick.Stop()
-	first := s.accepted.IsRecord() // the next record tells whether some are missing before it
+	// The next record tells whether some are missing before it.
+	first := s.accepted.IsRecord() || !s.accepted.Arrival.IsZero()
 	for {
 		var err error
 		called := s.called
