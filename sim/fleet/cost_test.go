@@ -154,7 +154,7 @@ func (b *bill) judge(t *testing.T, leases, workers int, l load, minutes float64)
 	if limit := [...]float64{1.2, 1.05, 1.05}[l]; writes > limit { // a checkpoint puts the next renewal off
 		t.Errorf("%v times the write units of Java", writes)
 	}
-	if scans > 5 {
+	if onEdge := 1 / (javaScans * float64(workers) * minutes); scans > 5+onEdge {
 		t.Errorf("%v times the scans of Java", scans)
 	}
 	if got, want := b.units["scan"]/whole, max(0.5, float64(leases*rowBytes)/8192); got > want*1.2 || got < want*0.8 {
