@@ -102,10 +102,7 @@ func (w *Worker) syncShards(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shards := make([]shardsync.Shard, 0, len(list.Shards))
-	for _, s := range list.Shards {
-		shards = append(shards, shardsync.Shard(s))
-	}
+	shards := toSync(list)
 	if err := shardsync.Check(shards); err != nil {
 		return fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
