@@ -1,11 +1,15 @@
 package sim_test
 
-// brokenOnce are the worlds that broke once. A failing run prints its row.
-func brokenOnce() []struct {
+// brokenWorld is a world that broke once, shrunk: a failing run prints its row.
+type brokenWorld struct {
 	kind kind
 	seed uint64
-	keep []int
+	keep []int // its incidents, by their indices
 	what string
-} {
-	return nil
+}
+
+func brokenOnce() []brokenWorld {
+	return []brokenWorld{
+		{processorWorld, 1535, []int{0, 4}, "a late request brings the lease of a finished shard back"},
+	}
 }

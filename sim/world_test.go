@@ -48,6 +48,7 @@ type world struct {
 	trusted  map[string]map[*machine]func() error // whether a machine trusts a shard's lease
 	at       map[string]checkpoint.Position       // the checkpoint of each shard
 	moved    map[string]movement                  // the last time that a row's counter moved
+	back     map[string]bool                      // leases that came back after their shard was done
 	running  map[*machine]bool
 	log      []event
 	counts   map[string]int
@@ -70,7 +71,7 @@ func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
 		scenario: s, t: t, begun: time.Now(), trusted: map[string]map[*machine]func() error{}, at: map[string]checkpoint.Position{},
-		moved: map[string]movement{}, running: map[*machine]bool{}, counts: map[string]int{},
+		moved: map[string]movement{}, running: map[*machine]bool{}, back: map[string]bool{}, counts: map[string]int{},
 	}
 	switch s.kind {
 	case awsWorld:
@@ -174,13 +175,26 @@ func (w *world) mayAct(m *machine, key, doing string) {
 func (w *world) wrote(op string, old, row lease.Lease) {
 	w.mu.Lock()
 	before, known := w.at[row.Key]
-	w.at[row.Key] = row.Checkpoint
+	// A lease without a parent can come back by a request to create it that was
+	// under way for long; then no record may be delivered again.
+	back := known && before.IsShardEnd() && len(row.Parents) == 0 && (old.Key == "" || w.back[row.Key])
+	w.back[row.Key] = back
+	if !back {
+		w.at[row.Key] = row.Checkpoint
+	}
 	if old.Counter != row.Counter || old.Key == "" {
 		w.moved[row.Key] = movement{row, time.Now()}
 	}
 	w.counts["rows written"]++
 	w.counts[op]++
 	w.mu.Unlock()
+	if back && old.Key == "" {
+		w.note("the lease of %s comes back", short(row.Key))
+		w.count("leases that came back")
+	}
+	if back {
+		return
+	}
 	if known && row.Checkpoint.Compare(before.ExtendedSequenceNumber) < 0 {
 		w.violate("the checkpoint of %s went back from %v to %v", short(row.Key), before, row.Checkpoint)
 	}
@@ -240,7 +254,11 @@ func (w *world) begin(m *machine, shard, doing string) {
 	w.mayAct(m, shard, doing)
 	w.mu.Lock()
 	all := maps.Clone(w.trusted[shard])
+	ended := w.at[shard].IsShardEnd()
 	w.mu.Unlock()
+	if ended && (doing == "initializes" || doing == "processes") {
+		w.violate("%s %s %s, which is done", m.name, doing, short(shard))
+	}
 	for o, trusted := range all {
 		switch err := trusted(); {
 		case o == m && err != nil:
