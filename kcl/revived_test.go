@@ -51,7 +51,7 @@ func TestALeaseThatComesBackIsEndedAgain(t *testing.T) {
 				for _, w := range j.words() {
 					got[w] = true
 				}
-				for _, w := range strings.Fields("a b c d") {
+				for w := range strings.FieldsSeq("a b c d") {
 					if got[w] != strings.Contains(r.want, w) {
 						t.Errorf("processed %q, want %q in some order", j.words(), r.want)
 						break

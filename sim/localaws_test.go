@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -56,7 +55,7 @@ func newAWSParts(w *world) *awsParts {
 	w.t.Cleanup(p.stack.Close)
 	cfg := p.stack.AWSConfig()
 	p.stream, p.bucket = kinesis.NewFromConfig(cfg), s3.NewFromConfig(cfg, p.stack.S3Options)
-	_, err = p.stream.CreateStream(w.t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(int32(w.scenario.shards))})
+	_, err = p.stream.CreateStream(w.t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(int32(w.shards))})
 	p.must(err)
 	p.look()
 	return p
@@ -334,7 +333,7 @@ func refusal(r *http.Request, isS3 bool) *http.Response {
 		status, text = http.StatusServiceUnavailable, `<Error><Code>SlowDown</Code><Message>slower</Message></Error>`
 	}
 	return &http.Response{
-		StatusCode: status, Status: fmt.Sprint(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: status, Status: strconv.Itoa(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: r,
 	}
 }

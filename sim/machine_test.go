@@ -53,7 +53,7 @@ func (w *world) newMachine(slot, life int, before *machine, isTwin bool) *machin
 
 // failover is the machine's failover time as the world's clock shows it.
 func (m *machine) failover() time.Duration {
-	f := m.w.scenario.failover[m.slot]
+	f := m.w.failover[m.slot]
 	if m.frozen {
 		return f
 	}
@@ -178,8 +178,8 @@ func (w *world) live(ctx context.Context, slot int) {
 		m = w.newMachine(slot, life, m, how == twin)
 		var end time.Duration
 		end, how = w.endOfLife(slot)
-		if m.frozen && (end > w.scenario.trouble || how == twin) {
-			end, how = min(end, w.scenario.trouble), crash // it cannot become well
+		if m.frozen && (end > w.trouble || how == twin) {
+			end, how = min(end, w.trouble), crash // it cannot become well
 		}
 		lifetime, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
@@ -204,7 +204,7 @@ func (w *world) live(ctx context.Context, slot int) {
 			older := m
 			wg.Go(func() {
 				defer stop()
-				_ = pause.For(lifetime, w.dice().upTo(min(time.Minute, w.scenario.trouble-time.Since(w.begun)), "twins", int64(life)))
+				_ = pause.For(lifetime, w.dice().upTo(min(time.Minute, w.trouble-time.Since(w.begun)), "twins", int64(life)))
 				w.crash(older)
 			})
 		default:
@@ -229,16 +229,16 @@ func (w *world) endOfLife(slot int) (at time.Duration, how what) {
 		}
 	}
 	// In the calm one worker shuts down: its leases must be picked up.
-	if at := w.scenario.trouble + 4*time.Minute; slot == 0 && time.Since(w.begun) < at {
+	if at := w.trouble + 4*time.Minute; slot == 0 && time.Since(w.begun) < at {
 		return at, restart
 	}
-	return 2 * (w.scenario.trouble + w.calm), restart
+	return 2 * (w.trouble + w.calm), restart
 }
 
 // work runs a worker until ctx is done.
 func (w *world) work(ctx context.Context, m *machine) {
 	ctx = pause.WithChance(ctx, m.throw)
-	failover := w.scenario.failover[m.slot]
+	failover := w.failover[m.slot]
 	cfg := kcl.Config{
 		ApplicationName: "app", StreamName: "s", Source: w.parts.source(m), Leases: w.parts.table(m), WorkerID: m.name,
 		FailoverTime: m.clocked(failover), ScanInterval: m.clocked(scanEvery), ShardSyncInterval: m.clocked(40 * time.Second),

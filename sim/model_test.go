@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ type version struct {
 }
 
 func newModel(w *world) *model {
-	m := &model{w: w, stream: kcltest.NewStream(w.scenario.shards), past: map[string][]version{}, accepted: map[string]map[string]bool{}}
+	m := &model{w: w, stream: kcltest.NewStream(w.shards), past: map[string][]version{}, accepted: map[string]map[string]bool{}}
 	m.stream.Page = 20
 	m.stream.Fail = func(ctx context.Context, shardID string) error {
 		return machineOf(ctx).send(ctx, "read "+short(shardID), func(context.Context) error { return nil })
@@ -188,8 +189,8 @@ func (p *model) list(m *machine) (out []lease.Lease) {
 		if m.meets(stale, "list "+key) {
 			seen = seen.Add(-m.upTo(5*time.Second, "lag "+key))
 		}
-		for i := len(versions) - 1; i >= 0; i-- {
-			if v := versions[i]; !v.from.After(seen) {
+		for _, v := range slices.Backward(versions) {
+			if !v.from.After(seen) {
 				if !v.gone {
 					out = append(out, v.row)
 				}

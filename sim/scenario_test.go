@@ -102,7 +102,7 @@ func newScenario(k kind, seed uint64) scenario {
 	for range s.slots {
 		f, r := 10*time.Second, 1.0
 		if differ {
-			f = []time.Duration{8, 10, 15}[rng.IntN(3)] * time.Second
+			f = []time.Duration{8 * time.Second, 10 * time.Second, 15 * time.Second}[rng.IntN(3)]
 		}
 		if drift {
 			r = 0.96 + 0.08*rng.Float64()

@@ -24,15 +24,24 @@ type parts interface {
 	source(m *machine) kcl.Source
 	table(m *machine) lease.Table
 	factory(m *machine) kcl.ProcessorFactory
+	rows() []lease.Lease // the lease table as it is
+	streamPart
+	judgePart
+}
 
+// streamPart is the stream, as producer and judge see it.
+type streamPart interface {
 	put(shard int, records ...string)
 	split(shard int)
 	merge(a, b int)
-	shards() []kcl.Shard                 // in the order in which they came to be
-	records(shardID string) []string     // in the order in which they were put
-	rows() []lease.Lease                 // the lease table as it is
-	done(shardID string) map[string]bool // the records that are done
-	judge()                              // when all is over
+	shards() []kcl.Shard             // in the order in which they came to be
+	records(shardID string) []string // in the order in which they were put
+}
+
+// judgePart says what became of the records.
+type judgePart interface {
+	done(shardID string) map[string]bool
+	judge() // when all is over
 }
 
 // world is everything that the machines of one scenario share.
@@ -113,7 +122,7 @@ func (w *world) add(what string, n int) {
 	w.counts[what] += n
 }
 
-func (w *world) calmed() bool { return time.Since(w.begun) >= w.scenario.trouble }
+func (w *world) calmed() bool { return time.Since(w.begun) >= w.trouble }
 
 // chance is how likely a trouble strikes something that a slot does now.
 func (w *world) chance(trouble what, slot int) (most float64) {
@@ -296,7 +305,7 @@ func number(shardID string) int {
 
 // play runs the scenario from its beginning to its end.
 func (w *world) play() {
-	ctx, cancel := context.WithTimeout(w.t.Context(), w.scenario.trouble+w.calm)
+	ctx, cancel := context.WithTimeout(w.t.Context(), w.trouble+w.calm)
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(w.produce)
@@ -367,14 +376,14 @@ const settled = 3 * time.Minute
 // watch checks in the calm that free leases are taken within two scans, and at
 // its end that the leases are evenly spread.
 func (w *world) watch(ctx context.Context) {
-	time.Sleep(w.scenario.trouble + settled)
+	time.Sleep(w.trouble + settled)
 	slowest := time.Duration(0)
 	for slot, f := range w.failover {
 		slowest = max(slowest, time.Duration(float64(f)/w.rate[slot]))
 	}
 	patience := time.Duration(2 * 1.1 * float64(scanEvery) / slices.Min(w.rate))
 	since := map[string]time.Time{}
-	for time.Since(w.begun) < w.scenario.trouble+w.calm-2*time.Second && ctx.Err() == nil {
+	for time.Since(w.begun) < w.trouble+w.calm-2*time.Second && ctx.Err() == nil {
 		_, free := w.holders()
 		still := map[string]time.Time{}
 		for _, l := range free {

@@ -64,9 +64,9 @@ func TestBackOffGrowsToItsLimit(t *testing.T) {
 	t.Parallel()
 	ctx := pause.WithChance(t.Context(), func(string) float64 { return 0.5 })
 	b := pause.NewBackOff("try", time.Second, 5*time.Second, 0.5)
-	for i, want := range []time.Duration{1, 2, 4, 5, 5} {
-		if got := b.Next(ctx); got != want*time.Second {
-			t.Errorf("pause %d is %v, want %v", i, got, want*time.Second)
+	for i, want := range []float64{1, 2, 4, 5, 5} {
+		if got := b.Next(ctx).Seconds(); got != want {
+			t.Errorf("pause %d is %vs, want %vs", i, got, want)
 		}
 	}
 	b.Reset()

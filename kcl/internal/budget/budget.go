@@ -91,15 +91,20 @@ func (a *Account) Reserve(ctx context.Context, bytes int64) error {
 		case <-again.C:
 			a.b.pressAgain()
 		case <-ctx.Done():
-			a.b.mu.Lock()
-			defer a.b.mu.Unlock()
-			if _, still := a.b.waiting[w]; !still {
-				a.give(bytes)
-			}
-			delete(a.b.waiting, w)
+			a.giveUp(w)
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// giveUp ends the waiting of w, which may have been granted meanwhile.
+func (a *Account) giveUp(w *waiter) {
+	a.b.mu.Lock()
+	defer a.b.mu.Unlock()
+	if _, still := a.b.waiting[w]; !still {
+		a.give(w.bytes)
+	}
+	delete(a.b.waiting, w)
 }
 
 // Adjust corrects a reservation of was bytes to is, which may exceed the
