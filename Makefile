@@ -58,7 +58,7 @@ interop: ## Side by side with the Java KCL on one lease table
 
 .PHONY: sim
 sim: ## Whole worlds in virtual time; SEEDS=1000
-	go test ./sim -v -count=1 -timeout 180m -run TestWorlds$$ -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '    --- PASS'
+	go test ./sim -v -count=1 -timeout 180m -run TestWorlds$$ -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '--- PASS' -e '^PASS' -e '^ok '
 
 .PHONY: kill
 kill: ## Kill processes at chosen points of the protocol, and chaos for 90 s; count what is lost

@@ -46,25 +46,55 @@ func run(t *testing.T, s scenario) (o outcome) {
 }
 
 // TestWorlds runs a world of each kind for each seed.
-func TestWorlds(t *testing.T) {
+func TestWorlds(t *testing.T) { //nolint:tparallel // the kinds are
 	t.Parallel()
-	for _, k := range []kind{processorWorld, archiverWorld, awsWorld} {
-		t.Run(string(k), func(t *testing.T) {
-			t.Parallel()
-			worlds(t, k)
-		})
+	var all tally
+	t.Run("kinds", func(t *testing.T) {
+		for _, k := range []kind{processorWorld, archiverWorld, awsWorld} {
+			t.Run(string(k), func(t *testing.T) {
+				t.Parallel()
+				worlds(t, k, &all)
+			})
+		}
+	})
+	t.Logf("in all %v", &all)
+}
+
+// tally is what many worlds met.
+type tally struct {
+	mu     sync.Mutex // guards what follows
+	worlds int
+	broken int
+	counts map[string]int
+}
+
+func (s *tally) add(o outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.worlds++
+	if len(o.violated) > 0 {
+		s.broken++
+	}
+	if s.counts == nil {
+		s.counts = map[string]int{}
+	}
+	for what, n := range o.counts {
+		s.counts[what] += n
 	}
 }
 
+func (s *tally) String() string {
+	return fmt.Sprintf("%d worlds, %d broken; %d virtual hours, %d records in %d shards, %d crashes, %d leases taken", s.worlds, s.broken,
+		s.counts["virtual minutes"]/60, s.counts["records"], s.counts["shards"], s.counts["crashes"], s.counts["leases taken"])
+}
+
 // worlds runs the worlds of one kind and prints what they met.
-func worlds(t *testing.T, k kind) { //nolint:thelper // it is the test
+func worlds(t *testing.T, k kind, all *tally) { //nolint:thelper // it is the test
 	n := *seeds
 	if k == awsWorld {
 		n = (n + 9) / 10 // through the SDK a world takes ten times as long
 	}
-	var mu sync.Mutex
-	total := map[string]int{}
-	bad := 0
+	var these tally
 	t.Run("seeds", func(t *testing.T) {
 		for seed := *first; seed < *first+n; seed++ {
 			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -74,25 +104,18 @@ func worlds(t *testing.T, k kind) { //nolint:thelper // it is the test
 					s = s.only(indices(t, *keep))
 				}
 				o := run(t, s)
+				these.add(o)
+				all.add(o)
 				if len(o.violated) > 0 {
 					report(t, s, o)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if len(o.violated) > 0 {
-					bad++
-				}
-				for what, n := range o.counts {
-					total[what] += n
 				}
 			})
 		}
 	})
-	for _, what := range slices.Sorted(keys(total)) {
-		t.Logf("%10d  %s", total[what], what)
+	for _, what := range slices.Sorted(keys(these.counts)) {
+		t.Logf("%10d  %s", these.counts[what], what)
 	}
-	t.Logf("%d worlds of %s, %d broken; %d virtual hours, %d records in %d shards, %d crashes, %d leases taken", n, k, bad,
-		total["virtual minutes"]/60, total["records"], total["shards"], total["crashes"], total["leases taken"])
+	t.Logf("of %s: %v", k, &these)
 }
 
 func indices(t *testing.T, list string) (out []int) {
