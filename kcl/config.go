@@ -46,6 +46,14 @@ type Config struct {
 	// leases. Reshards do not wait for it. Default 60s.
 	ShardSyncInterval time.Duration
 
+	// KeepFinishedLeases is how long the lease of a finished shard stays in the
+	// table once this worker has seen it finished. A request to create a lease
+	// that was under way all the time would bring a deleted one back, and the
+	// shard's records would be delivered again. AWS accepts no request that was
+	// signed a quarter of an hour ago, which the default outlasts. Default 20m.
+	// Source: KCL LeaseCleanupConfig.completedLeaseCleanupIntervalMillis (5m).
+	KeepFinishedLeases time.Duration
+
 	MaxLeases int // the most leases this worker holds; default: no limit. Source: KCL maxLeasesForWorker
 	MaxSteal  int // the most leases stolen at once from a Java worker; default 1. Source: KCL maxLeasesToStealAtOneTime
 
@@ -146,6 +154,7 @@ func (c Config) withDefaults() Config {
 	c.FailoverTime = cmp.Or(c.FailoverTime, 10*time.Second)
 	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
+	c.KeepFinishedLeases = cmp.Or(c.KeepFinishedLeases, 20*time.Minute)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<20)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
@@ -168,6 +177,7 @@ func (c Config) validate(f ProcessorFactory) error {
 	need(c.FailoverTime >= lease.MinFailoverTime, "FailoverTime is %v; it must be at least %v", c.FailoverTime, lease.MinFailoverTime)
 	need(c.ScanInterval > 0, "ScanInterval is %v; it must be positive", c.ScanInterval)
 	need(c.ShardSyncInterval > 0, "ShardSyncInterval is %v; it must be positive", c.ShardSyncInterval)
+	need(c.KeepFinishedLeases > 0, "KeepFinishedLeases is %v; it must be positive", c.KeepFinishedLeases)
 	need(c.TickInterval >= 0, "TickInterval is %v; it must be positive, or 0 for none", c.TickInterval)
 	need(c.MaxLeases >= 0, "MaxLeases is %d; it must be positive, or 0 for no limit", c.MaxLeases)
 	need(c.MaxSteal >= 0, "MaxSteal is %d; it must be positive, or 0 for the default", c.MaxSteal)

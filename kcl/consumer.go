@@ -85,9 +85,6 @@ func (c *consumer) live() error {
 	if err := c.parentsEnded(); err != nil {
 		return err
 	}
-	if err := c.endIfRevived(); err != nil {
-		return err
-	}
 	for {
 		if c.held.Lease().Finished() {
 			return errEnded // it panicked after its last checkpoint

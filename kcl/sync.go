@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -102,7 +103,10 @@ func (w *Worker) syncShards(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shards := toSync(list)
+	shards := make([]shardsync.Shard, 0, len(list.Shards))
+	for _, s := range list.Shards {
+		shards = append(shards, shardsync.Shard(s))
+	}
 	if err := shardsync.Check(shards); err != nil {
 		return fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
@@ -110,6 +114,10 @@ func (w *Worker) syncShards(ctx context.Context) error {
 		return &foreignError{table: w.cfg.ApplicationName, err: err}
 	}
 	plan := shardsync.Plan(shards, leases, w.cfg.InitialPosition.position(list.now()))
+	finished := w.seeFinished(leases, start)
+	plan.Delete = slices.DeleteFunc(plan.Delete, func(l lease.Lease) bool {
+		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases
+	})
 	if err := w.carryOut(ctx, plan, shards, start); err != nil {
 		return err
 	}
@@ -117,6 +125,31 @@ func (w *Worker) syncShards(ctx context.Context) error {
 	w.lastSync = time.Now()
 	w.mu.Unlock()
 	return nil
+}
+
+// sighting is since when a lease is known to be finished as it is.
+type sighting struct {
+	counter int64
+	since   time.Time // by the leases' clock
+}
+
+// seeFinished notes which leases are finished at now, and returns since when.
+func (w *Worker) seeFinished(leases []lease.Lease, now time.Time) map[string]sighting {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := make(map[string]sighting)
+	for _, l := range leases {
+		if !l.Finished() {
+			continue
+		}
+		was, ok := w.finished[l.Key]
+		if !ok || was.counter != l.Counter {
+			was = sighting{l.Counter, now}
+		}
+		seen[l.Key] = was
+	}
+	w.finished = seen
+	return seen
 }
 
 // begun reports whether a shard that follows id has begun: then id had a lease,

@@ -26,7 +26,7 @@ type Worker struct {
 	started    bool
 	stopBy     time.Time // when processors must have stopped; zero before the shutdown
 	lastSync   time.Time
-	listing    *listing // the latest one that consumers share
+	finished   map[string]sighting // the finished leases of the last shard sync
 	consumers  map[*consumer]struct{}
 	failures   map[string]int // times in a row that a shard was given up
 	failed     []error        // what Run returns

@@ -362,7 +362,7 @@ func TestTwoWorkersThroughReshards(t *testing.T) {
 		put(1, 4, 5, 6)
 		s.Merge(5, 1) // 7
 		put(4, 6, 7)
-		time.Sleep(3 * time.Minute)
+		time.Sleep(25 * time.Minute) // finished leases stay for twenty
 		cancel()
 		workers.Wait()
 

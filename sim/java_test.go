@@ -172,6 +172,9 @@ func (j *java) end(key string) {
 		if !slices.Contains(s.ParentIDs, key) {
 			continue
 		}
+		if slices.ContainsFunc(s.ParentIDs, func(parent string) bool { _, ok := j.p.row(parent); return !ok }) {
+			return // BlockedOnParentShardException: the other parent's lease is to come
+		}
 		child := lease.Lease{Key: s.ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Parents: s.ParentIDs, Range: s.Range}
 		err := j.p.write("created by java", s.ID, func() error { return j.p.mem.Create(j.p.w.t.Context(), child) })
 		if err != nil && !errors.Is(err, lease.ErrExists) {

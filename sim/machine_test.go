@@ -242,7 +242,7 @@ func (w *world) work(ctx context.Context, m *machine) {
 	cfg := kcl.Config{
 		ApplicationName: "app", StreamName: "s", Source: w.parts.source(m), Leases: w.parts.table(m), WorkerID: m.name,
 		FailoverTime: m.clocked(failover), ScanInterval: m.clocked(scanEvery), ShardSyncInterval: m.clocked(40 * time.Second),
-		ShutdownTimeout: 2 * failover, MaxAttempts: 6, Hooks: w.hooks(m), Logger: w.logger(m),
+		KeepFinishedLeases: m.clocked(keepFinished), ShutdownTimeout: 2 * failover, MaxAttempts: 6, Hooks: w.hooks(m), Logger: w.logger(m),
 	}
 	if w.kind != processorWorld {
 		cfg.TickInterval = time.Second

@@ -19,6 +19,10 @@ import (
 // scanEvery is how often each worker reads the table, by its own clock.
 const scanEvery = 3 * time.Second
 
+// keepFinished is how long finished leases stay in the table: no request is
+// under way for so long.
+const keepFinished = 2 * time.Minute
+
 // parts are what a world is made of: the services, and what runs on them.
 type parts interface {
 	source(m *machine) kcl.Source
@@ -57,7 +61,6 @@ type world struct {
 	trusted  map[string]map[*machine]func() error // whether a machine trusts a shard's lease
 	at       map[string]checkpoint.Position       // the checkpoint of each shard
 	moved    map[string]movement                  // the last time that a row's counter moved
-	back     map[string]bool                      // leases that came back after their shard was done
 	running  map[*machine]bool
 	log      []event
 	counts   map[string]int
@@ -80,7 +83,7 @@ func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
 		scenario: s, t: t, begun: time.Now(), trusted: map[string]map[*machine]func() error{}, at: map[string]checkpoint.Position{},
-		moved: map[string]movement{}, running: map[*machine]bool{}, back: map[string]bool{}, counts: map[string]int{},
+		moved: map[string]movement{}, running: map[*machine]bool{}, counts: map[string]int{},
 	}
 	switch s.kind {
 	case awsWorld:
@@ -184,26 +187,13 @@ func (w *world) mayAct(m *machine, key, doing string) {
 func (w *world) wrote(op string, old, row lease.Lease) {
 	w.mu.Lock()
 	before, known := w.at[row.Key]
-	// A lease without a parent can come back by a request to create it that was
-	// under way for long; then no record may be delivered again.
-	back := known && before.IsShardEnd() && len(row.Parents) == 0 && (old.Key == "" || w.back[row.Key])
-	w.back[row.Key] = back
-	if !back {
-		w.at[row.Key] = row.Checkpoint
-	}
+	w.at[row.Key] = row.Checkpoint
 	if old.Counter != row.Counter || old.Key == "" {
 		w.moved[row.Key] = movement{row, time.Now()}
 	}
 	w.counts["rows written"]++
 	w.counts[op]++
 	w.mu.Unlock()
-	if back && old.Key == "" {
-		w.note("the lease of %s comes back", short(row.Key))
-		w.count("leases that came back")
-	}
-	if back {
-		return
-	}
 	if known && row.Checkpoint.Compare(before.ExtendedSequenceNumber) < 0 {
 		w.violate("the checkpoint of %s went back from %v to %v", short(row.Key), before, row.Checkpoint)
 	}

@@ -58,7 +58,11 @@
 // another took it; a worker that was not cut off for long loses no lease that
 // nobody took; at the end all is done and no lease has an owner.
 //
-// The request that creates a lease of a shard without parents has no fence. It is
-// held until the lease was finished and deleted, and brings it back; no record
-// may be delivered again all the same.
+// # What is not struck
+//
+// The request that creates a lease of a shard without parents is held until
+// another worker has gone on with that lease, and no longer. It has no fence: if
+// it took effect after the lease was finished and deleted, the lease would come
+// back. kcl.Config.KeepFinishedLeases outlasts such requests; in these worlds it
+// is a second.
 package points

@@ -174,7 +174,7 @@ func (w *world) judgeDelete(m, key string, r *row) {
 }
 
 func (w *world) judgeCreate(now *written, key string, r *row) {
-	if r.deleted && now.point != createLease { // that one has no fence; whoever takes the lease ends it
+	if r.deleted {
 		w.violate("%s creates the lease of %s again, which was deleted", now.by.name, key)
 	}
 	if now.point != createChild {
@@ -200,9 +200,6 @@ func (w *world) judgeEnd(m, key string, r *row) {
 		if c := w.rows[child]; c == nil || !c.present && !c.deleted {
 			w.violate("%s ends %s and its child %s has no lease", m, key, child)
 		}
-	}
-	if r.ended {
-		return // it was done before, and its lease came back
 	}
 	if rs := w.records[key]; len(rs) > 0 && !w.isDone(rs[len(rs)-1].at, key, r) {
 		w.violate("%s ends %s at %v, and its last record is %v", m, key, r.at, rs[len(rs)-1].at)

@@ -100,8 +100,6 @@ func (w *world) heldUntil(m *machine, q request) func() bool {
 		case q.point == createChild:
 			child := w.rows[q.child]
 			return child != nil && child.deleted || passed > 150*time.Second
-		case q.point == createLease:
-			return r != nil && r.deleted || passed > 150*time.Second
 		case q.point == deleteLease:
 			return passed >= 300*time.Millisecond // after the world has put it back
 		case q.shard == "":
@@ -109,7 +107,7 @@ func (w *world) heldUntil(m *machine, q request) func() bool {
 		case r != nil && r.deleted && !deletions[q.shard]:
 			return true
 		default:
-			return w.others(m) > had && w.lastWriter[q.shard] != m.name && r != nil && r.begun ||
+			return w.others(m) > had && w.lastWriter[q.shard] != m.name && r != nil && (r.begun || q.point == createLease) ||
 				passed > 50*time.Second
 		}
 	}

@@ -217,7 +217,7 @@ func (w *world) worker(m *machine) (*kcl.Worker, error) {
 	}
 	return kcl.New(kcl.Config{
 		ApplicationName: leaseTable, StreamName: streamName, Source: source, Leases: table, WorkerID: m.name,
-		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second,
+		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second, KeepFinishedLeases: time.Second,
 		TickInterval: time.Second, ShutdownTimeout: 8 * time.Second,
 		Hooks: kcl.Hooks{LeaseLost: m.lost},
 	}, factory)
