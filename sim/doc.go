@@ -34,4 +34,8 @@
 // nanosecond (over the memory; the SDK and the local services have chance of
 // their own), and a world that breaks can lose its incidents one by one. What is
 // left is printed as a timeline and as a row for broken_test.go, where it stays.
+//
+// Flags, after -args: -seeds=n runs n worlds, from -first=seed on; -keep=list
+// runs the first with these of its incidents only; -logs puts what the workers
+// log into the timelines; -shrink=false leaves broken worlds as they are.
 package sim
