@@ -57,7 +57,7 @@ interop: ## Side by side with the Java KCL on one lease table
 	bash scripts/interop.sh
 
 .PHONY: sim
-sim: ## Whole worlds in virtual time; SEEDS=1000
+sim: ## Whole worlds in virtual time; SEEDS=1000 of each kind, fewer through the SDK
 	go test ./sim -v -count=1 -timeout 180m -run TestWorlds$$ -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '--- PASS' -e '^PASS' -e '^ok '
 
 .PHONY: kill
@@ -69,7 +69,11 @@ chaos: ## Four archivers under everything at once; TIME=10m
 	SHARDMILL_CHAOS_TIME=$(TIME) go test -tags kill -count=1 -v -timeout 3h -run 'TestChaos$$' ./cmd/shardmill/killtest
 
 .PHONY: bench
-bench: ## Benchmarks, as benchstat reads them; BENCH=regexp
+bench: ## Measure README's figures, and write them there
+	bash scripts/bench.sh --write
+
+.PHONY: benchstat
+benchstat: ## Benchmarks, as benchstat reads them; BENCH=regexp
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...
 
 .PHONY: fuzz

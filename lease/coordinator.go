@@ -199,6 +199,7 @@ type takeLoop struct {
 	failures  int  // scans that failed in a row
 	warned    bool // of differing failover times
 	spillover int  // as it was at the last scan
+	told      int  // the spillover that was logged last
 }
 
 // step reads the table once, decides and acts.
@@ -298,10 +299,7 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
 		}
 	}
-	if d.Spillover > 0 && d.Spillover != t.spillover {
-		t.c.cfg.Logger.Warn("leases beyond MaxLeases are left to other workers", zap.Int("leases", d.Spillover), zap.Int("max_leases", t.c.cfg.MaxLeases))
-	}
-	t.spillover = d.Spillover
+	t.tellSpillover(d.Spillover)
 	var takes errgroup.Group
 	takes.SetLimit(parallelTakes)
 	for _, l := range d.Take {
@@ -315,6 +313,19 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 		takes.Go(func() error { t.take(ctx, l, Stolen); return nil })
 	}
 	_ = takes.Wait() // they return no errors
+}
+
+// tellSpillover warns of leases that nobody may be holding because of
+// MaxLeases, once they are seen twice: a worker that starts does not see the
+// others at first.
+func (t *takeLoop) tellSpillover(n int) {
+	if n == t.spillover && n != t.told {
+		t.told = n
+		if n > 0 {
+			t.c.cfg.Logger.Warn("leases beyond MaxLeases are left to other workers", zap.Int("leases", n), zap.Int("max_leases", t.c.cfg.MaxLeases))
+		}
+	}
+	t.spillover = n
 }
 
 // take takes one lease and starts to hold it. A take whose outcome stays
