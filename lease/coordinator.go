@@ -196,10 +196,11 @@ type takeLoop struct {
 	// because nobody takes it, surplus is kept for a while: keepUntil.
 	given     map[string]bool
 	keepUntil time.Time
-	failures  int  // scans that failed in a row
-	warned    bool // of differing failover times
-	spillover int  // as it was at the last scan
-	told      int  // the spillover that was logged last
+	failures  int       // scans that failed in a row
+	warned    bool      // of differing failover times
+	spillover int       // as it was at the last scan
+	told      int       // the spillover that was logged last
+	spilled   time.Time // since when the spillover is what it is
 }
 
 // step reads the table once, decides and acts.
@@ -299,7 +300,7 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
 		}
 	}
-	t.tellSpillover(d.Spillover)
+	t.tellSpillover(now, d.Spillover)
 	var takes errgroup.Group
 	takes.SetLimit(parallelTakes)
 	for _, l := range d.Take {
@@ -316,16 +317,19 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 }
 
 // tellSpillover warns of leases that nobody may be holding because of
-// MaxLeases, once they are seen twice: a worker that starts does not see the
-// others at first.
-func (t *takeLoop) tellSpillover(n int) {
-	if n == t.spillover && n != t.told {
-		t.told = n
-		if n > 0 {
-			t.c.cfg.Logger.Warn("leases beyond MaxLeases are left to other workers", zap.Int("leases", n), zap.Int("max_leases", t.c.cfg.MaxLeases))
-		}
+// MaxLeases, once there were so many for a failover time: a worker that starts
+// does not see the others at first.
+func (t *takeLoop) tellSpillover(now time.Time, n int) {
+	if n != t.spillover {
+		t.spillover, t.spilled = n, now
 	}
-	t.spillover = n
+	if n == t.told || now.Sub(t.spilled) < t.c.cfg.FailoverTime {
+		return
+	}
+	t.told = n
+	if n > 0 {
+		t.c.cfg.Logger.Warn("leases beyond MaxLeases are left to other workers", zap.Int("leases", n), zap.Int("max_leases", t.c.cfg.MaxLeases))
+	}
 }
 
 // take takes one lease and starts to hold it. A take whose outcome stays
