@@ -337,6 +337,12 @@ func (t *takeLoop) tellSpillover(now time.Time, n int) {
 // the same take is tried again before.
 func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) {
 	c := t.c
+	c.mu.Lock()
+	_, busy := c.held[seen.Key]
+	c.mu.Unlock()
+	if busy {
+		return // lost, but the call of its processor has yet to return
+	}
 	row, start, err := c.tryTake(ctx, seen)
 	if err != nil {
 		if !errors.Is(err, ErrLost) && ctx.Err() == nil {
@@ -364,7 +370,7 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 	ctx, cancel := context.WithTimeout(ctx, c.timing.failover/2)
 	defer cancel()
 	claim := Claim{Owner: c.cfg.WorkerID, Instance: c.instance, FailoverTime: c.cfg.FailoverTime}
-	start = c.firstTry(seen)
+	start = c.firstTry(ctx, seen)
 	defer func() { c.noteTry(seen, start, err) }()
 	tries := newTries("take "+seen.Key, c.timing.try)
 	for {
@@ -382,15 +388,22 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 	}
 }
 
-// firstTry returns when the take of a row was first tried, if its outcome is
-// unknown, else zero.
-func (c *Coordinator) firstTry(seen Lease) time.Time {
+// firstTry returns since when the take of a row may have happened, if it was
+// tried before and its outcome is unknown, else zero.
+func (c *Coordinator) firstTry(ctx context.Context, seen Lease) time.Time {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t, ok := c.tried[seen.Key]; ok && t.counter == seen.Counter {
-		return t.first
+	t, ok := c.tried[seen.Key]
+	c.mu.Unlock()
+	if !ok || t.counter != seen.Counter {
+		return time.Time{}
 	}
-	return time.Time{}
+	ctx, cancel := context.WithTimeout(ctx, c.timing.try)
+	defer cancel()
+	begun := c.clock.now()
+	if row, err := c.cfg.Table.Get(ctx, seen.Key); err == nil && row.Counter == seen.Counter {
+		return begun // until now it has not
+	}
+	return t.first
 }
 
 // noteTry remembers a take whose outcome is unknown. A row whose counter has

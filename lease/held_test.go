@@ -289,6 +289,49 @@ func TestTakeTriedAgainLaterCountsFromTheFirstTry(t *testing.T) {
 	})
 }
 
+// A take that failed for long, and never happened, is trusted as any other once
+// it does.
+func TestTakeAfterAnOutageIsTrusted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table, start := newTable(t, "a"), time.Now()
+		table.Fault = func(_ context.Context, op, _ string, applied bool) error {
+			if op == "take" && !applied && time.Since(start) < time.Minute {
+				return errNet
+			}
+			return nil
+		}
+		hold(t, table, 2*time.Minute, func(h *lease.Held) {
+			if since := time.Since(start); since > 66*time.Second || h.Trusted() != nil || time.Until(h.TrustedUntil()) < 3*time.Second {
+				t.Errorf("held after %v, trusted for %v: %v", since, time.Until(h.TrustedUntil()), h.Trusted())
+			}
+		})
+	})
+}
+
+// A lease that was lost, and whose processor has yet to return, is not taken
+// again, although another worker had it in between and died.
+func TestALeaseIsNotTakenWhileItsProcessorRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := newTable(t, "a")
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		running, most := 0, 0
+		time.AfterFunc(5*time.Second, func() { take(t, table, "a", "thief") })
+		coordinator(t, table, "me").Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
+			running++
+			most = max(most, running)
+			time.Sleep(50 * time.Second) // whatever becomes of the lease
+			running--
+			h.Drop(errNet)
+		})
+		if most != 1 {
+			t.Errorf("%d holdings at a time", most)
+		}
+	})
+}
+
 // One worker ID in two processes: the second waits for the failover time like
 // anybody, and a write of the first is not taken for its own.
 func TestOneWorkerIDInTwoProcesses(t *testing.T) {
