@@ -64,8 +64,8 @@ func TestFaultsOfEveryService(t *testing.T) {
 			{Service: localaws.DynamoDB, Operation: "Scan", After: 2, Times: 1, Kind: localaws.ServerError(500)},
 			{Service: localaws.S3, Operation: "PutObject", Times: 1, Kind: localaws.LostAnswer()},
 			{Service: localaws.S3, Operation: "HeadObject", Times: 1, Kind: localaws.Throttle()},
-			{Service: localaws.Kinesis, Operation: "GetRecords", After: 2, Times: 3, Kind: localaws.Throttle()},
-			{Service: localaws.Kinesis, Operation: "GetRecords", After: 7, Times: 1, Kind: localaws.LostAnswer()},
+			{Service: localaws.Kinesis, Operation: "GetRecords", After: 1, Times: 2, Kind: localaws.Throttle()},
+			{Service: localaws.Kinesis, Operation: "GetRecords", After: 1, Times: 1, Kind: localaws.LostAnswer()},
 		} {
 			faults = append(faults, s.Faults().Add(f))
 		}
