@@ -13,30 +13,31 @@ import (
 const minRetention = 24 * time.Hour
 
 // checkGap reports a loss if the first record read from a checkpoint on is not
-// the checkpoint's: that one has expired, and so may have others after it. A
-// lease without a record, at LATEST for one, says from which time on all is to be
-// read; if that was long ago nobody can tell whether something has expired.
+// the checkpoint's: that one has expired, and so may have others after it.
 func (s *session) checkGap(p Page) {
 	var resume checkpoint.Position
 	if len(p.Records) > 0 {
 		resume = p.Records[0].Position()
 	}
-	if resume.SequenceNumber == s.accepted.SequenceNumber || s.isStart(s.accepted) {
+	if resume.SequenceNumber == s.accepted.SequenceNumber {
 		return
 	}
 	if mayHaveLost(s.accepted, p.At) {
 		s.lost(s.accepted, resume)
 		return
 	}
-	if s.accepted.IsRecord() {
-		s.log.Info("record at the checkpoint has expired; nothing after it is missing", zap.Stringer("checkpoint", s.accepted))
-	}
+	s.log.Info("record at the checkpoint has expired; nothing after it is missing", zap.Stringer("checkpoint", s.accepted))
 }
 
-// isStart reports whether at is the instant that the application was told to
-// begin at: what expired before it ran was not its to read.
-func (s *session) isStart(at checkpoint.Position) bool {
-	return !at.IsRecord() && at.Arrival.Equal(s.w.cfg.InitialPosition.at.Arrival)
+// quietUntil notes that a page at the tip, before any record was read, says that
+// all that arrived before it is done: on a quiet shard time alone loses nothing.
+func (s *session) quietUntil(p Page) {
+	if len(p.Records) > 0 || p.BehindLatest > 0 || p.At.IsZero() || mayHaveLost(s.accepted, p.At) {
+		return
+	}
+	if until := p.At.Add(-markLag); until.After(s.accepted.Arrival) {
+		s.accepted.Arrival = until
+	}
 }
 
 // mayHaveLost reports whether records that came after at may have expired

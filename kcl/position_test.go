@@ -260,54 +260,6 @@ func TestTrimmedCheckpoint(t *testing.T) {
 	}
 }
 
-// A lease at a start with an instant that nobody read from for longer than a
-// stream may keep its records: what it never delivered may have expired. Where
-// the application was told to begin is no such instant.
-func TestOldStartWithoutACheckpoint(t *testing.T) {
-	t.Parallel()
-	latest, trim, at := checkpoint.Sentinel(checkpoint.Latest), checkpoint.Sentinel(checkpoint.TrimHorizon), checkpoint.Sentinel(checkpoint.AtTimestamp)
-	rows := []struct {
-		name   string
-		lease  checkpoint.Position
-		age    time.Duration
-		told   bool // the application was told to begin there
-		report bool
-	}{
-		{"LATEST of two days ago", latest, 48 * time.Hour, false, true},
-		{"LATEST of an hour ago", latest, time.Hour, false, false},
-		{"TRIM_HORIZON that was idle until two days ago", trim, 48 * time.Hour, false, true},
-		{"AT_TIMESTAMP that was idle until two days ago", at, 48 * time.Hour, false, true},
-		{"AT_TIMESTAMP as configured, two days ago", at, 48 * time.Hour, true, false},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
-				row.lease.Arrival = time.Now()
-				time.Sleep(row.age)
-				s.Put(0, "a")
-				table.Put(lease.Lease{Key: s.Shard(0).ID, Range: s.Shard(0).Range, Checkpoint: row.lease})
-				var lost []kcl.LossEvent
-				cfg := config(s, table, "me")
-				cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) }
-				if row.told {
-					cfg.InitialPosition = kcl.AtTimestamp(row.lease.Arrival)
-				}
-				if err := run(t, 5*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
-					t.Error(err)
-				}
-				if got := strings.Join(j.words(), " "); got != "a" {
-					t.Errorf("processed %q, want a", got)
-				}
-				if (len(lost) == 1) != row.report || len(lost) > 1 {
-					t.Errorf("reported %v", lost)
-				}
-			})
-		})
-	}
-}
-
 // An idle shard's checkpoint is written again with a later time, so that its
 // age does not look like a loss; not while a processor keeps records.
 func TestIdleShardIsMarked(t *testing.T) {

@@ -194,8 +194,7 @@ func (s *session) readFrom(from checkpoint.Position) error {
 	defer f.stop()
 	tick := s.startTicks()
 	defer tick.Stop()
-	// The next record tells whether some are missing before it.
-	first := s.accepted.IsRecord() || !s.accepted.Arrival.IsZero()
+	first := s.accepted.IsRecord() // the next record tells whether some are missing before it
 	for {
 		var err error
 		called := s.called
@@ -210,6 +209,9 @@ func (s *session) readFrom(from checkpoint.Position) error {
 			if first && (len(got.page.Records) > 0 || got.page.End) {
 				first = false
 				s.checkGap(got.page)
+			}
+			if first {
+				s.quietUntil(got.page)
 			}
 			err = s.page(got)
 		}

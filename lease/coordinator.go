@@ -79,11 +79,11 @@ type Coordinator struct {
 	mu    sync.Mutex // guards what follows; never held over I/O
 	held  map[string]*Held
 	avoid map[string]time.Time // until when a lease is left to others
-	tried map[string]tried     // takes whose outcome is unknown
+	tried map[string]tried     // the last take of each lease that may have happened
 }
 
-// tried is a take that may have happened. If a list that lags shows the row as
-// it was before, the same take is tried again and succeeds without moving the
+// tried is a take that happened, or may have. If a list that lags shows the row
+// as it was before, the same take is tried again and succeeds without moving the
 // counter: trust counts from the first try all the same.
 type tried struct {
 	counter int64     // of the row before the take
@@ -370,7 +370,9 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 	ctx, cancel := context.WithTimeout(ctx, c.timing.failover/2)
 	defer cancel()
 	claim := Claim{Owner: c.cfg.WorkerID, Instance: c.instance, FailoverTime: c.cfg.FailoverTime}
-	start = c.firstTry(ctx, seen)
+	if start, err = c.firstTry(ctx, seen); err != nil {
+		return row, start, err
+	}
 	defer func() { c.noteTry(seen, start, err) }()
 	tries := newTries("take "+seen.Key, c.timing.try)
 	for {
@@ -389,29 +391,33 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start
 }
 
 // firstTry returns since when the take of a row may have happened, if it was
-// tried before and its outcome is unknown, else zero.
-func (c *Coordinator) firstTry(ctx context.Context, seen Lease) time.Time {
+// tried before, else zero. The error is ErrLost if the list is older than that
+// try, and nothing newer is known of the row.
+func (c *Coordinator) firstTry(ctx context.Context, seen Lease) (time.Time, error) {
 	c.mu.Lock()
 	t, ok := c.tried[seen.Key]
 	c.mu.Unlock()
-	if !ok || t.counter != seen.Counter {
-		return time.Time{}
+	if !ok || t.counter < seen.Counter {
+		return time.Time{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timing.try)
 	defer cancel()
 	begun := c.clock.now()
 	if row, err := c.cfg.Table.Get(ctx, seen.Key); err == nil && row.Counter == seen.Counter {
-		return begun // until now it has not
+		return begun, nil // until now it has not
 	}
-	return t.first
+	if t.counter > seen.Counter {
+		return time.Time{}, &LostError{Key: seen.Key}
+	}
+	return t.first, nil
 }
 
-// noteTry remembers a take whose outcome is unknown. A row whose counter has
+// noteTry remembers a take that happened, or may have. A row whose counter has
 // moved is taken anew, so one per key is enough.
 func (c *Coordinator) noteTry(seen Lease, first time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil || first.IsZero() || errors.Is(err, ErrLost) {
+	if first.IsZero() || errors.Is(err, ErrLost) {
 		delete(c.tried, seen.Key)
 		return
 	}

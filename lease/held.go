@@ -138,11 +138,13 @@ func (h *Held) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 	}})
 }
 
-// Prepare implements checkpoint.Writer.
+// Prepare implements checkpoint.Writer. It returns ErrBeforeCheckpoint of package
+// checkpoint if the row is later: a checkpoint that was in doubt has happened,
+// or an operator moved it.
 func (h *Held) Prepare(ctx context.Context, p checkpoint.Prepared) error {
 	return h.write(ctx, write{"preparing a checkpoint of", func(ctx context.Context, held Lease) (Lease, error) {
 		if p.At.Compare(held.Checkpoint.ExtendedSequenceNumber) < 0 {
-			return Lease{}, fmt.Errorf("%w: %v, a checkpoint that was in doubt has been written at %v", ErrInvalidState, p.At, held.Checkpoint)
+			return Lease{}, fmt.Errorf("%w: %w: %v, the row is at %v", ErrInvalidState, checkpoint.ErrBeforeCheckpoint, p.At, held.Checkpoint)
 		}
 		return h.table.Prepare(ctx, held, p)
 	}})
