@@ -172,6 +172,14 @@ func (c *Coordinator) Held() []*Held {
 	return out
 }
 
+// holding returns the holding of a lease, also one that is lost and whose hold
+// has yet to return, or nil.
+func (c *Coordinator) holding(key string) *Held {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held[key]
+}
+
 // sleep waits for d, a wake-up or ctx.
 func (c *Coordinator) sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -237,10 +245,7 @@ func (t *takeLoop) seeOthers(list []Lease, held map[string]bool) {
 			continue
 		}
 		delete(t.given, l.Key)
-		t.c.mu.Lock()
-		h := t.c.held[l.Key]
-		t.c.mu.Unlock()
-		if h != nil && l.Counter > h.Lease().Counter {
+		if h := t.c.holding(l.Key); h != nil && l.Counter > h.Lease().Counter {
 			delete(held, l.Key)
 		}
 	}
@@ -292,10 +297,7 @@ const parallelTakes = 16
 
 func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 	for _, key := range d.Release {
-		t.c.mu.Lock()
-		h := t.c.held[key]
-		t.c.mu.Unlock()
-		if h != nil && h.requestRelease() {
+		if h := t.c.holding(key); h != nil && h.requestRelease() {
 			t.given[key] = true
 			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
 		}
@@ -337,10 +339,7 @@ func (t *takeLoop) tellSpillover(now time.Time, n int) {
 // the same take is tried again before.
 func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) {
 	c := t.c
-	c.mu.Lock()
-	_, busy := c.held[seen.Key]
-	c.mu.Unlock()
-	if busy {
+	if c.holding(seen.Key) != nil {
 		return // lost, but the call of its processor has yet to return
 	}
 	row, start, err := c.tryTake(ctx, seen)

@@ -11,7 +11,7 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// Table returns t, whose calls are counted.
+// Table returns t, whose calls are counted. Call it once.
 func (m *Monitor) Table(t lease.Table) lease.Table {
 	shape := maker{registry: m.registry}
 	return table{
