@@ -46,7 +46,7 @@ test: ## Unit tests and simulations
 
 .PHONY: race
 race: ## The same under the race detector, where goroutines share
-	go test -race $(RACE)
+	bash scripts/race.sh $(RACE)
 
 .PHONY: conformance
 conformance: ## Against DynamoDB Local, kinesis-mock and versitygw, started on loopback
