@@ -113,6 +113,8 @@ func (p *plain) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) 
 
 // deliver checks that no record is left out and none comes out of order.
 func (p *plain) deliver(records []kcl.Record) {
+	p.w.putting <- struct{}{} // they are read as soon as they are put, which may be before they are noted
+	<-p.w.putting
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	for i := range records {

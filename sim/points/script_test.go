@@ -336,6 +336,8 @@ func (w *world) burst(ctx context.Context, n int, s shard) {
 }
 
 func (w *world) put(ctx context.Context, in *kinesis.PutRecordsInput) {
+	w.putting <- struct{}{}
+	defer func() { <-w.putting }()
 	out, err := w.streams.PutRecords(context.WithoutCancel(ctx), in)
 	if err != nil {
 		w.t.Error(err)

@@ -45,6 +45,7 @@ type world struct {
 	wg   sync.WaitGroup
 	held atomic.Int64 // requests that are held
 
+	putting chan struct{} // full while records are put and not noted yet
 	turn    chan struct{} // one write of the lease table at a time
 	writing *written      // belongs to who has the turn
 
@@ -99,7 +100,8 @@ type record struct {
 func newWorld(t *testing.T, plain, large bool) *world {
 	t.Helper()
 	w := &world{
-		t: t, begun: time.Now(), plain: plain, large: large, interval: 4, over: make(chan struct{}), turn: make(chan struct{}, 1),
+		t: t, begun: time.Now(), plain: plain, large: large, interval: 4, over: make(chan struct{}),
+		putting: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
 		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},
 		commits: map[string]int{}, lastWriter: map[string]string{}, hits: map[strike]int{}, refusals: map[refusal]int{},
