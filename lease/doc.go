@@ -79,4 +79,6 @@
 //   - List is eventually consistent. What it does not show is not gone: parents
 //     are read again, consistently, before a child's first record is delivered.
 //   - Release leaves the pending checkpoint: the successor needs it.
+//   - A malformed row stops its own shard and the shards that follow it, and no
+//     other: it is told and waits for someone to mend it.
 package lease

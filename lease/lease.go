@@ -46,6 +46,11 @@ type Lease struct {
 	// FailoverTime is what the present owner says it lives by; 0 if the owner
 	// did not say (a Java worker).
 	FailoverTime time.Duration
+
+	// Unreadable is why the row could not be read; nothing but Key is known
+	// then. Only List returns such leases. Whoever decides something must take
+	// them for begun, unfinished and not to be had.
+	Unreadable error
 }
 
 // HashRange is the part of the hash key space that a shard serves: decimal

@@ -1,6 +1,7 @@
 package lease_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,12 +18,18 @@ import (
 
 // view makes a View from words such as "a:me" (held by us), "b:A" (by A, of
 // this package), "c:J!" (by the Java worker J), "d:" (free), "e:A?" (expired),
-// "f:$" (finished), "g:<a" (its parent is a), "h:~" (free for very long).
+// "f:$" (finished), "g:<a" (its parent is a), "h:~" (free for very long), "i:#"
+// (its row cannot be read).
 func view(spec string) lease.View {
 	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute}
 	for f := range strings.FieldsSeq(spec) {
 		key, who, _ := strings.Cut(f, ":")
 		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
+		if who == "#" {
+			l.Lease, l.Free, l.FreeFor = lease.Lease{Key: key, Unreadable: errors.New("malformed")}, true, time.Hour
+			v.Leases = append(v.Leases, l)
+			continue
+		}
 		who, parent, child := strings.Cut(who, "<")
 		if child {
 			l.Parents = []string{parent}
@@ -83,6 +90,8 @@ func TestPlan(t *testing.T) {
 		{name: "what nobody takes is taken beyond the share", view: "a:me b:me c:A d:~ e:~", take: 2},
 		{name: "and kept for a while", view: "a:me b:me c:me d:me e:A", change: func(v *lease.View) { v.KeepSurplus = true }},
 		{name: "no leases at all", view: ""},
+		{name: "one that cannot be read is no load, and nobody's", view: "a:# b:me c:A d:# e:#"},
+		{name: "and its children wait for it", view: "a:# b:<a c:<b"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

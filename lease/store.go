@@ -37,7 +37,8 @@ import (
 type Store interface {
 	// List returns every lease, in no order, from all pages of the table. It
 	// is not a snapshot, and it may miss the newest rows and writes. Rows that
-	// are not leases are skipped and counted.
+	// are not leases are skipped and counted; of leases with a malformed row
+	// there is the key and why (Lease.Unreadable).
 	List(ctx context.Context) ([]Lease, error)
 
 	// Get reads one row, consistently. ErrNotFound if there is none.

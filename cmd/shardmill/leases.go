@@ -65,6 +65,10 @@ func printLeases(list []lease.Lease, s stdio) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "LEASE\tOWNER\tCOUNTER\tCHECKPOINT\tUNTIL\tPENDING")
 	for _, l := range list {
+		if l.Unreadable != nil {
+			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\tcannot be read: %v\n", l.Key, l.Unreadable)
+			continue
+		}
 		pending := "-"
 		if l.Pending != nil {
 			pending = l.Pending.At.String()
@@ -94,6 +98,7 @@ type leaseJSON struct {
 	Parents       []string `json:"parents,omitempty"`
 	Children      []string `json:"children,omitempty"`
 	Failover      string   `json:"failover_time,omitempty"`
+	Unreadable    string   `json:"unreadable,omitempty"`
 }
 
 func printLeasesJSON(list []lease.Lease, s stdio) error {
@@ -107,6 +112,9 @@ func printLeasesJSON(list []lease.Lease, s stdio) error {
 		}
 		if l.Pending != nil {
 			out.Pending = l.Pending.At.String()
+		}
+		if l.Unreadable != nil {
+			out.Unreadable = l.Unreadable.Error()
 		}
 		if l.FailoverTime > 0 {
 			out.Failover = l.FailoverTime.Round(time.Millisecond).String()

@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
@@ -272,9 +275,43 @@ func TestListReadsAllPagesAndSkipsWhatIsNotALease(t *testing.T) {
 	if len(told) != 1 || told[0] != 2 {
 		t.Errorf("told of %v, want 2 once", told)
 	}
-	pages["1"] = page("2", leaseRow(item{"leaseKey": str("bad"), "checkpoint": str("?")}))
-	if list, err := table.List(t.Context()); !errors.Is(err, lease.ErrInvalidState) || !strings.Contains(err.Error(), `lease "bad": attribute checkpoint is the string "?"`) {
-		t.Errorf("got %+v, %v; want an error that names the row", list, err)
+}
+
+// A row that cannot be read hides no other one. It is told once, and again when
+// it changes.
+func TestListTellsWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	rows := []any{wire(leaseRow(item{"leaseKey": str("a")})), wire(leaseRow(item{"leaseKey": str("bad"), "checkpoint": str("?")})), wire(leaseRow(item{"leaseKey": str("c")}))}
+	core, logs := observer.New(zap.InfoLevel)
+	table, err := leasedynamo.New(stub(func(string, request) (int, any) {
+		return http.StatusOK, map[string]any{"Count": len(rows), "Items": rows}
+	}), leasedynamo.Options{TableName: "orders", Logger: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() []lease.Lease {
+		list, err := table.List(t.Context())
+		if err != nil || len(list) != 3 || list[0].Key != "a" || list[1].Key != "bad" || list[2].Key != "c" || list[2].Unreadable != nil {
+			t.Fatalf("got %+v, %v; want a, bad and c", list, err)
+		}
+		return list
+	}
+	for range 3 {
+		got := list()[1].Unreadable
+		if !errors.Is(got, lease.ErrInvalidState) || !strings.Contains(got.Error(), `table orders: `) || !strings.Contains(got.Error(), `lease "bad": attribute checkpoint is the string "?"`) {
+			t.Errorf("got %v; want an error that names the row", got)
+		}
+	}
+	if n := logs.Len(); n != 1 || logs.All()[0].Level != zap.ErrorLevel {
+		t.Errorf("logged %v; want one error", logs.All())
+	}
+	rows[1] = wire(leaseRow(item{"leaseKey": str("bad")}))
+	if got := list()[1].Unreadable; got != nil {
+		t.Errorf("mended, but %v", got)
+	}
+	rows[1] = wire(leaseRow(item{"leaseKey": str("bad"), "checkpoint": str("?")}))
+	if _ = list(); logs.Len() != 2 {
+		t.Errorf("logged %v; want a second error", logs.All())
 	}
 }
 

@@ -59,6 +59,8 @@ type Table struct {
 	logger  *zap.Logger
 	ready   atomic.Bool  // Ensure has found the table as it must be
 	skipped atomic.Int64 // rows that the last List skipped
+
+	unreadable atomic.Pointer[string] // what was wrong with the leases that the last List could not read
 }
 
 var _ lease.Table = (*Table)(nil)
@@ -85,6 +87,7 @@ func New(api API, opts Options) (*Table, error) {
 // List implements lease.Store.
 func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 	var leases []lease.Lease
+	var unreadable []error
 	skipped := 0
 	pages := dynamodb.NewScanPaginator(t.api, &dynamodb.ScanInput{TableName: &t.opts.TableName})
 	for pages.HasMorePages() {
@@ -102,12 +105,14 @@ func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 			}
 			l, err := decode(row)
 			if err != nil {
-				return nil, fmt.Errorf("table %s: %w", t.opts.TableName, err)
+				l = lease.Lease{Key: l.Key, Unreadable: fmt.Errorf("table %s: %w", t.opts.TableName, err)}
+				unreadable = append(unreadable, l.Unreadable)
 			}
 			leases = append(leases, l)
 		}
 	}
 	t.noteSkipped(skipped)
+	t.noteUnreadable(errors.Join(unreadable...))
 	return leases, nil
 }
 
@@ -119,6 +124,14 @@ func (t *Table) noteSkipped(n int) {
 	}
 	if n > 0 && t.opts.OnSkipped != nil {
 		t.opts.OnSkipped(n)
+	}
+}
+
+// noteUnreadable tells of leases that cannot be read, when they change.
+func (t *Table) noteUnreadable(err error) {
+	now := fmt.Sprint(err)
+	if before := t.unreadable.Swap(&now); err != nil && (before == nil || *before != now) {
+		t.logger.Error("leases cannot be read; their shards wait until the rows are mended", zap.Error(err))
 	}
 }
 

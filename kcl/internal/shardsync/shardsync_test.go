@@ -1,6 +1,7 @@
 package shardsync_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,6 +37,8 @@ func classic() []shardsync.Shard {
 
 func name(id int) string { return fmt.Sprintf("shardId-%012d", id) }
 
+// leases makes leases from words such as "4" (begun), "5:SHARD_END", "6:#" (its
+// row cannot be read).
 func leases(spec string) []lease.Lease {
 	var out []lease.Lease
 	for f := range strings.FieldsSeq(spec) {
@@ -46,6 +49,10 @@ func leases(spec string) []lease.Lease {
 			_, _ = fmt.Sscan(f, &id)
 		}
 		l := lease.Lease{Key: name(id), Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
+		if at == "#" {
+			out = append(out, lease.Lease{Key: name(id), Unreadable: errors.New("malformed")})
+			continue
+		}
 		for _, s := range classic() {
 			if s.ID == l.Key {
 				l.Parents = s.ParentIDs
@@ -85,6 +92,10 @@ func TestCreate(t *testing.T) {
 		{name: "also through a generation without leases", initial: latest, leases: "4 0:SHARD_END 1:SHARD_END 2 3 9 10", repair: "6:TRIM_HORIZON"},
 		{name: "a merge whose second parent was never read", initial: latest, leases: "4 7:SHARD_END 8:TRIM_HORIZON 9 10", want: "6:LATEST"},
 		{name: "is complete once the child has begun", initial: latest, leases: "4 7:SHARD_END 8:77 9 10"},
+		{name: "a lease that cannot be read is there", initial: th, leases: "4:# 8:# 9:# 10:#"},
+		{name: "and creates its children when it is mended", initial: latest, leases: "4 6:# 7:# 5:#"},
+		{name: "a shard before it may have ended long ago", initial: th, leases: "4 9:# 6 7", want: ""},
+		{name: "and others have nothing to do with it", initial: th, leases: "9:# 6 7", want: "4:TRIM_HORIZON"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -148,6 +159,9 @@ func TestDelete(t *testing.T) {
 		{"a finished child has begun", "0:SHARD_END 1:SHARD_END 6:SHARD_END 8:77", ":SHARD_END 1:SHARD_END"},
 		{"an unfinished lease stays", "5:77 9:77 10:77", ""},
 		{"a finished lease of an expired shard goes", "77:SHARD_END", "77:SHARD_END"},
+		{"a child that cannot be read may not have begun", "5:SHARD_END 9:77 10:#", ""},
+		{"a parent that cannot be read may not have ended", "0:SHARD_END 1:# 6:SHARD_END 8:77", ":SHARD_END"},
+		{"one that cannot be read stays", "77:#", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,6 +229,21 @@ func read(s shardsync.Shard, table []lease.Lease) bool {
 	return false
 }
 
+// A lease that lacks its hash range gets it, and nothing else of it changes.
+func TestAnnotate(t *testing.T) {
+	t.Parallel()
+	shards := classic()
+	for i := range shards {
+		shards[i].Range = lease.HashRange{Start: "1", End: strconv.Itoa(i)}
+	}
+	table := leases("4 8 9:# 10")
+	table[1].Range = lease.HashRange{Start: "7", End: "7"}
+	got := shardsync.Plan(shards, table, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
+	if show(got) != "4:5 10:5" || got[0].Range != shards[4].Range || got[1].Range != shards[10].Range {
+		t.Errorf("annotates %+v, want 4 and 10 with their ranges", got)
+	}
+}
+
 func TestForeign(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, leases, want string }{
@@ -223,6 +252,7 @@ func TestForeign(t *testing.T) {
 		{"a checkpoint after its shard", "5:3000", "lease shardId-000000000005 has the checkpoint 3000, which is not within its shard (1005 to 1999)"},
 		{"a shard that never was", "11:4000", "lease shardId-000000000011 is of a shard that the stream does not have"},
 		{"a finished one says nothing", "11:SHARD_END", ""},
+		{"nor does one that cannot be read", "11:# 5:#", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -47,6 +47,7 @@
 //	LostLeases                              counter    Count         leases that another worker took or whose trust ran out
 //	TotalLeases                             gauge      Count         rows in the lease table when it was last read
 //	NumWorkers                              gauge      Count         owners in it
+//	LeaseDeserializationFailureCount        gauge      Count         rows in it that cannot be read; their shards wait until someone mends them
 //	ListLeases_Success, _Time               counter, histogram       readings of the whole lease table
 //	TakeLease_Success, _Time                counter, histogram       takes; one that another worker won is no success
 //	RenewLease_Success, _Time               counter, histogram       renewals

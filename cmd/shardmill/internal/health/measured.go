@@ -18,6 +18,7 @@ func (m *Monitor) Table(t lease.Table) lease.Table {
 		Table: t, m: m,
 		total:   shape.gauge("TotalLeases", "Rows in the lease table when it was last read."),
 		workers: shape.gauge("NumWorkers", "Owners of leases when the lease table was last read."),
+		broken:  shape.gauge("LeaseDeserializationFailureCount", "Leases that could not be read when the lease table was last read."),
 	}
 }
 
@@ -30,8 +31,8 @@ func (m maker) gauge(name, help string) prometheus.Gauge {
 type table struct {
 	lease.Table
 
-	m              *Monitor
-	total, workers prometheus.Gauge
+	m                      *Monitor
+	total, workers, broken prometheus.Gauge
 }
 
 // List implements lease.Table. The first one that begins after the shards were
@@ -47,14 +48,18 @@ func (t table) List(ctx context.Context) ([]lease.Lease, error) {
 	if !s.LastSync.IsZero() {
 		t.m.scanned.Store(true)
 	}
-	owners := map[string]bool{}
+	owners, broken := map[string]bool{}, 0
 	for _, l := range list {
+		if l.Unreadable != nil {
+			broken++
+		}
 		if l.Owner != "" {
 			owners[l.Owner] = true
 		}
 	}
 	t.total.Set(float64(len(list)))
 	t.workers.Set(float64(len(owners)))
+	t.broken.Set(float64(broken))
 	return list, nil
 }
 
