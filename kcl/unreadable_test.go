@@ -33,7 +33,7 @@ func (m *malformed) List(ctx context.Context) ([]lease.Lease, error) {
 	list, err := m.Mem.List(ctx)
 	for i, l := range list {
 		if err := m.bad(l.Key); err != nil {
-			list[i] = lease.Lease{Key: l.Key, Unreadable: err}
+			list[i] = lease.Lease{Key: l.Key, Unreadable: err.Error()}
 		}
 	}
 	return list, err

@@ -47,10 +47,10 @@ type Lease struct {
 	// did not say (a Java worker).
 	FailoverTime time.Duration
 
-	// Unreadable is why the row could not be read; nothing but Key is known
-	// then. Only List returns such leases. Whoever decides something must take
+	// Unreadable is why the row could not be read, "" if it could; nothing but
+	// Key is known then. Only List returns such leases. Whoever decides something must take
 	// them for begun, unfinished and not to be had.
-	Unreadable error
+	Unreadable string
 }
 
 // HashRange is the part of the hash key space that a shard serves: decimal

@@ -97,7 +97,7 @@ func survey(v View) load {
 		if l.Owner != "" && !l.Expired && l.Owner != v.Me {
 			s.see(l.Owner) // it is alive, even if nothing that it holds counts
 		}
-		if l.Unreadable != nil || l.Finished() || waits(l.Lease, unfinished) {
+		if l.Unreadable != "" || l.Finished() || waits(l.Lease, unfinished) {
 			continue
 		}
 		s.live++

@@ -1,7 +1,6 @@
 package lease_test
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -26,7 +25,7 @@ func view(spec string) lease.View {
 		key, who, _ := strings.Cut(f, ":")
 		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
 		if who == "#" {
-			l.Lease, l.Free, l.FreeFor = lease.Lease{Key: key, Unreadable: errors.New("malformed")}, true, time.Hour
+			l.Lease, l.Free, l.FreeFor = lease.Lease{Key: key, Unreadable: "malformed"}, true, time.Hour
 			v.Leases = append(v.Leases, l)
 			continue
 		}

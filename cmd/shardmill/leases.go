@@ -65,8 +65,8 @@ func printLeases(list []lease.Lease, s stdio) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "LEASE\tOWNER\tCOUNTER\tCHECKPOINT\tUNTIL\tPENDING")
 	for _, l := range list {
-		if l.Unreadable != nil {
-			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\tcannot be read: %v\n", l.Key, l.Unreadable)
+		if l.Unreadable != "" {
+			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\tcannot be read: %s\n", l.Key, l.Unreadable)
 			continue
 		}
 		pending := "-"
@@ -108,13 +108,10 @@ func printLeasesJSON(list []lease.Lease, s stdio) error {
 		out := leaseJSON{
 			Key: l.Key, Owner: l.Owner, Counter: l.Counter, OwnerSwitches: l.OwnerSwitches,
 			Checkpoint: l.Checkpoint.SequenceNumber, Sub: l.Checkpoint.SubSequenceNumber, Until: until(l),
-			Parents: l.Parents, Children: l.Children,
+			Parents: l.Parents, Children: l.Children, Unreadable: l.Unreadable,
 		}
 		if l.Pending != nil {
 			out.Pending = l.Pending.At.String()
-		}
-		if l.Unreadable != nil {
-			out.Unreadable = l.Unreadable.Error()
 		}
 		if l.FailoverTime > 0 {
 			out.Failover = l.FailoverTime.Round(time.Millisecond).String()

@@ -29,8 +29,7 @@ func isLease(row item) bool {
 // ignored, and so are those of this package's own that are malformed or belong
 // to an earlier write.
 //
-// Errors: ErrInvalidState, naming key, attribute and value; the lease has its
-// key then.
+// An error names key, attribute and value; the lease has its key then.
 func decode(row item) (lease.Lease, error) {
 	r := reader{row: row}
 	l := lease.Lease{
@@ -47,7 +46,7 @@ func decode(row item) (lease.Lease, error) {
 	}
 	l.Pending = r.pending()
 	if r.err != nil {
-		return lease.Lease{Key: l.Key}, fmt.Errorf("%w: lease %q: %w", lease.ErrInvalidState, l.Key, r.err)
+		return lease.Lease{Key: l.Key}, fmt.Errorf("lease %q: %w", l.Key, r.err)
 	}
 	l.Checkpoint.Arrival = arrival(row, l.Checkpoint.ExtendedSequenceNumber)
 	l.Instance = ofOwner(row[ownerInstance], l.Owner)

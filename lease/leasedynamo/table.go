@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -87,7 +88,7 @@ func New(api API, opts Options) (*Table, error) {
 // List implements lease.Store.
 func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 	var leases []lease.Lease
-	var unreadable []error
+	var unreadable []string
 	skipped := 0
 	pages := dynamodb.NewScanPaginator(t.api, &dynamodb.ScanInput{TableName: &t.opts.TableName})
 	for pages.HasMorePages() {
@@ -105,14 +106,14 @@ func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 			}
 			l, err := decode(row)
 			if err != nil {
-				l = lease.Lease{Key: l.Key, Unreadable: fmt.Errorf("table %s: %w", t.opts.TableName, err)}
+				l = lease.Lease{Key: l.Key, Unreadable: err.Error()}
 				unreadable = append(unreadable, l.Unreadable)
 			}
 			leases = append(leases, l)
 		}
 	}
 	t.noteSkipped(skipped)
-	t.noteUnreadable(errors.Join(unreadable...))
+	t.noteUnreadable(unreadable)
 	return leases, nil
 }
 
@@ -128,10 +129,10 @@ func (t *Table) noteSkipped(n int) {
 }
 
 // noteUnreadable tells of leases that cannot be read, when they change.
-func (t *Table) noteUnreadable(err error) {
-	now := fmt.Sprint(err)
-	if before := t.unreadable.Swap(&now); err != nil && (before == nil || *before != now) {
-		t.logger.Error("leases cannot be read; their shards wait until the rows are mended", zap.Error(err))
+func (t *Table) noteUnreadable(why []string) {
+	now := strings.Join(why, "; ")
+	if before := t.unreadable.Swap(&now); now != "" && (before == nil || *before != now) {
+		t.logger.Error("leases cannot be read; their shards wait until the rows are mended", zap.String("table", t.opts.TableName), zap.Strings("rows", why))
 	}
 }
 
@@ -146,9 +147,14 @@ func (t *Table) Get(ctx context.Context, key string) (lease.Lease, error) {
 	}
 	l, err := decode(row)
 	if err != nil {
-		return lease.Lease{}, fmt.Errorf("table %s: %w", t.opts.TableName, err)
+		return lease.Lease{}, t.unusable(err)
 	}
 	return l, nil
+}
+
+// unusable returns the error of a row that cannot be decoded.
+func (t *Table) unusable(err error) error {
+	return fmt.Errorf("%w: table %s: %w", lease.ErrInvalidState, t.opts.TableName, err)
 }
 
 // get reads one row of a table consistently; it is empty if there is none.

@@ -131,7 +131,7 @@ func Foreign(shards []Shard, leases []lease.Lease) error {
 		newest = max(newest, s.ID)
 	}
 	for _, l := range leases {
-		if l.Unreadable != nil {
+		if l.Unreadable != "" {
 			continue
 		}
 		s, listed := byID[l.Key]
@@ -290,7 +290,7 @@ func (p *planner) parents(s Shard) []Shard {
 // created returns the leases to create. A shard before one whose lease cannot
 // be read waits: that one may have begun, and then this one ended long ago.
 func (p *planner) created() []lease.Lease {
-	unreadable := func(id string) bool { return p.leases[id].Unreadable != nil }
+	unreadable := func(id string) bool { return p.leases[id].Unreadable != "" }
 	var out []lease.Lease
 	for _, s := range p.sorted {
 		if l, ok := p.create[s.ID]; ok && !slices.ContainsFunc(Descendants(p.sorted, s.ID), unreadable) {
@@ -303,7 +303,7 @@ func (p *planner) created() []lease.Lease {
 func (p *planner) annotate() []lease.Lease {
 	var out []lease.Lease
 	for _, s := range p.sorted {
-		if l, ok := p.leases[s.ID]; ok && l.Unreadable == nil && l.Range.IsZero() && !s.Range.IsZero() {
+		if l, ok := p.leases[s.ID]; ok && l.Unreadable == "" && l.Range.IsZero() && !s.Range.IsZero() {
 			l.Range = s.Range
 			out = append(out, l)
 		}
@@ -330,7 +330,7 @@ func (p *planner) deletable() []lease.Lease {
 
 func (p *planner) notBegun(child string) bool {
 	l, ok := p.leases[child]
-	return !ok || l.Unreadable != nil || l.Checkpoint.IsSentinel() && !l.Finished()
+	return !ok || l.Unreadable != "" || l.Checkpoint.IsSentinel() && !l.Finished()
 }
 
 func newLease(s Shard, at checkpoint.Position) lease.Lease {

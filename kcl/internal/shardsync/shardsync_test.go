@@ -1,7 +1,6 @@
 package shardsync_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,7 +49,7 @@ func leases(spec string) []lease.Lease {
 		}
 		l := lease.Lease{Key: name(id), Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
 		if at == "#" {
-			out = append(out, lease.Lease{Key: name(id), Unreadable: errors.New("malformed")})
+			out = append(out, lease.Lease{Key: name(id), Unreadable: "malformed"})
 			continue
 		}
 		for _, s := range classic() {

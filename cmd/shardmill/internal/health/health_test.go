@@ -245,7 +245,7 @@ type rows struct {
 }
 
 func (r *rows) List(context.Context) ([]lease.Lease, error) {
-	return []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-3", Unreadable: lease.ErrInvalidState}, {Key: "shard-4", Owner: "w"}}, r.err
+	return []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-3", Unreadable: "malformed"}, {Key: "shard-4", Owner: "w"}}, r.err
 }
 
 func TestReadinessComesWithTheFirstSyncAndScan(t *testing.T) {

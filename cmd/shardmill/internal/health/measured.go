@@ -50,7 +50,7 @@ func (t table) List(ctx context.Context) ([]lease.Lease, error) {
 	}
 	owners, broken := map[string]bool{}, 0
 	for _, l := range list {
-		if l.Unreadable != nil {
+		if l.Unreadable != "" {
 			broken++
 		}
 		if l.Owner != "" {
