@@ -15,6 +15,10 @@ type Hooks struct {
 	LeaseLost     func(LeaseEvent) // [LostLeases]
 	LeaseReleased func(LeaseEvent)
 
+	// LeasesScanned is told of each reading of the lease table [ExpiredLeases,
+	// NeededLeases, LeasesToTake, UntakenLeases, LeaseSpillover].
+	LeasesScanned func(lease.Scan)
+
 	Delivered    func(BatchEvent)      // after each call of ProcessRecords with records [RecordsProcessed, DataBytesProcessed, MillisBehindLatest, RecordProcessor.processRecords.Time]
 	Checkpointed func(CheckpointEvent) // after each checkpoint that was written [UpdateLease.Success]
 	DeadLettered func(BatchEvent)      // records that went to Config.DeadLetter

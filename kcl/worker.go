@@ -48,7 +48,7 @@ func New(cfg Config, factory ProcessorFactory) (*Worker, error) {
 	var err error
 	w.leases, err = lease.NewCoordinator(lease.Config{
 		Table: cfg.Leases, WorkerID: cfg.WorkerID, FailoverTime: cfg.FailoverTime, ScanInterval: cfg.ScanInterval,
-		MaxLeases: cfg.MaxLeases, MaxSteal: cfg.MaxSteal, OnChange: cfg.Hooks.changed, Logger: w.cfg.Logger,
+		MaxLeases: cfg.MaxLeases, MaxSteal: cfg.MaxSteal, OnChange: cfg.Hooks.changed, OnScan: cfg.Hooks.LeasesScanned, Logger: w.cfg.Logger,
 	}, rand.Text())
 	if err != nil {
 		return nil, fmt.Errorf("kcl: %w", err)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,7 +44,20 @@ type Config struct {
 	// goroutine where it happened. It must be quick. Default: nobody is told.
 	OnChange func(Change)
 
+	// OnScan is told of every reading of the table, after what it led to was
+	// done. It must be quick. Default: nobody is told.
+	OnScan func(Scan)
+
 	Logger *zap.Logger // default: none
+}
+
+// Scan is what one reading of the lease table led to.
+type Scan struct {
+	Free      int // leases that nobody held
+	Needed    int // leases that this worker lacked to its share
+	ToTake    int // leases that it tried to take or steal
+	Taken     int // those of them that it got
+	Spillover int // leases of its share that it leaves to others because of MaxLeases
 }
 
 // Change is what happened to a lease that this worker holds or held.
@@ -98,6 +112,9 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, zap.NewNop())
 	if cfg.OnChange == nil {
 		cfg.OnChange = func(Change) {}
+	}
+	if cfg.OnScan == nil {
+		cfg.OnScan = func(Scan) {}
 	}
 	var errs []error
 	need := func(ok bool, format string, args ...any) {
@@ -305,17 +322,27 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 	t.tellSpillover(now, d.Spillover)
 	var takes errgroup.Group
 	takes.SetLimit(parallelTakes)
+	var taken atomic.Int64
+	take := func(l Lease, how ChangeKind) {
+		takes.Go(func() error {
+			if t.take(ctx, l, how) {
+				taken.Add(1)
+			}
+			return nil
+		})
+	}
 	for _, l := range d.Take {
 		if t.given[l.Key] {
 			delete(t.given, l.Key)
 			t.keepUntil = now.Add(30 * t.c.cfg.FailoverTime)
 		}
-		takes.Go(func() error { t.take(ctx, l, Taken); return nil })
+		take(l, Taken)
 	}
 	for _, l := range d.Steal {
-		takes.Go(func() error { t.take(ctx, l, Stolen); return nil })
+		take(l, Stolen)
 	}
 	_ = takes.Wait() // they return no errors
+	t.c.cfg.OnScan(Scan{Free: d.Free, Needed: d.Needed, ToTake: len(d.Take) + len(d.Steal), Taken: int(taken.Load()), Spillover: d.Spillover})
 }
 
 // tellSpillover warns of leases that nobody may be holding because of
@@ -334,20 +361,20 @@ func (t *takeLoop) tellSpillover(now time.Time, n int) {
 	}
 }
 
-// take takes one lease and starts to hold it. A take whose outcome stays
+// take takes one lease, starts to hold it, and reports whether it did. A take whose outcome stays
 // unknown is left: if it happened, the lease runs out like any other, unless
 // the same take is tried again before.
-func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) {
+func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) bool {
 	c := t.c
 	if c.holding(seen.Key) != nil {
-		return // lost, but the call of its processor has yet to return
+		return false // lost, but the call of its processor has yet to return
 	}
 	row, start, err := c.tryTake(ctx, seen)
 	if err != nil {
 		if !errors.Is(err, ErrLost) && ctx.Err() == nil {
 			c.cfg.Logger.Warn("lease not taken", zap.String("lease_key", seen.Key), zap.Error(err))
 		}
-		return
+		return false
 	}
 	//nolint:contextcheck // a holding outlives the context that leases are taken under
 	h := newHeld(t.hard, c.cfg.Table, c.timing, c.clock, row, start)
@@ -361,6 +388,7 @@ func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) {
 	c.cfg.Logger.Info("lease taken", zap.String("lease_key", row.Key), zap.String("lease_owner", seen.Owner),
 		zap.Int64("lease_counter", row.Counter), zap.Stringer("checkpoint", row.Checkpoint), zap.Bool("stolen", how == Stolen))
 	t.holds.Go(func() { c.keepHolding(h, t.hold) })
+	return true
 }
 
 // tryTake repeats the take until its outcome is known, for at most half a

@@ -42,8 +42,9 @@ type Decision struct {
 	Release []string // keys of held leases to give up
 
 	// Quota is how many leases this worker should hold; Spillover how many
-	// more it would take but for MaxLeases.
-	Quota, Spillover int
+	// more it would take but for MaxLeases; Needed how many it lacks; Free how
+	// many there are that nobody holds, those to avoid too.
+	Quota, Spillover, Needed, Free int
 }
 
 // Plan decides which leases to take, steal and give up, by the rules of the
@@ -62,6 +63,7 @@ func Plan(v View, rng *rand.Rand) Decision {
 	d.Quota = min(d.Quota, limit)
 
 	mine := len(s.held[v.Me])
+	d.Needed, d.Free = max(0, d.Quota-mine), s.avoided+len(s.free)
 	switch need := d.Quota - mine; {
 	case mine < limit && len(s.overdue) > 0:
 		d.Take = pick(s.overdue, limit-mine, rng, func(l Lease) Lease { return l })
@@ -82,7 +84,8 @@ type load struct {
 	held        map[string][]Lease // by owner; me always has an entry
 	free        []Lease
 	overdue     []Lease // those of free that nobody has taken for long
-	unavailable int     // free, but to be avoided by this worker
+	avoided     int     // free, but to be avoided by this worker
+	unavailable int     // those, and leases of an earlier process with our ID
 	live        int
 }
 
@@ -105,6 +108,7 @@ func survey(v View) load {
 		case mine:
 			s.held[v.Me] = append(s.held[v.Me], l.Lease)
 		case l.Free && v.Avoid[l.Key]:
+			s.avoided++
 			s.unavailable++
 		case l.Free:
 			s.free = append(s.free, l.Lease)

@@ -6,12 +6,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 )
 
-// counts are the metrics that grow with what happens.
+// counts are the metrics that grow with what happens, and those of the last
+// reading of the lease table.
 type counts struct {
-	taken, lost, released prometheus.Counter
+	taken, lost, released                    prometheus.Counter
+	free, needed, toTake, untaken, spillover prometheus.Gauge
 
 	records, bytes *prometheus.CounterVec // by shard
 	processing     *prometheus.HistogramVec
@@ -63,6 +66,12 @@ func (m maker) histograms(name, label, help string) *prometheus.HistogramVec {
 	return h
 }
 
+func (m maker) gauge(name, help string) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: m.labels})
+	m.registry.MustRegister(g)
+	return g
+}
+
 // tries counts the calls of one operation.
 type tries struct {
 	success prometheus.Counter
@@ -101,6 +110,12 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		processing:   kcl.histograms("RecordProcessor_processRecords_Time", shardID, "Milliseconds that calls of ProcessRecords with records took."),
 		initializing: kcl.histogram("RecordProcessor_initialize_Time", "Milliseconds that calls of Initialize took."),
 		stopping:     kcl.histogram("RecordProcessor_shutdown_Time", "Milliseconds that the last calls of processors took."),
+
+		free:      kcl.gauge("ExpiredLeases", "Leases that nobody held when the lease table was last read."),
+		needed:    kcl.gauge("NeededLeases", "Leases that the worker lacked to its share then."),
+		toTake:    kcl.gauge("LeasesToTake", "Leases that it tried to take then."),
+		untaken:   kcl.gauge("UntakenLeases", "Those of them that it did not get."),
+		spillover: kcl.gauge("LeaseSpillover", "Leases of its share that it left to other workers because of MaxLeases."),
 
 		list:   kcl.tries("ListLeases", "Readings of the lease table"),
 		take:   kcl.tries("TakeLease", "Takes of leases"),
@@ -146,7 +161,16 @@ func (m *Monitor) Hooks() kcl.Hooks {
 		RecordsLost:         func(kcl.LossEvent) { c.gaps.Inc() },
 		AggregatesMalformed: func(_ string, n int) { c.malformed.Add(float64(n)) },
 		UserRecordsDropped:  func(_ string, n int) { c.dropped.Add(float64(n)) },
+		LeasesScanned:       c.scanned,
 	}
+}
+
+func (c *counts) scanned(s lease.Scan) {
+	c.free.Set(float64(s.Free))
+	c.needed.Set(float64(s.Needed))
+	c.toTake.Set(float64(s.ToTake))
+	c.untaken.Set(float64(s.ToTake - s.Taken))
+	c.spillover.Set(float64(s.Spillover))
 }
 
 // DeliveryHooks are the delivery stream's.

@@ -47,6 +47,10 @@
 //	LostLeases                              counter    Count         leases that another worker took or whose trust ran out
 //	TotalLeases                             gauge      Count         rows in the lease table when it was last read
 //	NumWorkers                              gauge      Count         owners in it
+//	ExpiredLeases                           gauge      Count         rows in it that nobody held, of shards that can be read now
+//	NeededLeases                            gauge      Count         leases that the worker lacked to its share then
+//	LeasesToTake, UntakenLeases             gauge      Count         leases that it tried to take then, and those of them that it did not get
+//	LeaseSpillover                          gauge      Count         leases of its share that it left to others because of shardmill.maxLeases
 //	LeaseDeserializationFailureCount        gauge      Count         rows in it that cannot be read; their shards wait until someone mends them
 //	ListLeases_Success, _Time               counter, histogram       readings of the whole lease table
 //	TakeLease_Success, _Time                counter, histogram       takes; one that another worker won is no success
@@ -81,6 +85,5 @@
 // once, unless a worker died right after the commit.
 //
 // The KCL's Success and Time without a prefix, and its getRecords.*,
-// ExpiredIterator, NeededLeases, LeasesToTake, UntakenLeases, ExpiredLeases,
-// LeaseSpillover and MissingMergeParent, are not exported.
+// ExpiredIterator and MissingMergeParent, are not exported.
 package health

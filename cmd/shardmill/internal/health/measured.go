@@ -22,12 +22,6 @@ func (m *Monitor) Table(t lease.Table) lease.Table {
 	}
 }
 
-func (m maker) gauge(name, help string) prometheus.Gauge {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: m.labels})
-	m.registry.MustRegister(g)
-	return g
-}
-
 type table struct {
 	lease.Table
 

@@ -1,0 +1,48 @@
+package lease_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/lease"
+)
+
+// OnScan tells what there was, what was wanted and what came of it.
+func TestScan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := newTable(t, "a", "b", "c", "d")
+		refuse := true
+		table.Fault = func(_ context.Context, op, _ string, _ bool) error {
+			if op == "take" && refuse {
+				return lease.ErrThrottled
+			}
+			return nil
+		}
+		var got []lease.Scan
+		c, err := lease.NewCoordinator(lease.Config{
+			Table: table, WorkerID: "me", FailoverTime: failover, ScanInterval: time.Minute, MaxLeases: 3,
+			OnScan: func(s lease.Scan) { got, refuse = append(got, s), false },
+		}, "me-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 170*time.Second)
+		defer cancel()
+		c.Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
+			<-ctx.Done()
+			_ = h.Release(context.WithoutCancel(ctx))
+		})
+		want := []lease.Scan{
+			{Free: 4, Needed: 3, ToTake: 3, Spillover: 1}, // throttled
+			{Free: 4, Needed: 3, ToTake: 3, Taken: 3, Spillover: 1},
+			{Free: 1, Spillover: 1},
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("told of %+v\nwant    %+v", got, want)
+		}
+	})
+}
