@@ -46,7 +46,18 @@ func handOffRows() []row {
 		}},
 	}
 	for _, w := range heldWrites() {
-		rows = append(rows, row{w.name + ": a value from before the hand-off is not held", func(s *suite) {
+		rows = append(rows, w.notHeld()...)
+		if w.name != "release" { // what a release in a hand-off leaves is what the end of the hand-off leaves
+			rows = append(rows, w.inHandOff()...)
+		}
+	}
+	return rows
+}
+
+// notHeld are rows that w is refused on.
+func (w heldWrite) notHeld() []row {
+	return []row{
+		{w.name + ": a value from before the hand-off is not held", func(s *suite) {
 			now := s.offered("k")
 			for _, owner := range []string{"alice", bob.Owner} {
 				before := now
@@ -54,21 +65,23 @@ func handOffRows() []row {
 				_, err := w.do(s.ctx(), s, before)
 				s.lost(err, now)
 			}
-		}}, row{w.name + ": another checkpoint owner does not hold it", func(s *suite) {
+		}},
+		{w.name + ": another checkpoint owner does not hold it", func(s *suite) {
 			now := s.offered("k")
 			held := now
 			held.CheckpointOwner = "mallory"
 			_, err := w.do(s.ctx(), s, held)
 			s.lost(err, now)
-		}}, row{w.name + ": a value of a hand-off that has ended is not held", func(s *suite) {
+		}},
+		{w.name + ": a value of a hand-off that has ended is not held", func(s *suite) {
 			held := s.offered("k")
 			now := held
 			now.CheckpointOwner = ""
 			s.put(now)
 			_, err := w.do(s.ctx(), s, held)
 			s.lost(err, now)
-		}})
-		rows = append(rows, row{w.name + ": a write of a Java worker, which names no instance, is not taken for it", func(s *suite) {
+		}},
+		{w.name + ": a write of a Java worker, which names no instance, is not taken for it", func(s *suite) {
 			held := s.worked("k")
 			held.Instance, held.FailoverTime = "", 0
 			s.put(held)
@@ -78,14 +91,16 @@ func handOffRows() []row {
 			s.put(now)
 			_, err := w.do(s.ctx(), s, held)
 			s.lost(err, now)
-		}}, row{w.name + ": a value that nobody held is not held, whatever the row is now", func(s *suite) {
+		}},
+		{w.name + ": a value that nobody held is not held, whatever the row is now", func(s *suite) {
 			free := s.wrote(s.Release(s.ctx(), s.worked("k")))
 			now := free
 			now.Counter++
 			s.put(now)
 			_, err := w.do(s.ctx(), s, free)
 			s.lost(err, now)
-		}}, row{w.name + ": the end of a hand-off to a third worker is not taken for it", func(s *suite) {
+		}},
+		{w.name + ": the end of a hand-off to a third worker is not taken for it", func(s *suite) {
 			held := s.offered("k")
 			now := held
 			now.Owner, now.CheckpointOwner = "carol", ""
@@ -93,11 +108,14 @@ func handOffRows() []row {
 			s.put(now)
 			_, err := w.do(s.ctx(), s, held)
 			s.lost(err, now)
-		}})
-		if w.name == "release" {
-			continue // what a release in a hand-off leaves is what the end of the hand-off leaves
-		}
-		rows = append(rows, row{w.name + ": the end of the hand-off is not taken for it", func(s *suite) {
+		}},
+	}
+}
+
+// inHandOff are about w by who still processes the shard.
+func (w heldWrite) inHandOff() []row {
+	return []row{
+		{w.name + ": the end of the hand-off is not taken for it", func(s *suite) {
 			held := s.offered("k")
 			now := held
 			now.CheckpointOwner = ""
@@ -105,17 +123,16 @@ func handOffRows() []row {
 			s.put(now)
 			_, err := w.do(s.ctx(), s, held)
 			s.lost(err, now)
-		}})
-		rows = append(rows, row{w.name + ": who still processes the shard may make it, and again", func(s *suite) {
+		}},
+		{w.name + ": who still processes the shard may make it, and again", func(s *suite) {
 			held := s.offered("k")
 			want := held
 			w.sets(&want)
 			want.Counter++
 			s.wroteRow(s.wrote(w.do(s.ctx(), s, held)), want)
 			s.wroteRow(s.wrote(w.do(s.ctx(), s, held)), want)
-		}})
+		}},
 	}
-	return rows
 }
 
 // offered returns a row as KCL 3.x leaves it when it has begun a hand-off from

@@ -2,6 +2,7 @@ package leasetest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -53,7 +54,7 @@ func heldWrites() []heldWrite {
 func heldRows() []row {
 	var rows []row
 	for _, w := range heldWrites() {
-		for _, r := range append(w.effects(), w.refusals()...) {
+		for _, r := range slices.Concat(w.effects(), w.refusals(), w.confusions()) {
 			rows = append(rows, row{w.name + ": " + r.name, r.test})
 		}
 	}
@@ -140,6 +141,12 @@ func (w heldWrite) refusals() []row {
 			_, err := w.do(s.ctx(), s, s.deleted("k"))
 			s.lostAndGone(err, "k")
 		}},
+	}
+}
+
+// confusions are rows that look almost as if w had been made before.
+func (w heldWrite) confusions() []row {
+	return []row{
 		{"repeating it after another worker took the lease is lost", func(s *suite) {
 			held := s.worked("k")
 			now := s.took(s.wrote(w.do(s.ctx(), s, held)), bob)
