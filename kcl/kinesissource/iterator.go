@@ -55,6 +55,9 @@ func (r *reader) openIterator(ctx context.Context) error {
 	}
 	at := serverTime(out.ResultMetadata)
 	r.sawTime(at)
+	if r.last != "" && !recheck && r.lastMayBeTrimmed() {
+		return r.openIterator(ctx) // our clock stood still while this machine was suspended; the answer shows it
+	}
 	if in.ShardIteratorType == types.ShardIteratorTypeLatest {
 		r.rememberLatest(at, began)
 	}

@@ -443,12 +443,18 @@ func TestPeer57StartingLeavesNothingBehind(t *testing.T) {
 func TestARenewedIteratorDoesNotJumpOverTrimmedRecords(t *testing.T) {
 	t.Parallel()
 	const again = "GetShardIterator AT_SEQUENCE_NUMBER name:orders 2"
+	aDayLater := iteratorAt("i3", time.Date(2000, 1, 2, 1, 0, 0, 0, time.UTC)) // a bubble's clock begins with 2000
 	tests := []struct {
 		name   string
 		pause  time.Duration
 		after  []exchange
 		wanted []string
 	}{
+		{"our clock stood still for a day, as that of a suspended machine does", 10 * time.Minute, []exchange{
+			{"GetShardIterator AFTER_SEQUENCE_NUMBER name:orders 2", aDayLater},
+			{again, iterator("j1")},
+			{"GetRecords j1", records("j2", time.Hour, "8", "9")},
+		}, []string{"record at the checkpoint has expired"}},
 		{"after 22 hours nothing can have expired", 22 * time.Hour, []exchange{
 			{"GetShardIterator AFTER_SEQUENCE_NUMBER name:orders 2", iterator("j1")},
 			{"GetRecords j1", records("j2", 0, "3")},
