@@ -9,7 +9,9 @@
 // panic and block, splits, merges and chains of them. The clocks of machines run
 // at rates of their own, failover times differ, in some worlds one machine's
 // clock stands still, and in some a worker with the Java KCL's manners steals
-// leases. There are three kinds of worlds: processors that checkpoint when they
+// leases. In some worlds records expire: the stream's clock jumps by about a day,
+// as if all else had been suspended, and shards that are closed vanish from its
+// listing. There are three kinds of worlds: processors that checkpoint when they
 // like, archivers with exactly-once objects, both over a stream and a table in
 // memory; and archivers over the local services through the AWS SDK.
 //
@@ -23,9 +25,18 @@
 //     the children have leases
 //   - every record is accepted; every record is in exactly one object, and the
 //     records of an object are in order
+//   - where records expire, each is delivered all the same, or it had expired
+//     before it was read and a hook told so: kcl's a gap, the archivers' how many
+//     records an object lacks. What is told lost has expired, and is in no other
+//     object. A gap may be told that turns out empty, since nobody knows
 //   - in the calm at the end: free leases are taken within two scans, those of
 //     a worker that shut down too, and the leases are evenly spread
 //   - when a worker has ended it holds no memory, leases or goroutines
+//
+// Two losses cannot be told, and are counted: of records that expired before the
+// first read of a lease without a checkpoint, and of a shard that vanished before
+// it had a lease. Nothing expires over the local services, whose clock is the
+// world's, nor beside a Java worker, which jumps over expired records.
 //
 // A machine whose clock stands still cannot know that its trust has ended:
 // there the fence alone holds, and only what follows from it is checked.

@@ -279,7 +279,7 @@ func (w *world) hooks(m *machine) kcl.Hooks {
 			w.note("%s releases %s, counter %d", m.name, short(e.Lease.Key), e.Lease.Counter)
 			w.count("leases released")
 		},
-		RecordsLost: func(e kcl.LossEvent) { w.violate("%s reports records of %s lost", m.name, e.ShardID) },
+		RecordsLost: func(e kcl.LossEvent) { w.gap(m, e) },
 	}
 }
 

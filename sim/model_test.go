@@ -23,8 +23,9 @@ type model struct {
 	writing sync.Mutex           // guards past, and makes a write and what is told of it one; never held over a wait
 	past    map[string][]version // of each row
 
-	mu       sync.Mutex // guards accepted
+	mu       sync.Mutex // guards what follows
 	accepted map[string]map[string]bool
+	closed   map[string]time.Time // when shards were
 }
 
 // version is a row as it was from a time on.
@@ -35,24 +36,32 @@ type version struct {
 }
 
 func newModel(w *world) *model {
-	m := &model{w: w, stream: kcltest.NewStream(w.shards), past: map[string][]version{}, accepted: map[string]map[string]bool{}}
+	m := &model{w: w, stream: kcltest.NewStream(w.shards), past: map[string][]version{}, accepted: map[string]map[string]bool{}, closed: map[string]time.Time{}}
 	m.stream.Page = 20
+	m.stream.RefuseTrimmed = w.dice().below(2, "refuses", 0) == 0
 	m.stream.Fail = func(ctx context.Context, shardID string) error {
-		return machineOf(ctx).send(ctx, "read "+short(shardID), func(context.Context) error { return nil })
+		r, _ := ctx.Value(readerKey{}).(*modelReader)
+		if err := r.m.send(ctx, "read "+short(shardID), func(context.Context) error { return nil }); err != nil {
+			return err
+		}
+		return r.expire()
 	}
 	return m
 }
 
-type machineKey struct{}
-
-func machineOf(ctx context.Context) *machine {
-	m, _ := ctx.Value(machineKey{}).(*machine)
-	return m
-}
+type readerKey struct{}
 
 func (p *model) put(shard int, records ...string) { p.stream.Put(shard, records...) }
-func (p *model) split(shard int)                  { p.stream.Split(shard) }
-func (p *model) merge(a, b int)                   { p.stream.Merge(a, b) }
+
+func (p *model) split(shard int) {
+	p.closes(shard)
+	p.stream.Split(shard)
+}
+
+func (p *model) merge(a, b int) {
+	p.closes(a, b)
+	p.stream.Merge(a, b)
+}
 
 func (p *model) shards() (out []kcl.Shard) {
 	for i := range p.stream.Len() {
@@ -135,22 +144,32 @@ type modelSource struct {
 func (s *modelSource) ListShards(ctx context.Context) (list kcl.ShardList, err error) {
 	err = s.m.send(ctx, "list shards", func(ctx context.Context) error {
 		list, err = s.p.stream.ListShards(ctx)
+		list.At = s.p.w.clock(list.At)
+		list.Shards = slices.DeleteFunc(list.Shards, func(sh kcl.Shard) bool { return s.p.vanished(sh.ID) })
 		return err
 	})
 	return list, err
 }
 
 func (s *modelSource) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
-	return &modelReader{s.m, s.p.stream.Open(shardID, from)}
+	return &modelReader{m: s.m, p: s.p, shardID: shardID, r: s.p.stream.Open(shardID, from)}
 }
 
 type modelReader struct {
-	m *machine
-	r kcl.ShardReader
+	m       *machine
+	p       *model
+	shardID string
+	r       kcl.ShardReader
+	last    checkpoint.ExtendedSequenceNumber // that was read
 }
 
 func (r *modelReader) Next(ctx context.Context) (kcl.Page, error) {
-	return r.r.Next(context.WithValue(ctx, machineKey{}, r.m))
+	page, err := r.r.Next(context.WithValue(ctx, readerKey{}, r))
+	if err != nil {
+		return kcl.Page{}, err
+	}
+	r.stamp(&page)
+	return page, nil
 }
 
 // write makes a write of the table, with its place in history.

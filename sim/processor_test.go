@@ -20,6 +20,7 @@ type taker struct {
 	m     *machine
 	shard string
 	next  int // index of the record that must come next
+	blind blind
 }
 
 func (p *taker) Initialize(_ context.Context, in kcl.InitializationInput) error {
@@ -29,6 +30,7 @@ func (p *taker) Initialize(_ context.Context, in kcl.InitializationInput) error 
 	if !p.m.isDead() {
 		p.w.parentsDone(p.shard)
 	}
+	p.blind = blind{p.m, p.shard, in.Checkpoint.IsSentinel()}
 	for _, r := range p.p.stream.Records(number(p.shard)) {
 		if in.Checkpoint.IsRecord() && r.Position().Compare(in.Checkpoint.ExtendedSequenceNumber) <= 0 {
 			p.next++
@@ -39,6 +41,7 @@ func (p *taker) Initialize(_ context.Context, in kcl.InitializationInput) error 
 
 func (p *taker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	p.w.begin(p.m, p.shard, "processes")
+	p.blind.sees(in.Records)
 	p.inOrder(in)
 	if p.m.meets(sick, "processor of "+p.shard) {
 		if err := p.fail(ctx); err != nil {
@@ -62,7 +65,7 @@ func (p *taker) inOrder(in kcl.ProcessRecordsInput) {
 	all := p.p.stream.Records(number(p.shard))
 	first := slices.IndexFunc(all, func(r kcl.Record) bool { return r.SequenceNumber == in.Records[0].SequenceNumber })
 	switch {
-	case first > p.next, in.Attempt == 1 && first < p.next:
+	case first > p.next && !p.mayLack(all[p.next:first]), in.Attempt == 1 && first < p.next:
 		p.w.violate("%s is delivered record %d of %s, attempt %d, and %d should come next", p.m.name, first, short(p.shard), in.Attempt, p.next)
 	}
 	for i, r := range in.Records {
@@ -72,6 +75,11 @@ func (p *taker) inOrder(in kcl.ProcessRecordsInput) {
 		}
 	}
 	p.next = first + len(in.Records)
+}
+
+// mayLack reports whether records may all be lost.
+func (p *taker) mayLack(records []kcl.Record) bool {
+	return !slices.ContainsFunc(records, func(r kcl.Record) bool { return !p.w.mayBeLost(p.shard, string(r.Data)) })
 }
 
 // fail is one of the ways in which a processor may be sick. One that is sick
@@ -102,8 +110,9 @@ func (p *taker) LeaseLost(context.Context, kcl.LeaseLostInput) {}
 
 func (p *taker) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
 	p.w.begin(p.m, p.shard, "ends")
-	if n := len(p.p.stream.Records(number(p.shard))); p.next < n && !p.m.isDead() {
-		p.w.violate("%s is told that %s has ended and got %d of %d records", p.m.name, short(p.shard), p.next, n)
+	p.blind.sees(nil)
+	if all := p.p.stream.Records(number(p.shard)); p.next < len(all) && !p.mayLack(all[p.next:]) && !p.m.isDead() {
+		p.w.violate("%s is told that %s has ended and got %d of %d records", p.m.name, short(p.shard), p.next, len(all))
 	}
 	return in.Checkpointer.Checkpoint(ctx)
 }

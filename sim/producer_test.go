@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -10,9 +11,11 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// produce puts records and reshards until the trouble ends.
+// produce puts records and reshards until the trouble ends. Where records expired
+// it puts one more into each shard.
 func (w *world) produce() {
 	todo := slices.DeleteFunc(slices.Clone(w.incidents), func(i incident) bool { return i.what != split && i.what != merge && i.what != chain })
+	slices.SortStableFunc(todo, func(a, b incident) int { return cmp.Compare(a.at, b.at) })
 	for n := int64(0); !w.calmed(); n++ {
 		time.Sleep(w.dice().upTo(4*time.Second, "produce", n))
 		open := w.open()
@@ -23,6 +26,11 @@ func (w *world) produce() {
 		for len(todo) > 0 && time.Since(w.begun) >= todo[0].at {
 			w.reshard(todo[0].what, n)
 			todo = todo[1:]
+		}
+	}
+	if w.trims() { // a gap is told with the record that follows it
+		for _, s := range w.open() {
+			w.parts.put(number(s.ID), short(s.ID)+".last|")
 		}
 	}
 }

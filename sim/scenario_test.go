@@ -40,13 +40,15 @@ const (
 	split                // one shard becomes two
 	merge                // two shards become one
 	chain                // one after the other, faster than anybody reads
-	whats
+	whats                // those above are drawn in turn
+
+	trim // the stream's clock jumps so far ahead that all records but those of the last span expire
 )
 
 func (w what) String() string {
 	return [...]string{
 		"stalls", "crashes", "restarts", "twins", "slow requests", "failing requests", "lost answers", "throttling", "late requests",
-		"lagging lists", "object store down", "sick processors", "split", "merge", "reshards in a row",
+		"lagging lists", "object store down", "sick processors", "split", "merge", "reshards in a row", "", "trim",
 	}[w]
 }
 
@@ -64,6 +66,9 @@ func (i incident) String() string {
 		who = fmt.Sprintf("slot %d", i.slot)
 	}
 	text := fmt.Sprintf("%10v %v: %v", i.at, who, i.what)
+	if i.what == trim {
+		return fmt.Sprintf("%s of all but the last %v", text, i.span)
+	}
 	if i.span > 0 {
 		text += fmt.Sprintf(" for %v", i.span)
 	}
@@ -110,6 +115,7 @@ func newScenario(k kind, seed uint64) scenario {
 		s.failover, s.rate = append(s.failover, f), append(s.rate, r)
 	}
 	s.plan(rng)
+	s.planTrims() // last, so that the indices of the others stay
 	return s
 }
 
@@ -129,7 +135,7 @@ func (s *scenario) plan(rng *rand.Rand) {
 		case crash, restart, twin:
 		case split, merge, chain:
 			i.slot = -1
-		case slows, fails, loses, throttle, late, stale, sinkDown, sick, whats:
+		case slows, fails, loses, throttle, late, stale, sinkDown, sick, whats, trim:
 			i.span = time.Duration(rng.Int64N(int64(40 * time.Second)))
 			i.chance = 0.1 + 0.9*rng.Float64()
 			if rng.IntN(3) == 0 {

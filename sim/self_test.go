@@ -10,9 +10,14 @@ import (
 func TestSeedsReplay(t *testing.T) {
 	t.Parallel()
 	differ := 0
-	const worlds = 8
-	for seed := range uint64(worlds) {
+	const worlds = 8 // and on until records have expired in two
+	for seed, expires := uint64(0), 0; seed < worlds || expires < 2; seed++ {
 		s := newScenario([]kind{processorWorld, archiverWorld}[seed%2], seed)
+		if s.trims() {
+			expires++
+		} else if seed >= worlds {
+			continue
+		}
 		a, b := run(t, s), run(t, s)
 		if !slices.Equal(a.log, b.log) {
 			differ++
@@ -25,7 +30,7 @@ func TestSeedsReplay(t *testing.T) {
 		}
 	}
 	if differ > 0 {
-		t.Errorf("%d of %d worlds did not replay", differ, worlds)
+		t.Errorf("%d worlds did not replay", differ)
 	}
 }
 

@@ -84,8 +84,8 @@ func (s *tally) add(o outcome) {
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d worlds, %d broken; %d virtual hours, %d records in %d shards, %d crashes, %d leases taken", s.worlds, s.broken,
-		s.counts["virtual minutes"]/60, s.counts["records"], s.counts["shards"], s.counts["crashes"], s.counts["leases taken"])
+	return fmt.Sprintf("%d worlds, %d broken; %d virtual hours, %d records in %d shards, %d crashes, %d leases taken; %s", s.worlds, s.broken,
+		s.counts["virtual minutes"]/60, s.counts["records"], s.counts["shards"], s.counts["crashes"], s.counts["leases taken"], lossesIn(s.counts))
 }
 
 // worlds runs the worlds of one kind and prints what they met.

@@ -65,6 +65,7 @@ type world struct {
 	log      []event
 	counts   map[string]int
 	violated []string
+	excused  map[string]excuse // records that may be lost
 }
 
 // event is a line of the timeline.
@@ -84,6 +85,7 @@ func newWorld(t *testing.T, s scenario) *world {
 	w := &world{
 		scenario: s, t: t, begun: time.Now(), trusted: map[string]map[*machine]func() error{}, at: map[string]checkpoint.Position{},
 		moved: map[string]movement{}, running: map[*machine]bool{}, counts: map[string]int{},
+		excused: map[string]excuse{},
 	}
 	switch s.kind {
 	case awsWorld:
@@ -216,17 +218,18 @@ func (w *world) childrenThere(row lease.Lease) {
 		w.mu.Lock()
 		_, known := w.at[s.ID]
 		w.mu.Unlock()
-		if !known {
+		if !known && !w.unleased(s.ID) {
 			w.violate("%s is at SHARD_END and its child %s has no lease", short(row.Key), short(s.ID))
 		}
 	}
 }
 
-// missing returns the records of a shard that are not done.
+// missing returns the records of a shard that are neither done nor known to be
+// lost.
 func (w *world) missing(shardID string) (out []string) {
 	done := w.parts.done(shardID)
 	for _, r := range w.parts.records(shardID) {
-		if !done[r] {
+		if !done[r] && !w.mayBeLost(shardID, r) {
 			out = append(out, r)
 		}
 	}
@@ -322,13 +325,16 @@ func (w *world) play() {
 		if s.EndingSequenceNumber == "" {
 			continue
 		}
-		if at, ok := w.at[s.ID]; !ok || !at.IsShardEnd() {
+		if at := w.at[s.ID]; !at.IsShardEnd() && !w.unleased(s.ID) {
 			w.violate("%s has ended and its lease is at %v", short(s.ID), at)
 		}
 	}
 	for _, s := range w.parts.shards() {
 		w.counts["records"] += len(w.parts.records(s.ID))
 		w.counts["shards"]++
+		if w.trims() {
+			w.countLosses(s.ID)
+		}
 	}
 	w.counts["virtual minutes"] += int(time.Since(w.begun).Minutes())
 }
