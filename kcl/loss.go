@@ -29,8 +29,9 @@ func (s *session) checkGap(p Page) {
 	s.log.Info("record at the checkpoint has expired; nothing after it is missing", zap.Stringer("checkpoint", s.accepted))
 }
 
-// quietUntil notes that a page at the tip, before any record was read, says that
-// all that arrived before it is done: on a quiet shard time alone loses nothing.
+// quietUntil notes that a page at the tip, without records, says that all that
+// arrived before it is done: on a quiet shard time alone loses nothing, also if
+// the reader cannot go on later because the last record has expired.
 func (s *session) quietUntil(p Page) {
 	if len(p.Records) > 0 || p.BehindLatest > 0 || p.At.IsZero() || mayHaveLost(s.accepted, p.At) {
 		return

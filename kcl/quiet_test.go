@@ -1,6 +1,8 @@
 package kcl_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,4 +51,35 @@ func TestAQuietShardThatIsReadAllTheTimeLosesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The same for a shard that was not quiet at first. When the next record comes,
+// the source cannot tell that it follows the last one, which has expired.
+func TestAQuietShardWhoseReaderIsTrimmedLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		trimmed := false
+		s.Fail = func(context.Context, string) error {
+			if trimmed {
+				trimmed = false
+				return kcl.ErrTrimmed
+			}
+			return nil
+		}
+		cfg := config(s, table, "me")
+		cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { t.Errorf("a loss is told: %+v", e) }
+		s.Put(0, "old")
+		time.AfterFunc(25*time.Hour, func() {
+			s.Trim(0, 1)
+			s.Put(0, "first")
+			trimmed = true
+		})
+		if err := run(t, 25*time.Hour+time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(j.words(), " "); got != "old first" || trimmed {
+			t.Errorf("processed %q", got)
+		}
+	})
 }

@@ -210,7 +210,7 @@ func (s *session) readFrom(from checkpoint.Position) error {
 				first = false
 				s.checkGap(got.page)
 			}
-			if first {
+			if s.accepted.IsRecord() {
 				s.quietUntil(got.page)
 			}
 			err = s.page(got)
