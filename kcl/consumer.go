@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -221,12 +222,26 @@ func (c *consumer) otherParent(child lease.Lease) error {
 			return fmt.Errorf("creating the lease of %s, the other parent of %s: %w", parent, child.Key, err)
 		}
 		if _, err := c.getLease(parent); errors.Is(err, lease.ErrNotFound) {
-			return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child.Key)
+			return c.waitFor(parent, child.Key)
 		} else if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// waitFor returns errOtherParent for a parent without a lease, unless the stream
+// lists it no more: it has expired, and nobody will make its lease.
+func (c *consumer) waitFor(parent, child string) error {
+	list, err := c.w.cfg.Source.ListShards(c.stop)
+	if err != nil {
+		return fmt.Errorf("looking for shard %s, the other parent of %s: %w", parent, child, err)
+	}
+	if !slices.ContainsFunc(list.Shards, func(s Shard) bool { return s.ID == parent }) {
+		c.log.Warn("other parent of a merged shard has expired before it had a lease", zap.String("parent", parent), zap.String("child", child))
+		return nil
+	}
+	return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child)
 }
 
 func (c *consumer) setStatus(f func(*ShardStatus)) {
