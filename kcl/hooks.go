@@ -23,7 +23,8 @@ type Hooks struct {
 	Checkpointed func(CheckpointEvent) // after each checkpoint that was written [UpdateLease.Success]
 	DeadLettered func(BatchEvent)      // records that went to Config.DeadLetter
 
-	// RecordsLost is told of records that expired before they were delivered.
+	// RecordsLost is told of gaps: records after a checkpoint expired before they
+	// were delivered, or may have, for nobody can tell whether there were any.
 	// It is the one thing that should wake somebody.
 	RecordsLost func(LossEvent)
 
@@ -61,7 +62,8 @@ type CheckpointEvent struct {
 	Checkpoint checkpoint.Position
 }
 
-// LossEvent is a gap in a shard: its records expired before they were read.
+// LossEvent is a gap in a shard: what was put there, if anything, expired
+// before it was read.
 type LossEvent struct {
 	ShardID string
 	After   checkpoint.Position // everything up to here was done

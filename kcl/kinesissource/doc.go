@@ -5,4 +5,10 @@
 // iterators that expire, throttling, the limits of a shard, and telling a
 // closed shard from one that only cannot be read now. No shard is ever called
 // finished unless the service lists the shards that follow it.
+//
+// Kinesis does not say that records expired before they were read: the iterator
+// goes on at the oldest one. So a reader whose last record is older than 23
+// hours begins the next page at that record, which costs a GetShardIterator for
+// each page, or looks for it afterwards, and returns kcl.ErrTrimmed if it is not
+// there any more.
 package kinesissource

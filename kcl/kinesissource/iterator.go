@@ -32,12 +32,30 @@ func (r *reader) openIterator(ctx context.Context) error {
 	if r.iterator != "" {
 		return nil
 	}
-	in := &kinesis.GetShardIteratorInput{StreamName: r.src.name(), StreamARN: r.src.arn(), ShardId: aws.String(r.shardID)}
+	in := &kinesis.GetShardIteratorInput{}
 	recheck, err := r.setStart(in)
 	if err != nil {
 		return err
 	}
 	began := r.now()
+	iterator, at, err := r.getIterator(ctx, in)
+	if err != nil {
+		return err
+	}
+	if r.last != "" && !recheck && r.lastMayBeTrimmed() {
+		return r.openIterator(ctx) // our clock stood still while this machine was suspended; the answer shows it
+	}
+	if in.ShardIteratorType == types.ShardIteratorTypeLatest {
+		r.rememberLatest(at, began)
+	}
+	r.iterator, r.proven, r.recheck = iterator, false, recheck
+	return nil
+}
+
+// getIterator makes one successful call. at is the service's time of the answer,
+// zero if it told none.
+func (r *reader) getIterator(ctx context.Context, in *kinesis.GetShardIteratorInput) (iterator string, at time.Time, err error) {
+	in.StreamName, in.StreamARN, in.ShardId = r.src.name(), r.src.arn(), aws.String(r.shardID)
 	var out *kinesis.GetShardIteratorOutput
 	err = r.src.call(ctx, opGetShardIterator, r.shardID, nil, func(ctx context.Context) (err error) {
 		out, err = r.src.api.GetShardIterator(ctx, in, ownThrottling)
@@ -45,24 +63,17 @@ func (r *reader) openIterator(ctx context.Context) error {
 	})
 	switch {
 	case isInvalidArgument(err):
-		return r.maybeTrimmed(err)
+		return "", time.Time{}, r.maybeTrimmed(err)
 	case isResourceNotFound(err):
-		return r.missing(ctx, err)
+		return "", time.Time{}, r.missing(ctx, err)
 	case err != nil:
-		return err
+		return "", time.Time{}, err
 	case aws.ToString(out.ShardIterator) == "":
-		return fmt.Errorf("opening shard %s of stream %s: the answer has no iterator", r.shardID, r.src.o.StreamName)
+		return "", time.Time{}, fmt.Errorf("opening shard %s of stream %s: the answer has no iterator", r.shardID, r.src.o.StreamName)
 	}
-	at := serverTime(out.ResultMetadata)
+	at = serverTime(out.ResultMetadata)
 	r.sawTime(at)
-	if r.last != "" && !recheck && r.lastMayBeTrimmed() {
-		return r.openIterator(ctx) // our clock stood still while this machine was suspended; the answer shows it
-	}
-	if in.ShardIteratorType == types.ShardIteratorTypeLatest {
-		r.rememberLatest(at, began)
-	}
-	r.iterator, r.proven, r.recheck = *out.ShardIterator, false, recheck
-	return nil
+	return *out.ShardIterator, at, nil
 }
 
 // setStart says where an iterator is to begin: behind what was read, or, before
@@ -114,7 +125,9 @@ func (r *reader) rememberLatest(at, began time.Time) {
 
 // lastMayBeTrimmed reports whether the last record read may have expired. An
 // iterator AFTER an expired record begins at the oldest one without a word of
-// what is missing between them; one AT it can be checked.
+// what is missing between them; one AT it can be checked. How long the stream
+// keeps its records is not known, and what was read does not tell: expired
+// records may go all at once.
 func (r *reader) lastMayBeTrimmed() bool {
 	return r.lastArrival.IsZero() || r.now().Sub(r.lastArrival) > minRetention-time.Hour
 }

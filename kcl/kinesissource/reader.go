@@ -2,7 +2,6 @@ package kinesissource
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -57,8 +56,11 @@ func (r *reader) Next(ctx context.Context) (kcl.Page, error) {
 		if err := r.openIterator(ctx); err != nil {
 			return kcl.Page{}, err
 		}
-		out, err := r.getRecords(ctx)
+		out, err := r.getRecords(ctx, r.iterator, r.src.o.MaxRecords)
 		if err == nil {
+			if err = r.checkJump(ctx, out); err != nil {
+				return kcl.Page{}, err
+			}
 			return r.page(ctx, out)
 		}
 		if refused, err = r.afterRefusal(ctx, err); err != nil {
@@ -91,10 +93,10 @@ func (r *reader) afterRefusal(ctx context.Context, err error) (refused, final er
 }
 
 // getRecords makes one successful call.
-func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput, err error) {
+func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (out *kinesis.GetRecordsOutput, err error) {
 	in := &kinesis.GetRecordsInput{
-		ShardIterator: aws.String(r.iterator),
-		Limit:         aws.Int32(int32(r.src.o.MaxRecords)),
+		ShardIterator: aws.String(iterator),
+		Limit:         aws.Int32(int32(limit)),
 		StreamARN:     r.src.arn(),
 	}
 	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) (err error) {
@@ -130,6 +132,9 @@ func (r *reader) page(ctx context.Context, out *kinesis.GetRecordsOutput) (kcl.P
 	}
 	r.recheck = r.recheck && len(out.Records) == 0
 	r.sawTime(p.At)
+	if len(p.Records) > 0 && !r.lastArrival.IsZero() && r.lastMayBeTrimmed() {
+		r.iterator = "" // the next page begins at the last record; to check this one afterwards costs one call more
+	}
 	r.setPace(out)
 	return p, nil
 }
@@ -141,7 +146,7 @@ func (r *reader) fresh(records []types.Record, end bool) ([]types.Record, error)
 		return records, nil
 	}
 	if len(records) == 0 || aws.ToString(records[0].SequenceNumber) != r.last {
-		return nil, fmt.Errorf("reading shard %s of stream %s: %w: %s was read, and is not there any more", r.shardID, r.src.o.StreamName, kcl.ErrTrimmed, r.last)
+		return nil, r.lastIsGone()
 	}
 	return records[1:], nil
 }

@@ -69,7 +69,7 @@
 //
 //	our own
 //	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
-//	RecordsLost_Gaps                        counter    Count         gaps in shards: records expired before they were read, nobody knows how many
+//	RecordsLost_Gaps                        counter    Count         gaps in shards: records that may have expired before they were read, nobody knows how many
 //	UserRecordsDropped                      counter    Count         user records outside the shard's hash range, not delivered here
 //	AggregatesMalformed                     counter    Count         aggregated records that could not be taken apart, delivered whole
 //	DeadLettered                            counter    Count         records that the processor never accepted and that were put aside
