@@ -238,7 +238,8 @@ func (c *consumer) waitFor(parent, child string) error {
 		return fmt.Errorf("looking for shard %s, the other parent of %s: %w", parent, child, err)
 	}
 	if !slices.ContainsFunc(list.Shards, func(s Shard) bool { return s.ID == parent }) {
-		c.log.Warn("other parent of a merged shard has expired before it had a lease", zap.String("parent", parent), zap.String("child", child))
+		c.log.Error("other parent of a merged shard expired before it was read", zap.String("parent", parent), zap.String("child", child))
+		c.w.cfg.Hooks.recordsLost(LossEvent{ShardID: parent})
 		return nil
 	}
 	return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child)

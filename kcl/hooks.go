@@ -25,7 +25,8 @@ type Hooks struct {
 
 	// RecordsLost is told of gaps: records after a checkpoint expired before they
 	// were delivered, or may have, for nobody can tell whether there were any.
-	// It is the one thing that should wake somebody.
+	// It is the one thing that should wake somebody. What expired before a
+	// shard's first checkpoint is not told: nothing says that it was ever there.
 	RecordsLost func(LossEvent)
 
 	// AggregatesMalformed counts aggregated records that could not be taken
