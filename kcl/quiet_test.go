@@ -3,6 +3,7 @@ package kcl_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,14 @@ import (
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 )
+
+// slow returns the configuration of a worker that does little in a day.
+func slow(s *kcltest.Stream, table lease.Table) kcl.Config {
+	s.Poll = 20 * time.Second
+	cfg := config(s, table, "me")
+	cfg.FailoverTime, cfg.ScanInterval, cfg.ShardSyncInterval = time.Minute, time.Minute, 10*time.Minute
+	return cfg
+}
 
 // A worker reads a quiet shard all the time. The first record after more than a
 // day is no loss: every page before it was at the tip.
@@ -35,7 +44,7 @@ func TestAQuietShardThatIsReadAllTheTimeLosesNothing(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
-				cfg := config(s, table, "me")
+				cfg := slow(s, table)
 				cfg.InitialPosition = kcl.Latest()
 				if row.at != nil {
 					table.Put(lease.Lease{Key: s.Shard(0).ID, Range: s.Shard(0).Range, Checkpoint: row.at(s)})
@@ -59,26 +68,25 @@ func TestAQuietShardWhoseReaderIsTrimmedLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
-		trimmed := false
+		var trimmed atomic.Bool
 		s.Fail = func(context.Context, string) error {
-			if trimmed {
-				trimmed = false
+			if trimmed.CompareAndSwap(true, false) {
 				return kcl.ErrTrimmed
 			}
 			return nil
 		}
-		cfg := config(s, table, "me")
+		cfg := slow(s, table)
 		cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { t.Errorf("a loss is told: %+v", e) }
 		s.Put(0, "old")
 		time.AfterFunc(25*time.Hour, func() {
 			s.Trim(0, 1)
 			s.Put(0, "first")
-			trimmed = true
+			trimmed.Store(true)
 		})
 		if err := run(t, 25*time.Hour+time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
 			t.Error(err)
 		}
-		if got := strings.Join(j.words(), " "); got != "old first" || trimmed {
+		if got := strings.Join(j.words(), " "); got != "old first" || trimmed.Load() {
 			t.Errorf("processed %q", got)
 		}
 	})
