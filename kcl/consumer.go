@@ -119,21 +119,22 @@ func (c *consumer) parentsEnded() error {
 		l, err := c.getLease(parent)
 		switch {
 		case errors.Is(err, lease.ErrNotFound):
-		case err != nil:
+		case err != nil && !lease.IsUnreadable(err):
 			return err
-		case !l.Finished():
+		case err != nil || !l.Finished():
 			return fmt.Errorf("%w: %s", errBlocked, parent)
 		}
 	}
 	return nil
 }
 
-// getLease reads a row, with as many tries as it takes.
+// getLease reads a row, with as many tries as it takes. The error is ErrNotFound,
+// an UnreadableError, or why c stopped.
 func (c *consumer) getLease(key string) (lease.Lease, error) {
 	retries := newRetries("get " + key)
 	for {
 		l, err := c.w.cfg.Leases.Get(c.stop, key)
-		if err == nil || errors.Is(err, lease.ErrNotFound) {
+		if err == nil || errors.Is(err, lease.ErrNotFound) || lease.IsUnreadable(err) {
 			return l, err
 		}
 		if c.stop.Err() != nil {
@@ -200,9 +201,9 @@ func (c *consumer) createChildren(children []Shard) error {
 var errOtherParent = errors.New("the other parent of a merged shard has no lease yet")
 
 // otherParent makes sure that the other parent of a merged shard has a lease,
-// unless the child has one already. A child does not wait for a parent that has
-// none, and the other one's own parent may still be being read. If it might
-// never be read, a shard sync makes its lease.
+// unless the child has begun. A child does not wait for a parent that has none,
+// and the other one's own parent may still be being read. If it might never be
+// read, a shard sync makes its lease.
 // Source: KCL BlockedOnParentShardException.
 func (c *consumer) otherParent(child lease.Lease) error {
 	if len(child.Parents) < 2 {
@@ -212,22 +213,35 @@ func (c *consumer) otherParent(child lease.Lease) error {
 		if parent == c.info.ShardID {
 			continue
 		}
-		if _, err := c.getLease(parent); !errors.Is(err, lease.ErrNotFound) {
-			return err
-		}
-		if _, err := c.getLease(child.Key); !errors.Is(err, lease.ErrNotFound) {
+		if there, err := c.hasLease(parent); there || err != nil {
 			return err
 		}
 		if err := c.w.syncShards(c.stop); err != nil {
 			return fmt.Errorf("creating the lease of %s, the other parent of %s: %w", parent, child.Key, err)
 		}
-		if _, err := c.getLease(parent); errors.Is(err, lease.ErrNotFound) {
-			return c.waitFor(parent, child.Key)
-		} else if err != nil {
+		if there, err := c.hasLease(parent); there || err != nil {
 			return err
 		}
+		if _, err := c.getLease(child.Key); lease.IsUnreadable(err) {
+			return fmt.Errorf("%w: %s, of %s: %w", errOtherParent, parent, child.Key, err) // it may not have begun
+		} else if !errors.Is(err, lease.ErrNotFound) {
+			return err
+		}
+		return c.waitFor(parent, child.Key)
 	}
 	return nil
+}
+
+// hasLease reports whether a shard has a lease, be it one that cannot be read.
+func (c *consumer) hasLease(key string) (bool, error) {
+	_, err := c.getLease(key)
+	if errors.Is(err, lease.ErrNotFound) {
+		return false, nil
+	}
+	if lease.IsUnreadable(err) {
+		return true, nil
+	}
+	return err == nil, err
 }
 
 // waitFor returns errOtherParent for a parent without a lease, unless the stream

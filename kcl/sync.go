@@ -161,6 +161,9 @@ func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string)
 		if errors.Is(err, lease.ErrNotFound) {
 			continue
 		}
+		if lease.IsUnreadable(err) {
+			return true, nil // it may have
+		}
 		if err != nil || !l.Checkpoint.IsSentinel() || l.Finished() {
 			return err == nil, err
 		}

@@ -24,7 +24,7 @@ type malformed struct {
 
 func (m *malformed) bad(key string) error {
 	if key == m.key && time.Now().Before(m.mended) {
-		return errors.Join(lease.ErrInvalidState, errors.New("malformed"))
+		return &lease.UnreadableError{Key: key, Err: errors.New("malformed")}
 	}
 	return nil
 }
@@ -72,6 +72,104 @@ func TestAMalformedLeaseStopsOnlyItsShard(t *testing.T) {
 		}
 		if len(j.words()) != 5 {
 			t.Errorf("processed %q, want each once", j.words())
+		}
+		checkOrder(t, s, j.words())
+	})
+}
+
+// The rows of a merge: a parent that cannot be read is there, so the other one
+// ends. A child that cannot be read may not have begun, so a parent without a
+// lease is read first, once the child can be read.
+func TestAMalformedLeaseOfAMerge(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]int{"one parent": 1, "the child": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, j := kcltest.NewStream(2), new(journal)
+				s.Put(0, "zero")
+				s.Put(1, "one")
+				s.Merge(0, 1)
+				s.Put(2, "two")
+				table := &malformed{Mem: new(lease.Mem), key: s.Shard(bad).ID, mended: time.Now().Add(10 * time.Minute)}
+				for _, i := range []int{0, bad} {
+					table.Put(lease.Lease{Key: s.Shard(i).ID, Range: s.Shard(i).Range, Parents: s.Shard(i).ParentIDs, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+				}
+				time.AfterFunc(9*time.Minute, func() {
+					if l := row(t, table.Mem, 0); bad == 1 && !l.Finished() {
+						t.Errorf("shard 0 has not ended: %+v", l)
+					}
+					if slices.Contains(j.words(), "two") {
+						t.Error("the merged shard began")
+					}
+				})
+				if err := run(t, 20*time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+					t.Error(err)
+				}
+				checkOrder(t, s, j.words())
+			})
+		})
+	}
+}
+
+// torn is a malformed table whose lists miss the malformed row at first.
+type torn struct {
+	*malformed
+
+	until time.Time
+}
+
+func (h torn) List(ctx context.Context) ([]lease.Lease, error) {
+	list, err := h.malformed.List(ctx)
+	if time.Now().Before(h.until) {
+		list = slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == h.key })
+	}
+	return list, err
+}
+
+// A list that misses a malformed row makes a worker neither give up at its start
+// nor begin what comes before that row.
+func TestATornListAndAMalformedLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, j := kcltest.NewStream(2), new(journal)
+		s.Put(0, "zero")
+		s.Put(1, "one")
+		s.Split(1) // 2 and 3
+		m := &malformed{Mem: new(lease.Mem), key: s.Shard(2).ID, mended: time.Now().Add(time.Hour)}
+		m.Put(lease.Lease{Key: m.key, Range: s.Shard(2).Range, Parents: s.Shard(2).ParentIDs, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		table := torn{m, time.Now().Add(3 * time.Second)}
+		if err := run(t, 5*time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Errorf("the worker ended: %v", err)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"zero"}) {
+			t.Errorf("processed %q, want zero", got)
+		}
+	})
+}
+
+// A list that misses the malformed row of a parent has its child taken; it does
+// not begin.
+func TestAChildWaitsForAMalformedParentThatTheListMisses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, j := kcltest.NewStream(1), new(journal)
+		s.Put(0, "zero")
+		s.Split(0) // 1 and 2
+		s.Put(1, "one")
+		s.Put(2, "two")
+		mended := time.Now().Add(10 * time.Minute)
+		table := torn{&malformed{Mem: new(lease.Mem), key: s.Shard(0).ID, mended: mended}, mended}
+		for i := range 3 {
+			table.Put(lease.Lease{Key: s.Shard(i).ID, Range: s.Shard(i).Range, Parents: s.Shard(i).ParentIDs, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		}
+		time.AfterFunc(9*time.Minute, func() {
+			if got := j.words(); len(got) > 0 {
+				t.Errorf("processed %q before the parent", got)
+			}
+		})
+		if err := run(t, 20*time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
 		}
 		checkOrder(t, s, j.words())
 	})

@@ -79,6 +79,7 @@
 //   - List is eventually consistent. What it does not show is not gone: parents
 //     are read again, consistently, before a child's first record is delivered.
 //   - Release leaves the pending checkpoint: the successor needs it.
-//   - A malformed row stops its own shard and the shards that follow it, and no
-//     other: it is told and waits for someone to mend it.
+//   - A malformed row stops its own shard and the shards that follow it: it is
+//     told and waits for someone to mend it. A shard that comes before it waits
+//     too if it has no lease, for it may have ended long ago. No other stops.
 package lease

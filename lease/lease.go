@@ -101,6 +101,25 @@ var (
 	ErrInvalidState = errors.New("lease table unusable")
 )
 
+// UnreadableError is the ErrInvalidState of one row: it is there, and malformed.
+type UnreadableError struct {
+	Key string
+	Err error // which attribute, and what it must be
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("lease %s cannot be read: %v", e.Key, e.Err)
+}
+
+// Is makes errors.Is(err, ErrInvalidState) true.
+func (e *UnreadableError) Is(target error) bool { return target == ErrInvalidState }
+
+// IsUnreadable reports whether err says that a row is there and malformed.
+func IsUnreadable(err error) bool {
+	_, ok := errors.AsType[*UnreadableError](err)
+	return ok
+}
+
 // LostError is the ErrLost that says what the row holds now.
 type LostError struct {
 	Key string

@@ -76,6 +76,11 @@ func Plan(v View, rng *rand.Rand) Decision {
 	case need > 0 && s.unavailable == 0:
 		d.Steal = s.steal(v, need, mine, rng)
 	}
+	if v.MaxLeases > 0 { // also held are leases that count no more, or not yet
+		room := max(0, v.MaxLeases-len(v.Held))
+		d.Take = d.Take[:min(len(d.Take), room)]
+		d.Steal = d.Steal[:min(len(d.Steal), room)]
+	}
 	return d
 }
 

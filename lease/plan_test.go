@@ -86,6 +86,7 @@ func TestPlan(t *testing.T) {
 		{name: "a lease to avoid is not taken", view: "a: b:", change: func(v *lease.View) { v.Avoid["a"] = true }, take: 1},
 		{name: "nor is another stolen for it", view: "a: b:A c:A d:A", change: func(v *lease.View) { v.Avoid["a"] = true }},
 		{name: "never more than allowed", view: "a: b: c: d:", change: func(v *lease.View) { v.MaxLeases = 3 }, take: 3},
+		{name: "also if what is held counts no more", view: "p:# a:me<p b:me c: d:", change: func(v *lease.View) { v.MaxLeases = 2 }},
 		{name: "what nobody takes is taken beyond the share", view: "a:me b:me c:A d:~ e:~", take: 2},
 		{name: "and kept for a while", view: "a:me b:me c:me d:me e:A", change: func(v *lease.View) { v.KeepSurplus = true }},
 		{name: "no leases at all", view: ""},

@@ -66,7 +66,7 @@ func printLeases(list []lease.Lease, s stdio) error {
 	_, _ = fmt.Fprintln(w, "LEASE\tOWNER\tCOUNTER\tCHECKPOINT\tUNTIL\tPENDING")
 	for _, l := range list {
 		if l.Unreadable != "" {
-			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\tcannot be read: %s\n", l.Key, l.Unreadable)
+			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%s\n", l.Key, l.Unreadable)
 			continue
 		}
 		pending := "-"

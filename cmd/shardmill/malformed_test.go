@@ -45,11 +45,11 @@ func TestArchiveBesideAMalformedLease(t *testing.T) {
 			time.Sleep(50 * time.Millisecond) // between two looks at another process
 		}
 	}
-	const told = `shardId-000000000002 - - - - cannot be read: lease "shardId-000000000002": attribute checkpoint is the string "?"`
+	const told = `shardId-000000000002 - - - - lease shardId-000000000002 cannot be read: attribute checkpoint is the string "?"`
 	until(func(list string) bool {
 		return strings.Contains(strings.Join(strings.Fields(list), " "), told) && strings.Count(list, " me ") == 3 && !strings.Contains(list, " TRIM_HORIZON  ")
 	})
-	if list := run("leases", "list", "--table", "orders", "--json"); !strings.Contains(list, `"unreadable":"lease `) {
+	if list := run("leases", "list", "--table", "orders", "--json"); !strings.Contains(list, `"unreadable":"lease shardId-000000000002 cannot be read: `) {
 		t.Errorf("as JSON: %s", list)
 	}
 	if n := countLines(t, stack); n == 0 || n >= 4000 {

@@ -15,21 +15,24 @@ import (
 )
 
 // isLease reports whether a row is a lease: KCL 3.5 keeps other things in the
-// same table, and tells them by entityType. What has no counter cannot be held.
+// same table, and tells them by entityType. Only leases have a counter or a
+// checkpoint; one that lacks either is malformed.
 // Source: KCL DynamoDBLeaseRefresher, EntityType.
 func isLease(row item) bool {
-	if kind, ok := row[entityType]; ok && !equal(kind, text("LEASE")) {
-		return false
+	if kind, ok := row[entityType]; ok {
+		return equal(kind, text("LEASE"))
 	}
-	_, ok := row[leaseCounter]
-	return ok
+	_, counter := row[leaseCounter]
+	_, at := row[checkpointAttr]
+	return counter || at
 }
 
 // decode returns the lease that a row is. Attributes that are not known are
 // ignored, and so are those of this package's own that are malformed or belong
 // to an earlier write.
 //
-// An error names key, attribute and value; the lease has its key then.
+// Errors: UnreadableError, naming key, attribute and value; the lease has its
+// key then.
 func decode(row item) (lease.Lease, error) {
 	r := reader{row: row}
 	l := lease.Lease{
@@ -46,7 +49,7 @@ func decode(row item) (lease.Lease, error) {
 	}
 	l.Pending = r.pending()
 	if r.err != nil {
-		return lease.Lease{Key: l.Key}, fmt.Errorf("lease %q: %w", l.Key, r.err)
+		return lease.Lease{Key: l.Key}, &lease.UnreadableError{Key: l.Key, Err: r.err}
 	}
 	l.Checkpoint.Arrival = arrival(row, l.Checkpoint.ExtendedSequenceNumber)
 	l.Instance = ofOwner(row[ownerInstance], l.Owner)

@@ -177,7 +177,9 @@ func TestRowsThatAreNotLeases(t *testing.T) {
 		"a lease of 3.5":              {item{"entityType": str("LEASE")}, true},
 		"another kind of 3.5":         {item{"entityType": str("STREAM")}, false},
 		"a kind that is not text":     {item{"entityType": num("1")}, false},
-		"what cannot be held":         {item{"leaseCounter": nil}, false},
+		"what has nothing of a lease": {item{"leaseCounter": nil, "checkpoint": nil}, false},
+		"a lease without its counter": {item{"leaseCounter": nil}, true}, // Decode tells
+		"one of 3.5 with nothing":     {item{"entityType": str("LEASE"), "leaseCounter": nil, "checkpoint": nil}, true},
 		"a counter of the wrong kind": {item{"leaseCounter": str("x")}, true}, // Decode tells
 	}
 	for name, test := range tests {

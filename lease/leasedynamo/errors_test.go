@@ -298,7 +298,7 @@ func TestListTellsWhatItCannotRead(t *testing.T) {
 	}
 	for range 3 {
 		got := list()[1].Unreadable
-		if !strings.Contains(got, `lease "bad": attribute checkpoint is the string "?"`) {
+		if !strings.Contains(got, `lease bad cannot be read: attribute checkpoint is the string "?"`) {
 			t.Errorf("got %q; want what names the row", got)
 		}
 	}

@@ -125,7 +125,7 @@ func (t *Table) update(ctx context.Context, w write) (lease.Lease, error) {
 	}
 	l, err := decode(row)
 	if err != nil {
-		return lease.Lease{}, t.unusable(err)
+		return lease.Lease{}, fmt.Errorf("table %s: %w", t.opts.TableName, err)
 	}
 	return l, nil
 }

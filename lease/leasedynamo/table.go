@@ -147,14 +147,9 @@ func (t *Table) Get(ctx context.Context, key string) (lease.Lease, error) {
 	}
 	l, err := decode(row)
 	if err != nil {
-		return lease.Lease{}, t.unusable(err)
+		return lease.Lease{}, fmt.Errorf("table %s: %w", t.opts.TableName, err)
 	}
 	return l, nil
-}
-
-// unusable returns the error of a row that cannot be decoded.
-func (t *Table) unusable(err error) error {
-	return fmt.Errorf("%w: table %s: %w", lease.ErrInvalidState, t.opts.TableName, err)
 }
 
 // get reads one row of a table consistently; it is empty if there is none.
