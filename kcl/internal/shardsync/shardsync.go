@@ -77,12 +77,22 @@ func Children(children []Shard) []lease.Lease {
 }
 
 // Descendants returns the IDs of the shards that follow id, of all generations
-// that are listed.
+// that are listed, each once.
 func Descendants(shards []Shard, id string) []string {
-	var out []string
+	children := make(map[string][]string)
 	for _, s := range shards {
-		if slices.Contains(s.ParentIDs, id) {
-			out = append(append(out, s.ID), Descendants(shards, s.ID)...)
+		for _, parent := range s.ParentIDs {
+			children[parent] = append(children[parent], s.ID)
+		}
+	}
+	var out []string
+	seen := map[string]bool{id: true}
+	for next := []string{id}; len(next) > 0; next = next[1:] {
+		for _, child := range children[next[0]] {
+			if !seen[child] {
+				seen[child] = true
+				out, next = append(out, child), append(next, child)
+			}
 		}
 	}
 	return out
@@ -290,11 +300,25 @@ func (p *planner) parents(s Shard) []Shard {
 // created returns the leases to create. A shard before one whose lease cannot
 // be read waits: that one may have begun, and then this one ended long ago.
 func (p *planner) created() []lease.Lease {
-	unreadable := func(id string) bool { return p.leases[id].Unreadable != "" }
+	waits := p.beforeUnreadable()
 	var out []lease.Lease
 	for _, s := range p.sorted {
-		if l, ok := p.create[s.ID]; ok && !slices.ContainsFunc(Descendants(p.sorted, s.ID), unreadable) {
+		if l, ok := p.create[s.ID]; ok && !waits[s.ID] {
 			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// beforeUnreadable returns the shards that are followed by one whose lease
+// cannot be read.
+func (p *planner) beforeUnreadable() map[string]bool {
+	out := make(map[string]bool)
+	for _, s := range slices.Backward(p.sorted) { // children before parents
+		if out[s.ID] || p.leases[s.ID].Unreadable != "" {
+			for _, parent := range s.ParentIDs {
+				out[parent] = true
+			}
 		}
 	}
 	return out

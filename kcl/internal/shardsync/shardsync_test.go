@@ -149,6 +149,29 @@ func TestDescendants(t *testing.T) {
 	}
 }
 
+// A stream that is split and merged again and again, as by something that scales
+// it, has very many ways from its first shard to its last.
+func TestManyWaysThroughTheShards(t *testing.T) {
+	t.Parallel()
+	shards := []shardsync.Shard{{ID: name(0), StartingSequenceNumber: "0"}}
+	for i := range 300 {
+		last := shards[len(shards)-1].ID
+		for n, parents := range [][]string{{last}, {last}, {name(3*i + 1), name(3*i + 2)}} {
+			shards = append(shards, shardsync.Shard{ID: name(3*i + n + 1), ParentIDs: parents, StartingSequenceNumber: strconv.Itoa(3*i + n + 1), EndingSequenceNumber: "1"})
+		}
+	}
+	shards[len(shards)-1].EndingSequenceNumber = ""
+	if n := len(shardsync.Descendants(shards, name(0))); n != 900 {
+		t.Errorf("%d shards follow the first one, want 900", n)
+	}
+	if got := shardsync.Plan(shards, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
+		t.Errorf("creates %d leases, want that of the first shard", len(got.Create))
+	}
+	if got := shardsync.Plan(shards, leases("900:#"), checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 0 {
+		t.Errorf("creates %d leases before one that cannot be read", len(got.Create))
+	}
+}
+
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, leases, want string }{
