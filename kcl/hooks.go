@@ -27,6 +27,7 @@ type Hooks struct {
 	// were delivered, or may have, for nobody can tell whether there were any.
 	// It is the one thing that should wake somebody. What expired before a
 	// shard's first checkpoint is not told: nothing says that it was ever there.
+	// A gap may be told more than once.
 	RecordsLost func(LossEvent)
 
 	// AggregatesMalformed counts aggregated records that could not be taken

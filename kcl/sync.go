@@ -173,6 +173,10 @@ func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string)
 
 func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []shardsync.Shard, start time.Time) error {
 	table := w.cfg.Leases
+	if len(plan.Withheld) > 0 {
+		w.cfg.Logger.Error("shards wait without a lease: that of a shard that follows them cannot be read, and they may have ended",
+			zap.Strings("shard_ids", plan.Withheld))
+	}
 	for _, l := range plan.Create {
 		begun, err := w.begun(ctx, shards, l.Key)
 		if err != nil {

@@ -254,6 +254,10 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 		case errors.Is(err, ErrLost):
 			h.end(err)
 			return err
+		case IsUnreadable(err): // it may have happened, and nobody can tell what the row is now
+			err = fmt.Errorf("%w: %w", ErrLost, err)
+			h.end(err)
+			return err
 		case errors.Is(err, ErrInvalidState), errors.Is(err, ErrNotFound):
 			return err
 		case !errors.Is(err, ErrThrottled) && first.IsZero():

@@ -48,8 +48,8 @@ type Lease struct {
 	FailoverTime time.Duration
 
 	// Unreadable is why the row could not be read, "" if it could; nothing but
-	// Key is known then. Only List returns such leases. Whoever decides something must take
-	// them for begun, unfinished and not to be had.
+	// Key is known then. Only List returns such leases. Whoever decides something
+	// must take them for begun, unfinished and not to be had.
 	Unreadable string
 }
 

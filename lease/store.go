@@ -27,9 +27,10 @@ import (
 //
 // Errors: ErrLost, final. ErrThrottled, nothing was written by this call.
 // ErrInvalidState, nothing was written and trying again is no use now; that is
-// also the answer to arguments that no row may have. After
-// any other error the outcome is unknown: repeat the same write before any
-// other one of that row.
+// also the answer to arguments that no row may have. Of these an UnreadableError
+// is about the row that the write left, or would have changed. After any other
+// error the outcome is unknown: repeat the same write before any other one of
+// that row.
 //
 // A Store is safe for concurrent use. Unknown attributes of a row survive every
 // write. leasetest.Run checks all of the above.

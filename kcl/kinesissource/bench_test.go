@@ -41,12 +41,13 @@ type service struct {
 func newService() *service {
 	var b bytes.Buffer
 	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("0123456789"), recordBytes/10))
+	arrived := time.Now().Unix()
 	b.WriteString(`{"MillisBehindLatest":60000,"NextShardIterator":"iterator","Records":[`)
 	for i := range pageRecords {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `{"ApproximateArrivalTimestamp":1.700000000123E9,"Data":%q,"PartitionKey":"customer-%d","SequenceNumber":"4959033827149025660855969253836157PAGEPAGEPAGE%010d"}`, data, i, i)
+		fmt.Fprintf(&b, `{"ApproximateArrivalTimestamp":%d.123,"Data":%q,"PartitionKey":"customer-%d","SequenceNumber":"4959033827149025660855969253836157PAGEPAGEPAGE%010d"}`, arrived, data, i, i)
 	}
 	b.WriteString(`]}`)
 	s := &service{body: b.Bytes()}

@@ -19,8 +19,8 @@ import (
 // checkpoint; one that lacks either is malformed.
 // Source: KCL DynamoDBLeaseRefresher, EntityType.
 func isLease(row item) bool {
-	if kind, ok := row[entityType]; ok {
-		return equal(kind, text("LEASE"))
+	if kind, ok := row[entityType].(*types.AttributeValueMemberS); ok {
+		return kind.Value == "LEASE"
 	}
 	_, counter := row[leaseCounter]
 	_, at := row[checkpointAttr]

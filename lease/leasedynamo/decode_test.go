@@ -176,7 +176,7 @@ func TestRowsThatAreNotLeases(t *testing.T) {
 		"a lease of 2.x":              {nil, true},
 		"a lease of 3.5":              {item{"entityType": str("LEASE")}, true},
 		"another kind of 3.5":         {item{"entityType": str("STREAM")}, false},
-		"a kind that is not text":     {item{"entityType": num("1")}, false},
+		"a kind that is not text":     {item{"entityType": num("1")}, true},
 		"what has nothing of a lease": {item{"leaseCounter": nil, "checkpoint": nil}, false},
 		"a lease without its counter": {item{"leaseCounter": nil}, true}, // Decode tells
 		"one of 3.5 with nothing":     {item{"entityType": str("LEASE"), "leaseCounter": nil, "checkpoint": nil}, true},

@@ -32,6 +32,10 @@ type Actions struct {
 	// Create are leases to create where there is none, oldest shard first.
 	Create []lease.Lease
 
+	// Withheld are shards that would get a lease, but that come before one whose
+	// lease cannot be read: that one may have begun, and then these ended long ago.
+	Withheld []string
+
 	// Repair are children of finished leases that have no lease: each is to be
 	// created in one transaction with a check that its parent is unchanged.
 	Repair []Child
@@ -57,8 +61,10 @@ func Plan(shards []Shard, leases []lease.Lease, initial checkpoint.Position) Act
 			p.need(s)
 		}
 	}
+	create, withheld := p.created()
 	return Actions{
-		Create:   p.created(),
+		Create:   create,
+		Withheld: withheld,
 		Repair:   p.repair,
 		Annotate: p.annotate(),
 		Delete:   p.deletable(),
@@ -297,17 +303,17 @@ func (p *planner) parents(s Shard) []Shard {
 	return out
 }
 
-// created returns the leases to create. A shard before one whose lease cannot
-// be read waits: that one may have begun, and then this one ended long ago.
-func (p *planner) created() []lease.Lease {
+// created returns the leases to create, and the shards to leave without one.
+func (p *planner) created() (create []lease.Lease, withheld []string) {
 	waits := p.beforeUnreadable()
-	var out []lease.Lease
 	for _, s := range p.sorted {
-		if l, ok := p.create[s.ID]; ok && !waits[s.ID] {
-			out = append(out, l)
+		if l, ok := p.create[s.ID]; ok && waits[s.ID] {
+			withheld = append(withheld, s.ID)
+		} else if ok {
+			create = append(create, l)
 		}
 	}
-	return out
+	return create, withheld
 }
 
 // beforeUnreadable returns the shards that are followed by one whose lease

@@ -169,6 +169,8 @@ func TestManyWaysThroughTheShards(t *testing.T) {
 	}
 	if got := shardsync.Plan(shards, leases("900:#"), checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 0 {
 		t.Errorf("creates %d leases before one that cannot be read", len(got.Create))
+	} else if !slices.Equal(got.Withheld, []string{name(0)}) {
+		t.Errorf("tells that %v wait, want the first shard", got.Withheld)
 	}
 }
 
