@@ -26,7 +26,10 @@ func TestAWriteThatLeavesAMalformedRowLosesTheLease(t *testing.T) {
 			return &lease.UnreadableError{Key: key, Err: errors.New("malformed")}
 		}
 		hold(t, table, time.Minute, func(h *lease.Held) {
-			<-h.Context().Done()
+			select {
+			case <-h.Context().Done():
+			case <-time.After(30 * time.Second):
+			}
 			if cause := context.Cause(h.Context()); !errors.Is(cause, lease.ErrLost) || !lease.IsUnreadable(cause) || !time.Now().Equal(written) {
 				t.Errorf("ended %v after the write by %v; want at once, as lost", time.Since(written), cause)
 			}
