@@ -361,9 +361,9 @@ func (t *takeLoop) tellSpillover(now time.Time, n int) {
 	}
 }
 
-// take takes one lease, starts to hold it, and reports whether it did. A take whose outcome stays
-// unknown is left: if it happened, the lease runs out like any other, unless
-// the same take is tried again before.
+// take takes one lease, starts to hold it, and reports whether it did. A take
+// whose outcome stays unknown is left: if it happened, the lease runs out like
+// any other, unless the same take is tried again before.
 func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) bool {
 	c := t.c
 	if c.holding(seen.Key) != nil {
