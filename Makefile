@@ -1,7 +1,6 @@
 # Every tool is pinned and built by go from the module proxy; none is in go.mod.
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  := go run mvdan.cc/gofumpt@v0.12.0
-RACE     := ./checkpoint/... ./lease/... ./kcl/... ./processors/... ./localaws/... ./cmd/... ./internal/... ./sim
 SEEDS    ?= 1000
 FUZZTIME ?= 30s
 BENCH    ?= .
@@ -46,7 +45,7 @@ test: ## Unit tests and simulations
 
 .PHONY: race
 race: ## The same under the race detector, where goroutines share
-	bash scripts/race.sh $(RACE)
+	bash scripts/race.sh
 
 .PHONY: conformance
 conformance: ## Against DynamoDB Local, kinesis-mock and versitygw, started on loopback

@@ -73,7 +73,7 @@ func Plan(v View, rng *rand.Rand) Decision {
 		d.Release = pick(stay, len(stay)-d.Quota, rng, func(l Lease) string { return l.Key })
 	case need > 0 && len(s.free) > 0:
 		d.Take = pick(s.free, need, rng, func(l Lease) Lease { return l })
-	case need > 0 && s.unavailable == 0:
+	case need > 0 && s.avoided+s.earlier == 0:
 		d.Steal = s.steal(v, need, mine, rng)
 	}
 	if v.MaxLeases > 0 { // also held are leases that count no more, or not yet
@@ -86,12 +86,12 @@ func Plan(v View, rng *rand.Rand) Decision {
 
 // load is who holds what of the leases that count.
 type load struct {
-	held        map[string][]Lease // by owner; me always has an entry
-	free        []Lease
-	overdue     []Lease // those of free that nobody has taken for long
-	avoided     int     // free, but to be avoided by this worker
-	unavailable int     // those, and leases of an earlier process with our ID
-	live        int
+	held    map[string][]Lease // by owner; me always has an entry
+	free    []Lease
+	overdue []Lease // those of free that nobody has taken for long
+	avoided int     // free, but to be avoided by this worker
+	earlier int     // held by an earlier process with our ID
+	live    int
 }
 
 func survey(v View) load {
@@ -114,14 +114,13 @@ func survey(v View) load {
 			s.held[v.Me] = append(s.held[v.Me], l.Lease)
 		case l.Free && v.Avoid[l.Key]:
 			s.avoided++
-			s.unavailable++
 		case l.Free:
 			s.free = append(s.free, l.Lease)
 			if v.Overdue > 0 && l.FreeFor > v.Overdue {
 				s.overdue = append(s.overdue, l.Lease)
 			}
 		case l.Owner == v.Me:
-			s.unavailable++ // an earlier process with our ID; it must expire first
+			s.earlier++ // it must expire first
 		default:
 			s.held[l.Owner] = append(s.held[l.Owner], l.Lease)
 		}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# race.sh PACKAGE...: runs the packages' tests under the race detector.
+# race.sh [PACKAGE...]: runs the packages' tests under the race detector; all where
+# goroutines share something if none is named.
 # Tests in a testing/synctest bubble run on one processor: go1.26 lets goroutines
 # of a bubble that receive from due timers at the same time share one context of
 # the race detector, which then crashes (SIGSEGV in __tsan::SlotLock, in packages
@@ -8,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+[[ $# -gt 0 ]] || set -- ./checkpoint/... ./lease/... ./kcl/... ./processors/... ./localaws/... ./cmd/... ./internal/... ./sim
 listed="$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' "$@")"
 bubbles=() others=()
 while read -r package imports; do
