@@ -261,33 +261,41 @@ func (l *lagging) List(ctx context.Context) ([]lease.Lease, error) {
 	return l.Mem.List(ctx)
 }
 
+// unanswered returns a table with one lease. For as long as down the answers of
+// takes are lost, though the first try happens; for as long as lag its lists show
+// the lease free. first is when it was taken.
+func unanswered(t *testing.T, down, lag time.Duration) (table *lagging, first *time.Time) {
+	t.Helper()
+	mem, start := newTable(t, "a"), time.Now()
+	shown, err := mem.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first = new(time.Time)
+	mem.Fault = func(_ context.Context, op, _ string, applied bool) error {
+		if op == "take" && applied && first.IsZero() {
+			*first = time.Now()
+		}
+		if op == "take" && applied && time.Since(start) < down {
+			return errNet
+		}
+		return nil
+	}
+	return &lagging{Mem: mem, shown: shown, until: start.Add(lag)}, first
+}
+
 // A take whose answers are lost until it is given up, and that a list which
 // lags lets succeed later, renews trust from its first try: others have seen
 // the counter move then.
 func TestTakeTriedAgainLaterCountsFromTheFirstTry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		mem, start := newTable(t, "a"), time.Now()
-		shown, err := mem.List(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		var first time.Time
-		mem.Fault = func(_ context.Context, op, _ string, applied bool) error {
-			if op == "take" && applied && first.IsZero() {
-				first = time.Now()
-			}
-			if op == "take" && applied && time.Since(start) < 6*time.Second {
-				return errNet // the first try happens; no answer comes
-			}
-			return nil
-		}
-		table := &lagging{Mem: mem, shown: shown, until: start.Add(7 * time.Second)}
+		table, first := unanswered(t, 6*time.Second, 7*time.Second)
 		hold(t, table, time.Minute, func(h *lease.Held) {
 			if h.Lease().Counter != 1 {
 				t.Errorf("the counter is %d: the take was not the same", h.Lease().Counter)
 			}
-			if got, most := h.TrustedUntil().Sub(first), 9*time.Second; got > most {
+			if got, most := h.TrustedUntil().Sub(*first), 9*time.Second; got > most {
 				t.Errorf("trusted until %v after the counter moved, at most %v is right", got, most)
 			}
 		})

@@ -29,28 +29,13 @@ func TestATakeThatSucceededIsNotTrustedAnew(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				mem, start := newTable(t, "a"), time.Now()
-				shown, err := mem.List(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				var first time.Time
-				mem.Fault = func(_ context.Context, op, _ string, applied bool) error {
-					if op == "take" && applied && first.IsZero() {
-						first = time.Now()
-					}
-					if op == "take" && applied && time.Since(start) < row.down {
-						return errNet
-					}
-					return nil
-				}
-				table := &lagging{Mem: mem, shown: shown, until: start.Add(row.lag)}
+				table, first := unanswered(t, row.down, row.lag)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				n := 0
 				coordinator(t, table, "me").Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
 					n++
-					if got := h.TrustedUntil().Sub(first); h.Lease().Counter == 1 && got > 9*time.Second {
+					if got := h.TrustedUntil().Sub(*first); h.Lease().Counter == 1 && got > 9*time.Second {
 						t.Errorf("holding %d, with the counter that moved at the first: trusted until %v after that, at most 9s is right", n, got)
 					}
 					if row.dropped && n == 1 {
