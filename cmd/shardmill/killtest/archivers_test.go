@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -93,4 +94,14 @@ func (a *archivers) start(slot int, same bool) {
 	p := start(a.t, a.dir, name, a.s.env, nil,
 		"archive", "--config", a.config, "--worker-id", worker, "--shutdown-timeout", "30s", "--log-level", "debug")
 	a.slots[slot] = archiver{process: p, worker: worker}
+}
+
+// own reports whether each owner is one of the archivers.
+func (a *archivers) own(owners map[string]string) bool {
+	for _, worker := range owners {
+		if !slices.ContainsFunc(a.slots, func(p archiver) bool { return p.worker == worker }) {
+			return false
+		}
+	}
+	return true
 }

@@ -65,3 +65,14 @@ func ownedBy(leases map[string]lease, worker string) map[string]lease {
 	}
 	return owned
 }
+
+// owners is who owns each of the leases that are not finished.
+func owners(leases map[string]lease) map[string]string {
+	unfinished := make(map[string]string)
+	for shard, l := range leases {
+		if l.checkpoint != shardEnd {
+			unfinished[shard] = l.owner
+		}
+	}
+	return unfinished
+}
