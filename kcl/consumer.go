@@ -203,7 +203,8 @@ var errOtherParent = errors.New("the other parent of a merged shard has no lease
 // otherParent makes sure that the other parent of a merged shard has a lease,
 // unless the child has begun. A child does not wait for a parent that has none,
 // and the other one's own parent may still be being read. If it might never be
-// read, a shard sync makes its lease.
+// read, a shard sync makes its lease. One that the stream lists no more has
+// expired: that is told, and nobody will make its lease.
 // Source: KCL BlockedOnParentShardException.
 func (c *consumer) otherParent(child lease.Lease) error {
 	if len(child.Parents) < 2 {
@@ -216,7 +217,8 @@ func (c *consumer) otherParent(child lease.Lease) error {
 		if there, err := c.hasLease(parent); there || err != nil {
 			return err
 		}
-		if err := c.w.syncShards(c.stop); err != nil {
+		shards, err := c.w.syncShards(c.stop)
+		if err != nil {
 			return fmt.Errorf("creating the lease of %s, the other parent of %s: %w", parent, child.Key, err)
 		}
 		if there, err := c.hasLease(parent); there || err != nil {
@@ -227,7 +229,11 @@ func (c *consumer) otherParent(child lease.Lease) error {
 		} else if !errors.Is(err, lease.ErrNotFound) {
 			return err
 		}
-		return c.waitFor(parent, child.Key)
+		if slices.ContainsFunc(shards, func(s Shard) bool { return s.ID == parent }) {
+			return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child.Key)
+		}
+		c.log.Error("other parent of a merged shard expired before it was read", zap.String("parent", parent), zap.String("child", child.Key))
+		c.w.cfg.Hooks.recordsLost(LossEvent{ShardID: parent})
 	}
 	return nil
 }
@@ -242,21 +248,6 @@ func (c *consumer) hasLease(key string) (bool, error) {
 		return true, nil
 	}
 	return err == nil, err
-}
-
-// waitFor returns errOtherParent for a parent without a lease, unless the stream
-// lists it no more: it has expired, and nobody will make its lease.
-func (c *consumer) waitFor(parent, child string) error {
-	list, err := c.w.cfg.Source.ListShards(c.stop)
-	if err != nil {
-		return fmt.Errorf("looking for shard %s, the other parent of %s: %w", parent, child, err)
-	}
-	if !slices.ContainsFunc(list.Shards, func(s Shard) bool { return s.ID == parent }) {
-		c.log.Error("other parent of a merged shard expired before it was read", zap.String("parent", parent), zap.String("child", child))
-		c.w.cfg.Hooks.recordsLost(LossEvent{ShardID: parent})
-		return nil
-	}
-	return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child)
 }
 
 func (c *consumer) setStatus(f func(*ShardStatus)) {

@@ -1,6 +1,8 @@
 package kcl_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +52,44 @@ func TestMergedShardWaitsForAParentWithoutALease(t *testing.T) {
 		checkOrder(t, s, j.words())
 		if waiting := j.before("released"); len(waiting.words()) != 1 || waiting.count("tick") < 5 {
 			t.Errorf("before the other worker released its lease: %s", waiting)
+		}
+	})
+}
+
+// expiredShard is a stream that lists one of its shards no more.
+type expiredShard struct {
+	*kcltest.Stream
+
+	id string
+}
+
+func (s expiredShard) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	list, err := s.Stream.ListShards(ctx)
+	list.Shards = slices.DeleteFunc(list.Shards, func(sh kcl.Shard) bool { return sh.ID == s.id })
+	return list, err
+}
+
+// One parent of a merged shard ended. The other one expired before it had a
+// lease: the merged shard does not wait for it, and the loss is told.
+func TestMergedShardOfAParentThatExpired(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		s.Put(0, "zero")
+		s.Merge(0, 1) // 2
+		s.Put(2, "two")
+		table.Put(lease.Lease{Key: s.Shard(0).ID, Range: s.Shard(0).Range, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		var lost []kcl.LossEvent
+		cfg := config(expiredShard{s, s.Shard(1).ID}, table, "me")
+		cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) } // one consumer has reason to
+		if err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"zero", "two"}) {
+			t.Errorf("processed %q, want zero and two", got)
+		}
+		if want := []kcl.LossEvent{{ShardID: s.Shard(1).ID}}; !slices.Equal(lost, want) {
+			t.Errorf("told as lost: %+v, want %+v", lost, want)
 		}
 	})
 }

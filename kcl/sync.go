@@ -34,7 +34,7 @@ func (w *Worker) prepare(ctx context.Context) error {
 			err = w.cfg.Leases.Ensure(ctx)
 		}
 		if err == nil {
-			err = w.syncShards(ctx)
+			_, err = w.syncShards(ctx)
 		}
 		// A listing that is behind the table looks like another application's.
 		if err == nil || isUnusable(err) && (attempt > 3 || !errors.Is(err, errForeign)) {
@@ -84,7 +84,7 @@ func (w *Worker) keepSynced(ctx context.Context) {
 			w.fail(err)
 			return
 		}
-		if err := w.syncShards(ctx); err != nil && ctx.Err() == nil {
+		if _, err := w.syncShards(ctx); err != nil && ctx.Err() == nil {
 			w.cfg.Logger.Warn("shards not synced", zap.Error(err))
 		}
 	}
@@ -92,26 +92,27 @@ func (w *Worker) keepSynced(ctx context.Context) {
 
 // syncShards creates, completes and deletes leases as the stream's shards ask
 // for. Every worker does it, without a leader: creations are conditional on
-// there being no row, deletions on the row being finished and unchanged.
-func (w *Worker) syncShards(ctx context.Context) error {
+// there being no row, deletions on the row being finished and unchanged. It
+// returns the shards.
+func (w *Worker) syncShards(ctx context.Context) ([]Shard, error) {
 	start := w.leases.Now()
 	leases, err := w.cfg.Leases.List(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list, err := w.cfg.Source.ListShards(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	shards := make([]shardsync.Shard, 0, len(list.Shards))
 	for _, s := range list.Shards {
 		shards = append(shards, shardsync.Shard(s))
 	}
 	if err := shardsync.Check(shards); err != nil {
-		return fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
+		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
 	if err := shardsync.Foreign(shards, leases); err != nil {
-		return &foreignError{table: w.cfg.ApplicationName, err: err}
+		return nil, &foreignError{table: w.cfg.ApplicationName, err: err}
 	}
 	plan := shardsync.Plan(shards, leases, w.cfg.InitialPosition.position(list.now()))
 	finished := w.seeFinished(leases, start)
@@ -119,12 +120,12 @@ func (w *Worker) syncShards(ctx context.Context) error {
 		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases
 	})
 	if err := w.carryOut(ctx, plan, shards, start); err != nil {
-		return err
+		return nil, err
 	}
 	w.mu.Lock()
 	w.lastSync = time.Now()
 	w.mu.Unlock()
-	return nil
+	return list.Shards, nil
 }
 
 // sighting is since when a lease is known to be finished as it is.

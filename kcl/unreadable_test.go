@@ -8,6 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
@@ -95,7 +99,14 @@ func TestAMalformedLeaseOfAMerge(t *testing.T) {
 				for _, i := range []int{0, bad} {
 					table.Put(lease.Lease{Key: s.Shard(i).ID, Range: s.Shard(i).Range, Parents: s.Shard(i).ParentIDs, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
 				}
+				core, logs := observer.New(zapcore.ErrorLevel)
+				cfg := config(s, table, "me")
+				cfg.Logger = zap.New(core)
 				time.AfterFunc(9*time.Minute, func() {
+					told := logs.FilterField(zap.Strings("shard_ids", []string{s.Shard(1).ID})).Len()
+					if waits := bad == 2; waits != (told > 0) {
+						t.Errorf("that shard 1 waits without a lease was told %d times", told)
+					}
 					if l := row(t, table.Mem, 0); bad == 1 && !l.Finished() {
 						t.Errorf("shard 0 has not ended: %+v", l)
 					}
@@ -103,7 +114,7 @@ func TestAMalformedLeaseOfAMerge(t *testing.T) {
 						t.Error("the merged shard began")
 					}
 				})
-				if err := run(t, 20*time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+				if err := run(t, 20*time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
 					t.Error(err)
 				}
 				checkOrder(t, s, j.words())

@@ -57,7 +57,9 @@ type Child struct{ Parent, Lease lease.Lease }
 func Plan(shards []Shard, leases []lease.Lease, initial checkpoint.Position) Actions {
 	p := newPlanner(shards, leases, initial)
 	for _, s := range p.sorted {
-		if s.open() {
+		if l, ok := p.leases[s.ID]; ok {
+			p.completeMerge(l, p.parents(s))
+		} else if s.open() {
 			p.need(s)
 		}
 	}
@@ -211,11 +213,10 @@ func (p *planner) need(s Shard) {
 		return
 	}
 	p.visited[s.ID] = true
-	parents := p.parents(s)
-	if l, ok := p.leases[s.ID]; ok {
-		p.completeMerge(l, parents)
+	if _, ok := p.leases[s.ID]; ok {
 		return
 	}
+	parents := p.parents(s)
 	if slices.ContainsFunc(parents, func(q Shard) bool { return p.hasHistory(q) }) {
 		p.continueFrom(s, parents)
 		return
@@ -251,18 +252,20 @@ func (p *planner) continueFrom(s Shard, parents []Shard) {
 // completeMerge makes sure that both parents of a merged shard are read, if one
 // of them ended and created the lease l of their child, which has not begun.
 // Had both had leases, the other's would still be there: a finished lease is
-// kept until its children have begun.
+// kept until its children have begun. If l cannot be read that is not known, and
+// what the other parent needs is withheld.
 func (p *planner) completeMerge(l lease.Lease, parents []Shard) {
-	if l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
+	unread := l.Unreadable != ""
+	if !unread && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
 		return
 	}
-	_, first := p.leases[parents[0].ID]
-	_, second := p.leases[parents[1].ID]
-	switch {
-	case first && !second:
-		p.needParent(parents[1])
-	case second && !first:
-		p.needParent(parents[0])
+	for i, q := range parents {
+		_, has := p.leases[q.ID]
+		_, otherHas := p.leases[parents[1-i].ID]
+		if has || !otherHas || unread && p.hasHistory(q) {
+			continue
+		}
+		p.needParent(q)
 	}
 }
 

@@ -77,7 +77,7 @@ func TestCreate(t *testing.T) {
 	t.Parallel()
 	const th, latest, at = checkpoint.TrimHorizon, checkpoint.Latest, checkpoint.AtTimestamp
 	tests := []struct {
-		name, initial, leases, want, repair string
+		name, initial, leases, want, repair, withheld string
 	}{
 		{name: "an empty table at LATEST gets the open shards", initial: latest, want: "4:LATEST 8:LATEST 9:LATEST 10:LATEST"},
 		{name: "at TRIM_HORIZON it gets the oldest ones", initial: th, want: ":TRIM_HORIZON 1:TRIM_HORIZON 2:TRIM_HORIZON 3:TRIM_HORIZON 4:TRIM_HORIZON 5:TRIM_HORIZON"},
@@ -90,11 +90,15 @@ func TestCreate(t *testing.T) {
 		{name: "a child that its finished parent lacks is made", initial: th, leases: "4 8 5:SHARD_END 9", repair: "10:TRIM_HORIZON"},
 		{name: "also through a generation without leases", initial: latest, leases: "4 0:SHARD_END 1:SHARD_END 2 3 9 10", repair: "6:TRIM_HORIZON"},
 		{name: "a merge whose second parent was never read", initial: latest, leases: "4 7:SHARD_END 8:TRIM_HORIZON 9 10", want: "6:LATEST"},
+		{name: "also if the child is closed", initial: latest, leases: "4 1:SHARD_END 6:TRIM_HORIZON 7:77 9 10", want: ":LATEST"},
 		{name: "is complete once the child has begun", initial: latest, leases: "4 7:SHARD_END 8:77 9 10"},
 		{name: "a lease that cannot be read is there", initial: th, leases: "4:# 8:# 9:# 10:#"},
 		{name: "and creates its children when it is mended", initial: latest, leases: "4 6:# 7:# 5:#"},
-		{name: "a shard before it may have ended long ago", initial: th, leases: "4 9:# 6 7", want: ""},
-		{name: "and others have nothing to do with it", initial: th, leases: "9:# 6 7", want: "4:TRIM_HORIZON"},
+		{name: "a shard before it may have ended long ago", initial: th, leases: "4 9:# 6 7", withheld: "5"},
+		{name: "nor does the other parent of a merge get a lease", initial: latest, leases: "4 7:77 8:# 9 10", withheld: "6"},
+		{name: "its oldest ancestors", initial: th, leases: "4 7:77 8:# 9 10", withheld: "0 1"},
+		{name: "one whose own parent is read does not wait", initial: latest, leases: "0 4 7:77 8:# 9 10"},
+		{name: "and others have nothing to do with it", initial: th, leases: "9:# 6 7", want: "4:TRIM_HORIZON", withheld: "5"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,6 +116,13 @@ func TestCreate(t *testing.T) {
 			}
 			if s := show(repair); s != tt.repair {
 				t.Errorf("repairs %q, want %q", s, tt.repair)
+			}
+			var withheld []string
+			for _, id := range got.Withheld {
+				withheld = append(withheld, strings.TrimPrefix(id, "shardId-00000000000"))
+			}
+			if s := strings.Join(withheld, " "); s != tt.withheld {
+				t.Errorf("tells that %q wait, want %q", s, tt.withheld)
 			}
 		})
 	}
