@@ -312,13 +312,17 @@ func childrenOf(id string, shards []Shard) []Shard {
 // endShard creates the children's leases and has the processor end the shard.
 func (s *session) endShard(children []Shard) error {
 	s.state("ending")
-	for {
+	for waited := false; ; waited = true {
 		err := s.retry("creating child leases", func(int) error { return s.createChildren(children) })
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, errOtherParent) {
 			return err
+		}
+		if !waited {
+			s.log.Info("shard was read to its end and waits", zap.Error(err))
+			s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
 		}
 		if err := s.idle(s.w.cfg.ScanInterval); err != nil {
 			return err

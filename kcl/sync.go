@@ -174,16 +174,14 @@ func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string)
 
 func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []shardsync.Shard, start time.Time) error {
 	table := w.cfg.Leases
-	if len(plan.Withheld) > 0 {
-		w.cfg.Logger.Error("shards wait without a lease: that of a shard that follows them cannot be read, and they may have ended",
-			zap.Strings("shard_ids", plan.Withheld))
-	}
+	w.tellWithheld(plan.Withheld)
 	for _, l := range plan.Create {
 		begun, err := w.begun(ctx, shards, l.Key)
 		if err != nil {
 			return err
 		}
 		if begun {
+			w.cfg.Logger.Warn("shard gets no lease: one that follows it has begun", zap.String("shard_id", l.Key))
 			continue
 		}
 		if w.leases.Now().Sub(start) > maxPlanAge {
@@ -193,7 +191,12 @@ func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []
 			return err
 		}
 	}
+	// A child that its finished parent lacks never had a lease, whatever follows
+	// it: a lease is not deleted before those of its parents.
 	for _, c := range plan.Repair {
+		if w.leases.Now().Sub(start) > maxPlanAge {
+			return errPlanStale
+		}
 		if err := table.CreateChild(ctx, c.Parent, c.Lease); err != nil && !errors.Is(err, lease.ErrLost) {
 			return err
 		}
@@ -214,4 +217,17 @@ func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []
 		w.leases.Wake()
 	}
 	return nil
+}
+
+// tellWithheld logs which shards get no lease because of one that cannot be
+// read, whenever these are others than before.
+func (w *Worker) tellWithheld(shards []string) {
+	w.mu.Lock()
+	same := slices.Equal(w.withheld, shards)
+	w.withheld = shards
+	w.mu.Unlock()
+	if !same && len(shards) > 0 {
+		w.cfg.Logger.Error("shards get no lease and may wait: that of a shard that follows them cannot be read, so they may have ended",
+			zap.Strings("shard_ids", shards))
+	}
 }

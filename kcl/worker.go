@@ -27,6 +27,7 @@ type Worker struct {
 	stopBy     time.Time // when processors must have stopped; zero before the shutdown
 	lastSync   time.Time
 	finished   map[string]sighting // the finished leases of the last shard sync
+	withheld   []string            // the shards that the last shard sync left without a lease
 	consumers  map[*consumer]struct{}
 	failures   map[string]int // times in a row that a shard was given up
 	failed     []error        // what Run returns

@@ -33,7 +33,8 @@ type Actions struct {
 	Create []lease.Lease
 
 	// Withheld are shards that would get a lease, but that come before one whose
-	// lease cannot be read: that one may have begun, and then these ended long ago.
+	// lease cannot be read: that one may have begun, and then these ended long
+	// ago. Nobody knows whether they wait.
 	Withheld []string
 
 	// Repair are children of finished leases that have no lease: each is to be
@@ -255,17 +256,15 @@ func (p *planner) continueFrom(s Shard, parents []Shard) {
 // kept until its children have begun. If l cannot be read that is not known, and
 // what the other parent needs is withheld.
 func (p *planner) completeMerge(l lease.Lease, parents []Shard) {
-	unread := l.Unreadable != ""
-	if !unread && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
+	if l.Unreadable == "" && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
 		return
 	}
 	for i, q := range parents {
 		_, has := p.leases[q.ID]
 		_, otherHas := p.leases[parents[1-i].ID]
-		if has || !otherHas || unread && p.hasHistory(q) {
-			continue
+		if !has && otherHas {
+			p.needParent(q)
 		}
-		p.needParent(q)
 	}
 }
 
@@ -345,7 +344,8 @@ func (p *planner) annotate() []lease.Lease {
 }
 
 // deletable returns the finished leases whose children have all begun and
-// which have no parent's lease any more, and those whose shard has expired.
+// which have no parent's lease any more. Of a shard that has expired only those
+// children count that are still there: a listing may miss a shard for once.
 func (p *planner) deletable() []lease.Lease {
 	var out []lease.Lease
 	for _, key := range slices.Sorted(maps.Keys(p.leases)) {
@@ -353,12 +353,23 @@ func (p *planner) deletable() []lease.Lease {
 		if !l.Finished() || slices.ContainsFunc(l.Parents, func(q string) bool { _, ok := p.leases[q]; return ok }) {
 			continue
 		}
+		children := l.Children
 		_, listed := p.shards[key]
-		if !listed || len(l.Children) > 0 && !slices.ContainsFunc(l.Children, p.notBegun) {
+		if !listed {
+			children = slices.DeleteFunc(slices.Clone(children), p.unknown)
+		}
+		if (!listed || len(children) > 0) && !slices.ContainsFunc(children, p.notBegun) {
 			out = append(out, l)
 		}
 	}
 	return out
+}
+
+// unknown reports whether a shard is not listed and has no lease.
+func (p *planner) unknown(id string) bool {
+	_, listed := p.shards[id]
+	_, leased := p.leases[id]
+	return !listed && !leased
 }
 
 func (p *planner) notBegun(child string) bool {

@@ -90,6 +90,7 @@ func TestCreate(t *testing.T) {
 		{name: "a child that its finished parent lacks is made", initial: th, leases: "4 8 5:SHARD_END 9", repair: "10:TRIM_HORIZON"},
 		{name: "also through a generation without leases", initial: latest, leases: "4 0:SHARD_END 1:SHARD_END 2 3 9 10", repair: "6:TRIM_HORIZON"},
 		{name: "a merge whose second parent was never read", initial: latest, leases: "4 7:SHARD_END 8:TRIM_HORIZON 9 10", want: "6:LATEST"},
+		{name: "or the first one", initial: latest, leases: "4 6:SHARD_END 8:TRIM_HORIZON 9 10", want: "7:LATEST"},
 		{name: "also if the child is closed", initial: latest, leases: "4 1:SHARD_END 6:TRIM_HORIZON 7:77 9 10", want: ":LATEST"},
 		{name: "is complete once the child has begun", initial: latest, leases: "4 7:SHARD_END 8:77 9 10"},
 		{name: "a lease that cannot be read is there", initial: th, leases: "4:# 8:# 9:# 10:#"},
@@ -97,7 +98,8 @@ func TestCreate(t *testing.T) {
 		{name: "a shard before it may have ended long ago", initial: th, leases: "4 9:# 6 7", withheld: "5"},
 		{name: "nor does the other parent of a merge get a lease", initial: latest, leases: "4 7:77 8:# 9 10", withheld: "6"},
 		{name: "its oldest ancestors", initial: th, leases: "4 7:77 8:# 9 10", withheld: "0 1"},
-		{name: "one whose own parent is read does not wait", initial: latest, leases: "0 4 7:77 8:# 9 10"},
+		{name: "also if its own parents are read", initial: latest, leases: "0 4 7:77 8:# 9 10", withheld: "1"},
+		{name: "a child that its finished parents lack never had one", initial: latest, leases: "0:SHARD_END 1:SHARD_END 4 7:77 8:# 9 10", repair: "6:TRIM_HORIZON"},
 		{name: "and others have nothing to do with it", initial: th, leases: "9:# 6 7", want: "4:TRIM_HORIZON", withheld: "5"},
 	}
 	for _, tt := range tests {
@@ -202,6 +204,35 @@ func TestDelete(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			if got := show(shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+				t.Errorf("deletes %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A listing that misses a closed shard must not cost the lease that says that it
+// is done: its child, or whatever makes the child, still needs it.
+func TestDeleteOfAnUnlistedShard(t *testing.T) {
+	t.Parallel()
+	without := func(missing ...int) []shardsync.Shard {
+		return slices.DeleteFunc(classic(), func(s shardsync.Shard) bool {
+			return slices.ContainsFunc(missing, func(id int) bool { return s.ID == name(id) })
+		})
+	}
+	for _, tt := range []struct {
+		name, leases, want string
+		missing            []int
+	}{
+		{"its child has not begun", "1:SHARD_END 6:TRIM_HORIZON", "", []int{1}},
+		{"its child cannot be read", "1:SHARD_END 6:#", "", []int{1}},
+		{"its child has no lease yet", "1:SHARD_END", "", []int{1}},
+		{"its child, not listed either, has not begun", "1:SHARD_END 6:TRIM_HORIZON", "", []int{1, 6}},
+		{"its child has begun", "1:SHARD_END 6:77", "1:SHARD_END", []int{1}},
+		{"its child has expired, too", "1:SHARD_END", "1:SHARD_END", []int{1, 6}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := show(shardsync.Plan(without(tt.missing...), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
