@@ -57,6 +57,9 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 		logger.Warn("configuration", zap.String("warning", w))
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
+	if err != nil && ctx.Err() != nil {
+		return nil // told to end before it began: the error is only that
+	}
 	if err != nil {
 		return err
 	}

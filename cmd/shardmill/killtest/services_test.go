@@ -41,7 +41,8 @@ func startServices(t *testing.T, dir string) *services {
 	s.local = start(t, dir, "local", []string{"GOGC=50"}, &out, "local", "--listen", "127.0.0.1:0", "--control", "--dir", s.dir)
 	eventually(t, "shardmill local to serve", 20*time.Second, func() bool {
 		log, err := os.ReadFile(filepath.Join(dir, "local.log"))
-		return err == nil && bytes.Contains(log, []byte("serving "))
+		// What it prints and what it logs come by different ways.
+		return err == nil && bytes.Contains(log, []byte("serving ")) && strings.Contains(out.String(), "AWS_EC2_METADATA_DISABLED=true\n")
 	})
 	for line := range strings.Lines(out.String()) {
 		variable := strings.TrimPrefix(strings.TrimSpace(line), "export ")
