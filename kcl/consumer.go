@@ -168,7 +168,7 @@ func (c *consumer) finish(err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.held.Context()), w.cfg.FailoverTime)
 	defer cancel()
-	if rerr := c.held.Release(ctx); rerr != nil && !errors.Is(rerr, lease.ErrLost) {
+	if rerr := c.held.Release(ctx, lease.Plain); rerr != nil && !errors.Is(rerr, lease.ErrLost) {
 		c.log.Warn("lease not released; it will run out", zap.Error(rerr))
 	}
 }

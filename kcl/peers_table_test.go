@@ -185,7 +185,7 @@ func TestPeer58TheCheckpointInATableNeverGoesBack(t *testing.T) {
 			if n%100 == 50 { // somebody takes a lease away, and gives it back to whoever wants it
 				l, err := table.Take(t.Context(), row(t, table, n/100%2), lease.Claim{Owner: "passer-by", Instance: strconv.Itoa(n)})
 				if err == nil {
-					_, err = table.Release(t.Context(), l)
+					_, err = table.Release(t.Context(), l, lease.Plain)
 				}
 				if err != nil {
 					t.Error(err)

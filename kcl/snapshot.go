@@ -26,7 +26,45 @@ type Snapshot struct {
 	// LastSync is when the shards were last compared with the leases; the
 	// zero time means never yet.
 	LastSync time.Time
+
+	// Loops are the tries that are under way: of the start, of reading the lease
+	// table, of the shard sync, of renewals, and of the shards' own steps.
+	Loops []LoopStatus
+
+	// Troubles are what is wrong now and a restart cannot mend.
+	Troubles []Trouble
 }
+
+// LoopStatus is the present try of one of the worker's loops.
+type LoopStatus struct {
+	Loop    string        // start, scan, sync, renewal, shard
+	ShardID string        // "" unless it is a renewal's or a shard's
+	Doing   string        // such as "reading"
+	Silent  time.Duration // how long ago its last sign of life was
+	Limit   time.Duration // after so much silence it is given up; one that is silent for twice as long hangs. 0: there is no limit
+}
+
+// Trouble is something that keeps the worker, or a shard, from its work until
+// somebody does something about it.
+type Trouble struct {
+	Reason  TroubleReason
+	Since   time.Time
+	ShardID string // "" if it concerns the whole worker
+	Text    string // what is wrong, and what to do
+}
+
+// TroubleReason tells troubles apart, in metrics too.
+type TroubleReason string
+
+// The reasons.
+const (
+	TroubleAccess         TroubleReason = "access"           // the service refuses the credentials, or they do not permit an operation
+	TroubleStreamNotFound TroubleReason = "stream-not-found" // there is no such stream any more
+	TroubleTableNotFound  TroubleReason = "table-not-found"  // there is no lease table any more
+	TroubleForeignTable   TroubleReason = "foreign-table"    // all rows are of another stream or application
+	TroubleContradiction  TroubleReason = "contradiction"    // a row contradicts the stream; its shard is left alone
+	TroubleUnreadable     TroubleReason = "unreadable"       // a row is malformed; its shard is left alone
+)
 
 // ShardStatus is the state of one shard that is held.
 type ShardStatus struct {

@@ -92,9 +92,9 @@ var (
 	// have all expired, or the lease belongs to another stream.
 	ErrShardNotFound = errors.New("shard not found")
 
-	// ErrAccessDenied means that the service refused the credentials or that
-	// they do not permit the operation; the text names it.
-	ErrAccessDenied = errors.New("access denied")
+	// ErrAccessDenied is lease.ErrAccessDenied: the service refused the
+	// credentials, or they do not permit the operation; the text names it.
+	ErrAccessDenied = lease.ErrAccessDenied
 
 	// ErrTrimmed means that the record at which reading was to begin has
 	// expired: it is older than the stream's retention period.

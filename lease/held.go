@@ -174,12 +174,14 @@ func (h *Held) Annotate(ctx context.Context, children []string) error {
 //
 // A stolen lease is not released before DeliverFrom: whoever took it then would
 // deliver at once, and its first holder may not know yet. It runs out.
-func (h *Held) Release(ctx context.Context) error {
+func (h *Held) Release(ctx context.Context, why ReleaseReason) error {
 	if h.clock.now().Before(h.deliverFrom) {
 		h.end(errTooEarly)
 		return nil
 	}
-	err := h.write(ctx, write{"releasing", h.table.Release})
+	err := h.write(ctx, write{"releasing", func(ctx context.Context, held Lease) (Lease, error) {
+		return h.table.Release(ctx, held, why)
+	}})
 	h.end(cmp.Or(err, errReleased))
 	return err
 }

@@ -430,7 +430,7 @@ func TestCoordinatorsShare(t *testing.T) {
 					kill(errors.New("crash"))
 					return
 				}
-				_ = h.Release(h.Context())
+				_ = h.Release(h.Context(), lease.Plain)
 			})
 		}
 		var wg sync.WaitGroup
@@ -495,7 +495,7 @@ func TestThiefDoesNotReleaseEarly(t *testing.T) {
 		stolen := false
 		held("thief", func(h *lease.Held) { // it holds nothing, so it steals one; and gives it up
 			stolen = stolen || time.Now().Before(h.DeliverFrom())
-			_ = h.Release(h.Context())
+			_ = h.Release(h.Context(), lease.Plain)
 		})
 		time.Sleep(time.Second)
 		held("third", enter("third"))

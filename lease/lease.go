@@ -3,6 +3,7 @@ package lease
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -47,10 +48,66 @@ type Lease struct {
 	// did not say (a Java worker).
 	FailoverTime time.Duration
 
+	// Identity is which shard of which stream the row is of; zero if no worker of
+	// this package has written it. shardIdentity.
+	Identity Identity
+
+	// Released is why the last holder left the lease, while nobody has taken it
+	// since; leaseReleaseReason.
+	Released ReleaseReason
+
 	// Unreadable is why the row could not be read, "" if it could; nothing but
 	// Key is known then. Only List returns such leases. Whoever decides something
 	// must take them for begun, unfinished and not to be had.
 	Unreadable string
+}
+
+// Identity says which shard of which stream a lease is of. Shard IDs do not: the
+// first shard of every stream has the same one. Any field may be "": unknown.
+type Identity struct {
+	Stream string // the stream's name
+	Start  string // the shard's StartingSequenceNumber; it tells a stream from one created anew under its name
+	ARN    string // the stream's, where it is configured
+}
+
+// IsZero reports whether nothing is known.
+func (i Identity) IsZero() bool { return i == Identity{} }
+
+// Contradicts says what proves that the two are not of one shard, or "". What
+// only one of them knows proves nothing.
+func (i Identity) Contradicts(other Identity) string {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	switch {
+	case differ(i.Stream, other.Stream):
+		return fmt.Sprintf("stream %s, not %s", i.Stream, other.Stream)
+	case differ(i.ARN, other.ARN):
+		return fmt.Sprintf("stream %s, not %s", i.ARN, other.ARN)
+	case differ(i.Start, other.Start):
+		return fmt.Sprintf("a shard that begins at %s, not %s", i.Start, other.Start)
+	}
+	return ""
+}
+
+// ReleaseReason is why a holder gave its lease back.
+type ReleaseReason string
+
+// The reasons. But for the first, others should not hurry to take the lease
+// beyond their share: it is meant for somebody, or would come to nothing.
+const (
+	Plain   ReleaseReason = ""         // the worker stops, or the shard has ended
+	Surplus ReleaseReason = "surplus"  // another worker holds too few
+	Blocked ReleaseReason = "blocked"  // a parent has not ended
+	GivenUp ReleaseReason = "given-up" // its processor failed for the last time
+)
+
+// Next returns the counter that a write which moves it leaves.
+//
+// Errors: ErrInvalidState at the largest number there is.
+func (l Lease) Next() (int64, error) {
+	if l.Counter == math.MaxInt64 {
+		return 0, fmt.Errorf("%w: lease %s: leaseCounter is %d and cannot grow: set it to 0 by hand while no worker runs", ErrInvalidState, l.Key, l.Counter)
+	}
+	return l.Counter + 1, nil
 }
 
 // HashRange is the part of the hash key space that a shard serves: decimal
@@ -77,6 +134,7 @@ type Claim struct {
 	Owner        string        // the worker ID
 	Instance     string        // unique to the process's worker, never reused
 	FailoverTime time.Duration // how long the lease lives unrenewed
+	Identity     Identity      // of the shard, as the stream lists it; zero leaves what the row has
 }
 
 var (
@@ -95,9 +153,18 @@ var (
 	// capacity. Nothing was written. Back off and retry.
 	ErrThrottled = errors.New("lease table throttled")
 
-	// ErrInvalidState means that the table cannot be used as it is: missing,
-	// of another shape, spoken to in a protocol we do not speak, or access is
-	// denied. A retry cannot help until someone changes that.
+	// ErrAccessDenied means that the service refused the credentials, or that
+	// they do not permit the operation. Nothing was written. It may pass: they
+	// expire and are renewed, and policies change.
+	ErrAccessDenied = errors.New("access denied")
+
+	// ErrTableNotFound means that there is no lease table, or none any more.
+	// Nothing was written.
+	ErrTableNotFound = errors.New("lease table not found")
+
+	// ErrInvalidState means that the table cannot be used as it is: of another
+	// shape, or spoken to in a protocol we do not speak; or that the arguments are
+	// such as no row may have. A retry cannot help until someone changes that.
 	ErrInvalidState = errors.New("lease table unusable")
 )
 

@@ -78,6 +78,10 @@ func (m *Mem) Take(ctx context.Context, seen Lease, by Claim) (Lease, error) {
 	if by.Owner == "" || by.Instance == "" || strings.Contains(by.Instance, "/") {
 		return Lease{}, fmt.Errorf("taking lease %s: %w: a claim needs an owner, and an instance without a slash", seen.Key, ErrInvalidState)
 	}
+	next, err := seen.Next()
+	if err != nil {
+		return Lease{}, fmt.Errorf("taking: %w", err)
+	}
 	return m.update(ctx, "take", seen.Key, update{
 		allowed: func(row Lease) bool { return row.Counter == seen.Counter },
 		set: func(row Lease) Lease {
@@ -85,8 +89,11 @@ func (m *Mem) Take(ctx context.Context, seen Lease, by Claim) (Lease, error) {
 			if seen.Owner != "" && seen.Owner != by.Owner {
 				row.OwnerSwitches = seen.OwnerSwitches + 1
 			}
-			row.CheckpointOwner = ""
-			row.Counter = seen.Counter + 1
+			if !by.Identity.IsZero() {
+				row.Identity = by.Identity
+			}
+			row.CheckpointOwner, row.Released = "", Plain
+			row.Counter = next
 			return row
 		},
 	})
@@ -104,6 +111,9 @@ func (m *Mem) Checkpoint(ctx context.Context, held Lease, at checkpoint.Position
 	}
 	return m.updateHeld(ctx, "checkpoint", held, func(row Lease) Lease {
 		row.Checkpoint, row.OwnerSwitches, row.Pending = inMillis(at), 0, nil
+		if !held.Identity.IsZero() {
+			row.Identity = held.Identity
+		}
 		return row
 	})
 }
@@ -121,7 +131,11 @@ func (m *Mem) Prepare(ctx context.Context, held Lease, p checkpoint.Prepared) (L
 
 // Release implements Store. In a hand-off it ends the hand-off: the owner that
 // the lease was promised to keeps it.
-func (m *Mem) Release(ctx context.Context, held Lease) (Lease, error) {
+func (m *Mem) Release(ctx context.Context, held Lease, why ReleaseReason) (Lease, error) {
+	next, err := held.Next()
+	if err != nil {
+		return Lease{}, fmt.Errorf("releasing: %w", err)
+	}
 	return m.update(ctx, "release", held.Key, update{
 		allowed: heldIn(held),
 		stays: func(row Lease) bool {
@@ -129,10 +143,10 @@ func (m *Mem) Release(ctx context.Context, held Lease) (Lease, error) {
 		},
 		set: func(row Lease) Lease {
 			if held.CheckpointOwner == "" {
-				row.Owner = ""
+				row.Owner, row.Released = "", why
 			}
 			row.CheckpointOwner, row.Instance, row.FailoverTime = "", "", 0
-			row.Counter = held.Counter + 1
+			row.Counter = next
 			return row
 		},
 	})
@@ -214,6 +228,10 @@ type update struct {
 // updateHeld makes a write that only who holds the lease may make, and that
 // leaves it held.
 func (m *Mem) updateHeld(ctx context.Context, op string, held Lease, set func(Lease) Lease) (Lease, error) {
+	next, err := held.Next()
+	if err != nil {
+		return Lease{}, fmt.Errorf("%s: %w", op, err)
+	}
 	return m.update(ctx, op, held.Key, update{
 		allowed: heldIn(held),
 		stays: func(row Lease) bool {
@@ -221,7 +239,7 @@ func (m *Mem) updateHeld(ctx context.Context, op string, held Lease, set func(Le
 		},
 		set: func(row Lease) Lease {
 			row = set(row)
-			row.Counter = held.Counter + 1
+			row.Counter = next
 			return row
 		},
 	})
@@ -318,7 +336,7 @@ func (r HashRange) half() bool { return (r.Start == "") != (r.End == "") }
 
 // fresh returns l as a new row: nobody has owned it.
 func fresh(l Lease) Lease {
-	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches = "", "", 0, "", 0, 0
+	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches, l.Released = "", "", 0, "", 0, 0, Plain
 	return l
 }
 

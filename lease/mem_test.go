@@ -46,7 +46,7 @@ func writesOf(ctx context.Context, t *testing.T, m *lease.Mem) {
 	ok(m.CreateChild(ctx, l, lease.Lease{Key: "c", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}))
 	ok(m.Annotate(ctx, "k", []string{"c"}, lease.HashRange{}))
 	l = do(m.Checkpoint(ctx, l, checkpoint.Sentinel(checkpoint.ShardEnd)))
-	l = do(m.Release(ctx, l))
+	l = do(m.Release(ctx, l, lease.Plain))
 	ok(m.Delete(ctx, l))
 }
 

@@ -45,7 +45,7 @@ func (f *fleet) run(ctx context.Context, id string, maxSteal int, call time.Dura
 		select {
 		case <-h.Surplus():
 			time.Sleep(call)
-			_ = h.Release(ctx) // a stolen one may not be released yet: it runs out
+			_ = h.Release(ctx, lease.Plain) // a stolen one may not be released yet: it runs out
 		case <-h.Context().Done():
 		case <-ctx.Done():
 		}
@@ -204,11 +204,11 @@ func TestPeer34ALeaseMayBeGivenUpTwice(t *testing.T) {
 		hold(t, table, time.Minute, func(h *lease.Held) {
 			var wg sync.WaitGroup
 			for range 3 {
-				wg.Go(func() { _ = h.Release(t.Context()) })
+				wg.Go(func() { _ = h.Release(t.Context(), lease.Plain) })
 				wg.Go(func() { h.Drop(errNet) })
 			}
 			wg.Wait()
-			if err := h.Release(t.Context()); err == nil {
+			if err := h.Release(t.Context(), lease.Plain); err == nil {
 				t.Error("a lease that was given up could be released")
 			}
 		})

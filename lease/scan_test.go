@@ -34,7 +34,7 @@ func TestScan(t *testing.T) {
 		defer cancel()
 		c.Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
 			<-ctx.Done()
-			_ = h.Release(context.WithoutCancel(ctx))
+			_ = h.Release(context.WithoutCancel(ctx), lease.Plain)
 		})
 		want := []lease.Scan{
 			{Free: 4, Needed: 3, ToTake: 3, Spillover: 1}, // throttled

@@ -12,12 +12,14 @@ import (
 // the CheckpointOwner, of the value passed.
 //
 //	method      writes if the row        and sets
-//	Take        has the counter of seen  owner, instance, failover time; counter+1; switches+1 if seen had another owner; removes checkpointOwner
+//	Take        has the counter of seen  owner, instance, failover time; identity if the claim has one; counter+1; switches+1 if seen had another owner;
+//	                                     removes checkpointOwner and the reason of a release
 //	Renew       is held                  counter+1
-//	Checkpoint  is held                  checkpoint and its timestamp (absent if unknown), switches 0, counter+1; removes the pending checkpoint
+//	Checkpoint  is held                  checkpoint and its timestamp (absent if unknown), identity if held has one, switches 0, counter+1;
+//	                                     removes the pending checkpoint
 //	Prepare     is held                  the pending checkpoint, counter+1; checkpoint and switches stay
-//	Release     is held                  removes owner, instance and failover time; counter+1; all else stays, the pending checkpoint too.
-//	                                     In a hand-off it removes checkpointOwner instead of the owner, who is the next one
+//	Release     is held                  why, unless Plain; removes owner, instance and failover time; counter+1; all else stays, the pending checkpoint too.
+//	                                     In a hand-off it removes checkpointOwner instead of the owner, who is the next one, and says no reason
 //
 // A write that succeeds returns the new row. If the condition fails the row
 // stays as it is and the error is ErrLost, unless the row shows that this very
@@ -25,8 +27,12 @@ import (
 // write sets as it would set them. Then it succeeds and returns that row. So
 // every write may be repeated with the same arguments.
 //
-// Errors: ErrLost, final. ErrThrottled, nothing was written by this call.
-// ErrInvalidState, nothing was written and trying again is no use now; that is
+// Each call ends after a time of its own whatever becomes of the request: with
+// an answer, or with an error that leaves the outcome unknown. A call that never
+// returns stops whoever made it, be its context done or not.
+//
+// Errors: ErrLost, final. ErrThrottled, ErrAccessDenied, ErrTableNotFound: nothing
+// was written by this call, and it may pass. ErrInvalidState, nothing was written and trying again is no use now; that is
 // also the answer to arguments that no row may have. Of these an UnreadableError
 // is about the row that the write left, or would have changed. After any other
 // error the outcome is unknown: repeat the same write before any other one of
@@ -49,7 +55,7 @@ type Store interface {
 	Renew(ctx context.Context, held Lease) (Lease, error)
 	Checkpoint(ctx context.Context, held Lease, at checkpoint.Position) (Lease, error)
 	Prepare(ctx context.Context, held Lease, p checkpoint.Prepared) (Lease, error)
-	Release(ctx context.Context, held Lease) (Lease, error)
+	Release(ctx context.Context, held Lease, why ReleaseReason) (Lease, error)
 }
 
 // Registry is what shard sync and clean-up need of a lease table. Its methods
@@ -83,7 +89,10 @@ type Table interface {
 	// the fleet speaks. It may be called again at any time to find that out
 	// anew; it then costs a few small reads.
 	//
+	// A table that it has found once is never made again.
+	//
 	// Errors: ErrInvalidState if the table has another shape, or belongs to a
 	// fleet whose protocol is not spoken here; the text says what was found.
+	// ErrAccessDenied; ErrTableNotFound if there was a table and now there is none.
 	Ensure(ctx context.Context) error
 }

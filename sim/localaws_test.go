@@ -267,9 +267,9 @@ func (t *trustWatch) Prepare(ctx context.Context, held lease.Lease, at checkpoin
 	return t.Table.Prepare(ctx, held, at)
 }
 
-func (t *trustWatch) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
+func (t *trustWatch) Release(ctx context.Context, held lease.Lease, why lease.ReleaseReason) (lease.Lease, error) {
 	t.m.releases(held.Key)
-	return t.Table.Release(ctx, held)
+	return t.Table.Release(ctx, held, why)
 }
 
 // network is what lies between a machine and the services.

@@ -108,9 +108,9 @@ func (v *view) Prepare(ctx context.Context, held lease.Lease, at checkpoint.Prep
 	return v.update(ctx, "prepare", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Prepare(ctx, held, at) })
 }
 
-func (v *view) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
+func (v *view) Release(ctx context.Context, held lease.Lease, why lease.ReleaseReason) (lease.Lease, error) {
 	v.m.releases(held.Key)
-	return v.update(ctx, "release", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Release(ctx, held) })
+	return v.update(ctx, "release", held.Key, func(ctx context.Context, t *lease.Mem) (lease.Lease, error) { return t.Release(ctx, held, why) })
 }
 
 func (v *view) Create(ctx context.Context, l lease.Lease) error {

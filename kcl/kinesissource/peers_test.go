@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/lease"
@@ -54,6 +55,8 @@ func TestPeer16AReadStopsAtOnce(t *testing.T) {
 						if _, err := r.Next(ctx); ctx.Err() != nil {
 							done <- err
 							return
+						} else if err != nil { // it waits: once its quota of retries is spent, the SDK returns at once
+							_ = pause.For(ctx, time.Second)
 						}
 					}
 				}()

@@ -31,10 +31,12 @@ const (
 	throughputKBps      = "throughputKBps"
 	checkpointOwner     = "checkpointOwner"
 	entityType          = "entityType"
-	checkpointTimestamp = "checkpointTimestamp"    // ours
-	timestampFor        = "checkpointTimestampFor" // ours
-	ownerInstance       = "leaseOwnerInstance"     // ours
-	ownerFailover       = "leaseOwnerFailoverMillis"
+	checkpointTimestamp = "checkpointTimestamp"      // ours
+	timestampFor        = "checkpointTimestampFor"   // ours
+	ownerInstance       = "leaseOwnerInstance"       // ours
+	ownerFailover       = "leaseOwnerFailoverMillis" // ours
+	shardIdentity       = "shardIdentity"            // ours
+	releaseReason       = "leaseReleaseReason"       // ours
 )
 
 // item is a row, or a part of one, as DynamoDB has it.
@@ -62,8 +64,11 @@ func encode(l lease.Lease) item {
 	}
 	if l.Owner != "" {
 		c.set[leaseOwner] = text(l.Owner)
-		c = c.and(setIdentity(l.Owner, l.Instance, l.FailoverTime))
+		c = c.and(setOwner(l.Owner, l.Instance, l.FailoverTime))
+	} else {
+		c = c.and(setReleased(l.Counter, l.Released))
 	}
+	c = c.and(setIdentity(l.Identity))
 	if l.CheckpointOwner != "" {
 		c.set[checkpointOwner] = text(l.CheckpointOwner)
 	}
@@ -106,8 +111,26 @@ func removePending() change {
 	return change{remove: []string{pendingCheckpoint, pendingSub, pendingState}}
 }
 
-// setIdentity sets what an owner says of itself.
-func setIdentity(owner, instance string, failover time.Duration) change {
+// setIdentity sets which shard a row is of, if it is known. The ARN is last: it
+// alone has slashes.
+func setIdentity(i lease.Identity) change {
+	c := change{set: item{}}
+	if !i.IsZero() {
+		c.set[shardIdentity] = text(i.Stream + "/" + i.Start + "/" + i.ARN)
+	}
+	return c
+}
+
+// setReleased sets why a row was released by the write that left counter.
+func setReleased(counter int64, why lease.ReleaseReason) change {
+	if why == lease.Plain {
+		return change{set: item{}, remove: []string{releaseReason}}
+	}
+	return change{set: item{releaseReason: text(strconv.FormatInt(counter, 10) + "/" + string(why))}}
+}
+
+// setOwner sets what an owner says of itself.
+func setOwner(owner, instance string, failover time.Duration) change {
 	c := change{set: item{}}
 	if instance != "" {
 		c.set[ownerInstance] = text(owner + "/" + instance)

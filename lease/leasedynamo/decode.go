@@ -54,6 +54,8 @@ func decode(row item) (lease.Lease, error) {
 	l.Checkpoint.Arrival = arrival(row, l.Checkpoint.ExtendedSequenceNumber)
 	l.Instance = ofOwner(row[ownerInstance], l.Owner)
 	l.FailoverTime = failover(ofOwner(row[ownerFailover], l.Owner))
+	l.Identity = identity(row[shardIdentity])
+	l.Released = released(row[releaseReason], l)
 	return l, nil
 }
 
@@ -213,6 +215,32 @@ func ofOwner(value types.AttributeValue, owner string) string {
 		return ""
 	}
 	return s.Value[i+1:]
+}
+
+// identity returns what setIdentity wrote, or nothing if it is malformed.
+func identity(value types.AttributeValue) lease.Identity {
+	s, ok := value.(*types.AttributeValueMemberS)
+	if !ok {
+		return lease.Identity{}
+	}
+	parts := strings.SplitN(s.Value, "/", 3)
+	if len(parts) < 3 {
+		return lease.Identity{}
+	}
+	return lease.Identity{Stream: parts[0], Start: parts[1], ARN: parts[2]}
+}
+
+// released returns why l was released, if value is of the write that left it.
+func released(value types.AttributeValue, l lease.Lease) lease.ReleaseReason {
+	s, ok := value.(*types.AttributeValueMemberS)
+	if !ok || l.Owner != "" {
+		return lease.Plain
+	}
+	counter, why, _ := strings.Cut(s.Value, "/")
+	if counter != strconv.FormatInt(l.Counter, 10) {
+		return lease.Plain
+	}
+	return lease.ReleaseReason(why)
 }
 
 func failover(millis string) time.Duration {

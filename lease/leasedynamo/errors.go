@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -32,12 +33,15 @@ func classOf(err error) error {
 	case "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "Throttling",
 		"TransactionConflictException", "TransactionInProgressException", "ReplicatedWriteConflictException":
 		return lease.ErrThrottled
-	case "ResourceNotFoundException", "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException",
-		"IncompleteSignatureException", "MissingAuthenticationTokenException", "ExpiredTokenException", "ValidationException":
+	case "ResourceNotFoundException":
+		return lease.ErrTableNotFound
+	case "ValidationException":
 		return lease.ErrInvalidState
-	default:
-		return nil
 	}
+	if access.Judge(api.ErrorCode()) != access.None {
+		return lease.ErrAccessDenied
+	}
+	return nil
 }
 
 // done returns the cause for which ctx is done, or nil.

@@ -31,8 +31,11 @@ func calls(table lease.Table) (writes, reads map[string]func(context.Context) er
 			_, err := table.Take(ctx, held, lease.Claim{Owner: "o", Instance: "i"})
 			return err
 		},
-		"renew":   only(table.Renew),
-		"release": only(table.Release),
+		"renew": only(table.Renew),
+		"release": func(ctx context.Context) error {
+			_, err := table.Release(ctx, held, lease.Surplus)
+			return err
+		},
 		"checkpoint": func(ctx context.Context) error {
 			_, err := table.Checkpoint(ctx, held, held.Checkpoint)
 			return err

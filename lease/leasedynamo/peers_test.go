@@ -177,7 +177,7 @@ func TestPeer1AWorkerThatLostItsLeaseWritesNothing(t *testing.T) {
 							return err
 						},
 						"Renew":             func() error { _, err := w.Renew(ctx, stale); return err },
-						"Release":           func() error { _, err := w.Release(ctx, stale); return err },
+						"Release":           func() error { _, err := w.Release(ctx, stale, lease.Plain); return err },
 						"Held's Checkpoint": func() error { return h.Checkpoint(ctx, record("150")) },
 					}
 					for name, write := range writes {
@@ -282,7 +282,7 @@ func TestPeer12EveryPageOfTheTableIsReadAndStaleOwnersAreForgotten(t *testing.T)
 		expect("one is stolen, and while their owner may live", 1)
 		for i := range rows / 2 { // the owner gives half of them up, the last ones among them
 			if l := w.row(fmt.Sprintf("shard-%03d", rows-1-i)); l.Owner == "dead" {
-				_, err := w.Release(ctx, l)
+				_, err := w.Release(ctx, l, lease.Plain)
 				w.check(err)
 			}
 		}
@@ -364,7 +364,7 @@ func (w *watched) idleFleet(workers, leases int, d time.Duration) []sent {
 			w.run(ctx, fmt.Sprint("worker-", i), fmt.Sprint("instance-", i), func(h *lease.Held) {
 				select {
 				case <-h.Surplus():
-					_ = h.Release(ctx) // if it is not released it runs out
+					_ = h.Release(ctx, lease.Plain) // if it is not released it runs out
 				case <-h.Context().Done():
 				case <-ctx.Done():
 				}
@@ -536,7 +536,7 @@ func TestPeer41ASlowVictimDoesNotUndoTheThiefsCheckpoint(t *testing.T) {
 				if err := h.Checkpoint(ctx, record("100")); err == nil {
 					t.Error("the victim's checkpoint succeeded")
 				}
-				if err := h.Release(ctx); err == nil {
+				if err := h.Release(ctx, lease.Plain); err == nil {
 					t.Error("the victim's release succeeded")
 				}
 				<-ctx.Done()

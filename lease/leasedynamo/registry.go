@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -86,8 +87,11 @@ func (t *Table) canceled(err *types.TransactionCanceledException, parent string)
 		switch code {
 		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
 			return fmt.Errorf("%w: table %s: %w", lease.ErrThrottled, t.opts.TableName, err)
-		case "ValidationError", "AccessDenied":
+		case "ValidationError":
 			return fmt.Errorf("%w: table %s: %w", lease.ErrInvalidState, t.opts.TableName, err)
+		}
+		if access.Judge(code) != access.None {
+			return fmt.Errorf("%w: table %s: %w", lease.ErrAccessDenied, t.opts.TableName, err)
 		}
 	}
 	if codes[1] == refused {
@@ -171,6 +175,6 @@ func checkRange(r lease.HashRange) error {
 
 // fresh returns l as a new row: nobody has owned it.
 func fresh(l lease.Lease) lease.Lease {
-	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches = "", "", 0, "", 0, 0
+	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches, l.Released = "", "", 0, "", 0, 0, lease.Plain
 	return l
 }

@@ -20,9 +20,13 @@ func (t *Table) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lea
 	if by.Owner == "" || by.Instance == "" || strings.Contains(by.Instance, "/") {
 		return lease.Lease{}, fmt.Errorf("%w: lease %s: a claim needs an owner, and an instance without a slash", lease.ErrInvalidState, seen.Key)
 	}
-	c := setCounter(seen.Counter + 1).and(setIdentity(by.Owner, by.Instance, by.FailoverTime))
+	next, err := seen.Next()
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	c := setCounter(next).and(setOwner(by.Owner, by.Instance, by.FailoverTime)).and(setIdentity(by.Identity))
 	c.set[leaseOwner] = text(by.Owner)
-	c.remove = append(c.remove, checkpointOwner)
+	c.remove = append(c.remove, checkpointOwner, releaseReason)
 	if seen.Owner != "" && seen.Owner != by.Owner {
 		c = c.and(setSwitches(seen.OwnerSwitches + 1))
 	}
@@ -44,7 +48,7 @@ func (t *Table) Checkpoint(ctx context.Context, held lease.Lease, at checkpoint.
 	if err := at.Validate(); err != nil {
 		return lease.Lease{}, fmt.Errorf("%w: lease %s: %w", lease.ErrInvalidState, held.Key, err)
 	}
-	return t.updateHeld(ctx, held, setCheckpoint(at).and(setSwitches(0)).and(removePending()))
+	return t.updateHeld(ctx, held, setCheckpoint(at).and(setIdentity(held.Identity)).and(setSwitches(0)).and(removePending()))
 }
 
 // Prepare implements lease.Store.
@@ -57,11 +61,16 @@ func (t *Table) Prepare(ctx context.Context, held lease.Lease, p checkpoint.Prep
 
 // Release implements lease.Store. In a hand-off it ends the hand-off: the owner
 // that the lease was promised to keeps it.
-func (t *Table) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
-	c := setCounter(held.Counter + 1)
-	c.remove = []string{ownerInstance, ownerFailover, leaseOwner}
+func (t *Table) Release(ctx context.Context, held lease.Lease, why lease.ReleaseReason) (lease.Lease, error) {
+	next, err := held.Next()
+	if err != nil {
+		return lease.Lease{}, err
+	}
+	c := setCounter(next).and(setReleased(next, why))
+	c.remove = append(c.remove, ownerInstance, ownerFailover, leaseOwner)
 	stays := func(lease.Lease) bool { return holder(held) != "" }
 	if held.CheckpointOwner != "" {
+		c = setCounter(next)
 		c.remove = []string{ownerInstance, ownerFailover, checkpointOwner}
 		stays = func(row lease.Lease) bool { return row.Owner == held.Owner }
 	}
@@ -76,10 +85,14 @@ func (t *Table) Release(ctx context.Context, held lease.Lease) (lease.Lease, err
 // updateHeld makes a write that only who holds the lease may make, and that
 // leaves it held.
 func (t *Table) updateHeld(ctx context.Context, held lease.Lease, c change) (lease.Lease, error) {
+	next, err := held.Next()
+	if err != nil {
+		return lease.Lease{}, err
+	}
 	return t.update(ctx, write{
 		key:     held.Key,
 		allowed: func(e *expression) string { return e.heldAs(held) },
-		change:  setCounter(held.Counter + 1).and(c),
+		change:  setCounter(next).and(c),
 		stays: func(row lease.Lease) bool {
 			return holder(held) != "" && row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
 		},

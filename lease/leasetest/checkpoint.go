@@ -143,7 +143,7 @@ func prepareRows() []row {
 func releaseRows() []row {
 	return []row{
 		{"the next owner of a released lease finds the prepared checkpoint, and it was no switch", func(s *suite) {
-			free := s.wrote(s.Release(s.ctx(), s.worked("k")))
+			free := s.wrote(s.Release(s.ctx(), s.worked("k"), lease.Plain))
 			got := s.took(free, bob)
 			if got.Pending == nil || string(got.Pending.State) != "plan" || got.OwnerSwitches != free.OwnerSwitches || got.Instance != bob.Instance {
 				s.t.Fatalf("got %+v, want the prepared checkpoint, %d switches and bob's instance", got, free.OwnerSwitches)
@@ -151,8 +151,8 @@ func releaseRows() []row {
 		}},
 		{"repeating a release after the lease was taken again by the same worker is lost", func(s *suite) {
 			held := s.worked("k")
-			now := s.took(s.wrote(s.Release(s.ctx(), held)), alice)
-			_, err := s.Release(s.ctx(), held)
+			now := s.took(s.wrote(s.Release(s.ctx(), held, lease.Plain)), alice)
+			_, err := s.Release(s.ctx(), held, lease.Plain)
 			s.lost(err, now)
 		}},
 	}

@@ -29,8 +29,8 @@ func handOffRows() []row {
 			want := held
 			want.CheckpointOwner = ""
 			want.Counter++
-			s.wroteRow(s.wrote(s.Release(s.ctx(), held)), want)
-			s.wroteRow(s.wrote(s.Release(s.ctx(), held)), want)
+			s.wroteRow(s.wrote(s.Release(s.ctx(), held, lease.Plain)), want)
+			s.wroteRow(s.wrote(s.Release(s.ctx(), held, lease.Plain)), want)
 		}},
 		{"createChild: who still processes the parent may create the child", func(s *suite) {
 			parent := s.offered("p")
@@ -93,7 +93,7 @@ func (w heldWrite) notHeld() []row {
 			s.lost(err, now)
 		}},
 		{w.name + ": a value that nobody held is not held, whatever the row is now", func(s *suite) {
-			free := s.wrote(s.Release(s.ctx(), s.worked("k")))
+			free := s.wrote(s.Release(s.ctx(), s.worked("k"), lease.Plain))
 			now := free
 			now.Counter++
 			s.put(now)

@@ -43,7 +43,7 @@ func heldWrites() []heldWrite {
 		{
 			"release",
 			func(ctx context.Context, s lease.Store, held lease.Lease) (lease.Lease, error) {
-				return s.Release(ctx, held)
+				return s.Release(ctx, held, lease.Plain)
 			},
 			func(l *lease.Lease) { l.Owner, l.Instance, l.FailoverTime = "", "", 0 },
 		},
@@ -128,7 +128,7 @@ func (w heldWrite) refusals() []row {
 		}},
 		{"a lease that was released is not held", func(s *suite) {
 			held := s.worked("k")
-			now := s.wrote(s.Release(s.ctx(), held))
+			now := s.wrote(s.Release(s.ctx(), held, lease.Plain))
 			_, err := w.do(s.ctx(), s, now)
 			s.lost(err, now)
 			if w.name == "release" {

@@ -69,7 +69,7 @@ func (m *modelRun) step() {
 	case 4:
 		m.call(fmt.Sprintf("Prepare %s at %v", name, prepared), func(t lease.Table) (lease.Lease, error) { return t.Prepare(m.ctx(), from, prepared) })
 	case 5:
-		m.call("Release "+name, func(t lease.Table) (lease.Lease, error) { return t.Release(m.ctx(), from) })
+		m.call("Release "+name, func(t lease.Table) (lease.Lease, error) { return t.Release(m.ctx(), from, lease.Plain) })
 	case 6:
 		m.call("Annotate "+key, func(t lease.Table) (lease.Lease, error) {
 			return none(t.Annotate(m.ctx(), key, []string{name}, lease.HashRange{}))

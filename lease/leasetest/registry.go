@@ -80,7 +80,7 @@ func createChildRows() []row {
 			}
 		}},
 		{"a parent without an owner that is unchanged will do", func(s *suite) {
-			parent := s.wrote(s.Release(s.ctx(), s.worked("p")))
+			parent := s.wrote(s.Release(s.ctx(), s.worked("p"), lease.Plain))
 			s.ok(s.CreateChild(s.ctx(), parent, full("c")))
 			s.equal("the child", s.row("c"), full("c"))
 			now := s.took(parent, bob)
@@ -158,7 +158,7 @@ func deleteRows() []row {
 	return []row{
 		{"a finished lease is removed, held or not, and again", func(s *suite) {
 			held := s.wrote(s.Checkpoint(s.ctx(), s.worked("held"), end))
-			free := s.wrote(s.Release(s.ctx(), s.wrote(s.Checkpoint(s.ctx(), s.worked("free"), end))))
+			free := s.wrote(s.Release(s.ctx(), s.wrote(s.Checkpoint(s.ctx(), s.worked("free"), end)), lease.Plain))
 			for _, l := range []lease.Lease{held, free} {
 				s.ok(s.Delete(s.ctx(), l))
 				s.gone(l.Key)

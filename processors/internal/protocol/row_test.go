@@ -90,7 +90,7 @@ func (r *rows) write(t *lease.Mem, q question) (lease.Lease, error) {
 	case commit:
 		return t.Checkpoint(r.ctx, l, checkpoint.Position{ExtendedSequenceNumber: number(q.last)})
 	default:
-		return t.Release(r.ctx, l)
+		return t.Release(r.ctx, l, lease.Plain)
 	}
 }
 
