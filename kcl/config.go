@@ -82,6 +82,12 @@ type Config struct {
 	// that do not belong to the shard. Default: HashRangeJava.
 	HashRangeRule HashRangeRule
 
+	// AccessTimeout is how long the worker goes on while the stream or the lease
+	// table refuses its credentials, or is gone, without one success. Then Run
+	// returns that error: only a new process may get new credentials. Meanwhile
+	// Snapshot tells, and no shard counts as failed. Default 15m.
+	AccessTimeout time.Duration
+
 	// ShutdownTimeout is how long processors have to stop after Run's context
 	// is done; then theirs is cancelled. Default 30s.
 	ShutdownTimeout time.Duration
@@ -157,6 +163,7 @@ func (c Config) withDefaults() Config {
 	c.KeepFinishedLeases = cmp.Or(c.KeepFinishedLeases, 20*time.Minute)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<20)
+	c.AccessTimeout = cmp.Or(c.AccessTimeout, 15*time.Minute)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
 	c.Logger = cmp.Or(c.Logger, zap.NewNop())
 	return c
@@ -183,6 +190,7 @@ func (c Config) validate(f ProcessorFactory) error {
 	need(c.MaxSteal >= 0, "MaxSteal is %d; it must be positive, or 0 for the default", c.MaxSteal)
 	need(c.MaxAttempts > 0, "MaxAttempts is %d; it must be positive", c.MaxAttempts)
 	need(c.MaxBytes > 0, "MaxBytes is %d; it must be positive", c.MaxBytes)
+	need(c.AccessTimeout > 0, "AccessTimeout is %v; it must be positive", c.AccessTimeout)
 	need(c.ShutdownTimeout > 0, "ShutdownTimeout is %v; it must be positive", c.ShutdownTimeout)
 	if f == nil {
 		errs = append(errs, errors.New("kcl: the ProcessorFactory is required"))

@@ -133,7 +133,7 @@ func (c *consumer) parentsEnded() error {
 func (c *consumer) getLease(key string) (lease.Lease, error) {
 	retries := newRetries("get " + key)
 	for {
-		l, err := c.w.cfg.Leases.Get(c.stop, key)
+		l, err := c.w.readRow(c.stop, loopShard, key)
 		if err == nil || errors.Is(err, lease.ErrNotFound) || lease.IsUnreadable(err) {
 			return l, err
 		}
@@ -150,7 +150,7 @@ func (c *consumer) getLease(key string) (lease.Lease, error) {
 // finish gives the lease back, if it is still held, and says what became of
 // the shard.
 func (c *consumer) finish(err error) {
-	w := c.w
+	w, why := c.w, lease.Plain
 	switch {
 	case errors.Is(context.Cause(c.held.Context()), ErrShutdownTimeout):
 		w.fail(fmt.Errorf("shard %s: %w", c.info.ShardID, ErrShutdownTimeout))
@@ -159,16 +159,25 @@ func (c *consumer) finish(err error) {
 		return
 	case errors.Is(err, errEnded):
 		w.progressed(c.info.ShardID)
-	case errors.Is(err, ErrShutdown), errors.Is(err, errSurplus):
-	case errors.Is(err, errBlocked):
+	case errors.Is(err, ErrShutdown):
+	case errors.Is(err, errSurplus):
+		why = lease.Surplus
+	case errors.Is(err, errBlocked), isOutside(err):
+		why = lease.Blocked
 		w.leases.Avoid(c.info.ShardID, w.cfg.ScanInterval)
+		c.log.Info("shard waits", zap.Error(err))
+	case errors.Is(err, errRefuted):
+		why = lease.GivenUp
+		w.kin.refute(c.info.ShardID, c.held.Lease().Checkpoint.ExtendedSequenceNumber, err.Error())
+		w.troubles.set(troubleKey{reason: TroubleContradiction, shardID: c.info.ShardID}, err.Error(), nil)
 	default:
+		why = lease.GivenUp
 		avoid := w.giveUp(c.info.ShardID)
 		c.log.Error("shard given up", zap.Error(err), zap.Duration("retry_in", avoid), panicStack(err))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.held.Context()), w.cfg.FailoverTime)
 	defer cancel()
-	if rerr := c.held.Release(ctx, lease.Plain); rerr != nil && !errors.Is(rerr, lease.ErrLost) {
+	if rerr := c.held.Release(ctx, why); rerr != nil && !errors.Is(rerr, lease.ErrLost) {
 		c.log.Warn("lease not released; it will run out", zap.Error(rerr))
 	}
 }
@@ -177,18 +186,25 @@ func (c *consumer) finish(err error) {
 // notes them in its row: Java's order.
 func (c *consumer) createChildren(children []Shard) error {
 	ids := make([]string, 0, len(children))
+	starts := make(map[string]string, len(children))
 	list := make([]shardsync.Shard, 0, len(children))
 	for _, s := range children {
 		ids = append(ids, s.ID)
+		starts[s.ID] = s.StartingSequenceNumber
 		list = append(list, shardsync.Shard(s))
 	}
 	for _, l := range shardsync.Children(list) {
 		if err := c.otherParent(l); err != nil {
 			return err
 		}
+		l.Identity = c.w.kin.identity(l.Key)
+		if l.Identity.Start == "" {
+			l.Identity.Start = starts[l.Key]
+		}
 		if err := c.held.CreateChild(c.held.Context(), l); err != nil {
 			return err
 		}
+		c.w.kin.creates(l.Key)
 	}
 	if len(ids) == 0 {
 		return nil
@@ -217,7 +233,7 @@ func (c *consumer) otherParent(child lease.Lease) error {
 		if there, err := c.hasLease(parent); there || err != nil {
 			return err
 		}
-		shards, err := c.w.syncShards(c.stop)
+		shards, err := c.w.syncShards(c.stop, loopShard, c.info.ShardID)
 		if err != nil {
 			return fmt.Errorf("creating the lease of %s, the other parent of %s: %w", parent, child.Key, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl/internal/budget"
 )
@@ -28,11 +29,23 @@ type fetched struct {
 // recordOverhead is what a Record takes beside its data, about.
 const recordOverhead = 128
 
-// startFetcher begins to read shard. Stop the fetcher.
-func startFetcher(ctx context.Context, shard string, r ShardReader, a *budget.Account) *fetcher {
+// startFetcher begins to read the shard at from. Stop the fetcher.
+func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
-	ctx, f.cancel = context.WithCancel(ctx)
-	f.wg.Go(func() { f.run(ctx, shard, r, a) })
+	r := s.w.cfg.Source.Open(s.info.ShardID, from)
+	read := func(ctx context.Context) (page Page, err error) {
+		err = s.w.steps.do(ctx, loopShard, s.info.ShardID, "reading", func(ctx context.Context) (err error) {
+			page, err = r.Next(ctx)
+			return err
+		})
+		if ctx.Err() == nil {
+			s.w.troubles.outcome(doingRead, err)
+		}
+		return page, err
+	}
+	ctx, cancel := context.WithCancel(s.stop)
+	f.cancel = cancel
+	f.wg.Go(func() { f.run(ctx, s.info.ShardID, read, s.acct) })
 	return f
 }
 
@@ -42,14 +55,14 @@ func (f *fetcher) stop() {
 	f.wg.Wait()
 }
 
-func (f *fetcher) run(ctx context.Context, shard string, r ShardReader, a *budget.Account) {
+func (f *fetcher) run(ctx context.Context, shard string, read func(context.Context) (Page, error), a *budget.Account) {
 	retries := newRetries("read " + shard)
 	expect := int64(1 << 20) // of the next page; the last one's size is the best guess
 	for {
 		if a.Reserve(ctx, expect) != nil {
 			return
 		}
-		page, err := r.Next(ctx)
+		page, err := read(ctx)
 		if err != nil {
 			a.Release(expect)
 			if !f.send(ctx, fetched{err: err}) || isFinal(err) || retries.Wait(ctx) != nil {

@@ -114,10 +114,11 @@ func (s *session) stampStart() error {
 func (s *session) serviceTime() (time.Time, error) {
 	retries := newRetries("time of " + s.info.ShardID)
 	for {
-		list, err := s.w.cfg.Source.ListShards(s.stop)
+		list, err := s.w.listShards(s.stop, loopShard, s.info.ShardID)
 		if err == nil {
 			return list.now(), nil
 		}
+		s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
 		s.log.Warn("time of the stream not read", zap.Error(err))
 		if err := retries.Wait(s.stop); err != nil {
 			return time.Time{}, err
@@ -162,6 +163,9 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 		if s.stop.Err() != nil && !isPanic(err) {
 			return context.Cause(s.stop)
 		}
+		if isOutside(err) { // no fault of the shard's
+			attempt = 0
+		}
 		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) || errors.Is(err, errOtherParent) {
 			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
 		}
@@ -179,18 +183,41 @@ func (s *session) process() error {
 	if from.SequenceNumber == checkpoint.AtTimestamp && from.Arrival.IsZero() {
 		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
 	}
-	for {
-		err := s.readFrom(from)
-		if !errors.Is(err, ErrTrimmed) || isPanic(err) {
+	var refused checkpoint.Position // the checkpoint, if the service refused it
+	for refuted := false; ; {
+		err := s.readFrom(from, refused)
+		switch {
+		case isPanic(err):
+			return err
+		case errors.Is(err, errRefuted) && !refuted:
+			// The service is asked once more: it may have refused by mistake.
+			refuted, from, refused = true, refused, checkpoint.Position{}
+		case errors.Is(err, ErrTrimmed):
+			refused, from = from, checkpoint.Sentinel(checkpoint.TrimHorizon)
+		default:
 			return err
 		}
-		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
 	}
 }
 
-// readFrom delivers what a reader opened at from returns.
-func (s *session) readFrom(from checkpoint.Position) error {
-	f := startFetcher(s.stop, s.info.ShardID, s.w.cfg.Source.Open(s.info.ShardID, from), s.acct)
+// refutes returns an error if a page proves that the checkpoint that the service
+// refused is of another stream: had it expired, so had all records before it.
+func refutes(p Page, refused checkpoint.Position) error {
+	if !refused.IsRecord() || len(p.Records) == 0 {
+		return nil
+	}
+	first := p.Records[0].SequenceNumber
+	if checkpoint.CompareDecimal(first, refused.SequenceNumber) >= 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: the service refused %s, and the stream has %s, which comes before it; nothing is skipped: see `shardmill leases`",
+		errRefuted, refused.SequenceNumber, first)
+}
+
+// readFrom delivers what a reader opened at from returns. refused is the
+// checkpoint that could not be read from, if that is why from is another place.
+func (s *session) readFrom(from, refused checkpoint.Position) error {
+	f := s.startFetcher(from)
 	defer f.stop()
 	tick := s.startTicks()
 	defer tick.Stop()
@@ -207,6 +234,11 @@ func (s *session) readFrom(from checkpoint.Position) error {
 			err = s.deliver(nil, true)
 		case got := <-f.pages:
 			if first && (len(got.page.Records) > 0 || got.page.End) {
+				if err := refutes(got.page, refused); err != nil {
+					s.acct.Release(got.bytes)
+					got.page.release()
+					return err
+				}
 				first = false
 				s.checkGap(got.page)
 			}
@@ -291,12 +323,32 @@ func (s *session) readFailed(err error) error {
 	if !errors.Is(err, ErrShardNotFound) {
 		return nil
 	}
-	list, lerr := s.w.cfg.Source.ListShards(s.stop)
-	if lerr != nil {
-		return fmt.Errorf("shard is gone, and the shards that follow it cannot be listed: %w", lerr)
+	list, err := s.followers()
+	if err != nil {
+		return err
 	}
 	s.lost(s.accepted, checkpoint.Position{})
 	return s.endShard(childrenOf(s.info.ShardID, list.Shards))
+}
+
+// followers lists the shards, with as many tries as it takes. Meanwhile the
+// processor gets its ticks.
+func (s *session) followers() (ShardList, error) {
+	retries := newRetries("list " + s.info.ShardID)
+	for {
+		list, err := s.w.listShards(s.stop, loopShard, s.info.ShardID)
+		if err == nil {
+			return list, nil
+		}
+		if s.stop.Err() != nil {
+			return ShardList{}, context.Cause(s.stop)
+		}
+		s.log.Warn("shard is gone, and the shards that follow it cannot be listed", zap.Error(err))
+		s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
+		if err := s.idle(retries.Next(s.stop)); err != nil {
+			return ShardList{}, err
+		}
+	}
 }
 
 func childrenOf(id string, shards []Shard) []Shard {

@@ -86,6 +86,7 @@ func (w *Worker) Snapshot() Snapshot {
 	s.BytesInUse, s.MaxBytes = w.memory.Used()
 	w.mu.Lock()
 	s.StopBy, s.LastSync = w.stopBy, w.lastSync
+	s.Loops, s.Troubles = w.steps.status(), w.troubles.present()
 	consumers := make([]*consumer, 0, len(w.consumers))
 	for c := range w.consumers {
 		consumers = append(consumers, c)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/pause"
+	"github.com/shardmill/shardmill/kcl/internal/rows"
 	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
@@ -22,22 +23,21 @@ const maxPlanAge = 20 * time.Second
 // errPlanStale means that a plan was not carried out because it had become old.
 var errPlanStale = errors.New("the plan of the shard sync is too old")
 
+// What a worker does with the stream and the table, as troubles name it.
+const (
+	doingList  = "listing the shards"
+	doingCheck = "checking the lease table"
+	doingScan  = "reading the lease table"
+	doingRead  = "reading shards"
+)
+
 // prepare makes the table usable and the leases complete before the worker
 // takes any. Errors that may pass are tried again until ctx is done.
 func (w *Worker) prepare(ctx context.Context) error {
 	retries := newRetries("start")
-	for attempt := 1; ; attempt++ {
-		// The stream is looked at first: for one that does not exist no table
-		// should be made.
-		_, err := w.cfg.Source.ListShards(ctx)
-		if err == nil {
-			err = w.cfg.Leases.Ensure(ctx)
-		}
-		if err == nil {
-			_, err = w.syncShards(ctx)
-		}
-		// A listing that is behind the table looks like another application's.
-		if err == nil || isUnusable(err) && (attempt > 3 || !errors.Is(err, errForeign)) {
+	for {
+		err := w.prepareOnce(ctx)
+		if err == nil || isUnusable(err) {
 			return err
 		}
 		if ctx.Err() == nil {
@@ -49,43 +49,95 @@ func (w *Worker) prepare(ctx context.Context) error {
 	}
 }
 
-// errForeign is what a foreignError is.
-var errForeign = errors.New("table of another application")
-
-// foreignError says why a table cannot be this application's.
-type foreignError struct {
-	table string
-	err   error
-}
-
-func (e *foreignError) Error() string {
-	return fmt.Sprintf("%v: table %s belongs to another application or stream: %v; give each application a name of its own", lease.ErrInvalidState, e.table, e.err)
-}
-
-func (e *foreignError) Is(target error) bool {
-	return target == lease.ErrInvalidState || target == errForeign
+func (w *Worker) prepareOnce(ctx context.Context) error {
+	// The stream is looked at first: for one that does not exist no table
+	// should be made.
+	if _, err := w.listShards(ctx, loopStart, ""); err != nil {
+		return err
+	}
+	if err := w.ensure(ctx, loopStart); err != nil {
+		return err
+	}
+	_, err := w.syncShards(ctx, loopStart, "")
+	return err
 }
 
 // isUnusable reports whether someone must change something before a retry can
-// help.
-func isUnusable(err error) bool {
-	return errors.Is(err, lease.ErrInvalidState) || errors.Is(err, ErrStreamNotFound) || errors.Is(err, ErrAccessDenied)
+// help. Of a worker that runs that is not so: credentials are renewed.
+func isUnusable(err error) bool { return errors.Is(err, lease.ErrInvalidState) || isOutside(err) }
+
+// listShards lists the shards as a step of a loop.
+func (w *Worker) listShards(ctx context.Context, loop, shardID string) (list ShardList, err error) {
+	err = w.steps.do(ctx, loop, shardID, doingList, func(ctx context.Context) (err error) {
+		list, err = w.cfg.Source.ListShards(ctx)
+		return err
+	})
+	w.troubles.outcome(doingList, err)
+	return list, err
+}
+
+// ensure makes sure that the table can be used, as a step of a loop.
+func (w *Worker) ensure(ctx context.Context, loop string) error {
+	err := w.steps.do(ctx, loop, "", doingCheck, w.cfg.Leases.Ensure)
+	w.troubles.outcome(doingCheck, err)
+	return err
+}
+
+// minSyncGap is the least time from one shard sync to the next that somebody asks
+// for.
+const minSyncGap = 5 * time.Second
+
+// syncSoon has the shards listed before the next sync is due: a row is of a shard
+// that the last listing did not have.
+func (w *Worker) syncSoon() {
+	select {
+	case w.resync <- struct{}{}:
+	default:
+	}
+}
+
+// untilSync waits until the next shard sync is due, or is asked for. A fifth of
+// jitter is left out of the time, so that workers do not all list at once.
+func (w *Worker) untilSync(ctx context.Context) (asked bool, err error) {
+	due := pause.Less(ctx, "sync", w.cfg.ShardSyncInterval, 0.2)
+	if w.kin.inDoubt() {
+		due = min(due, rows.Lasting+pause.Less(ctx, "sync in doubt", minSyncGap, 1))
+	}
+	gap := min(due, minSyncGap-pause.Less(ctx, "sync soon", minSyncGap/5, 1))
+	if err := pause.For(ctx, gap); err != nil {
+		return false, err
+	}
+	timer := time.NewTimer(due - gap)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-w.resync:
+		return true, nil
+	case <-timer.C:
+		return false, nil
+	}
 }
 
 // keepSynced compares shards and leases until ctx is done.
 func (w *Worker) keepSynced(ctx context.Context) {
 	for {
-		// A fifth of jitter, so that workers do not all list at once.
-		every := w.cfg.ShardSyncInterval
-		if pause.For(ctx, pause.Less(ctx, "sync", every, 0.2)) != nil {
+		asked, err := w.untilSync(ctx)
+		if err != nil {
 			return
 		}
-		if err := w.cfg.Leases.Ensure(ctx); errors.Is(err, lease.ErrInvalidState) {
+		err = w.ensure(ctx, loopSync)
+		if err == nil {
+			_, err = w.syncShards(ctx, loopSync, "")
+		}
+		switch {
+		case errors.Is(err, lease.ErrInvalidState):
 			w.fail(err)
 			return
-		}
-		if _, err := w.syncShards(ctx); err != nil && ctx.Err() == nil {
+		case err != nil && ctx.Err() == nil:
 			w.cfg.Logger.Warn("shards not synced", zap.Error(err))
+		case asked:
+			w.leases.Wake()
 		}
 	}
 }
@@ -93,14 +145,15 @@ func (w *Worker) keepSynced(ctx context.Context) {
 // syncShards creates, completes and deletes leases as the stream's shards ask
 // for. Every worker does it, without a leader: creations are conditional on
 // there being no row, deletions on the row being finished and unchanged. It
-// returns the shards.
-func (w *Worker) syncShards(ctx context.Context) ([]Shard, error) {
+// returns the shards. The error is ErrInvalidState if the table is another
+// stream's.
+func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard, error) {
 	start := w.leases.Now()
-	leases, err := w.cfg.Leases.List(ctx)
+	leases, err := w.listLeases(ctx, loop, shardID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := w.cfg.Source.ListShards(ctx)
+	list, err := w.listShards(ctx, loop, shardID)
 	if err != nil {
 		return nil, err
 	}
@@ -111,21 +164,42 @@ func (w *Worker) syncShards(ctx context.Context) ([]Shard, error) {
 	if err := shardsync.Check(shards); err != nil {
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
-	if err := shardsync.Foreign(shards, leases); err != nil {
-		return nil, &foreignError{table: w.cfg.ApplicationName, err: err}
+	w.kin.saw(list.Shards)
+	judged, err := w.judgeRows(ctx, loop, start, leases)
+	if err != nil {
+		return nil, err
 	}
-	plan := shardsync.Plan(shards, leases, w.cfg.InitialPosition.position(list.now()))
+	plan := shardsync.Plan(shards, asJudged(leases, judged), w.cfg.InitialPosition.position(list.now()))
 	finished := w.seeFinished(leases, start)
 	plan.Delete = slices.DeleteFunc(plan.Delete, func(l lease.Lease) bool {
-		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases
+		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases || !judged[l.Key].May()
 	})
-	if err := w.carryOut(ctx, plan, shards, start); err != nil {
+	for i, l := range plan.Create {
+		plan.Create[i].Identity = w.kin.identity(l.Key)
+	}
+	for i, c := range plan.Repair {
+		plan.Repair[i].Lease.Identity = w.kin.identity(c.Lease.Key)
+	}
+	err = w.steps.do(ctx, loop, shardID, "carrying out the shard sync", func(ctx context.Context) error {
+		return w.carryOut(ctx, plan, shards, start)
+	})
+	if err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	w.lastSync = time.Now()
 	w.mu.Unlock()
 	return list.Shards, nil
+}
+
+// listLeases reads the lease table as a step of a loop.
+func (w *Worker) listLeases(ctx context.Context, loop, shardID string) (list []lease.Lease, err error) {
+	err = w.steps.do(ctx, loop, shardID, doingScan, func(ctx context.Context) (err error) {
+		list, err = w.cfg.Leases.List(ctx)
+		return err
+	})
+	w.troubles.outcome(doingScan, err)
+	return list, err
 }
 
 // sighting is since when a lease is known to be finished as it is.

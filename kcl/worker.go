@@ -21,6 +21,11 @@ type Worker struct {
 	factory ProcessorFactory
 	leases  *lease.Coordinator
 	memory  *budget.Budget
+	kin     *kinship
+	resync  chan struct{} // has a value if a shard sync is asked for
+
+	steps    steps
+	troubles troubles
 
 	mu         sync.Mutex // guards what follows; never held over I/O
 	started    bool
@@ -28,6 +33,7 @@ type Worker struct {
 	lastSync   time.Time
 	finished   map[string]sighting // the finished leases of the last shard sync
 	withheld   []string            // the shards that the last shard sync left without a lease
+	noted      []string            // what the last shard sync found odd about rows
 	consumers  map[*consumer]struct{}
 	failures   map[string]int // times in a row that a shard was given up
 	failed     []error        // what Run returns
@@ -43,6 +49,7 @@ func New(cfg Config, factory ProcessorFactory) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, factory: factory, memory: budget.New(cfg.MaxBytes),
+		kin: &kinship{stream: cfg.StreamName, arn: cfg.StreamARN}, resync: make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}), failures: make(map[string]int),
 	}
 	w.cfg.Logger = cfg.Logger.With(zap.String("worker_id", cfg.WorkerID))
@@ -65,11 +72,16 @@ var errAlreadyRun = errors.New("kcl: Run was called before; make a new Worker")
 // once. When Run returns, every goroutine that it started has ended and no
 // processor is being called. It may be called once.
 //
-// Run returns nil after a clean shutdown. It returns early if the stream or the
-// lease table cannot be used: ErrStreamNotFound, ErrAccessDenied or
-// lease.ErrInvalidState. It returns ErrShutdownTimeout if a processor had to be
-// cancelled. Shards that fail do not end it: they are given up, logged and
-// tried again after a time that grows.
+// Run returns nil after a clean shutdown. It does not begin if the stream or the
+// lease table cannot be used: ErrStreamNotFound, ErrAccessDenied,
+// lease.ErrTableNotFound or lease.ErrInvalidState, which is also the answer if a
+// row proves that the table is another stream's. Later the first three end it once
+// they have lasted for Config.AccessTimeout, and lease.ErrInvalidState if the
+// table says that it cannot be used, or no row of it can be this stream's. It
+// returns ErrShutdownTimeout if a processor had to be cancelled. Shards that fail
+// do not end it: they are given up, logged and tried again after a time that grows.
+// Nor does a row that contradicts the stream: its shard is left alone, and
+// Snapshot, the log and health tell.
 func (w *Worker) Run(ctx context.Context) error {
 	w.mu.Lock()
 	again := w.started
@@ -93,6 +105,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	wg.Go(func() { w.limitShutdown(ctx, hard, cancel) })
 	wg.Go(func() { w.keepSynced(ctx) })
+	wg.Go(func() { w.watchTroubles(ctx) })
 	w.leases.Run(ctx, hard, func(h *lease.Held) { w.consume(ctx, h) })
 	cancel(nil)
 	wg.Wait()

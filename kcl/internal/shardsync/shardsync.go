@@ -138,45 +138,6 @@ func Check(shards []Shard) error {
 	return nil
 }
 
-// Foreign returns an error if the leases cannot be those of this stream: a
-// checkpoint lies outside its shard, or an unfinished lease names a shard that
-// the stream has not had yet. Two applications that share a table by mistake
-// would otherwise overwrite each other's checkpoints.
-func Foreign(shards []Shard, leases []lease.Lease) error {
-	byID := make(map[string]Shard, len(shards))
-	newest := ""
-	for _, s := range shards {
-		byID[s.ID] = s
-		newest = max(newest, s.ID)
-	}
-	for _, l := range leases {
-		if l.Unreadable != "" {
-			continue
-		}
-		s, listed := byID[l.Key]
-		if !listed && !l.Finished() && l.Key > newest {
-			return fmt.Errorf("lease %s is of a shard that the stream does not have", l.Key)
-		}
-		if listed && outside(l.Checkpoint.ExtendedSequenceNumber, s) {
-			return fmt.Errorf("lease %s has the checkpoint %v, which is not within its shard (%s to %s)",
-				l.Key, l.Checkpoint, s.StartingSequenceNumber, cmp.Or(s.EndingSequenceNumber, "open"))
-		}
-	}
-	return nil
-}
-
-func outside(at checkpoint.ExtendedSequenceNumber, s Shard) bool {
-	if !at.IsRecord() || s.StartingSequenceNumber == "" {
-		return false
-	}
-	if checkpoint.CompareDecimal(at.SequenceNumber, s.StartingSequenceNumber) < 0 {
-		return true
-	}
-	// Some servers report an ending number below the starting one.
-	return !s.open() && checkpoint.CompareDecimal(s.EndingSequenceNumber, s.StartingSequenceNumber) > 0 &&
-		checkpoint.CompareDecimal(at.SequenceNumber, s.EndingSequenceNumber) > 0
-}
-
 // planner holds what Plan looks things up in.
 type planner struct {
 	initial checkpoint.Position

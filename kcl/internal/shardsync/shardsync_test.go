@@ -310,30 +310,6 @@ func TestAnnotate(t *testing.T) {
 	}
 }
 
-func TestForeign(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, leases, want string }{
-		{"its own leases", "4:1500 5:1600 8:SHARD_END", ""},
-		{"a checkpoint before its shard", "9:2000", "lease shardId-000000000009 has the checkpoint 2000, which is not within its shard (3009 to open)"},
-		{"a checkpoint after its shard", "5:3000", "lease shardId-000000000005 has the checkpoint 3000, which is not within its shard (1005 to 1999)"},
-		{"a shard that never was", "11:4000", "lease shardId-000000000011 is of a shard that the stream does not have"},
-		{"a finished one says nothing", "11:SHARD_END", ""},
-		{"nor does one that cannot be read", "11:# 5:#", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got := ""
-			if err := shardsync.Foreign(classic(), leases(tt.leases)); err != nil {
-				got = err.Error()
-			}
-			if got != tt.want {
-				t.Errorf("got  %q\nwant %q", got, tt.want)
-			}
-		})
-	}
-}
-
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	shard := func(start, end, ending string) shardsync.Shard {

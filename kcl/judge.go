@@ -1,0 +1,154 @@
+package kcl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/kcl/internal/rows"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// foreignError says why a table cannot be this application's.
+type foreignError struct {
+	table string
+	texts []string // what each row says, the first ones
+	rows  int      // how many rows there are of them
+	anew  string   // the name of a stream that was deleted and created anew; "" if that is not why
+}
+
+func (e *foreignError) Error() string {
+	why := strings.Join(e.texts, "; ")
+	if more := e.rows - len(e.texts); more > 0 {
+		why += fmt.Sprintf("; and %d more", more)
+	}
+	if e.anew != "" {
+		return fmt.Sprintf("%v: table %s: stream %s was created anew; use a new application name, or `shardmill leases adopt`: %s",
+			lease.ErrInvalidState, e.table, e.anew, why)
+	}
+	return fmt.Sprintf("%v: table %s belongs to another application or stream: %s; give each application a name of its own, or see `shardmill leases`",
+		lease.ErrInvalidState, e.table, why)
+}
+
+// Is makes errors.Is(err, lease.ErrInvalidState) true.
+func (e *foreignError) Is(target error) bool { return target == lease.ErrInvalidState }
+
+// judgeRows judges what the table listed by the last listing of the shards, and
+// tells which rows contradict it. These are left alone, each with its shard. The
+// error is a foreignError if the worker must not go on: at the start if one row
+// proves that the table is another's, later if no row is left.
+func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease) (map[string]rows.Judgement, error) {
+	judged, lasting := w.kin.note(now, list)
+	wrong := make(map[string]string)
+	for key, j := range judged {
+		if j.Verdict == rows.Contradicts {
+			wrong[key] = j.Text
+		}
+	}
+	for _, key := range lasting {
+		row, err := w.readRow(ctx, loop, key)
+		if err != nil {
+			w.cfg.Logger.Warn("row that may contradict the stream was not read", zap.String("lease_key", key), zap.Error(err))
+		} else if j := w.kin.judge(row); j.MayBeLag() {
+			wrong[key] = j.Text
+		}
+	}
+	w.tellRows(judged, wrong)
+	if loop == loopStart {
+		return judged, w.refuse(judged, func(j rows.Judgement) bool { return j.Verdict == rows.Contradicts || rows.IsMultiStream(j.Key) })
+	}
+	for key, j := range judged {
+		if _, isWrong := wrong[key]; !isWrong && j.Verdict != rows.Alien && j.Verdict != rows.Unreadable {
+			return judged, nil // a row is left
+		}
+	}
+	return judged, w.refuse(judged, func(j rows.Judgement) bool { _, isWrong := wrong[j.Key]; return isWrong })
+}
+
+// readRow reads one row consistently, as a step of a loop.
+func (w *Worker) readRow(ctx context.Context, loop, key string) (row lease.Lease, err error) {
+	err = w.steps.do(ctx, loop, key, "reading a lease", func(ctx context.Context) (err error) {
+		row, err = w.cfg.Leases.Get(ctx, key)
+		return err
+	})
+	return row, err
+}
+
+// refuse returns a foreignError of the rows that count, nil if none does.
+func (w *Worker) refuse(judged map[string]rows.Judgement, counts func(rows.Judgement) bool) error {
+	const most = 3
+	e := &foreignError{table: w.cfg.ApplicationName}
+	for _, key := range slices.Sorted(maps.Keys(judged)) {
+		j := judged[key]
+		if !counts(j) {
+			continue
+		}
+		if e.rows++; e.rows <= most {
+			e.texts = append(e.texts, j.Text)
+		}
+		if j.Anew {
+			e.anew = w.cfg.StreamName
+		}
+	}
+	if e.rows == 0 {
+		return nil
+	}
+	return e
+}
+
+// tellRows makes what is wrong with rows the worker's troubles, and logs what is
+// odd or not of this stream whenever that is something else than before.
+func (w *Worker) tellRows(judged map[string]rows.Judgement, wrong map[string]string) {
+	unreadable, notes := make(map[string]bool), []string(nil)
+	for _, key := range slices.Sorted(maps.Keys(judged)) {
+		switch j := judged[key]; {
+		case j.Verdict == rows.Unreadable:
+			unreadable[key] = true
+			w.troubles.set(troubleKey{reason: TroubleUnreadable, shardID: key}, j.Text, nil)
+		case j.Verdict == rows.Alien, j.Warning != "":
+			notes = append(notes, j.Text+j.Warning)
+		}
+	}
+	for key, text := range wrong {
+		w.troubles.set(troubleKey{reason: TroubleContradiction, shardID: key}, text+"; its shard is not processed: see `shardmill leases`", nil)
+	}
+	w.troubles.clear(func(k troubleKey) bool {
+		_, isWrong := wrong[k.shardID]
+		return k.reason == TroubleUnreadable && !unreadable[k.shardID] || k.reason == TroubleContradiction && !isWrong
+	})
+	w.mu.Lock()
+	same := slices.Equal(w.noted, notes)
+	w.noted = notes
+	w.mu.Unlock()
+	if !same && len(notes) > 0 {
+		w.cfg.Logger.Warn("rows of the lease table are odd, or not of this stream", zap.Strings("rows", notes))
+	}
+}
+
+// asJudged returns the rows for whoever decides which leases a stream needs.
+// What is not of this stream is not there. A row that contradicts it is there, and
+// nobody can tell what it means.
+func asJudged(list []lease.Lease, judged map[string]rows.Judgement) []lease.Lease {
+	out := make([]lease.Lease, 0, len(list))
+	for _, l := range list {
+		switch j := judged[l.Key]; j.Verdict {
+		case rows.Alien:
+			continue
+		case rows.Contradicts:
+			l = lease.Lease{Key: l.Key, Unreadable: j.Text}
+		default:
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// errRefuted means that a checkpoint is of another stream than the one that is
+// read.
+var errRefuted = errors.New("checkpoint is not of this stream")
