@@ -437,29 +437,38 @@ func TestMissingChildIsRepaired(t *testing.T) {
 	})
 }
 
-// A table that another application uses ends Run, after a few looks, with a sentence that says what to do.
+// A table that is another stream's ends Run at the start, with a sentence that says what to do.
 func TestRunRefusesWhatItCannotUse(t *testing.T) {
 	t.Parallel()
+	const foreign, remedy = "lease table unusable: table app belongs to another application or stream: ", "; give each application a name of its own, or see `shardmill leases`"
 	s := kcltest.NewStream(1)
+	of := func(id lease.Identity) lease.Lease {
+		return lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.At("1005", 0, time.Time{}), Identity: id}
+	}
 	tests := []struct {
 		name string
 		row  lease.Lease
 		want string
-		err  error
 	}{
 		{
 			"a checkpoint of another stream",
 			lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.At("7", 0, time.Time{})},
-			"lease table unusable: table app belongs to another application or stream: lease shardId-000000000000 has the checkpoint 7, " +
-				"which is not within its shard (1001 to open); give each application a name of its own",
-			lease.ErrInvalidState,
+			foreign + "lease shardId-000000000000 has the checkpoint 7, which is not within its shard (1001 to open)" + remedy,
+		},
+		{"a row of another stream", of(lease.Identity{Stream: "other", Start: "1001"}), foreign + "lease shardId-000000000000 is of stream other, not s" + remedy},
+		{
+			"a stream that was created anew", of(lease.Identity{Stream: "s", Start: "900"}),
+			"lease table unusable: table app: stream s was created anew; use a new application name, or `shardmill leases adopt`: " +
+				"lease shardId-000000000000 is of a shard that begins at 900, not 1001",
 		},
 		{
-			"a shard of another stream",
-			lease.Lease{Key: "shardId-000000000009", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
-			"lease table unusable: table app belongs to another application or stream: lease shardId-000000000009 is of a shard that the stream does not have; " +
-				"give each application a name of its own",
-			lease.ErrInvalidState,
+			"fewer shards", lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Range: lease.HashRange{Start: "0", End: "99"}},
+			foreign + "lease shardId-000000000000 has the hash keys 0 to 99, and its shard has 0 to 340282366920938463463374607431768211455" + remedy,
+		},
+		{
+			"an application of many streams",
+			lease.Lease{Key: "123456789012:orders:1700000000:shardId-000000000000", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
+			foreign + "lease 123456789012:orders:1700000000:shardId-000000000000 is of an application that reads several streams" + remedy,
 		},
 	}
 	for _, tt := range tests {
@@ -470,7 +479,7 @@ func TestRunRefusesWhatItCannotUse(t *testing.T) {
 				table.Put(tt.row)
 				start := time.Now()
 				err := run(t, time.Hour, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: new(journal)} })
-				if !errors.Is(err, tt.err) || err.Error() != tt.want || time.Since(start) > 5*time.Second {
+				if !errors.Is(err, lease.ErrInvalidState) || err.Error() != tt.want || time.Since(start) > 5*time.Second {
 					t.Errorf("after %v\n got %v\nwant %s", time.Since(start), err, tt.want)
 				}
 			})

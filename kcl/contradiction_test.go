@@ -1,0 +1,255 @@
+package kcl_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// running runs a worker until stop is called, which returns what Run returned.
+func running(t *testing.T, cfg kcl.Config, f kcl.ProcessorFactory) (w *kcl.Worker, stop func() error) {
+	t.Helper()
+	w, err := kcl.New(cfg, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	return w, func() error {
+		cancel()
+		return <-done
+	}
+}
+
+func recording(j *journal) kcl.ProcessorFactory {
+	return func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }
+}
+
+// troubles returns the troubles of one reason, each as its shard.
+func troubles(w *kcl.Worker, reason kcl.TroubleReason) []string {
+	var out []string
+	for _, tr := range w.Snapshot().Troubles {
+		if tr.Reason == reason {
+			out = append(out, tr.ShardID)
+		}
+	}
+	return out
+}
+
+// A row that says that an open shard is done is told and left as it is, once that
+// has lasted; the other shards go on.
+func TestARowThatEndsAnOpenShard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7}
+		table.Put(wrong)
+		s.Put(0, "lost?")
+		s.Put(1, "other")
+		w, stop := running(t, config(s, table, "me"), recording(j))
+		time.Sleep(29 * time.Second)
+		if got := troubles(w, kcl.TroubleContradiction); len(got) > 0 {
+			t.Errorf("told before it had lasted: %q", got)
+		}
+		time.Sleep(60 * time.Second)
+		if got := troubles(w, kcl.TroubleContradiction); !slices.Equal(got, []string{wrong.Key}) {
+			t.Errorf("troubles %q", got)
+		}
+		time.Sleep(time.Hour)
+		if l := row(t, table, 0); l.Counter != wrong.Counter || !l.Finished() {
+			t.Errorf("the row was written: %+v", l)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"other"}) {
+			t.Errorf("processed %q", got)
+		}
+		wrong.Checkpoint = checkpoint.Sentinel(checkpoint.TrimHorizon) // somebody mends it
+		table.Put(wrong)
+		time.Sleep(time.Minute)
+		if got := troubles(w, kcl.TroubleContradiction); len(got) > 0 {
+			t.Errorf("still told: %q", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"other", "lost?"}) {
+			t.Errorf("processed %q", got)
+		}
+	})
+}
+
+// If no row is left that can be this stream's, the worker ends.
+func TestNoRowIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		table.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd)})
+		start := time.Now()
+		err := run(t, time.Hour, config(s, table, "me"), recording(new(journal)))
+		if !errors.Is(err, lease.ErrInvalidState) || !strings.Contains(err.Error(), "SHARD_END, and its shard is open") {
+			t.Errorf("Run = %v", err)
+		}
+		if took := time.Since(start); took < 30*time.Second || took > 2*time.Minute {
+			t.Errorf("it ended after %v", took)
+		}
+	})
+}
+
+// A row of a shard that the stream does not have is left alone, and told once no
+// listing that is behind explains it.
+func TestARowOfAShardThatTheStreamDoesNotHave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		other := lease.Lease{Key: "shardId-000000000009", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Counter: 3}
+		table.Put(other)
+		s.Put(0, "a")
+		w, stop := running(t, config(s, table, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		if got := troubles(w, kcl.TroubleContradiction); !slices.Equal(got, []string{other.Key}) {
+			t.Errorf("troubles %q", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if l := row(t, table, 9); l.Counter != other.Counter || l.Owner != "" {
+			t.Errorf("the row was written: %+v", l)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"a"}) {
+			t.Errorf("processed %q", got)
+		}
+	})
+}
+
+// Rows say whose they are: when created, taken and checkpointed, also those of
+// children, and where Java made them without.
+func TestRowsSayWhoseTheyAre(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		table.Put(lease.Lease{Key: s.Shard(1).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		s.Put(0, "a")
+		s.Put(1, "b")
+		_, stop := running(t, config(s, table, "me"), recording(j))
+		time.Sleep(10 * time.Second)
+		s.Split(0)
+		s.Put(2, "c")
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		for shard := range 4 {
+			if got, want := row(t, table, shard).Identity, (lease.Identity{Stream: "s", Start: s.Shard(shard).StartingSequenceNumber}); got != want {
+				t.Errorf("the row of shard %d says %+v; want %+v", shard, got, want)
+			}
+		}
+	})
+}
+
+// foreignReader refuses every checkpoint, as Kinesis does with those of another
+// stream, for as long as refusing is true.
+type foreignSource struct {
+	*kcltest.Stream
+
+	refusals int // left
+	asked    int
+}
+
+func (f *foreignSource) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
+	if from.IsRecord() {
+		f.asked++
+		if f.refusals > 0 {
+			f.refusals--
+			return refusing{}
+		}
+	}
+	return f.Stream.Open(shardID, from)
+}
+
+type refusing struct{}
+
+func (refusing) Next(context.Context) (kcl.Page, error) {
+	return kcl.Page{}, errors.Join(kcl.ErrTrimmed, errors.New("did not come from this stream"))
+}
+
+// Two streams of one second: their first sequence numbers are the same, so only
+// what is read tells that the checkpoint is of the other one.
+func TestACheckpointThatTheStreamRefutes(t *testing.T) {
+	t.Parallel()
+	for _, mistake := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, table, j := &foreignSource{Stream: kcltest.NewStream(2), refusals: 1000}, new(lease.Mem), new(journal)
+			if mistake {
+				s.refusals = 1 // the service is asked once more
+			}
+			s.Put(0, "a", "b", "c")
+			s.Put(1, "other")
+			at := s.Records(0)[1].SequenceNumber
+			table.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.At(at, 0, time.Time{})})
+			var lost []kcl.LossEvent
+			cfg := config(s, table, "me")
+			cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) }
+			w, stop := running(t, cfg, recording(j))
+			time.Sleep(10 * time.Minute)
+			told := troubles(w, kcl.TroubleContradiction)
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if l := row(t, table, 0); !mistake && (l.Checkpoint.SequenceNumber != at || l.Owner != "") {
+				t.Errorf("the row was written: %+v", l)
+			}
+			got := j.words()
+			slices.Sort(got)
+			want, wantTold := []string{"other"}, []string{s.Shard(0).ID}
+			if mistake {
+				want, wantTold = []string{"c", "other"}, nil
+			}
+			if !slices.Equal(got, want) || !slices.Equal(told, wantTold) || len(lost) > 0 {
+				t.Errorf("mistake %v: processed %q, told %q, lost %+v", mistake, got, told, lost)
+			}
+			if s.asked > 10 {
+				t.Errorf("the checkpoint was tried %d times", s.asked)
+			}
+		})
+	}
+}
+
+// What is no contradiction is not refused: a parent that was removed by hand, and
+// a shard all of whose records have expired.
+func TestWhatIsNoContradiction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		s.Put(0, "a", "b")
+		s.Split(1)
+		table.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.At(s.Records(0)[0].SequenceNumber, 0, time.Time{})})
+		s.Trim(0, 2)
+		table.Put(lease.Lease{Key: s.Shard(2).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Parents: []string{"shardId-000000000077"}})
+		s.Put(2, "c")
+		w, stop := running(t, config(s, table, "me"), recording(j))
+		time.Sleep(5 * time.Minute)
+		if got := w.Snapshot().Troubles; len(got) > 0 {
+			t.Errorf("troubles %+v", got)
+		}
+		s.Put(0, "d")
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		got := j.words()
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"c", "d"}) {
+			t.Errorf("processed %q", got)
+		}
+	})
+}

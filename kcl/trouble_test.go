@@ -1,0 +1,283 @@
+package kcl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// outage is a stream and a lease table whose calls fail, or never return, as
+// long as it is said.
+type outage struct {
+	*kcltest.Stream
+	memory
+
+	mu     sync.Mutex
+	fails  map[string]error // by call
+	silent map[string]bool  // calls that heed their context, and nothing else
+	deaf   map[string]bool  // calls that do not even do that
+	end    chan struct{}    // lets them go
+}
+
+type memory struct{ *lease.Mem }
+
+func newOutage(shards int) *outage {
+	o := &outage{Stream: kcltest.NewStream(shards), memory: memory{new(lease.Mem)}, fails: map[string]error{}, silent: map[string]bool{}, deaf: map[string]bool{}, end: make(chan struct{})}
+	o.Stream.Fail = func(ctx context.Context, _ string) error { return o.meet(ctx, "read") }
+	o.Mem.Fault = func(ctx context.Context, op, _ string, applied bool) error {
+		if applied {
+			return nil
+		}
+		return o.meet(ctx, op)
+	}
+	return o
+}
+
+func (o *outage) set(f func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f()
+}
+
+func (o *outage) meet(ctx context.Context, call string) error {
+	o.mu.Lock()
+	err, silent, deaf := o.fails[call], o.silent[call], o.deaf[call]
+	o.mu.Unlock()
+	switch {
+	case deaf:
+		<-o.end
+		return errors.New("the connection was reset")
+	case silent:
+		<-ctx.Done()
+		return fmt.Errorf("request canceled: %w", ctx.Err())
+	}
+	return err
+}
+
+func (o *outage) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	if err := o.meet(ctx, "shards"); err != nil {
+		return kcl.ShardList{}, err
+	}
+	return o.Stream.ListShards(ctx)
+}
+
+func (o *outage) List(ctx context.Context) ([]lease.Lease, error) {
+	if err := o.meet(ctx, "list"); err != nil {
+		return nil, err
+	}
+	return o.Mem.List(ctx)
+}
+
+func (o *outage) Get(ctx context.Context, key string) (lease.Lease, error) {
+	if err := o.meet(ctx, "get"); err != nil {
+		return lease.Lease{}, err
+	}
+	return o.Mem.Get(ctx, key)
+}
+
+func (o *outage) Ensure(ctx context.Context) error { return o.meet(ctx, "ensure") }
+
+func denied(what string) error { return fmt.Errorf("%w: %s", kcl.ErrAccessDenied, what) }
+
+// everything is every call of the stream and of the table.
+func everything() []string {
+	return []string{"read", "shards", "list", "get", "ensure", "take", "renew", "checkpoint", "release", "create", "createChild", "annotate", "delete"}
+}
+
+// One refusal of the credentials ends nothing, wherever it strikes.
+func TestOneRefusalEndsNothing(t *testing.T) {
+	t.Parallel()
+	for _, call := range everything() {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o, j := newOutage(2), new(journal)
+				_, stop := running(t, config(o, o, "me"), recording(j))
+				o.Put(0, "a")
+				time.Sleep(40 * time.Second)
+				o.set(func() { o.fails[call] = denied(call) })
+				o.Put(0, "b")
+				o.Split(1)
+				o.Put(2, "c")
+				time.Sleep(4 * time.Second)
+				o.set(func() { delete(o.fails, call) })
+				time.Sleep(2 * time.Minute)
+				if err := stop(); err != nil {
+					t.Errorf("Run = %v", err)
+				}
+				got := j.words()
+				slices.Sort(got)
+				if !slices.Equal(slices.Compact(got), []string{"a", "b", "c"}) {
+					t.Errorf("processed %q", got)
+				}
+			})
+		})
+	}
+}
+
+// Trouble that lasts is told, again and again, and ends Run after AccessTimeout.
+func TestTroubleThatLasts(t *testing.T) {
+	t.Parallel()
+	gone := fmt.Errorf("%w: app", lease.ErrTableNotFound)
+	for _, tt := range []struct {
+		name  string
+		calls []string
+		err   error
+		want  kcl.TroubleReason
+	}{
+		{"all access", everything(), denied("all"), kcl.TroubleAccess},
+		{"shards may not be read", []string{"read"}, denied("GetRecords"), kcl.TroubleAccess},
+		{"shards may not be listed", []string{"shards"}, denied("ListShards"), kcl.TroubleAccess},
+		{"the table may not be listed", []string{"list"}, denied("Scan"), kcl.TroubleAccess},
+		{"the stream is gone", []string{"read", "shards"}, kcl.ErrStreamNotFound, kcl.TroubleStreamNotFound},
+		{"the table is gone", []string{"list", "get", "ensure", "take", "renew", "checkpoint", "release", "create"}, gone, kcl.TroubleTableNotFound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o, j := newOutage(1), new(journal)
+				core, logs := observer.New(zapcore.ErrorLevel)
+				cfg := config(o, o, "me")
+				cfg.Logger = zap.New(core)
+				w, stop := running(t, cfg, recording(j))
+				time.Sleep(45 * time.Second)
+				o.set(func() {
+					for _, call := range tt.calls {
+						o.fails[call] = tt.err
+					}
+				})
+				time.Sleep(10 * time.Minute)
+				if got := troubles(w, tt.want); len(got) == 0 {
+					t.Errorf("after ten minutes there is no trouble: %+v", w.Snapshot().Troubles)
+				}
+				if n := logs.FilterMessage("worker is in trouble").FilterField(zap.String("reason", string(tt.want))).Len(); n < 8 {
+					t.Errorf("it was told %d times in ten minutes", n)
+				}
+				time.Sleep(7 * time.Minute)
+				if err := stop(); !errors.Is(err, tt.err) {
+					t.Errorf("after AccessTimeout Run = %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A day without any answer but errors ends nothing, and all goes on after it.
+func TestADayOfErrors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(2), new(journal)
+		w, stop := running(t, config(o, o, "me"), recording(j))
+		time.Sleep(time.Minute)
+		o.set(func() {
+			for _, call := range everything() {
+				o.fails[call] = errors.New("503")
+			}
+		})
+		o.Put(0, "a")
+		for range 24 * 60 {
+			time.Sleep(time.Minute)
+			for _, l := range w.Snapshot().Loops {
+				if l.Silent > l.Limit {
+					t.Fatalf("%+v", l)
+				}
+			}
+		}
+		o.set(func() { clear(o.fails) })
+		time.Sleep(2 * time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"a"}) {
+			t.Errorf("processed %q", got)
+		}
+	})
+}
+
+// A call that is never answered ends after a while, whatever it is, is told, and
+// what it was for is done by another.
+func TestACallThatIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	for _, call := range everything() {
+		for _, when := range []string{"at the start", "while running"} {
+			t.Run(call+" "+when, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					o, j := newOutage(2), new(journal)
+					silent := func() { o.set(func() { o.silent[call] = true }) }
+					if when == "at the start" {
+						silent()
+					}
+					core, logs := observer.New(zapcore.WarnLevel)
+					cfg := config(o, o, "me")
+					cfg.Logger = zap.New(core)
+					_, stop := running(t, cfg, recording(j))
+					time.Sleep(time.Minute)
+					if when != "at the start" {
+						silent()
+					}
+					o.Put(0, "a")
+					o.Split(1)
+					o.Put(2, "b")
+					time.Sleep(3 * time.Minute)
+					rare := slices.Contains([]string{"release", "annotate", "delete"}, call)
+					if logs.Len() == 0 && !rare {
+						t.Error("nothing was told")
+					}
+					o.set(func() { clear(o.silent) })
+					time.Sleep(6 * time.Minute)
+					if err := stop(); err != nil {
+						t.Errorf("Run = %v", err)
+					}
+					got := j.words()
+					slices.Sort(got)
+					if !slices.Equal(slices.Compact(got), []string{"a", "b"}) {
+						t.Errorf("processed %q", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A call that does not even heed its context shows as a loop that is silent.
+func TestALoopThatHangs(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"read", "shards", "list", "get", "ensure"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o, j := newOutage(2), new(journal)
+				w, stop := running(t, config(o, o, "me"), recording(j))
+				time.Sleep(time.Minute)
+				o.set(func() { o.deaf[call] = true })
+				o.Split(1)
+				o.Put(2, "b")
+				time.Sleep(10 * time.Minute)
+				hangs := slices.ContainsFunc(w.Snapshot().Loops, func(l kcl.LoopStatus) bool { return l.Limit > 0 && l.Silent > 2*l.Limit })
+				if !hangs {
+					t.Errorf("no loop is said to hang: %+v", w.Snapshot().Loops)
+				}
+				o.set(func() { clear(o.deaf) })
+				close(o.end)
+				time.Sleep(2 * time.Minute)
+				if err := stop(); err != nil {
+					t.Errorf("Run = %v", err)
+				}
+			})
+		})
+	}
+}
