@@ -7,6 +7,8 @@
 //
 // A point is a step of the protocol, told by its request on the wire alone:
 //
+//	describe table, create table,    a worker starts
+//	read protocol, check bucket
 //	list shards, scan, read lease    what a worker decides on
 //	create lease, delete lease       shard sync
 //	take, renew, release             holding a lease
@@ -39,6 +41,8 @@
 //	adopted, starved  the answer is lost, a repeat finds the write seconds later,
 //	                  and then likewise
 //	late, starved     the answer comes late, and then likewise
+//	never answered    it takes effect, and no answer ever comes
+//	vanished          it takes no effect, and no answer ever comes
 //
 // TestSingles strikes worker A once in each world, with every kind that its
 // point can have. TestPairs strikes A and then B; `go test` runs a fixed sample
@@ -55,7 +59,8 @@
 // that was deleted does not come back; no request of a worker takes effect on a
 // row after another took it, and none releases what is prepared; no lease is
 // trusted when others may take it, and no call of a processor begins after
-// another took it; a worker that was not cut off for long loses no lease that
+// another took it; no request goes out without a deadline; who gets no answer
+// says so in the log; a worker that was not cut off for long loses no lease that
 // nobody took; at the end all is done and no lease has an owner.
 //
 // # What is not struck

@@ -20,11 +20,13 @@ const (
 	lostStarved    kind = "lost, starved"
 	adoptedStarved kind = "adopted, starved"
 	lateStarved    kind = "late, starved"
+	neverAnswered  kind = "never answered"
+	vanished       kind = "vanished"
 )
 
 // everywhere are the kinds that each point can have.
 func everywhere() []kind {
-	return []kind{crashBefore, crashAfter, crashLate, stall, shutDown, lostAnswer, throttled, lostThrottled}
+	return []kind{crashBefore, crashAfter, crashLate, stall, shutDown, lostAnswer, throttled, lostThrottled, neverAnswered, vanished}
 }
 
 // kindsOf returns the kinds that p can have.
@@ -40,10 +42,12 @@ func kindsOf(p point) []kind {
 	case endShard:
 		out = append(out, adoptedStarved)
 	case createUpload, uploadPart, completeUpload:
-		out = inPairs()
+		out = append(inPairs(), neverAnswered, vanished)
 	case listShards, scan, readLease, iterator, getRecords, head:
 		// They have no effect, so nothing can be late.
-		out = slices.DeleteFunc(out, func(k kind) bool { return k == crashLate || k == crashAfter })
+		out = slices.DeleteFunc(out, func(k kind) bool { return k == crashLate || k == crashAfter || k == vanished })
+	case describeTable, createTable, readProtocol, checkBucket:
+		out = []kind{crashBefore, lostAnswer, throttled, neverAnswered}
 	default:
 	}
 	return out
@@ -80,6 +84,9 @@ func archiverPoints() []point {
 		prepare, publish, commit, head, publishAgain, commitAgain, createChild, annotate, endShard,
 	}
 }
+
+// startPoints come when a worker starts, and never again.
+func startPoints() []point { return []point{describeTable, createTable, readProtocol, checkBucket} }
 
 // uploadPoints are those of a cut that is uploaded in parts.
 func uploadPoints() []point { return []point{createUpload, uploadPart, completeUpload} }

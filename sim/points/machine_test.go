@@ -10,6 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -35,6 +39,8 @@ type machine struct {
 	troubled bool            // it was struck so that it may lose leases that nobody takes
 	crossing bool            // writes of rows are held until one of its leases is taken
 	starve   starvation
+	log      *zap.Logger
+	told     *observer.ObservedLogs  // warnings and errors
 	trust    map[string]func() error // of the leases whose processor was initialized
 }
 
@@ -61,6 +67,9 @@ type answer struct {
 
 // Do implements aws.HTTPClient.
 func (m *machine) Do(r *http.Request) (*http.Response, error) {
+	if !deadline.Bounded(r.Context()) {
+		m.w.fail("%s sends a request without a deadline: %s %s %s", m.name, r.Method, r.URL.Path, r.Header.Get("X-Amz-Target"))
+	}
 	data, err := slurp(r)
 	if err != nil {
 		return nil, err
@@ -131,6 +140,14 @@ func (m *machine) serve(ctx context.Context, q message) answer {
 		m.set(func() { m.starve = starvation{shard: q.shard, begun: time.Now()} })
 		m.send(q, "answer lost")
 		return answer{err: errCut}
+	case neverAnswered:
+		m.send(q, "never answered")
+		<-ctx.Done()
+		return answer{err: ctx.Err()}
+	case vanished:
+		m.w.note(m, q.request, "vanishes")
+		<-ctx.Done()
+		return answer{err: ctx.Err()}
 	case lateStarved:
 		m.set(func() { m.starve = starvation{shard: q.shard, begun: time.Now(), adopted: true} })
 		a := m.send(q, "answer late")

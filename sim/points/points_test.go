@@ -123,6 +123,7 @@ func singles() []scenario {
 		}
 	}
 	each(archiverPoints(), scenario{})
+	each(startPoints(), scenario{})
 	each(plainPoints(), scenario{plain: true})
 	each(uploadPoints(), scenario{large: true})
 	return out

@@ -23,6 +23,7 @@ func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, er
 		return nil, err
 	}
 	cfg := processors.Config{
+		Logger:             m.log,
 		DeliveryStreamName: "d", Bucket: bucket, Compression: processors.Uncompressed,
 		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: w.interval},
 	}

@@ -36,6 +36,9 @@ func (w *world) play(strikes []strike) {
 	if last := strikes[len(strikes)-1]; len(strikes) > 1 && last.point == createLease {
 		w.side = &pending{strike: last} // it comes at once, or not at all
 	}
+	if first := strikes[0]; slices.Contains(startPoints(), first.point) {
+		w.side = &pending{strike: first}
+	}
 	w.start()
 	for _, s := range strikes {
 		w.await(s)
@@ -46,7 +49,23 @@ func (w *world) play(strikes []strike) {
 	stop()
 	<-produced
 	w.settle()
+	w.judgeSilence(strikes)
 	w.end()
+}
+
+// judgeSilence checks that who was not answered has said so.
+func (w *world) judgeSilence(strikes []strike) {
+	for _, s := range strikes {
+		if s.kind != neverAnswered && s.kind != vanished {
+			continue
+		}
+		w.mu.Lock()
+		m := w.machines[s.worker]
+		w.mu.Unlock()
+		if m != nil && m.told.Len() == 0 {
+			w.fail("%s got no answer at %s, and told nobody", s.worker, s.point)
+		}
+	}
 }
 
 // await lets one strike happen.

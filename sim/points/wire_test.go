@@ -35,6 +35,10 @@ const (
 	annotate       point = "annotate"
 	endShard       point = "end"
 	checkpointed   point = "checkpoint"
+	describeTable  point = "describe table"
+	createTable    point = "create table"
+	readProtocol   point = "read protocol"
+	checkBucket    point = "check bucket"
 )
 
 // request is what a worker sent.
@@ -101,15 +105,16 @@ func read(r *http.Request, data []byte) (request, error) {
 			child: b.TransactItems[1].Put.Item["leaseKey"].S, writes: true,
 		}, nil
 	}
-	if b.TableName != leaseTable {
-		return request{}, nil
-	}
 	switch operation {
+	case "DescribeTable":
+		return request{point: describeTable}, nil
+	case "CreateTable":
+		return request{point: createTable}, nil
 	case "Scan":
 		return request{point: scan}, nil
 	case "GetItem":
 		if !strings.HasPrefix(b.Key["leaseKey"].S, "shardId-") {
-			return request{}, nil // which protocol the fleet speaks
+			return request{point: readProtocol}, nil
 		}
 		return request{point: readLease, shard: b.Key["leaseKey"].S}, nil
 	case "PutItem":
@@ -155,6 +160,8 @@ func readS3(r *http.Request) request {
 	q := r.URL.Query()
 	out := request{object: key}
 	switch {
+	case key == "" && r.Method == http.MethodHead:
+		out.point = checkBucket
 	case key == "":
 	case r.Method == http.MethodHead:
 		out.point = head

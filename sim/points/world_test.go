@@ -15,6 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
@@ -182,7 +185,8 @@ func (w *world) start() *machine {
 	w.mu.Lock()
 	name := string(rune('A' + len(w.order)))
 	ctx, cancel := context.WithCancel(w.t.Context())
-	m := &machine{w: w, name: name, stop: cancel, trust: map[string]func() error{}, handing: map[string]bool{}}
+	core, told := observer.New(zapcore.WarnLevel)
+	m := &machine{w: w, name: name, stop: cancel, told: told, log: zap.New(core), trust: map[string]func() error{}, handing: map[string]bool{}}
 	w.machines[name], w.order = m, append(w.order, m)
 	w.mu.Unlock()
 	w.say("%s starts", name)
@@ -205,11 +209,11 @@ func (w *world) start() *machine {
 func (w *world) worker(m *machine) (*kcl.Worker, error) {
 	cfg := w.stack.AWSConfig()
 	cfg.HTTPClient = m
-	source, err := kinesissource.New(kinesis.NewFromConfig(cfg), kinesissource.Options{StreamName: streamName, PollInterval: 3 * time.Second})
+	source, err := kinesissource.New(kinesis.NewFromConfig(cfg), kinesissource.Options{StreamName: streamName, PollInterval: 3 * time.Second, Logger: m.log})
 	if err != nil {
 		return nil, err
 	}
-	table, err := leasedynamo.New(dynamodb.NewFromConfig(cfg), leasedynamo.Options{TableName: leaseTable})
+	table, err := leasedynamo.New(dynamodb.NewFromConfig(cfg), leasedynamo.Options{TableName: leaseTable, Logger: m.log})
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +225,7 @@ func (w *world) worker(m *machine) (*kcl.Worker, error) {
 		ApplicationName: leaseTable, StreamName: streamName, Source: source, Leases: table, WorkerID: m.name,
 		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second, KeepFinishedLeases: time.Second,
 		TickInterval: time.Second, ShutdownTimeout: 8 * time.Second,
-		Hooks: kcl.Hooks{LeaseLost: m.lost},
+		Hooks: kcl.Hooks{LeaseLost: m.lost}, Logger: m.log,
 	}, factory)
 }
 
