@@ -125,6 +125,9 @@ func (m *machine) transmit(ctx context.Context, op string, apply func(context.Co
 	if m.isDead() {
 		return errDead
 	}
+	if m.meets(silent, op) {
+		return m.unanswered(ctx, op, apply)
+	}
 	way := time.Millisecond + m.upTo(20*time.Millisecond, "way "+op)
 	if m.meets(slows, op) {
 		way += m.upTo(3*m.failover()/2, "slow "+op)
@@ -160,6 +163,24 @@ func (m *machine) transmit(ctx context.Context, op string, apply func(context.Co
 		return errDead
 	}
 	return nil
+}
+
+// unanswered is a request that is never answered. Over the local services the
+// adapters give it up; in memory whoever made it does, half of the time, and else
+// this network does in their place.
+func (m *machine) unanswered(ctx context.Context, op string, apply func(context.Context) error) error {
+	if m.throw("unanswered "+op) < 0.5 {
+		_ = apply(context.WithoutCancel(ctx))
+	}
+	limit := m.clocked(10 * time.Second)
+	if m.w.kind == awsWorld || m.throw("given up "+op) < 0.5 {
+		limit = time.Hour
+	}
+	if err := pause.For(ctx, limit); err != nil {
+		return err
+	}
+	m.wait("no answer of " + op)
+	return errNet
 }
 
 func (m *machine) isThrottled() bool {
@@ -256,6 +277,9 @@ func (w *world) work(ctx context.Context, m *machine) {
 	w.alive(m, true)
 	err = worker.Run(ctx)
 	w.alive(m, false)
+	if err != nil && !errors.Is(err, kcl.ErrShutdownTimeout) {
+		w.violate("%s ends by itself: %v", m.name, err)
+	}
 	w.note("%s ends: %v", m.name, err)
 	if s := worker.Snapshot(); s.BytesInUse != 0 || len(s.Shards) != 0 {
 		w.violate("%s has ended and has %d bytes of records and %d shards", m.name, s.BytesInUse, len(s.Shards))

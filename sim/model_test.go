@@ -146,9 +146,32 @@ func (s *modelSource) ListShards(ctx context.Context) (list kcl.ShardList, err e
 		list, err = s.p.stream.ListShards(ctx)
 		list.At = s.p.w.clock(list.At)
 		list.Shards = slices.DeleteFunc(list.Shards, func(sh kcl.Shard) bool { return s.p.vanished(sh.ID) })
+		if s.m.meets(behind, "list shards") {
+			list.Shards = s.p.asOf(time.Now().Add(-s.m.upTo(20*time.Second, "how far behind")), list.Shards)
+		}
 		return err
 	})
 	return list, err
+}
+
+// asOf returns the shards as they were listed at a time.
+func (p *model) asOf(at time.Time, shards []kcl.Shard) (out []kcl.Shard) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	closedThen := func(id string) bool {
+		when, closed := p.closed[id]
+		return closed && !when.After(at)
+	}
+	for _, sh := range shards {
+		if slices.ContainsFunc(sh.ParentIDs, func(id string) bool { return !closedThen(id) }) {
+			continue // it came to be when they were closed
+		}
+		if !closedThen(sh.ID) {
+			sh.EndingSequenceNumber = ""
+		}
+		out = append(out, sh)
+	}
+	return out
 }
 
 func (s *modelSource) Open(shardID string, from checkpoint.Position) kcl.ShardReader {

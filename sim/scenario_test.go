@@ -42,13 +42,16 @@ const (
 	chain                // one after the other, faster than anybody reads
 	whats                // those above are drawn in turn
 
-	trim // the stream's clock jumps so far ahead that all records but those of the last span expire
+	trim   // the stream's clock jumps so far ahead that all records but those of the last span expire
+	silent // requests are never answered, whether or not they take effect
+	behind // listings of the shards lag behind by up to 20 s
 )
 
 func (w what) String() string {
 	return [...]string{
 		"stalls", "crashes", "restarts", "twins", "slow requests", "failing requests", "lost answers", "throttling", "late requests",
 		"lagging lists", "object store down", "sick processors", "split", "merge", "reshards in a row", "", "trim",
+		"requests never answered", "lagging listings",
 	}[w]
 }
 
@@ -116,6 +119,7 @@ func newScenario(k kind, seed uint64) scenario {
 	}
 	s.plan(rng)
 	s.planTrims() // last, so that the indices of the others stay
+	s.planSilence()
 	return s
 }
 
@@ -135,7 +139,7 @@ func (s *scenario) plan(rng *rand.Rand) {
 		case crash, restart, twin:
 		case split, merge, chain:
 			i.slot = -1
-		case slows, fails, loses, throttle, late, stale, sinkDown, sick, whats, trim:
+		case slows, fails, loses, throttle, late, stale, sinkDown, sick, whats, trim, silent, behind:
 			i.span = time.Duration(rng.Int64N(int64(40 * time.Second)))
 			i.chance = 0.1 + 0.9*rng.Float64()
 			if rng.IntN(3) == 0 {
@@ -146,6 +150,30 @@ func (s *scenario) plan(rng *rand.Rand) {
 		s.incidents = append(s.incidents, i)
 	}
 	slices.SortStableFunc(s.incidents, func(a, b incident) int { return cmp.Compare(a.at, b.at) })
+}
+
+// planSilence has requests that are never answered in half of the worlds, and
+// listings that are behind in a third of those in memory. It is over some minutes
+// before the calm, in which nothing may hang any more.
+func (s *scenario) planSilence() {
+	d := dice(s.seed)
+	until := s.trouble - 4*time.Minute
+	who := func(name string, n int64) int { return d.below(s.slots+1, name, n) - 1 }
+	if d.below(2, "silence", 0) == 0 {
+		for n := range int64(1 + d.below(3, "silences", 0)) {
+			s.incidents = append(s.incidents, incident{
+				at: d.upTo(until, "silence at", n), span: d.upTo(30*time.Second, "silence for", n), slot: who("silence of", n),
+				what: silent, chance: 0.1 + 0.9*d.throw("silence how often", n),
+			})
+		}
+	}
+	if s.kind != awsWorld && d.below(3, "behind", 0) == 0 {
+		for n := range int64(1 + d.below(3, "behinds", 0)) {
+			s.incidents = append(s.incidents, incident{
+				at: d.upTo(until, "behind at", n), span: d.upTo(4*time.Minute, "behind for", n), slot: who("who is behind", n), what: behind, chance: 0.7,
+			})
+		}
+	}
 }
 
 // only returns the scenario with no more than the incidents of these indices.
