@@ -65,6 +65,12 @@ func (c controlFault) kind() (Kind, error) {
 		return Refuse(), nil
 	case "Stall":
 		return Stall(d), nil
+	case "NoAnswer":
+		return NoAnswer(), nil
+	case "Swallow":
+		return Swallow(), nil
+	case "Drip":
+		return Drip(d), nil
 	}
 	return Kind{}, fmt.Errorf("there is no kind of fault %q", c.Kind)
 }

@@ -38,6 +38,17 @@ func LostAnswer() Kind { return Kind{name: "LostAnswer"} }
 // Refuse cuts the connection before the request takes effect.
 func Refuse() Kind { return Kind{name: "Refuse"} }
 
+// NoAnswer lets a request take effect and never answers it. Not even Clear ends
+// that: only its client does, by going away, or the end of the stack.
+func NoAnswer() Kind { return Kind{name: "NoAnswer"} }
+
+// Swallow receives a request that then takes no effect and is never answered.
+func Swallow() Kind { return Kind{name: "Swallow"} }
+
+// Drip lets a request take effect and sends the body of its answer a byte at a
+// time, one each d.
+func Drip(d time.Duration) Kind { return Kind{name: "Drip", wait: d} }
+
 // Stall receives a whole request and holds it, until ActiveFault.Release or,
 // if d is not 0, for d. Then it takes effect, even if its client has gone, as
 // a request may that was on its way to a slow service. One that is held when
@@ -180,6 +191,12 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 		case "LostAnswer":
 			s.dispatch(discarder{make(http.Header)}, r.WithContext(context.WithoutCancel(r.Context())), c)
 			cutConnection()
+		case "NoAnswer":
+			s.silence(r, func(r *http.Request) { s.dispatch(discarder{make(http.Header)}, r, c) })
+		case "Swallow":
+			s.silence(r, nil)
+		case "Drip":
+			s.drip(w, r, c, kind.wait)
 		case "Stall":
 			s.stall(a, w, r, c)
 		default: // Refuse
@@ -194,6 +211,69 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 // connection break. This panic is how net/http is told; it is the only way
 // that works over HTTP/2 too.
 func cutConnection() { panic(http.ErrAbortHandler) }
+
+// silence lets a request take effect, unless effect is nil, and never answers.
+func (s *Stack) silence(r *http.Request, effect func(*http.Request)) {
+	ended := s.ended(r.Context())
+	gone := r.Context().Done()
+	if body, err := io.ReadAll(r.Body); err == nil && effect != nil {
+		again := r.WithContext(context.WithoutCancel(r.Context()))
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		effect(again)
+	}
+	select {
+	case <-gone:
+	case <-ended:
+	}
+	cutConnection()
+}
+
+// drip sends an answer slowly.
+func (s *Stack) drip(w http.ResponseWriter, r *http.Request, c call, each time.Duration) {
+	whole := collector{header: w.Header()}
+	s.dispatch(&whole, r, c)
+	w.Header().Del("Content-Length") // the connection is cut in the middle, or all comes
+	if whole.status != 0 {
+		w.WriteHeader(whole.status)
+	}
+	ended := s.ended(r.Context())
+	for i := range whole.body {
+		if _, err := w.Write(whole.body[i : i+1]); err != nil {
+			cutConnection()
+		}
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+		}
+		timer := time.NewTimer(each)
+		select {
+		case <-timer.C:
+			continue
+		case <-r.Context().Done():
+		case <-ended:
+		}
+		timer.Stop()
+		cutConnection()
+	}
+}
+
+// collector is an answer that is not sent yet.
+type collector struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+// Header implements http.ResponseWriter.
+func (c *collector) Header() http.Header { return c.header }
+
+// Write implements http.ResponseWriter.
+func (c *collector) Write(b []byte) (int, error) {
+	c.body = append(c.body, b...)
+	return len(b), nil
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (c *collector) WriteHeader(status int) { c.status = status }
 
 func (s *Stack) stall(a *ActiveFault, w http.ResponseWriter, r *http.Request, c call) {
 	body, err := io.ReadAll(r.Body)

@@ -103,6 +103,57 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// TestNoAnswer has requests that are never answered, with and without effect, and
+// answers that drip.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		kind    localaws.Kind
+		applied bool
+	}{
+		{"a request that takes effect", localaws.NoAnswer(), true},
+		{"one that does not", localaws.Swallow(), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, stack *localaws.Stack, cfg aws.Config) {
+				t.Helper()
+				fault := stack.Faults().Add(localaws.Fault{Operation: "PutObject", Times: 1, Kind: row.kind})
+				ctx, giveUp := context.WithCancel(t.Context())
+				failed := make(chan error, 1)
+				go func() { failed <- put(ctx, cfg, "key", "content") }()
+				<-fault.Struck()
+				stack.Faults().Clear()
+				for exists(t, cfg, "key") != row.applied {
+					if t.Context().Err() != nil {
+						t.Fatal("the object never came")
+					}
+				}
+				select {
+				case err := <-failed:
+					t.Errorf("it was answered: %v", err)
+				default:
+				}
+				giveUp()
+				if err := <-failed; err == nil {
+					t.Error("the client that gave up had an answer")
+				}
+			})
+		})
+	}
+	t.Run("an answer that drips comes in the end", func(t *testing.T) {
+		t.Parallel()
+		eachWay(t, func(t *testing.T, stack *localaws.Stack, cfg aws.Config) {
+			t.Helper()
+			fault := stack.Faults().Add(localaws.Fault{Service: localaws.DynamoDB, Kind: localaws.Drip(time.Microsecond)})
+			if err := listTables(t.Context(), cfg); err != nil || fault.Hits() != 1 {
+				t.Errorf("%v after %d hits", err, fault.Hits())
+			}
+		})
+	})
+}
+
 // TestFaultChoice has which requests a fault strikes.
 func TestFaultChoice(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,7 @@ const (
 	loses      = "connections cut after"
 	delays     = "latency"
 	stalls     = "requests that land late"
+	silences   = "requests never answered"
 	splits     = "split"
 	merges     = "merge"
 	chains     = "chain of reshards"
@@ -58,6 +59,9 @@ func troubles() []trouble {
 		}},
 		{stalls, 3, func(c *chaos) bool {
 			return c.storm(fault{Kind: "Stall", Duration: c.between(chaosFailover/5, chaosFailover*3).String(), Times: 1 + c.rng.IntN(6)}, 6*chaosFailover)
+		}},
+		{silences, 3, func(c *chaos) bool {
+			return c.storm(fault{Kind: []string{"NoAnswer", "Swallow"}[c.rng.IntN(2)], Times: 1 + c.rng.IntN(4)}, 6*chaosFailover)
 		}},
 		{splits, 2, (*chaos).split},
 		{merges, 2, (*chaos).merge},
