@@ -236,7 +236,7 @@ func TestFallback(t *testing.T) {
 			}
 			begun = time.Now()
 			err = get(ctx, deadline.Client(&server{pieces: 5, step: time.Hour}, 20*time.Second))
-			if err == nil || time.Since(begun) != deadline.Within {
+			if late, ok := errors.AsType[*deadline.Error](err); !ok || !late.Body || time.Since(begun) != deadline.Within {
 				t.Errorf("a body that never begins ended after %v with %v", time.Since(begun), err)
 			}
 			if err := get(ctx, deadline.Client(&server{headers: time.Second}, 20*time.Second)); err != nil {

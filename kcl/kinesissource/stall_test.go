@@ -185,6 +185,9 @@ func TestPagesShrinkAndGrow(t *testing.T) {
 		if got := slices.Compact(slices.Clone(l.asked[5:])); !slices.Equal(got, []int{31, 62, 124, 248, 496, 992, 1000}) {
 			t.Errorf("asked for %v", got)
 		}
+		if n := slices.Index(l.asked[5:], 62); n != 8 {
+			t.Errorf("asked for more after %d full pages", n)
+		}
 		if grown := logs.FilterMessage("pages come in time; asking for more records").Len(); grown != 6 {
 			t.Errorf("the log tells %d times that pages grow", grown)
 		}
