@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/shardmill/shardmill/kcl"
 )
 
 // ObjectStore is a store of objects as an archiver needs it; package s3archive
 // implements it on S3. It is safe for concurrent use.
 //
 // Each call makes one try: the archiver asks whether it may go on before the
-// next one.
+// next one. It ends when ctx is done, and by itself if it is never answered. An
+// error that is ErrAccessDenied says that nothing was stored or learnt, since
+// the store refused the credentials or they do not permit the call.
 type ObjectStore interface {
 	// Put stores an object, whole or not at all. An object that has the key
 	// is replaced, unless o.IfAbsent is set.
@@ -20,7 +24,8 @@ type ObjectStore interface {
 	// object may be stored, now or later.
 	Put(ctx context.Context, o Object) error
 
-	// Head returns the metadata of an object, or false if there is none.
+	// Head returns the metadata of an object, or false if the store says that
+	// there is none. A refusal is an error, never false.
 	Head(ctx context.Context, bucket, key string) (metadata map[string]string, exists bool, err error)
 
 	// Check asks whether the bucket exists and may be used.
@@ -45,6 +50,10 @@ type Object struct {
 
 // ErrExists is returned by ObjectStore.Put if the key has an object already.
 var ErrExists = errors.New("object already exists")
+
+// ErrAccessDenied is kcl.ErrAccessDenied: the store refused the credentials, or
+// they do not permit the call; the text names what must be permitted.
+var ErrAccessDenied = kcl.ErrAccessDenied
 
 // MetadataPlan is the metadata of an object that has the UUID of its plan.
 const MetadataPlan = "shardmill-plan"

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -14,26 +18,35 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
-	"github.com/shardmill/shardmill/cmd/shardmill/internal/awsclient"
+	"github.com/shardmill/shardmill/internal/deadline"
+)
+
+const (
+	// requestTimeout bounds each call of AWS that has no limit of its own, until
+	// its answer begins.
+	requestTimeout = time.Minute
+
+	// credentialsTimeout bounds each request for credentials, with its answer.
+	// The SDK makes up to three, in the name of all calls that wait for them.
+	credentialsTimeout = 20 * time.Second
 )
 
 // loadAWS returns clients for what the SDK's environment says: region,
 // credentials and endpoints. kinesisRegion, if not "", is the stream's own. What
-// the SDK logs goes to log.
+// the SDK logs goes to log. None of the clients' requests is without a limit.
 func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiver.Clients, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(sdkLogger{log}))
+	cfg, err := loadConfig(ctx, credentialsTimeout, log)
 	if err != nil {
 		return archiver.Clients{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
-	cfg.HTTPClient = awsclient.Wrap(cfg.HTTPClient)
 	if cfg.Region == "" {
 		cfg.Region = kinesisRegion
 	}
 	if cfg.Region == "" {
 		return archiver.Clients{}, usagef("no AWS region; set AWS_REGION")
 	}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return archiver.Clients{}, usagef("no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role: %w", err)
+	if err := checkCredentials(ctx, cfg.Credentials); err != nil {
+		return archiver.Clients{}, err
 	}
 	return archiver.Clients{
 		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
@@ -44,6 +57,40 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, pathStyle),
 	}, nil
+}
+
+// loadConfig returns the SDK's configuration. Each request for credentials may
+// take limit.
+func loadConfig(ctx context.Context, limit time.Duration, log *zap.Logger) (aws.Config, error) {
+	// The SDK makes of this type of client those with a certificate bundle, or
+	// with short limits for machines that are not of EC2. So it has a limit of
+	// its own while the providers of credentials are made.
+	buildable := awshttp.NewBuildableClient().WithTimeout(limit)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(sdkLogger{log}), config.WithHTTPClient(buildable),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = buildable }))
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = c.WithTimeout(0)
+	}
+	cfg.HTTPClient = deadline.Client(cfg.HTTPClient, requestTimeout)
+	return cfg, nil
+}
+
+// checkCredentials returns an error that says what to do if there are none.
+func checkCredentials(ctx context.Context, provider aws.CredentialsProvider) error {
+	waiting, call := deadline.Start(ctx, requestTimeout)
+	defer call.End()
+	_, err := provider.Retrieve(waiting)
+	err = deadline.Explain(waiting, err)
+	if _, late := errors.AsType[*deadline.Error](err); late {
+		return fmt.Errorf("getting AWS credentials: %w; is the network up, and may this machine have a role?", err)
+	}
+	if err != nil {
+		return usagef("no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role: %w", err)
+	}
+	return nil
 }
 
 // sdkLogger writes what the SDK logs.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -30,6 +32,39 @@ type stdio struct {
 
 func (s stdio) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.out, format, a...) }
 func (s stdio) notef(format string, a ...any)  { _, _ = fmt.Fprintf(s.err, format, a...) }
+
+// tellEvery is how often a command says what it waits for.
+const tellEvery = 15 * time.Second
+
+// while runs f, and says every so often that it is still doing that.
+func (s stdio) while(doing string, f func() error) error {
+	begun := time.Now()
+	return s.telling(func() {
+		s.notef("still %s after %v\n", doing, time.Since(begun).Round(time.Second))
+	}, f)
+}
+
+// telling runs f, and calls tell every so often until f returns. f must not
+// write to standard error.
+func (s stdio) telling(tell func(), f func() error) error {
+	done := make(chan struct{})
+	var teller sync.WaitGroup
+	teller.Go(func() {
+		tick := time.NewTicker(tellEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				tell()
+			}
+		}
+	})
+	defer teller.Wait()
+	defer close(done)
+	return f()
+}
 
 // command is one subcommand.
 type command struct {

@@ -50,8 +50,11 @@ func runLeases(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	list, err := t.List(ctx)
-	if err != nil {
+	var list []lease.Lease
+	if err := s.while("listing the leases of table "+*table, func() error {
+		list, err = t.List(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
 	slices.SortFunc(list, func(a, b lease.Lease) int { return cmp.Compare(a.Key, b.Key) })

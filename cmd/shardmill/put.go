@@ -13,6 +13,8 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 const putHelp = `shardmill put --stream NAME [FLAGS] FILE...|-
@@ -56,20 +58,34 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureStream(ctx, clients.Kinesis, *stream, *shards); err != nil {
+	if err := ensureStream(ctx, clients.Kinesis, *stream, *shards, s); err != nil {
 		return err
 	}
 	feeder := feed.New(clients.Kinesis, *stream, nil)
-	err = putAll(ctx, feeder, in, *rate)
+	err = putAll(ctx, feeder, in, *rate, s)
 	records, bytes := feeder.Progress()
 	s.printf("put %d records, %d bytes\n", records, bytes)
 	return err
 }
 
-// putAll puts the input until it ends or ctx is done; what was read is put.
-func putAll(ctx context.Context, feeder *feed.Feeder, in lines.Input, rate int) error {
+// flushTimeout is how long after a signal what was read may still be put.
+const flushTimeout = 20 * time.Second
+
+// putAll puts the input until it ends or ctx is done; what was read is put, if
+// that can be done soon. It says when the stream takes nothing.
+func putAll(ctx context.Context, feeder *feed.Feeder, in lines.Input, rate int, s stdio) error {
+	hard, cancel := outlast(ctx, flushTimeout)
+	defer cancel()
+	return s.telling(func() {
+		if waits, why := feeder.Waits(); waits >= tellEvery {
+			s.notef("still putting records into the stream after %v: %s\n", waits.Round(time.Second), why)
+		}
+	}, func() error { return putRecords(ctx, hard, feeder, in, rate) })
+}
+
+// putRecords reads until ctx is done and puts until hard is.
+func putRecords(ctx, hard context.Context, feeder *feed.Feeder, in lines.Input, rate int) error {
 	start, n := time.Now(), 0
-	hard := context.WithoutCancel(ctx)
 	for r, err := range in.Records() {
 		if ctx.Err() != nil {
 			return feeder.Flush(hard)
@@ -95,16 +111,27 @@ func putAll(ctx context.Context, feeder *feed.Feeder, in lines.Input, rate int) 
 	return feeder.Flush(hard)
 }
 
+// outlast returns a context that ends d after ctx.
+func outlast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if pause.For(hard, d) == nil {
+			cancel(fmt.Errorf("%w, and not all was put %v later", context.Cause(ctx), d))
+		}
+	})
+	return hard, func() { stop(); cancel(context.Canceled) }
+}
+
 // ensureStream creates the stream if shards is positive and it is not there,
 // and waits until it can be used.
-func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards int) error {
+func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards int, s stdio) error {
 	if shards > 0 {
-		_, err := api.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &name, ShardCount: aws.Int32(int32(min(shards, 1<<20)))})
+		err := s.while("creating stream "+name, func() error { return createStream(ctx, api, name, shards) })
 		if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
 			return fmt.Errorf("creating stream %s: %w", name, err)
 		}
 	}
-	err := waitActive(ctx, api, name)
+	err := s.while("waiting for stream "+name+" to become active", func() error { return waitActive(ctx, api, name) })
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		return fmt.Errorf("stream %s does not exist; --create-shards N creates it", name)
 	}
@@ -114,19 +141,31 @@ func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards 
 	return nil
 }
 
+func createStream(ctx context.Context, api *kinesis.Client, name string, shards int) error {
+	ctx, call := deadline.Start(ctx, requestTimeout)
+	defer call.End()
+	_, err := api.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &name, ShardCount: aws.Int32(int32(min(shards, 1<<20)))})
+	return deadline.Explain(ctx, err)
+}
+
 func waitActive(ctx context.Context, api *kinesis.Client, name string) error {
 	for {
-		out, err := api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &name})
-		if err != nil {
+		status, err := statusOf(ctx, api, name)
+		if err != nil || status == types.StreamStatusActive || status == types.StreamStatusUpdating {
 			return err
 		}
-		if s := out.StreamDescriptionSummary.StreamStatus; s == types.StreamStatusActive || s == types.StreamStatusUpdating {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(time.Second):
+		if err := pause.For(ctx, time.Second); err != nil {
+			return err
 		}
 	}
+}
+
+func statusOf(ctx context.Context, api *kinesis.Client, name string) (types.StreamStatus, error) {
+	ctx, call := deadline.Start(ctx, requestTimeout)
+	defer call.End()
+	out, err := api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &name})
+	if err != nil {
+		return "", deadline.Explain(ctx, err)
+	}
+	return out.StreamDescriptionSummary.StreamStatus, nil
 }

@@ -44,6 +44,7 @@ func (e *Error) Timeout() bool { return true }
 type Call struct {
 	parent *Call
 	limit  time.Duration
+	whole  bool // the limit is for all of the answer
 	cancel context.CancelCauseFunc
 
 	mu    sync.Mutex // guards what follows
@@ -61,7 +62,18 @@ type key struct{}
 // Start begins a call that may take limit until its answer begins. The context
 // returned ends then, with an *Error as its cause. End must be called.
 func Start(ctx context.Context, limit time.Duration) (context.Context, *Call) {
-	c := &Call{limit: limit, parent: of(ctx)}
+	return start(ctx, &Call{limit: limit, parent: of(ctx)})
+}
+
+// StartWhole begins a call whose answer must have ended within limit, however
+// it comes. It is for answers that drip on purpose: S3 sends blanks while it
+// puts an object together from its parts.
+func StartWhole(ctx context.Context, limit time.Duration) (context.Context, *Call) {
+	return start(ctx, &Call{limit: limit, parent: of(ctx), whole: true})
+}
+
+func start(ctx context.Context, c *Call) (context.Context, *Call) {
+	limit := c.limit
 	ctx, c.cancel = context.WithCancelCause(context.WithValue(ctx, key{}, c))
 	now := time.Now()
 	c.mu.Lock() // expire may run before timer is set
@@ -156,9 +168,11 @@ func (c *Call) expire() {
 func (c *Call) answered() {
 	c.mu.Lock()
 	c.alive = time.Now()
-	c.left = max(0, time.Until(c.due))
-	c.body, c.bytes = true, 0
-	c.extend(Within)
+	if !c.whole {
+		c.left = max(0, time.Until(c.due))
+		c.body, c.bytes = true, 0
+		c.extend(Within)
+	}
 	c.mu.Unlock()
 	c.parent.beat()
 }
@@ -175,6 +189,10 @@ func (c *Call) received(n int, all bool) {
 func (c *Call) progressed(n int, all bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.whole {
+		c.alive = time.Now()
+		return true
+	}
 	c.bytes += n
 	if !c.body || !all && c.bytes < Bytes {
 		return false

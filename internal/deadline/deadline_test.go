@@ -140,6 +140,30 @@ func TestTriesShareTheLimit(t *testing.T) {
 	})
 }
 
+// An answer that drips on purpose has one limit for all of it.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			pieces int
+			late   bool
+		}{{300, false}, {1000, true}} {
+			step, outer := deadline.Start(t.Context(), time.Minute)
+			ctx, call := deadline.StartWhole(step, 10*time.Minute)
+			begun := time.Now()
+			err := deadline.Explain(ctx, get(ctx, deadline.Client(&server{pieces: c.pieces, piece: 1, step: time.Second}, 0)))
+			if late, ok := errors.AsType[*deadline.Error](err); ok != c.late || ok && late.Body || time.Since(begun) != min(10*time.Minute, time.Duration(c.pieces)*time.Second) {
+				t.Errorf("an answer of %d s ended after %v with %v", c.pieces, time.Since(begun), err)
+			}
+			if step.Err() != nil {
+				t.Errorf("the step around it ended: %v", context.Cause(step))
+			}
+			call.End()
+			outer.End()
+		}
+	})
+}
+
 // A step of a loop lives as long as its requests do something.
 func TestAStepLivesByItsRequests(t *testing.T) {
 	t.Parallel()
@@ -212,7 +236,7 @@ func TestFallback(t *testing.T) {
 			}
 			begun = time.Now()
 			err = get(ctx, deadline.Client(&server{pieces: 5, step: time.Hour}, 20*time.Second))
-			if err == nil || time.Since(begun) != deadline.Within {
+			if late, ok := errors.AsType[*deadline.Error](err); !ok || !late.Body || time.Since(begun) != deadline.Within {
 				t.Errorf("a body that never begins ended after %v with %v", time.Since(begun), err)
 			}
 			if err := get(ctx, deadline.Client(&server{headers: time.Second}, 20*time.Second)); err != nil {

@@ -2,6 +2,7 @@ package deadline
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -60,7 +61,7 @@ func (c client) Do(r *http.Request) (*http.Response, error) {
 		call.End()
 	case err == nil && call != nil && resp != nil:
 		call.answered()
-		resp.Body = &body{ReadCloser: resp.Body, call: call, own: own}
+		resp.Body = &body{ReadCloser: resp.Body, ctx: r.Context(), call: call, own: own}
 	}
 	return resp, err
 }
@@ -72,8 +73,9 @@ type onlyReader struct{ io.ReadCloser }
 type body struct {
 	io.ReadCloser
 
+	ctx  context.Context //nolint:containedctx // the request's
 	call *Call
-	own  bool // the call ends with the body
+	own  bool // the call ends with the body, and nobody else knows of it
 	over bool
 }
 
@@ -83,6 +85,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if !b.over {
 		b.over = err != nil
 		b.call.received(n, b.over)
+	}
+	if b.own && err != nil && !errors.Is(err, io.EOF) {
+		err = Explain(b.ctx, err)
 	}
 	return n, err
 }

@@ -2,13 +2,13 @@ package kinesissource
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 )
 
@@ -25,7 +25,11 @@ const (
 
 	// warnAfter is how many refusals in a row are worth a line: fewer are
 	// normal when several applications read one shard.
-	warnAfter = 5
+	warnAfter    = 5
+	warnInterval = time.Minute // between two lines of one call
+
+	// beatEvery is how often a wait on purpose is a sign of life.
+	beatEvery = 30 * time.Second
 )
 
 // call does do until it is not throttled, and returns its error with the
@@ -33,7 +37,8 @@ const (
 // to wait before each try.
 func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(context.Context) error) error {
 	wait := newBackOff(op + " " + shardID)
-	for n := 1; ; n++ {
+	refused := refusals{src: s, op: op, shardID: shardID}
+	for {
 		if ready != nil {
 			if err := ready(ctx); err != nil {
 				return err
@@ -48,31 +53,52 @@ func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(co
 		case !isThrottle(err):
 			return s.describe(op, shardID, err)
 		}
-		s.reportThrottle(op, shardID, n, err)
-		if err := wait.Wait(ctx); err != nil {
+		refused.note(err)
+		if err := rest(ctx, wait.Next(ctx)); err != nil {
 			return err
 		}
 	}
 }
 
 func (s *Source) try(ctx context.Context, do func(context.Context) error) error {
-	timed, cancel := context.WithTimeout(ctx, s.o.RequestTimeout)
-	defer cancel()
-	err := do(timed)
-	if err != nil && timed.Err() != nil {
-		return fmt.Errorf("no answer within %v: %w", s.o.RequestTimeout, err)
-	}
-	return err
+	ctx, call := deadline.Start(ctx, s.o.RequestTimeout)
+	defer call.End()
+	return deadline.Explain(ctx, do(ctx))
 }
 
-func (s *Source) reportThrottle(op, shardID string, n int, err error) {
-	if s.o.Throttled != nil {
-		s.o.Throttled(op, shardID)
+// rest waits on purpose, however long: a call around the wait does not take it
+// for silence.
+func rest(ctx context.Context, d time.Duration) error {
+	for d > beatEvery {
+		if err := pause.For(ctx, beatEvery); err != nil {
+			return err
+		}
+		deadline.Beat(ctx)
+		d -= beatEvery
 	}
-	if n == warnAfter {
-		s.o.Logger.Warn("throttled", zap.String("operation", op), zap.String("stream", s.o.StreamName),
-			zap.String("shard", shardID), zap.Int("in_a_row", n), zap.Error(err))
+	return pause.For(ctx, d)
+}
+
+// refusals are those of one call that is throttled.
+type refusals struct {
+	src         *Source
+	op, shardID string
+
+	n    int
+	told time.Time // when the last line was written
+}
+
+// note counts a refusal, and tells of those that go on.
+func (r *refusals) note(err error) {
+	if r.src.o.Throttled != nil {
+		r.src.o.Throttled(r.op, r.shardID)
 	}
+	if r.n++; r.n < warnAfter || time.Since(r.told) < warnInterval {
+		return
+	}
+	r.told = time.Now()
+	r.src.o.Logger.Warn("throttled", zap.String("operation", r.op), zap.String("stream", r.src.o.StreamName),
+		zap.String("shard", r.shardID), zap.Int("in_a_row", r.n), zap.Error(err))
 }
 
 // newBackOff returns waits that are uniform between 0 and a limit, which grows
@@ -81,9 +107,10 @@ func newBackOff(what string) *pause.BackOff {
 	return pause.NewBackOff(what, firstBackOff/2, maxBackOff/2, 1)
 }
 
-// ownThrottling makes the SDK retry all it would retry but throttled calls:
-// those wait here, longer, and are counted.
-func ownThrottling(o *kinesis.Options) {
+// perCall makes a client of the SDK keep the limits of its calls, and retry all
+// it would retry but throttled calls: those wait here, longer, and are counted.
+func perCall(o *kinesis.Options) {
+	o.HTTPClient = deadline.Client(o.HTTPClient, 0)
 	if o.Retryer != nil {
 		o.Retryer = unthrottled{o.Retryer}
 	}

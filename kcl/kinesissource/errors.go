@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -35,20 +36,12 @@ func (s *Source) describe(op, shardID string, err error) error {
 // accessRemedy says what to do about err if the service refused the
 // credentials or their permissions, else "".
 func accessRemedy(op string, err error) string {
-	switch code := errorCode(err); code {
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized":
-		return fmt.Sprintf("permit kinesis:%s on the stream", op)
-	case "KMSAccessDeniedException":
-		return fmt.Sprintf("kinesis:%s needs kms:Decrypt on the stream's key", op)
-	case "ExpiredTokenException", "ExpiredToken":
-		return fmt.Sprintf("kinesis:%s was called with expired credentials: renew them", op)
-	case "UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
-		"MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException",
-		"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "OptInRequired":
-		return fmt.Sprintf("kinesis:%s was called with credentials that the service does not accept: check them and the region", op)
+	op = "kinesis:" + op
+	if kind := access.Judge(errorCode(err)); kind != access.None {
+		return kind.Remedy(op)
 	}
 	if lacksCredentials(err) {
-		return fmt.Sprintf("kinesis:%s was not called, as there are no credentials: provide some, and a region", op)
+		return op + " was not called, as there are no credentials: provide some, and a region"
 	}
 	return ""
 }

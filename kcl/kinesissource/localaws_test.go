@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/localaws"
@@ -23,7 +24,8 @@ import (
 type stream struct {
 	t     *testing.T
 	stack *localaws.Stack
-	api   *kinesis.Client
+	api   *kinesis.Client // what makes and fills the stream
+	read  *kinesis.Client // what reads it, in requests that each have a deadline
 	put   int
 }
 
@@ -35,6 +37,7 @@ func newStream(t *testing.T, shards int32) *stream {
 	}
 	t.Cleanup(stack.Close)
 	s := &stream{t: t, stack: stack, api: kinesis.NewFromConfig(stack.AWSConfig())}
+	s.read = kinesis.NewFromConfig(stack.AWSConfig(), func(o *kinesis.Options) { o.HTTPClient = deadlinetest.Bounded(t, o.HTTPClient) })
 	_, err = s.api.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(shards)})
 	s.check(err)
 	s.settle()
@@ -69,7 +72,7 @@ func (s *stream) putRecords(n int) {
 
 func (s *stream) source(o kinesissource.Options) *kinesissource.Source {
 	s.t.Helper()
-	return newSource(s.t, s.api, o)
+	return newSource(s.t, s.read, o)
 }
 
 // drain reads a shard and what follows it until each shard ended or n records

@@ -28,7 +28,10 @@ type Options struct {
 	// 10000.
 	MaxRecords int
 
-	// RequestTimeout bounds each call, with the SDK's retries. Default 30 s.
+	// RequestTimeout bounds each call, with the SDK's retries, until its answer
+	// begins. From then on the answer must progress, by 64 KiB in 10 s: a page
+	// of 10 MiB may take as long as a slow link needs. After a page that did not
+	// come the reader asks for half as many records. Default 30 s.
 	RequestTimeout time.Duration
 
 	// NoRateLimit reads a shard that is behind without regard to the limits of
@@ -36,8 +39,8 @@ type Options struct {
 	// none.
 	NoRateLimit bool
 
-	// Logger is told of throttling that lasts and of renewed iterators. Nil:
-	// nothing is logged.
+	// Logger is told of throttling that lasts, of pages that come too slowly
+	// and of renewed iterators. Nil: nothing is logged.
 	Logger *zap.Logger
 
 	// Throttled, if not nil, is called for each call that the service refused

@@ -6,8 +6,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-
-	"github.com/shardmill/shardmill/internal/pause"
 )
 
 // The limits of a shard, shared by all its readers that poll.
@@ -19,7 +17,7 @@ const (
 // waitTurn waits until a call may be made. The next one may follow when the
 // limit of calls allows; setPace puts it off further.
 func (r *reader) waitTurn(ctx context.Context) error {
-	if err := pause.For(ctx, time.Until(r.notBefore)); err != nil {
+	if err := rest(ctx, time.Until(r.notBefore)); err != nil {
 		return err
 	}
 	r.called = time.Now()
@@ -32,12 +30,13 @@ func (r *reader) waitTurn(ctx context.Context) error {
 
 // setPace puts the next call off until the shard may be read again after what
 // out took of it, and if there is nothing more to read, for the poll interval.
-func (r *reader) setPace(out *kinesis.GetRecordsOutput) {
+// limit is the most records that out could have.
+func (r *reader) setPace(out *kinesis.GetRecordsOutput, limit int) {
 	wait := r.notBefore.Sub(r.called)
 	if !r.src.o.NoRateLimit {
 		wait = max(wait, time.Duration(size(out))*time.Second/bytesPerSecond)
 	}
-	if aws.ToInt64(out.MillisBehindLatest) == 0 && len(out.Records) < r.src.o.MaxRecords {
+	if aws.ToInt64(out.MillisBehindLatest) == 0 && len(out.Records) < limit {
 		wait = max(wait, r.src.o.PollInterval)
 	}
 	r.notBefore = r.called.Add(wait)

@@ -40,6 +40,7 @@ type reader struct {
 	at        time.Time // the service's clock in the last answer that told it
 	atTaken   time.Time // our clock then
 	ended     *kcl.Page // what Next returns after the shard ended
+	asking    asking
 }
 
 // Next implements kcl.ShardReader. After a page with End it returns another
@@ -56,12 +57,14 @@ func (r *reader) Next(ctx context.Context) (kcl.Page, error) {
 		if err := r.openIterator(ctx); err != nil {
 			return kcl.Page{}, err
 		}
-		out, err := r.getRecords(ctx, r.iterator, r.src.o.MaxRecords)
+		limit := r.asking.limit
+		out, err := r.getRecords(ctx, r.iterator, limit)
+		r.learn(out, err)
 		if err == nil {
 			if err = r.checkJump(ctx, out); err != nil {
 				return kcl.Page{}, err
 			}
-			return r.page(ctx, out)
+			return r.page(ctx, out, limit)
 		}
 		if refused, err = r.afterRefusal(ctx, err); err != nil {
 			return kcl.Page{}, err
@@ -100,14 +103,15 @@ func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (ou
 		StreamARN:     r.src.arn(),
 	}
 	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) (err error) {
-		out, err = r.src.api.GetRecords(ctx, in, ownThrottling)
+		out, err = r.src.api.GetRecords(ctx, in, perCall)
 		return err
 	})
 	return out, err
 }
 
-// page makes a page of an answer and moves the reader behind it.
-func (r *reader) page(ctx context.Context, out *kinesis.GetRecordsOutput) (kcl.Page, error) {
+// page makes a page of an answer, of at most limit records, and moves the reader
+// behind it.
+func (r *reader) page(ctx context.Context, out *kinesis.GetRecordsOutput, limit int) (kcl.Page, error) {
 	next := aws.ToString(out.NextShardIterator)
 	records, err := r.fresh(out.Records, next == "")
 	if err != nil {
@@ -135,7 +139,7 @@ func (r *reader) page(ctx context.Context, out *kinesis.GetRecordsOutput) (kcl.P
 	if len(p.Records) > 0 && !r.lastArrival.IsZero() && r.lastMayBeTrimmed() {
 		r.iterator = "" // the next page begins at the last record; to check this one afterwards costs one call more
 	}
-	r.setPace(out)
+	r.setPace(out, limit)
 	return p, nil
 }
 

@@ -310,7 +310,7 @@ func TestErrorsNameOperationAndShard(t *testing.T) {
 	r := newSource(t, api, kinesissource.Options{}).Open(shardID, trimHorizon())
 	for _, want := range []string{
 		"opening shard " + shardID + " of stream orders: ",
-		"reading shard " + shardID + " of stream orders: access denied: permit kinesis:GetRecords on the stream: ",
+		"reading shard " + shardID + " of stream orders: access denied: permit kinesis:GetRecords: ",
 	} {
 		if _, err := r.Next(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("Next = %v, want %q…", err, want)

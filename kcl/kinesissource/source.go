@@ -17,7 +17,9 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// API is what a Source needs of Kinesis; *kinesis.Client has it.
+// API is what a Source needs of Kinesis; *kinesis.Client has it. Another one
+// must return when its context is done, which is after Options.RequestTimeout
+// at the latest.
 type API interface {
 	ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
 	GetShardIterator(ctx context.Context, in *kinesis.GetShardIteratorInput, opts ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
@@ -79,7 +81,7 @@ func (s *Source) ListShards(ctx context.Context) (kcl.ShardList, error) {
 
 func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out *kinesis.ListShardsOutput, err error) {
 	err = s.call(ctx, opListShards, "", nil, func(ctx context.Context) (err error) {
-		out, err = s.api.ListShards(ctx, in, ownThrottling)
+		out, err = s.api.ListShards(ctx, in, perCall)
 		return err
 	})
 	if isResourceNotFound(err) {
@@ -91,7 +93,7 @@ func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out
 // Open returns a reader of the shard that begins at from. It makes no call; a
 // from at which nothing can begin is an error of each Next.
 func (s *Source) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
-	return &reader{src: s, shardID: shardID, from: from}
+	return &reader{src: s, shardID: shardID, from: from, asking: asking{limit: s.o.MaxRecords, most: s.o.MaxRecords}}
 }
 
 // name returns what to name the stream by, if that is not its ARN.

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors"
 )
 
@@ -19,6 +20,21 @@ const abortTimeout = 10 * time.Second
 // An upload that fails is aborted, best effort: a bucket's life cycle rule
 // (AbortIncompleteMultipartUpload) removes what is left.
 func (s *Store) putParts(ctx context.Context, o processors.Object) error {
+	id, err := s.createUpload(ctx, o)
+	if err != nil {
+		return err
+	}
+	u := upload{Store: s, object: o, id: id}
+	if err := u.run(ctx); err != nil {
+		u.abort(ctx)
+		return err
+	}
+	return nil
+}
+
+func (s *Store) createUpload(ctx context.Context, o processors.Object) (id *string, err error) {
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
 	out, err := s.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket:            &o.Bucket,
 		Key:               &o.Key,
@@ -26,30 +42,29 @@ func (s *Store) putParts(ctx context.Context, o processors.Object) error {
 		ContentEncoding:   optional(o.ContentEncoding),
 		Metadata:          o.Metadata,
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	})
+	}, perCall)
 	if err != nil {
-		return classify("CreateMultipartUpload", o.Bucket, o.Key, err)
+		return nil, classify("CreateMultipartUpload", o.Bucket+"/"+o.Key, deadline.Explain(ctx, err))
 	}
-	u := upload{api: s.api, object: o, id: out.UploadId}
-	if err := u.run(ctx, s.part); err != nil {
-		u.abort(ctx)
-		return err
-	}
-	return nil
+	return out.UploadId, nil
 }
 
 // upload is a multipart upload that was begun.
 type upload struct {
-	api    API
+	*Store
+
 	object processors.Object
 	id     *string
 }
 
-func (u upload) run(ctx context.Context, partBytes int64) error {
-	parts, err := u.parts(ctx, partBytes)
+func (u upload) run(ctx context.Context) error {
+	parts, err := u.parts(ctx)
 	if err != nil {
 		return err
 	}
+	// S3 sends blanks while it puts the object together.
+	ctx, call := deadline.StartWhole(ctx, u.limit(u.object.Body.Size()))
+	defer call.End()
 	_, err = u.api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket:          &u.object.Bucket,
 		Key:             &u.object.Key,
@@ -57,38 +72,50 @@ func (u upload) run(ctx context.Context, partBytes int64) error {
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		IfNoneMatch:     condition(u.object.IfAbsent),
 	}, once)
-	return classify("CompleteMultipartUpload", u.object.Bucket, u.object.Key, err)
+	return u.classify("CompleteMultipartUpload", deadline.Explain(ctx, err))
+}
+
+func (u upload) classify(operation string, err error) error {
+	return classify(operation, u.object.Bucket+"/"+u.object.Key, err)
 }
 
 // parts uploads the parts one after the other. The SDK may repeat each: they
 // have no effect that anyone sees.
-func (u upload) parts(ctx context.Context, partBytes int64) ([]types.CompletedPart, error) {
+func (u upload) parts(ctx context.Context) ([]types.CompletedPart, error) {
 	var parts []types.CompletedPart
 	size := u.object.Body.Size()
-	for off := int64(0); off < size; off += partBytes {
-		number := aws.Int32(int32(len(parts) + 1))
-		n := min(partBytes, size-off)
-		out, err := u.api.UploadPart(ctx, &s3.UploadPartInput{
-			Bucket:            &u.object.Bucket,
-			Key:               &u.object.Key,
-			UploadId:          u.id,
-			PartNumber:        number,
-			Body:              io.NewSectionReader(u.object.Body, off, n),
-			ContentLength:     &n,
-			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-		})
+	for off := int64(0); off < size; off += u.part {
+		part, err := u.putPart(ctx, int32(len(parts)+1), io.NewSectionReader(u.object.Body, off, min(u.part, size-off)))
 		if err != nil {
-			return nil, classify("UploadPart", u.object.Bucket, u.object.Key, err)
+			return nil, err
 		}
-		parts = append(parts, types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32})
+		parts = append(parts, part)
 	}
 	return parts, nil
 }
 
+func (u upload) putPart(ctx context.Context, number int32, body *io.SectionReader) (types.CompletedPart, error) {
+	ctx, call := u.start(ctx, body.Size())
+	defer call.End()
+	out, err := u.api.UploadPart(ctx, &s3.UploadPartInput{
+		Bucket:            &u.object.Bucket,
+		Key:               &u.object.Key,
+		UploadId:          u.id,
+		PartNumber:        &number,
+		Body:              body,
+		ContentLength:     aws.Int64(body.Size()),
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+	}, perCall)
+	if err != nil {
+		return types.CompletedPart{}, u.classify("UploadPart", deadline.Explain(ctx, err))
+	}
+	return types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}, nil
+}
+
 // abort gives the upload's parts up, also when ctx is done.
 func (u upload) abort(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
+	ctx, call := deadline.Start(context.WithoutCancel(ctx), abortTimeout)
+	defer call.End()
 	// That it fails costs storage until the bucket's life cycle ends it.
 	_, _ = u.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.object.Bucket, Key: &u.object.Key, UploadId: u.id}, once)
 }

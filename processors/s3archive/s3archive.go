@@ -12,16 +12,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
+	"github.com/shardmill/shardmill/internal/access"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors"
 )
 
-// API is what Store needs of *s3.Client.
+// API is what Store needs of *s3.Client. Another one must return when its
+// context is done.
 type API interface {
 	PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	HeadObject(ctx context.Context, in *s3.HeadObjectInput, o ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
@@ -39,19 +43,29 @@ type Options struct {
 	// compression nearly every object is one PutObject, so that notifications
 	// are ObjectCreated:Put as Firehose's are.
 	PartBytes int64
+
+	// RequestTimeout bounds each call, with the SDK's retries, until its answer
+	// begins, and a second more for each MiB that the call sends. From then on
+	// the answer must progress, by 64 KiB in 10 s. Default 50 s, somewhat less
+	// than an archiver gives to one try, so that the error tells what it was.
+	RequestTimeout time.Duration
 }
 
 const (
 	defaultPartBytes = 64 << 20
 	minPartBytes     = 5 << 20
 	maxPartBytes     = 5 << 30
+
+	defaultRequestTimeout = 50 * time.Second
+	bytesPerSecond        = 1 << 20 // that a call may be allowed to send no slower
 )
 
 // Store puts objects with the AWS SDK. It is safe for concurrent use if its
 // API is; *s3.Client is.
 type Store struct {
-	api  API
-	part int64
+	api     API
+	part    int64
+	timeout time.Duration
 }
 
 var _ processors.ObjectStore = (*Store)(nil)
@@ -61,6 +75,9 @@ func New(api API, o Options) (*Store, error) {
 	if o.PartBytes == 0 {
 		o.PartBytes = defaultPartBytes
 	}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = defaultRequestTimeout
+	}
 	var errs []error
 	if api == nil {
 		errs = append(errs, errors.New("api: must not be nil"))
@@ -68,10 +85,13 @@ func New(api API, o Options) (*Store, error) {
 	if o.PartBytes < minPartBytes || o.PartBytes > maxPartBytes {
 		errs = append(errs, fmt.Errorf("PartBytes %d: must be %d-%d", o.PartBytes, minPartBytes, maxPartBytes))
 	}
+	if o.RequestTimeout < 0 {
+		errs = append(errs, fmt.Errorf("RequestTimeout %v: must be positive", o.RequestTimeout))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("options of S3: %w", err)
 	}
-	return &Store{api: api, part: o.PartBytes}, nil
+	return &Store{api: api, part: o.PartBytes, timeout: o.RequestTimeout}, nil
 }
 
 // Put implements processors.ObjectStore.
@@ -79,6 +99,8 @@ func (s *Store) Put(ctx context.Context, o processors.Object) error {
 	if o.Body.Size() > s.part {
 		return s.putParts(ctx, o)
 	}
+	ctx, call := s.start(ctx, o.Body.Size())
+	defer call.End()
 	_, err := s.api.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:          &o.Bucket,
 		Key:             &o.Key,
@@ -89,44 +111,92 @@ func (s *Store) Put(ctx context.Context, o processors.Object) error {
 		Metadata:        o.Metadata,
 		IfNoneMatch:     condition(o.IfAbsent),
 	}, once)
-	return classify("PutObject", o.Bucket, o.Key, err)
+	return classify("PutObject", o.Bucket+"/"+o.Key, deadline.Explain(ctx, err))
+}
+
+// start begins a call that sends so many bytes.
+func (s *Store) start(ctx context.Context, bytes int64) (context.Context, *deadline.Call) {
+	return deadline.Start(ctx, s.limit(bytes))
+}
+
+// limit returns how long a call that sends so many bytes, or has the service
+// handle them, may take until its answer begins.
+func (s *Store) limit(bytes int64) time.Duration {
+	return s.timeout + time.Duration(bytes/bytesPerSecond)*time.Second
 }
 
 // Head implements processors.ObjectStore.
 func (s *Store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
 	out, err := s.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}, once)
 	switch {
 	case status(err) == http.StatusNotFound:
 		// A bucket that is gone looks the same; the put that follows tells.
 		return nil, false, nil
 	case err != nil:
-		return nil, false, classify("HeadObject", bucket, key, err)
+		return nil, false, classify("HeadObject", bucket+"/"+key, deadline.Explain(ctx, err))
 	}
 	return out.Metadata, true, nil
 }
 
 // Check implements processors.ObjectStore.
 func (s *Store) Check(ctx context.Context, bucket string) error {
-	if _, err := s.api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}, once); err != nil {
-		return fmt.Errorf("HeadBucket %s: %w", bucket, err)
-	}
-	return nil
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
+	_, err := s.api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}, once)
+	return classify("HeadBucket", bucket, deadline.Explain(ctx, err))
 }
 
-// once turns the SDK's own retries off: before another try the archiver must
-// ask whether it still has the lease.
-func once(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
+// perCall makes a client of the SDK keep the limits of its calls.
+func perCall(o *s3.Options) { o.HTTPClient = deadline.Client(o.HTTPClient, 0) }
 
-// classify turns the refusal of a conditional write into ErrExists. Everything
-// else may pass.
-func classify(operation, bucket, key string, err error) error {
+// once also turns the SDK's own retries off: before another try the archiver
+// must ask whether it still has the lease.
+func once(o *s3.Options) {
+	perCall(o)
+	o.Retryer = aws.NopRetryer{}
+}
+
+// classify gives an error its class: ErrExists if a conditional write was
+// refused, ErrAccessDenied if somebody was. Everything else may pass.
+func classify(operation, object string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case isRefused(err):
-		return fmt.Errorf("%s %s/%s: %w", operation, bucket, key, processors.ErrExists)
+		return fmt.Errorf("%s %s: %w", operation, object, processors.ErrExists)
+	}
+	if kind := denied(err); kind != access.None {
+		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, kind.Remedy(permission(operation)), err)
+	}
+	return fmt.Errorf("%s %s: %w", operation, object, err)
+}
+
+// denied tells whether and how access was refused. The answer to a HEAD has no
+// body, and so no code but that of its status.
+func denied(err error) access.Kind {
+	var e smithy.APIError
+	if errors.As(err, &e) {
+		if kind := access.Judge(e.ErrorCode()); kind != access.None {
+			return kind
+		}
+	}
+	if s := status(err); s == http.StatusForbidden || s == http.StatusUnauthorized {
+		return access.NotAllowed
+	}
+	return access.None
+}
+
+// permission returns what a policy must permit for an operation.
+func permission(operation string) string {
+	switch operation {
+	case "HeadObject":
+		return "s3:GetObject and s3:ListBucket"
+	case "HeadBucket":
+		return "s3:ListBucket"
 	default:
-		return fmt.Errorf("%s %s/%s: %w", operation, bucket, key, err)
+		return "s3:PutObject"
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors"
@@ -44,13 +45,20 @@ func open(t *testing.T, o localaws.Options) local {
 	return local{stack, nil, nil}.connect(t, s3.NewFromConfig(stack.AWSConfig(), stack.S3Options))
 }
 
+// watched returns a client like l's, whose requests must each have a deadline.
+func (l local) watched(t *testing.T) *s3.Client {
+	t.Helper()
+	return s3.New(l.client.Options(), func(o *s3.Options) { o.HTTPClient = deadlinetest.Bounded(t, o.HTTPClient) })
+}
+
 func (l local) connect(t *testing.T, client *s3.Client) local {
 	t.Helper()
-	store, err := s3archive.New(client, s3archive.Options{PartBytes: partBytes})
+	l.client = client
+	store, err := s3archive.New(l.watched(t), s3archive.Options{PartBytes: partBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.client, l.store = client, store
+	l.store = store
 	return l
 }
 

@@ -16,11 +16,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/shardmill/shardmill/cmd/shardmill/internal/awsclient"
+	"github.com/shardmill/shardmill/internal/deadline"
 )
 
 // services is a running `shardmill local`.
@@ -52,7 +53,7 @@ func startServices(t *testing.T, dir string) *services {
 		}
 	}
 	cfg := aws.Config{
-		Region: "us-east-1", BaseEndpoint: &s.endpoint, HTTPClient: awsclient.Wrap(nil),
+		Region: "us-east-1", BaseEndpoint: &s.endpoint, HTTPClient: deadline.Client(awshttp.NewBuildableClient(), time.Minute),
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	}
 	s.kinesis = kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })

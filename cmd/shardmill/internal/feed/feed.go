@@ -2,6 +2,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,12 +16,16 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline"
 )
 
 // Limits of one call. Source: Kinesis API PutRecords.
 const (
 	maxRecords = 500
 	maxBytes   = 4 << 20 // of 5 MiB: partition keys count too
+
+	// requestTimeout bounds one call until its answer begins.
+	requestTimeout = time.Minute
 )
 
 // API is what a Feeder needs of *kinesis.Client.
@@ -40,10 +45,12 @@ type Feeder struct {
 	number  int64  // of the last record: its partition key
 	entries []types.PutRecordsRequestEntry
 
-	mu   sync.Mutex // guards what follows
-	n    int64
-	size int64
-	last map[string]string // shard: the last sequence number put
+	mu    sync.Mutex // guards what follows
+	n     int64
+	size  int64
+	since time.Time         // when the call, or the calls, for the present batch began
+	why   string            // what the last answer to it said; "" if there was none
+	last  map[string]string // shard: the last sequence number put
 }
 
 // New returns a Feeder. before, if not nil, is called before each call with
@@ -93,12 +100,14 @@ func (f *Feeder) Flush(ctx context.Context) error {
 
 // put puts the entries, those that are refused again and again until ctx ends.
 func (f *Feeder) put(ctx context.Context) error {
+	f.waits(time.Now())
+	defer f.waits(time.Time{})
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
-		out, err := f.api.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: f.entries})
+		out, err := f.call(ctx)
 		if err != nil {
-			return fmt.Errorf("putting %d records into stream %s: %w", len(f.entries), f.stream, err)
+			return fmt.Errorf("putting %d records into stream %s, of which some may be there: %w", len(f.entries), f.stream, err)
 		}
 		refused := f.note(out)
 		if refused == 0 {
@@ -114,6 +123,24 @@ func (f *Feeder) put(ctx context.Context) error {
 	}
 }
 
+// call makes one call, which may not be answered. It is not repeated then: what
+// it asked for may have been done.
+func (f *Feeder) call(ctx context.Context) (*kinesis.PutRecordsOutput, error) {
+	timed, call := deadline.Start(ctx, requestTimeout)
+	defer call.End()
+	out, err := f.api.PutRecords(timed, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: f.entries})
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return out, deadline.Explain(timed, err)
+}
+
+func (f *Feeder) waits(since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.since, f.why = since, ""
+}
+
 // note counts what was put and leaves in f.entries what was refused.
 func (f *Feeder) note(out *kinesis.PutRecordsOutput) (refused int) {
 	f.mu.Lock()
@@ -122,6 +149,7 @@ func (f *Feeder) note(out *kinesis.PutRecordsOutput) (refused int) {
 	for i, r := range out.Records {
 		if r.ErrorCode != nil {
 			again = append(again, f.entries[i])
+			f.why = "the stream refuses them: " + *r.ErrorCode
 			continue
 		}
 		f.n++
@@ -140,6 +168,17 @@ func (f *Feeder) Progress() (records, bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.n, f.size
+}
+
+// Waits returns for how long the present batch is being put, 0 if none is, and
+// why it was not yet.
+func (f *Feeder) Waits() (d time.Duration, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.since.IsZero() {
+		return 0, ""
+	}
+	return time.Since(f.since), cmp.Or(f.why, "there is no answer")
 }
 
 // Last returns the sequence number of the last record put into each shard.

@@ -2,6 +2,7 @@ package localrun
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -62,12 +63,11 @@ func (j *job) eachRecord(ctx context.Context, object func(size int64), record fu
 			return nil
 		}
 		object(size)
-		out, err := j.clients.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+		data, err := j.object(ctx, key)
 		if err != nil {
 			return fmt.Errorf("getting %s: %w", key, err)
 		}
-		defer func() { _ = out.Body.Close() }() // it was read to the end, or there is an error already
-		unzipped, err := gzip.NewReader(out.Body)
+		unzipped, err := gzip.NewReader(bytes.NewReader(data))
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", key, err)
 		}
@@ -77,6 +77,31 @@ func (j *job) eachRecord(ctx context.Context, object func(size int64), record fu
 		}
 		return nil
 	})
+}
+
+// maxGets is how often an object is asked for.
+const maxGets = 3
+
+// object returns an object, which is as large as the buffering hint at most. It
+// is read whole before anyone looks at it, so that what takes long is the
+// service; and again if the answer stopped coming, as it does when the machine
+// sleeps.
+func (j *job) object(ctx context.Context, key string) (data []byte, err error) {
+	for range maxGets {
+		if data, err = j.get(ctx, key); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return data, err
+}
+
+func (j *job) get(ctx context.Context, key string) ([]byte, error) {
+	out, err := j.clients.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(out.Body)
+	return data, errors.Join(err, out.Body.Close())
 }
 
 func eachLine(r *bufio.Reader, record func([]byte)) error {
@@ -133,9 +158,13 @@ func (j *job) explain(ctx context.Context, got *verify.Multiset) error {
 func (j *job) noteProgress(ctx context.Context) {
 	for pause.For(ctx, 2*time.Second) == nil {
 		records, bytes := j.feeder.Progress()
+		waits := ""
+		if j.noRoom.Load() {
+			waits = "; putting waits for the archive"
+		}
 		j.mu.Lock()
-		_, _ = fmt.Fprintf(j.o.Notes, "%5.0fs  put %d records, %.1f MB  archived %d records in %d objects, %.1f MB\n",
-			time.Since(j.began).Seconds(), records, float64(bytes)/1e6, j.archived, j.objects, float64(j.zipped)/1e6)
+		_, _ = fmt.Fprintf(j.o.Notes, "%5.0fs  put %d records, %.1f MB  archived %d records in %d objects, %.1f MB%s\n",
+			time.Since(j.began).Seconds(), records, float64(bytes)/1e6, j.archived, j.objects, float64(j.zipped)/1e6, waits)
 		j.mu.Unlock()
 	}
 }

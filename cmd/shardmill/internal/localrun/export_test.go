@@ -1,10 +1,12 @@
 package localrun
 
 import (
+	"context"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/localaws"
 )
 
@@ -27,4 +29,16 @@ func Verifying(o Options, f func(*s3.Client)) Options {
 func ShutdownAfter(o Options, d time.Duration) Options {
 	o.shutdown = d
 	return o
+}
+
+// Sending returns o with another sender of its requests.
+func Sending(o Options, d deadline.Doer) Options {
+	o.client = d
+	return o
+}
+
+// GetObject reads an object as the verification does.
+func GetObject(ctx context.Context, d deadline.Doer, key string) ([]byte, error) {
+	j := &job{clients: clientsOf("http://s3.invalid", d)}
+	return j.object(ctx, key)
 }

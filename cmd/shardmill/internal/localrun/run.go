@@ -11,9 +11,11 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -21,10 +23,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
-	"github.com/shardmill/shardmill/cmd/shardmill/internal/awsclient"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/verify"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors"
@@ -39,6 +41,10 @@ const (
 	failover = 2 * time.Second
 	scan     = 500 * time.Millisecond
 	shutdown = 15 * time.Second
+
+	// requestTimeout bounds each call that has no limit of its own, until its
+	// answer begins.
+	requestTimeout = time.Minute
 
 	// aheadBytes is how far the producer may be ahead of the archive, at least:
 	// what is ahead is in memory.
@@ -59,6 +65,7 @@ type Options struct {
 	prepared  func(*localaws.Stack) // for tests: called before anything is put
 	verifying func(*s3.Client)      // for tests: called before the objects are read
 	shutdown  time.Duration         // of a worker
+	client    deadline.Doer         // for tests: what sends the requests
 }
 
 // Validate reports every fault.
@@ -84,6 +91,8 @@ type job struct {
 	feeder  *feed.Feeder
 	began   time.Time
 	before  map[string]bool // keys of objects that other runs left
+
+	noRoom atomic.Bool // the producer waits for the archive
 
 	put      verify.Multiset // belongs to the producer until it has ended
 	reshards int
@@ -130,17 +139,21 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 			o.Logger.Error("local services ended", zap.Error(err))
 		}
 	})
-	j.clients = clientsOf("http://" + l.Addr().String())
+	j.clients = clientsOf("http://"+l.Addr().String(), o.client)
 	return j.run(ctx, hard)
 }
 
-// clientsOf returns clients of a local endpoint with the local credentials.
-func clientsOf(endpoint string) archiver.Clients {
+// clientsOf returns clients of a local endpoint with the local credentials. d, if
+// not nil, sends their requests.
+func clientsOf(endpoint string, d deadline.Doer) archiver.Clients {
+	if d == nil {
+		d = awshttp.NewBuildableClient()
+	}
 	cfg := aws.Config{
 		Region:       "us-east-1",
 		Credentials:  credentials.NewStaticCredentialsProvider(localaws.DefaultAccessKeyID, localaws.DefaultSecretAccessKey, ""),
 		BaseEndpoint: aws.String(endpoint),
-		HTTPClient:   awsclient.Wrap(nil),
+		HTTPClient:   deadline.Client(d, requestTimeout),
 		// What the SDK's own loader would set.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
@@ -197,7 +210,9 @@ func (j *job) prepare(ctx context.Context) error {
 // waitForRoom keeps the producer from running too far ahead of the archive.
 func (j *job) waitForRoom(ctx context.Context, _ int) error {
 	limit := max(int64(aheadBytes), 4*int64(j.o.Shards)*hintMB<<20)
+	defer j.noRoom.Store(false)
 	for j.stack.StoredBytes(stream) > limit {
+		j.noRoom.Store(true)
 		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/feed"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
+	"github.com/shardmill/shardmill/localaws"
+)
+
+// calm is a local Kinesis, and a client of it as the commands have.
+func calm(t *testing.T) (*localaws.Stack, *kinesis.Client) {
+	t.Helper()
+	stack, err := localaws.New(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stack.Close)
+	return stack, kinesis.NewFromConfig(stack.AWSConfig(), func(o *kinesis.Options) {
+		o.HTTPClient = deadline.Client(deadlinetest.Bounded(t, o.HTTPClient), requestTimeout)
+	})
+}
+
+// What is never answered ends, names what was done, and is told meanwhile.
+func TestEnsureStreamIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	for operation, want := range map[string]struct{ err, note string }{
+		"CreateStream":          {"creating stream orders: no answer within 1m0s: ", "still creating stream orders after 15s\n"},
+		"DescribeStreamSummary": {"describing stream orders: no answer within 1m0s: ", "still waiting for stream orders to become active after 15s\n"},
+	} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stack, api := calm(t)
+				stack.Faults().Add(localaws.Fault{Operation: operation, Times: 1, Kind: localaws.Stall(0)})
+				var notes bytes.Buffer
+				begun := time.Now()
+				err := ensureStream(t.Context(), api, "orders", 1, stdio{err: &notes})
+				if err == nil || !strings.HasPrefix(err.Error(), want.err) || time.Since(begun) != time.Minute {
+					t.Errorf("after %v: %v", time.Since(begun), err)
+				}
+				if !strings.HasPrefix(notes.String(), want.note) {
+					t.Errorf("it says %q", notes.String())
+				}
+				if err := ensureStream(t.Context(), api, "orders", 1, stdio{err: &notes}); err != nil {
+					t.Errorf("once it is answered: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A stream that does not become active is waited for aloud, until a signal.
+func TestAStreamThatIsNeverActive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stack, api := calm(t)
+		stack.Faults().Add(localaws.Fault{Operation: "DescribeStreamSummary", Kind: localaws.Latency(50 * time.Second)})
+		var notes bytes.Buffer
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(40*time.Second, func() { cancel(signalError{syscall.SIGTERM}) })
+		begun := time.Now()
+		err := ensureStream(ctx, api, "orders", 1, stdio{err: &notes})
+		if err == nil || time.Since(begun) != 40*time.Second || strings.Count(notes.String(), "still waiting") != 2 {
+			t.Errorf("after %v: %v; it says %q", time.Since(begun), err, notes.String())
+		}
+	})
+}
+
+// A put that is not answered, or refused for ever, ends soon after a signal,
+// and is told meanwhile.
+func TestPutEndsAfterASignal(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		kind   localaws.Kind
+		signal time.Duration
+		ends   time.Duration
+		err    string
+		notes  int
+	}{
+		"never answered":            {localaws.Stall(0), 12 * time.Second, 32 * time.Second, "stopped by terminated, and not all was put 20s later", 2},
+		"never answered, no signal": {localaws.Stall(0), time.Hour, time.Minute, "no answer within 1m0s", 3},
+		"answered after the signal": {localaws.Stall(15 * time.Second), 5 * time.Second, 15 * time.Second, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stack, api := calm(t)
+				var notes bytes.Buffer
+				s := stdio{err: &notes}
+				if err := ensureStream(t.Context(), api, "orders", 1, s); err != nil {
+					t.Fatal(err)
+				}
+				notes.Reset()
+				stack.Faults().Add(localaws.Fault{Operation: "PutRecords", Times: 1, Kind: tt.kind})
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				time.AfterFunc(tt.signal, func() { cancel(signalError{syscall.SIGTERM}) })
+				begun := time.Now()
+				feeder := feed.New(api, "orders", nil)
+				err := putAll(ctx, feeder, lines.Input{Files: []string{"-"}, Stdin: strings.NewReader("a\nb\n")}, 0, s)
+				if took := time.Since(begun); took != tt.ends || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("after %v: %v", took, err)
+				}
+				if n := strings.Count(notes.String(), "still putting records into the stream after "); n < tt.notes {
+					t.Errorf("it says %q", notes.String())
+				}
+				if n, _ := feeder.Progress(); (n == 2) != (tt.err == "") {
+					t.Errorf("%d records were put", n)
+				}
+			})
+		})
+	}
+}
+
+// A stream that refuses all is no reason not to end.
+func TestARefusedPutEndsAfterASignal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		api := kinesis.New(kinesis.Options{Region: "us-east-1", HTTPClient: refusal{}, BaseEndpoint: aws.String("http://kinesis.invalid")})
+		var notes bytes.Buffer
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Hour, func() { cancel(signalError{syscall.SIGTERM}) })
+		begun := time.Now()
+		err := putAll(ctx, feed.New(api, "orders", nil), lines.Input{Files: []string{"-"}, Stdin: strings.NewReader("a\n")}, 0, stdio{err: &notes})
+		if took := time.Since(begun); err == nil || took != time.Hour+flushTimeout || !strings.Contains(err.Error(), "stopped by terminated") {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if n := strings.Count(notes.String(), "the stream refuses them: ProvisionedThroughputExceededException\n"); n < 200 {
+			t.Errorf("it says so %d times in an hour", n)
+		}
+	})
+}
+
+// refusal is a Kinesis that takes no record.
+type refusal struct{}
+
+// Do implements the SDK's HTTPClient.
+func (refusal) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Request: r, ContentLength: -1, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		Body: io.NopCloser(strings.NewReader(`{"FailedRecordCount":1,"Records":[{"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"slow down"}]}`)),
+	}, nil
+}
+
+// Credentials that are asked for and never given end the asking, whoever hid
+// the context's end from it.
+func TestCredentialsAreNeverGiven(t *testing.T) {
+	asked := make(chan struct{}, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	home := t.TempDir()
+	for name, value := range map[string]string{
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI": server.URL, "AWS_EC2_METADATA_DISABLED": "true", "HOME": home,
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE": home + "/config", "AWS_SHARED_CREDENTIALS_FILE": home + "/credentials",
+	} {
+		t.Setenv(name, value)
+	}
+	cfg, err := loadConfig(t.Context(), 50*time.Millisecond, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cfg.Credentials.Retrieve(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Retrieve = %v", err)
+	}
+	if len(asked) == 0 {
+		t.Error("nobody was asked")
+	}
+	if deadline.Client(cfg.HTTPClient, time.Hour) != cfg.HTTPClient {
+		t.Errorf("a %T sends the requests of the services, without a limit", cfg.HTTPClient)
+	}
+}
+
+// Credentials that do not come within a minute are no fault of usage.
+func TestCredentialsThatDoNotCome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		never := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			<-ctx.Done()
+			return aws.Credentials{}, ctx.Err()
+		})
+		err := checkCredentials(t.Context(), never)
+		if _, usage := errors.AsType[usageError](err); err == nil || usage || !strings.HasPrefix(err.Error(), "getting AWS credentials: no answer within 1m0s: ") {
+			t.Errorf("it says %v", err)
+		}
+	})
+}
