@@ -90,7 +90,7 @@ type alarm struct {
 // sound logs troubles if there are any, unless that was done less than a minute
 // ago: all shards' in one line, since they have one cause as a rule.
 func (a *alarm) sound(troubles []kcl.Trouble, now time.Time) {
-	if len(troubles) == 0 || !a.last.IsZero() && now.Sub(a.last) < alarmInterval {
+	if len(troubles) == 0 || now.Sub(a.last) < alarmInterval {
 		return
 	}
 	a.last = now

@@ -25,6 +25,7 @@ const idle = "alive: worker w holds 0 leases\n"
 // twice its limit, not before, and is back as soon as the try ends.
 func TestLivenessFailsWhenATryHangs(t *testing.T) {
 	t.Parallel()
+	const late = 10 * time.Millisecond
 	for _, row := range []struct {
 		name   string
 		hangs  kcl.LoopStatus
@@ -32,25 +33,36 @@ func TestLivenessFailsWhenATryHangs(t *testing.T) {
 		reason string
 	}{
 		{
-			"of the start", kcl.LoopStatus{Loop: "start", Doing: "looking for the lease table"}, nil,
+			"of the start",
+			kcl.LoopStatus{Loop: "start", Doing: "looking for the lease table"},
+			nil,
 			"the start has been silent for 24s in looking for the lease table; its limit is 10s",
 		},
 		{
-			"of reading leases", kcl.LoopStatus{Loop: "scan", Doing: "reading the lease table"}, nil,
+			"of reading leases",
+			kcl.LoopStatus{Loop: "scan", Doing: "reading the lease table"},
+			nil,
 			"the scan has been silent for 24s in reading the lease table; its limit is 10s",
 		},
 		{
-			"of the shard sync", kcl.LoopStatus{Loop: "sync", Doing: "listing shards"}, nil,
+			"of the shard sync",
+			kcl.LoopStatus{Loop: "sync", Doing: "listing shards"},
+			nil,
 			"the shard sync has been silent for 24s in listing shards; its limit is 10s",
 		},
 		{
-			"of one renewal among others", kcl.LoopStatus{Loop: "renewal", ShardID: "shard-2"},
+			"of one renewal among others",
+			kcl.LoopStatus{Loop: "renewal", ShardID: "shard-2"},
 			[]kcl.LoopStatus{{Loop: "renewal", ShardID: "shard-1", Limit: 10 * time.Second}},
 			"the renewal of shard-2 has been silent for 24s; its limit is 10s",
 		},
 		{
-			"of a shard, beside a call without a limit", kcl.LoopStatus{Loop: "shard", ShardID: "shard-2", Doing: "reading"},
-			[]kcl.LoopStatus{{Loop: "shard", ShardID: "shard-2", Doing: "processing", Silent: time.Hour}},
+			"of a shard, beside a call without a limit and tries that come late",
+			kcl.LoopStatus{Loop: "shard", ShardID: "shard-2", Doing: "reading"},
+			[]kcl.LoopStatus{
+				{Loop: "shard", ShardID: "shard-2", Doing: "processing", Silent: time.Hour},
+				{Loop: "shard", ShardID: "shard-2", Doing: "writing a checkpoint", Limit: time.Millisecond, Silent: late},
+			},
 			"the loop of shard-2 has been silent for 24s in reading; its limit is 10s",
 		},
 	} {
@@ -60,7 +72,14 @@ func TestLivenessFailsWhenATryHangs(t *testing.T) {
 				w.trying(func(age time.Duration) []kcl.LoopStatus {
 					l := row.hangs
 					l.Limit, l.Silent = 10*time.Second, age
-					return append([]kcl.LoopStatus{l}, row.beside...)
+					loops := []kcl.LoopStatus{l}
+					for _, l := range row.beside {
+						if l.Silent == late { // another one at each look
+							l.Silent = late - age*late/time.Hour
+						}
+						loops = append(loops, l)
+					}
+					return loops
 				})
 				for range 24 { // twenty looks within twice the limit, four past it
 					time.Sleep(time.Second)
@@ -104,6 +123,37 @@ func TestLivenessDoesNotMindTriesThatEnd(t *testing.T) {
 	}
 }
 
+// Tries of two loops that come late one after the other are not one that hangs.
+func TestLivenessTellsTheTriesOfLoopsApart(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		a, b kcl.LoopStatus
+	}{
+		{"of two shards", kcl.LoopStatus{Loop: "renewal", ShardID: "shard-1"}, kcl.LoopStatus{Loop: "renewal", ShardID: "shard-2"}},
+		{"of two loops", kcl.LoopStatus{Loop: "scan", Doing: "reading the lease table"}, kcl.LoopStatus{Loop: "sync", Doing: "reading the lease table"}},
+		{"of two steps", kcl.LoopStatus{Loop: "sync", Doing: "listing shards"}, kcl.LoopStatus{Loop: "sync", Doing: "reading the lease table"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w world) {
+				w.trying(func(age time.Duration) []kcl.LoopStatus {
+					l := row.a
+					if age%(8*time.Second) >= 4*time.Second {
+						l = row.b
+					}
+					l.Limit, l.Silent = time.Second, time.Minute+age
+					return []kcl.LoopStatus{l}
+				})
+				for range 60 {
+					time.Sleep(time.Second)
+					w.want("/healthz", http.StatusOK, idle)
+				}
+			})
+		})
+	}
+}
+
 // A process that was stopped for an hour wakes up amidst its tries, whose time
 // is up: they are given up now, which is no failure.
 func TestLivenessSurvivesASuspensionAmidstATry(t *testing.T) {
@@ -122,8 +172,9 @@ func TestLivenessSurvivesASuspensionAmidstATry(t *testing.T) {
 	})
 }
 
-// A day without a service is nothing that a restart mends, at no moment of it:
-// tries end in errors at their limit, begin again, and none succeeds.
+// A day without a service is nothing that a restart mends, at no moment of it,
+// nor anything that somebody can do here: tries end in errors at their limit,
+// begin again, and none succeeds.
 func TestLivenessSurvivesADaysOutage(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -144,6 +195,7 @@ func TestLivenessSurvivesADaysOutage(t *testing.T) {
 		t.Run(row.service, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w world) {
+				w.scanned()
 				start, put := time.Now(), w.m.DeliveryHooks().PutFailed
 				var looks, dead atomic.Int64
 				w.w.set(func() kcl.Snapshot { // at each look, what the one before has found
@@ -170,6 +222,7 @@ func TestLivenessSurvivesADaysOutage(t *testing.T) {
 					w.t.Errorf("of %d looks %d found it dead", looks.Load(), dead.Load())
 				}
 				w.want("/healthz", http.StatusOK, alive)
+				w.ready(http.StatusOK, "ready: worker w holds 1 leases")
 			})
 		})
 	}

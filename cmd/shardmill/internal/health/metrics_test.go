@@ -235,7 +235,7 @@ var (
 	kind  = regexp.MustCompile(`(?m)^# TYPE shardmill_(\S+) (\S+)$`)
 	inDoc = regexp.MustCompile(`(?m)^//\t([A-Z]\w+)((?:, \w+)*)(?:\{\w+\})?\s+(?://\t\s+)?((?:counter|gauge|histogram)(?:, histogram)?) `)
 
-	inTable = regexp.MustCompile(`(?m)^\| (`+"`"+`[A-Z].*?) \| ((?:counter|gauge|histogram)(?:, histogram)?) \|`)
+	inTable = regexp.MustCompile(`(?m)^\| (` + "`" + `[A-Z].*?) \| ((?:counter|gauge|histogram)(?:, histogram)?) \|`)
 	quoted  = regexp.MustCompile("`(\\w+)(?:\\{\\w+\\})?`")
 )
 

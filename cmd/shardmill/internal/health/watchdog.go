@@ -64,9 +64,8 @@ func (d *watchdog) wrong(s kcl.Snapshot, now time.Time) map[string]fault {
 		}
 	}
 	for _, l := range s.Loops {
-		key := "loop " + l.Loop + " " + l.ShardID
-		if hangs(l) && l.Silent > wrong[key].age {
-			wrong[key] = fault{hanging(l), l.Silent}
+		if hangs(l) {
+			wrong["loop "+l.Loop+" "+l.ShardID+" "+l.Doing] = fault{hanging(l), l.Silent}
 		}
 	}
 	return wrong
