@@ -63,7 +63,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if err != nil {
 		return err
 	}
-	watched := health.New(health.Options{DeliveryStreamName: cfg.DeliveryStreamName, FailoverTime: cfg.FailoverTime, ShutdownTimeout: c.shutdownTimeout})
+	watched := health.New(health.Options{DeliveryStreamName: cfg.DeliveryStreamName, FailoverTime: cfg.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger})
 	options := optionsOf(cfg, c, logger)
 	options.Health = watched
 	w, err := archiver.New(clients, options)

@@ -147,7 +147,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 func (m *Monitor) Hooks() kcl.Hooks {
 	c := &m.counts
 	return kcl.Hooks{
-		LeaseTaken:    func(e kcl.LeaseEvent) { c.taken.Inc(); c.begin(e.Lease.Key) },
+		LeaseTaken:    func(e kcl.LeaseEvent) { c.taken.Inc(); m.denied.forget(e.Lease.Key); c.begin(e.Lease.Key) },
 		LeaseLost:     func(e kcl.LeaseEvent) { c.lost.Inc(); m.forget(e.Lease.Key) },
 		LeaseReleased: func(e kcl.LeaseEvent) { c.released.Inc(); m.forget(e.Lease.Key) },
 		Delivered: func(e kcl.BatchEvent) {
@@ -181,8 +181,9 @@ func (m *Monitor) DeliveryHooks() processors.Hooks {
 			c.deliveredRecords.Add(float64(e.Records))
 			c.deliveredBytes.Add(float64(e.Bytes))
 			c.deliveredOK.Inc()
+			m.denied.delivered(e)
 		},
-		PutFailed:    func(processors.PutFailedEvent) { c.putsFailed.Inc() },
+		PutFailed:    func(e processors.PutFailedEvent) { c.putsFailed.Inc(); m.denied.failed(e) },
 		Buffered:     m.fresh.note,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
 		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
@@ -202,4 +203,5 @@ func (m *Monitor) forget(shard string) {
 	m.counts.bytes.DeleteLabelValues(shard)
 	m.counts.processing.DeleteLabelValues(shard)
 	m.fresh.forget(shard)
+	m.denied.forget(shard)
 }

@@ -4,25 +4,60 @@
 //	path      200 means                                            503 means
 //	/healthz  the archiver looks after its leases; lag, throttling  it does not, and only a restart helps; the body says why
 //	          and services that are down do not matter
-//	/readyz   shards were compared with leases and leases were      not yet, or it is shutting down
-//	          read, both at least once; holding none is ready
+//	/readyz   shards were compared with leases and leases were      not yet, or it is shutting down, or a trouble; the body
+//	          read, both at least once; holding none is ready       lists all troubles
 //	/metrics  the metrics below                                    too many at once
 //
-// Bodies are short lines of text. With ?verbose the first two list the shards
-// and how far behind they are. Nothing shows the data of records. Only GET and
-// HEAD are answered, to anybody who can connect.
+// Bodies are short lines of text. With ?verbose the first two list the troubles,
+// the tries that are under way, the shards and how far behind they are. Nothing
+// shows the data of records. Only GET and HEAD are answered, to anybody who can
+// connect.
+//
+// # Liveness
 //
 // The archiver is not alive if, in each of five looks a second apart,
 //
 //   - a lease is past its trust and nothing noticed,
 //   - a processor has not returned although its lease ended longer ago than the
-//     shutdown timeout and the failover time together, or
+//     shutdown timeout and the failover time together,
 //   - the shutdown has taken longer than twice the shutdown timeout and the
-//     failover time together,
+//     failover time together, or
+//   - a try of a loop is under way that has been silent for longer than twice its
+//     own limit, the same one each time,
 //
-// or if the worker has stopped. Looks are counted, not time: a process that was
-// suspended finds its leases past trust when it wakes up, and needs a moment to
-// notice.
+// or if the worker has stopped. Loops are the start, the reading of leases, the
+// shard sync, renewals and each shard's own steps. What counts is the present
+// try: one that ends in an error is over, so a day without DynamoDB, Kinesis or S3
+// leaves the archiver alive. A try without a limit never counts, such as a call
+// of a processor that may take as long as it likes; it shows in
+// Loop_Silent_Seconds.
+//
+// Looks are counted, not time: a process that was stopped, or whose machine was
+// suspended, finds leases past trust and tries past their limits when it wakes
+// up, and needs a moment to notice. Trust is compared with a clock that counts
+// such time, since others count it. The silence of tries and their limits are of
+// one clock that may not: then a try goes on where it was, and is given up, or
+// hangs, so much later.
+//
+// # Readiness
+//
+// A trouble is what a restart does not mend, so it ends readiness and not
+// liveness, until it is over:
+//
+//	reason            from when on                  what is wrong
+//	access            after one failover time       a service refuses the credentials or an operation; for a shard,
+//	                                                also: its object is refused by the bucket, and no put has succeeded since
+//	stream-not-found  at once                       the stream is gone
+//	table-not-found   at once                       the lease table is gone
+//	foreign-table     at once                       all rows are of another stream or application
+//	contradiction     at once                       a row contradicts the stream; its shard is left alone
+//	unreadable        at once                       a row is malformed; its shard is left alone
+//
+// One shard's trouble makes the whole archiver unready, though the other shards
+// go on: nobody else will deliver that shard, and nothing is sent to an archiver
+// that readiness could keep away. A roll-out that waits for readiness stops then,
+// which is wanted. Troubles with puts are logged as an error at once and then each
+// minute while there are any; those of the worker it logs itself.
 //
 // # Metrics
 //
@@ -79,6 +114,9 @@
 //	LeaseTrust_Millis                       gauge      Milliseconds  how long the lease that is nearest to it is from the end of its trust; absent without leases
 //	SyncShards_Age                          gauge      Seconds       since shards and leases were last compared; absent before the first time
 //	BytesInUse, MaxBytes                    gauge      Bytes         memory for records, and its limit
+//	Trouble{Reason}                         gauge      Count         troubles that there are now; each reason is there from the start
+//	Loop_Silent_Seconds{Loop}               gauge      Seconds       since the last sign of life of the try under way that is silent for longest:
+//	                                                                 start, scan, sync, renewal or shard; 0 without one
 //
 // And go_* and process_*, as every Go program has them. A record is counted in
 // RecordsProcessed once for each worker that processed it; in DeliveryToS3_Records

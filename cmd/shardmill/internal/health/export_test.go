@@ -7,3 +7,6 @@ var ServeOn = serveOn
 
 // Registry is what /metrics gathers from.
 func (m *Monitor) Registry() *prometheus.Registry { return m.registry }
+
+// Dead is what /healthz goes by.
+func (m *Monitor) Dead() string { return m.dead() }

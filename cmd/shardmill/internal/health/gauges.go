@@ -12,7 +12,7 @@ import (
 type gauges struct {
 	m *Monitor
 
-	behind, farthest, freshness, current, trust, sync, inUse, most *prometheus.Desc
+	behind, farthest, freshness, current, trust, sync, inUse, most, trouble, silent *prometheus.Desc
 }
 
 func newGauges(m *Monitor) *gauges {
@@ -30,12 +30,14 @@ func newGauges(m *Monitor) *gauges {
 		sync:      desc("SyncShards_Age", "Seconds since shards and leases were last compared.", nil),
 		inUse:     desc("BytesInUse", "Bytes of memory that records take.", nil),
 		most:      desc("MaxBytes", "Bytes of memory that records may take.", nil),
+		trouble:   desc("Trouble", "Troubles that there are now and that a restart does not mend.", nil, "Reason"),
+		silent:    desc("Loop_Silent_Seconds", "Seconds since the last sign of life of the try under way that is silent for longest; 0 without one.", nil, "Loop"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.inUse, g.most} {
+	for _, d := range []*prometheus.Desc{g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.inUse, g.most, g.trouble, g.silent} {
 		out <- d
 	}
 }
@@ -49,6 +51,12 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		tell(g.freshness, age.Seconds())
 	}
 	s, ok := g.m.snapshot()
+	for reason, n := range countTroubles(s) {
+		tell(g.trouble, float64(n), string(reason))
+	}
+	for loop, d := range longestSilence(s) {
+		tell(g.silent, d.Seconds(), loop)
+	}
 	if !ok {
 		return
 	}
@@ -70,6 +78,29 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	if held > 0 {
 		tell(g.trust, inMillis(leastTrust(s)))
 	}
+}
+
+// countTroubles returns how many troubles there are of each reason. 0 is told
+// too: a rule on a series that is not there never fires.
+func countTroubles(s kcl.Snapshot) map[kcl.TroubleReason]int {
+	n := map[kcl.TroubleReason]int{
+		kcl.TroubleAccess: 0, kcl.TroubleStreamNotFound: 0, kcl.TroubleTableNotFound: 0,
+		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0,
+	}
+	for _, t := range s.Troubles {
+		n[t.Reason]++
+	}
+	return n
+}
+
+// longestSilence returns, of each loop, how long that of its tries has been
+// silent that is so for longest.
+func longestSilence(s kcl.Snapshot) map[string]time.Duration {
+	silent := map[string]time.Duration{"start": 0, "scan": 0, "sync": 0, "renewal": 0, "shard": 0}
+	for _, l := range s.Loops {
+		silent[l.Loop] = max(silent[l.Loop], l.Silent)
+	}
+	return silent
 }
 
 // countHeld returns how many leases are held.

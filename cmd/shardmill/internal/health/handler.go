@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,8 +18,14 @@ const maxScrapes = 4
 // Handler serves /healthz, /readyz and /metrics.
 func (m *Monitor) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { m.answer(w, r, "alive", "not alive", m.dead()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { m.answer(w, r, "ready", "not ready", m.notReady()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := m.snapshot()
+		answer(w, r, s, "alive", m.dead(), false)
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := m.snapshot()
+		answer(w, r, s, "ready", m.notReady(s), true)
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there are /healthz, /readyz and /metrics; the first two take ?verbose", http.StatusNotFound)
@@ -26,20 +33,23 @@ func (m *Monitor) Handler() http.Handler {
 	return mux
 }
 
-// answer says yes, or no and why.
-func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, yes, no, reason string) {
-	// Also an answer of one line looks at the worker: if that hangs, so does
-	// the answer, and who asks gives up.
-	s, _ := m.snapshot()
+// answer says yes, or why not, and then also the troubles if they may be why.
+// Also an answer of one line has looked at the worker: if that hangs, so does
+// the answer, and who asks gives up.
+func answer(w http.ResponseWriter, r *http.Request, s kcl.Snapshot, yes, reason string, troubles bool) {
 	var b strings.Builder
 	code := http.StatusOK
 	if reason != "" {
 		code = http.StatusServiceUnavailable
-		fmt.Fprintf(&b, "%s: %s\n", no, reason)
+		fmt.Fprintf(&b, "not %s: %s\n", yes, reason)
 	} else {
 		fmt.Fprintf(&b, "%s: worker %s holds %d leases\n", yes, s.WorkerID, countHeld(s))
 	}
-	if r.URL.Query().Has("verbose") {
+	verbose := r.URL.Query().Has("verbose")
+	if verbose || reason != "" && troubles {
+		tellTroubles(&b, s)
+	}
+	if verbose {
 		describe(&b, s)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -49,7 +59,29 @@ func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, yes, no, reason
 	_, _ = w.Write([]byte(b.String()))
 }
 
-// describe lists the shards, and how far they are behind.
+// tellTroubles lists the troubles, those too that do not end readiness yet.
+func tellTroubles(b *strings.Builder, s kcl.Snapshot) {
+	for _, t := range s.Troubles {
+		fmt.Fprintf(b, "trouble: %s", t.Reason)
+		if t.ShardID != "" {
+			fmt.Fprintf(b, " of %s", t.ShardID)
+		}
+		fmt.Fprintf(b, ", since %s: %.1000q\n", t.Since.UTC().Format(time.RFC3339), t.Text)
+	}
+}
+
+// tellLoops lists the tries that are under way.
+func tellLoops(b *strings.Builder, s kcl.Snapshot) {
+	for _, l := range s.Loops {
+		limit := "no limit"
+		if l.Limit > 0 {
+			limit = "limit " + l.Limit.String()
+		}
+		fmt.Fprintf(b, "%s: %s, silent for %v, %s\n", nameOf(l), cmp.Or(l.Doing, "busy"), l.Silent.Truncate(time.Millisecond), limit)
+	}
+}
+
+// describe lists what is under way, and the shards and how far they are behind.
 func describe(b *strings.Builder, s kcl.Snapshot) {
 	if behind, some := farthestBehind(s); some {
 		fmt.Fprintf(b, "farthest behind: %v\n", behind)
@@ -57,6 +89,7 @@ func describe(b *strings.Builder, s kcl.Snapshot) {
 	if !s.LastSync.IsZero() {
 		fmt.Fprintf(b, "shards and leases compared: %v ago\n", time.Since(s.LastSync).Truncate(time.Second))
 	}
+	tellLoops(b, s)
 	for _, shard := range s.Shards {
 		state := shard.State
 		if shard.Lost {

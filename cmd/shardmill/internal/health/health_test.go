@@ -54,8 +54,14 @@ type world struct {
 // doubt about one.
 func inWorld(t *testing.T, f func(world)) {
 	t.Helper()
+	inWorldOf(t, health.Options{DeliveryStreamName: "orders", FailoverTime: failover, ShutdownTimeout: shutdown}, f)
+}
+
+// inWorldOf does so with other options.
+func inWorldOf(t *testing.T, o health.Options, f func(world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		m := health.New(health.Options{DeliveryStreamName: "orders", FailoverTime: failover, ShutdownTimeout: shutdown})
+		m := health.New(o)
 		w := &fake{end: make(chan struct{}), show: func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()

@@ -131,7 +131,7 @@ func everything(w world) {
 
 	d := w.m.DeliveryHooks()
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
-	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1"})
+	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour})
 	d.PendingFound(processors.PendingFoundEvent{ShardID: "shard-1", Verdict: "redo"})
@@ -146,6 +146,15 @@ func everything(w world) {
 			{ShardID: "shard-1", LastRead: now, BehindLatest: 1500 * time.Millisecond, TrustedUntil: now.Add(9 * time.Second)},
 			{ShardID: "shard-4", TrustedUntil: now.Add(8 * time.Second)},
 			{ShardID: "shard-5", LastRead: now, BehindLatest: time.Hour, TrustedUntil: now.Add(-time.Second), Lost: true},
+		}, Loops: []kcl.LoopStatus{
+			{Loop: "scan", Silent: 1500 * time.Millisecond, Limit: 10 * time.Second},
+			{Loop: "renewal", ShardID: "shard-1", Silent: 2 * time.Second, Limit: 3 * time.Second},
+			{Loop: "renewal", ShardID: "shard-4", Silent: time.Second, Limit: 3 * time.Second},
+			{Loop: "shard", ShardID: "shard-4", Silent: time.Hour},
+		}, Troubles: []kcl.Trouble{
+			{Reason: kcl.TroubleContradiction, ShardID: "shard-6"},
+			{Reason: kcl.TroubleContradiction, ShardID: "shard-7"},
+			{Reason: kcl.TroubleAccess},
 		}}
 	})
 }
@@ -225,24 +234,44 @@ func TestMetricsAreCustomaryButForTheirNames(t *testing.T) {
 var (
 	kind  = regexp.MustCompile(`(?m)^# TYPE shardmill_(\S+) (\S+)$`)
 	inDoc = regexp.MustCompile(`(?m)^//\t([A-Z]\w+)((?:, \w+)*)(?:\{\w+\})?\s+(?://\t\s+)?((?:counter|gauge|histogram)(?:, histogram)?) `)
+
+	inTable = regexp.MustCompile(`(?m)^\| (` + "`" + `[A-Z].*?) \| ((?:counter|gauge|histogram)(?:, histogram)?) \|`)
+	quoted  = regexp.MustCompile("`(\\w+)(?:\\{\\w+\\})?`")
 )
 
-// The package comment's table has each metric, with its type, and no other.
+// The package comment's table and README's have each metric, with its type, and
+// no other.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	golden, err := os.ReadFile(filepath.Join("testdata", "metrics.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var exported, documented []string
-	for _, m := range kind.FindAllStringSubmatch(string(golden), -1) {
+	golden := read(t, filepath.Join("testdata", "metrics.txt"))
+	var exported []string
+	for _, m := range kind.FindAllStringSubmatch(golden, -1) {
 		exported = append(exported, m[1]+" "+m[2])
 	}
-	for _, m := range inDoc.FindAllStringSubmatch(string(doc), -1) {
+	slices.Sort(exported)
+	for name, documented := range map[string][]string{
+		"doc.go":    documentedInComment(read(t, "doc.go")),
+		"README.md": documentedInTable(read(t, filepath.Join("..", "..", "..", "..", "README.md"))),
+	} {
+		slices.Sort(documented)
+		if !slices.Equal(exported, documented) {
+			t.Errorf("%s\nexported\n%s\ndocumented\n%s", name, strings.Join(exported, "\n"), strings.Join(documented, "\n"))
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// documentedInComment returns the names and types of the package comment.
+func documentedInComment(doc string) (documented []string) {
+	for _, m := range inDoc.FindAllStringSubmatch(doc, -1) {
 		name, kinds := m[1], strings.Split(m[3], ", ")
 		documented = append(documented, name+" "+kinds[0])
 		for _, other := range strings.Split(m[2], ", ")[1:] {
@@ -252,11 +281,32 @@ func TestMetricsAreDocumented(t *testing.T) {
 			documented = append(documented, other+" "+kinds[len(kinds)-1])
 		}
 	}
-	slices.Sort(exported)
-	slices.Sort(documented)
-	if !slices.Equal(exported, documented) {
-		t.Errorf("exported\n%s\ndocumented\n%s", strings.Join(exported, "\n"), strings.Join(documented, "\n"))
+	return documented
+}
+
+// documentedInTable returns those of the table of Markdown. A name that begins
+// with "_" stands for one that differs from the name before in its last part, and
+// after "each with" for an ending of all names before.
+func documentedInTable(text string) (documented []string) {
+	for _, row := range inTable.FindAllStringSubmatch(text, -1) {
+		kinds := strings.Split(row[2], ", ")
+		bases, endings, each := strings.Cut(row[1], "each with")
+		last := ""
+		for _, m := range quoted.FindAllStringSubmatch(bases, -1) {
+			name := m[1]
+			if strings.HasPrefix(name, "_") {
+				name = last[:strings.LastIndex(last, "_")] + name
+			}
+			last = name
+			if !each {
+				documented = append(documented, name+" "+kinds[0])
+			}
+			for i, ending := range quoted.FindAllStringSubmatch(endings, -1) {
+				documented = append(documented, name+ending[1]+" "+kinds[i])
+			}
+		}
 	}
+	return documented
 }
 
 // While a delivery hangs nothing is told, and the age of what it holds grows.
@@ -288,6 +338,20 @@ func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
 			w.t.Errorf("after all deliveries it is %s", got)
 		}
 	})
+}
+
+// Rules on troubles need series that are there before the first trouble.
+func TestTroublesAreZeroFromTheStart(t *testing.T) {
+	t.Parallel()
+	_, text := get(t, health.New(health.Options{}), "/metrics")
+	for _, reason := range []kcl.TroubleReason{
+		kcl.TroubleAccess, kcl.TroubleStreamNotFound, kcl.TroubleTableNotFound,
+		kcl.TroubleForeignTable, kcl.TroubleContradiction, kcl.TroubleUnreadable,
+	} {
+		if line := "\nshardmill_Trouble{Reason=\"" + string(reason) + "\"} 0\n"; !strings.Contains(text, line) {
+			t.Errorf("there is no line %q", line)
+		}
+	}
 }
 
 // Shards come and go for ever; their series must not stay.

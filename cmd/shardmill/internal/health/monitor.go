@@ -2,12 +2,14 @@ package health
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/kcl"
 )
@@ -17,6 +19,7 @@ type Options struct {
 	DeliveryStreamName string
 	FailoverTime       time.Duration // of the leases
 	ShutdownTimeout    time.Duration // of the worker
+	Logger             *zap.Logger   // nil logs nothing
 }
 
 // Worker is what a Monitor watches; a *kcl.Worker is one.
@@ -33,6 +36,7 @@ type Monitor struct {
 	registry *prometheus.Registry
 	counts   counts
 	fresh    freshness
+	denied   denials
 
 	scanned atomic.Bool // the lease table was read after the first shard sync
 
@@ -45,7 +49,13 @@ type Monitor struct {
 
 // New returns a Monitor of a worker that does not run yet.
 func New(o Options) *Monitor {
-	m := &Monitor{options: o, registry: prometheus.NewRegistry(), fresh: freshness{oldest: map[string]time.Time{}}}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	m := &Monitor{
+		options: o, registry: prometheus.NewRegistry(),
+		fresh: freshness{oldest: map[string]time.Time{}}, denied: denials{of: map[string]denial{}},
+	}
 	m.counts = newCounts(m.registry, o.DeliveryStreamName)
 	m.registry.MustRegister(
 		newGauges(m),
@@ -79,7 +89,8 @@ func (m *Monitor) Run(ctx context.Context, w Worker) error {
 
 // watch looks at w until over is closed.
 func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
-	d := watchdog{limit: m.options.FailoverTime + m.options.ShutdownTimeout, seen: map[string]int{}}
+	d := watchdog{limit: m.options.FailoverTime + m.options.ShutdownTimeout, seen: map[string]seen{}}
+	a := alarm{log: m.options.Logger}
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	stop := ctx.Done()
@@ -95,7 +106,10 @@ func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 			continue
 		case <-ticker.C:
 		}
-		reason := d.look(m.look(w), time.Now())
+		s, denied := m.look(w)
+		now := time.Now()
+		a.sound(denied, now)
+		reason := d.look(s, now)
 		m.mu.Lock()
 		m.reason = reason
 		m.mu.Unlock()
@@ -110,19 +124,23 @@ func (m *Monitor) snapshot() (kcl.Snapshot, bool) {
 	if w == nil {
 		return kcl.Snapshot{}, false
 	}
-	return m.look(w), true
+	s, _ := m.look(w)
+	return s, true
 }
 
-// look returns what w does now. Its shutdown begins when Run's context is done,
-// also if w has not come so far as to know.
-func (m *Monitor) look(w Worker) kcl.Snapshot {
-	s := w.Snapshot()
+// look returns what w does now, and those of its troubles that it does not know
+// of: with puts. Its shutdown begins when Run's context is done, also if w has
+// not come so far as to know.
+func (m *Monitor) look(w Worker) (s kcl.Snapshot, denied []kcl.Trouble) {
+	s = w.Snapshot()
+	denied = m.denied.troubles(s.Shards)
+	s.Troubles = slices.Concat(s.Troubles, denied)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.StopBy.IsZero() {
 		s.StopBy = m.stopBy
 	}
-	return s
+	return s, denied
 }
 
 // dead returns why the worker is not alive, or "".
@@ -133,25 +151,4 @@ func (m *Monitor) dead() string {
 		return "the worker has stopped"
 	}
 	return m.reason
-}
-
-// notReady returns why the worker is not ready, or "".
-func (m *Monitor) notReady() string {
-	m.mu.Lock()
-	ended := m.ended
-	m.mu.Unlock()
-	s, ok := m.snapshot()
-	switch {
-	case ended:
-		return "the worker has stopped"
-	case !ok:
-		return "the worker has not started"
-	case !s.StopBy.IsZero():
-		return "shutting down"
-	case s.LastSync.IsZero():
-		return "shards and leases have not been compared yet"
-	case !m.scanned.Load():
-		return "leases have not been read yet"
-	}
-	return ""
 }
