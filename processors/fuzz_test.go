@@ -39,13 +39,13 @@ func FuzzPending(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(numbered(7))
 			w.row.pending = &checkpoint.Prepared{At: w.records[2].Position().ExtendedSequenceNumber, State: state}
-			verdict, pl, _ := plan.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours())
+			verdict, pl, _ := plan.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours(), []string{"b"})
 			if verdict == plan.Redo {
 				w.prepared[objectName(pl.Bucket, pl.Key)] = true
 			}
 			err := w.run(t.Context(), t, []int{2}, config().WithSize(12))
 			switch verdict {
-			case plan.Newer, plan.Broken:
+			case plan.Newer, plan.Broken, plan.Forbidden:
 				if !errors.Is(err, processors.ErrUnfinishable) || len(w.objects) > 0 || !bytes.Equal(w.row.pending.State, state) {
 					t.Errorf("%v: %v, objects %v, pending %v", verdict, err, w.keys(), w.row.pending)
 				}

@@ -166,7 +166,7 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 		if at := w.row.checkpoint; at.IsRecord() {
 			done = w.index(at.ExtendedSequenceNumber) + 1
 		}
-		w.horizon = max(w.horizon, min(done+map[fault]int{trims1: 1, trims3: 3}[f], h.position()))
+		w.horizon = max(w.horizon, w.startOf(min(done+map[fault]int{trims1: 1, trims3: 3}[f], h.position())))
 	case overtakenBefore:
 		w.overtake(ctx)
 	case overtakenAfter:
@@ -181,6 +181,14 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 	}
 	apply()
 	return nil
+}
+
+// startOf returns the first of those records that are one of the stream with
+// record i: they expire together.
+func (w *world) startOf(i int) int {
+	for ; i > 0 && i < len(w.records) && w.records[i].SequenceNumber == w.records[i-1].SequenceNumber; i-- {
+	}
+	return i
 }
 
 // overtake lets another holder deliver everything, without faults.

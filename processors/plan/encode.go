@@ -76,7 +76,10 @@ func (p Plan) Encode() []byte {
 // Decode reads what Encode wrote.
 //
 // Errors: ErrForeign, ErrNewer, ErrBroken.
-func Decode(b []byte) (Plan, error) {
+func Decode(b []byte) (Plan, error) { return decode(b, maxRule) }
+
+// decode is Decode of a version whose largest rule is newest.
+func decode(b []byte, newest uint8) (Plan, error) {
 	if len(b) < len(magic)+1 || string(b[:len(magic)]) != magic {
 		return Plan{}, ErrForeign
 	}
@@ -94,11 +97,11 @@ func Decode(b []byte) (Plan, error) {
 		return Plan{}, fmt.Errorf("%w: kind %q, pipeline %d", ErrNewer, kind, pipe)
 	}
 	d := decoder{b: body[len(magic)+3:]}
-	return d.plan()
+	return d.plan(newest)
 }
 
 // plan reads what follows the pipeline's version.
-func (d *decoder) plan() (Plan, error) {
+func (d *decoder) plan(newest uint8) (Plan, error) {
 	var p Plan
 	copy(p.Identity.row[:], d.take(16))
 	copy(p.Identity.stream[:], d.take(16))
@@ -115,7 +118,7 @@ func (d *decoder) plan() (Plan, error) {
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > maxRule:
+	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > newest:
 		return Plan{}, fmt.Errorf("%w: codec %d, %d headers, hash range rule %d", ErrNewer, p.Codec, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))

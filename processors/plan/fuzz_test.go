@@ -58,7 +58,7 @@ func FuzzJudge(f *testing.F) {
 			state[flip] ^= with
 		}
 		pending := checkpoint.Prepared{At: seq(ends, endsSub), State: state}
-		verdict, got, err := plan.Judge(&pending, seq(at, atSub), good.Identity)
+		verdict, got, err := plan.Judge(&pending, seq(at, atSub), good.Identity, []string{good.Bucket})
 		if (err != nil) != (verdict == plan.Newer || verdict == plan.Broken || verdict == plan.Void) {
 			t.Errorf("%v with %v", verdict, err)
 		}
