@@ -141,6 +141,9 @@ func (p *processor) delivered(o object, oldest time.Time, reason string) {
 		Records: o.plan.Records, Bytes: o.plan.Bytes, Freshness: ageOf(oldest, time.Now()),
 		Reason: reason, ObjectBytes: o.size, Puts: o.puts, Found: o.found,
 	}
+	if o.stored { // fewer than planned, if some have expired
+		e.Records, e.Bytes = o.body.records, o.body.bytes
+	}
 	p.log.Info("object delivered", zap.String("key", e.Key), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
 		zap.Int64("object_bytes", e.ObjectBytes), zap.String("reason", reason), zap.Duration("freshness", e.Freshness))
 	if p.Hooks.Delivered != nil {

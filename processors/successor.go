@@ -89,6 +89,10 @@ func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl pla
 	if err := p.repeatWrite(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
 		return err
 	}
+	if o.body != nil && o.body.records == 0 {
+		p.log.Warn("nothing was left of the cut of an earlier holder: no object was put", zap.String("key", pl.Key))
+		return nil
+	}
 	p.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
 	p.delivered(o, pl.FirstArrival, reasonRedo)
 	return nil

@@ -43,7 +43,8 @@ type world struct {
 	counts map[string]int
 	total  int
 
-	now        *holding // the latest
+	wrap       func(processors.ObjectStore) processors.ObjectStore // unless nil, what a holder gets instead of the store
+	now        *holding                                            // the latest
 	config     processors.Config
 	tb         testing.TB
 	violations []string
@@ -424,7 +425,11 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 		RecordsLost:  func(e processors.RecordsLostEvent) { w.lost = append(w.lost, e) },
 		PendingFound: func(e processors.PendingFoundEvent) { w.pendings = append(w.pendings, e) },
 	}
-	factory, err := processors.New(cfg, store{w, h})
+	var objects processors.ObjectStore = store{w, h}
+	if w.wrap != nil {
+		objects = w.wrap(objects)
+	}
+	factory, err := processors.New(cfg, objects)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -32,6 +32,8 @@ const (
 	formatVersion = 1
 	kindRedoable  = 'R' // one object, a function of records and plan
 	pipeline      = 1   // what "a function of records and plan" means
+
+	newline = "\n" // the only delimiter but none
 )
 
 // Tags of a place's or a number's encoding.
@@ -118,8 +120,8 @@ func (d *decoder) plan(newest uint8) (Plan, error) {
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > newest:
-		return Plan{}, fmt.Errorf("%w: codec %d, %d headers, hash range rule %d", ErrNewer, p.Codec, headers, p.HashRange.Rule)
+	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > newest || p.Delimiter != "" && p.Delimiter != newline:
+		return Plan{}, fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))
 	}

@@ -19,6 +19,9 @@ import (
 func FuzzDecode(f *testing.F) {
 	good := example().Encode()
 	f.Add(good)
+	forbidden := example()
+	forbidden.Bucket, forbidden.Key = "evil", "../../etc"
+	f.Add(forbidden.Encode())
 	f.Add([]byte("smplan\x02"))
 	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
 	f.Add([]byte{})
@@ -30,6 +33,11 @@ func FuzzDecode(f *testing.F) {
 					t.Fatalf("unclassified: %v", err)
 				}
 				continue
+			}
+			pending := checkpoint.Prepared{At: p.Last, State: state}
+			verdict, _, why := plan.Judge(&pending, p.After, p.Identity, []string{"b"})
+			if good := p.Bucket == "b" && plan.CheckKey(p.Key) == nil; good != (verdict == plan.Redo) || good != (why == nil) || !good && verdict != plan.Forbidden {
+				t.Fatalf("%+v is %v, %v", p, verdict, why)
 			}
 			again, err := plan.Decode(p.Encode())
 			if err != nil || cmp.Diff(p, again, cmp.Comparer(opaque)) != "" {

@@ -32,7 +32,7 @@ type Plan struct {
 
 	Bucket, Key string // literal
 	Codec       Codec
-	Delimiter   string // follows each record; "" for none
+	Delimiter   string // follows each record: a newline, or "" for none
 }
 
 // HashRange is the part of kcl.ReplayOptions that decides which user records of
