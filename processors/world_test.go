@@ -43,8 +43,7 @@ type world struct {
 	counts map[string]int
 	total  int
 
-	wrap       func(processors.ObjectStore) processors.ObjectStore // unless nil, what a holder gets instead of the store
-	now        *holding                                            // the latest
+	now        *holding // the latest
 	config     processors.Config
 	tb         testing.TB
 	violations []string
@@ -55,6 +54,8 @@ type world struct {
 	puts       []processors.Object
 	replays    []kcl.ReplayOptions
 	downUntil  time.Time
+	deafUntil  time.Time // until then the store does not answer
+	stuck      bool      // nor does it return when its context is done
 }
 
 type row struct {
@@ -225,6 +226,9 @@ func objectName(bucket, key string) string { return bucket + "/" + key }
 
 func (s store) Put(ctx context.Context, o processors.Object) error {
 	w := s.w
+	if err := w.hear(ctx); err != nil {
+		return err
+	}
 	if !s.h.asked {
 		w.violate("put without asking for trust")
 	}
@@ -276,6 +280,9 @@ func (w *world) apply(o processors.Object) error {
 }
 
 func (s store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
+	if err := s.w.hear(ctx); err != nil {
+		return nil, false, err
+	}
 	s.w.land(s.h)
 	var o stored
 	var ok bool
@@ -287,7 +294,27 @@ func (s store) Head(ctx context.Context, bucket, key string) (map[string]string,
 }
 
 func (s store) Check(ctx context.Context, _ string) error {
+	if err := s.w.hear(ctx); err != nil {
+		return err
+	}
 	return s.w.do(ctx, s.h, "check", func() {})
+}
+
+// hear returns when the store answers.
+func (w *world) hear(ctx context.Context) error {
+	done := ctx.Done()
+	if w.stuck {
+		done = nil
+	}
+	if !time.Now().Before(w.deafUntil) {
+		return nil
+	}
+	select {
+	case <-done:
+		return ctx.Err()
+	case <-time.After(time.Until(w.deafUntil)):
+		return nil
+	}
 }
 
 // land lets late puts of earlier holders arrive when their time has come.
@@ -425,11 +452,7 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 		RecordsLost:  func(e processors.RecordsLostEvent) { w.lost = append(w.lost, e) },
 		PendingFound: func(e processors.PendingFoundEvent) { w.pendings = append(w.pendings, e) },
 	}
-	var objects processors.ObjectStore = store{w, h}
-	if w.wrap != nil {
-		objects = w.wrap(objects)
-	}
-	factory, err := processors.New(cfg, objects)
+	factory, err := processors.New(cfg, store{w, h})
 	if err != nil {
 		tb.Fatal(err)
 	}
