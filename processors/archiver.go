@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/plan"
@@ -87,9 +88,9 @@ func (p *processor) checkBucket(ctx context.Context) {
 	if p.checked.Swap(true) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, putTimeout(0))
-	defer cancel()
-	if err := p.store.Check(ctx, p.Bucket); err != nil {
+	err := p.bounded(ctx, "checking "+p.Bucket, putTimeout(0), func(ctx context.Context) error { return p.store.Check(ctx, p.Bucket) })
+	deadline.Beat(ctx)
+	if err != nil {
 		p.log.Warn("bucket cannot be used; delivery will be tried until it can", zap.String("bucket", p.Bucket), zap.Error(err))
 	}
 }

@@ -308,7 +308,7 @@ func TestRedoUsesThePlan(t *testing.T) {
 		original := theShard()
 		original.HashRangeRule = kcl.HashRangeEach
 		w := prepared(t, 9, 5, first, original)
-		other := processors.Config{DeliveryStreamName: "other", Bucket: "elsewhere", Prefix: "x/", Version: 7, Delivery: processors.AtLeastOnce}
+		other := processors.Config{DeliveryStreamName: "other", Bucket: "elsewhere", FormerBuckets: []string{"x", "b"}, Prefix: "x/", Version: 7, Delivery: processors.AtLeastOnce}
 		shard := theShard()
 		shard.Range.Start, shard.Range.End = "7", "8"
 		h, p, ctx := w.take(t.Context(), t, other, shard)

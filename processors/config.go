@@ -26,8 +26,16 @@ type Config struct {
 	// Bucket is the name of the bucket, not its ARN. Required.
 	Bucket string
 
+	// FormerBuckets are names of other buckets in which an object may be
+	// finished that was prepared before Bucket was changed. Nothing else goes
+	// there. Default none: a prepared checkpoint that names any other bucket
+	// than Bucket is refused with ErrUnfinishable.
+	FormerBuckets []string
+
 	// Prefix is put before the date path, as it is: "logs" gives
-	// "logs2016/02/25/13/…". At most 512 bytes. Expressions, !{…}, are refused.
+	// "logs2016/02/25/13/…". At most 512 bytes of UTF-8, without control
+	// characters and without ".." between slashes. Expressions, !{…}, are
+	// refused.
 	Prefix string
 
 	// Hints say when an object is complete.
@@ -163,6 +171,11 @@ func (c Config) checkNames() error {
 	if !isName(c.Bucket, 255) {
 		errs = append(errs, wrong("Bucket", c.Bucket, "must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN"))
 	}
+	for i, name := range c.FormerBuckets {
+		if !isName(name, 255) {
+			errs = append(errs, wrong(fmt.Sprintf("FormerBuckets[%d]", i), name, "must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN"))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -172,6 +185,8 @@ func (c Config) checkPrefix() error {
 		return wrong("len(Prefix)", len(c.Prefix), fmt.Sprintf("Length of evaluated prefix cannot be greater than %d", maxPrefix))
 	case strings.Contains(c.Prefix, "!{"):
 		return wrong("Prefix", c.Prefix, "expressions are not built yet; give a literal prefix")
+	case plan.CheckKey(c.Prefix+"x") != nil: // no successor would finish it
+		return wrong("Prefix", c.Prefix, `must be UTF-8 without control characters and without ".." between slashes`)
 	}
 	return nil
 }

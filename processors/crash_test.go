@@ -27,8 +27,12 @@ func TestEveryStepEveryFault(t *testing.T) {
 	t.Parallel()
 	small := with(config(), func(c *processors.Config) { c.Compression = processors.GZIP }).WithSize(20)
 	successors := map[string]processors.Config{
-		"same":          small,
-		"uncompressed":  with(small, func(c *processors.Config) { c.Compression = processors.Uncompressed; c.Prefix = "p/"; c.Bucket = "c" }).WithSize(35),
+		"same": small,
+		"uncompressed": with(small, func(c *processors.Config) {
+			c.Compression = processors.Uncompressed
+			c.Prefix = "p/"
+			c.Bucket, c.FormerBuckets = "c", []string{"b"}
+		}).WithSize(35),
 		"at least once": with(small, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
 	}
 	for _, step := range []string{"prepare", "put", "commit", "check"} {

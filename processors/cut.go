@@ -54,14 +54,30 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 		Key:          objectKey(p.Prefix, p.DeliveryStreamName, p.Version, at, id, p.codec),
 		Codec:        p.codec,
 	}
+	state, err := p.encode(pl)
+	if err != nil {
+		p.release(b.body, true)
+		return err
+	}
 	p.cut = &cut{
 		object: object{plan: pl, body: b.body, ifAbsent: p.Delivery == ExactlyOnce},
-		last:   b.last, oldest: b.oldest, reason: reason,
-	}
-	if p.Delivery == ExactlyOnce {
-		p.cut.state = pl.Encode()
+		state:  state, last: b.last, oldest: b.oldest, reason: reason,
 	}
 	return nil
+}
+
+// encode returns what the row is to hold of a plan, nil if nothing. A plan that
+// a successor with this configuration would not finish must not get there.
+func (p *processor) encode(pl plan.Plan) ([]byte, error) {
+	if p.Delivery != ExactlyOnce {
+		return nil, nil
+	}
+	state := pl.Encode()
+	pending := checkpoint.Prepared{At: pl.Last, State: state}
+	if verdict, _, err := plan.Judge(&pending, pl.After, p.identity, p.buckets()); verdict != plan.Redo {
+		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
+	}
+	return state, nil
 }
 
 // finish brings the unfinished cut, if there is one, to its end. After an
@@ -124,6 +140,9 @@ func (p *processor) delivered(o object, oldest time.Time, reason string) {
 		ShardID: p.shard.ShardID, Bucket: o.plan.Bucket, Key: o.plan.Key,
 		Records: o.plan.Records, Bytes: o.plan.Bytes, Freshness: ageOf(oldest, time.Now()),
 		Reason: reason, ObjectBytes: o.size, Puts: o.puts, Found: o.found,
+	}
+	if o.stored { // fewer than planned, if some have expired
+		e.Records, e.Bytes = o.body.records, o.body.bytes
 	}
 	p.log.Info("object delivered", zap.String("key", e.Key), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
 		zap.Int64("object_bytes", e.ObjectBytes), zap.String("reason", reason), zap.Duration("freshness", e.Freshness))

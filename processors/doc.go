@@ -57,6 +57,13 @@
 //     cannot read a plan (of a newer version, or damaged) refuses to go on.
 //   - A plan that does not fit the row (another checkpoint, table, stream or
 //     shard) is void: someone moved the checkpoint by hand. It is cleared.
+//   - A redo compares what it read with the plan. Fewer records, without the
+//     first, are what expiry leaves: the loss is told, and the rest is put.
+//     Anything else that differs, be it the digest alone, is no delivery: other
+//     records would take the place of those that the checkpoint then passes.
+//     Nothing is put, and the shard is given up with ErrUnfinishable. (If
+//     records expire between two pages of a redo, it looks like that too; the
+//     next one finds the beginning gone.)
 //
 // With AtLeastOnce there is no prepare: the object is put under a fresh key and
 // then the checkpoint is written. A crash in between leaves its records in two
@@ -64,6 +71,34 @@
 //
 // A record is in the checkpoint only after its object is in the store, in both
 // settings; that is all it takes to lose none.
+//
+// # Who can write to the lease table
+//
+// A plan is input from whoever can write to the table, and is not signed. So it
+// does not say where objects may go: its bucket must be Config.Bucket or one of
+// Config.FormerBuckets, and its key be valid, without control characters and
+// without ".." between slashes; else the shard is given up with ErrUnfinishable,
+// nothing is asked of the store, and the row stays as it is. If the bucket was
+// changed while a plan was pending, list the former one until the shard goes on.
+//
+// That is all that is kept from him. Who can write to the table can still
+//
+//   - move the checkpoint, and with it have records skipped or delivered
+//     again. Nobody can tell it from an operator's doing;
+//   - have the records of a shard put under any key of the buckets named above
+//     that has no object, as the prefix is not compared: it may have been changed
+//     too. A policy that permits s3:PutObject below the prefix alone keeps them
+//     there. No object is replaced;
+//   - let a plan end later than its object, whose UUID he copied: then the
+//     records in between are skipped as by a checkpoint that he moved;
+//   - narrow a plan's hash range, or let it begin late, and write a count and
+//     a digest that go with it, so that user records are left out unseen. With
+//     the count and the digest as they were it is found: as a loss that is
+//     told, if what is left out is a beginning, else as other records;
+//   - stop a shard, or have its records delivered late.
+//
+// So give nobody access to the table who may not skip records, and keep the
+// backups of what matters elsewhere.
 //
 // # What is needed
 //
@@ -81,13 +116,22 @@
 //
 // Puts are repeated every few seconds until they succeed or the lease is lost.
 // The processor's call does not return before, so no more is read than the
-// worker's memory budget allows, and nothing is skipped.
+// worker's memory budget allows, and nothing is skipped. Failures are logged as
+// warnings, the first one and then one a minute, and each is told to
+// Hooks.PutFailed.
+//
+// Each try has a limit, so that a store that never answers counts as one that
+// fails: a minute, and a second more for each MiB of an object. Writes of the
+// lease row end with trust in the lease, within the failover time. For
+// kcl.Config.CallTimeout such a call is alive: each try that ends is a sign of
+// life, as is each second that a try of the store runs within its limit, or the
+// next one is waited for. A CallTimeout should be longer than the failover time.
 //
 // # Parts
 //
 // The decisions are functions of values: when a cut closes (buffer.go), what a
 // pending checkpoint means (plan.Judge), which step a cut needs, whose object
-// has a key and whether a replay found everything (internal/protocol, whose
+// has a key and what a replay has to do with its plan (internal/protocol, whose
 // tests are a model that tries every interleaving of two workers).
 // The processor reads, asks them, and acts. Outputs that are not a function of
 // the records (transforms, partitions, error objects) need the other kind of

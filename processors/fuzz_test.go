@@ -28,6 +28,21 @@ func FuzzPending(f *testing.F) {
 		f.Add(good, at, byte(1), true)
 	}
 	f.Add([]byte("{\"java\": true}"), 0, byte(0), false)
+	for _, change := range []func(*plan.Plan){
+		func(p *plan.Plan) { p.Bucket = "evil" },
+		func(p *plan.Plan) { p.Key = "../k" },
+		func(p *plan.Plan) { p.Digest[0]++ },
+		func(p *plan.Plan) { p.Records++ },
+		func(p *plan.Plan) { p.Records-- },
+		func(p *plan.Plan) { p.Bytes-- },
+	} {
+		pl, err := plan.Decode(good)
+		if err != nil {
+			f.Fatal(err)
+		}
+		change(&pl)
+		f.Add(pl.Encode(), 0, byte(0), false)
+	}
 	f.Fuzz(func(t *testing.T, state []byte, flip int, with byte, seal bool) {
 		state = bytes.Clone(state)
 		if flip >= 0 && flip < len(state) {
@@ -39,17 +54,20 @@ func FuzzPending(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(numbered(7))
 			w.row.pending = &checkpoint.Prepared{At: w.records[2].Position().ExtendedSequenceNumber, State: state}
-			verdict, pl, _ := plan.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours())
+			verdict, pl, _ := plan.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours(), []string{"b"})
 			if verdict == plan.Redo {
 				w.prepared[objectName(pl.Bucket, pl.Key)] = true
 			}
 			err := w.run(t.Context(), t, []int{2}, config().WithSize(12))
 			switch verdict {
-			case plan.Newer, plan.Broken:
+			case plan.Newer, plan.Broken, plan.Forbidden:
 				if !errors.Is(err, processors.ErrUnfinishable) || len(w.objects) > 0 || !bytes.Equal(w.row.pending.State, state) {
 					t.Errorf("%v: %v, objects %v, pending %v", verdict, err, w.keys(), w.row.pending)
 				}
 			case plan.Redo:
+				if errors.Is(err, processors.ErrUnfinishable) && (len(w.objects) > 0 || len(w.lost) > 0 || !bytes.Equal(w.row.pending.State, state)) {
+					t.Errorf("%v, objects %v, lost %v, pending %v", err, w.keys(), w.lost, w.row.pending)
+				}
 				if _, ok := w.objects[objectName(pl.Bucket, pl.Key)]; !ok && err == nil && len(w.lost) == 0 {
 					t.Errorf("%+v is not delivered: %v", pl, w.keys())
 				}

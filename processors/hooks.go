@@ -70,7 +70,7 @@ type BufferedEvent struct {
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.
 type PendingFoundEvent struct {
 	ShardID string
-	Verdict string // foreign, newer, broken, void, redo
+	Verdict string // foreign, newer, broken, void, redo, forbidden
 }
 
 // RecordsLostEvent describes records that expired before they were delivered.

@@ -35,19 +35,20 @@ func (p *processor) publish(ctx context.Context, o *object) error {
 		if err := p.trusted(); err != nil {
 			return err
 		}
-		return p.put(ctx, o)
+		o.size = o.body.spool.Size()
+		err := p.bounded(ctx, doing, putTimeout(o.size), func(ctx context.Context) error { return p.put(ctx, o) })
+		if err != nil && p.Hooks.PutFailed != nil {
+			p.Hooks.PutFailed(PutFailedEvent{ShardID: p.shard.ShardID, Bucket: o.plan.Bucket, Key: o.plan.Key, Attempt: o.puts, Err: err})
+		}
+		return err
 	})
 }
 
 // put tries once.
 func (p *processor) put(ctx context.Context, o *object) error {
 	o.puts++
-	body := o.body.spool.Reader()
-	o.size = body.Size()
-	tryCtx, cancel := context.WithTimeout(ctx, putTimeout(o.size))
-	defer cancel()
-	err := p.store.Put(tryCtx, Object{
-		Bucket: o.plan.Bucket, Key: o.plan.Key, Body: body,
+	err := p.store.Put(ctx, Object{
+		Bucket: o.plan.Bucket, Key: o.plan.Key, Body: o.body.spool.Reader(),
 		ContentType:     "application/octet-stream",
 		ContentEncoding: contentEncoding(o.plan.Codec),
 		Metadata:        map[string]string{MetadataPlan: o.plan.UUID.String()},
@@ -55,13 +56,10 @@ func (p *processor) put(ctx context.Context, o *object) error {
 	})
 	o.stored = err == nil
 	if o.ifAbsent && errors.Is(err, ErrExists) {
-		o.found, err = p.isDelivered(tryCtx, o.plan)
+		o.found, err = p.isDelivered(ctx, o.plan)
 		if err == nil && !o.found {
 			err = errors.New("the object that was in the way is gone")
 		}
-	}
-	if err != nil && p.Hooks.PutFailed != nil {
-		p.Hooks.PutFailed(PutFailedEvent{ShardID: p.shard.ShardID, Bucket: o.plan.Bucket, Key: o.plan.Key, Attempt: o.puts, Err: err})
 	}
 	return err
 }

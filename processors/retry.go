@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl"
 )
@@ -16,6 +18,7 @@ import (
 const (
 	tableInterval = time.Second // before a write of the lease row is repeated
 	warnInterval  = time.Minute // between two warnings of one trouble
+	beatInterval  = time.Second // between two signs of life
 )
 
 // stopError is an error that no repetition can help.
@@ -33,7 +36,9 @@ func isFinal(err error) bool {
 }
 
 // repeat calls f until it succeeds, fails for good, or ctx is done. The first
-// failure is a warning, later ones are at most one a minute.
+// failure is a warning, later ones are at most one a minute. Each try that ends
+// is a sign of life, and so is the wait for the next one: who waits for what is
+// down does not hang. f must end by itself.
 func (p *processor) repeat(ctx context.Context, doing string, every time.Duration, f func(context.Context) error) error {
 	var warned time.Time
 	for attempt := 1; ; attempt++ {
@@ -41,6 +46,7 @@ func (p *processor) repeat(ctx context.Context, doing string, every time.Duratio
 			return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 		}
 		err := f(ctx)
+		deadline.Beat(ctx)
 		switch {
 		case err == nil:
 			if attempt > 1 {
@@ -59,11 +65,39 @@ func (p *processor) repeat(ctx context.Context, doing string, every time.Duratio
 		}
 		p.log.Log(level, "failed, will be repeated", zap.String("operation", doing), zap.Int("attempt", attempt),
 			zap.Duration("retry_in", in), zap.Error(err))
-		_ = pause.For(ctx, in) // the loop sees that ctx is done
+		rest(ctx, in) // the loop sees that ctx is done
 	}
 }
 
-// repeatWrite is repeat for a write of the lease row.
+// rest waits for d, alive.
+func rest(ctx context.Context, d time.Duration) {
+	for ; d > 0 && ctx.Err() == nil; d -= beatInterval {
+		_ = pause.For(ctx, min(d, beatInterval))
+		deadline.Beat(ctx)
+	}
+}
+
+// bounded makes one try, which ends within limit. While it runs it is alive: it
+// will end, whatever the store does, and a body that goes out slowly brings no
+// other sign. Each minute without an answer is told.
+func (p *processor) bounded(ctx context.Context, doing string, limit time.Duration, f func(context.Context) error) error {
+	tryCtx, cancel := context.WithTimeoutCause(ctx, limit, &deadline.Error{Limit: limit})
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cancel()
+	watch.Go(func() {
+		for waited := beatInterval; pause.For(tryCtx, beatInterval) == nil; waited += beatInterval {
+			deadline.Beat(ctx)
+			if waited%warnInterval == 0 && waited < limit {
+				p.log.Warn("no answer yet", zap.String("operation", doing), zap.Duration("waited", waited), zap.Duration("limit", limit))
+			}
+		}
+	})
+	return deadline.Explain(tryCtx, f(tryCtx))
+}
+
+// repeatWrite is repeat for a write of the lease row, each of which ends with
+// trust in the lease, if not before.
 func (p *processor) repeatWrite(ctx context.Context, doing string, f func(context.Context) error) error {
 	return p.repeat(ctx, doing, tableInterval, func(ctx context.Context) error {
 		err := f(ctx)

@@ -12,9 +12,10 @@ import (
 // implements it on S3. It is safe for concurrent use.
 //
 // Each call makes one try: the archiver asks whether it may go on before the
-// next one. It ends when ctx is done, and by itself if it is never answered. An
-// error that is ErrAccessDenied says that nothing was stored or learnt, since
-// the store refused the credentials or they do not permit the call.
+// next one. ctx has a limit, a minute and for Put a second for each MiB more. A
+// call ends when ctx is done, and by itself if it is never answered. An error that
+// is ErrAccessDenied says that nothing was stored or learnt, since the store
+// refused the credentials or they do not permit the call.
 type ObjectStore interface {
 	// Put stores an object, whole or not at all. An object that has the key
 	// is replaced, unless o.IfAbsent is set.
@@ -64,6 +65,9 @@ const MetadataPlan = "shardmill-plan"
 var ErrKeyTaken = errors.New("another object has the key of a prepared cut")
 
 // ErrUnfinishable means that the lease row has an archiver's prepared
-// checkpoint that this version cannot finish: it is of a newer version, or
-// damaged. A newer version, or an operator, must settle it.
+// checkpoint that this archiver must not finish: it is of a newer version,
+// damaged, names a bucket that is not in the configuration or a key that no
+// archiver makes, or the stream's records are others than those it is for. A
+// newer version, or an operator, must settle it; the error says how. Nothing is
+// put, and the checkpoint stays.
 var ErrUnfinishable = errors.New("prepared checkpoint cannot be finished")

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/internal/protocol"
 	"github.com/shardmill/shardmill/processors/plan"
@@ -16,7 +17,7 @@ import (
 // settlePending brings the pending checkpoint of an earlier holder to its end, before
 // any record is read. What it does can be repeated from the start.
 func (p *processor) settlePending(ctx context.Context, in kcl.InitializationInput) error {
-	verdict, pl, why := plan.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, p.identity)
+	verdict, pl, why := plan.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, p.identity, p.buckets())
 	if verdict == plan.None {
 		return nil
 	}
@@ -32,21 +33,46 @@ func (p *processor) settlePending(ctx context.Context, in kcl.InitializationInpu
 	case plan.Foreign:
 		p.log.Warn("prepared checkpoint of another program found: beginning at the checkpoint")
 		return nil // the first checkpoint removes it
+	case plan.Forbidden:
+		return p.refuse(fmt.Errorf("%w; %s", why, remedyOf(why, pl)))
 	default:
-		p.log.Error("prepared checkpoint cannot be finished by this version", zap.Error(why))
-		return kcl.GiveUp(fmt.Errorf("%w: %w", ErrUnfinishable, why))
+		return p.refuse(why)
 	}
+}
+
+// refuse gives the shard up and leaves the pending checkpoint as it is: neither
+// its records nor its object may be given up.
+func (p *processor) refuse(why error) error {
+	p.log.Error("prepared checkpoint cannot be finished", zap.Error(why))
+	return stop(fmt.Errorf("%w: %w", ErrUnfinishable, why))
+}
+
+// buckets returns those that a plan may name.
+func (c Config) buckets() []string { return append([]string{c.Bucket}, c.FormerBuckets...) }
+
+// abandon is how a person gives a plan up.
+const abandon = "somebody else wrote to the lease table: restore the row, or abandon the plan by removing the row's " +
+	"attributes that begin with pendingCheckpoint; the records after the checkpoint are then delivered anew"
+
+// remedyOf says what a person must do about a plan that is forbidden.
+func remedyOf(why error, pl plan.Plan) string {
+	if !errors.Is(why, plan.ErrBucket) {
+		return abandon
+	}
+	return fmt.Sprintf("if the bucket was changed while the checkpoint was pending, list the former one, shardmill.formerBuckets: [%.255q], "+
+		"until the shard goes on; if not, %s", pl.Bucket, abandon)
 }
 
 // redo finishes an earlier holder's cut: it makes sure that the plan's object
 // is in the store, and commits.
 func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl plan.Plan) error {
 	o := object{plan: pl, ifAbsent: true}
-	err := p.repeat(ctx, "looking for "+pl.Bucket+"/"+pl.Key, p.RetryInterval, func(ctx context.Context) (err error) {
-		tryCtx, cancel := context.WithTimeout(ctx, putTimeout(0))
-		defer cancel()
-		o.found, err = p.isDelivered(tryCtx, pl)
-		return err
+	doing := "looking for " + pl.Bucket + "/" + pl.Key
+	err := p.repeat(ctx, doing, p.RetryInterval, func(ctx context.Context) error {
+		return p.bounded(ctx, doing, putTimeout(0), func(ctx context.Context) (err error) {
+			o.found, err = p.isDelivered(ctx, pl)
+			return err
+		})
 	})
 	if err != nil {
 		return err
@@ -63,13 +89,18 @@ func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl pla
 	if err := p.repeatWrite(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
 		return err
 	}
+	if o.body != nil && o.body.records == 0 {
+		p.log.Warn("nothing was left of the cut of an earlier holder: no object was put", zap.String("key", pl.Key))
+		return nil
+	}
 	p.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
 	p.delivered(o, pl.FirstArrival, reasonRedo)
 	return nil
 }
 
 // rebuild reads the cut's records again and puts the object they make. What
-// has expired is reported; the rest is delivered under the same key.
+// has expired is reported; the rest is delivered under the same key. If they are
+// other records than the plan's, nothing is put.
 func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *object) error {
 	b, err := p.shop.open(o.plan.Codec, o.plan.Delimiter, true)
 	if err != nil {
@@ -85,8 +116,13 @@ func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *
 	if err := b.finish(); err != nil {
 		return err
 	}
-	if !protocol.IsWhole(o.plan, b.records, b.digest()) {
+	switch protocol.JudgeReplay(o.plan, protocol.Replay{First: found, Records: b.records, Bytes: b.bytes, Digest: b.digest()}) {
+	case protocol.ReplayShort:
 		p.reportLoss(o.plan, b.records, found)
+	case protocol.ReplayWrong:
+		return p.refuse(fmt.Errorf("%w: %d records of %d bytes from %v on, the plan has %d of %d bytes from %v to %v, and the digest is another; "+
+			"the stream was made anew, or %s", errWrongRecords, b.records, b.bytes, found, o.plan.Records, o.plan.Bytes, o.plan.First, o.plan.Last, abandon))
+	default:
 	}
 	if b.records == 0 {
 		return nil
@@ -107,6 +143,7 @@ func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl p
 	o.HashRange.Start, o.HashRange.End = pl.HashRange.Start, pl.HashRange.End
 	o.HashRangeRule = kcl.HashRangeRule(pl.HashRange.Rule)
 	for r, err := range in.Replay(ctx, pl.First, pl.Last, o) {
+		deadline.Beat(ctx)
 		if err != nil {
 			return first, fmt.Errorf("reading %v to %v again: %w", pl.First, pl.Last, err)
 		}
@@ -133,12 +170,15 @@ func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl p
 	return first, nil
 }
 
-var errReplayShort = errors.New("it ended early")
+var (
+	errReplayShort  = errors.New("it ended early")
+	errWrongRecords = errors.New("the stream has other records than those it was prepared for")
+)
 
 func (p *processor) reportLoss(pl plan.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
 	e := RecordsLostEvent{
 		ShardID: p.shard.ShardID, Bucket: pl.Bucket, Key: pl.Key,
-		Lost: max(pl.Records-records, 0), From: pl.First, To: found, Last: pl.Last,
+		Lost: pl.Records - records, From: pl.First, To: found, Last: pl.Last,
 		FromArrival: pl.FirstArrival, LastArrival: pl.LastArrival,
 	}
 	p.log.Error("records of a prepared cut have expired", zap.String("key", e.Key), zap.Int64("records", e.Lost),

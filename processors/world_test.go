@@ -54,6 +54,8 @@ type world struct {
 	puts       []processors.Object
 	replays    []kcl.ReplayOptions
 	downUntil  time.Time
+	deafUntil  time.Time // until then the store does not answer
+	stuck      bool      // nor does it return when its context is done
 }
 
 type row struct {
@@ -166,7 +168,7 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 		if at := w.row.checkpoint; at.IsRecord() {
 			done = w.index(at.ExtendedSequenceNumber) + 1
 		}
-		w.horizon = max(w.horizon, min(done+map[fault]int{trims1: 1, trims3: 3}[f], h.position()))
+		w.horizon = max(w.horizon, w.startOf(min(done+map[fault]int{trims1: 1, trims3: 3}[f], h.position())))
 	case overtakenBefore:
 		w.overtake(ctx)
 	case overtakenAfter:
@@ -181,6 +183,14 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 	}
 	apply()
 	return nil
+}
+
+// startOf returns the first of those records that are one of the stream with
+// record i: they expire together.
+func (w *world) startOf(i int) int {
+	for ; i > 0 && i < len(w.records) && w.records[i].SequenceNumber == w.records[i-1].SequenceNumber; i-- {
+	}
+	return i
 }
 
 // overtake lets another holder deliver everything, without faults.
@@ -216,6 +226,9 @@ func objectName(bucket, key string) string { return bucket + "/" + key }
 
 func (s store) Put(ctx context.Context, o processors.Object) error {
 	w := s.w
+	if err := w.hear(ctx); err != nil {
+		return err
+	}
 	if !s.h.asked {
 		w.violate("put without asking for trust")
 	}
@@ -267,6 +280,9 @@ func (w *world) apply(o processors.Object) error {
 }
 
 func (s store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
+	if err := s.w.hear(ctx); err != nil {
+		return nil, false, err
+	}
 	s.w.land(s.h)
 	var o stored
 	var ok bool
@@ -278,7 +294,27 @@ func (s store) Head(ctx context.Context, bucket, key string) (map[string]string,
 }
 
 func (s store) Check(ctx context.Context, _ string) error {
+	if err := s.w.hear(ctx); err != nil {
+		return err
+	}
 	return s.w.do(ctx, s.h, "check", func() {})
+}
+
+// hear returns when the store answers.
+func (w *world) hear(ctx context.Context) error {
+	done := ctx.Done()
+	if w.stuck {
+		done = nil
+	}
+	if !time.Now().Before(w.deafUntil) {
+		return nil
+	}
+	select {
+	case <-done:
+		return ctx.Err()
+	case <-time.After(time.Until(w.deafUntil)):
+		return nil
+	}
 }
 
 // land lets late puts of earlier holders arrive when their time has come.

@@ -122,7 +122,7 @@ func optionsOf(cfg config.Config, c configFlags, logger *zap.Logger) archiver.Op
 			Bucket: cfg.Bucket, Prefix: cfg.Prefix, Compression: processors.Compression(cfg.CompressionFormat),
 			// Zero buffering delivers within seconds: an interval of 1 s does.
 			Hints:    processors.BufferingHints{SizeInMBs: cfg.SizeInMBs, IntervalInSeconds: max(1, cfg.IntervalInSeconds)},
-			Delivery: processors.Delivery(cfg.Delivery), SpoolDir: cfg.SpoolDirectory,
+			Delivery: processors.Delivery(cfg.Delivery), FormerBuckets: cfg.FormerBuckets, SpoolDir: cfg.SpoolDirectory,
 		},
 		Logger: logger,
 	}

@@ -32,6 +32,8 @@ const (
 	formatVersion = 1
 	kindRedoable  = 'R' // one object, a function of records and plan
 	pipeline      = 1   // what "a function of records and plan" means
+
+	newline = "\n" // the only delimiter but none
 )
 
 // Tags of a place's or a number's encoding.
@@ -76,7 +78,10 @@ func (p Plan) Encode() []byte {
 // Decode reads what Encode wrote.
 //
 // Errors: ErrForeign, ErrNewer, ErrBroken.
-func Decode(b []byte) (Plan, error) {
+func Decode(b []byte) (Plan, error) { return decode(b, maxRule) }
+
+// decode is Decode of a version whose largest rule is newest.
+func decode(b []byte, newest uint8) (Plan, error) {
 	if len(b) < len(magic)+1 || string(b[:len(magic)]) != magic {
 		return Plan{}, ErrForeign
 	}
@@ -94,11 +99,11 @@ func Decode(b []byte) (Plan, error) {
 		return Plan{}, fmt.Errorf("%w: kind %q, pipeline %d", ErrNewer, kind, pipe)
 	}
 	d := decoder{b: body[len(magic)+3:]}
-	return d.plan()
+	return d.plan(newest)
 }
 
 // plan reads what follows the pipeline's version.
-func (d *decoder) plan() (Plan, error) {
+func (d *decoder) plan(newest uint8) (Plan, error) {
 	var p Plan
 	copy(p.Identity.row[:], d.take(16))
 	copy(p.Identity.stream[:], d.take(16))
@@ -115,8 +120,8 @@ func (d *decoder) plan() (Plan, error) {
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > maxRule:
-		return Plan{}, fmt.Errorf("%w: codec %d, %d headers, hash range rule %d", ErrNewer, p.Codec, headers, p.HashRange.Rule)
+	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > newest || p.Delimiter != "" && p.Delimiter != newline:
+		return Plan{}, fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))
 	}

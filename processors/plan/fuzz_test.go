@@ -19,6 +19,9 @@ import (
 func FuzzDecode(f *testing.F) {
 	good := example().Encode()
 	f.Add(good)
+	forbidden := example()
+	forbidden.Bucket, forbidden.Key = "evil", "../../etc"
+	f.Add(forbidden.Encode())
 	f.Add([]byte("smplan\x02"))
 	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
 	f.Add([]byte{})
@@ -30,6 +33,11 @@ func FuzzDecode(f *testing.F) {
 					t.Fatalf("unclassified: %v", err)
 				}
 				continue
+			}
+			pending := checkpoint.Prepared{At: p.Last, State: state}
+			verdict, _, why := plan.Judge(&pending, p.After, p.Identity, []string{"b"})
+			if good := p.Bucket == "b" && plan.CheckKey(p.Key) == nil; good != (verdict == plan.Redo) || good != (why == nil) || !good && verdict != plan.Forbidden {
+				t.Fatalf("%+v is %v, %v", p, verdict, why)
 			}
 			again, err := plan.Decode(p.Encode())
 			if err != nil || cmp.Diff(p, again, cmp.Comparer(opaque)) != "" {
@@ -58,7 +66,7 @@ func FuzzJudge(f *testing.F) {
 			state[flip] ^= with
 		}
 		pending := checkpoint.Prepared{At: seq(ends, endsSub), State: state}
-		verdict, got, err := plan.Judge(&pending, seq(at, atSub), good.Identity)
+		verdict, got, err := plan.Judge(&pending, seq(at, atSub), good.Identity, []string{good.Bucket})
 		if (err != nil) != (verdict == plan.Newer || verdict == plan.Broken || verdict == plan.Void) {
 			t.Errorf("%v with %v", verdict, err)
 		}

@@ -3,6 +3,10 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/checkpoint"
 )
@@ -13,12 +17,13 @@ type Verdict int
 
 // The verdicts.
 const (
-	None    Verdict = iota // there is no pending checkpoint
-	Foreign                // it is not an archiver's: begin at the checkpoint and leave it
-	Newer                  // only a newer version can finish it: do not go on
-	Broken                 // it is damaged: do not go on
-	Void                   // it does not belong to this row as it is now: clear it
-	Redo                   // finish it before reading
+	None      Verdict = iota // there is no pending checkpoint
+	Foreign                  // it is not an archiver's: begin at the checkpoint and leave it
+	Newer                    // only a newer version can finish it: do not go on
+	Broken                   // it is damaged: do not go on
+	Void                     // it does not belong to this row as it is now: clear it
+	Redo                     // finish it before reading
+	Forbidden                // its object would go where none of this archiver's goes: do not go on
 )
 
 // String returns the verdict as one word of a log line.
@@ -36,15 +41,30 @@ func (v Verdict) String() string {
 		return "void"
 	case Redo:
 		return "redo"
+	case Forbidden:
+		return "forbidden"
 	default:
 		return "unknown"
 	}
 }
 
+var (
+	// ErrBucket means that a plan names a bucket which is none of the
+	// archiver's.
+	ErrBucket = errors.New("the plan's object would go to a bucket that is not this archiver's")
+
+	// ErrKey means that a key is none that an archiver gives an object.
+	ErrKey = errors.New("the plan's object would have a key that no archiver makes")
+)
+
 // Judge decides about the pending checkpoint of a lease row whose checkpoint
-// is at and which has the given identity. The plan is set for Redo, the error
-// says why for Newer, Broken and Void.
-func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, id Identity) (Verdict, Plan, error) {
+// is at and which has the given identity. The plan is set for Redo and
+// Forbidden, the error says why for Newer, Broken, Void and Forbidden.
+//
+// What is in the row is from whoever can write to the table, so where the
+// object goes is not believed: its bucket must be one of buckets, and its key
+// one that CheckKey takes. The error of Forbidden is ErrBucket or ErrKey.
+func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, id Identity, buckets []string) (Verdict, Plan, error) {
 	if pending == nil {
 		return None, Plan{}, nil
 	}
@@ -63,5 +83,35 @@ func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, i
 	case pending.At != p.Last && !pending.At.IsShardEnd():
 		return Void, Plan{}, fmt.Errorf("the plan ends at %v, the pending checkpoint is %v", p.Last, pending.At)
 	}
+	if !slices.Contains(buckets, p.Bucket) {
+		return Forbidden, p, fmt.Errorf("%w: %.255q, and not one of %q", ErrBucket, p.Bucket, buckets)
+	}
+	if err := CheckKey(p.Key); err != nil {
+		return Forbidden, p, err
+	}
 	return Redo, p, nil
+}
+
+// maxKey is how many bytes a key of S3 may have.
+const maxKey = 1024
+
+// CheckKey refuses keys that S3 does not take, or that name another place to
+// who reads them as a path or a line of text: of no or more than 1024 bytes, not
+// UTF-8, with a control character, or with ".." between slashes. Any prefix
+// will do. The error is ErrKey.
+func CheckKey(key string) error {
+	why := ""
+	switch {
+	case key == "" || len(key) > maxKey:
+		why = fmt.Sprintf("it has %d bytes, must have 1-%d", len(key), maxKey)
+	case !utf8.ValidString(key):
+		why = "it is not UTF-8"
+	case strings.ContainsFunc(key, unicode.IsControl):
+		why = "it has a control character"
+	case slices.Contains(strings.Split(key, "/"), ".."):
+		why = `it has ".." between slashes`
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: %.255q: %s", ErrKey, key, why)
 }

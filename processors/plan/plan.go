@@ -32,7 +32,7 @@ type Plan struct {
 
 	Bucket, Key string // literal
 	Codec       Codec
-	Delimiter   string // follows each record; "" for none
+	Delimiter   string // follows each record: a newline, or "" for none
 }
 
 // HashRange is the part of kcl.ReplayOptions that decides which user records of
@@ -46,7 +46,9 @@ type HashRange struct {
 type Codec uint8
 
 // maxRule is the largest HashRange.Rule that a plan of this version may have.
-const maxRule = 2
+// A version that knows fewer refuses the plan as ErrNewer: with another rule
+// than the plan's it would read other records again.
+const maxRule = 3
 
 // The codecs that a plan of this version may name.
 const (

@@ -3,9 +3,12 @@ package plan_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,7 +63,7 @@ func TestRoundTrip(t *testing.T) {
 		p.Bytes = rapid.Int64Range(0, 1<<62).Draw(t, "bytes")
 		p.Key = rapid.StringN(1, 300, -1).Draw(t, "key")
 		p.Bucket = rapid.StringN(1, 60, -1).Draw(t, "bucket")
-		p.HashRange = plan.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 2).Draw(t, "rule")}
+		p.HashRange = plan.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 3).Draw(t, "rule")}
 		p.Codec = rapid.SampledFrom([]plan.Codec{plan.Uncompressed, plan.GZIP}).Draw(t, "codec")
 		p.FirstArrival = rapid.SampledFrom([]time.Time{{}, time.UnixMilli(0).UTC(), time.UnixMilli(1).UTC(), p.LastArrival}).Draw(t, "arrival")
 		copy(p.Digest[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
@@ -127,8 +130,9 @@ func TestDecodeClassifies(t *testing.T) {
 		{"another kind", changed(7, 'S'), plan.ErrNewer},
 		{"a newer pipeline", changed(8, 2), plan.ErrNewer},
 		{"an unknown codec", changed(codec, 9), plan.ErrNewer},
-		{"an unknown rule", broken(func(p *plan.Plan) { p.HashRange.Rule = 3 }), plan.ErrNewer},
+		{"an unknown rule", broken(func(p *plan.Plan) { p.HashRange.Rule = 4 }), plan.ErrNewer},
 		{"headers", changed(len(good)-5, 1), plan.ErrNewer},
+		{"a delimiter that is no newline", broken(func(p *plan.Plan) { p.Delimiter = "\n\n" }), plan.ErrNewer},
 		{"format 0", []byte("smplan\x00"), plan.ErrBroken},
 		{"the format alone", []byte("smplan\x01"), plan.ErrBroken},
 		{"cut short", good[:100], plan.ErrBroken},
@@ -158,6 +162,11 @@ func TestJudge(t *testing.T) {
 	good := &checkpoint.Prepared{At: p.Last, State: p.Encode()}
 	arn := "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
 	id := p.Identity
+	edited := func(change func(*plan.Plan)) *checkpoint.Prepared {
+		p := example()
+		change(&p)
+		return &checkpoint.Prepared{At: p.Last, State: p.Encode()}
+	}
 	for _, row := range []struct {
 		name    string
 		pending *checkpoint.Prepared
@@ -181,21 +190,98 @@ func TestJudge(t *testing.T) {
 		{"another table's", good, p.After, plan.NewIdentity("app2", "clicks", arn, "shardId-000000000000"), plan.Void},
 		{"another stream's", good, p.After, plan.NewIdentity("app", "views", "", "shardId-000000000000"), plan.Void},
 		{"a stream of that name elsewhere", good, p.After, plan.NewIdentity("app", "clicks", "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks", "shardId-000000000000"), plan.Void},
+		{"a bucket that is none of ours", edited(func(p *plan.Plan) { p.Bucket = "evil" }), p.After, id, plan.Forbidden},
+		{"a key that leads elsewhere", edited(func(p *plan.Plan) { p.Key = "a/../b" }), p.After, id, plan.Forbidden},
+		{"a bucket that is none of ours, and the checkpoint was moved", edited(func(p *plan.Plan) { p.Bucket = "evil" }), p.Last, id, plan.Void},
 		{"another shard's", good, p.After, plan.NewIdentity("app", "clicks", arn, "shardId-000000000001"), plan.Void},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got, pl, err := plan.Judge(row.pending, row.at, row.id)
+			got, pl, err := plan.Judge(row.pending, row.at, row.id, []string{"other", p.Bucket})
 			if got != row.want {
 				t.Fatalf("got %v (%v), want %v", got, err, row.want)
 			}
-			if wantErr := got == plan.Newer || got == plan.Broken || got == plan.Void; wantErr != (err != nil) {
+			if wantErr := got != plan.None && got != plan.Foreign && got != plan.Redo; wantErr != (err != nil) {
 				t.Errorf("error %v with verdict %v", err, got)
 			}
 			if got == plan.Redo && cmp.Diff(p, pl, cmp.Comparer(opaque)) != "" {
 				t.Errorf("plan %+v", pl)
 			}
 		})
+	}
+}
+
+func TestCheckKey(t *testing.T) {
+	t.Parallel()
+	for key, good := range map[string]bool{
+		"k":                          true,
+		"2016/02/25/13/x.gz":         true,
+		"any prefix, even !{x}/y?":   true,
+		"/":                          true,
+		"a//b":                       true,
+		"./a/...":                    true,
+		"..a/b../c..d/..e":           true,
+		"ä/日本":                       true,
+		strings.Repeat("k", 1024):    true,
+		"":                           false,
+		strings.Repeat("k", 1025):    false,
+		"..":                         false,
+		"../a":                       false,
+		"a/..":                       false,
+		"a/../b":                     false,
+		"a\nb":                       false,
+		"a\x00":                      false,
+		"\x7f":                       false,
+		"\u009b31m":                  false,
+		"a\xff":                      false,
+		"\xed\xa0\x80":               false,
+		strings.Repeat("ä", 512):     true,
+		strings.Repeat("ä", 513):     false,
+		"a\\..\\b":                   true,
+		"%2e%2e/%2e%2e/is no escape": true,
+	} {
+		err := plan.CheckKey(key)
+		if (err == nil) != good || err != nil && !errors.Is(err, plan.ErrKey) {
+			t.Errorf("%.40q: %v", key, err)
+		}
+	}
+}
+
+// TestFrozenPlans has plans as earlier and later versions wrote, or would write,
+// them: what is in a row outlives the worker that wrote it.
+func TestFrozenPlans(t *testing.T) {
+	t.Parallel()
+	const (
+		head = "736d706c616e015201b24a7544c9c277af4de7f67fe7bea194e1ab1aacd80ff896420ed3f20bf0e11e0102030405064708890a0b0c0d0e0f10013849" +
+			"590000000000000000000000000000000000000000000000000001070138495900000000000000000000000000000000000000000000000000020001" +
+			"38495900000000000000000000000000000000000000000000000000090381f98ec4b12afcf98ec4b12a0bd209090807000000000000000000000000" +
+			"000000000000000000000000000000000001010001273402823669209384634633746074317682114550"
+		tail = "016231702f323031362f30322f32352f31332f6f72646572732d312d323031362d30322d32352d31332d30302d30302d782e677a01010a00"
+	)
+	for rule, sum := range map[uint8]string{0: "86981dbf", 1: "9e32cfdb", 2: "b7cdb977", 3: "af676b13", 4: "e433542f"} {
+		state, err := hex.DecodeString(head + fmt.Sprintf("%02x", rule) + tail + sum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := example()
+		want.HashRange.Rule = rule
+		if !bytes.Equal(state, want.Encode()) {
+			t.Errorf("rule %d is written as %x", rule, want.Encode())
+		}
+		for newest := range uint8(5) { // a version that knows rules up to this one
+			got, err := plan.DecodeWith(state, newest)
+			switch {
+			case rule > newest && !errors.Is(err, plan.ErrNewer):
+				t.Errorf("rule %d of a version that knows %d: %v, %v", rule, newest, got, err)
+			case rule <= newest && (err != nil || cmp.Diff(want, got, cmp.Comparer(opaque)) != ""):
+				t.Errorf("rule %d of a version that knows %d: %v, %v", rule, newest, got, err)
+			}
+		}
+		pending := checkpoint.Prepared{At: want.Last, State: state}
+		verdict, _, _ := plan.Judge(&pending, want.After, want.Identity, []string{want.Bucket})
+		if known := verdict == plan.Redo; known != (rule <= 3) || !known && verdict != plan.Newer {
+			t.Errorf("rule %d is judged %v", rule, verdict)
+		}
 	}
 }
 

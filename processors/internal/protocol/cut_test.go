@@ -42,7 +42,7 @@ func (m *model) lookAgain(s state, who uint8) {
 func (m *model) rebuild(s state, who uint8) {
 	p := s.worker(who).cut
 	if !m.ownHints {
-		m.again(s, who, p.whole&^expired(s))
+		m.again(s, who, m.readAs(who, p.whole&^expired(s)))
 		return
 	}
 	for last := p.after + 1; last <= m.records; last++ {
@@ -50,6 +50,16 @@ func (m *model) rebuild(s state, who uint8) {
 		t.worker(who).cut.last = last
 		m.again(t, who, m.fits(&t, 0, p.after, p.after, last))
 	}
+}
+
+// readAs is what a worker takes records for. One with another rule for
+// aggregated records leaves the first out and has the last one twice.
+func (m *model) readAs(who uint8, body bag) bag {
+	first := body & -body & 0x15
+	if m.otherRule[who] && body != first {
+		return (body - first).add(body.last())
+	}
+	return body
 }
 
 func expired(s state) bag {
@@ -63,7 +73,18 @@ func expired(s state) bag {
 func (m *model) again(s state, who uint8, body bag) {
 	w := s.worker(who)
 	p := s.row.plan
-	if !m.ownHints && !protocol.IsWhole(w.cut.full(), size(body), digest(body)) && !m.losesQuietly {
+	found := protocol.JudgeReplay(w.cut.full(), replay(body))
+	if m.ownHints || m.losesQuietly || m.believes && found == protocol.ReplayWrong {
+		found = protocol.ReplayWhole
+	}
+	switch found {
+	case protocol.ReplayWhole:
+	case protocol.ReplayWrong:
+		m.reached[differs] = true
+		*w = worker{}
+		m.to(s, step{who: who, does: "reads other records than the plan's and gives up"})
+		return
+	case protocol.ReplayShort:
 		if m.replans {
 			*w = worker{at: fresh, counter: w.counter, done: w.done, read: w.done, mark: w.done}
 			m.to(s, step{who: who, does: "cannot make the plan's object and begins anew"})
@@ -84,13 +105,6 @@ func (m *model) again(s state, who uint8, body bag) {
 		w.skip()
 		m.to(t, step{who: who, does: told("makes again", failed), key: w.cut.key, body: body})
 	})
-}
-
-func size(b bag) (n int64) {
-	for r := uint8(1); r <= 3; r++ {
-		n += int64(b.count(r))
-	}
-	return n
 }
 
 // cut makes the next step of a closed cut.

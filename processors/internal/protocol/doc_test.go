@@ -8,8 +8,8 @@
 // # What is the product's own
 //
 // The order of a cut's steps is protocol.Next; whose object a key holds is
-// protocol.JudgeKey; what is appended is protocol.IsNew; whether a redo found
-// everything is protocol.IsWhole. The row is written by lease.Mem, whose
+// protocol.JudgeKey; what is appended is protocol.IsNew; what a redo may do with
+// what it found is protocol.JudgeReplay. The row is written by lease.Mem, whose
 // conditions every table is tested against, and a plan found in it goes through
 // plan.Encode, plan.Decode and plan.Judge. Only which of these is called when
 // is said a second time here.
@@ -39,14 +39,20 @@
 //	 7a nothing pending               start                       plan.None
 //	 7b another program's             ignores (the worker that    plan.Foreign
 //	                                  knows no plans; see 10)
-//	 7c newer or damaged              start gives up              plan.Newer, plan.Broken
+//	 7c newer, damaged, forbidden     start gives up              plan.Newer, plan.Broken, plan.Forbidden
 //	 7d void                          start clears                plan.Void, Checkpointer.Clear
-//	 7e kind R                        look, rebuild, again        redo, rebuild, replay, protocol.IsWhole
+//	 7e kind R                        look, rebuild, again        redo, rebuild, replay, protocol.JudgeReplay
+//	 7e fewer: a loss, and the rest   again reports               protocol.ReplayShort, reportLoss
+//	 7e other records                 again gives up              protocol.ReplayWrong, refuse
 //	 7f kind S                        sealed: start, land         not built; a plan of it is refused as newer
 //	 7g only then read                mark and read in commit     settlePending before Initialize returns, buffer.mark
 //	 8 shard end                      none: it is a last cut      processor.ShardEnded
 //	 9 operator                       seek                        not built; as if the row were edited
 //	10 Java, at least once            ignores, atLeastOnce        ExactlyOnce and AtLeastOnce of processors.Config
+//
+// Nor does the model know anybody who writes rows of his own: who can, can move
+// the checkpoint, and with it lose or repeat what he likes. See package
+// processors.
 //
 // A change of the protocol is a change here first: a rule that is dropped has a
 // row in TestDeviations, and a new one needs one.

@@ -58,6 +58,11 @@ func TestTheProtocol(t *testing.T) {
 			variant{records: 2, crashes: 1, lost: 1, takes: 4, atLeastOnce: [3]bool{2: true}, ignores: [3]bool{2: true}, maybeTwice: true},
 			append([]event{ignored}, all...),
 		},
+		{
+			"kind R, one worker reads aggregated records by another rule",
+			variant{records: 2, crashes: 1, lost: 1, takes: 4, trim: true, otherRule: [3]bool{2: true}},
+			append([]event{differs, rest}, all...),
+		},
 		{"kind S, an impure transform", variant{records: 2, crashes: 1, lost: 1, takes: 3, sealed: true, impure: true}, ofSealed},
 		{"kind S, an impure transform and a record expires", variant{records: 2, crashes: 1, lost: 1, takes: 3, sealed: true, impure: true, trim: true}, ofSealed},
 		{
@@ -78,7 +83,7 @@ func TestTheProtocol(t *testing.T) {
 				t.Fatal(o)
 			case !o.complete:
 				t.Error("no world delivered everything")
-			case o.reached[unfinishable] || o.reached[voided] && row.world.seeks == 0:
+			case o.reached[unfinishable], o.reached[voided] && row.world.seeks == 0, o.reached[differs] && !row.world.otherRule[2]:
 				t.Error("a plan was not taken for what it is")
 			}
 			for _, e := range row.want {
@@ -109,6 +114,10 @@ func deviations() []deviation {
 		{"puts that replace, and a record expires", variant{trim: true, overwrites: true}, "DESTROYED"},
 		{"puts that replace under derived keys, and a record expires", variant{trim: true, overwrites: true, derivedKey: true}, "DESTROYED"},
 		{"a rest is put without a report", variant{trim: true, losesQuietly: true}, "LOST"},
+		{"other records than the plan's are put", variant{otherRule: [3]bool{2: true}, believes: true}, "TWICE"},
+		{"other records than the plan's are put, and how often one is does not count", variant{
+			otherRule: [3]bool{2: true}, believes: true, maybeTwice: true,
+		}, "LOST"},
 		{"a filter by the checkpoint that was before the redo", variant{oldFilter: true}, "TWICE"},
 		{"a batch appended twice", variant{redeliveries: 1, appendsTwice: true}, "TWICE"},
 		{"a redo under a key of its own", variant{freshKey: true}, "TWICE"},

@@ -65,8 +65,44 @@ func JudgeKey(found string, exists bool, id plan.UUID) KeyState {
 // was appended or checkpointed is mark.
 func IsNew(at, mark checkpoint.ExtendedSequenceNumber) bool { return at.Compare(mark) > 0 }
 
-// IsWhole reports whether what was read again is the very records of a plan:
-// so many, with this digest of their data.
-func IsWhole(p plan.Plan, records int64, digest [32]byte) bool {
-	return records == p.Records && digest == p.Digest
+// Replay is what reading a plan's records again brought.
+type Replay struct {
+	First          checkpoint.ExtendedSequenceNumber // of the records; zero if there are none
+	Records, Bytes int64
+	Digest         [32]byte // SHA-256 of their data, concatenated
+}
+
+// ReplayState is what a replay has to do with its plan.
+type ReplayState int
+
+// The states of a replay.
+const (
+	ReplayWhole ReplayState = iota // the plan's very records
+	ReplayShort                    // the first ones have expired: a loss, and the rest is what there is
+	ReplayWrong                    // other records than the plan's: nothing may be done with them
+)
+
+// JudgeReplay compares a replay that ended at the plan's last record, or found
+// none at all, with the plan.
+//
+// Only a beginning can expire, and only in whole records of the stream. So fewer
+// records are a loss if the first of them lies beyond the plan's first record;
+// whatever else differs, no expiry explains. Whether a rest is the plan's end
+// cannot be told: the digest is of all records.
+func JudgeReplay(p plan.Plan, r Replay) ReplayState {
+	switch {
+	case r.Records == p.Records && r.Bytes == p.Bytes && r.Digest == p.Digest:
+		return ReplayWhole
+	case r.Records == 0 || r.Records < p.Records && r.Bytes <= p.Bytes && isBeyond(r.First, p.First):
+		return ReplayShort
+	default:
+		return ReplayWrong
+	}
+}
+
+// isBeyond reports whether at is of a later record of the stream than first:
+// not of the same aggregated one.
+func isBeyond(at, first checkpoint.ExtendedSequenceNumber) bool {
+	at.SubSequenceNumber, first.SubSequenceNumber = 0, 0
+	return at.Compare(first) > 0
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors/internal/protocol"
 	"github.com/shardmill/shardmill/processors/plan"
 )
 
@@ -99,13 +100,16 @@ func (r *rows) judge(now row) plan.Verdict {
 	v, known := r.verdicts[now]
 	if !known {
 		l := r.lease(now)
-		v, _, _ = plan.Judge(l.Pending, l.Checkpoint.ExtendedSequenceNumber, identity())
+		v, _, _ = plan.Judge(l.Pending, l.Checkpoint.ExtendedSequenceNumber, identity(), []string{bucket})
 		r.verdicts[now] = v
 	}
 	return v
 }
 
-const shard = "shardId-000000000000"
+const (
+	shard  = "shardId-000000000000"
+	bucket = "b"
+)
 
 func identity() plan.Identity { return plan.NewIdentity("app", "clicks", "", shard) }
 
@@ -146,23 +150,28 @@ func recordOf(at checkpoint.ExtendedSequenceNumber) (r uint8) {
 // full returns the plan as the product stores it. What is in the records, so
 // their digest, is in the bag.
 func (p planned) full() plan.Plan {
-	first, n := uint8(0), int64(0)
-	for r := uint8(3); r > 0; r-- {
-		if p.whole.has(r) {
-			first = r
-		}
-		n += int64(p.whole.count(r))
-	}
+	r := replay(p.whole)
 	return plan.Plan{
 		Identity: identity(), UUID: uuid(p.key),
-		After: number(p.after), First: number(first), Last: number(p.last),
-		Records: n, Digest: digest(p.whole), Bucket: "b", Key: strconv.Itoa(int(p.key)),
+		After: number(p.after), First: r.First, Last: number(p.last),
+		Records: r.Records, Bytes: r.Bytes, Digest: r.Digest, Bucket: bucket, Key: strconv.Itoa(int(p.key)),
 	}
 }
 
-func uuid(key uint8) plan.UUID { return plan.NewUUID([16]byte{key}) }
+// replay is what reading the records of a bag brings, each of one byte.
+func replay(b bag) protocol.Replay {
+	r := protocol.Replay{Digest: [32]byte{byte(b)}}
+	for i := uint8(3); i > 0; i-- {
+		if b.has(i) {
+			r.First = number(i)
+		}
+		r.Records += int64(b.count(i))
+	}
+	r.Bytes = r.Records
+	return r
+}
 
-func digest(b bag) [32]byte { return [32]byte{byte(b)} }
+func uuid(key uint8) plan.UUID { return plan.NewUUID([16]byte{key}) }
 
 func (r *rows) prepared(p planned) *checkpoint.Prepared {
 	b := p.full().Encode()

@@ -19,6 +19,7 @@ type variant struct {
 
 	atLeastOnce [3]bool // by worker: no prepare
 	ignores     [3]bool // by worker: begins at the checkpoint whatever is pending, as Java does
+	otherRule   [3]bool // by worker: what it reads again are other records than were there, and as many
 	maybeTwice  bool    // nothing more is promised than that no record is lost
 
 	// The deviations.
@@ -37,6 +38,7 @@ type variant struct {
 	counterOnly   bool // a write that fails its condition counts as done if owner and counter are as it would leave them
 	unreadPlan    bool // commits a pending cut without looking for its object
 	losesQuietly  bool // a redo does not compare with the plan
+	believes      bool // a redo takes other records than the plan's for what there is
 	misfits       bool // a plan is carried out though it does not fit the row
 }
 
@@ -63,6 +65,7 @@ const (
 	ignored
 	voided
 	unfinishable
+	differs
 	events
 )
 
@@ -74,7 +77,7 @@ func (e event) String() string {
 		"a lease is released with its plan", "the rest of a trimmed cut is put", "a whole object wins against a rest",
 		"a put is repeated while the first is under way", "an upload is completed twice", "a commit carries the next prepare",
 		"a plan is ignored", "a plan that does not fit the row is cleared",
-		"a plan cannot be finished",
+		"a plan cannot be finished", "a plan's records are others than they were",
 	}[e]
 }
 

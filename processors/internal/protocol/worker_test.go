@@ -58,7 +58,7 @@ func (m *model) take(s state, who uint8) {
 
 // symmetric reports whether it is all one which worker begins.
 func (m *model) symmetric() bool {
-	return m.atLeastOnce[1] == m.atLeastOnce[2] && m.ignores[1] == m.ignores[2]
+	return m.atLeastOnce[1] == m.atLeastOnce[2] && m.ignores[1] == m.ignores[2] && m.otherRule[1] == m.otherRule[2]
 }
 
 func (m *model) takeAgain(s state, who uint8) {

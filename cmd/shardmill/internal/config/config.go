@@ -17,7 +17,7 @@ type Config struct {
 	Region     string // of StreamARN
 
 	Bucket            string // its name
-	Prefix            string // literal; at most 512 bytes; default ""
+	Prefix            string // literal; at most 512 bytes, no ".." between slashes; default ""
 	SizeInMBs         int    // MiB before compression, 1-128; default 5
 	IntervalInSeconds int    // 0-900; default 300
 	CompressionFormat string // GZIP or UNCOMPRESSED; default UNCOMPRESSED
@@ -26,6 +26,7 @@ type Config struct {
 	InitialPosition  string    // TRIM_HORIZON, LATEST or AT_TIMESTAMP; default TRIM_HORIZON
 	InitialTimestamp time.Time // of AT_TIMESTAMP, in UTC; otherwise zero
 	Delivery         string    // exactly-once or at-least-once; default exactly-once
+	FormerBuckets    []string  // names of buckets in which prepared objects may be finished; default none
 
 	FailoverTime      time.Duration // default 10s
 	ScanInterval      time.Duration // default half of FailoverTime

@@ -110,7 +110,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory",
 		},
 		{
 			"a misspelt member",
@@ -161,6 +161,27 @@ maxMemoryMBs: 1048577`,
 			"a duration with a unit",
 			"failoverTimeSeconds: 10s",
 			`a.yaml:6: shardmill.failoverTimeSeconds is "10s", a string; it must be a number between 1 and 86400, without quotes`,
+		},
+		{
+			"former buckets that are no list",
+			"formerBuckets: archive-2024",
+			`a.yaml:6: shardmill.formerBuckets is "archive-2024"; it must be a list of names, not a string`,
+		},
+		{
+			"former buckets that are none",
+			"formerBuckets:\n- arn:aws:s3:::archive-2024\n- a/b\n- good\n- ''\n- 2024\n- good\n- [a]\n-",
+			`a.yaml:7: shardmill.formerBuckets[0] is "arn:aws:s3:::archive-2024"; it must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN
+a.yaml:8: shardmill.formerBuckets[1] is "a/b"; it must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN
+a.yaml:10: shardmill.formerBuckets[3] is ""; it must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN
+a.yaml:11: shardmill.formerBuckets[4] is 2024, a number; it must be a string: put it in quotes
+a.yaml:12: shardmill.formerBuckets[5] is "good"; it is there twice, first in line 9; remove one
+a.yaml:13: shardmill.formerBuckets[6] is a list; it must be a string
+a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
+		},
+		{
+			"a former bucket with a control character",
+			`formerBuckets: ["a\u0085b"]`,
+			`a.yaml:6: shardmill.formerBuckets[0] is "a\u0085b"; remove the control character U+0085`,
 		},
 		{
 			"an empty directory",

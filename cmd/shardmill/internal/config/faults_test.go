@@ -234,6 +234,16 @@ func TestFaultsOfPrefixes(t *testing.T) {
 			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "year=!{timestamp:yyyy}/"; expressions, !{…}, are not built yet; give a literal prefix`,
 		},
 		{
+			"a prefix that leads elsewhere",
+			"Prefix: logs/../other/",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "logs/../other/"; remove the ".." between slashes: to who reads keys as paths it names another place`,
+		},
+		{
+			"a prefix that begins elsewhere",
+			"Prefix: ../logs",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "../logs"; remove the ".." between slashes: to who reads keys as paths it names another place`,
+		},
+		{
 			"a random string",
 			"Prefix: r=!{firehose:random-string}/",
 			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "r=!{firehose:random-string}/"; expressions, !{…}, are not built yet; give a literal prefix`,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func seed(f *testing.F) {
 	}
 	for _, text := range []string{
 		"", "a: &a [*a]", "<<: 1", "? a\n: b", "a: !!x", "{a: {b: [c, ", "---\n...\n---", "a: |\n b\n", "\"\\ud800\": 1", "a: 1e9\n1: 2", base,
-		inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"),
+		inOurs("formerBuckets: [a, 'b', 3]"), inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"),
 	} {
 		f.Add([]byte(text))
 	}
@@ -70,8 +71,12 @@ func checkBounds(t *testing.T, c config.Config) {
 	hints := 1 <= c.SizeInMBs && c.SizeInMBs <= 128 && 0 <= c.IntervalInSeconds && c.IntervalInSeconds <= 900
 	_, err := netip.ParseAddrPort(c.HealthAddress)
 	health := err == nil || c.HealthAddress == "" && c.HealthGiven
+	buckets := regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
+	for _, name := range c.FormerBuckets {
+		names = names && buckets.MatchString(name)
+	}
 	times := c.FailoverTime > 0 && c.ScanInterval > 0 && c.ShardSyncInterval > 0 && c.MaxMemoryBytes > 0
-	if !names || !hints || !times || !health || len(c.Prefix) > 512 || strings.Contains(c.Prefix, "!{") {
+	if !names || !hints || !times || !health || len(c.Prefix) > 512 || strings.Contains(c.Prefix, "!{") || slices.Contains(strings.Split(c.Prefix+"x", "/"), "..") {
 		t.Errorf("accepted out of bounds: %+v", c)
 	}
 }

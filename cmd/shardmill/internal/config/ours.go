@@ -38,6 +38,7 @@ func (l *loader) oursShape() shape {
 			n, _ := p.integer(1, 1<<20)
 			c.MaxMemoryBytes = int64(n) << 20
 		},
+		"formerBuckets":  l.formerBuckets,
 		"spoolDirectory": l.spoolDirectory,
 		"healthAddress":  l.healthAddress,
 	}}
@@ -68,6 +69,28 @@ func (l *loader) initialPosition(p place) {
 		return
 	}
 	l.config.InitialPosition, l.config.InitialTimestamp = "AT_TIMESTAMP", t.UTC()
+}
+
+func (l *loader) formerBuckets(p place) {
+	if p.value.kind != list {
+		p.wrongKind("a list of names")
+		return
+	}
+	lines := map[string]int{}
+	for i, each := range p.value.items {
+		at := place{p.report, item(p.path, i), each.line, each}
+		s, ok := at.string()
+		switch {
+		case !ok:
+		case !bucketName.MatchString(s):
+			at.bad("it must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN")
+		case lines[s] > 0:
+			at.bad("it is there twice, first in line %d; remove one", lines[s])
+		default:
+			lines[s] = each.line
+			l.config.FormerBuckets = append(l.config.FormerBuckets, s)
+		}
+	}
 }
 
 func (l *loader) spoolDirectory(p place) {

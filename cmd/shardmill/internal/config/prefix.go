@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,9 +13,12 @@ const (
 )
 
 func (l *loader) prefix(p place) {
-	if s, ok := checkPrefix(p, "Length of evaluated prefix cannot be greater than 512"); ok {
-		l.config.Prefix = s
+	s, ok := checkPrefix(p, "Length of evaluated prefix cannot be greater than 512")
+	if ok && slices.Contains(strings.Split(s+"2016", "/"), "..") { // the date follows
+		p.bad(`remove the ".." between slashes: to who reads keys as paths it names another place`)
+		return
 	}
+	l.config.Prefix = s
 }
 
 // errorOutputPrefix checks a prefix that no object gets.

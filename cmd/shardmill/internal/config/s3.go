@@ -8,6 +8,7 @@ import (
 
 var (
 	bucketARN     = regexp.MustCompile(`^arn:.*:s3:::([\w.\-]{1,255})$`)
+	bucketName    = regexp.MustCompile(`^[\w.\-]{1,255}$`)
 	fileExtension = regexp.MustCompile(`^(|\.[0-9a-z!\-_.*'()]+)$`)
 )
 

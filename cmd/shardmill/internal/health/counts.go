@@ -137,7 +137,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		putsFailed:   kcl.counter("PutFailed", "Tries of a put that failed."),
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
-	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo"} {
+	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo", "forbidden"} {
 		c.pendingFound.WithLabelValues(verdict)
 	}
 	return c

@@ -109,7 +109,7 @@
 //	AggregatesMalformed                     counter    Count         aggregated records that could not be taken apart, delivered whole
 //	DeadLettered                            counter    Count         records that the processor never accepted and that were put aside
 //	PutFailed                               counter    Count         tries of a put that failed; they are repeated
-//	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void or redo
+//	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void, redo or forbidden
 //	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
 //	LeaseTrust_Millis                       gauge      Milliseconds  how long the lease that is nearest to it is from the end of its trust; absent without leases
 //	SyncShards_Age                          gauge      Seconds       since shards and leases were last compared; absent before the first time
