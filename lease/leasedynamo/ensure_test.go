@@ -145,20 +145,30 @@ func TestEnsureRefusesATableThatItCannotUse(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fleet fleet
+		class error
 		want  []string // in the error
 	}{
-		"another hash key": {fleet{schema: []any{key("other", "HASH")}}, []string{"table orders has the keys HASH key other (N)", "which has HASH key leaseKey (S)", "use the name of another table"}},
-		"a range key":      {fleet{schema: []any{key("leaseKey", "HASH"), key("other", "RANGE")}}, []string{"HASH key leaseKey (S) RANGE key other (N)"}},
-		"being deleted":    {fleet{status: []string{"DELETING"}}, []string{"orders is in status DELETING"}},
-		"no access to it":  {fleet{refuse: map[string]string{"DescribeTable orders": "AccessDeniedException"}}, []string{"orders", "DescribeTable", "AccessDenied"}},
+		"another hash key": {
+			fleet{schema: []any{key("other", "HASH")}}, lease.ErrInvalidState,
+			[]string{"table orders has the keys HASH key other (N)", "which has HASH key leaseKey (S)", "use the name of another table"},
+		},
+		"a range key": {
+			fleet{schema: []any{key("leaseKey", "HASH"), key("other", "RANGE")}}, lease.ErrInvalidState, []string{"HASH key leaseKey (S) RANGE key other (N)"},
+		},
+		"being deleted": {fleet{status: []string{"DELETING"}}, lease.ErrInvalidState, []string{"orders is in status DELETING"}},
+		"no access to it": {
+			fleet{refuse: map[string]string{"DescribeTable orders": "AccessDeniedException"}}, lease.ErrAccessDenied,
+			[]string{"orders", "permit dynamodb:DescribeTable"},
+		},
 		"no access to its rows": {
-			fleet{refuse: map[string]string{"GetItem orders": "AccessDeniedException"}}, []string{"orders", "GetItem", "AccessDenied"},
+			fleet{refuse: map[string]string{"GetItem orders": "AccessDeniedException"}}, lease.ErrAccessDenied, []string{"orders", "permit dynamodb:GetItem"},
 		},
 		"no access to the coordinator's table": {
-			fleet{refuse: map[string]string{"GetItem orders-CoordinatorState": "AccessDeniedException"}}, []string{"orders-CoordinatorState", "GetItem", "AccessDenied"},
+			fleet{refuse: map[string]string{"GetItem orders-CoordinatorState": "AccessDeniedException"}}, lease.ErrAccessDenied,
+			[]string{"orders-CoordinatorState", "permit dynamodb:GetItem"},
 		},
 		"not allowed to create": {
-			fleet{status: []string{""}, create: "AccessDeniedException"}, []string{"orders", "CreateTable", "AccessDenied"},
+			fleet{status: []string{""}, create: "AccessDeniedException"}, lease.ErrAccessDenied, []string{"orders", "permit dynamodb:CreateTable"},
 		},
 	}
 	for name, test := range tests {
@@ -166,8 +176,10 @@ func TestEnsureRefusesATableThatItCannotUse(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				err := newTable(t, stub(test.fleet.answer)).Ensure(t.Context())
-				if !errors.Is(err, lease.ErrInvalidState) {
-					t.Fatalf("got error %v, want ErrInvalidState", err)
+				for _, class := range classes() {
+					if errors.Is(err, class) != (class == test.class) { //nolint:errorlint // which of them it is
+						t.Errorf("got error %v, want %v", err, test.class)
+					}
 				}
 				for _, want := range test.want {
 					if !strings.Contains(err.Error(), want) {
@@ -203,7 +215,7 @@ func TestEnsureCreatesAsTheOptionsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = table.Ensure(t.Context()); !errors.Is(err, lease.ErrInvalidState) || !strings.Contains(err.Error(), "table orders does not exist") || len(f.asked) != 1 {
+	if err = table.Ensure(t.Context()); !errors.Is(err, lease.ErrTableNotFound) || !strings.Contains(err.Error(), "table orders does not exist, and is not to be created") || len(f.asked) != 1 {
 		t.Errorf("never create: got error %v after %v", err, f.asked)
 	}
 

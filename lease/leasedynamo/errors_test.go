@@ -59,6 +59,13 @@ func calls(table lease.Table) (writes, reads map[string]func(context.Context) er
 	return writes, reads
 }
 
+// classes are what an error may be.
+func classes() []error {
+	return []error{
+		lease.ErrThrottled, lease.ErrAccessDenied, lease.ErrTableNotFound, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound,
+	}
+}
+
 func TestErrorsHaveTheirClass(t *testing.T) {
 	t.Parallel()
 	codes := map[string]error{
@@ -67,11 +74,15 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 		"ThrottlingException":                    lease.ErrThrottled,
 		"TransactionConflictException":           lease.ErrThrottled,
 		"TransactionInProgressException":         lease.ErrThrottled,
-		"ResourceNotFoundException":              lease.ErrInvalidState,
-		"AccessDeniedException":                  lease.ErrInvalidState,
-		"UnrecognizedClientException":            lease.ErrInvalidState,
-		"InvalidSignatureException":              lease.ErrInvalidState,
-		"ExpiredTokenException":                  lease.ErrInvalidState,
+		"ResourceNotFoundException":              lease.ErrTableNotFound,
+		"AccessDeniedException":                  lease.ErrAccessDenied,
+		"AccessDenied":                           lease.ErrAccessDenied,
+		"UnrecognizedClientException":            lease.ErrAccessDenied,
+		"InvalidClientTokenId":                   lease.ErrAccessDenied,
+		"InvalidSignatureException":              lease.ErrAccessDenied,
+		"SignatureDoesNotMatch":                  lease.ErrAccessDenied,
+		"ExpiredTokenException":                  lease.ErrAccessDenied,
+		"RequestExpired":                         lease.ErrAccessDenied,
 		"ValidationException":                    lease.ErrInvalidState,
 		"InternalServerError":                    nil,
 		"ItemCollectionSizeLimitExceeded":        nil,
@@ -93,7 +104,7 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 							continue // it creates the table
 						}
 						err := call(t.Context())
-						for _, class := range []error{lease.ErrThrottled, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound} {
+						for _, class := range classes() {
 							if got := errors.Is(err, class); err == nil || got != errors.Is(class, want) {
 								t.Errorf("%s: is %v: %v, error %v", name, class, got, err)
 							}
@@ -115,7 +126,7 @@ func TestACutConnectionLeavesTheOutcomeUnknown(t *testing.T) {
 		for _, group := range []map[string]func(context.Context) error{writes, reads} {
 			for name, call := range group {
 				err := call(t.Context())
-				for _, class := range []error{nil, lease.ErrThrottled, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound} {
+				for _, class := range append(classes(), nil) {
 					if errors.Is(err, class) {
 						t.Errorf("%s: error %v is %v", name, err, class)
 					}
@@ -173,7 +184,7 @@ func TestACallEndsWithItsContextAndTellsTheCause(t *testing.T) {
 func TestAnAnswerThatArrivedCountsMoreThanTheContext(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]error{
-		"ConditionalCheckFailedException": lease.ErrLost, "ThrottlingException": lease.ErrThrottled, "AccessDeniedException": lease.ErrInvalidState,
+		"ConditionalCheckFailedException": lease.ErrLost, "ThrottlingException": lease.ErrThrottled, "AccessDeniedException": lease.ErrAccessDenied,
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		table := newTable(t, stub(func(string, request) (int, any) {
@@ -232,7 +243,7 @@ func TestWhyATransactionOfCreateChildWasCanceled(t *testing.T) {
 			return http.StatusBadRequest, refusal("TransactionCanceledException")
 		}))
 		err := table.CreateChild(t.Context(), held, lease.Lease{Key: "c", Checkpoint: held.Checkpoint})
-		for _, class := range []error{nil, lease.ErrLost, lease.ErrThrottled, lease.ErrInvalidState} {
+		for _, class := range append(classes(), nil) {
 			if errors.Is(err, class) {
 				t.Errorf("got error %v, want one of no class", err)
 			}

@@ -215,7 +215,7 @@ func (r request) meaning(tb testing.TB) meaning {
 // for by ours.
 func TestOurWritesMeanWhatJavasMean(t *testing.T) {
 	t.Parallel()
-	ours := []string{"checkpointTimestamp", "checkpointTimestampFor", "leaseOwnerInstance", "leaseOwnerFailoverMillis"}
+	ours := []string{"checkpointTimestamp", "checkpointTimestampFor", "leaseOwnerInstance", "leaseOwnerFailoverMillis", "shardIdentity", "leaseReleaseReason"}
 	// Java writes these again as it knows them, or they are of 3.x.
 	javas := []string{"startingHashKey", "endingHashKey", "entityType", "throughputKBps", "checkpointOwner"}
 	kinds := map[string]int{}
