@@ -10,6 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -111,6 +115,50 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 						}
 						if err == nil || !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), "orders") {
 							t.Errorf("%s: error %v does not name the code and the table", name, err)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// What a service says that was asked for credentials is nothing about the table.
+func TestErrorsOfCredentialsHaveTheirClass(t *testing.T) {
+	t.Parallel()
+	of := func(service string, err error) error {
+		return &smithy.OperationError{ServiceID: service, OperationName: "GetThem", Err: err}
+	}
+	code := func(code string) error { return &smithy.GenericAPIError{Code: code, Message: "because"} }
+	for name, test := range map[string]struct {
+		err  error
+		want error
+	}{
+		"expired":                 {of("STS", code("ExpiredTokenException")), lease.ErrAccessDenied},
+		"not allowed":             {of("STS", code("AccessDenied")), lease.ErrAccessDenied},
+		"throttled":               {of("STS", code("Throttling")), lease.ErrThrottled},
+		"no such role":            {of("SSO", code("ResourceNotFoundException")), nil},
+		"a malformed request":     {of("STS", code("ValidationException")), nil},
+		"cannot be reached":       {of("STS", &smithyhttp.RequestSendError{Err: errors.New("no route")}), nil},
+		"the machine has no role": {of("ec2imds", &smithyhttp.RequestSendError{Err: errors.New("no route")}), lease.ErrAccessDenied},
+		"none":                    {errors.New("no provider in the chain"), lease.ErrAccessDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := dynamodb.New(dynamodb.Options{
+					Region:      "us-east-1",
+					Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, test.err }),
+					HTTPClient:  doer(func(*http.Request) (*http.Response, error) { return nil, errors.New("a request was sent") }),
+				})
+				writes, reads := calls(newTable(t, client))
+				for _, group := range []map[string]func(context.Context) error{writes, reads} {
+					for name, call := range group {
+						err := call(t.Context())
+						for _, class := range classes() {
+							if errors.Is(err, class) != (class == test.want) || !errors.Is(err, test.err) { //nolint:errorlint // which of them it is
+								t.Errorf("%s: got error %v, want %v", name, err, test.want)
+							}
 						}
 					}
 				}
