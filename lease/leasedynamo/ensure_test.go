@@ -153,7 +153,8 @@ func TestEnsureRefusesATableThatItCannotUse(t *testing.T) {
 		want  []string // in the error
 	}{
 		"another hash key": {
-			fleet{schema: []any{key("other", "HASH")}}, lease.ErrInvalidState,
+			fleet{schema: []any{key("other", "HASH")}},
+			lease.ErrInvalidState,
 			[]string{"table orders has the keys HASH key other (N)", "which has HASH key leaseKey (S)", "use the name of another table"},
 		},
 		"a range key": {
@@ -161,14 +162,16 @@ func TestEnsureRefusesATableThatItCannotUse(t *testing.T) {
 		},
 		"being deleted": {fleet{status: []string{"DELETING"}}, lease.ErrInvalidState, []string{"orders is in status DELETING"}},
 		"no access to it": {
-			fleet{refuse: map[string]string{"DescribeTable orders": "AccessDeniedException"}}, lease.ErrAccessDenied,
+			fleet{refuse: map[string]string{"DescribeTable orders": "AccessDeniedException"}},
+			lease.ErrAccessDenied,
 			[]string{"orders", "permit dynamodb:DescribeTable"},
 		},
 		"no access to its rows": {
 			fleet{refuse: map[string]string{"GetItem orders": "AccessDeniedException"}}, lease.ErrAccessDenied, []string{"orders", "permit dynamodb:GetItem"},
 		},
 		"no access to the coordinator's table": {
-			fleet{refuse: map[string]string{"GetItem orders-CoordinatorState": "AccessDeniedException"}}, lease.ErrAccessDenied,
+			fleet{refuse: map[string]string{"GetItem orders-CoordinatorState": "AccessDeniedException"}},
+			lease.ErrAccessDenied,
 			[]string{"orders-CoordinatorState", "permit dynamodb:GetItem"},
 		},
 		"not allowed to create": {

@@ -43,7 +43,10 @@ func everyCall() []call {
 	calls := []call{
 		{"ensure", func(ctx context.Context, t lease.Table, _ lease.Lease) error { return t.Ensure(ctx) }},
 		{"list", func(ctx context.Context, t lease.Table, _ lease.Lease) error { _, err := t.List(ctx); return err }},
-		{"get", func(ctx context.Context, t lease.Table, held lease.Lease) error { _, err := t.Get(ctx, held.Key); return err }},
+		{"get", func(ctx context.Context, t lease.Table, held lease.Lease) error {
+			_, err := t.Get(ctx, held.Key)
+			return err
+		}},
 		{"take", func(ctx context.Context, t lease.Table, held lease.Lease) error {
 			_, err := t.Take(ctx, held, bob)
 			return err
