@@ -11,6 +11,7 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/localaws"
 )
 
 // The lease of a finished shard stays for a while, so that a request to create
@@ -76,6 +77,33 @@ func TestALateRequestBringsNoFinishedLeaseBack(t *testing.T) {
 		}
 		if got := len(j.words()); got != 4 {
 			t.Errorf("processed %q, each of a b c d once is right", j.words())
+		}
+	})
+}
+
+// The same of a request that the table had given up, as it was not answered,
+// and that the service carries out much later.
+func TestACreationThatWasGivenUpBringsNoFinishedLeaseBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, j, table := kcltest.NewStream(1), new(journal), newLocalTable(t)
+		s.Put(0, "a", "b")
+		s.Split(0)
+		s.Put(1, "c")
+		s.Put(2, "d")
+		lost := table.stack.Faults().Add(localaws.Fault{
+			Operation: "PutItem", Body: s.Shard(0).ID, Times: 1, Kind: localaws.Stall(14 * time.Minute),
+		})
+		time.AfterFunc(14*time.Minute-time.Second, func() {
+			if l, err := table.Get(t.Context(), s.Shard(0).ID); err != nil || !l.Finished() {
+				t.Errorf("before the request arrives the row is %+v, %v; want it finished", l, err)
+			}
+		})
+		if err := run(t, 19*time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		if got := len(j.words()); got != 4 || lost.Hits() != 1 {
+			t.Errorf("processed %q, each of a b c d once is right; %d requests were held", j.words(), lost.Hits())
 		}
 	})
 }

@@ -110,6 +110,12 @@ func (l Lease) Next() (int64, error) {
 	return l.Counter + 1, nil
 }
 
+// NextSwitches returns the owner switches that a take from another owner leaves.
+// They stay at the largest number there is.
+func (l Lease) NextSwitches() int64 {
+	return l.OwnerSwitches + min(1, math.MaxInt64-l.OwnerSwitches)
+}
+
 // HashRange is the part of the hash key space that a shard serves: decimal
 // numbers in 0..2^128-1, both inclusive. The zero value is unknown.
 type HashRange struct{ Start, End string }
@@ -153,9 +159,9 @@ var (
 	// capacity. Nothing was written. Back off and retry.
 	ErrThrottled = errors.New("lease table throttled")
 
-	// ErrAccessDenied means that the service refused the credentials, or that
-	// they do not permit the operation. Nothing was written. It may pass: they
-	// expire and are renewed, and policies change.
+	// ErrAccessDenied means that the service refused the credentials, that they
+	// do not permit the operation, or that there are none. Nothing was written. It
+	// may pass: they expire and are renewed, and policies change.
 	ErrAccessDenied = errors.New("access denied")
 
 	// ErrTableNotFound means that there is no lease table, or none any more.

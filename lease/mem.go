@@ -87,7 +87,7 @@ func (m *Mem) Take(ctx context.Context, seen Lease, by Claim) (Lease, error) {
 		set: func(row Lease) Lease {
 			row.Owner, row.Instance, row.FailoverTime = by.Owner, by.Instance, by.FailoverTime.Truncate(time.Millisecond)
 			if seen.Owner != "" && seen.Owner != by.Owner {
-				row.OwnerSwitches = seen.OwnerSwitches + 1
+				row.OwnerSwitches = seen.NextSwitches()
 			}
 			if !by.Identity.IsZero() {
 				row.Identity = by.Identity
@@ -341,8 +341,11 @@ func fresh(l Lease) Lease {
 }
 
 // copyOf returns l as a table keeps it: it shares nothing with l, what is empty
-// is absent, and times are in milliseconds.
+// is absent, times are in milliseconds, and who has an owner was not released.
 func copyOf(l Lease) Lease {
+	if l.Owner != "" {
+		l.Released = Plain
+	}
 	l.Parents, l.Children = present(l.Parents), present(l.Children)
 	l.Checkpoint = inMillis(l.Checkpoint)
 	if l.Pending != nil {

@@ -12,8 +12,8 @@ import (
 // the CheckpointOwner, of the value passed.
 //
 //	method      writes if the row        and sets
-//	Take        has the counter of seen  owner, instance, failover time; identity if the claim has one; counter+1; switches+1 if seen had another owner;
-//	                                     removes checkpointOwner and the reason of a release
+//	Take        has the counter of seen  owner, instance, failover time; identity if the claim has one; counter+1; switches+1 if seen had another owner,
+//	                                     up to the largest number there is; removes checkpointOwner and the reason of a release
 //	Renew       is held                  counter+1
 //	Checkpoint  is held                  checkpoint and its timestamp (absent if unknown), identity if held has one, switches 0, counter+1;
 //	                                     removes the pending checkpoint
@@ -28,15 +28,17 @@ import (
 // every write may be repeated with the same arguments.
 //
 // Each call ends after a time of its own whatever becomes of the request: with
-// an answer, or with an error that leaves the outcome unknown. A call that never
-// returns stops whoever made it, be its context done or not.
+// an answer, or with an error of none of the classes below. A call that never
+// returns stops whoever made it, for its context need not end. leasetest.RunUnanswered
+// checks that.
 //
 // Errors: ErrLost, final. ErrThrottled, ErrAccessDenied, ErrTableNotFound: nothing
-// was written by this call, and it may pass. ErrInvalidState, nothing was written and trying again is no use now; that is
-// also the answer to arguments that no row may have. Of these an UnreadableError
-// is about the row that the write left, or would have changed. After any other
-// error the outcome is unknown: repeat the same write before any other one of
-// that row.
+// was written by this call, and it may pass. ErrInvalidState: nothing was written
+// and trying again is no use now; that is also the answer to arguments that no
+// row may have, and to a counter that is the largest number there is. Of these an
+// UnreadableError is about the row that the write left, or would have changed.
+// After any other error the outcome is unknown: repeat the same write before any
+// other one of that row. A request that was given up may still take effect later.
 //
 // A Store is safe for concurrent use. Unknown attributes of a row survive every
 // write. leasetest.Run checks all of the above.
@@ -71,7 +73,8 @@ type Store interface {
 // Errors: as Store's. Create returns ErrExists if there is a row. CreateChild
 // returns ErrLost if parent is not as asked for, else nil if the child has a
 // row, whoever made it. Annotate returns ErrNotFound and Delete ErrLost if the row is not
-// as told; Delete succeeds if the row is gone.
+// as told; Delete succeeds if the row is gone. A Create that was given up may put
+// the row much later: who deletes a finished row leaves it there for long enough.
 type Registry interface {
 	Create(ctx context.Context, l Lease) error
 	CreateChild(ctx context.Context, parent, child Lease) error
@@ -87,12 +90,16 @@ type Table interface {
 	// Ensure makes the table usable: it creates the table if there is none and
 	// waits until it is ready, checks its shape, and finds out which protocol
 	// the fleet speaks. It may be called again at any time to find that out
-	// anew; it then costs a few small reads.
+	// anew; it then costs a few small reads. A table that it has found once is
+	// never made again: with it all leases are gone, and a new one would have
+	// every shard read from its beginning.
 	//
-	// A table that it has found once is never made again.
+	// Each of its requests ends after a time of its own, but it waits for a table
+	// that is being created until ctx is done, and tells of that.
 	//
 	// Errors: ErrInvalidState if the table has another shape, or belongs to a
 	// fleet whose protocol is not spoken here; the text says what was found.
-	// ErrAccessDenied; ErrTableNotFound if there was a table and now there is none.
+	// ErrAccessDenied. ErrTableNotFound if there is no table and none is to be
+	// made, as there was one, or by configuration. Any other error may pass.
 	Ensure(ctx context.Context) error
 }

@@ -36,6 +36,8 @@ func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
 		arrival  time.Time
 		instance string
 		failover time.Duration
+		identity lease.Identity
+		released lease.ReleaseReason
 	}
 	noon := time.UnixMilli(1795356205397).UTC()
 	tests := map[string]struct {
@@ -45,7 +47,7 @@ func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
 		"none of them": {},
 		"all of them": {
 			item{"checkpointTimestamp": num("1795356205397"), "checkpointTimestampFor": str(at), "leaseOwnerInstance": str("worker-1/i"), "leaseOwnerFailoverMillis": str("worker-1/1500")},
-			own{noon, "i", 1500 * time.Millisecond},
+			own{arrival: noon, instance: "i", failover: 1500 * time.Millisecond},
 		},
 		"the timestamp of an earlier checkpoint": {
 			item{"checkpointTimestamp": num("1795356205397"), "checkpointTimestampFor": str(strings.TrimSuffix(at, "3") + "2")}, own{},
@@ -76,11 +78,29 @@ func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
 		"an owner who left": {
 			item{"leaseOwner": nil, "leaseOwnerInstance": str("/i"), "leaseOwnerFailoverMillis": str("/1500")}, own{},
 		},
-		"no slash":               {item{"leaseOwnerInstance": str("worker-1"), "leaseOwnerFailoverMillis": str("1500")}, own{}},
-		"a failover time of 0":   {item{"leaseOwnerFailoverMillis": str("worker-1/0")}, own{}},
-		"a negative one":         {item{"leaseOwnerFailoverMillis": str("worker-1/-5")}, own{}},
-		"one beyond a Duration":  {item{"leaseOwnerFailoverMillis": str("worker-1/9223372036855")}, own{}},
-		"attributes of any kind": {item{"leaseOwnerFailoverMillis": num("1"), "leaseOwnerInstance": set("worker-1/i"), "checkpointTimestampFor": num("1")}, own{}},
+		"no slash":              {item{"leaseOwnerInstance": str("worker-1"), "leaseOwnerFailoverMillis": str("1500")}, own{}},
+		"a failover time of 0":  {item{"leaseOwnerFailoverMillis": str("worker-1/0")}, own{}},
+		"a negative one":        {item{"leaseOwnerFailoverMillis": str("worker-1/-5")}, own{}},
+		"one beyond a Duration": {item{"leaseOwnerFailoverMillis": str("worker-1/9223372036855")}, own{}},
+		"the shard's identity": {
+			item{"shardIdentity": str("orders/7/arn:aws:kinesis:us-east-1:123456789012:stream/orders")},
+			own{identity: lease.Identity{Stream: "orders", Start: "7", ARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
+		},
+		"a part of the identity":               {item{"shardIdentity": str("/7/")}, own{identity: lease.Identity{Start: "7"}}},
+		"an identity that is malformed":        {item{"shardIdentity": str("orders/7")}, own{}},
+		"a reason of this release":             {item{"leaseOwner": nil, "leaseReleaseReason": str("28/blocked")}, own{released: lease.Blocked}},
+		"a reason of an earlier release":       {item{"leaseOwner": nil, "leaseReleaseReason": str("27/blocked")}, own{}},
+		"a reason of a lease that was taken":   {item{"leaseReleaseReason": str("28/blocked")}, own{}},
+		"a reason that names no release":       {item{"leaseOwner": nil, "leaseReleaseReason": str("blocked")}, own{}},
+		"a release that names no reason":       {item{"leaseOwner": nil, "leaseReleaseReason": str("28")}, own{}},
+		"a reason with a slash, of a newer us": {item{"leaseOwner": nil, "leaseReleaseReason": str("28/a/b")}, own{released: "a/b"}},
+		"attributes of any kind": {
+			item{
+				"leaseOwner": nil, "leaseOwnerFailoverMillis": num("1"), "leaseOwnerInstance": set("worker-1/i"), "checkpointTimestampFor": num("1"),
+				"shardIdentity": num("1"), "leaseReleaseReason": num("28"),
+			},
+			own{},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +109,7 @@ func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := (own{l.Checkpoint.Arrival, l.Instance, l.FailoverTime}); got != test.want {
+			if got := (own{l.Checkpoint.Arrival, l.Instance, l.FailoverTime, l.Identity, l.Released}); got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})

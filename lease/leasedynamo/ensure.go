@@ -10,25 +10,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/lease"
 )
 
-// pollInterval is the pause between looks at a table that is being created.
-const pollInterval = time.Second
+const (
+	pollInterval = time.Second // between looks at a table that is being created
+	tellInterval = time.Minute // between lines about it
+)
 
-// Ensure implements lease.Table. Its first success settles that the table is
-// there and has the right shape; later calls only read which protocol is
-// spoken. It waits for a table that is being created until ctx is done.
+// Ensure implements lease.Table. Once it has found the table there and of the
+// right shape it never creates one again; once it has succeeded later calls only
+// read which protocol is spoken. It waits for a table that is being created
+// until ctx is done, and logs that.
 func (t *Table) Ensure(ctx context.Context) error {
 	if !t.ready.Load() {
 		if err := t.ensureTable(ctx); err != nil {
-			return unsent(err)
+			return err
 		}
+		t.found.Store(true)
 	}
 	if err := t.ensureProtocol(ctx); err != nil {
 		return err
@@ -50,24 +52,36 @@ func (t *Table) ensureTable(ctx context.Context) error {
 			return err
 		}
 	}
-	// A table that was just created may not be found yet.
-	for table == nil || table.TableStatus == types.TableStatusCreating {
-		if err := pause.For(ctx, pollInterval); err != nil {
-			return fmt.Errorf("waiting for table %s: %w", t.opts.TableName, err)
-		}
-		if table, err = t.describe(ctx); err != nil {
-			return err
-		}
+	if table, err = t.whenCreated(ctx, table); err != nil {
+		return err
 	}
 	return checkShape(table)
 }
 
+// whenCreated waits while a table is being created, and returns it then. One
+// that was just created may not be found yet. Each look is a sign of life to
+// who watches the caller.
+func (t *Table) whenCreated(ctx context.Context, table *types.TableDescription) (*types.TableDescription, error) {
+	var told time.Time
+	for table == nil || table.TableStatus == types.TableStatusCreating {
+		if now := time.Now(); told.IsZero() || now.Sub(told) >= tellInterval {
+			told = now
+			t.logger.Info("lease table is being created", zap.String("table", t.opts.TableName))
+		}
+		if err := pause.For(ctx, pollInterval); err != nil {
+			return nil, fmt.Errorf("waiting for table %s: %w", t.opts.TableName, err)
+		}
+		var err error
+		if table, err = t.describe(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return table, nil
+}
+
 // describe returns nil if there is no table.
 func (t *Table) describe(ctx context.Context) (*types.TableDescription, error) {
-	if err := done(ctx); err != nil {
-		return nil, err
-	}
-	out, err := t.api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.opts.TableName})
+	out, err := send(ctx, t, t.api.DescribeTable, &dynamodb.DescribeTableInput{TableName: &t.opts.TableName})
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		return nil, nil
 	}
@@ -79,9 +93,12 @@ func (t *Table) describe(ctx context.Context) (*types.TableDescription, error) {
 
 // create makes the table, unless another worker was faster.
 func (t *Table) create(ctx context.Context) error {
+	if t.found.Load() {
+		return fmt.Errorf("%w: table %s was there and is gone; a running worker does not create it again", lease.ErrTableNotFound, t.opts.TableName)
+	}
 	if t.opts.NeverCreate {
 		return fmt.Errorf("%w: table %s does not exist, and is not to be created: create it with the hash key %s (S) and no range key, or allow its creation",
-			lease.ErrInvalidState, t.opts.TableName, leaseKey)
+			lease.ErrTableNotFound, t.opts.TableName, leaseKey)
 	}
 	in := &dynamodb.CreateTableInput{
 		TableName:            &t.opts.TableName,
@@ -93,14 +110,14 @@ func (t *Table) create(ctx context.Context) error {
 		in.BillingMode = types.BillingModeProvisioned
 		in.ProvisionedThroughput = &types.ProvisionedThroughput{ReadCapacityUnits: &t.opts.ReadCapacity, WriteCapacityUnits: &t.opts.WriteCapacity}
 	}
-	_, err := t.api.CreateTable(ctx, in)
+	_, err := send(ctx, t, t.api.CreateTable, in)
 	if _, ok := errors.AsType[*types.ResourceInUseException](err); ok {
 		return nil
 	}
 	if err != nil {
 		return t.failed(ctx, err)
 	}
-	t.logger.Info("lease table created", zap.String("table", t.opts.TableName))
+	t.logger.Info("there was no lease table; one was asked for", zap.String("table", t.opts.TableName))
 	return nil
 }
 
@@ -125,22 +142,4 @@ func checkShape(table *types.TableDescription) error {
 			lease.ErrInvalidState, name, found.String(), want)
 	}
 	return nil
-}
-
-// unsent makes an error of a request that never left this machine
-// ErrInvalidState: there are no credentials, or no region. It is asked before
-// the first success only; later the same may pass by itself.
-func unsent(err error) error {
-	var sending *smithyhttp.RequestSendError
-	var operation *smithy.OperationError
-	if !errors.As(err, &operation) || errors.As(err, &sending) || answered(err) || classOf(err) != nil {
-		return err
-	}
-	return fmt.Errorf("%w: no request to DynamoDB could be made; are credentials and a region configured? %w", lease.ErrInvalidState, err)
-}
-
-func answered(err error) bool {
-	var response *smithyhttp.ResponseError
-	var api smithy.APIError
-	return errors.As(err, &response) || errors.As(err, &api)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,7 +13,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 )
@@ -145,20 +149,33 @@ func TestEnsureRefusesATableThatItCannotUse(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fleet fleet
+		class error
 		want  []string // in the error
 	}{
-		"another hash key": {fleet{schema: []any{key("other", "HASH")}}, []string{"table orders has the keys HASH key other (N)", "which has HASH key leaseKey (S)", "use the name of another table"}},
-		"a range key":      {fleet{schema: []any{key("leaseKey", "HASH"), key("other", "RANGE")}}, []string{"HASH key leaseKey (S) RANGE key other (N)"}},
-		"being deleted":    {fleet{status: []string{"DELETING"}}, []string{"orders is in status DELETING"}},
-		"no access to it":  {fleet{refuse: map[string]string{"DescribeTable orders": "AccessDeniedException"}}, []string{"orders", "DescribeTable", "AccessDenied"}},
+		"another hash key": {
+			fleet{schema: []any{key("other", "HASH")}},
+			lease.ErrInvalidState,
+			[]string{"table orders has the keys HASH key other (N)", "which has HASH key leaseKey (S)", "use the name of another table"},
+		},
+		"a range key": {
+			fleet{schema: []any{key("leaseKey", "HASH"), key("other", "RANGE")}}, lease.ErrInvalidState, []string{"HASH key leaseKey (S) RANGE key other (N)"},
+		},
+		"being deleted": {fleet{status: []string{"DELETING"}}, lease.ErrInvalidState, []string{"orders is in status DELETING"}},
+		"no access to it": {
+			fleet{refuse: map[string]string{"DescribeTable orders": "AccessDeniedException"}},
+			lease.ErrAccessDenied,
+			[]string{"orders", "permit dynamodb:DescribeTable"},
+		},
 		"no access to its rows": {
-			fleet{refuse: map[string]string{"GetItem orders": "AccessDeniedException"}}, []string{"orders", "GetItem", "AccessDenied"},
+			fleet{refuse: map[string]string{"GetItem orders": "AccessDeniedException"}}, lease.ErrAccessDenied, []string{"orders", "permit dynamodb:GetItem"},
 		},
 		"no access to the coordinator's table": {
-			fleet{refuse: map[string]string{"GetItem orders-CoordinatorState": "AccessDeniedException"}}, []string{"orders-CoordinatorState", "GetItem", "AccessDenied"},
+			fleet{refuse: map[string]string{"GetItem orders-CoordinatorState": "AccessDeniedException"}},
+			lease.ErrAccessDenied,
+			[]string{"orders-CoordinatorState", "permit dynamodb:GetItem"},
 		},
 		"not allowed to create": {
-			fleet{status: []string{""}, create: "AccessDeniedException"}, []string{"orders", "CreateTable", "AccessDenied"},
+			fleet{status: []string{""}, create: "AccessDeniedException"}, lease.ErrAccessDenied, []string{"orders", "permit dynamodb:CreateTable"},
 		},
 	}
 	for name, test := range tests {
@@ -166,8 +183,10 @@ func TestEnsureRefusesATableThatItCannotUse(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				err := newTable(t, stub(test.fleet.answer)).Ensure(t.Context())
-				if !errors.Is(err, lease.ErrInvalidState) {
-					t.Fatalf("got error %v, want ErrInvalidState", err)
+				for _, class := range classes() {
+					if errors.Is(err, class) != (class == test.class) { //nolint:errorlint // which of them it is
+						t.Errorf("got error %v, want %v", err, test.class)
+					}
 				}
 				for _, want := range test.want {
 					if !strings.Contains(err.Error(), want) {
@@ -203,7 +222,7 @@ func TestEnsureCreatesAsTheOptionsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = table.Ensure(t.Context()); !errors.Is(err, lease.ErrInvalidState) || !strings.Contains(err.Error(), "table orders does not exist") || len(f.asked) != 1 {
+	if err = table.Ensure(t.Context()); !errors.Is(err, lease.ErrTableNotFound) || !strings.Contains(err.Error(), "table orders does not exist, and is not to be created") || len(f.asked) != 1 {
 		t.Errorf("never create: got error %v after %v", err, f.asked)
 	}
 
@@ -237,12 +256,12 @@ func TestEnsureWithoutCredentialsSaysSo(t *testing.T) {
 				})
 				table := newTable(t, dynamodb.New(options))
 				err := table.Ensure(t.Context())
-				if !errors.Is(err, lease.ErrInvalidState) || !strings.Contains(err.Error(), "are credentials and a region configured?") {
-					t.Errorf("got error %v, want ErrInvalidState that asks for credentials", err)
+				if !errors.Is(err, lease.ErrAccessDenied) || !strings.Contains(err.Error(), "are credentials and a region configured?") {
+					t.Errorf("got error %v, want ErrAccessDenied that asks for credentials", err)
 				}
 				// Later the same may pass by itself, so a holder tries again.
-				if _, err := table.Renew(t.Context(), held); err == nil || errors.Is(err, lease.ErrInvalidState) {
-					t.Errorf("renewing: got error %v, want one of no class", err)
+				if _, err := table.Renew(t.Context(), held); !errors.Is(err, lease.ErrAccessDenied) || errors.Is(err, lease.ErrInvalidState) {
+					t.Errorf("renewing: got error %v, want ErrAccessDenied", err)
 				}
 			})
 		})
@@ -269,6 +288,69 @@ func TestEnsureAgainOnlyAsksForTheProtocol(t *testing.T) {
 	if err := table.Ensure(t.Context()); !errors.Is(err, lease.ErrInvalidState) {
 		t.Errorf("after the fleet changed over: got error %v, want ErrInvalidState", err)
 	}
+}
+
+// A table that is gone took every lease along: a new one would have all shards
+// read from their beginning.
+func TestEnsureMakesNoTableAgain(t *testing.T) {
+	t.Parallel()
+	gone := map[string]string{"GetItem orders": "ResourceNotFoundException"}
+	word := []map[string]any{wire(item{"key": str("Migration3.0"), "cv": str("CLIENT_VERSION_2X")})}
+	for name, test := range map[string]struct {
+		fleet fleet
+		fails map[string]string // what the first Ensure meets
+		then  map[string]string
+	}{
+		"after it was ready":                                       {fleet{}, nil, gone},
+		"after it was ready, of a fleet of 3.4":                    {fleet{rows: map[string][]map[string]any{"orders-CoordinatorState": word}}, nil, gone},
+		"that was found, when the protocol could not be found out": {fleet{status: []string{"ACTIVE", ""}}, map[string]string{"GetItem orders": "ThrottlingException"}, nil},
+		"that it created itself":                                   {fleet{status: []string{"", "ACTIVE", ""}}, map[string]string{"GetItem orders": "ThrottlingException"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := test.fleet
+				f.refuse = test.fails
+				table := newTable(t, stub(f.answer))
+				if err := table.Ensure(t.Context()); (err == nil) != (test.fails == nil) {
+					t.Fatal(err)
+				}
+				f.refuse, f.asked = test.then, nil
+				for range 2 {
+					f.status = []string{""}
+					if err := table.Ensure(t.Context()); !errors.Is(err, lease.ErrTableNotFound) || errors.Is(err, lease.ErrInvalidState) {
+						t.Errorf("got error %v, want ErrTableNotFound", err)
+					}
+				}
+				if slices.Contains(f.asked, "CreateTable orders") {
+					t.Errorf("it created a table: %v", f.asked)
+				}
+			})
+		})
+	}
+}
+
+// Who waits for a table is told, and a watcher of the caller sees that it lives.
+func TestEnsureTellsThatATableIsBeingCreated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fleet{status: append([]string{""}, slices.Repeat([]string{"CREATING"}, 150)...)}
+		core, logs := observer.New(zap.InfoLevel)
+		table := tableWith(t, stub(f.answer), leasedynamo.Options{Logger: zap.New(core)})
+		begun := time.Now()
+		ctx, call := deadline.Start(t.Context(), 5*time.Second)
+		defer call.End()
+		if err := table.Ensure(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var told []time.Duration
+		for _, line := range logs.FilterMessage("lease table is being created").All() {
+			told = append(told, line.Time.Sub(begun))
+		}
+		if want := []time.Duration{0, time.Minute, 2 * time.Minute}; !slices.Equal(told, want) {
+			t.Errorf("told after %v, want %v", told, want)
+		}
+	})
 }
 
 func TestEnsureTellsTheProtocolOfRealTables(t *testing.T) {
@@ -373,6 +455,7 @@ func TestNewRefusesOptionsThatCannotBe(t *testing.T) {
 		"no client":           {nil, leasedynamo.Options{TableName: "t"}, "client"},
 		"no table":            {client, leasedynamo.Options{}, "TableName"},
 		"half the capacity":   {client, leasedynamo.Options{TableName: "t", ReadCapacity: 1}, "WriteCapacity 0"},
+		"a negative time":     {client, leasedynamo.Options{TableName: "t", RequestTimeout: -1}, "RequestTimeout is -1ns"},
 		"a negative capacity": {client, leasedynamo.Options{TableName: "t", ReadCapacity: -1, WriteCapacity: -1}, "ReadCapacity is -1"},
 	}
 	for name, test := range tests {

@@ -12,11 +12,12 @@ import (
 )
 
 // classify wraps an error of a request to table in its class, once. An error
-// that is not of a known class leaves the outcome of a write unknown. What the
-// service answered counts more than a context that ended meanwhile.
+// that is not of a known class leaves the outcome of a write unknown: one of a
+// request that was given up is such. What the service answered counts more than
+// a context that ended meanwhile.
 func classify(ctx context.Context, table string, err error) error {
-	if class := classOf(err); class != nil {
-		return fmt.Errorf("%w: table %s: %w", class, table, err)
+	if class, why := classOf(err); class != nil {
+		return fmt.Errorf("%w: table %s: %s%w", class, table, why, err)
 	}
 	if cause := done(ctx); cause != nil {
 		return fmt.Errorf("table %s: %w", table, cause)
@@ -24,24 +25,50 @@ func classify(ctx context.Context, table string, err error) error {
 	return fmt.Errorf("table %s: %w", table, err)
 }
 
-func classOf(err error) error {
+// classOf returns the class of an error, nil if it has none, and what somebody
+// must do about it if it is one of access.
+func classOf(err error) (class error, remedy string) {
+	operation, _ := errors.AsType[*smithy.OperationError](err)
+	if access.Missing(err) {
+		return lease.ErrAccessDenied, "no request to DynamoDB could be made; are credentials and a region configured? "
+	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		return nil
+		return nil, ""
+	}
+	if kind := access.Judge(api.ErrorCode()); kind != access.None {
+		return lease.ErrAccessDenied, kind.Remedy(permission(operation)) + ": "
 	}
 	switch api.ErrorCode() {
 	case "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "Throttling",
 		"TransactionConflictException", "TransactionInProgressException", "ReplicatedWriteConflictException":
-		return lease.ErrThrottled
+		return lease.ErrThrottled, ""
+	}
+	if operation != nil {
+		if _, other := access.Within(operation); other {
+			return nil, "" // it says nothing of a table
+		}
+	}
+	switch api.ErrorCode() {
 	case "ResourceNotFoundException":
-		return lease.ErrTableNotFound
+		return lease.ErrTableNotFound, ""
 	case "ValidationException":
-		return lease.ErrInvalidState
+		return lease.ErrInvalidState, ""
 	}
-	if access.Judge(api.ErrorCode()) != access.None {
-		return lease.ErrAccessDenied
+	return nil, ""
+}
+
+// permission returns what a policy calls the right to an operation. A
+// transaction has none of its own.
+func permission(operation *smithy.OperationError) string {
+	switch {
+	case operation == nil:
+		return "the operation"
+	case operation.Operation() == "TransactWriteItems":
+		return "dynamodb:PutItem and dynamodb:ConditionCheckItem"
+	default:
+		return "dynamodb:" + operation.Operation()
 	}
-	return nil
 }
 
 // done returns the cause for which ctx is done, or nil.

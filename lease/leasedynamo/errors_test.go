@@ -10,6 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -59,6 +63,13 @@ func calls(table lease.Table) (writes, reads map[string]func(context.Context) er
 	return writes, reads
 }
 
+// classes are what an error may be.
+func classes() []error {
+	return []error{
+		lease.ErrThrottled, lease.ErrAccessDenied, lease.ErrTableNotFound, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound,
+	}
+}
+
 func TestErrorsHaveTheirClass(t *testing.T) {
 	t.Parallel()
 	codes := map[string]error{
@@ -67,11 +78,15 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 		"ThrottlingException":                    lease.ErrThrottled,
 		"TransactionConflictException":           lease.ErrThrottled,
 		"TransactionInProgressException":         lease.ErrThrottled,
-		"ResourceNotFoundException":              lease.ErrInvalidState,
-		"AccessDeniedException":                  lease.ErrInvalidState,
-		"UnrecognizedClientException":            lease.ErrInvalidState,
-		"InvalidSignatureException":              lease.ErrInvalidState,
-		"ExpiredTokenException":                  lease.ErrInvalidState,
+		"ResourceNotFoundException":              lease.ErrTableNotFound,
+		"AccessDeniedException":                  lease.ErrAccessDenied,
+		"AccessDenied":                           lease.ErrAccessDenied,
+		"UnrecognizedClientException":            lease.ErrAccessDenied,
+		"InvalidClientTokenId":                   lease.ErrAccessDenied,
+		"InvalidSignatureException":              lease.ErrAccessDenied,
+		"SignatureDoesNotMatch":                  lease.ErrAccessDenied,
+		"ExpiredTokenException":                  lease.ErrAccessDenied,
+		"RequestExpired":                         lease.ErrAccessDenied,
 		"ValidationException":                    lease.ErrInvalidState,
 		"InternalServerError":                    nil,
 		"ItemCollectionSizeLimitExceeded":        nil,
@@ -93,13 +108,57 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 							continue // it creates the table
 						}
 						err := call(t.Context())
-						for _, class := range []error{lease.ErrThrottled, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound} {
+						for _, class := range classes() {
 							if got := errors.Is(err, class); err == nil || got != errors.Is(class, want) {
 								t.Errorf("%s: is %v: %v, error %v", name, class, got, err)
 							}
 						}
 						if err == nil || !strings.Contains(err.Error(), code) || !strings.Contains(err.Error(), "orders") {
 							t.Errorf("%s: error %v does not name the code and the table", name, err)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// What a service says that was asked for credentials is nothing about the table.
+func TestErrorsOfCredentialsHaveTheirClass(t *testing.T) {
+	t.Parallel()
+	of := func(service string, err error) error {
+		return &smithy.OperationError{ServiceID: service, OperationName: "GetThem", Err: err}
+	}
+	code := func(code string) error { return &smithy.GenericAPIError{Code: code, Message: "because"} }
+	for name, test := range map[string]struct {
+		err  error
+		want error
+	}{
+		"expired":                 {of("STS", code("ExpiredTokenException")), lease.ErrAccessDenied},
+		"not allowed":             {of("STS", code("AccessDenied")), lease.ErrAccessDenied},
+		"throttled":               {of("STS", code("Throttling")), lease.ErrThrottled},
+		"no such role":            {of("SSO", code("ResourceNotFoundException")), nil},
+		"a malformed request":     {of("STS", code("ValidationException")), nil},
+		"cannot be reached":       {of("STS", &smithyhttp.RequestSendError{Err: errors.New("no route")}), nil},
+		"the machine has no role": {of("ec2imds", &smithyhttp.RequestSendError{Err: errors.New("no route")}), lease.ErrAccessDenied},
+		"none":                    {errors.New("no provider in the chain"), lease.ErrAccessDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := dynamodb.New(dynamodb.Options{
+					Region:      "us-east-1",
+					Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, test.err }),
+					HTTPClient:  doer(func(*http.Request) (*http.Response, error) { return nil, errors.New("a request was sent") }),
+				})
+				writes, reads := calls(newTable(t, client))
+				for _, group := range []map[string]func(context.Context) error{writes, reads} {
+					for name, call := range group {
+						err := call(t.Context())
+						for _, class := range classes() {
+							if errors.Is(err, class) != (class == test.want) || !errors.Is(err, test.err) { //nolint:errorlint // which of them it is
+								t.Errorf("%s: got error %v, want %v", name, err, test.want)
+							}
 						}
 					}
 				}
@@ -115,7 +174,7 @@ func TestACutConnectionLeavesTheOutcomeUnknown(t *testing.T) {
 		for _, group := range []map[string]func(context.Context) error{writes, reads} {
 			for name, call := range group {
 				err := call(t.Context())
-				for _, class := range []error{nil, lease.ErrThrottled, lease.ErrInvalidState, lease.ErrLost, lease.ErrExists, lease.ErrNotFound} {
+				for _, class := range append(classes(), nil) {
 					if errors.Is(err, class) {
 						t.Errorf("%s: error %v is %v", name, err, class)
 					}
@@ -173,7 +232,7 @@ func TestACallEndsWithItsContextAndTellsTheCause(t *testing.T) {
 func TestAnAnswerThatArrivedCountsMoreThanTheContext(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]error{
-		"ConditionalCheckFailedException": lease.ErrLost, "ThrottlingException": lease.ErrThrottled, "AccessDeniedException": lease.ErrInvalidState,
+		"ConditionalCheckFailedException": lease.ErrLost, "ThrottlingException": lease.ErrThrottled, "AccessDeniedException": lease.ErrAccessDenied,
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		table := newTable(t, stub(func(string, request) (int, any) {
@@ -232,7 +291,7 @@ func TestWhyATransactionOfCreateChildWasCanceled(t *testing.T) {
 			return http.StatusBadRequest, refusal("TransactionCanceledException")
 		}))
 		err := table.CreateChild(t.Context(), held, lease.Lease{Key: "c", Checkpoint: held.Checkpoint})
-		for _, class := range []error{nil, lease.ErrLost, lease.ErrThrottled, lease.ErrInvalidState} {
+		for _, class := range append(classes(), nil) {
 			if errors.Is(err, class) {
 				t.Errorf("got error %v, want one of no class", err)
 			}

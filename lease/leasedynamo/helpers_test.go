@@ -104,7 +104,9 @@ func unknownAttributesSurvive(t *testing.T, client *dynamodb.Client) {
 		func(ctx context.Context, l lease.Lease) (lease.Lease, error) {
 			return l, table.Annotate(ctx, l.Key, []string{"c"}, lease.HashRange{Start: "0", End: "1"})
 		},
-		func(ctx context.Context, l lease.Lease) (lease.Lease, error) { return table.Release(ctx, l, lease.Surplus) },
+		func(ctx context.Context, l lease.Lease) (lease.Lease, error) {
+			return table.Release(ctx, l, lease.Surplus)
+		},
 	}
 	for i, write := range writes {
 		if l, err = write(ctx, l); err != nil {

@@ -215,7 +215,7 @@ func (r request) meaning(tb testing.TB) meaning {
 // for by ours.
 func TestOurWritesMeanWhatJavasMean(t *testing.T) {
 	t.Parallel()
-	ours := []string{"checkpointTimestamp", "checkpointTimestampFor", "leaseOwnerInstance", "leaseOwnerFailoverMillis"}
+	ours := []string{"checkpointTimestamp", "checkpointTimestampFor", "leaseOwnerInstance", "leaseOwnerFailoverMillis", "shardIdentity", "leaseReleaseReason"}
 	// Java writes these again as it knows them, or they are of 3.x.
 	javas := []string{"startingHashKey", "endingHashKey", "entityType", "throughputKBps", "checkpointOwner"}
 	kinds := map[string]int{}
@@ -268,7 +268,7 @@ func leaveTheSameRow(t *testing.T, client *dynamodb.Client) {
 	java, ours := "java-"+rand.Text(), "ours-"+rand.Text()
 	openNamed(t, client, java)
 	table := openNamed(t, client, ours)
-	made := 0
+	made, taken := 0, 0
 	for i, w := range javaWrites(t) {
 		if w.Operation != "UpdateItem" || w.kind() == "" {
 			continue
@@ -277,6 +277,7 @@ func leaveTheSameRow(t *testing.T, client *dynamodb.Client) {
 		row := leaseRow(item{
 			"leaseKey": str("k"), "checkpoint": str("12"), "pendingCheckpoint": str("13"), "pendingCheckpointSubSequenceNumber": num("2"),
 			"pendingCheckpointState": &types.AttributeValueMemberB{Value: []byte("s")}, "newer": str("stays"),
+			"shardIdentity": str("orders/49680461806596391098194439531393802294557330492046180352/"),
 		})
 		in := &dynamodb.UpdateItemInput{
 			TableName: &java, Key: item{"leaseKey": str("k")},
@@ -310,6 +311,7 @@ func leaveTheSameRow(t *testing.T, client *dynamodb.Client) {
 		if w.inHandOff() {
 			row["checkpointOwner"] = str("worker-1")
 		}
+		row["leaseReleaseReason"] = str(fmt.Sprint(canonical(wire(row)["leaseCounter"])[2:], "/surplus"))
 		putRow(t, client, java, row)
 		putRow(t, client, ours, row)
 		if _, err := client.UpdateItem(t.Context(), in); err != nil {
@@ -319,7 +321,15 @@ func leaveTheSameRow(t *testing.T, client *dynamodb.Client) {
 			t.Fatalf("ours for write %d of Java: %v", i, err)
 		}
 		got, want := getRow(t, client, ours, "k"), getRow(t, client, java, "k")
-		for _, attr := range []string{"leaseOwnerInstance", "leaseOwnerFailoverMillis", "throughputKBps"} {
+		if w.kind() == "take" && row["leaseOwner"] == nil {
+			taken++
+			checkReleased(t, row, lease.Surplus)
+			checkReleased(t, want, lease.Plain)
+		}
+		if d := diffAttribute(want["shardIdentity"], row["shardIdentity"]); d != "" {
+			t.Errorf("%s, write %d of %s: the identity (-was +is):\n%s", w.kind(), i, w.Client, d)
+		}
+		for _, attr := range []string{"leaseOwnerInstance", "leaseOwnerFailoverMillis", "throughputKBps", "leaseReleaseReason"} {
 			delete(got, attr)
 			delete(want, attr)
 		}
@@ -327,7 +337,46 @@ func leaveTheSameRow(t *testing.T, client *dynamodb.Client) {
 			t.Errorf("%s, write %d of %s (-java +ours):\n%s", w.kind(), i, w.Client, d)
 		}
 	}
-	if made < 9 {
-		t.Errorf("%d writes were made, want all", made)
+	if made < 9 || taken == 0 {
+		t.Errorf("%d writes were made, %d of them took a lease that was free; want all, and one", made, taken)
+	}
+}
+
+func checkReleased(t *testing.T, row item, want lease.ReleaseReason) {
+	t.Helper()
+	if l, err := leasedynamo.Decode(row); err != nil || l.Released != want {
+		t.Errorf("it was released as %q, %v; want %q", l.Released, err, want)
+	}
+}
+
+// A Java worker leaves the reason of a release behind. It is not believed of a
+// row that this worker was evicted from, which is free as it was before.
+func TestAReasonIsOnlyOfTheReleaseThatSaidIt(t *testing.T) {
+	t.Parallel()
+	client, name := inProcess(t), "leases"
+	table := openNamed(t, client, name)
+	putRow(t, client, name, leasedynamo.Encode(held))
+	free, err := table.Release(t.Context(), held, lease.Surplus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkReleased(t, getRow(t, client, name, held.Key), lease.Surplus)
+	for i, owner := range []types.AttributeValueUpdate{
+		{Action: types.AttributeActionPut, Value: str("java")}, {Action: types.AttributeActionDelete},
+	} {
+		if _, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: &name, Key: item{"leaseKey": str(held.Key)},
+			AttributeUpdates: map[string]types.AttributeValueUpdate{
+				"leaseOwner":   owner,
+				"leaseCounter": {Action: types.AttributeActionPut, Value: num(strconv.FormatInt(free.Counter+int64(i)+1, 10))},
+			},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		row := getRow(t, client, name, held.Key)
+		if _, ok := row["leaseReleaseReason"]; !ok {
+			t.Error("Java removed the attribute, which it does not know")
+		}
+		checkReleased(t, row, lease.Plain)
 	}
 }

@@ -25,14 +25,17 @@ const (
 // to a fleet whose protocol is not spoken here. KCL 3.0 to 3.4 keeps its state
 // in a table beside, 3.5 among the leases, 2.x has none.
 func (t *Table) ensureProtocol(ctx context.Context) error {
+	// The lease table is read whatever the other one says: it may be gone.
+	among, err := t.get(ctx, t.opts.TableName, item{leaseKey: text(migrationKey)})
+	if err != nil {
+		return fmt.Errorf("finding out which protocol is spoken: %w", err)
+	}
 	state, err := t.get(ctx, t.opts.CoordinatorTable, item{coordinatorKey: text(migrationKey)})
-	if _, absent := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !absent {
+	if err != nil && !errors.Is(err, lease.ErrTableNotFound) {
 		return fmt.Errorf("finding out which protocol is spoken: %w", err)
 	}
 	if len(state) == 0 {
-		if state, err = t.get(ctx, t.opts.TableName, item{leaseKey: text(migrationKey)}); err != nil {
-			return fmt.Errorf("finding out which protocol is spoken: %w", err)
-		}
+		state = among
 	}
 	if len(state) > 0 {
 		return t.checkVersion(state)

@@ -19,11 +19,8 @@ func (t *Table) Create(ctx context.Context, l lease.Lease) error {
 	if err := creatable(l); err != nil {
 		return err
 	}
-	if err := done(ctx); err != nil {
-		return err
-	}
 	e := newExpression()
-	_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err := send(ctx, t, t.api.PutItem, &dynamodb.PutItemInput{
 		TableName:                &t.opts.TableName,
 		Item:                     encode(fresh(l)),
 		ConditionExpression:      aws.String(e.absent(leaseKey)),
@@ -43,11 +40,8 @@ func (t *Table) CreateChild(ctx context.Context, parent, child lease.Lease) erro
 	if err := creatable(child); err != nil {
 		return err
 	}
-	if err := done(ctx); err != nil {
-		return err
-	}
 	held, free := newExpression(), newExpression()
-	_, err := t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+	_, err := send(ctx, t, t.api.TransactWriteItems, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{ConditionCheck: &types.ConditionCheck{
 			TableName:                           &t.opts.TableName,
 			Key:                                 item{leaseKey: text(parent.Key)},
@@ -105,11 +99,8 @@ func (t *Table) Annotate(ctx context.Context, key string, children []string, r l
 	if err := checkRange(r); err != nil {
 		return err
 	}
-	if err := done(ctx); err != nil {
-		return err
-	}
 	e := newExpression()
-	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	_, err := send(ctx, t, t.api.UpdateItem, &dynamodb.UpdateItemInput{
 		TableName:                 &t.opts.TableName,
 		Key:                       item{leaseKey: text(key)},
 		UpdateExpression:          e.update(setChildren(children).and(setRange(r))),
@@ -128,12 +119,9 @@ func (t *Table) Annotate(ctx context.Context, key string, children []string, r l
 
 // Delete implements lease.Registry.
 func (t *Table) Delete(ctx context.Context, seen lease.Lease) error {
-	if err := done(ctx); err != nil {
-		return err
-	}
 	e := newExpression()
 	finished := e.is(checkpointAttr, text(checkpoint.ShardEnd)) + " AND " + e.is(leaseCounter, number(seen.Counter))
-	_, err := t.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+	_, err := send(ctx, t, t.api.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:                           &t.opts.TableName,
 		Key:                                 item{leaseKey: text(seen.Key)},
 		ConditionExpression:                 aws.String(e.absent(leaseKey) + " OR (" + finished + ")"),

@@ -28,7 +28,7 @@ func (t *Table) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lea
 	c.set[leaseOwner] = text(by.Owner)
 	c.remove = append(c.remove, checkpointOwner, releaseReason)
 	if seen.Owner != "" && seen.Owner != by.Owner {
-		c = c.and(setSwitches(seen.OwnerSwitches + 1))
+		c = c.and(setSwitches(seen.NextSwitches()))
 	}
 	return t.update(ctx, write{
 		key:     seen.Key,
@@ -112,11 +112,8 @@ type write struct {
 
 // update makes w, or finds that it happened before.
 func (t *Table) update(ctx context.Context, w write) (lease.Lease, error) {
-	if err := done(ctx); err != nil {
-		return lease.Lease{}, err
-	}
 	e := newExpression()
-	out, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	out, err := send(ctx, t, t.api.UpdateItem, &dynamodb.UpdateItemInput{
 		TableName:                           &t.opts.TableName,
 		Key:                                 item{leaseKey: text(w.key)},
 		UpdateExpression:                    e.update(w.change),
@@ -166,6 +163,3 @@ func lost(key string, row item) error {
 	}
 	return &lease.LostError{Key: key}
 }
-
-// oneTry turns the SDK's retries off for one request.
-func oneTry(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }

@@ -29,6 +29,7 @@ type request struct {
 	ReturnValuesOnConditionCheckFailure string
 	ConsistentRead                      bool
 	ExclusiveStartKey                   map[string]any
+	Limit                               int
 	BillingMode                         string
 	ProvisionedThroughput               map[string]int64
 	AttributeUpdates                    map[string]struct { // Java's

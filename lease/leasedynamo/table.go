@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -27,6 +28,8 @@ type API interface {
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
+const defaultRequestTimeout = 10 * time.Second
+
 // Options configures a Table. Fields without a default are required.
 type Options struct {
 	// TableName is the lease table; Java's default is its application name.
@@ -36,14 +39,23 @@ type Options struct {
 	// Default TableName-CoordinatorState. It is only read, and need not exist.
 	CoordinatorTable string
 
-	// NeverCreate makes Ensure refuse a table that does not exist instead of
-	// creating it.
+	// NeverCreate makes Ensure return lease.ErrTableNotFound if the table does not
+	// exist instead of creating it.
 	NeverCreate bool
 
 	// ReadCapacity and WriteCapacity are the units of a table that Ensure
 	// creates. Default: both 0, on demand. Source: KCL BillingMode,
 	// initialLeaseTableReadCapacity, initialLeaseTableWriteCapacity.
 	ReadCapacity, WriteCapacity int64
+
+	// RequestTimeout is how long a request may take until its answer begins to
+	// come, with the SDK's retries if it is a read. It must be positive. Default
+	// 10 s: DynamoDB answers in milliseconds, and as long as a scan is waited for
+	// in vain the leases of a dead worker stay untaken.
+	//
+	// Of an answer that has begun 64 KiB must come in each 10 s, or its end. A page
+	// of a scan that comes more slowly is asked for again with fewer rows.
+	RequestTimeout time.Duration
 
 	// OnSkipped is told after each List that found rows which are not leases
 	// how many there were. It is called on List's goroutine and must be quick.
@@ -58,7 +70,9 @@ type Table struct {
 	api     API
 	opts    Options
 	logger  *zap.Logger
-	ready   atomic.Bool  // Ensure has found the table as it must be
+	found   atomic.Bool // the table was there, and of the right shape: it is never created from now on
+	ready   atomic.Bool // Ensure has succeeded
+	pages   pageSize
 	skipped atomic.Int64 // rows that the last List skipped
 
 	unreadable atomic.Pointer[string] // what was wrong with the leases that the last List could not read
@@ -78,9 +92,13 @@ func New(api API, opts Options) (*Table, error) {
 	if min(opts.ReadCapacity, opts.WriteCapacity) < 0 || (opts.ReadCapacity == 0) != (opts.WriteCapacity == 0) {
 		errs = append(errs, fmt.Errorf("ReadCapacity is %d and WriteCapacity %d; both must be positive, or both 0 for on demand", opts.ReadCapacity, opts.WriteCapacity))
 	}
+	if opts.RequestTimeout < 0 {
+		errs = append(errs, fmt.Errorf("RequestTimeout is %v; it must be positive", opts.RequestTimeout))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	opts.RequestTimeout = cmp.Or(opts.RequestTimeout, defaultRequestTimeout)
 	opts.CoordinatorTable = cmp.Or(opts.CoordinatorTable, opts.TableName+"-CoordinatorState")
 	return &Table{api: api, opts: opts, logger: cmp.Or(opts.Logger, zap.NewNop())}, nil
 }
@@ -90,14 +108,10 @@ func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 	var leases []lease.Lease
 	var unreadable []string
 	skipped := 0
-	pages := dynamodb.NewScanPaginator(t.api, &dynamodb.ScanInput{TableName: &t.opts.TableName})
-	for pages.HasMorePages() {
-		if err := done(ctx); err != nil {
-			return nil, err
-		}
-		page, err := pages.NextPage(ctx)
+	for from := item(nil); ; {
+		page, err := t.scan(ctx, from)
 		if err != nil {
-			return nil, t.failed(ctx, err)
+			return nil, err
 		}
 		for _, row := range page.Items {
 			if !isLease(row) {
@@ -110,6 +124,9 @@ func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 				unreadable = append(unreadable, l.Unreadable)
 			}
 			leases = append(leases, l)
+		}
+		if from = page.LastEvaluatedKey; len(from) == 0 {
+			break
 		}
 	}
 	t.noteSkipped(skipped)
@@ -154,10 +171,7 @@ func (t *Table) Get(ctx context.Context, key string) (lease.Lease, error) {
 
 // get reads one row of a table consistently; it is empty if there is none.
 func (t *Table) get(ctx context.Context, table string, key item) (item, error) {
-	if err := done(ctx); err != nil {
-		return nil, err
-	}
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
+	out, err := send(ctx, t, t.api.GetItem, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, classify(ctx, table, err)
 	}

@@ -149,6 +149,31 @@ func releaseRows() []row {
 				s.t.Fatalf("got %+v, want the prepared checkpoint, %d switches and bob's instance", got, free.OwnerSwitches)
 			}
 		}},
+		{"a release says why until the lease is taken", func(s *suite) {
+			for _, why := range []lease.ReleaseReason{lease.Surplus, lease.Blocked, lease.GivenUp, lease.Plain} {
+				held := s.worked("k-" + string(why))
+				want := held
+				want.Owner, want.Instance, want.FailoverTime, want.Released = "", "", 0, why
+				want.Counter++
+				s.wroteRow(s.wrote(s.Release(s.ctx(), held, why)), want)
+				s.wroteRow(s.wrote(s.Release(s.ctx(), held, why)), want)
+				s.ok(s.Annotate(s.ctx(), held.Key, held.Children, lease.HashRange{}))
+				s.ok(s.CreateChild(s.ctx(), want, plain("child-"+string(why))))
+				s.equal("the row", s.row(held.Key), want)
+				next := want
+				next.Owner, next.Instance, next.FailoverTime, next.Released = bob.Owner, bob.Instance, bob.FailoverTime, lease.Plain
+				next.Counter++
+				s.wroteRow(s.took(want, bob), next)
+			}
+		}},
+		{"a release is not taken for one that said another reason", func(s *suite) {
+			for _, why := range [][2]lease.ReleaseReason{{lease.Plain, lease.Surplus}, {lease.Surplus, lease.Plain}, {lease.Blocked, lease.GivenUp}} {
+				held := s.worked("k-" + string(why[0]))
+				now := s.wrote(s.Release(s.ctx(), held, why[0]))
+				_, err := s.Release(s.ctx(), held, why[1])
+				s.lost(err, now)
+			}
+		}},
 		{"repeating a release after the lease was taken again by the same worker is lost", func(s *suite) {
 			held := s.worked("k")
 			now := s.took(s.wrote(s.Release(s.ctx(), held, lease.Plain)), alice)

@@ -24,13 +24,20 @@ func handOffRows() []row {
 			want.Counter++
 			s.wroteRow(got, want)
 		}},
-		{"release: the new owner has the lease", func(s *suite) {
+		{"release: the new owner has the lease, and no reason is said", func(s *suite) {
 			held := s.offered("k")
 			want := held
 			want.CheckpointOwner = ""
 			want.Counter++
-			s.wroteRow(s.wrote(s.Release(s.ctx(), held, lease.Plain)), want)
-			s.wroteRow(s.wrote(s.Release(s.ctx(), held, lease.Plain)), want)
+			s.wroteRow(s.wrote(s.Release(s.ctx(), held, lease.Surplus)), want)
+			s.wroteRow(s.wrote(s.Release(s.ctx(), held, lease.Surplus)), want)
+		}},
+		{"release: a row that has an owner says no reason", func(s *suite) {
+			want := s.worked("k")
+			l := want
+			l.Released = lease.Surplus
+			s.put(l)
+			s.equal("the row", s.row("k"), want)
 		}},
 		{"createChild: who still processes the parent may create the child", func(s *suite) {
 			parent := s.offered("p")

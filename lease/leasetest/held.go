@@ -43,9 +43,9 @@ func heldWrites() []heldWrite {
 		{
 			"release",
 			func(ctx context.Context, s lease.Store, held lease.Lease) (lease.Lease, error) {
-				return s.Release(ctx, held, lease.Plain)
+				return s.Release(ctx, held, lease.Surplus)
 			},
-			func(l *lease.Lease) { l.Owner, l.Instance, l.FailoverTime = "", "", 0 },
+			func(l *lease.Lease) { l.Owner, l.Instance, l.FailoverTime, l.Released = "", "", 0, lease.Surplus },
 		},
 	}
 }

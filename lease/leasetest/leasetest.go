@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(testing.TB) lease.Table) {
 		"checkpoint":  checkpointRows(),
 		"prepare":     prepareRows(),
 		"release":     releaseRows(),
+		"identity":    identityRows(),
 		"create":      createRows(),
 		"createChild": createChildRows(),
 		"annotate":    annotateRows(),
@@ -47,12 +48,12 @@ func Run(t *testing.T, open func(testing.TB) lease.Table) {
 	}
 }
 
-// RunPut tests what needs rows that no Table writes: those of Java workers, and
-// of a hand-off of KCL 3.x. open is as Run's; the function that it also returns makes a lease
+// RunPut tests what needs rows that no Table writes: those of Java workers, of a
+// hand-off of KCL 3.x, and with the largest numbers. open is as Run's; the function that it also returns makes a lease
 // the row of its key, as it is.
 func RunPut(t *testing.T, open func(testing.TB) (lease.Table, func(lease.Lease))) {
 	t.Helper()
-	runRows(t, handOffRows(), func(tb testing.TB) *suite {
+	runRows(t, slices.Concat(handOffRows(), limitRows()), func(tb testing.TB) *suite {
 		tb.Helper()
 		table, put := open(tb)
 		return &suite{t: tb, Table: table, put: put}
@@ -197,6 +198,7 @@ func full(key string) lease.Lease {
 	return lease.Lease{
 		Key:        key,
 		Checkpoint: checkpoint.At("49680461806596391098194439531393802294557330492046180370", 3, time.UnixMilli(1795356205397)),
+		Identity:   orders,
 		Parents:    []string{"shardId-000000000008", "shardId-000000000009"},
 		Range:      lease.HashRange{Start: "0", End: "170141183460469231731687303715884105726"},
 	}

@@ -52,6 +52,8 @@ func (m *modelRun) step() {
 	// The newest values are the likely ones, as with a holder.
 	from := m.seen[len(m.seen)-1-min(m.rng.IntN(len(m.seen)), m.rng.IntN(12))]
 	by := pick(m.rng, []lease.Claim{alice, bob, {Owner: alice.Owner, Instance: "a2", FailoverTime: alice.FailoverTime}})
+	by.Identity = pick(m.rng, []lease.Identity{{}, orders, anew})
+	why := pick(m.rng, []lease.ReleaseReason{lease.Plain, lease.Plain, lease.Surplus, lease.Blocked})
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	at := pick(m.rng, []checkpoint.Position{
 		later, checkpoint.At("9", 0, time.Time{}), checkpoint.At("9", 0, noon), checkpoint.Sentinel(checkpoint.ShardEnd), checkpoint.Sentinel(checkpoint.ShardEnd),
@@ -69,7 +71,7 @@ func (m *modelRun) step() {
 	case 4:
 		m.call(fmt.Sprintf("Prepare %s at %v", name, prepared), func(t lease.Table) (lease.Lease, error) { return t.Prepare(m.ctx(), from, prepared) })
 	case 5:
-		m.call("Release "+name, func(t lease.Table) (lease.Lease, error) { return t.Release(m.ctx(), from, lease.Plain) })
+		m.call(fmt.Sprintf("Release %s %q", name, why), func(t lease.Table) (lease.Lease, error) { return t.Release(m.ctx(), from, why) })
 	case 6:
 		m.call("Annotate "+key, func(t lease.Table) (lease.Lease, error) {
 			return none(t.Annotate(m.ctx(), key, []string{name}, lease.HashRange{}))
@@ -107,7 +109,7 @@ type reply struct {
 
 func answerOf(l lease.Lease, err error) reply {
 	out := reply{Row: l}
-	for _, class := range []error{lease.ErrLost, lease.ErrExists, lease.ErrNotFound, lease.ErrThrottled, lease.ErrInvalidState} {
+	for _, class := range classes() {
 		if errors.Is(err, class) {
 			out.Class = class.Error()
 		}
@@ -119,6 +121,13 @@ func answerOf(l lease.Lease, err error) reply {
 		out.Class = "another error"
 	}
 	return out
+}
+
+// classes are what an error may be.
+func classes() []error {
+	return []error{
+		lease.ErrLost, lease.ErrExists, lease.ErrNotFound, lease.ErrThrottled, lease.ErrAccessDenied, lease.ErrTableNotFound, lease.ErrInvalidState,
+	}
 }
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
