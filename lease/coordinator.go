@@ -37,13 +37,32 @@ type Config struct {
 	// Source: KCL maxLeasesToStealAtOneTime.
 	MaxSteal int
 
-	// OnChange is told of every lease taken, lost and released, on the
-	// goroutine where it happened. It must be quick. Default: nobody is told.
+	// Judge says of each lease that a list showed whether this worker may take
+	// it, and what identity it has by what is known of the stream. A lease that
+	// it may not take is left alone, and is no load of anybody; who owns it has
+	// its share of the others all the same. One that is held stays held. Judge is
+	// called on Run's goroutine, once for each row of each list, also for those
+	// that are held, finished or unreadable, and must be quick; while it blocks
+	// nothing is taken. Default: every lease, of an identity that is not known.
+	Judge func(Lease) (Identity, bool)
+
+	// OnChange is told of every lease taken, lost and released. Default: nobody
+	// is told.
+	//
+	// It, OnScan and OnScanFailed are called in the order in which things
+	// happened, one at a time, on a goroutine that Run starts: leases are taken,
+	// held and released meanwhile. One that does not return, or panics, is
+	// logged. Run waits for them at its end, ten seconds at most.
 	OnChange func(Change)
 
 	// OnScan is told of every reading of the table, after what it led to was
-	// done. It must be quick. Default: nobody is told.
+	// done. Default: nobody is told.
 	OnScan func(Scan)
+
+	// OnScanFailed is told, instead of OnScan, of a reading that failed, and of
+	// one after which no lease was taken because the table refused the takes
+	// (ErrAccessDenied, ErrTableNotFound). Default: nobody is told.
+	OnScanFailed func(error)
 
 	Logger *zap.Logger // default: none
 }
@@ -55,6 +74,7 @@ type Scan struct {
 	ToTake    int // leases that it tried to take or steal
 	Taken     int // those of them that it got
 	Spillover int // leases of its share that it leaves to others because of MaxLeases
+	LeftAlone int // leases that it may not take, by Judge or because their counter can grow no more; finished ones too
 }
 
 // Change is what happened to a lease that this worker holds or held.
@@ -86,6 +106,8 @@ type Coordinator struct {
 	timing   timing
 	clock    clock
 	wake     chan struct{}
+	watch    *watch
+	hooks    *teller
 
 	mu    sync.Mutex // guards what follows; never held over I/O
 	held  map[string]*Held
@@ -107,12 +129,6 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	cfg.FailoverTime = cmp.Or(cfg.FailoverTime, 10*time.Second)
 	cfg.ScanInterval = cmp.Or(cfg.ScanInterval, cfg.FailoverTime)
 	cfg.Logger = cmp.Or(cfg.Logger, zap.NewNop())
-	if cfg.OnChange == nil {
-		cfg.OnChange = func(Change) {}
-	}
-	if cfg.OnScan == nil {
-		cfg.OnScan = func(Scan) {}
-	}
 	var errs []error
 	need := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -129,8 +145,9 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	w := newWatch()
 	return &Coordinator{
-		cfg: cfg, instance: instance, timing: newTiming(cfg.FailoverTime), clock: newClock(),
+		cfg: cfg, instance: instance, timing: newTiming(cfg.FailoverTime), clock: newClock(), watch: w, hooks: newTeller(cfg.Logger, w),
 		wake: make(chan struct{}, 1), held: make(map[string]*Held), avoid: make(map[string]time.Time), tried: make(map[string]tried),
 	}, nil
 }
@@ -138,9 +155,11 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 // Run takes leases until ctx is done. For each lease it calls hold on a
 // goroutine of its own; when hold returns the lease is no longer held, and if
 // hold did not release it, it runs out by itself. Run returns when every hold
-// has returned. The leases' contexts descend from hard, which must outlive ctx
+// has returned, and the hooks of Config have, or are waited for no longer. The
+// leases' contexts descend from hard, which must outlive ctx
 // for as long as hold needs to end well.
 func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
+	defer c.hooks.finish()
 	var holds sync.WaitGroup
 	defer holds.Wait()
 	loop := &takeLoop{
@@ -148,12 +167,20 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 		observer: NewObserver(c.cfg.FailoverTime),
 		rng:      pause.Rand(ctx, "plan"),
 		given:    make(map[string]bool),
+		stuck:    make(map[string]bool),
+
+		unclaimed: c.cfg.ScanInterval + jittered(ctx, "unclaimed", c.cfg.ScanInterval/10),
 	}
 	for ctx.Err() == nil {
 		loop.step(ctx)
-		c.sleep(ctx, jittered(ctx, "scan", c.cfg.ScanInterval))
+		c.sleep(ctx, loop.untilNext(jittered(ctx, "scan", c.cfg.ScanInterval)))
 	}
 }
+
+// Loops returns the tries that are under way: of reading the table, of taking
+// leases, of the writes of held ones, and of hooks. What rests between two tries
+// is not among them.
+func (c *Coordinator) Loops() []LoopStatus { return c.watch.underWay() }
 
 // Now returns local time to measure durations with: unlike time.Now it also
 // counts the time that the machine was suspended, where the system tells.
@@ -192,6 +219,23 @@ func (c *Coordinator) holding(key string) *Held {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.held[key]
+}
+
+// changed tells OnChange.
+func (c *Coordinator) changed(ch Change) {
+	if f := c.cfg.OnChange; f != nil {
+		c.hooks.tell("OnChange", func() { f(ch) })
+	}
+}
+
+// scanned tells OnScan, or OnScanFailed if err is not nil.
+func (c *Coordinator) scanned(s Scan, err error) {
+	switch done, failed := c.cfg.OnScan, c.cfg.OnScanFailed; {
+	case err != nil && failed != nil:
+		c.hooks.tell("OnScanFailed", func() { failed(err) })
+	case err == nil && done != nil:
+		c.hooks.tell("OnScan", func() { done(s) })
+	}
 }
 
 // sleep waits for d, a wake-up or ctx.

@@ -9,6 +9,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/shardmill/shardmill/internal/deadline"
 )
 
 // takeLoop is what Run knows from one scan to the next.
@@ -29,16 +31,22 @@ type takeLoop struct {
 	spillover int       // as it was at the last scan
 	told      int       // the spillover that was logged last
 	spilled   time.Time // since when the spillover is what it is
+
+	unclaimed time.Duration   // View.Unclaimed; chance spreads it among workers
+	next      time.Time       // when to read the table at the latest; zero: at the next scan
+	stuck     map[string]bool // leases whose counter cannot grow, told of
 }
 
 // step reads the table once, decides and acts.
 func (t *takeLoop) step(ctx context.Context) {
 	c := t.c
-	list, err := c.cfg.Table.List(ctx)
+	t.next = time.Time{}
+	list, err := t.list(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			t.failures++
 			c.cfg.Logger.Warn("lease table not read", zap.Error(err), zap.Int("attempt", t.failures))
+			c.scanned(Scan{}, err)
 		}
 		return
 	}
@@ -48,11 +56,62 @@ func (t *takeLoop) step(ctx context.Context) {
 	view := View{
 		Leases: t.observer.Observe(now, list), Me: c.cfg.WorkerID,
 		MaxLeases: c.cfg.MaxLeases, MaxSteal: c.cfg.MaxSteal,
-		Overdue: 3 * c.cfg.FailoverTime, KeepSurplus: now.Before(t.keepUntil),
+		Overdue: 3 * c.cfg.FailoverTime, Unclaimed: min(t.unclaimed, 3*c.cfg.FailoverTime), KeepSurplus: now.Before(t.keepUntil),
 	}
+	identities, leftAlone := t.judge(list)
+	view.LeftAlone = leftAlone
 	view.Held, view.Leaving, view.Avoid = c.standing(now)
 	t.seeOthers(list, view.Held)
-	t.act(ctx, now, Plan(view, t.rng))
+	d := Plan(view, t.rng)
+	if d.Again > 0 {
+		t.next = now.Add(d.Again)
+	}
+	t.act(ctx, now, d, identities)
+}
+
+// list reads the table. It has a limit of its own: without one a request that is
+// never answered would end the loop, and with it every failover.
+func (t *takeLoop) list(ctx context.Context) ([]Lease, error) {
+	ctx, call := deadline.Start(ctx, max(30*time.Second, 3*t.c.cfg.FailoverTime))
+	defer call.End()
+	defer t.c.watch.beginCall("scan", "reading the lease table", call)()
+	list, err := t.c.cfg.Table.List(ctx)
+	return list, deadline.Explain(ctx, err)
+}
+
+// untilNext returns how long to wait for the next step: as long as usual, or
+// until the passing of time makes a lease free or overdue. A margin of time
+// that is too short to matter is no reason to read the table again.
+func (t *takeLoop) untilNext(usual time.Duration) time.Duration {
+	if t.next.IsZero() {
+		return usual
+	}
+	return min(usual, max(t.next.Sub(t.c.clock.now()), t.c.timing.margin/10))
+}
+
+// judge asks Judge about every lease. Of a lease about which Judge panics
+// nothing is known, so it is left alone.
+func (t *takeLoop) judge(list []Lease) (identities map[string]Identity, leftAlone map[string]bool) {
+	for _, l := range list {
+		if _, err := l.Next(); err != nil && !t.stuck[l.Key] {
+			t.stuck[l.Key] = true
+			t.c.cfg.Logger.Warn("lease is left alone", zap.String("lease_key", l.Key), zap.Error(err))
+		}
+	}
+	judge := t.c.cfg.Judge
+	if judge == nil {
+		return nil, nil
+	}
+	defer t.c.watch.begin("scan", "", "judging the leases", 30*time.Second)()
+	identities, leftAlone = make(map[string]Identity, len(list)), make(map[string]bool)
+	for _, l := range list {
+		ours := false
+		t.c.hooks.guard("Judge", func() { identities[l.Key], ours = judge(l) })
+		if !ours {
+			leftAlone[l.Key] = true
+		}
+	}
+	return identities, leftAlone
 }
 
 // seeOthers looks at the leases that other workers own. One that was given up
@@ -115,7 +174,7 @@ func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]b
 // in seconds, few enough not to be throttled for it.
 const parallelTakes = 16
 
-func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
+func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision, identities map[string]Identity) {
 	for _, key := range d.Release {
 		if h := t.c.holding(key); h != nil && h.requestRelease() {
 			t.given[key] = true
@@ -123,29 +182,55 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
 		}
 	}
 	t.tellSpillover(now, d.Spillover)
-	var takes errgroup.Group
-	takes.SetLimit(parallelTakes)
-	var taken atomic.Int64
-	take := func(l Lease, how ChangeKind) {
-		takes.Go(func() error {
-			if t.take(ctx, l, how) {
-				taken.Add(1)
-			}
-			return nil
-		})
-	}
 	for _, l := range d.Take {
 		if t.given[l.Key] {
 			delete(t.given, l.Key)
 			t.keepUntil = now.Add(30 * t.c.cfg.FailoverTime)
 		}
+	}
+	taken, err := t.takeAll(ctx, d, identities)
+	if err != nil && ctx.Err() == nil {
+		t.c.cfg.Logger.Warn("leases not taken", zap.Error(err), zap.Int("taken", taken))
+	}
+	if taken > 0 {
+		err = nil
+	}
+	t.c.scanned(Scan{
+		Free: d.Free, Needed: d.Needed, ToTake: len(d.Take) + len(d.Steal), Taken: taken, Spillover: d.Spillover, LeftAlone: d.LeftAlone,
+	}, err)
+}
+
+// takeAll takes and steals what was decided and returns how many leases it got.
+// The error says that the table refuses to be written; then the takes that have
+// not begun are not tried.
+func (t *takeLoop) takeAll(ctx context.Context, d Decision, identities map[string]Identity) (int, error) {
+	var takes errgroup.Group
+	takes.SetLimit(parallelTakes)
+	var taken atomic.Int64
+	var refused atomic.Bool
+	take := func(l Lease, how ChangeKind) {
+		takes.Go(func() error {
+			if refused.Load() {
+				return nil
+			}
+			ok, err := t.take(ctx, l, identities[l.Key], how)
+			if ok {
+				taken.Add(1)
+			}
+			if err != nil {
+				refused.Store(true)
+			}
+			return err
+		})
+	}
+	for _, l := range d.Take {
 		take(l, Taken)
 	}
 	for _, l := range d.Steal {
 		take(l, Stolen)
 	}
-	_ = takes.Wait() // they return no errors
-	t.c.cfg.OnScan(Scan{Free: d.Free, Needed: d.Needed, ToTake: len(d.Take) + len(d.Steal), Taken: int(taken.Load()), Spillover: d.Spillover})
+	err := takes.Wait()
+	return int(taken.Load()), err
 }
 
 // tellSpillover warns of leases that nobody may be holding because of
