@@ -169,7 +169,7 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 		given:    make(map[string]bool),
 		stuck:    make(map[string]bool),
 
-		unclaimed: c.cfg.ScanInterval + jittered(ctx, "unclaimed", c.cfg.ScanInterval/10),
+		unclaimed: c.cfg.ScanInterval + pause.Less(ctx, "unclaimed", c.cfg.ScanInterval/10, 1),
 	}
 	for ctx.Err() == nil {
 		loop.step(ctx)

@@ -32,8 +32,8 @@ type View struct {
 	Overdue time.Duration
 
 	// Unclaimed is the same for a lease that nobody owns and that nobody
-	// marked when it was released, while no other worker that is alive holds
-	// fewer than its share. 0 means Overdue.
+	// marked when it was released, but for as many as the other workers that
+	// are alive lack to their shares. 0 means Overdue.
 	Unclaimed time.Duration
 
 	// KeepSurplus says to give nothing up: what was given up before came back.
@@ -78,8 +78,8 @@ func Plan(v View, rng *rand.Rand) Decision {
 
 	mine, lacks := len(s.held[v.Me]), s.othersLack(v.Me, quotas)
 	need := d.Quota - mine
-	d.Needed, d.Free, d.LeftAlone = max(0, need), s.avoided+s.resting+len(s.free), s.leftAlone
-	overdue, fresh := s.overdue(v, lacks > 0)
+	d.Needed, d.Free, d.LeftAlone = max(0, need), s.unheld()-s.earlier, s.leftAlone
+	overdue, fresh := s.overdue(v, lacks, rng)
 	d.Take = pick(overdue, limit-mine, rng, func(l Lease) Lease { return l })
 	d.Take = append(d.Take, pick(fresh, need-len(d.Take), rng, func(l Lease) Lease { return l })...)
 	switch {
@@ -87,7 +87,7 @@ func Plan(v View, rng *rand.Rand) Decision {
 	case need < 0 && v.KeepSurplus && mine <= limit:
 	case need < 0:
 		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Leaving[l.Key] })
-		wanted := max(lacks, mine-limit) - (mine - len(stay)) // what is being given up is for them, too
+		wanted := max(lacks-s.unheld(), mine-limit) - (mine - len(stay)) // what is being given up is for them, too
 		d.Release = pick(stay, min(len(stay)-d.Quota, wanted), rng, func(l Lease) string { return l.Key })
 	case need > 0 && s.avoided+s.earlier == 0:
 		d.Steal = s.steal(v, need, mine, rng)
@@ -175,24 +175,33 @@ func (s *load) after(d time.Duration) {
 }
 
 // overdue parts the free leases into those that have been free for too long and
-// the others. claimed says that a worker which is alive should have some of
-// them. The share of one that has died is not kept for it.
-func (s *load) overdue(v View, claimed bool) (overdue, fresh []Lease) {
+// the others. Of the unclaimed ones as many are left as the other workers that
+// are alive lack; the share of one that has died is not kept for it. Whether it
+// has is asked again when they have been free for long enough.
+func (s *load) overdue(v View, lacks int, rng *rand.Rand) (overdue, fresh []Lease) {
+	var unclaimed []Lease
+	soon := cmp.Or(v.Unclaimed, v.Overdue)
 	for _, l := range s.free {
-		patience := v.Overdue
-		if l.Owner == "" && l.Released == Plain && !claimed {
-			patience = cmp.Or(v.Unclaimed, v.Overdue)
-		}
-		if patience > 0 && l.FreeFor >= patience {
+		nobodys := l.Owner == "" && l.Released == Plain
+		switch {
+		case v.Overdue > 0 && l.FreeFor >= v.Overdue:
 			overdue = append(overdue, l.Lease)
 			continue
+		case nobodys && soon > 0 && l.FreeFor >= soon:
+			unclaimed = append(unclaimed, l.Lease)
+		default:
+			fresh = append(fresh, l.Lease)
+			if nobodys && l.FreeFor > 0 {
+				s.after(soon - l.FreeFor)
+			}
 		}
-		fresh = append(fresh, l.Lease)
 		if l.FreeFor > 0 {
-			s.after(patience - l.FreeFor)
+			s.after(v.Overdue - l.FreeFor)
 		}
 	}
-	return overdue, fresh
+	rng.Shuffle(len(unclaimed), func(i, j int) { unclaimed[i], unclaimed[j] = unclaimed[j], unclaimed[i] })
+	left := min(lacks, len(unclaimed))
+	return append(overdue, unclaimed[left:]...), append(fresh, unclaimed[:left]...)
 }
 
 // othersLack returns how many leases the other workers that are alive hold too
@@ -220,6 +229,9 @@ func (s *load) see(l Seen) {
 func waits(l Lease, unfinished map[string]bool) bool {
 	return slices.ContainsFunc(l.Parents, func(p string) bool { return unfinished[p] })
 }
+
+// unheld returns how many leases nobody holds.
+func (s *load) unheld() int { return len(s.free) + s.avoided + s.resting + s.earlier }
 
 // quotas returns how many leases each worker should hold: an equal share, and
 // of the remainder those get one more who already hold most. So the fewest
