@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/shardmill/shardmill/internal/pause"
 )
@@ -40,13 +37,32 @@ type Config struct {
 	// Source: KCL maxLeasesToStealAtOneTime.
 	MaxSteal int
 
-	// OnChange is told of every lease taken, lost and released, on the
-	// goroutine where it happened. It must be quick. Default: nobody is told.
+	// Judge says of each lease that a list showed whether this worker may take
+	// it, and what identity it has by what is known of the stream. A lease that
+	// it may not take is left alone, and is no load of anybody; who owns it has
+	// its share of the others all the same. One that is held stays held. Judge is
+	// called on Run's goroutine, once for each row of each list, also for those
+	// that are held, finished or unreadable, and must be quick; while it blocks
+	// nothing is taken. Default: every lease, of an identity that is not known.
+	Judge func(Lease) (Identity, bool)
+
+	// OnChange is told of every lease taken, lost and released. Default: nobody
+	// is told.
+	//
+	// It, OnScan and OnScanFailed are called in the order in which things
+	// happened, one at a time, on a goroutine that Run starts: leases are taken,
+	// held and released meanwhile. One that does not return, or panics, is
+	// logged. Run waits for them at its end, ten seconds at most.
 	OnChange func(Change)
 
 	// OnScan is told of every reading of the table, after what it led to was
-	// done. It must be quick. Default: nobody is told.
+	// done. Default: nobody is told.
 	OnScan func(Scan)
+
+	// OnScanFailed is told, instead of OnScan, of a reading that failed, and of
+	// one after which no lease was taken because the table refused the takes
+	// (ErrAccessDenied, ErrTableNotFound). Default: nobody is told.
+	OnScanFailed func(error)
 
 	Logger *zap.Logger // default: none
 }
@@ -58,6 +74,7 @@ type Scan struct {
 	ToTake    int // leases that it tried to take or steal
 	Taken     int // those of them that it got
 	Spillover int // leases of its share that it leaves to others because of MaxLeases
+	LeftAlone int // leases that it may not take, by Judge or because their counter can grow no more; finished ones too
 }
 
 // Change is what happened to a lease that this worker holds or held.
@@ -89,6 +106,8 @@ type Coordinator struct {
 	timing   timing
 	clock    clock
 	wake     chan struct{}
+	watch    *watch
+	hooks    *teller
 
 	mu    sync.Mutex // guards what follows; never held over I/O
 	held  map[string]*Held
@@ -110,12 +129,6 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	cfg.FailoverTime = cmp.Or(cfg.FailoverTime, 10*time.Second)
 	cfg.ScanInterval = cmp.Or(cfg.ScanInterval, cfg.FailoverTime)
 	cfg.Logger = cmp.Or(cfg.Logger, zap.NewNop())
-	if cfg.OnChange == nil {
-		cfg.OnChange = func(Change) {}
-	}
-	if cfg.OnScan == nil {
-		cfg.OnScan = func(Scan) {}
-	}
 	var errs []error
 	need := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -132,8 +145,9 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	w := newWatch()
 	return &Coordinator{
-		cfg: cfg, instance: instance, timing: newTiming(cfg.FailoverTime), clock: newClock(),
+		cfg: cfg, instance: instance, timing: newTiming(cfg.FailoverTime), clock: newClock(), watch: w, hooks: newTeller(cfg.Logger, w),
 		wake: make(chan struct{}, 1), held: make(map[string]*Held), avoid: make(map[string]time.Time), tried: make(map[string]tried),
 	}, nil
 }
@@ -141,9 +155,11 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 // Run takes leases until ctx is done. For each lease it calls hold on a
 // goroutine of its own; when hold returns the lease is no longer held, and if
 // hold did not release it, it runs out by itself. Run returns when every hold
-// has returned. The leases' contexts descend from hard, which must outlive ctx
+// has returned, and the hooks of Config have, or are waited for no longer. The
+// leases' contexts descend from hard, which must outlive ctx
 // for as long as hold needs to end well.
 func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
+	defer c.hooks.finish()
 	var holds sync.WaitGroup
 	defer holds.Wait()
 	loop := &takeLoop{
@@ -151,12 +167,20 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 		observer: NewObserver(c.cfg.FailoverTime),
 		rng:      pause.Rand(ctx, "plan"),
 		given:    make(map[string]bool),
+		stuck:    make(map[string]bool),
+
+		unclaimed: c.cfg.ScanInterval + pause.Less(ctx, "unclaimed", c.cfg.ScanInterval/10, 1),
 	}
 	for ctx.Err() == nil {
 		loop.step(ctx)
-		c.sleep(ctx, jittered(ctx, "scan", c.cfg.ScanInterval))
+		c.sleep(ctx, loop.untilNext(jittered(ctx, "scan", c.cfg.ScanInterval)))
 	}
 }
+
+// Loops returns the tries that are under way: of reading the table, of taking
+// leases, of the writes of held ones, and of hooks. What rests between two tries
+// is not among them.
+func (c *Coordinator) Loops() []LoopStatus { return c.watch.underWay() }
 
 // Now returns local time to measure durations with: unlike time.Now it also
 // counts the time that the machine was suspended, where the system tells.
@@ -197,6 +221,23 @@ func (c *Coordinator) holding(key string) *Held {
 	return c.held[key]
 }
 
+// changed tells OnChange.
+func (c *Coordinator) changed(ch Change) {
+	if f := c.cfg.OnChange; f != nil {
+		c.hooks.tell("OnChange", func() { f(ch) })
+	}
+}
+
+// scanned tells OnScan, or OnScanFailed if err is not nil.
+func (c *Coordinator) scanned(s Scan, err error) {
+	switch done, failed := c.cfg.OnScan, c.cfg.OnScanFailed; {
+	case err != nil && failed != nil:
+		c.hooks.tell("OnScanFailed", func() { failed(err) })
+	case err == nil && done != nil:
+		c.hooks.tell("OnScan", func() { done(s) })
+	}
+}
+
 // sleep waits for d, a wake-up or ctx.
 func (c *Coordinator) sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -207,280 +248,6 @@ func (c *Coordinator) sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	}
 }
-
-// takeLoop is what Run knows from one scan to the next.
-type takeLoop struct {
-	c        *Coordinator
-	hard     context.Context //nolint:containedctx // the parent of the leases' contexts
-	hold     func(*Held)
-	holds    *sync.WaitGroup
-	observer *Observer
-	rng      *rand.Rand
-
-	// given are the keys of leases given up as surplus. If one comes back
-	// because nobody takes it, surplus is kept for a while: keepUntil.
-	given     map[string]bool
-	keepUntil time.Time
-	failures  int       // scans that failed in a row
-	warned    bool      // of differing failover times
-	spillover int       // as it was at the last scan
-	told      int       // the spillover that was logged last
-	spilled   time.Time // since when the spillover is what it is
-}
-
-// step reads the table once, decides and acts.
-func (t *takeLoop) step(ctx context.Context) {
-	c := t.c
-	list, err := c.cfg.Table.List(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			t.failures++
-			c.cfg.Logger.Warn("lease table not read", zap.Error(err), zap.Int("attempt", t.failures))
-		}
-		return
-	}
-	t.failures = 0
-	now := c.clock.now()
-	t.compareFailover(list)
-	view := View{
-		Leases: t.observer.Observe(now, list), Me: c.cfg.WorkerID,
-		MaxLeases: c.cfg.MaxLeases, MaxSteal: c.cfg.MaxSteal,
-		Overdue: 3 * c.cfg.FailoverTime, KeepSurplus: now.Before(t.keepUntil),
-	}
-	view.Held, view.Leaving, view.Avoid = c.standing(now)
-	t.seeOthers(list, view.Held)
-	t.act(ctx, now, Plan(view, t.rng))
-}
-
-// seeOthers looks at the leases that other workers own. One that was given up
-// was of use to somebody, so it does not count as come back later. One that is
-// held here was stolen, which its holding has yet to notice; a list that lags
-// shows a smaller counter.
-func (t *takeLoop) seeOthers(list []Lease, held map[string]bool) {
-	for _, l := range list {
-		if l.Owner == "" || l.Owner == t.c.cfg.WorkerID {
-			continue
-		}
-		delete(t.given, l.Key)
-		if h := t.c.holding(l.Key); h != nil && l.Counter > h.Lease().Counter {
-			delete(held, l.Key)
-		}
-	}
-}
-
-// compareFailover warns, once, if an owner has another failover time: the
-// longer one counts, so its leases are taken later than expected. Java workers
-// do not say theirs.
-func (t *takeLoop) compareFailover(list []Lease) {
-	for _, l := range list {
-		if own := t.c.cfg.FailoverTime; !t.warned && l.FailoverTime != 0 && l.FailoverTime != own.Truncate(time.Millisecond) {
-			t.warned = true
-			t.c.cfg.Logger.Warn("failover times differ in the fleet; the longer one counts", zap.String("lease_owner", l.Owner),
-				zap.Duration("theirs", l.FailoverTime), zap.Duration("ours", own))
-		}
-	}
-}
-
-// standing returns the keys held, those of them that are being given up, and
-// the keys to avoid.
-func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	held, leaving, avoid = make(map[string]bool, len(c.held)), make(map[string]bool), make(map[string]bool, len(c.avoid))
-	for key, h := range c.held {
-		held[key] = true
-		if h.isSurplus() {
-			leaving[key] = true
-		}
-	}
-	for key, t := range c.tried {
-		if now.Sub(t.first) > 10*c.cfg.FailoverTime { // no list lags so far behind
-			delete(c.tried, key)
-		}
-	}
-	for key, until := range c.avoid {
-		if now.Before(until) {
-			avoid[key] = true
-		} else {
-			delete(c.avoid, key)
-		}
-	}
-	return held, leaving, avoid
-}
-
-// parallelTakes bounds the takes in flight: enough to take a thousand leases
-// in seconds, few enough not to be throttled for it.
-const parallelTakes = 16
-
-func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision) {
-	for _, key := range d.Release {
-		if h := t.c.holding(key); h != nil && h.requestRelease() {
-			t.given[key] = true
-			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
-		}
-	}
-	t.tellSpillover(now, d.Spillover)
-	var takes errgroup.Group
-	takes.SetLimit(parallelTakes)
-	var taken atomic.Int64
-	take := func(l Lease, how ChangeKind) {
-		takes.Go(func() error {
-			if t.take(ctx, l, how) {
-				taken.Add(1)
-			}
-			return nil
-		})
-	}
-	for _, l := range d.Take {
-		if t.given[l.Key] {
-			delete(t.given, l.Key)
-			t.keepUntil = now.Add(30 * t.c.cfg.FailoverTime)
-		}
-		take(l, Taken)
-	}
-	for _, l := range d.Steal {
-		take(l, Stolen)
-	}
-	_ = takes.Wait() // they return no errors
-	t.c.cfg.OnScan(Scan{Free: d.Free, Needed: d.Needed, ToTake: len(d.Take) + len(d.Steal), Taken: int(taken.Load()), Spillover: d.Spillover})
-}
-
-// tellSpillover warns of leases that nobody may be holding because of
-// MaxLeases, once there were so many for a failover time: a worker that starts
-// does not see the others at first.
-func (t *takeLoop) tellSpillover(now time.Time, n int) {
-	if n != t.spillover {
-		t.spillover, t.spilled = n, now
-	}
-	if n == t.told || now.Sub(t.spilled) < t.c.cfg.FailoverTime {
-		return
-	}
-	t.told = n
-	if n > 0 {
-		t.c.cfg.Logger.Warn("leases beyond MaxLeases are left to other workers", zap.Int("leases", n), zap.Int("max_leases", t.c.cfg.MaxLeases))
-	}
-}
-
-// take takes one lease, starts to hold it, and reports whether it did. A take
-// whose outcome stays unknown is left: if it happened, the lease runs out like
-// any other, unless the same take is tried again before.
-func (t *takeLoop) take(ctx context.Context, seen Lease, how ChangeKind) bool {
-	c := t.c
-	if c.holding(seen.Key) != nil {
-		return false // lost, but the call of its processor has yet to return
-	}
-	row, start, err := c.tryTake(ctx, seen)
-	if err != nil {
-		if !errors.Is(err, ErrLost) && ctx.Err() == nil {
-			c.cfg.Logger.Warn("lease not taken", zap.String("lease_key", seen.Key), zap.Error(err))
-		}
-		return false
-	}
-	//nolint:contextcheck // a holding outlives the context that leases are taken under
-	h := newHeld(t.hard, c.cfg.Table, c.timing, c.clock, row, start)
-	if how == Stolen {
-		h.deliverFrom = c.clock.now().Add(max(c.cfg.FailoverTime, seen.FailoverTime))
-	}
-	c.mu.Lock()
-	c.held[row.Key] = h
-	c.mu.Unlock()
-	c.cfg.OnChange(Change{Kind: how, Lease: row})
-	c.cfg.Logger.Info("lease taken", zap.String("lease_key", row.Key), zap.String("lease_owner", seen.Owner),
-		zap.Int64("lease_counter", row.Counter), zap.Stringer("checkpoint", row.Checkpoint), zap.Bool("stolen", how == Stolen))
-	t.holds.Go(func() { c.keepHolding(h, t.hold) })
-	return true
-}
-
-// tryTake repeats the take until its outcome is known, for at most half a
-// failover time. start is when the first try began that may have happened.
-func (c *Coordinator) tryTake(ctx context.Context, seen Lease) (row Lease, start time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timing.failover/2)
-	defer cancel()
-	claim := Claim{Owner: c.cfg.WorkerID, Instance: c.instance, FailoverTime: c.cfg.FailoverTime}
-	if start, err = c.firstTry(ctx, seen); err != nil {
-		return row, start, err
-	}
-	defer func() { c.noteTry(seen, start, err) }()
-	tries := newTries("take "+seen.Key, c.timing.try)
-	for {
-		begun := c.clock.now()
-		row, err = c.takeOnce(ctx, seen, claim)
-		if start.IsZero() && !errors.Is(err, ErrThrottled) {
-			start = begun
-		}
-		if err == nil || errors.Is(err, ErrLost) || errors.Is(err, ErrInvalidState) {
-			return row, start, err
-		}
-		if tries.Wait(ctx) != nil {
-			return row, start, err
-		}
-	}
-}
-
-// firstTry returns since when the take of a row may have happened, if it was
-// tried before, else zero. The error is ErrLost if the list is older than that
-// try, and nothing newer is known of the row.
-func (c *Coordinator) firstTry(ctx context.Context, seen Lease) (time.Time, error) {
-	c.mu.Lock()
-	t, ok := c.tried[seen.Key]
-	c.mu.Unlock()
-	if !ok || t.counter < seen.Counter {
-		return time.Time{}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.timing.try)
-	defer cancel()
-	begun := c.clock.now()
-	if row, err := c.cfg.Table.Get(ctx, seen.Key); err == nil && row.Counter == seen.Counter {
-		return begun, nil // until now it has not
-	}
-	if t.counter > seen.Counter {
-		return time.Time{}, &LostError{Key: seen.Key}
-	}
-	return t.first, nil
-}
-
-// noteTry remembers a take that happened, or may have. A row whose counter has
-// moved is taken anew, so one per key is enough.
-func (c *Coordinator) noteTry(seen Lease, first time.Time, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if first.IsZero() || errors.Is(err, ErrLost) {
-		delete(c.tried, seen.Key)
-		return
-	}
-	c.tried[seen.Key] = tried{counter: seen.Counter, first: first}
-}
-
-func (c *Coordinator) takeOnce(ctx context.Context, seen Lease, claim Claim) (Lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timing.try)
-	defer cancel()
-	return c.cfg.Table.Take(ctx, seen, claim)
-}
-
-// keepHolding renews h and runs hold until hold returns.
-func (c *Coordinator) keepHolding(h *Held, hold func(*Held)) {
-	var renewals sync.WaitGroup
-	renewals.Go(h.keep)
-	hold(h)
-	key := h.Lease().Key
-	c.mu.Lock()
-	delete(c.held, key)
-	c.mu.Unlock()
-	switch cause := context.Cause(h.ctx); {
-	case errors.Is(cause, errReleased):
-		c.cfg.OnChange(Change{Kind: Released, Lease: h.Lease()})
-		c.cfg.Logger.Info("lease released", zap.String("lease_key", key))
-		c.Wake()
-	default:
-		h.end(cmp.Or[error](cause, errNotReleased))
-		reason := context.Cause(h.ctx).Error()
-		c.cfg.OnChange(Change{Kind: Lost, Lease: h.Lease(), Reason: reason})
-		c.cfg.Logger.Info("lease lost", zap.String("lease_key", key), zap.String("reason", reason))
-	}
-	renewals.Wait()
-}
-
-var errNotReleased = errors.New("given up without a release")
 
 // jittered returns d less up to a tenth, so that workers that started together
 // do not call together for ever.

@@ -19,6 +19,7 @@ type Held struct {
 	table  Table
 	timing timing
 	clock  clock
+	watch  *watch
 	ctx    context.Context //nolint:containedctx // the scope of the holding: it ends when trust does
 	cancel context.CancelCauseFunc
 
@@ -34,6 +35,7 @@ type Held struct {
 	row     Lease
 	renewed time.Time // the start of the write that trust counts from
 	trusted time.Time // the end of trust
+	failure string    // of the last try of a write; "" once one succeeds
 	expiry  *time.Timer
 	surplus chan struct{} // closed when the lease is to be given up
 	asked   bool          // surplus is closed
@@ -71,8 +73,8 @@ var errTooEarly = errors.New("given up before its former holder had to know; it 
 var errReleased = errors.New("lease released")
 
 // newHeld makes a Held of a row that a write begun at start returned.
-func newHeld(ctx context.Context, t Table, tm timing, c clock, row Lease, start time.Time) *Held {
-	h := &Held{table: t, timing: tm, clock: c, turn: make(chan struct{}, 1), surplus: make(chan struct{})}
+func newHeld(ctx context.Context, t Table, tm timing, c clock, w *watch, row Lease, start time.Time) *Held {
+	h := &Held{table: t, timing: tm, clock: c, watch: w, turn: make(chan struct{}, 1), surplus: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
 	h.mu.Lock() // so that expire waits until expiry is set
 	defer h.mu.Unlock()
@@ -262,10 +264,11 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 			return err
 		case errors.Is(err, ErrInvalidState), errors.Is(err, ErrNotFound):
 			return err
-		case !errors.Is(err, ErrThrottled) && first.IsZero():
+		case !nothingWritten(err) && first.IsZero():
 			first = start
 			h.doubt = &doubt{write: w, first: first}
 		}
+		h.noteFailure(err)
 		if werr := wait(ctx, h.ctx, tries.Next(ctx)); werr != nil {
 			return fmt.Errorf("%w (last try: %w)", werr, err)
 		}
@@ -278,7 +281,9 @@ func (h *Held) attempt(ctx context.Context, w write) (Lease, error) {
 	defer cancel()
 	stop := context.AfterFunc(h.ctx, cancel) //nolint:contextcheck // it ends with the holding, too
 	defer stop()
-	return w.do(ctx, h.Lease())
+	row := h.Lease()
+	defer h.watch.begin("renewal", row.Key, w.name, h.timing.try)()
+	return w.do(ctx, row)
 }
 
 // advance notes the row that a write begun at start left. A write that does
@@ -290,7 +295,14 @@ func (h *Held) advance(row Lease, start time.Time) {
 		h.renewed, h.trusted = start, start.Add(h.timing.failover-h.timing.margin)
 		h.expiry.Reset(max(0, h.trusted.Sub(h.clock.now())))
 	}
-	h.row = row
+	h.row, h.failure = row, ""
+}
+
+// noteFailure keeps what to say if trust ends.
+func (h *Held) noteFailure(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failure = err.Error()
 }
 
 // left returns how long the lease is still trusted.
@@ -304,7 +316,13 @@ func (h *Held) expire() {
 		h.mu.Unlock()
 		return
 	}
-	h.end(&LostError{Key: h.Lease().Key})
+	h.mu.Lock()
+	lost, failure := error(&LostError{Key: h.row.Key}), h.failure
+	h.mu.Unlock()
+	if failure != "" {
+		lost = fmt.Errorf("%w: trust has ended; the last write: %s", lost, failure)
+	}
+	h.end(lost)
 }
 
 func (h *Held) end(cause error) {

@@ -506,43 +506,6 @@ func TestThiefDoesNotReleaseEarly(t *testing.T) {
 	})
 }
 
-func TestObserver(t *testing.T) {
-	t.Parallel()
-	type step struct {
-		at   time.Duration
-		row  lease.Lease
-		free bool
-	}
-	row := func(owner string, counter int64) lease.Lease {
-		return lease.Lease{Key: "a", Owner: owner, Counter: counter}
-	}
-	slow := row("A", 1)
-	slow.FailoverTime = time.Minute
-	tests := []struct {
-		name  string
-		steps []step
-	}{
-		{"an unowned lease is free at once", []step{{0, row("", 4), true}}},
-		{"an owned one after the failover time", []step{{0, row("A", 1), false}, {10 * time.Second, row("A", 1), false}, {10*time.Second + 1, row("A", 1), true}}},
-		{"a counter that moves starts the time anew", []step{{0, row("A", 1), false}, {9 * time.Second, row("A", 2), false}, {18 * time.Second, row("A", 2), false}, {20 * time.Second, row("A", 2), true}}},
-		{"so does one that moves back, in a stale read", []step{{0, row("A", 2), false}, {9 * time.Second, row("A", 1), false}, {18 * time.Second, row("A", 1), false}}},
-		{"so does a change of the owner alone", []step{{0, row("A", 1), false}, {9 * time.Second, row("B", 1), false}, {18 * time.Second, row("B", 1), false}}},
-		{"the owner's longer failover time counts", []step{{0, slow, false}, {59 * time.Second, slow, false}, {61 * time.Second, slow, true}}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			o, start := lease.NewObserver(failover), time.Now()
-			for _, s := range tt.steps {
-				got := o.Observe(start.Add(s.at), []lease.Lease{s.row})
-				if got[0].Free != s.free {
-					t.Errorf("at %v free is %v, want %v", s.at, got[0].Free, s.free)
-				}
-			}
-		})
-	}
-}
-
 func TestNewCoordinatorReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := lease.NewCoordinator(lease.Config{FailoverTime: time.Millisecond, ScanInterval: -1, MaxLeases: -1, MaxSteal: -1}, "")

@@ -31,6 +31,16 @@ type Seen struct {
 
 	// FreeFor is how long it has been seen free.
 	FreeFor time.Duration
+
+	// FreeIn is how long it is until the lease is free if its counter does not
+	// move; 0 if it is free, or was just seen to move.
+	FreeIn time.Duration
+
+	// Silent says that its owner was not seen to renew it for half of the time
+	// that it lives. Renewals come each third of that or sooner, so an owner
+	// whose leases are all silent has probably died. It proves nothing: nobody's
+	// lease may be taken for it.
+	Silent bool
 }
 
 // NewObserver returns an Observer for a worker whose leases live for failover
@@ -56,11 +66,23 @@ func (o *Observer) Observe(now time.Time, list []Lease) []Seen {
 }
 
 // judge tells what follows from l's counter not having moved for age.
+//
+// A lease whose processor failed for the last time is free to nobody for a
+// failover time, so that records that stop every worker stop one of them per
+// failover time.
 func (o *Observer) judge(l Lease, age time.Duration) Seen {
-	if l.Owner == "" {
+	switch life := max(o.failover, l.FailoverTime); {
+	case l.Owner == "" && l.Released != GivenUp:
 		return Seen{Lease: l, Free: true, FreeFor: age}
+	case l.Owner == "" && age > o.failover:
+		return Seen{Lease: l, Free: true, FreeFor: age - o.failover}
+	case l.Owner == "" && age > 0:
+		return Seen{Lease: l, FreeIn: o.failover - age + 1}
+	case age > life:
+		return Seen{Lease: l, Free: true, Expired: true, FreeFor: age - life, Silent: true}
+	case age == 0:
+		return Seen{Lease: l}
+	default:
+		return Seen{Lease: l, FreeIn: life - age + 1, Silent: age >= life/2}
 	}
-	life := max(o.failover, l.FailoverTime)
-	expired := age > life
-	return Seen{Lease: l, Free: expired, Expired: expired, FreeFor: max(0, age-life)}
 }

@@ -23,10 +23,18 @@ type View struct {
 	// Avoid are keys to leave to others for now.
 	Avoid map[string]bool
 
+	// LeftAlone are keys of leases that this worker may not take.
+	LeftAlone map[string]bool
+
 	// Overdue is how long a lease may stay free before it is taken by whoever
 	// sees that, beyond its share: others may be full, or avoid it. 0 means
 	// for ever.
 	Overdue time.Duration
+
+	// Unclaimed is the same for a lease that nobody owns and that nobody
+	// marked when it was released, but for as many as the other workers that
+	// are alive lack to their shares. 0 means Overdue.
+	Unclaimed time.Duration
 
 	// KeepSurplus says to give nothing up: what was given up before came back.
 	KeepSurplus bool
@@ -43,8 +51,13 @@ type Decision struct {
 
 	// Quota is how many leases this worker should hold; Spillover how many
 	// more it would take but for MaxLeases; Needed how many it lacks; Free how
-	// many there are that nobody holds, those to avoid too.
-	Quota, Spillover, Needed, Free int
+	// many there are that nobody holds, those to avoid too; LeftAlone how many
+	// there are, finished ones too, that it may not take and does not hold.
+	Quota, Spillover, Needed, Free, LeftAlone int
+
+	// Again is when to decide anew at the latest, since then a lease will be free,
+	// or overdue, that has not moved from one list to the next; 0 if there is none.
+	Again time.Duration
 }
 
 // Plan decides which leases to take, steal and give up, by the rules of the
@@ -57,81 +70,158 @@ type Decision struct {
 func Plan(v View, rng *rand.Rand) Decision {
 	var d Decision
 	s := survey(v)
-	d.Quota = s.quota(v.Me)
+	quotas := s.quotas()
+	d.Quota = quotas[v.Me]
 	limit := cmp.Or(v.MaxLeases, len(v.Leases))
 	d.Spillover = max(0, d.Quota-limit)
 	d.Quota = min(d.Quota, limit)
 
-	mine := len(s.held[v.Me])
-	d.Needed, d.Free = max(0, d.Quota-mine), s.avoided+len(s.free)
-	switch need := d.Quota - mine; {
-	case mine < limit && len(s.overdue) > 0:
-		d.Take = pick(s.overdue, limit-mine, rng, func(l Lease) Lease { return l })
+	mine, lacks := len(s.held[v.Me]), s.othersLack(v.Me, quotas)
+	need := d.Quota - mine
+	d.Needed, d.Free, d.LeftAlone = max(0, need), s.unheld()-s.earlier, s.leftAlone
+	overdue, fresh := s.overdue(v, lacks, rng)
+	d.Take = pick(overdue, limit-mine, rng, func(l Lease) Lease { return l })
+	d.Take = append(d.Take, pick(fresh, need-len(d.Take), rng, func(l Lease) Lease { return l })...)
+	switch {
+	case len(d.Take) > 0:
 	case need < 0 && v.KeepSurplus && mine <= limit:
 	case need < 0:
 		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Leaving[l.Key] })
-		d.Release = pick(stay, len(stay)-d.Quota, rng, func(l Lease) string { return l.Key })
-	case need > 0 && len(s.free) > 0:
-		d.Take = pick(s.free, need, rng, func(l Lease) Lease { return l })
+		wanted := max(lacks-s.unheld(), mine-limit) - (mine - len(stay)) // what is being given up is for them, too
+		d.Release = pick(stay, min(len(stay)-d.Quota, wanted), rng, func(l Lease) string { return l.Key })
 	case need > 0 && s.avoided+s.earlier == 0:
 		d.Steal = s.steal(v, need, mine, rng)
 	}
+	room := limit - mine
 	if v.MaxLeases > 0 { // also held are leases that count no more, or not yet
-		room := max(0, v.MaxLeases-len(v.Held))
+		room = max(0, v.MaxLeases-len(v.Held))
 		d.Take = d.Take[:min(len(d.Take), room)]
 		d.Steal = d.Steal[:min(len(d.Steal), room)]
+	}
+	if room > 0 {
+		d.Again = s.next
 	}
 	return d
 }
 
 // load is who holds what of the leases that count.
 type load struct {
-	held    map[string][]Lease // by owner; me always has an entry
-	free    []Lease
-	overdue []Lease // those of free that nobody has taken for long
-	avoided int     // free, but to be avoided by this worker
-	earlier int     // held by an earlier process with our ID
-	live    int
+	held      map[string][]Lease // by owner; me always has an entry
+	alive     map[string]bool    // the other owners that were seen to renew something of late
+	free      []Seen
+	avoided   int           // nobody's, but to be avoided by this worker
+	resting   int           // nobody's, and not to be had yet
+	earlier   int           // held by an earlier process with our ID
+	leftAlone int           // not for this worker; they do not count
+	live      int           // all that count
+	next      time.Duration // until the first of them is free or overdue; 0: none will be
 }
 
-func survey(v View) load {
-	s := load{held: map[string][]Lease{v.Me: nil}}
+func survey(v View) *load {
+	s := &load{held: map[string][]Lease{v.Me: nil}, alive: make(map[string]bool)}
 	unfinished := make(map[string]bool, len(v.Leases))
 	for _, l := range v.Leases {
 		unfinished[l.Key] = !l.Finished()
 	}
 	for _, l := range v.Leases {
-		mine := v.Held[l.Key]
 		if l.Owner != "" && !l.Expired && l.Owner != v.Me {
-			s.see(l.Owner) // it is alive, even if nothing that it holds counts
+			s.see(l) // it is there, even if nothing that it holds counts
 		}
-		if l.Unreadable != "" || l.Finished() || waits(l.Lease, unfinished) {
-			continue
-		}
-		s.live++
 		switch {
-		case mine:
-			s.held[v.Me] = append(s.held[v.Me], l.Lease)
-		case l.Free && v.Avoid[l.Key]:
-			s.avoided++
-		case l.Free:
-			s.free = append(s.free, l.Lease)
-			if v.Overdue > 0 && l.FreeFor > v.Overdue {
-				s.overdue = append(s.overdue, l.Lease)
-			}
-		case l.Owner == v.Me:
-			s.earlier++ // it must expire first
-		default:
-			s.held[l.Owner] = append(s.held[l.Owner], l.Lease)
+		case l.Unreadable != "":
+		case !v.Held[l.Key] && v.leftAlone(l.Lease):
+			s.leftAlone++
+		case !l.Finished() && !waits(l.Lease, unfinished):
+			s.count(v, l)
 		}
 	}
 	return s
 }
 
-// see notes that worker is alive.
-func (s load) see(worker string) {
-	if _, ok := s.held[worker]; !ok {
-		s.held[worker] = nil
+// leftAlone reports whether the lease must not be taken by this worker: it is
+// another's, or nobody could renew it.
+func (v View) leftAlone(l Lease) bool {
+	_, err := l.Next()
+	return v.LeftAlone[l.Key] || err != nil
+}
+
+// count adds a lease to the load.
+func (s *load) count(v View, l Seen) {
+	s.live++
+	if v.Held[l.Key] {
+		s.held[v.Me] = append(s.held[v.Me], l.Lease)
+		return
+	}
+	s.after(l.FreeIn)
+	switch {
+	case v.Avoid[l.Key] && (l.Free || l.Owner == ""):
+		s.avoided++
+	case l.Owner == "" && !l.Free:
+		s.resting++
+	case l.Free:
+		s.free = append(s.free, l)
+	case l.Owner == v.Me:
+		s.earlier++ // it must expire first
+	default:
+		s.held[l.Owner] = append(s.held[l.Owner], l.Lease)
+	}
+}
+
+// after notes that something changes in d, if d is positive.
+func (s *load) after(d time.Duration) {
+	if d > 0 && (s.next == 0 || d < s.next) {
+		s.next = d
+	}
+}
+
+// overdue parts the free leases into those that have been free for too long and
+// the others. Of the unclaimed ones as many are left as the other workers that
+// are alive lack; the share of one that has died is not kept for it. Whether it
+// has is asked again when they have been free for long enough.
+func (s *load) overdue(v View, lacks int, rng *rand.Rand) (overdue, fresh []Lease) {
+	var unclaimed []Lease
+	soon := cmp.Or(v.Unclaimed, v.Overdue)
+	for _, l := range s.free {
+		nobodys := l.Owner == "" && l.Released == Plain
+		switch {
+		case v.Overdue > 0 && l.FreeFor >= v.Overdue:
+			overdue = append(overdue, l.Lease)
+			continue
+		case nobodys && soon > 0 && l.FreeFor >= soon:
+			unclaimed = append(unclaimed, l.Lease)
+		default:
+			fresh = append(fresh, l.Lease)
+			if nobodys && l.FreeFor > 0 {
+				s.after(soon - l.FreeFor)
+			}
+		}
+		if l.FreeFor > 0 {
+			s.after(v.Overdue - l.FreeFor)
+		}
+	}
+	rng.Shuffle(len(unclaimed), func(i, j int) { unclaimed[i], unclaimed[j] = unclaimed[j], unclaimed[i] })
+	left := min(lacks, len(unclaimed))
+	return append(overdue, unclaimed[left:]...), append(fresh, unclaimed[:left]...)
+}
+
+// othersLack returns how many leases the other workers that are alive hold too
+// few.
+func (s *load) othersLack(me string, quotas map[string]int) (n int) {
+	for worker, quota := range quotas {
+		if worker != me && s.alive[worker] {
+			n += max(0, quota-len(s.held[worker]))
+		}
+	}
+	return n
+}
+
+// see notes that the owner of l has a share, and whether it is alive.
+func (s *load) see(l Seen) {
+	if _, ok := s.held[l.Owner]; !ok {
+		s.held[l.Owner] = nil
+	}
+	if !l.Silent {
+		s.alive[l.Owner] = true
 	}
 }
 
@@ -140,25 +230,31 @@ func waits(l Lease, unfinished map[string]bool) bool {
 	return slices.ContainsFunc(l.Parents, func(p string) bool { return unfinished[p] })
 }
 
-// quota returns how many leases worker should hold: an equal share, and of the
-// remainder those get one more who already hold most. So the fewest leases
-// move, and all workers with the same view agree.
-func (s load) quota(worker string) int {
+// unheld returns how many leases nobody holds.
+func (s *load) unheld() int { return len(s.free) + s.avoided + s.resting + s.earlier }
+
+// quotas returns how many leases each worker should hold: an equal share, and
+// of the remainder those get one more who already hold most. So the fewest
+// leases move, and all workers with the same view agree.
+func (s *load) quotas() map[string]int {
 	workers := slices.SortedFunc(maps.Keys(s.held), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(s.held[b]), len(s.held[a])), cmp.Compare(a, b))
 	})
-	n := s.live / len(workers)
-	if slices.Index(workers, worker) < s.live%len(workers) {
-		n++
+	out := make(map[string]int, len(workers))
+	for i, w := range workers {
+		out[w] = s.live / len(workers)
+		if i < s.live%len(workers) {
+			out[w]++
+		}
 	}
-	return n
+	return out
 }
 
 // steal chooses leases of the most loaded worker. From a Java worker, which
 // gives nothing up by itself, it takes what the shares allow; from one of ours
 // a single lease, and only while we hold none: then that worker cannot know
 // that we are there.
-func (s load) steal(v View, need, mine int, rng *rand.Rand) []Lease {
+func (s *load) steal(v View, need, mine int, rng *rand.Rand) []Lease {
 	var from []Lease
 	for _, owner := range slices.Sorted(maps.Keys(s.held)) {
 		if owner != v.Me && len(s.held[owner]) > len(from) {

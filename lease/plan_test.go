@@ -2,6 +2,7 @@ package lease_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -18,9 +19,11 @@ import (
 // view makes a View from words such as "a:me" (held by us), "b:A" (by A, of
 // this package), "c:J!" (by the Java worker J), "d:" (free), "e:A?" (expired),
 // "f:$" (finished), "g:<a" (its parent is a), "h:~" (free for very long), "i:#"
-// (its row cannot be read).
+// (its row cannot be read), "j:^" (free for longer than one scan), "k:A." (its
+// owner does not renew it), "l:^%" (its holder marked it), "m:*" (nobody's, but
+// not to be had yet).
 func view(spec string) lease.View {
-	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute}
+	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute, Unclaimed: 6 * time.Second}
 	for f := range strings.FieldsSeq(spec) {
 		key, who, _ := strings.Cut(f, ":")
 		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
@@ -33,9 +36,16 @@ func view(spec string) lease.View {
 		if child {
 			l.Parents = []string{parent}
 		}
-		owner := strings.TrimRight(who, "!?$~")
+		owner := strings.TrimRight(who, "!?$~^.%*")
 		l.Owner, l.Expired = owner, strings.Contains(who, "?")
-		l.Free = owner == "" || l.Expired
+		l.Free = (owner == "" || l.Expired) && !strings.Contains(who, "*")
+		l.Silent = strings.Contains(who, ".")
+		if strings.Contains(who, "^") {
+			l.FreeFor = 6 * time.Second
+		}
+		if strings.Contains(who, "%") {
+			l.Released = lease.Surplus
+		}
 		if strings.Contains(who, "~") {
 			l.FreeFor = time.Hour
 		}
@@ -89,6 +99,36 @@ func TestPlan(t *testing.T) {
 		{name: "also if what is held counts no more", view: "p:# a:me<p b:me c: d:", change: func(v *lease.View) { v.MaxLeases = 2 }},
 		{name: "what nobody takes is taken beyond the share", view: "a:me b:me c:A d:~ e:~", take: 2},
 		{name: "and kept for a while", view: "a:me b:me c:me d:me e:A", change: func(v *lease.View) { v.KeepSurplus = true }},
+		{name: "those of the share with them", view: "a:~ b: c: d: e:A f:A g:A h:A", take: 4},
+		{name: "the share of a worker that died is taken after a scan", view: "a:me b:me c:A. d:A. e:^", take: 1},
+		{name: "not before", view: "a:me b:me c:A. d:A. e:", take: 0},
+		{name: "nor if the worker is alive and lacks one", view: "a:me b:me c:A d:A e:^"},
+		{name: "as many as it lacks are left to it", view: "a:me b:me c:A d:B. e:B. f:^ g:^ h:^", take: 2},
+		{name: "which one renewal proves", view: "a:me b:me c:A. d:A e:^"},
+		{name: "if it has enough it does not matter", view: "a:me b:me c:A d:A e:A f:B. g:B. h:^", take: 1},
+		{name: "one that holds nothing that counts lacks one, too", view: "a:me b:A$ c:B. d:^"},
+		{name: "after long it is taken all the same", view: "a:me b:me c:A d:A e:~", take: 1},
+		{name: "what its holder marked is not taken so soon", view: "a:me b:me c:A. d:A. e:^%"},
+		{name: "but after long", view: "a:me b:me c:A. d:A. e:~%", take: 1},
+		{name: "nor what expired", view: "a:me b:me c:A. d:A. e:B?^"},
+		{name: "nor what is to be avoided", view: "a:me b:me c:A. d:A. e:^", change: func(v *lease.View) { v.Avoid["e"] = true }},
+		{name: "nor more than allowed", view: "a:me b:me c:A. d:A. e:^ f:^", change: func(v *lease.View) { v.MaxLeases = 3 }, take: 1},
+		{name: "nothing is given up for a worker that died", view: "a:me b:me c:me d:me e:A. f:A."},
+		{name: "but for one that lives beside it", view: "a:me b:me c:me d:me e:me f:me g:A. h:B", release: 1},
+		{name: "nor for one that will take a free lease", view: "a:me b:me c:me d:me e:A. f:A. g:B h:B i:"},
+		{name: "one that is nobody's yet is not taken", view: "a:* b:me"},
+		{name: "and keeps no newcomer from stealing", view: "a:* b:A c:A d:A", steal: 1},
+		{name: "unless the newcomer was its last holder", view: "a:* b:A c:A d:A", change: func(v *lease.View) { v.Avoid["a"] = true }},
+		{name: "one that is left alone is not taken", view: "a: b:", change: alone("a"), take: 1},
+		{name: "not even after long", view: "a:~ b:J?~", change: alone("a", "b")},
+		{name: "nor stolen", view: "a:A b:A c:J! d:J! e:J!", change: alone("a", "b", "c", "d", "e")},
+		{name: "it is no load", view: "a:A b:A c:A d: e:", change: alone("a", "b", "c"), take: 1},
+		{name: "but its owner has a share", view: "a:me b:me c:A", change: alone("c"), release: 1},
+		{name: "and it keeps no newcomer from stealing", view: "a: b:A c:A", change: alone("a"), steal: 1},
+		{name: "its children wait for it", view: "a: b:<a", change: alone("a")},
+		{name: "one that is held stays held", view: "a:me b:me", change: alone("a")},
+		{name: "a counter that cannot grow", view: "a: b:", change: func(v *lease.View) { v.Leases[0].Counter = math.MaxInt64 }, take: 1},
+		{name: "is no theft either", view: "a:A b:A", change: func(v *lease.View) { v.Leases[0].Counter, v.Leases[1].Counter = math.MaxInt64, math.MaxInt64 }},
 		{name: "no leases at all", view: ""},
 		{name: "one that cannot be read is no load, and nobody's", view: "a:# b:me c:A d:# e:#"},
 		{name: "and its children wait for it", view: "a:# b:<a c:<b"},
@@ -105,7 +145,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("takes %d, steals %d, releases %d; want %d, %d, %d", len(d.Take), len(d.Steal), len(d.Release), tt.take, tt.steal, tt.release)
 			}
 			for _, l := range append(d.Take, d.Steal...) {
-				if l.Finished() || v.Held[l.Key] || v.Avoid[l.Key] {
+				if l.Finished() || v.Held[l.Key] || v.Avoid[l.Key] || v.LeftAlone[l.Key] || l.Counter == math.MaxInt64 {
 					t.Errorf("goes for %s", l.Key)
 				}
 			}
@@ -113,6 +153,83 @@ func TestPlan(t *testing.T) {
 				if !v.Held[key] {
 					t.Errorf("releases %s, which it does not hold", key)
 				}
+			}
+		})
+	}
+}
+
+// alone leaves the leases of the keys alone.
+func alone(keys ...string) func(*lease.View) {
+	return func(v *lease.View) {
+		v.LeftAlone = map[string]bool{}
+		for _, key := range keys {
+			v.LeftAlone[key] = true
+		}
+	}
+}
+
+// What is nobody's is counted, also if it cannot be had; what is left alone is
+// counted apart.
+func TestPlanCounts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, view             string
+		change                 func(*lease.View)
+		quota, free, leftAlone int
+	}{
+		{"free, to be avoided, and not to be had yet", "a: b: c:* d:A e:A f:A", func(v *lease.View) { v.Avoid["b"] = true }, 3, 3, 0},
+		{"left alone: free, another's, finished", "a: b:A c:$ d:me", alone("a", "b", "c"), 1, 0, 3},
+		{"but not what is held or cannot be read", "a:me b:# c:me", alone("a", "b"), 2, 0, 0},
+		{"a counter that cannot grow", "a: b:", func(v *lease.View) { v.Leases[0].Counter = math.MaxInt64 }, 1, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := view(tt.view)
+			tt.change(&v)
+			d := lease.Plan(v, rand.New(rand.NewPCG(1, 2)))
+			if d.Quota != tt.quota || d.Free != tt.free || d.LeftAlone != tt.leftAlone {
+				t.Errorf("quota %d, free %d, left alone %d; want %d, %d, %d", d.Quota, d.Free, d.LeftAlone, tt.quota, tt.free, tt.leftAlone)
+			}
+		})
+	}
+}
+
+// A plan says when the table is to be read again because time alone will have
+// changed something, and asks for no more reads than that.
+func TestPlanAgain(t *testing.T) {
+	t.Parallel()
+	after := func(in time.Duration, keys ...string) func(*lease.View) {
+		return func(v *lease.View) {
+			for i := range v.Leases {
+				if slices.Contains(keys, v.Leases[i].Key) {
+					v.Leases[i].FreeIn = in
+				}
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name, view string
+		change     func(*lease.View)
+		want       time.Duration
+	}{
+		{"everything moves", "a:me b:A c:A", nil, 0},
+		{"one does not", "a:me b:A c:A", after(3*time.Second, "c"), 3 * time.Second},
+		{"ours does not", "a:me b:A", after(3*time.Second, "a"), 0},
+		{"the first of several", "a:me b:A c:A e:^%", after(30*time.Second, "c"), 30 * time.Second},
+		{"a free one that is kept for somebody", "a:me b:me c:A d:A e:^", nil, 54 * time.Second},
+		{"a free one that was just seen", "a:me b:me c:A. d:A. e:", nil, 0},
+		{"a finished one", "a:me b:A$", after(3*time.Second, "b"), 0},
+		{"one that is left alone", "a:me b:A", func(v *lease.View) { after(3*time.Second, "b")(v); alone("b")(v) }, 0},
+		{"one that could not be held", "a:me b:A", func(v *lease.View) { after(3*time.Second, "b")(v); v.MaxLeases = 1 }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := view(tt.view)
+			if tt.change != nil {
+				tt.change(&v)
+			}
+			if d := lease.Plan(v, rand.New(rand.NewPCG(1, 2))); d.Again != tt.want {
+				t.Errorf("again in %v, want %v", d.Again, tt.want)
 			}
 		})
 	}

@@ -149,7 +149,7 @@ func hold(h *lease.Held) {
 	case <-h.Surplus():
 	}
 	_ = pause(h.Context(), h.UntilDelivery())
-	_ = h.Release(h.Context(), lease.Plain) // if it fails the lease runs out
+	_ = h.Release(h.Context(), lease.Surplus) // if it fails the lease runs out
 }
 
 // crash ends a worker: it neither renews nor releases any more.

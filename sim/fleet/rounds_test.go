@@ -97,10 +97,13 @@ func (r *rounds) renew() {
 // scan reads the table and decides.
 func (r *rounds) scan(m *member) {
 	maps.DeleteFunc(m.held, func(key string, _ bool) bool { return r.rows[r.index[key]].Owner != m.name }) // stolen
-	m.scanAt = r.now.Add(tick - time.Duration(r.rng.IntN(int(tick/10))))
 	d := lease.Plan(lease.View{
-		Leases: m.observer.Observe(r.now, r.rows), Me: m.name, Held: m.held, Overdue: 3 * failover,
+		Leases: m.observer.Observe(r.now, r.rows), Me: m.name, Held: m.held, Overdue: 3 * failover, Unclaimed: tick * 11 / 10,
 	}, r.rng)
+	m.scanAt = r.now.Add(tick - time.Duration(r.rng.IntN(int(tick/10))))
+	if again := r.now.Add(d.Again); d.Again > 0 && again.Before(m.scanAt) {
+		m.scanAt = again
+	}
 	m.taking = append(d.Take, d.Steal...)
 	m.leaving = d.Release
 }
@@ -111,7 +114,7 @@ func (r *rounds) release(m *member) {
 	for _, key := range m.leaving {
 		row := &r.rows[r.index[key]]
 		if row.Owner == m.name {
-			row.Owner, row.Instance = "", ""
+			row.Owner, row.Instance, row.Released = "", "", lease.Surplus
 			row.Counter++
 		}
 		delete(m.held, key)
@@ -129,7 +132,7 @@ func (r *rounds) take(m *member) {
 		if row.Counter != seen.Counter {
 			continue
 		}
-		row.Owner, row.Instance, row.FailoverTime = m.name, m.name+"-1", failover
+		row.Owner, row.Instance, row.FailoverTime, row.Released = m.name, m.name+"-1", failover, lease.Plain
 		row.Counter++
 		m.held[seen.Key] = true
 		r.moves++
