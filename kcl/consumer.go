@@ -17,8 +17,8 @@ import (
 )
 
 // consumer is one holding of one shard's lease, from its taking to its end. It
-// runs on one goroutine, which makes every call of the processor; only status
-// is shared.
+// runs on one goroutine, which waits for every call of the processor; only
+// present and status are shared.
 type consumer struct {
 	w    *Worker
 	held *lease.Held
@@ -38,6 +38,8 @@ type consumer struct {
 	// dead are the positions whose records went to Config.DeadLetter although
 	// no checkpoint covers them yet.
 	dead []span
+
+	present present // what is being done
 
 	mu     sync.Mutex // guards status
 	status ShardStatus

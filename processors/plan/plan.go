@@ -39,14 +39,14 @@ type Plan struct {
 // an aggregated record count. The zero value means that all do.
 type HashRange struct {
 	Start, End string
-	Rule       uint8 // a kcl.HashRangeRule
+	Rule       uint8 // a kcl.HashRangeRule, by its Wire number
 }
 
 // Codec is how an object's body is compressed.
 type Codec uint8
 
 // maxRule is the largest HashRange.Rule that a plan of this version may have.
-const maxRule = 2
+const maxRule = 3
 
 // The codecs that a plan of this version may name.
 const (

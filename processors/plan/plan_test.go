@@ -60,7 +60,7 @@ func TestRoundTrip(t *testing.T) {
 		p.Bytes = rapid.Int64Range(0, 1<<62).Draw(t, "bytes")
 		p.Key = rapid.StringN(1, 300, -1).Draw(t, "key")
 		p.Bucket = rapid.StringN(1, 60, -1).Draw(t, "bucket")
-		p.HashRange = plan.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 2).Draw(t, "rule")}
+		p.HashRange = plan.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 3).Draw(t, "rule")}
 		p.Codec = rapid.SampledFrom([]plan.Codec{plan.Uncompressed, plan.GZIP}).Draw(t, "codec")
 		p.FirstArrival = rapid.SampledFrom([]time.Time{{}, time.UnixMilli(0).UTC(), time.UnixMilli(1).UTC(), p.LastArrival}).Draw(t, "arrival")
 		copy(p.Digest[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
@@ -127,7 +127,7 @@ func TestDecodeClassifies(t *testing.T) {
 		{"another kind", changed(7, 'S'), plan.ErrNewer},
 		{"a newer pipeline", changed(8, 2), plan.ErrNewer},
 		{"an unknown codec", changed(codec, 9), plan.ErrNewer},
-		{"an unknown rule", broken(func(p *plan.Plan) { p.HashRange.Rule = 3 }), plan.ErrNewer},
+		{"an unknown rule", broken(func(p *plan.Plan) { p.HashRange.Rule = 4 }), plan.ErrNewer},
 		{"headers", changed(len(good)-5, 1), plan.ErrNewer},
 		{"format 0", []byte("smplan\x00"), plan.ErrBroken},
 		{"the format alone", []byte("smplan\x01"), plan.ErrBroken},
