@@ -26,6 +26,7 @@ const recordBytes = 112
 type expander struct {
 	rule HashRangeRule
 	hash kpl.HashRange // zero: no record lies outside
+	most int           // user records of a batch
 
 	recs  []Record // those of the page that were not looked at yet
 	after checkpoint.ExtendedSequenceNumber
@@ -46,7 +47,7 @@ type expander struct {
 // newExpander applies rule with the hash range r. A range that cannot be read
 // is not applied: duplicates are better than a loss.
 func newExpander(rule HashRangeRule, r lease.HashRange) *expander {
-	x := &expander{rule: rule}
+	x := &expander{rule: rule, most: batchUsers}
 	if rule != HashRangeOff && !r.IsZero() {
 		if hash, err := kpl.ParseHashRange(r.Start, r.End); err == nil {
 			x.hash = hash
@@ -91,7 +92,7 @@ func (x *expander) next() (batch []Record, ok bool) {
 			x.open(r)
 			continue
 		}
-		if x.users > 0 && (x.users+x.split.Len() > batchUsers || x.keys+x.split.Bytes() > batchKeys) {
+		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > batchKeys) {
 			break
 		}
 		x.keys += x.split.Bytes()
@@ -121,11 +122,11 @@ func (x *expander) open(r *Record) {
 // take adds user records until the batch is full or the aggregated record is
 // done.
 func (x *expander) take() {
-	if free, all := cap(x.out)-len(x.out), min(batchUsers-x.users, x.split.Len()); free < all {
+	if free, all := cap(x.out)-len(x.out), min(x.most-x.users, x.split.Len()); free < all {
 		// The others are about as large, if there are any.
-		x.out = slices.Grow(x.out, min(batchUsers-x.users, x.split.Len()*(1+len(x.recs))))
+		x.out = slices.Grow(x.out, min(x.most-x.users, x.split.Len()*(1+len(x.recs))))
 	}
-	for x.users < batchUsers {
+	for x.users < x.most {
 		u, ok := x.split.Next()
 		if !ok {
 			x.outer, x.split = nil, kpl.Splitter{}
