@@ -67,8 +67,9 @@ type Config struct {
 	MaxAttempts int
 
 	// DeadLetter, if set, gets the records that a processor failed on for the
-	// last time. If it returns nil they count as accepted; otherwise the lease
-	// is given up, as it is without a DeadLetter. Do not set it for processors
+	// last time, less those that it has checkpointed. If it returns nil they
+	// count as accepted; otherwise, or if it panics, the lease is given up, as
+	// it is without a DeadLetter. Do not set it for processors
 	// that keep records beyond a call: the records before would be checkpointed
 	// with those given to it.
 	DeadLetter func(ctx context.Context, in DeadLetterInput) error
@@ -79,7 +80,7 @@ type Config struct {
 	MaxBytes int64
 
 	// HashRangeRule says what becomes of user records of an aggregated record
-	// that do not belong to the shard. Default: HashRangeJava.
+	// that do not belong to the shard. Default: HashRangeKPL.
 	HashRangeRule HashRangeRule
 
 	// AccessTimeout is how long the worker goes on while the stream or the lease
@@ -91,6 +92,19 @@ type Config struct {
 	// ShutdownTimeout is how long processors have to stop after Run's context
 	// is done; then theirs is cancelled. Default 30s.
 	ShutdownTimeout time.Duration
+
+	// CallTimeout, if positive, is how long a call of a processor or of
+	// DeadLetter may show no sign of life until its context ends, with a cause
+	// whose Timeout method returns true. Each request that is made with the
+	// context through this module's own sources, tables and sinks is such a
+	// sign, and so is each of their tries. The worker waits for the call to
+	// return in any case; its error is one like any other. Default: no limit.
+	CallTimeout time.Duration
+
+	// WarnAfter is how long a call of a processor, of DeadLetter or of the
+	// factory runs until that is logged; from then on it is logged each minute.
+	// Default 1m. Source: KCL logWarningForTaskAfterMillis.
+	WarnAfter time.Duration
 
 	Logger *zap.Logger // default: none
 	Hooks  Hooks
@@ -139,22 +153,56 @@ func (i InitialPosition) position(now time.Time) checkpoint.Position {
 
 // HashRangeRule is a rule for user records whose hash key lies outside the
 // shard that their aggregated record is in. It happens when a producer packed
-// them before it learnt of a reshard; the KPL then puts those again that lie
-// outside.
+// them before it learnt of a reshard, or cares for the first one's hash key
+// only. The KPL puts those again that lie outside, and nothing else; no other
+// producer puts one again. Each drop is counted and logged.
 type HashRangeRule int
 
 const (
+	// HashRangeKPL drops just those that lie outside, if it was the KPL that
+	// packed the record, as its form tells: see kpl.Splitter.IsKPL. Of any other
+	// aggregated record it drops none.
+	HashRangeKPL HashRangeRule = iota
+
 	// HashRangeJava drops the whole aggregated record if one user record lies
 	// outside, as Java workers do, so that a mixed fleet delivers the same
-	// whoever holds the shard. Each drop is counted and logged.
-	HashRangeJava HashRangeRule = iota
+	// whoever holds the shard. It loses the user records that lie inside, and
+	// those of other producers.
+	HashRangeJava
 
-	// HashRangeEach drops just those that lie outside.
+	// HashRangeEach drops just those that lie outside, whoever packed them. It
+	// loses those of other producers than the KPL.
 	HashRangeEach
 
 	// HashRangeOff drops nothing: some user records may come twice.
 	HashRangeOff
 )
+
+// Wire returns the number of the rule where it is stored. It stays the same in
+// all versions.
+func (r HashRangeRule) Wire() uint8 {
+	switch r {
+	case HashRangeJava:
+		return 0
+	case HashRangeEach:
+		return 1
+	case HashRangeOff:
+		return 2
+	case HashRangeKPL:
+	}
+	return 3
+}
+
+// HashRangeRuleOf returns the rule with the number that Wire returned, and false
+// if there is none.
+func HashRangeRuleOf(wire uint8) (HashRangeRule, bool) {
+	for _, r := range []HashRangeRule{HashRangeKPL, HashRangeJava, HashRangeEach, HashRangeOff} {
+		if r.Wire() == wire {
+			return r, true
+		}
+	}
+	return 0, false
+}
 
 func (c Config) withDefaults() Config {
 	c.FailoverTime = cmp.Or(c.FailoverTime, 10*time.Second)
@@ -165,6 +213,7 @@ func (c Config) withDefaults() Config {
 	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<20)
 	c.AccessTimeout = cmp.Or(c.AccessTimeout, 15*time.Minute)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 30*time.Second)
+	c.WarnAfter = cmp.Or(c.WarnAfter, time.Minute)
 	c.Logger = cmp.Or(c.Logger, zap.NewNop())
 	return c
 }
@@ -192,6 +241,9 @@ func (c Config) validate(f ProcessorFactory) error {
 	need(c.MaxBytes > 0, "MaxBytes is %d; it must be positive", c.MaxBytes)
 	need(c.AccessTimeout > 0, "AccessTimeout is %v; it must be positive", c.AccessTimeout)
 	need(c.ShutdownTimeout > 0, "ShutdownTimeout is %v; it must be positive", c.ShutdownTimeout)
+	need(c.CallTimeout >= 0, "CallTimeout is %v; it must be positive, or 0 for none", c.CallTimeout)
+	need(c.WarnAfter > 0, "WarnAfter is %v; it must be positive", c.WarnAfter)
+	need(c.HashRangeRule >= HashRangeKPL && c.HashRangeRule <= HashRangeOff, "HashRangeRule is %d; it must be one of the constants", c.HashRangeRule)
 	if f == nil {
 		errs = append(errs, errors.New("kcl: the ProcessorFactory is required"))
 	}

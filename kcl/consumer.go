@@ -17,8 +17,8 @@ import (
 )
 
 // consumer is one holding of one shard's lease, from its taking to its end. It
-// runs on one goroutine, which makes every call of the processor; only status
-// is shared.
+// runs on one goroutine, which waits for every call of the processor; only
+// status is shared.
 type consumer struct {
 	w    *Worker
 	held *lease.Held

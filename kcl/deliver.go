@@ -1,6 +1,7 @@
 package kcl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -64,7 +65,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	start := time.Now()
 	s.called = start
 	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
-		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.acct.Hold,
+		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.hold,
 	})
 	if isPanic(err) {
 		s.panicAt = s.cp.LastDelivered().ExtendedSequenceNumber
@@ -98,26 +99,45 @@ func (s *session) accept(at checkpoint.Position) {
 }
 
 // deadLetter is the end of the tries with records that the processor cannot
-// take: they go to Config.DeadLetter, or the shard is given up.
+// take: those of them that it has not checkpointed go to Config.DeadLetter, or
+// the shard is given up.
 func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	gaveUp := fmt.Errorf("processing %d records, attempt %d: %w", len(recs), attempts, err)
 	if s.w.cfg.DeadLetter == nil || len(recs) == 0 {
 		return gaveUp
 	}
-	dlErr := s.w.cfg.DeadLetter(s.held.Context(), DeadLetterInput{Shard: s.info, Records: recs, Err: original(err), Attempts: attempts})
-	if dlErr != nil {
-		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
-	}
 	last := recs[len(recs)-1].Position()
-	s.dead = append(s.dead, span{from: s.accepted.ExtendedSequenceNumber, through: last.ExtendedSequenceNumber})
-	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)), zap.Stringer("sequence_number", last))
-	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: original(err), Last: last})
+	from := s.accepted.ExtendedSequenceNumber
+	if at := s.cp.Last(); at.Compare(from) > 0 {
+		from = at.ExtendedSequenceNumber
+	}
+	if recs = after(recs, from); len(recs) == 0 {
+		s.log.Warn("processor failed for the last time, but had checkpointed all its records", zap.Error(err), panicStack(err))
+	} else if dlErr := s.sendDead(recs, attempts, err); dlErr != nil {
+		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
+	} else {
+		s.dead = append(s.dead, span{from: from, through: last.ExtendedSequenceNumber})
+	}
 	if isPanic(err) {
 		s.failed = 0
 		return err // a new processor, which does not see these records
 	}
 	s.cp.Delivered(last)
 	s.accept(last)
+	return nil
+}
+
+// sendDead gives records to Config.DeadLetter and tells that they are there.
+func (s *session) sendDead(recs []Record, attempts int, err error) error {
+	in := DeadLetterInput{Shard: s.info, Records: recs, Err: original(err), Attempts: attempts}
+	dlErr := s.calls.limited(s.held.Context(), callDeadLetter, callDeadLetter, func(ctx context.Context) error { return s.w.cfg.DeadLetter(ctx, in) })
+	if dlErr != nil {
+		return dlErr
+	}
+	first, last := recs[0].Position(), recs[len(recs)-1].Position()
+	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)),
+		zap.Stringer("first_sequence_number", first), zap.Stringer("last_sequence_number", last), panicStack(err))
+	s.w.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: original(err), Last: last})
 	return nil
 }
 

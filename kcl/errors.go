@@ -31,13 +31,16 @@ type giveUpError struct{ err error }
 func (e *giveUpError) Error() string { return e.err.Error() }
 func (e *giveUpError) Unwrap() error { return e.err }
 
-// PanicError is the error that a processor's panic becomes.
+// PanicError is the error that a panic becomes in code that the library calls.
+// A call that ends its goroutine, by runtime.Goexit as t.FailNow does, counts
+// as one.
 type PanicError struct {
-	Value any    // what panic was called with
+	Call  string // what panicked: processor, factory, DeadLetter, or the name of a hook
+	Value any    // what panic was called with; after a Goexit an error that says so
 	Stack []byte // of the goroutine that panicked
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("processor panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Call, e.Value) }
 
 // Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error {

@@ -2,20 +2,44 @@ package kcl
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/kpl"
 	"github.com/shardmill/shardmill/lease"
 )
 
-// expander turns records as put into user records, less those at or before a
-// position. It reuses its buffers: what it returns is good until the next call.
+// The most that is built of aggregated records for one call of ProcessRecords:
+// a page of 10 MiB may hold 1.7 million user records. What was not aggregated
+// does not count, so a page without aggregated records is one call.
+const (
+	batchUsers = 10_000  // user records
+	batchKeys  = 4 << 20 // bytes of their keys, of more than one aggregated record
+)
+
+// recordBytes is the size of a Record, less what it points to.
+const recordBytes = 112
+
+// expander turns a page's records as put into user records, less those at or
+// before a position, batch by batch. A batch is good until the next one; the
+// buffer lives as long as the page.
 type expander struct {
-	rule  HashRangeRule
-	hash  kpl.HashRange // zero: no record lies outside
-	users []kpl.UserRecord
-	out   []Record
+	rule HashRangeRule
+	hash kpl.HashRange // zero: no record lies outside
+	most int           // user records of a batch
+
+	recs  []Record // those of the page that were not looked at yet
+	after checkpoint.ExtendedSequenceNumber
 	past  bool // this page's records come after the position from here on: they are in order
+	out   []Record
+
+	// outer is the aggregated record that is being taken apart, or nil.
+	outer   *Record
+	split   kpl.Splitter
+	index   int64 // of its next user record
+	checked bool  // those outside the range are dropped
+
+	users, keys int // what the batch has of aggregated records
 
 	malformed, dropped int // counted since the caller last set them to 0
 }
@@ -23,7 +47,7 @@ type expander struct {
 // newExpander applies rule with the hash range r. A range that cannot be read
 // is not applied: duplicates are better than a loss.
 func newExpander(rule HashRangeRule, r lease.HashRange) *expander {
-	x := &expander{rule: rule}
+	x := &expander{rule: rule, most: batchUsers}
 	if rule != HashRangeOff && !r.IsZero() {
 		if hash, err := kpl.ParseHashRange(r.Start, r.End); err == nil {
 			x.hash = hash
@@ -32,64 +56,122 @@ func newExpander(rule HashRangeRule, r lease.HashRange) *expander {
 	return x
 }
 
-// expand returns the user records of recs that come after the given position.
-func (x *expander) expand(recs []Record, after checkpoint.ExtendedSequenceNumber) []Record {
-	clear(x.out)
-	x.out, x.past = x.out[:0], false
-	for i := range recs {
-		x.add(&recs[i], after)
-	}
-	return x.out
+// begin begins with the records of a page, and wants what comes after the given
+// position.
+func (x *expander) begin(recs []Record, after checkpoint.ExtendedSequenceNumber) {
+	x.end()
+	x.recs, x.after, x.past = recs, after, false
 }
 
-func (x *expander) add(r *Record, after checkpoint.ExtendedSequenceNumber) {
-	users, err := kpl.Split(x.users[:0], r.Data)
-	x.users = users
-	if err != nil {
-		x.addRaw(r, after, !errors.Is(err, kpl.ErrPlain))
-		return
+// end lets go of the page and of the buffer.
+func (x *expander) end() {
+	x.recs, x.out, x.outer, x.split = nil, nil, nil, kpl.Splitter{}
+	x.users, x.keys = 0, 0
+}
+
+// bytes returns what the expander holds beside the page.
+func (x *expander) bytes() int64 {
+	n := x.keys
+	if x.outer != nil && x.index == 0 { // it is left for the next batch
+		n += x.split.Bytes()
 	}
-	if x.rule == HashRangeJava {
-		var dropped int
-		users, dropped = x.hash.FilterLikeJava(users)
-		x.dropped += dropped
+	return recordBytes*int64(cap(x.out)) + int64(n)
+}
+
+// next returns the next batch, which may be empty, and false if there is none.
+// A batch ends within an aggregated record only if that is too large for one.
+func (x *expander) next() (batch []Record, ok bool) {
+	if x.outer == nil && len(x.recs) == 0 {
+		return nil, false
 	}
-	at := checkpoint.ExtendedSequenceNumber{SequenceNumber: r.SequenceNumber}
-	for i, u := range users {
-		at.SubSequenceNumber = int64(i)
-		if !x.isPast(at, after) {
+	x.out, x.users, x.keys = x.out[:0], 0, 0
+	for x.outer != nil || len(x.recs) > 0 {
+		if x.outer == nil {
+			r := &x.recs[0]
+			x.recs = x.recs[1:]
+			x.open(r)
 			continue
 		}
-		if x.rule == HashRangeEach && !x.hash.Contains(u) {
+		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > batchKeys) {
+			break
+		}
+		x.keys += x.split.Bytes()
+		if x.take(); x.outer != nil {
+			break
+		}
+	}
+	return x.out, true
+}
+
+// open takes a record from the page: it is split from now on, or added as it is,
+// or dropped.
+func (x *expander) open(r *Record) {
+	split, err := kpl.NewSplitter(r.Data)
+	if err != nil {
+		x.addRaw(r, !errors.Is(err, kpl.ErrPlain))
+		return
+	}
+	if x.rule == HashRangeJava && !x.hash.ContainsAll(split) {
+		x.dropped += split.Len()
+		return
+	}
+	x.outer, x.split, x.index = r, split, 0
+	x.checked = x.rule == HashRangeEach || x.rule == HashRangeKPL && split.IsKPL(r.PartitionKey)
+}
+
+// take adds user records until the batch is full or the aggregated record is
+// done.
+func (x *expander) take() {
+	if free, all := cap(x.out)-len(x.out), min(x.most-x.users, x.split.Len()); free < all {
+		// The others are about as large, if there are any.
+		x.out = slices.Grow(x.out, min(x.most-x.users, x.split.Len()*(1+len(x.recs))))
+	}
+	for x.users < x.most {
+		u, ok := x.split.Next()
+		if !ok {
+			x.outer, x.split = nil, kpl.Splitter{}
+			return
+		}
+		at := checkpoint.ExtendedSequenceNumber{SequenceNumber: x.outer.SequenceNumber, SubSequenceNumber: x.index}
+		x.index++
+		if !x.isPast(at) {
+			continue
+		}
+		if x.checked && !x.hash.Contains(u) {
 			x.dropped++
 			continue
 		}
+		x.users++
 		x.out = append(x.out, Record{
-			SequenceNumber: r.SequenceNumber, SubSequenceNumber: at.SubSequenceNumber,
-			ApproximateArrivalTimestamp: r.ApproximateArrivalTimestamp,
+			SequenceNumber: at.SequenceNumber, SubSequenceNumber: at.SubSequenceNumber,
+			ApproximateArrivalTimestamp: x.outer.ApproximateArrivalTimestamp,
 			PartitionKey:                u.PartitionKey, ExplicitHashKey: u.ExplicitHashKey,
 			Data: u.Data, Aggregated: true,
 		})
+	}
+	if x.split.Len() == 0 {
+		x.outer, x.split = nil, kpl.Splitter{}
 	}
 }
 
 // addRaw adds a record that is not split. One that looks aggregated and stands
 // at the checkpoint was split by whoever checkpointed within it, so not all of
 // it is done: it is delivered again as a whole.
-func (x *expander) addRaw(r *Record, after checkpoint.ExtendedSequenceNumber, malformed bool) {
+func (x *expander) addRaw(r *Record, malformed bool) {
+	again := false
 	if malformed {
 		x.malformed++
-		if after.SubSequenceNumber > 0 && r.SequenceNumber == after.SequenceNumber {
-			x.out = append(x.out, *r)
-			return
-		}
+		again = x.after.SubSequenceNumber > 0 && r.SequenceNumber == x.after.SequenceNumber
 	}
-	if x.isPast(checkpoint.ExtendedSequenceNumber{SequenceNumber: r.SequenceNumber, SubSequenceNumber: r.SubSequenceNumber}, after) {
+	if again || x.isPast(checkpoint.ExtendedSequenceNumber{SequenceNumber: r.SequenceNumber, SubSequenceNumber: r.SubSequenceNumber}) {
+		if len(x.out) == cap(x.out) {
+			x.out = slices.Grow(x.out, 1+len(x.recs))
+		}
 		x.out = append(x.out, *r)
 	}
 }
 
-func (x *expander) isPast(at, after checkpoint.ExtendedSequenceNumber) bool {
-	x.past = x.past || at.Compare(after) > 0
+func (x *expander) isPast(at checkpoint.ExtendedSequenceNumber) bool {
+	x.past = x.past || at.Compare(x.after) > 0
 	return x.past
 }

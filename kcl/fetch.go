@@ -71,7 +71,7 @@ func (f *fetcher) run(ctx context.Context, shard string, read func(context.Conte
 			continue
 		}
 		retries.Reset()
-		bytes := page.Bytes() + recordOverhead*int64(len(page.Records))
+		bytes := page.memory()
 		a.Adjust(expect, bytes)
 		if !f.send(ctx, fetched{page: page, bytes: bytes}) {
 			a.Release(bytes)
@@ -93,6 +93,9 @@ func (f *fetcher) send(ctx context.Context, p fetched) bool {
 		return false
 	}
 }
+
+// memory returns what the page takes.
+func (p Page) memory() int64 { return p.Bytes() + recordOverhead*int64(len(p.Records)) }
 
 func (p Page) release() {
 	if p.Release != nil {

@@ -3,12 +3,22 @@ package kcl
 import (
 	"context"
 	"errors"
-	"runtime/debug"
+	"fmt"
 )
 
-// guarded turns the panics of a processor into errors that are *PanicError, and
-// the errors that it returns into userErrors.
-type guarded struct{ p RecordProcessor }
+// guarded is a processor whose panics become errors that are *PanicError, and
+// the errors that it returns userErrors.
+type guarded struct {
+	p     RecordProcessor
+	calls *calls
+}
+
+// What a PanicError's Call says of the code that is called by calls.
+const (
+	callProcessor  = "processor"
+	callFactory    = "factory"
+	callDeadLetter = "DeadLetter"
+)
 
 // userError is an error that a processor returned. It has no Unwrap: what a
 // processor says, be it ErrTrimmed, must not be taken for this library's own.
@@ -35,42 +45,46 @@ func original(err error) error {
 	return err
 }
 
-func (g guarded) Initialize(ctx context.Context, in InitializationInput) (err error) {
-	defer catch(&err)
-	return fromUser(g.p.Initialize(ctx, in))
-}
-
-func (g guarded) ProcessRecords(ctx context.Context, in ProcessRecordsInput) (err error) {
-	defer catch(&err)
-	return fromUser(g.p.ProcessRecords(ctx, in))
-}
-
-func (g guarded) LeaseLost(ctx context.Context, in LeaseLostInput) (err error) {
-	defer catch(&err)
-	g.p.LeaseLost(ctx, in)
-	return nil
-}
-
-func (g guarded) ShardEnded(ctx context.Context, in ShardEndedInput) (err error) {
-	defer catch(&err)
-	return fromUser(g.p.ShardEnded(ctx, in))
-}
-
-func (g guarded) ShutdownRequested(ctx context.Context, in ShutdownRequestedInput) (err error) {
-	defer catch(&err)
-	return fromUser(g.p.ShutdownRequested(ctx, in))
-}
-
-// catch is deferred: it makes *err of a panic.
-func catch(err *error) {
-	if v := recover(); v != nil { //nolint:revive // catch is what is deferred
-		*err = &PanicError{Value: v, Stack: debug.Stack()}
+// newGuarded has f make the processor of a shard.
+func newGuarded(c *calls, f ProcessorFactory, info ShardInfo) (guarded, error) {
+	g := guarded{calls: c}
+	if err := c.run(callFactory, callFactory, nil, func() error { g.p = f(info); return nil }); err != nil {
+		return g, fmt.Errorf("making a processor: %w", err)
 	}
+	if g.p == nil {
+		return g, errNoProcessor
+	}
+	return g, nil
 }
 
+// errNoProcessor means that a factory has a fault.
+var errNoProcessor = errors.New("the ProcessorFactory returned nil instead of a processor")
+
+func (g guarded) Initialize(ctx context.Context, in InitializationInput) error {
+	return g.calls.limited(ctx, "Initialize", callProcessor, func(ctx context.Context) error { return g.p.Initialize(ctx, in) })
+}
+
+func (g guarded) ProcessRecords(ctx context.Context, in ProcessRecordsInput) error {
+	return g.calls.limited(ctx, "ProcessRecords", callProcessor, func(ctx context.Context) error { return g.p.ProcessRecords(ctx, in) })
+}
+
+func (g guarded) LeaseLost(ctx context.Context, in LeaseLostInput) error {
+	return g.calls.limited(ctx, "LeaseLost", callProcessor, func(ctx context.Context) error { g.p.LeaseLost(ctx, in); return nil })
+}
+
+func (g guarded) ShardEnded(ctx context.Context, in ShardEndedInput) error {
+	return g.calls.limited(ctx, "ShardEnded", callProcessor, func(ctx context.Context) error { return g.p.ShardEnded(ctx, in) })
+}
+
+func (g guarded) ShutdownRequested(ctx context.Context, in ShutdownRequestedInput) error {
+	return g.calls.limited(ctx, "ShutdownRequested", callProcessor, func(ctx context.Context) error { return g.p.ShutdownRequested(ctx, in) })
+}
+
+// isPanic reports whether it was the processor that panicked: it gets no call
+// any more.
 func isPanic(err error) bool {
-	_, ok := errors.AsType[*PanicError](err)
-	return ok
+	p, ok := errors.AsType[*PanicError](err)
+	return ok && p.Call == callProcessor
 }
 
 func isGiveUp(err error) bool {

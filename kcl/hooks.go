@@ -3,13 +3,16 @@ package kcl
 import (
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
 )
 
-// Hooks are told what a worker does, for metrics. Each may be nil. They are
-// called on the goroutine where it happened and must be quick; several may run
-// at once. The names in brackets are the Java KCL's metrics.
+// Hooks are told what a worker does, for metrics. Each may be nil. What happened
+// waits for its hook, which must be quick; several may run at once. One that
+// panics, or ends its goroutine, is logged, and the worker goes on. The names in
+// brackets are the Java KCL's metrics.
 type Hooks struct {
 	LeaseTaken    func(LeaseEvent) // [TakenLeases, NeedToReassign]
 	LeaseLost     func(LeaseEvent) // [LostLeases]
@@ -70,6 +73,47 @@ type LossEvent struct {
 	ShardID string
 	After   checkpoint.Position // everything up to here was done
 	Before  checkpoint.Position // reading goes on here; zero if nothing is left
+}
+
+// guarded returns hooks that do what h's do and never panic.
+func (h Hooks) guarded(log *zap.Logger) Hooks {
+	return Hooks{
+		LeaseTaken:          guardHook(log, "LeaseTaken", h.LeaseTaken),
+		LeaseLost:           guardHook(log, "LeaseLost", h.LeaseLost),
+		LeaseReleased:       guardHook(log, "LeaseReleased", h.LeaseReleased),
+		LeasesScanned:       guardHook(log, "LeasesScanned", h.LeasesScanned),
+		Delivered:           guardHook(log, "Delivered", h.Delivered),
+		Checkpointed:        guardHook(log, "Checkpointed", h.Checkpointed),
+		DeadLettered:        guardHook(log, "DeadLettered", h.DeadLettered),
+		RecordsLost:         guardHook(log, "RecordsLost", h.RecordsLost),
+		AggregatesMalformed: guardCount(log, "AggregatesMalformed", h.AggregatesMalformed),
+		UserRecordsDropped:  guardCount(log, "UserRecordsDropped", h.UserRecordsDropped),
+	}
+}
+
+// guardHook returns a hook that calls f on a goroutine of its own and logs its
+// panic, or nil if f is.
+func guardHook[E any](log *zap.Logger, name string, f func(E)) func(E) {
+	if f == nil {
+		return nil
+	}
+	return func(e E) {
+		if err := apart(name, func() { f(e) }); err != nil {
+			log.Error("hook panicked", zap.String("hook", name), zap.Error(err), panicStack(err))
+		}
+	}
+}
+
+func guardCount(log *zap.Logger, name string, f func(shardID string, n int)) func(string, int) {
+	if f == nil {
+		return nil
+	}
+	type count struct {
+		shardID string
+		n       int
+	}
+	guarded := guardHook(log, name, func(c count) { f(c.shardID, c.n) })
+	return func(shardID string, n int) { guarded(count{shardID, n}) }
 }
 
 func (h Hooks) delivered(e BatchEvent) {

@@ -181,17 +181,25 @@ func TestMalformedAggregateIsDeliveredWhole(t *testing.T) {
 func TestHashRangeRules(t *testing.T) {
 	t.Parallel()
 	const inside, outside = "0", "340282366920938463463374607431768211455"
+	const kplKey, first = "a", "k" // the partition keys that the record may be put with
 	tests := []struct {
 		rule    kcl.HashRangeRule
+		put     string
 		want    string
 		dropped int
 	}{
-		{kcl.HashRangeJava, "z", 3},
-		{kcl.HashRangeEach, "a c z", 1},
-		{kcl.HashRangeOff, "a b c z", 0},
+		{kcl.Config{}.HashRangeRule, kplKey, "a c z", 1},
+		{kcl.Config{}.HashRangeRule, first, "a b c z", 0},
+		{kcl.HashRangeKPL, kplKey, "a c z", 1},
+		{kcl.HashRangeKPL, first, "a b c z", 0},
+		{kcl.HashRangeJava, kplKey, "z", 3},
+		{kcl.HashRangeJava, first, "z", 3},
+		{kcl.HashRangeEach, kplKey, "a c z", 1},
+		{kcl.HashRangeEach, first, "a c z", 1},
+		{kcl.HashRangeOff, kplKey, "a b c z", 0},
 	}
 	for _, tt := range tests {
-		t.Run(fmt.Sprint("rule ", tt.rule), func(t *testing.T) {
+		t.Run(fmt.Sprint("rule ", tt.rule, " put with ", tt.put), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
@@ -203,7 +211,7 @@ func TestHashRangeRules(t *testing.T) {
 					}
 					a.Add(u)
 				}
-				s.Put(0, string(a.Append(nil)), "z")
+				s.PutAs(0, tt.put, string(a.Append(nil)), "z")
 				dropped := 0
 				cfg := config(s, table, "me")
 				cfg.HashRangeRule = tt.rule

@@ -27,7 +27,8 @@ import (
 // context of Initialize stays good until then.
 //
 // A processor that panics is thrown away after the panic, without another
-// call; a new one starts from the checkpoint.
+// call; a new one starts from the checkpoint. So is one whose call ends its
+// goroutine by runtime.Goexit.
 //
 // Embed Defaults to implement only ProcessRecords.
 type RecordProcessor interface {
@@ -38,7 +39,11 @@ type RecordProcessor interface {
 	Initialize(ctx context.Context, in InitializationInput) error
 
 	// ProcessRecords is called with the next records of the shard, in order.
-	// in.Records is empty only if Config.TickInterval is set.
+	// in.Records is empty only if Config.TickInterval is set, or in.Pressure is.
+	//
+	// One call gets what one read of the shard brought. What comes of aggregated
+	// records may be too much for one: then several calls get up to 10,000 of
+	// their user records each.
 	//
 	// If it returns an error, or panics, the same records are delivered again
 	// after a delay that grows with each try, less those checkpointed since.
@@ -64,7 +69,8 @@ type RecordProcessor interface {
 }
 
 // ProcessorFactory makes the processor for a shard. It is called on the
-// goroutine that will call the processor, and must not return nil.
+// goroutine that will call the processor. If it panics or returns nil the shard
+// is given up.
 type ProcessorFactory func(ShardInfo) RecordProcessor
 
 // ShardInfo names the shard that a processor is for.
@@ -140,7 +146,9 @@ type ProcessRecordsInput struct {
 
 	// Hold tells the worker how many bytes of earlier records the processor
 	// keeps in memory after this call, so that the worker's budget counts
-	// them. Default 0. It is forgotten when the lease is lost.
+	// them. Default 0. Less than 0 is a fault, which is logged, and counts as 0.
+	// It is forgotten, and calling it has no effect, once the lease has ended or
+	// another processor has taken over. It is safe for concurrent use.
 	Hold func(bytes int64)
 }
 

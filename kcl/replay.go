@@ -7,13 +7,14 @@ import (
 	"iter"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl/internal/budget"
 )
 
 // replay implements InitializationInput.Replay.
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
 	r := replayer{
 		source: s.w.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
-		split: newExpander(o.HashRangeRule, o.HashRange),
+		split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }
 }
@@ -24,6 +25,7 @@ type replayer struct {
 	shardID     string
 	first, last checkpoint.ExtendedSequenceNumber
 	split       *expander
+	acct        *budget.Account
 	yielded     bool
 }
 
@@ -66,9 +68,29 @@ func (r *replayer) run(ctx context.Context, yield func(Record, error) bool) {
 }
 
 // yieldPage yields the page's records within the range. done means that the
-// range is over, or the caller has had enough.
+// range is over, or the caller has had enough. The page and what is built of it
+// count as the one page that a shard may always have: nothing is read ahead.
 func (r *replayer) yieldPage(p Page, yield func(Record, error) bool) (done bool) {
-	for _, rec := range r.split.expand(p.Records, checkpoint.ExtendedSequenceNumber{}) {
+	counted := p.memory()
+	r.acct.Adjust(0, counted)
+	defer func() { r.acct.Release(counted) }()
+	r.split.begin(p.Records, checkpoint.ExtendedSequenceNumber{})
+	defer r.split.end()
+	for {
+		recs, ok := r.split.next()
+		if !ok {
+			return false
+		}
+		now := p.memory() + r.split.bytes()
+		r.acct.Adjust(counted, now)
+		if counted = now; r.yieldBatch(recs, yield) {
+			return true
+		}
+	}
+}
+
+func (r *replayer) yieldBatch(recs []Record, yield func(Record, error) bool) (done bool) {
+	for _, rec := range recs {
 		at := rec.Position().ExtendedSequenceNumber
 		if at.Compare(r.first) < 0 {
 			continue

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -21,6 +22,8 @@ type session struct {
 	p     guarded
 	cp    *checkpoint.Checkpointer
 	split *expander
+	calls *calls
+	hold  func(bytes int64)
 
 	// accepted is the last record that the processor took, or where reading
 	// began: what is at or before it is not delivered any more.
@@ -51,25 +54,42 @@ func (w writes) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 	return err
 }
 
+// begin notes a call that is made for the shard.
+func (c *consumer) begin(doing string, call *deadline.Call) (end func()) {
+	return c.w.steps.begin(loopShard, c.info.ShardID, doing, call)
+}
+
 func newSession(c *consumer) *session {
 	row := c.held.Lease()
-	c.acct.Hold(0) // what a processor before this one held went with it
-	return &session{
+	s := &session{
 		consumer: c,
 		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
 		split:    newExpander(c.info.HashRangeRule, c.info.Range),
+		calls:    newCalls(c.w.cfg, c.log, c.begin),
 		lastMark: time.Now(), called: time.Now(),
 	}
+	hold := c.acct.Holder() // what a processor before this one held went with it
+	s.hold = func(bytes int64) {
+		if bytes < 0 {
+			c.log.Error("processor says that it holds less than nothing; it counts as nothing", zap.Int64("bytes", bytes))
+		}
+		hold(bytes)
+	}
+	return s
 }
 
 // run returns why the session ended; it is never nil. Unless the processor
 // panicked it has had its last call.
 func (s *session) run() error {
-	if err := s.stampStart(); err != nil {
+	defer s.calls.close()
+	err := s.stampStart()
+	if err != nil {
 		return err
 	}
-	s.p = guarded{s.w.factory(s.info)}
-	err := s.initialize()
+	if s.p, err = newGuarded(s.calls, s.w.factory, s.info); err != nil {
+		return err
+	}
+	err = s.initialize()
 	if err == nil {
 		s.initialized = true
 		err = s.stampStart() // what was pending is settled now
@@ -284,32 +304,6 @@ func (s *session) page(got fetched) error {
 		return s.endShard(got.page.Children)
 	}
 	return s.markIdle(got.page)
-}
-
-// deliverPage delivers the records of a page and lets go of its memory.
-func (s *session) deliverPage(got fetched) error {
-	defer s.acct.Release(got.bytes)
-	defer got.page.release()
-	s.behind = got.page.BehindLatest
-	recs := s.split.expand(got.page.Records, s.accepted.ExtendedSequenceNumber)
-	s.countSplit()
-	s.setStatus(func(st *ShardStatus) { st.BehindLatest, st.LastRead = got.page.BehindLatest, time.Now() })
-	if recs = s.withoutDead(recs); len(recs) > 0 {
-		return s.deliver(recs, false)
-	}
-	return nil
-}
-
-func (s *session) countSplit() {
-	s.w.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
-	s.w.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
-	if s.split.malformed > 0 {
-		s.log.Warn("aggregated records that cannot be split were delivered whole", zap.Int("records", s.split.malformed))
-	}
-	if s.split.dropped > 0 {
-		s.log.Warn("user records outside the shard's hash range were not delivered", zap.Int("records", s.split.dropped))
-	}
-	s.split.malformed, s.split.dropped = 0, 0
 }
 
 // readFailed decides what follows from a failed read: the fetcher tries again

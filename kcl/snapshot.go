@@ -80,13 +80,25 @@ type ShardStatus struct {
 	LastError    string // of the read or call that failed last; "" once a call succeeds
 }
 
+// loops tells of the tries that are under way.
+func (w *Worker) loops() []LoopStatus {
+	out := w.steps.status()
+	for _, l := range w.leases.Loops() {
+		out = append(out, LoopStatus{Loop: l.Loop, ShardID: l.Key, Doing: l.Doing, Silent: l.Silent, Limit: l.Limit})
+	}
+	slices.SortFunc(out, func(a, b LoopStatus) int {
+		return cmp.Or(cmp.Compare(a.Loop, b.Loop), cmp.Compare(a.ShardID, b.ShardID), cmp.Compare(a.Doing, b.Doing))
+	})
+	return out
+}
+
 // Snapshot returns what the worker does now. It may be called at any time.
 func (w *Worker) Snapshot() Snapshot {
 	s := Snapshot{WorkerID: w.cfg.WorkerID, Now: w.leases.Now()}
 	s.BytesInUse, s.MaxBytes = w.memory.Used()
 	w.mu.Lock()
 	s.StopBy, s.LastSync = w.stopBy, w.lastSync
-	s.Loops, s.Troubles = w.steps.status(), w.troubles.present()
+	s.Loops, s.Troubles = w.loops(), w.troubles.present()
 	consumers := make([]*consumer, 0, len(w.consumers))
 	for c := range w.consumers {
 		consumers = append(consumers, c)

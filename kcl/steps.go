@@ -1,9 +1,7 @@
 package kcl
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +21,8 @@ const (
 	loopShard = "shard"
 )
 
-// steps are the steps that are under way.
+// steps are the steps that are under way. The zero value is ready to use. It is
+// safe for concurrent use.
 type steps struct {
 	mu    sync.Mutex
 	under map[*step]struct{}
@@ -31,26 +30,33 @@ type steps struct {
 
 type step struct {
 	loop, shardID, doing string
-	call                 *deadline.Call
+	since                time.Time
+	call                 *deadline.Call // nil: it has no limit
+}
+
+// begin notes a step, which is made within call if that is not nil. The function
+// that it returns notes its end.
+func (s *steps) begin(loop, shardID, doing string, call *deadline.Call) (end func()) {
+	st := &step{loop, shardID, doing, time.Now(), call}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.under == nil {
+		s.under = make(map[*step]struct{})
+	}
+	s.under[st] = struct{}{}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.under, st)
+	}
 }
 
 // do runs f as a step. f's context ends when nothing was heard for stepLimit;
 // the error says so then.
 func (s *steps) do(ctx context.Context, loop, shardID, doing string, f func(context.Context) error) error {
 	ctx, call := deadline.Start(ctx, stepLimit)
-	st := &step{loop, shardID, doing, call}
-	s.mu.Lock()
-	if s.under == nil {
-		s.under = make(map[*step]struct{})
-	}
-	s.under[st] = struct{}{}
-	s.mu.Unlock()
-	defer func() {
-		call.End()
-		s.mu.Lock()
-		delete(s.under, st)
-		s.mu.Unlock()
-	}()
+	defer call.End()
+	defer s.begin(loop, shardID, doing, call)()
 	return deadline.Explain(ctx, f(ctx))
 }
 
@@ -60,10 +66,11 @@ func (s *steps) status() []LoopStatus {
 	defer s.mu.Unlock()
 	out := make([]LoopStatus, 0, len(s.under))
 	for st := range s.under {
-		out = append(out, LoopStatus{Loop: st.loop, ShardID: st.shardID, Doing: st.doing, Silent: st.call.Silent(), Limit: st.call.Limit()})
+		l := LoopStatus{Loop: st.loop, ShardID: st.shardID, Doing: st.doing, Silent: time.Since(st.since)}
+		if st.call != nil {
+			l.Silent, l.Limit = st.call.Silent(), st.call.Limit()
+		}
+		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b LoopStatus) int {
-		return cmp.Or(cmp.Compare(a.Loop, b.Loop), cmp.Compare(a.ShardID, b.ShardID), cmp.Compare(a.Doing, b.Doing))
-	})
 	return out
 }

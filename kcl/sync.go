@@ -29,6 +29,7 @@ const (
 	doingCheck = "checking the lease table"
 	doingScan  = "reading the lease table"
 	doingRead  = "reading shards"
+	doingLease = "looking for leases to take"
 )
 
 // prepare makes the table usable and the leases complete before the worker

@@ -49,7 +49,7 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 		Records:      b.body.records,
 		Bytes:        b.body.bytes,
 		Digest:       b.body.digest(),
-		HashRange:    plan.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End, Rule: uint8(p.shard.HashRangeRule)},
+		HashRange:    plan.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End, Rule: p.shard.HashRangeRule.Wire()},
 		Bucket:       p.Bucket,
 		Key:          objectKey(p.Prefix, p.DeliveryStreamName, p.Version, at, id, p.codec),
 		Codec:        p.codec,

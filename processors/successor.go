@@ -140,8 +140,11 @@ func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *
 func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl plan.Plan, b *body) (checkpoint.ExtendedSequenceNumber, error) {
 	var first, last checkpoint.ExtendedSequenceNumber
 	var o kcl.ReplayOptions
+	var ok bool
 	o.HashRange.Start, o.HashRange.End = pl.HashRange.Start, pl.HashRange.End
-	o.HashRangeRule = kcl.HashRangeRule(pl.HashRange.Rule)
+	if o.HashRangeRule, ok = kcl.HashRangeRuleOf(pl.HashRange.Rule); !ok {
+		return first, fmt.Errorf("%w: hash range rule %d", plan.ErrNewer, pl.HashRange.Rule)
+	}
 	for r, err := range in.Replay(ctx, pl.First, pl.Last, o) {
 		deadline.Beat(ctx)
 		if err != nil {

@@ -69,13 +69,17 @@ func (s *Stream) add(r lease.HashRange, parents ...string) {
 }
 
 // Put appends one record for each word to the shard of the given index.
-func (s *Stream) Put(shard int, words ...string) {
+func (s *Stream) Put(shard int, words ...string) { s.PutAs(shard, "", words...) }
+
+// PutAs is Put with a partition key, which says nothing about the shard.
+func (s *Stream) PutAs(shard int, partitionKey string, words ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range words {
 		s.seq++
 		s.shards[shard].recs = append(s.shards[shard].recs, kcl.Record{
-			SequenceNumber: strconv.FormatInt(s.seq, 10), ApproximateArrivalTimestamp: time.Now(), Data: []byte(w),
+			SequenceNumber: strconv.FormatInt(s.seq, 10), ApproximateArrivalTimestamp: time.Now(),
+			PartitionKey: partitionKey, Data: []byte(w),
 		})
 	}
 }

@@ -55,27 +55,26 @@ func (r HashRange) isWhole() bool {
 	return r.start == hashKey{} && r.end == hashKey{hi: 1<<64 - 1, lo: 1<<64 - 1}
 }
 
-// FilterLikeJava applies the Java KCL's rule to the user records of one
-// aggregated record: all of them if each is in the range, else none. It
-// returns how many user records it dropped.
+// ContainsAll reports whether every user record that s has yet to return is in
+// the range. s does not move.
 //
 // A record straddles the range when its producer's shard map was older than a
 // reshard: the producer packed it for the parent shard, and it was stored in
 // one of the children. The KPL then puts those user records again that do not
-// belong to that child, and only those: for it the others are delivered. So
-// this rule loses the others, and is only for fleets that must deliver exactly
-// what their Java workers deliver. Keeping each user record that the range
-// Contains, with the index it has, loses and repeats nothing.
+// belong to that child, and only those: for it the others are delivered. So to
+// keep each user record that the range Contains, with the index it has, loses
+// and repeats nothing; the Java KCL drops the whole record, and loses the
+// others. What another producer packed is not put again at all: see IsKPL.
 //
 // Source: Java KCL AggregatorUtil.deaggregate; KPL
 // Retrier::succeed_if_correct_shard.
-func (r HashRange) FilterLikeJava(users []UserRecord) (kept []UserRecord, dropped int) {
-	for _, u := range users {
+func (r HashRange) ContainsAll(s Splitter) bool {
+	for u, ok := s.Next(); ok; u, ok = s.Next() {
 		if !r.Contains(u) {
-			return users[:0], len(users)
+			return false
 		}
 	}
-	return users, 0
+	return true
 }
 
 // HashKey returns the hash key that Kinesis gives a partition key: its MD5 as a

@@ -67,9 +67,7 @@ func TestParseHashRangeRefuses(t *testing.T) {
 	}
 }
 
-// Java's deaggregation removes all user records of an aggregated record as soon
-// as one of them is outside the shard's range, wherever it stands.
-func TestFilterLikeJava(t *testing.T) {
+func TestContainsAll(t *testing.T) {
 	t.Parallel()
 	in := kpl.UserRecord{ExplicitHashKey: "6", HasExplicitHashKey: true}
 	out := kpl.UserRecord{ExplicitHashKey: "8", HasExplicitHashKey: true}
@@ -78,22 +76,30 @@ func TestFilterLikeJava(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct {
-		name          string
-		users         []kpl.UserRecord
-		kept, dropped int
+		name  string
+		users []kpl.UserRecord
+		want  bool
 	}{
-		{"all inside: all stay", []kpl.UserRecord{in, in, in}, 3, 0},
-		{"the first outside: none stays", []kpl.UserRecord{out, in, in}, 0, 3},
-		{"the last outside: those before it go as well", []kpl.UserRecord{in, in, out}, 0, 3},
-		{"one between outside: those after it go as well", []kpl.UserRecord{in, out, in}, 0, 3},
-		{"none at all", nil, 0, 0},
+		{"all inside", []kpl.UserRecord{in, in, in}, true},
+		{"the first outside", []kpl.UserRecord{out, in, in}, false},
+		{"the last outside", []kpl.UserRecord{in, in, out}, false},
+		{"one between outside", []kpl.UserRecord{in, out, in}, false},
+		{"none at all", nil, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			kept, dropped := r.FilterLikeJava(tt.users)
-			if len(kept) != tt.kept || dropped != tt.dropped {
-				t.Errorf("%d kept, %d dropped, want %d, %d", len(kept), dropped, tt.kept, tt.dropped)
+			message := "\x0a\x00" // a key, so that there is a message if there is no record
+			if len(tt.users) > 0 {
+				data := aggregate(t, tt.users)
+				message = string(data[len(magic) : len(data)-16])
+			}
+			s, err := kpl.NewSplitter(seal(message))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.ContainsAll(s); got != tt.want || s.Len() != len(tt.users) {
+				t.Errorf("ContainsAll = %v with %d left, want %v with %d", got, s.Len(), tt.want, len(tt.users))
 			}
 		})
 	}

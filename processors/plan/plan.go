@@ -39,7 +39,7 @@ type Plan struct {
 // an aggregated record count. The zero value means that all do.
 type HashRange struct {
 	Start, End string
-	Rule       uint8 // a kcl.HashRangeRule
+	Rule       uint8 // a kcl.HashRangeRule, by its Wire number
 }
 
 // Codec is how an object's body is compressed.

@@ -22,8 +22,10 @@ type Budget struct {
 // Account is one shard's share.
 type Account struct {
 	b        *Budget
+	closed   bool
 	pages    int64         // reserved for pages
 	held     int64         // kept by the processor
+	holder   int           // which Holder counts: the newest
 	pressure chan struct{} // capacity 1: the processor should let go of what it holds
 }
 
@@ -54,10 +56,12 @@ func (b *Budget) Open() *Account {
 	return a
 }
 
-// Close gives back all that the account has.
+// Close gives back all that the account has. What is done with the account
+// later has no effect.
 func (a *Account) Close() {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
+	a.closed = true
 	a.b.used -= a.pages + a.held
 	a.pages, a.held = 0, 0
 	delete(a.b.accounts, a)
@@ -123,12 +127,35 @@ func (a *Account) Release(bytes int64) {
 	a.give(bytes)
 }
 
-// Hold says how many bytes the processor keeps. If some were let go and another
-// account still waits, whoever holds most now is put under pressure at once; a
-// processor that keeps what it has is not asked again without a pause.
-func (a *Account) Hold(bytes int64) {
+// maxHold is the most that one account is believed to hold: sums of it do not
+// overflow.
+const maxHold = 1 << 48
+
+// Holder returns what a new processor says with how many bytes it keeps. What
+// the one before it kept is gone, and its Holder has no effect any more. Less
+// than nothing counts as nothing.
+func (a *Account) Holder() func(bytes int64) {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
+	a.holder++
+	own := a.holder
+	a.hold(0)
+	return func(bytes int64) {
+		a.b.mu.Lock()
+		defer a.b.mu.Unlock()
+		if own == a.holder {
+			a.hold(min(max(0, bytes), maxHold))
+		}
+	}
+}
+
+// hold counts what the processor keeps. If some was let go and another account
+// still waits, whoever holds most now is put under pressure at once; a processor
+// that keeps what it has is not asked again without a pause.
+func (a *Account) hold(bytes int64) {
+	if a.closed {
+		return
+	}
 	less := bytes < a.held
 	a.b.used += bytes - a.held
 	a.held = bytes
@@ -139,6 +166,10 @@ func (a *Account) Hold(bytes int64) {
 }
 
 func (a *Account) take(bytes int64) {
+	if a.closed {
+		return
+	}
+	bytes = max(bytes, -a.pages) // nobody can give back what he does not have
 	a.pages += bytes
 	a.b.used += bytes
 }
@@ -149,7 +180,7 @@ func (a *Account) give(bytes int64) {
 }
 
 func (b *Budget) fits(a *Account, bytes int64) bool {
-	return b.used+bytes <= b.limit || a.pages+a.held == 0
+	return bytes <= b.limit-b.used || a.pages+a.held == 0
 }
 
 // grant lets those wait no longer whose bytes fit now.

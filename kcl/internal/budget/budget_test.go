@@ -37,8 +37,9 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget.New(100)
 		small, large, reader := b.Open(), b.Open(), b.Open()
-		small.Hold(20)
-		large.Hold(70)
+		holdSmall, holdLarge := small.Holder(), large.Holder()
+		holdSmall(20)
+		holdLarge(70)
 		must(t, reader.Reserve(t.Context(), 50))
 		done := make(chan error, 1)
 		go func() { done <- reader.Reserve(t.Context(), 50) }()
@@ -47,8 +48,8 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 			t.Fatalf("pressure on large %d, on small %d", len(large.Pressure()), len(small.Pressure()))
 		}
 		<-large.Pressure()
-		large.Hold(0)
-		small.Hold(0)
+		holdLarge(0)
+		holdSmall(0)
 		synctest.Wait()
 		must(t, <-done)
 	})

@@ -1,0 +1,162 @@
+package budget_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"testing/synctest"
+
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/kcl/internal/budget"
+)
+
+// What a processor says is not believed: not what lifts the limit, and not what
+// comes after its end.
+func TestHolder(t *testing.T) {
+	t.Parallel()
+	const big = 1 << 48
+	for _, tt := range []struct {
+		name string
+		say  func(a *budget.Account)
+		want int64
+	}{
+		{"what it holds", func(a *budget.Account) { a.Holder()(30) }, 30},
+		{"what it holds now", func(a *budget.Account) { h := a.Holder(); h(30); h(20) }, 20},
+		{"less than nothing", func(a *budget.Account) { a.Holder()(-30) }, 0},
+		{"the least", func(a *budget.Account) { a.Holder()(math.MinInt64) }, 0},
+		{"the most", func(a *budget.Account) { a.Holder()(math.MaxInt64) }, big},
+		{"what the one before held", func(a *budget.Account) { a.Holder()(30); a.Holder() }, 0},
+		{"what the one before says", func(a *budget.Account) { h := a.Holder(); a.Holder()(5); h(30) }, 5},
+		{"after the end", func(a *budget.Account) { h := a.Holder(); a.Close(); h(30) }, 0},
+		{"a new one after the end", func(a *budget.Account) { a.Holder()(30); a.Close(); a.Holder()(30) }, 0},
+		{"pages after the end", func(a *budget.Account) { a.Close(); a.Adjust(0, 30) }, 0},
+		{"given back after the end", func(a *budget.Account) { a.Adjust(0, 30); a.Close(); a.Release(30) }, 0},
+		{"closed twice", func(a *budget.Account) { a.Holder()(30); a.Close(); a.Close() }, 0},
+		{"given back twice", func(a *budget.Account) { a.Adjust(0, 30); a.Release(30); a.Release(30); a.Adjust(0, 7) }, 7},
+	} {
+		b := budget.New(100)
+		tt.say(b.Open())
+		if used, _ := b.Used(); used != tt.want {
+			t.Errorf("%s: %d bytes in use, want %d", tt.name, used, tt.want)
+		}
+	}
+}
+
+// However much others say that they hold, nothing more than a first page is
+// granted.
+func TestHoldCannotLiftTheLimit(t *testing.T) {
+	t.Parallel()
+	for _, say := range []int64{math.MinInt64, -1 << 40, -100, math.MaxInt64, math.MaxInt64 - 50} {
+		synctest.Test(t, func(t *testing.T) {
+			b := budget.New(100)
+			for range 3 {
+				b.Open().Holder()(say)
+			}
+			a := b.Open()
+			must(t, a.Reserve(t.Context(), 60))
+			ctx, cancel := context.WithCancel(t.Context())
+			got := make(chan error, 1)
+			go func() { got <- a.Reserve(ctx, 60) }()
+			synctest.Wait()
+			if len(got) != 0 {
+				t.Errorf("a second page was granted after Hold(%d)", say)
+			}
+			cancel()
+			<-got
+		})
+	}
+}
+
+// account is what the model knows of an account.
+type account struct {
+	*budget.Account
+
+	hold        func(int64)
+	stale       []func(int64)
+	pages, held int64
+	closed      bool
+}
+
+// Whatever is said in whatever order, the budget is the sum of its accounts and
+// never less than nothing.
+func TestUsedNeverDrifts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := budget.New(1000)
+		var all []*account
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // what does not fit is not waited for
+		pick := func() *account {
+			if len(all) == 0 {
+				a := &account{Account: b.Open()}
+				a.hold = a.Holder()
+				all = append(all, a)
+			}
+			return rapid.SampledFrom(all).Draw(t, "account")
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"open": func(*rapid.T) {
+				a := &account{Account: b.Open()}
+				a.hold = a.Holder()
+				all = append(all, a)
+			},
+			"reserve": func(t *rapid.T) {
+				a, n := pick(), rapid.Int64Range(0, 800).Draw(t, "bytes")
+				if a.Reserve(ctx, n) == nil && !a.closed {
+					a.pages += n
+				}
+			},
+			"adjust": func(t *rapid.T) {
+				a := pick()
+				was, is := rapid.Int64Range(0, a.pages).Draw(t, "was"), rapid.Int64Range(0, 2000).Draw(t, "is")
+				if a.Adjust(was, is); !a.closed {
+					a.pages += is - was
+				}
+			},
+			"release": func(t *rapid.T) {
+				a := pick()
+				n := rapid.Int64Range(0, a.pages+10).Draw(t, "bytes")
+				a.Release(n)
+				a.pages -= min(n, a.pages)
+			},
+			"hold": func(t *rapid.T) {
+				a, n := pick(), rapid.OneOf(rapid.Int64Range(-10, 2000), rapid.Int64()).Draw(t, "bytes")
+				if a.hold(n); !a.closed {
+					a.held = min(max(0, n), 1<<48)
+				}
+			},
+			"stale": func(t *rapid.T) {
+				if a := pick(); len(a.stale) > 0 {
+					rapid.SampledFrom(a.stale).Draw(t, "holder")(rapid.Int64().Draw(t, "bytes"))
+				}
+			},
+			"replace": func(*rapid.T) {
+				a := pick()
+				a.stale = append(a.stale, a.hold)
+				a.hold = a.Holder()
+				a.held = 0
+			},
+			"close": func(*rapid.T) {
+				a := pick()
+				a.Close()
+				a.closed, a.pages, a.held = true, 0, 0
+			},
+			"": func(t *rapid.T) {
+				var want int64
+				for _, a := range all {
+					want += a.pages + a.held
+				}
+				if used, _ := b.Used(); used != want || used < 0 {
+					t.Fatalf("%d bytes in use, want %d", used, want)
+				}
+			},
+		})
+		for _, a := range all {
+			a.Close()
+		}
+		if used, _ := b.Used(); used != 0 {
+			t.Fatalf("%d bytes in use at the end", used)
+		}
+	})
+}

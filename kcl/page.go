@@ -1,0 +1,67 @@
+package kcl
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// deliverPage delivers the records of a page, batch by batch, and lets go of
+// their memory. What is built of aggregated records is counted beside the page.
+// It never waits for memory: what it needs is part of the one page that a shard
+// may always have.
+func (s *session) deliverPage(got fetched) error {
+	var built int64
+	defer func() { s.acct.Release(got.bytes + built) }()
+	defer got.page.release()
+	s.behind = got.page.BehindLatest
+	s.setStatus(func(st *ShardStatus) { st.BehindLatest, st.LastRead = got.page.BehindLatest, time.Now() })
+	s.split.begin(got.page.Records, s.accepted.ExtendedSequenceNumber)
+	defer s.split.end()
+	for later := false; ; later = true {
+		if later {
+			if err := s.betweenBatches(); err != nil {
+				return err
+			}
+		}
+		recs, ok := s.split.next()
+		if !ok {
+			return nil
+		}
+		s.countSplit()
+		now := s.split.bytes()
+		s.acct.Adjust(built, now)
+		built = now
+		if recs = s.withoutDead(recs); len(recs) > 0 {
+			if err := s.deliver(recs, false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// betweenBatches does what must not wait for the end of a long page.
+func (s *session) betweenBatches() error {
+	if s.stop.Err() != nil {
+		return context.Cause(s.stop)
+	}
+	select {
+	case <-s.acct.Pressure():
+		return s.deliver(nil, true)
+	default:
+		return nil
+	}
+}
+
+func (s *session) countSplit() {
+	s.w.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
+	s.w.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
+	if s.split.malformed > 0 {
+		s.log.Warn("aggregated records that cannot be split were delivered whole", zap.Int("records", s.split.malformed))
+	}
+	if s.split.dropped > 0 {
+		s.log.Warn("user records outside the shard's hash range were not delivered", zap.Int("records", s.split.dropped))
+	}
+	s.split.malformed, s.split.dropped = 0, 0
+}
