@@ -119,8 +119,8 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 		s.dead = append(s.dead, span{from: from, through: last.ExtendedSequenceNumber})
 	}
 	if isPanic(err) {
-		s.failed = 0
-		return err // a new processor, which does not see these records
+		s.failed = -1 // which this panic makes 0
+		return err    // a new processor, which does not see these records
 	}
 	s.cp.Delivered(last)
 	s.accept(last)

@@ -25,7 +25,11 @@
 //     those of its parents.
 //   - Each record comes at least once: again after a crash, and after a lease
 //     was lost, from the last checkpoint on.
-//   - Memory is bounded by Config.MaxBytes, however many shards there are.
+//   - Memory is bounded by Config.MaxBytes, however many shards there are and
+//     whatever their records hold; each shard may always have one page, and what
+//     is built for one call of its processor.
+//   - A processor, factory, DeadLetter or hook that panics, or ends its goroutine
+//     as t.FailNow does, ends its shard's processing at most.
 //   - When Run has returned, nothing that it started runs.
 //
 // # Why checkpoints are safe
@@ -51,16 +55,21 @@
 //   - There is no leader: every worker compares shards with leases, and what it
 //     writes is conditional.
 //   - Expired records are reported (Hooks.RecordsLost); Java jumps over them.
+//   - Of an aggregated record that straddles a reshard only those user records
+//     are dropped that the KPL puts again (HashRangeKPL). Java drops all, and so
+//     loses some; HashRangeJava does the same.
 //   - A lease at LATEST stores from which instant, so a failover before the
 //     first checkpoint skips nothing.
 //   - There are no CloudWatch metrics; Hooks and Snapshot have the numbers.
 //
 // # Non-obvious
 //
-//   - Java's rule for aggregated records that straddle a reshard
-//     (HashRangeJava, the default) drops user records that the KPL does not
-//     put again. They are counted and logged. HashRangeEach loses none, but
-//     delivers records that a Java worker of the same fleet would not.
+//   - HashRangeKPL tells the KPL's records by their form. Another producer's
+//     that look the same lose the user records outside the shard, and a user
+//     record that the KPL packed may come twice if the first key of its record
+//     was "a". Those that are dropped are counted and logged.
+//   - All calls of one processor are on one goroutine, with those of DeadLetter
+//     for its records and of the factory that made it.
 //   - A tick (Config.TickInterval) is a call of ProcessRecords without records.
 //     It can fail and is tried again like any other.
 //   - A shard that is given up is left to other workers for a time that

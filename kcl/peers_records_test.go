@@ -447,7 +447,8 @@ func TestPeer36AStopWithinAnAggregatedRecord(t *testing.T) {
 		want = append(want, "after")
 		for i := 1; i <= len(want); i += 2 { // a life ends after each second record
 			cfg := config(s, table, fmt.Sprintf("worker-%d", i))
-			if err := run(t, 8*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+			// What was given up is left alone for a failover time.
+			if err := run(t, 25*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
 				return &oneByOne{recorder: recorder{j: j}, die: want[min(i, len(want)-1)]}
 			}); err != nil {
 				t.Errorf("Run = %v", err)

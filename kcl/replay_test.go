@@ -33,6 +33,69 @@ func (r *replaying) Initialize(ctx context.Context, in kcl.InitializationInput) 
 	return nil
 }
 
+// A range that makes several batches is replayed as it was asked for, and its
+// memory is given back.
+func TestReplayOfManyBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := kcltest.NewStream(1)
+		batched(s)
+		at := func(sub int64) checkpoint.ExtendedSequenceNumber {
+			return checkpoint.ExtendedSequenceNumber{SequenceNumber: s.Records(0)[0].SequenceNumber, SubSequenceNumber: sub}
+		}
+		var w *kcl.Worker
+		n := 0
+		var used []int64
+		w, err := kcl.New(config(s, new(lease.Mem), "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
+			return &initializer{f: func(ctx context.Context, in kcl.InitializationInput) {
+				used = append(used, w.Snapshot().BytesInUse)
+				for r, err := range in.Replay(ctx, at(9_990), at(20_010), kcl.ReplayOptions{}) {
+					if err != nil || r.SubSequenceNumber != int64(9_990+n) {
+						t.Errorf("%d, %v came after %d records", r.SubSequenceNumber, err, n)
+						return
+					}
+					if n++; n == 1 {
+						used = append(used, w.Snapshot().BytesInUse)
+					}
+				}
+				used = append(used, w.Snapshot().BytesInUse)
+			}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if n != 10_021 {
+			t.Errorf("%d records were replayed, want 10021", n)
+		}
+		if used[0] != 0 || used[1] < 1_120_000 || used[1] > 4<<20 || used[2] != 0 {
+			t.Errorf("bytes in use before, in and after a replay: %d", used)
+		}
+	})
+}
+
+// initializer is a processor of one Initialize.
+type initializer struct {
+	recorder
+
+	f func(context.Context, kcl.InitializationInput)
+}
+
+func (p *initializer) Initialize(ctx context.Context, in kcl.InitializationInput) error {
+	p.f(ctx, in)
+	return nil
+}
+
+func (*initializer) ProcessRecords(context.Context, kcl.ProcessRecordsInput) error { return nil }
+
+func (*initializer) LeaseLost(context.Context, kcl.LeaseLostInput) {}
+
+func (*initializer) ShutdownRequested(context.Context, kcl.ShutdownRequestedInput) error { return nil }
+
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -211,7 +211,8 @@ func (w *Worker) giveUp(shardID string) time.Duration {
 	return avoid
 }
 
-// pauseAfter returns the pause after the n-th failure in a row.
+// pauseAfter returns the pause after the n-th failure in a row, or after one that
+// does not count.
 func (w *Worker) pauseAfter(n int) time.Duration {
-	return min(30*time.Second, 500*time.Millisecond<<min(n-1, 10))
+	return min(30*time.Second, 500*time.Millisecond<<max(0, min(n-1, 10)))
 }
