@@ -68,17 +68,20 @@ func persist(ctx context.Context, key string, write func() error) error {
 	doubt := false // a try before this one may have been it
 	for {
 		err := write()
+		lost, passes := errors.Is(err, lease.ErrLost), !isFinal(err)
+		doubt = doubt || passes && !lost && !errors.Is(err, lease.ErrThrottled)
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, lease.ErrLost) && !doubt:
-			return fmt.Errorf("lease %s was changed while it was looked at, and was not written: %w", key, err)
-		case isFinal(err) && !doubt:
-			return err
-		case errors.Is(err, lease.ErrLost), isFinal(err), pauses.Wait(ctx) != nil:
+		case passes && !lost && pauses.Wait(ctx) == nil:
+			// again
+		case doubt:
 			return fmt.Errorf("it is not known whether lease %s was written; look again: %w", key, err)
+		case lost:
+			return fmt.Errorf("lease %s was changed while it was looked at, and was not written: %w", key, err)
+		default:
+			return fmt.Errorf("lease %s was not written: %w", key, err)
 		}
-		doubt = doubt || !errors.Is(err, lease.ErrThrottled)
 	}
 }
 
