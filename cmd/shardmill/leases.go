@@ -131,16 +131,16 @@ func (f *leaseFlags) parse(args []string, argument string, further func() []erro
 	return key, nil
 }
 
-// open returns the table, and the clients. A table that is to be written must be
-// one that workers of this version may write.
+// open returns the table, and the clients. For an action that may write, it must
+// be one that workers of this version may write.
 func (f *leaseFlags) open(ctx context.Context) (*leasedynamo.Table, archiver.Clients, error) {
 	clients, err := loadAWS(ctx, regionOf(f.arn), zap.NewNop())
 	if err != nil {
 		return nil, clients, err
 	}
 	t, err := leasedynamo.New(clients.DynamoDB, leasedynamo.Options{TableName: f.table, NeverCreate: true})
-	if err == nil && f.write {
-		err = t.Ensure(ctx)
+	if err == nil && f.Lookup("write") != nil {
+		err = t.Ensure(ctx) // it makes none
 	}
 	return t, clients, err
 }

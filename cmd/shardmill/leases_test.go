@@ -238,7 +238,9 @@ func TestLeasesOfAWorkerThatLives(t *testing.T) {
 	o := newOperator(t)
 	o.run(0, "put", "--stream", "orders", "--create-shards", "2", write(t, "in", strings.Repeat("some line\n", 100)))
 	w := o.archiver("me")
-	o.until(func(list string) bool { return strings.Count(list, " me ") == 2 && !strings.Contains(list, "TRIM_HORIZON") })
+	o.until(func(list string) bool {
+		return strings.Count(list, " me ") == 2 && !strings.Contains(list, "TRIM_HORIZON")
+	})
 	const held = " is held by me, which renewed it less than 400ms ago: stop that worker first\n"
 	for _, args := range [][]string{
 		{"leases", "set", shard0, "--table", "orders", "--failover", "1s", "--at", "trim-horizon", "--write"},
@@ -255,7 +257,7 @@ func TestLeasesOfAWorkerThatLives(t *testing.T) {
 	_ = w.Process.Kill()
 	_ = w.Wait()
 	was := o.get(shard0)
-	o.dryly("leases", "release", shard0, "--table", "orders")
+	o.dryly("leases", "release", shard0, "--table", "orders", "--failover", "1s")
 	out, errs := o.run(0, "leases", "release", shard0, "--table", "orders", "--failover", "1s", "--write")
 	if !strings.Contains(squeeze(out), "owner me -\n") || errs != "watching for 2s whether me renews the lease\n" {
 		t.Errorf("%s%s", out, errs)

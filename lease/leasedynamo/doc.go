@@ -29,6 +29,9 @@
 // refusal, and needs no second request to tell a lease that was lost from a
 // write that had already happened.
 //
+// Workers set a row's relations only when they make it. [Table.Rewrite] is for an
+// operator: it makes a row that of another place or another shard.
+//
 // # Access
 //
 // It needs dynamodb:DescribeTable, GetItem, Scan, PutItem, UpdateItem,

@@ -38,7 +38,7 @@ func PlanAdopt(in AdoptInput) ([]Change, error) {
 		leased[row.Key] = true
 		c := in.change(row)
 		if c.Writes() {
-			errs = append(errs, noHandOff(row), noPending(row, in.Abandon))
+			errs = append(errs, changeable(row, in.Abandon))
 		}
 		out = append(out, c)
 	}

@@ -65,7 +65,7 @@ func PlanSet(in SetInput) (Change, error) {
 		at.Arrival = in.Now
 	}
 	c := Change{Kind: Rewrites, Before: in.Row, After: freed(in.Row, at)}
-	errs := []error{noHandOff(in.Row), noPending(in.Row, in.Abandon)}
+	errs := []error{changeable(in.Row, in.Abandon)}
 	if at.SequenceNumber == checkpoint.AtTimestamp && at.Arrival.After(in.Now) {
 		errs = append(errs, fmt.Errorf("%v is in the future: it is %v now", at.Arrival.Format(time.RFC3339), in.Now.Format(time.RFC3339)))
 	}
@@ -121,7 +121,7 @@ func begunChildren(row lease.Lease, leases []lease.Lease) []string {
 //
 // Errors: why it must not be.
 func PlanRelease(row lease.Lease) (Change, error) {
-	if err := noHandOff(row); err != nil {
+	if err := changeable(row, true); err != nil {
 		return Change{}, err
 	}
 	if row.Owner == "" {
@@ -136,21 +136,21 @@ func PlanRelease(row lease.Lease) (Change, error) {
 func freed(row lease.Lease, at checkpoint.Position) lease.Lease {
 	row.Owner, row.Instance, row.FailoverTime, row.Released = "", "", 0, lease.Plain
 	row.Checkpoint, row.Pending, row.OwnerSwitches = at, nil, 0
-	row.Counter++ // Rewrite checks the limit
+	row.Counter++
 	return row
 }
 
-func noHandOff(row lease.Lease) error {
-	if row.CheckpointOwner == "" {
-		return nil
+// changeable says why a row must not be changed, whoever holds it.
+func changeable(row lease.Lease, abandon bool) error {
+	_, err := row.Next()
+	errs := []error{err}
+	if row.CheckpointOwner != "" {
+		errs = append(errs, fmt.Errorf("lease %s is being handed over from %s to %s by KCL 3.x: let them finish", row.Key, row.CheckpointOwner, row.Owner))
 	}
-	return fmt.Errorf("lease %s is being handed over from %s to %s by KCL 3.x: let them finish", row.Key, row.CheckpointOwner, row.Owner)
-}
-
-func noPending(row lease.Lease, abandon bool) error {
-	if row.Pending == nil || abandon {
-		return nil
+	if row.Pending != nil && !abandon {
+		errs = append(errs, fmt.Errorf("lease %s has a prepared checkpoint at %v: the records after %v up to there may be delivered already. "+
+			"Start a worker: it finishes that first, which this command cannot. Or give --abandon: then these records may be delivered twice",
+			row.Key, row.Pending.At, row.Checkpoint))
 	}
-	return fmt.Errorf("lease %s has a prepared checkpoint at %v: the records after %v up to there may be delivered already. "+
-		"Start a worker: it finishes that first, which this command cannot. Or give --abandon: then these records may be delivered twice", row.Key, row.Pending.At, row.Checkpoint)
+	return errors.Join(errs...)
 }

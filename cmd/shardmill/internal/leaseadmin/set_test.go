@@ -2,6 +2,7 @@ package leaseadmin_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,9 @@ func TestPlanSet(t *testing.T) {
 	named.Identity = lease.Identity{Stream: "orders", Start: "1000", ARN: "arn"}
 	finished := lease.Lease{Key: shardID(1), Checkpoint: at("SHARD_END"), Children: []string{shardID(2), shardID(3)}}
 	children := []lease.Lease{
-		finished, {Key: shardID(3), Parents: []string{shardID(1)}, Checkpoint: at("2005")}, {Key: shardID(2), Parents: []string{shardID(1)}, Checkpoint: at("TRIM_HORIZON")},
+		finished,
+		{Key: shardID(3), Parents: []string{shardID(1)}, Checkpoint: at("2005")},
+		{Key: shardID(2), Parents: []string{shardID(1)}, Checkpoint: at("TRIM_HORIZON")},
 		{Key: shardID(9), Checkpoint: at("9")},
 	}
 
@@ -114,7 +117,8 @@ func TestPlanSet(t *testing.T) {
 		{"latest is an instant", leaseadmin.SetInput{Row: free, At: at("LATEST")}, "LATEST@noon", ""},
 		{"a time that has been", leaseadmin.SetInput{Row: free, At: at("AT_TIMESTAMP@noon")}, "AT_TIMESTAMP@noon", ""},
 		{
-			"a time to come", leaseadmin.SetInput{Row: free, At: checkpoint.Position{ExtendedSequenceNumber: at("AT_TIMESTAMP").ExtendedSequenceNumber, Arrival: noon().Add(time.Second)}},
+			"a time to come",
+			leaseadmin.SetInput{Row: free, At: checkpoint.Position{ExtendedSequenceNumber: at("AT_TIMESTAMP").ExtendedSequenceNumber, Arrival: noon().Add(time.Second)}},
 			"2026-11-28T12:00:01Z is in the future: it is 2026-11-28T12:00:00Z now", "",
 		},
 		{"any place if the stream is not known", leaseadmin.SetInput{Row: free, At: at("7")}, "7", ""},
@@ -125,17 +129,27 @@ func TestPlanSet(t *testing.T) {
 		{"a row of another stream", leaseadmin.SetInput{Row: other, At: at("TRIM_HORIZON"), Stream: &stream}, "lease shardId-000000000000 is of stream bills, not orders: if the whole table is to be that of orders, use leases adopt", ""},
 		{"a row that names the stream", leaseadmin.SetInput{Row: named, At: at("TRIM_HORIZON"), Stream: &stream}, "TRIM_HORIZON", ""},
 		{
-			"a prepared checkpoint", leaseadmin.SetInput{Row: pending, At: at("TRIM_HORIZON")},
+			"a prepared checkpoint",
+			leaseadmin.SetInput{Row: pending, At: at("TRIM_HORIZON")},
 			"lease shardId-000000000000 has a prepared checkpoint at 1300: the records after 1200 up to there may be delivered already. " +
 				"Start a worker: it finishes that first, which this command cannot. Or give --abandon: then these records may be delivered twice", "",
 		},
 		{
-			"a prepared checkpoint that is abandoned", leaseadmin.SetInput{Row: pending, At: at("TRIM_HORIZON"), Abandon: true}, "TRIM_HORIZON",
+			"a prepared checkpoint that is abandoned",
+			leaseadmin.SetInput{Row: pending, At: at("TRIM_HORIZON"), Abandon: true},
+			"TRIM_HORIZON",
 			"the prepared checkpoint at 1300 is abandoned: the records after 1200 up to there may be in two objects, or, if the lease is set beyond them, in none",
 		},
 		{"a hand-off of KCL 3", leaseadmin.SetInput{Row: handOff, At: at("TRIM_HORIZON")}, "lease shardId-000000000000 is being handed over from old to gone by KCL 3.x: let them finish", ""},
 		{
-			"an ended shard whose children have begun", leaseadmin.SetInput{Row: finished, Leases: children, At: at("TRIM_HORIZON")}, "TRIM_HORIZON",
+			"a counter that cannot grow",
+			leaseadmin.SetInput{Row: lease.Lease{Key: shardID(0), Counter: math.MaxInt64}, At: at("TRIM_HORIZON")},
+			"lease table unusable: lease shardId-000000000000: leaseCounter is 9223372036854775807 and cannot grow: set it to 0 by hand while no worker runs", "",
+		},
+		{
+			"an ended shard whose children have begun",
+			leaseadmin.SetInput{Row: finished, Leases: children, At: at("TRIM_HORIZON")},
+			"TRIM_HORIZON",
 			"the shard has ended, and the shards that follow it have begun (shardId-000000000003): its records come again, and after theirs",
 		},
 		{"an ended shard whose children have not", leaseadmin.SetInput{Row: finished, Leases: children[2:], At: at("TRIM_HORIZON")}, "TRIM_HORIZON", ""},

@@ -25,7 +25,8 @@ func TestContradictions(t *testing.T) {
 		{"another stream", row(0, "1200", "bills", "1000"), []string{"it is of stream bills, not orders"}},
 		{"another shard", row(0, "1200", "orders", "500"), []string{"it is of a shard that begins at 500, not 1000"}},
 		{
-			"all", lease.Lease{Key: shardID(0), Checkpoint: at("SHARD_END"), Range: lease.HashRange{Start: "0", End: "5"}, Identity: lease.Identity{Stream: "bills"}},
+			"all",
+			lease.Lease{Key: shardID(0), Checkpoint: at("SHARD_END"), Range: lease.HashRange{Start: "0", End: "5"}, Identity: lease.Identity{Stream: "bills"}},
 			[]string{"it is of stream bills, not orders", "its hash range is 0 to 5, not 0 to " + rangeOf.End, "it is at SHARD_END, but the shard is open"},
 		},
 	}
