@@ -78,7 +78,7 @@ func commands() []command {
 		{"archive", "archive a stream to S3, or with --local the lines of files", runArchive},
 		{"local", "serve Kinesis, DynamoDB and S3 on this machine", runLocal},
 		{"put", "put the lines of files into a stream", runPut},
-		{"leases", "list the leases of an application: leases list", runLeases},
+		{"leases", "look at the leases of an application, and mend them: list, set, release, adopt", runLeases},
 		{"version", "print the version", runVersion},
 	}
 }

@@ -68,8 +68,23 @@ func TestUsage(t *testing.T) {
 			2,
 			"shardmill: put: --stream is required\nshardmill: put: --rate is -1; it must be positive\nshardmill: put: name the files to put, or - for standard input\n",
 		},
-		{"leases without an action", []string{"leases"}, 2, "shardmill: leases: the only action is list: shardmill leases list --table NAME\n"},
-		{"leases without a table", []string{"leases", "list"}, 2, "shardmill: leases list: --table is required, and there are no arguments\n"},
+		{"leases without an action", []string{"leases"}, 2, leasesHelp + "\nshardmill: leases: an action is needed: list, set, release or adopt\n"},
+		{"an action that is none", []string{"leases", "seek"}, 2, "shardmill: leases: there is no action \"seek\"; it must be list, set, release or adopt\n"},
+		{"leases without a table", []string{"leases", "list"}, 2, "shardmill: leases list: --table is required\n"},
+		{
+			"leases set, all faults at once",
+			[]string{"leases", "set", "--at", "SHARD_END", "--stream", "s", "--stream-arn", "arn:aws:kinesis:x", "--failover", "1ms", "k", "l"},
+			2,
+			"shardmill: leases set: there are no further arguments, but [\"l\"] was given\nshardmill: leases set: --table is required\n" +
+				"shardmill: leases set: --stream and --stream-arn exclude each other\n" +
+				"shardmill: leases set: --stream-arn is \"arn:aws:kinesis:x\"; it must look like arn:aws:kinesis:REGION:ACCOUNT:stream/NAME\n" +
+				"shardmill: leases set: --failover is 1ms; it must be at least 500ms\n" +
+				"shardmill: leases set: --at is \"SHARD_END\"; it must be trim-horizon, latest, SEQUENCE[/SUB], or a time such as 2026-11-28T14:00:00Z\n",
+		},
+		{"leases set without anything", []string{"leases", "set"}, 2, "shardmill: leases set: KEY is required\nshardmill: leases set: --table is required\nshardmill: leases set: --at is required\n"},
+		{"leases release without anything", []string{"leases", "release"}, 2, "shardmill: leases release: KEY is required\nshardmill: leases release: --table is required\n"},
+		{"leases adopt without anything", []string{"leases", "adopt", "k"}, 2, "shardmill: leases adopt: there are no further arguments, but [\"k\"] was given\nshardmill: leases adopt: --table is required\nshardmill: leases adopt: --stream or --stream-arn is required\n"},
+		{"leases adopt with a flag of set", []string{"leases", "adopt", "--at", "latest"}, 2, "shardmill: leases adopt: flag provided but not defined: -at; 'shardmill leases adopt --help' lists its flags\n"},
 		{"version with arguments", []string{"version", "x"}, 2, "shardmill: version takes no arguments\n"},
 		{"local with arguments", []string{"local", "x"}, 2, "shardmill: local takes no arguments\n"},
 	}
@@ -92,15 +107,20 @@ func TestHelp(t *testing.T) {
 			if c.name == "version" {
 				return
 			}
-			args := []string{c.name, "--help"}
 			if c.name == "leases" {
-				args = []string{"leases", "list", "--help"}
+				return
 			}
-			r := shardmill(t, t.Context(), "", args...)
-			if r.code != 0 || r.err != "" || !strings.Contains(r.out, "shardmill "+c.name) || !strings.Contains(r.out, "Flags:\n\n  --") {
-				t.Errorf("exit %d, stderr %q, stdout\n%s", r.code, r.err, r.out)
-			}
+			helps(t, c.name)
 		})
+	}
+	for _, action := range []string{"list", "set", "release", "adopt"} {
+		t.Run("leases "+action, func(t *testing.T) {
+			t.Parallel()
+			helps(t, "leases", action)
+		})
+	}
+	if r := shardmill(t, t.Context(), "", "leases", "--help"); r.code != 0 || r.out != leasesHelp {
+		t.Errorf("exit %d, stdout %s", r.code, r.out)
 	}
 	if r := shardmill(t, t.Context(), "", "help"); r.code != 0 || !strings.Contains(r.out, "archive --local") {
 		t.Errorf("exit %d, stdout %s", r.code, r.out)
@@ -110,6 +130,15 @@ func TestHelp(t *testing.T) {
 	}
 	if r := shardmill(t, t.Context(), "", "version"); r.code != 0 || !strings.HasPrefix(r.out, "shardmill ") {
 		t.Errorf("version: exit %d, %q", r.code, r.out)
+	}
+}
+
+// helps asks a command for its help.
+func helps(t *testing.T, command ...string) {
+	t.Helper()
+	r := shardmill(t, t.Context(), "", append(command, "--help")...)
+	if r.code != 0 || r.err != "" || !strings.Contains(r.out, "shardmill "+strings.Join(command, " ")) || !strings.Contains(r.out, "Flags:\n\n  --") {
+		t.Errorf("exit %d, stderr %q, stdout\n%s", r.code, r.err, r.out)
 	}
 }
 

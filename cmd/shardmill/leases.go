@@ -1,125 +1,181 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/leaseadmin"
+	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 )
 
-const leasesHelp = `shardmill leases list --table NAME [--json]
+const leasesHelp = `shardmill leases ACTION --table NAME [FLAGS]
 
-Lists the leases of an application: which worker holds which shard, and how far
-it is. UNTIL is the server-side timestamp of the checkpoint: what arrived before
-it is done; Java workers store none. Nothing is written.
+Looks at the leases of an application, and mends them. The actions:
 
---json prints one object a line: key, owner, counter, owner_switches, checkpoint,
-sub_sequence_number, until, pending, parents, children.
+  list          show who holds what and how far it is
+  set KEY       set a lease that nobody holds to another place of its shard
+  release KEY   free a lease at once whose holder is gone or hangs
+  adopt         make the table that of another stream, or of one created anew
+
+'shardmill leases ACTION --help' tells what each does. All but list change
+nothing unless --write is given: they show what would be.
 `
 
 func runLeases(ctx context.Context, args []string, s stdio) error {
-	f := newFlags("leases", leasesHelp)
-	table := f.String("table", "", "`name` of the lease table, which is the application's; required")
-	asJSON := f.Bool("json", false, "print JSON, one lease a line")
-	if len(args) > 0 && args[0] == "list" {
-		args = args[1:]
-	} else if len(args) == 0 || !strings.HasPrefix(args[0], "-") {
-		return usagef("leases: the only action is list: shardmill leases list --table NAME")
+	action := ""
+	if len(args) > 0 {
+		action, args = args[0], args[1:]
 	}
-	if err := f.parse(args); err != nil {
-		return err
+	switch action {
+	case "list":
+		return listLeases(ctx, args, s)
+	case "set":
+		return setLease(ctx, args, s)
+	case "release":
+		return releaseLease(ctx, args, s)
+	case "adopt":
+		return adoptLeases(ctx, args, s)
+	case "help", "-h", "-help", "--help":
+		return helpError{leasesHelp}
+	case "":
+		s.notef("%s\n", leasesHelp)
+		return usagef("leases: an action is needed: list, set, release or adopt")
+	default:
+		return usagef("leases: there is no action %q; it must be list, set, release or adopt", action)
 	}
-	if *table == "" || f.NArg() > 0 {
-		return usagef("leases list: --table is required, and there are no arguments")
-	}
-	clients, err := loadAWS(ctx, "", zap.NewNop())
-	if err != nil {
-		return err
-	}
-	t, err := leasedynamo.New(clients.DynamoDB, leasedynamo.Options{TableName: *table, NeverCreate: true})
-	if err != nil {
-		return err
-	}
-	var list []lease.Lease
-	if err := s.while("listing the leases of table "+*table, func() error {
-		list, err = t.List(ctx)
-		return err
-	}); err != nil {
-		return err
-	}
-	slices.SortFunc(list, func(a, b lease.Lease) int { return cmp.Compare(a.Key, b.Key) })
-	if *asJSON {
-		return printLeasesJSON(list, s)
-	}
-	return printLeases(list, s)
 }
 
-func printLeases(list []lease.Lease, s stdio) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "LEASE\tOWNER\tCOUNTER\tCHECKPOINT\tUNTIL\tPENDING")
-	for _, l := range list {
-		if l.Unreadable != "" {
-			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%s\n", l.Key, l.Unreadable)
-			continue
-		}
-		pending := "-"
-		if l.Pending != nil {
-			pending = l.Pending.At.String()
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%v\t%s\t%s\n", l.Key, cmp.Or(l.Owner, "-"), l.Counter, l.Checkpoint, cmp.Or(until(l), "-"), pending)
-	}
-	return w.Flush()
+// leaseFlags are the flags that several actions have.
+type leaseFlags struct {
+	flags
+
+	action   string
+	table    string
+	stream   string
+	arn      string
+	failover time.Duration
+	write    bool
+	abandon  bool
 }
 
-func until(l lease.Lease) string {
-	if l.Checkpoint.Arrival.IsZero() {
+func newLeaseFlags(action, text string) *leaseFlags {
+	f := &leaseFlags{flags: newFlags("leases "+action, text), action: action}
+	f.StringVar(&f.table, "table", "", "`name` of the lease table, which is the application's; required")
+	return f
+}
+
+func (f *leaseFlags) withStream(use string) *leaseFlags {
+	f.StringVar(&f.stream, "stream", "", "`name` of the stream"+use)
+	f.StringVar(&f.arn, "stream-arn", "", "`ARN` of the stream, if its region or account is another; in place of --stream")
+	return f
+}
+
+// defaultFailover is the failover time of workers that are not told another one.
+const defaultFailover = 10 * time.Second
+
+func (f *leaseFlags) withWrite() *leaseFlags {
+	f.DurationVar(&f.failover, "failover", defaultFailover, "the failover `time` of workers that do not say theirs, as Java's do not: a lease that is\nnot renewed for so long is nobody's")
+	f.BoolVar(&f.write, "write", false, "do it; otherwise only show what would be")
+	return f
+}
+
+func (f *leaseFlags) withAbandon() *leaseFlags {
+	f.BoolVar(&f.abandon, "abandon", false, "remove prepared checkpoints: exactly once is over for the records of that cut, which may\nthen be in two objects")
+	return f
+}
+
+// parse parses args, of which the first may be the one argument, and returns it.
+// Its error has all that is wrong, further included.
+func (f *leaseFlags) parse(args []string, argument string, further func() []error) (key string, err error) {
+	if argument != "" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		key, args = args[0], args[1:]
+	}
+	if err := f.flags.parse(args); err != nil {
+		return "", err
+	}
+	rest := f.Args()
+	if argument != "" && key == "" && len(rest) > 0 {
+		key, rest = rest[0], rest[1:]
+	}
+	var errs []error
+	need := func(ok bool, format string, a ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(f.Name()+": "+format, a...))
+		}
+	}
+	need(argument == "" || key != "", "%s is required", argument)
+	need(len(rest) == 0, "there are no further arguments, but %q was given", rest)
+	need(f.table != "", "--table is required")
+	need(f.stream == "" || f.arn == "", "--stream and --stream-arn exclude each other")
+	need(f.arn == "" || isStreamARN(f.arn), "--stream-arn is %q; it must look like arn:aws:kinesis:REGION:ACCOUNT:stream/NAME", f.arn)
+	if f.Lookup("failover") != nil {
+		need(f.failover >= lease.MinFailoverTime, "--failover is %v; it must be at least %v", f.failover, lease.MinFailoverTime)
+	}
+	if further != nil {
+		for _, err := range further() {
+			need(false, "%w", err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return "", usageError{err}
+	}
+	return key, nil
+}
+
+// open returns the table, and the clients. For an action that may write, it must
+// be one that workers of this version may write.
+func (f *leaseFlags) open(ctx context.Context) (*leasedynamo.Table, archiver.Clients, error) {
+	clients, err := loadAWS(ctx, regionOf(f.arn), zap.NewNop())
+	if err != nil {
+		return nil, clients, err
+	}
+	t, err := leasedynamo.New(clients.DynamoDB, leasedynamo.Options{TableName: f.table, NeverCreate: true})
+	if err == nil && f.Lookup("write") != nil {
+		err = t.Ensure(ctx) // it makes none
+	}
+	return t, clients, err
+}
+
+// listing returns the stream as the service lists it, nil if none was named.
+func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients) (*leaseadmin.Stream, error) {
+	if f.stream == "" && f.arn == "" {
+		return nil, nil //nolint:nilnil // it is not asked for
+	}
+	source, err := kinesissource.New(c.Kinesis, kinesissource.Options{StreamName: f.stream, StreamARN: f.arn})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	list, err := source.ListShards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := f.stream
+	if name == "" {
+		_, name, _ = strings.Cut(f.arn, ":stream/")
+	}
+	return &leaseadmin.Stream{Name: name, ARN: f.arn, Shards: list.Shards, At: list.At}, nil
+}
+
+// regionOf returns the region in an ARN, or "".
+func regionOf(name string) string {
+	a, err := arn.Parse(name)
+	if err != nil {
 		return ""
 	}
-	return l.Checkpoint.Arrival.UTC().Format("2006-01-02T15:04:05.000Z")
+	return a.Region
 }
 
-// leaseJSON is a lease as --json prints it; the names stay.
-type leaseJSON struct {
-	Key           string   `json:"key"`
-	Owner         string   `json:"owner,omitempty"`
-	Counter       int64    `json:"counter"`
-	OwnerSwitches int64    `json:"owner_switches"`
-	Checkpoint    string   `json:"checkpoint"`
-	Sub           int64    `json:"sub_sequence_number"`
-	Until         string   `json:"until,omitempty"`
-	Pending       string   `json:"pending,omitempty"`
-	Parents       []string `json:"parents,omitempty"`
-	Children      []string `json:"children,omitempty"`
-	Failover      string   `json:"failover_time,omitempty"`
-	Unreadable    string   `json:"unreadable,omitempty"`
-}
-
-func printLeasesJSON(list []lease.Lease, s stdio) error {
-	enc := json.NewEncoder(s.out)
-	var errs []error
-	for _, l := range list {
-		out := leaseJSON{
-			Key: l.Key, Owner: l.Owner, Counter: l.Counter, OwnerSwitches: l.OwnerSwitches,
-			Checkpoint: l.Checkpoint.SequenceNumber, Sub: l.Checkpoint.SubSequenceNumber, Until: until(l),
-			Parents: l.Parents, Children: l.Children, Unreadable: l.Unreadable,
-		}
-		if l.Pending != nil {
-			out.Pending = l.Pending.At.String()
-		}
-		if l.FailoverTime > 0 {
-			out.Failover = l.FailoverTime.Round(time.Millisecond).String()
-		}
-		errs = append(errs, enc.Encode(out)) //nolint:errchkjson // joined below
-	}
-	return errors.Join(errs...)
+func isStreamARN(name string) bool {
+	a, err := arn.Parse(name)
+	stream, ok := strings.CutPrefix(a.Resource, "stream/")
+	return err == nil && a.Service == "kinesis" && ok && stream != "" && !strings.Contains(stream, "/")
 }

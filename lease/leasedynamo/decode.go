@@ -264,6 +264,9 @@ func equal(a, b types.AttributeValue) bool {
 	case *types.AttributeValueMemberB:
 		b, ok := b.(*types.AttributeValueMemberB)
 		return ok && slices.Equal(a.Value, b.Value)
+	case *types.AttributeValueMemberSS: // in any order
+		b, ok := b.(*types.AttributeValueMemberSS)
+		return ok && slices.Equal(slices.Sorted(slices.Values(a.Value)), slices.Sorted(slices.Values(b.Value)))
 	default:
 		return false
 	}

@@ -40,6 +40,9 @@
 // it come in 10 s and it has not ended. The outcome of a write that was given up
 // is unknown: it may take effect later.
 //
+// Workers set a row's relations only when they make it. [Table.Rewrite] is for an
+// operator: it makes a row that of another place or another shard.
+//
 // # Access
 //
 // It needs dynamodb:DescribeTable, GetItem, Scan, PutItem, UpdateItem,

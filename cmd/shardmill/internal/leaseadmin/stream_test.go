@@ -1,0 +1,57 @@
+package leaseadmin_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/leaseadmin"
+	"github.com/shardmill/shardmill/lease"
+)
+
+func TestContradictions(t *testing.T) {
+	t.Parallel()
+	rangeOf := orders().Shards[0].Range
+	tests := []struct {
+		name string
+		row  lease.Lease
+		want []string
+	}{
+		{"nothing known", row(0, "1200", "", ""), nil},
+		{"the same", lease.Lease{Key: shardID(0), Checkpoint: at("1200"), Range: rangeOf, Identity: lease.Identity{Stream: "orders", Start: "1000", ARN: "arn"}}, nil},
+		{"the same range in other digits", lease.Lease{Key: shardID(0), Checkpoint: at("1200"), Range: lease.HashRange{Start: "00", End: rangeOf.End}}, nil},
+		{"a shard that is not listed", row(9, "SHARD_END", "bills", "1"), nil},
+		{"a row that cannot be read", lease.Lease{Key: shardID(0), Unreadable: "?"}, nil},
+		{"SHARD_END of a closed shard", row(1, "SHARD_END", "", ""), nil},
+		{"another stream", row(0, "1200", "bills", "1000"), []string{"it is of stream bills, not orders"}},
+		{"another shard", row(0, "1200", "orders", "500"), []string{"it is of a shard that begins at 500, not 1000"}},
+		{
+			"all",
+			lease.Lease{Key: shardID(0), Checkpoint: at("SHARD_END"), Range: lease.HashRange{Start: "0", End: "5"}, Identity: lease.Identity{Stream: "bills"}},
+			[]string{"it is of stream bills, not orders", "its hash range is 0 to 5, not 0 to " + rangeOf.End, "it is at SHARD_END, but the shard is open"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := orders().Contradictions(tt.row); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestOfManyStreams(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		"123456789012:orders:1700000000:shardId-000000000000": true,
+		"shardId-000000000000":                                false,
+		"123456789012:orders:shardId-000000000000":            false,
+		"a:orders:1700000000:shardId-000000000000":            false,
+		"1:orders:x:shardId-000000000000":                     false,
+		"":                                                    false,
+	} {
+		if got := leaseadmin.OfManyStreams(key); got != want {
+			t.Errorf("OfManyStreams(%q) = %v", key, got)
+		}
+	}
+}
