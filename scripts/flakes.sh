@@ -19,11 +19,18 @@ TESTS="${TESTS:-.}" RACE="${RACE:-}"
 
 work="$(mktemp -d -t shardmill-flakes.XXXXXX)"
 busy=() running=""
+declare -A failures=() # by package and test
+runs=0 failed=0
+
+# finish ends all processes and prints what failed so far.
 finish() {
   trap - EXIT
+  trap '' INT TERM
   [[ ${#busy[@]} -eq 0 ]] || kill "${busy[@]}" 2>/dev/null
   [[ -z "$running" ]] || { kill -TERM "$running" 2>/dev/null; wait "$running"; }
-  rm -rf "$work/bin"
+  printf '\n%d runs, %d failed, %d s\n' "$runs" "$failed" "$SECONDS"
+  for what in "${!failures[@]}"; do printf '%6d  %s\n' "${failures[$what]}" "$what"; done | sort -k2
+  rm -rf "$work/bin" "$work/log"
   rmdir "$work" 2>/dev/null || echo "the output of each run that failed is in $work"
 }
 trap finish EXIT
@@ -41,9 +48,6 @@ while read -r package dir; do
   go test -c ${RACE:+"$RACE"} -o "$work/bin/${name//\//+}" "$package" || exit 1
   names+=("$name") dirs+=("$dir")
 done <<<"$listed"
-
-declare -A failures=() # by package and test
-runs=0 failed=0
 
 # once NAME DIR PROCS: one run. What failed is counted, and its output kept.
 once() {
@@ -65,7 +69,7 @@ once() {
 }
 
 for ((i = 0; i < BUSY; i++)); do
-  (trap - EXIT; while :; do :; done) &
+  (trap - EXIT; while kill -0 $$; do for ((j = 0; j < 100000; j++)); do :; done; done) 2>/dev/null &
   busy+=($!)
 done
 for i in "${!names[@]}"; do
@@ -77,6 +81,4 @@ for i in "${!names[@]}"; do
   done
   printf '%6ds  %s, %d times on each of %s processors\n' $((SECONDS - t0)) "${names[$i]}" "$n" "$PROCS"
 done
-printf '\n%d runs, %d failed, %d s\n' "$runs" "$failed" "$SECONDS"
-for what in "${!failures[@]}"; do printf '%6d  %s\n' "${failures[$what]}" "$what"; done | sort -k2
 [[ $failed -eq 0 ]]
