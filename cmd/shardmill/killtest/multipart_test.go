@@ -49,7 +49,9 @@ func TestKillInMultipart(t *testing.T) { //nolint:paralleltest // its processes 
 	feed.allow(int64(len(list)) * 85_000_000)
 	r.strikeAll(victims)
 	feed.finish(t)
-	r.archivers.configure(two("exactly-once"))
+	rest := two("exactly-once")
+	rest.failover = set.failover
+	r.archivers.configure(rest)
 	r.archivers.end()
 	for slot := range r.archivers.slots {
 		r.archivers.start(slot, false)
