@@ -59,6 +59,10 @@ interop: ## Side by side with the Java KCL on one lease table
 sim: ## Whole worlds in virtual time; SEEDS=1000 of each kind, fewer through the SDK
 	go test ./sim -v -count=1 -timeout 180m -run TestWorlds$$ -args -seeds=$(SEEDS) | grep -v -e '^=== ' -e '--- PASS' -e '^PASS' -e '^ok '
 
+.PHONY: flakes
+flakes: ## Each test many times beside busy processes, for hours; RUNS=50 SIM_RUNS=10 PROCS="1 4 8" PACKAGES=./kcl
+	RUNS='$(RUNS)' SIM_RUNS='$(SIM_RUNS)' PROCS='$(PROCS)' bash scripts/flakes.sh $(PACKAGES)
+
 .PHONY: kill
 kill: ## Kill processes at chosen points of the protocol, and chaos for 90 s; count what is lost
 	bash scripts/tagged-tests.sh kill -timeout 17m

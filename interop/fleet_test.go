@@ -43,11 +43,11 @@ func TestJavaAndGoShareALeaseTable(t *testing.T) {
 
 	second := startJava(t, "java-b", f.table, f.stream.name, javaOptions...)
 	f.javas = append(f.javas, second)
-	f.checkJavaStarts(second.wait(t, "initialize", 2))
+	second.wait(t, "initialize", 2)
 	f.putAndWait("shared by us and Java")
 
 	stop()
-	f.checkJavaStarts(second.wait(t, "initialize", len(f.stream.shards)))
+	second.wait(t, "initialize", len(f.stream.shards))
 	f.putAndWait("after we stopped")
 	f.checkBothWorked()
 }
@@ -59,8 +59,7 @@ type fleet struct {
 	stream *stream
 	put    []string // the data of all records
 	javas  []*java
-
-	javaStarts map[string]event // by shard: as last checked
+	judged map[*java]int // of what each told, so much
 
 	mu     sync.Mutex
 	floor  map[string]checkpoint.ExtendedSequenceNumber // by shard: what was checkpointed when the last phase ended
@@ -74,7 +73,7 @@ func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	type positions = map[string]checkpoint.ExtendedSequenceNumber
 	return &fleet{
-		t: t, table: "leases-" + rand.Text(), stream: newStream(t, 4), javaStarts: map[string]event{},
+		t: t, table: "leases-" + rand.Text(), stream: newStream(t, 4), judged: map[*java]int{},
 		floor: positions{}, starts: positions{}, acked: positions{}, seen: map[string]int{}, more: make(chan struct{}),
 	}
 }
@@ -101,6 +100,7 @@ func (f *fleet) putAndWait(phase string) {
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.checkJavaStarts() // before the floor rises: Java tells a start before a checkpoint that came after it
 	f.floor = last
 	f.t.Logf("%s: all %d records are checkpointed", phase, len(f.put))
 }
@@ -210,16 +210,18 @@ func (f *fleet) checkStart(whose, shard string, at checkpoint.ExtendedSequenceNu
 	}
 }
 
-// checkJavaStarts checks where Java began since the last check.
-func (f *fleet) checkJavaStarts(initialized map[string]event) {
+// checkJavaStarts checks where Java began since the last check, after the floor
+// was known. The caller holds the lock.
+func (f *fleet) checkJavaStarts() {
 	f.t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for shard, e := range initialized {
-		if e != f.javaStarts[shard] {
-			f.checkStart("Java", shard, e.at())
+	for _, j := range f.javas {
+		events, _ := j.told()
+		for _, e := range events[f.judged[j]:] {
+			if e.Event == "initialize" && len(f.floor) > 0 {
+				f.checkStart("Java", e.Shard, e.at())
+			}
 		}
-		f.javaStarts[shard] = e
+		f.judged[j] = len(events)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -62,6 +63,35 @@ func (j *journal) count(call string) (n int) {
 		}
 	}
 	return n
+}
+
+// journals are one for each shard: the calls for one shard have an order, those
+// for two of them have none, but that a parent's come before a child's.
+type journals struct {
+	mu sync.Mutex
+	of map[string]*journal
+}
+
+func newJournals() *journals { return &journals{of: make(map[string]*journal)} }
+
+// shard returns the journal of a shard.
+func (j *journals) shard(id string) *journal {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.of[id] == nil {
+		j.of[id] = new(journal)
+	}
+	return j.of[id]
+}
+
+func (j *journals) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []string
+	for _, id := range slices.Sorted(maps.Keys(j.of)) {
+		out = append(out, j.of[id].String())
+	}
+	return strings.Join(out, " | ")
 }
 
 // recorder is a processor that notes every call and fails as it is told.
@@ -178,14 +208,14 @@ func TestLifecycle(t *testing.T) {
 		steal   time.Duration
 		keep    bool
 		run     time.Duration
-		want    string
+		want    string // the calls, those of each shard by themselves
 		at      string // the word of the record at the checkpoint, or a sentinel
 		owner   string // of the lease at the end
 		letters bool
 	}{
 		{name: "shutdown releases the lease", want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d"},
 		{name: "shutdown asks for a last checkpoint", keep: true, want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d"},
-		{name: "shard end", split: true, want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d end#1 init init stop lost stop lost", at: checkpoint.ShardEnd},
+		{name: "shard end", split: true, want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d end#1 | init stop lost | init stop lost", at: checkpoint.ShardEnd},
 		{
 			name: "an error is retried and nothing is skipped", fail: failing("b", 3),
 			want: "init a#1 b#1 a#2 b#2 a#3 b#3 c#3 ok:a ok:b ok:c d#1 ok:d stop lost", at: "d",
@@ -237,14 +267,14 @@ func TestLifecycle(t *testing.T) {
 		},
 		{
 			name: "shard end is retried", fail: failing("end", 3), split: true, run: 10 * time.Second,
-			want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d end#1 end#2 end#3 init init stop lost stop lost", at: checkpoint.ShardEnd,
+			want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d end#1 end#2 end#3 | init stop lost | init stop lost", at: checkpoint.ShardEnd,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+				s, table, j := kcltest.NewStream(1), new(lease.Mem), newJournals()
 				s.Put(0, "a", "b", "c", "d")
 				recs := s.Records(0)
 				if tt.split {
@@ -257,7 +287,7 @@ func TestLifecycle(t *testing.T) {
 						for _, r := range in.Records {
 							word = append(word, r.Data...)
 						}
-						j.note("dead:%s", word)
+						j.shard(in.Shard.ShardID).note("dead:%s", word)
 						return nil
 					}
 				}
@@ -272,8 +302,11 @@ func TestLifecycle(t *testing.T) {
 				if d == 0 {
 					d = 15 * time.Second
 				}
-				if err := run(t, d, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
-					return &recorder{j: j, fail: tt.fail, keep: tt.keep}
+				if err := run(t, d, cfg, func(shard kcl.ShardInfo) kcl.RecordProcessor {
+					if first := s.Shard(0).ID; shard.ShardID != first && j.shard(first).count("end#1") == 0 {
+						t.Errorf("%s began before its parent ended", shard.ShardID)
+					}
+					return &recorder{j: j.shard(shard.ShardID), fail: tt.fail, keep: tt.keep}
 				}); err != nil {
 					t.Errorf("Run = %v", err)
 				}

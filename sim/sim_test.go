@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +27,13 @@ var (
 	// keep leaves out all incidents but these.
 	keep = flag.String("keep", "", "of the first seed's incidents, keep these, by their indices")
 )
+
+// TestMain lets the heap grow: what is live is small, and collecting it often is
+// a quarter of the time.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // outcome is what became of a world.
 type outcome struct {

@@ -146,7 +146,7 @@ func TestArchiveTellsItsHealth(t *testing.T) {
 	t.Parallel()
 	stack, env := serve(t)
 	t.Cleanup(stack.Faults().Clear) // the services end only when no request is held
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	put := func(records int) {
 		t.Helper()
@@ -156,16 +156,27 @@ func TestArchiveTellsItsHealth(t *testing.T) {
 		}
 	}
 	put(5000)
-	h := startHealthy(ctx, t, env, strings.NewReplacer("healthAddress: off", `healthAddress: "127.0.0.1:0"`, "IntervalInSeconds: 60", "IntervalInSeconds: 1").Replace(goodConfig))
-	h.until(ctx, "all is delivered", func() bool { return h.metric("DeliveryToS3_Records") == 5000 })
+	h := startHealthy(ctx, t, env, strings.NewReplacer("healthAddress: off", `healthAddress: "127.0.0.1:0"`, "IntervalInSeconds: 60", "IntervalInSeconds: 1",
+		"failoverTimeSeconds: 2", "failoverTimeSeconds: 4",
+	).Replace(goodConfig))
+	h.until(ctx, "all is delivered", func() bool {
+		return h.metric("DeliveryToS3_Records") == 5000 && h.metric("RecordsProcessed") >= 5000 && h.metric("MillisBehindLatest") == 0 && h.metric("CurrentLeases") == 4
+	})
 	h.want("/readyz", http.StatusOK, "ready: worker ")
 	for name, want := range map[string]float64{
-		"RecordsProcessed": 5000, "DataBytesProcessed": 50000, "DataReadFromKinesisStream_Records": 5000, "DataReadFromKinesisStream_Bytes": 50000,
-		"DeliveryToS3_Bytes": 50000, "DeliveryToS3_Success": float64(len(stack.Writes())), "CurrentLeases": 4, "TakenLeases": 4, "TotalLeases": 4, "NumWorkers": 1,
-		"CreateLease_Success": 4, "MillisBehindLatest": 0, "RecordsLost": 0, "PutFailed": 0,
+		"DeliveryToS3_Bytes": 50000, "TotalLeases": 4, "NumWorkers": 1, "CreateLease_Success": 4, "RecordsLost": 0, "PutFailed": 0,
 	} {
 		if got := h.metric(name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	// On a busy machine a lease may be lost by itself; what it had is read again.
+	for name, least := range map[string]float64{
+		"RecordsProcessed": 5000, "DataBytesProcessed": 50000, "DataReadFromKinesisStream_Records": 5000, "DataReadFromKinesisStream_Bytes": 50000,
+		"DeliveryToS3_Success": 4, "TakenLeases": 4,
+	} {
+		if got := h.metric(name); got < least || got > least && h.metric("LostLeases") == 0 {
+			t.Errorf("%s is %v, want %v", name, got, least)
 		}
 	}
 	if n := countLines(t, stack); n != 5000 {
@@ -173,13 +184,13 @@ func TestArchiveTellsItsHealth(t *testing.T) {
 	}
 
 	stack.Faults().Add(localaws.Fault{Kind: localaws.ServerError(http.StatusServiceUnavailable)})
-	h.until(ctx, "all leases are lost", func() bool { return h.metric("LostLeases") == 4 && h.metric("CurrentLeases") == 0 })
+	h.until(ctx, "all leases are lost", func() bool { return h.metric("LostLeases") >= 4 && h.metric("CurrentLeases") == 0 })
 	h.want("/readyz", http.StatusOK, "ready: ")
 	stack.Faults().Clear()
 	h.until(ctx, "they are taken again", func() bool { return h.metric("CurrentLeases") == 4 })
 
 	held := stack.Faults().Add(localaws.Fault{Service: "S3", Operation: "PutObject", Kind: localaws.Stall(0)})
-	put(100)
+	put(1) // so that all there is was read when it is told to end
 	<-held.Struck()
 	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -188,8 +199,8 @@ func TestArchiveTellsItsHealth(t *testing.T) {
 	h.want("/readyz", http.StatusServiceUnavailable, "not ready: shutting down\n")
 	stack.Faults().Clear()
 	h.end()
-	if n := countLines(t, stack); n != 5100 {
-		t.Errorf("%d records in the objects, want 5100", n)
+	if n := countLines(t, stack); n != 5001 {
+		t.Errorf("%d records in the objects, want 5001", n)
 	}
 	if code, body := h.get("/healthz"); code != 0 {
 		t.Errorf("after its end: %d %s", code, body)

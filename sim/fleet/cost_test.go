@@ -151,16 +151,19 @@ func (b *bill) judge(t *testing.T, leases, workers int, l load, minutes float64)
 	figure(t, name, writes, "of Java's write units")
 	figure(t, name, scans, "of Java's scans")
 	figure(t, name, cost/javaCost, "of Java's price")
-	if limit := [...]float64{1.2, 1.05, 1.05}[l]; writes > limit { // a checkpoint puts the next renewal off
+	// A window may catch one write of each lease more than its length asks for,
+	// and of all leases at once: those that were taken together stay together.
+	onEdge := 1 / minutes / (javaRenewals + l.writes())
+	if limit := [...]float64{1.2, 1.05, 1.05}[l]; writes > limit+onEdge { // a checkpoint puts the next renewal off
 		t.Errorf("%v times the write units of Java", writes)
 	}
-	if onEdge := 1 / (javaScans * float64(workers) * minutes); scans > 5+onEdge {
+	if onEdge := 1 / (javaScans * minutes); scans > 5+onEdge {
 		t.Errorf("%v times the scans of Java", scans)
 	}
 	if got, want := b.units["scan"]/whole, max(0.5, float64(leases*rowBytes)/8192); got > want*1.2 || got < want*0.8 {
 		t.Errorf("a scan takes %v units, not %v", got, want)
 	}
-	if cost/javaCost > 1.3 {
+	if cost/javaCost > 1.3+onEdge {
 		t.Errorf("%v times the price of Java", cost/javaCost)
 	}
 }

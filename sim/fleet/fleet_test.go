@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +18,13 @@ import (
 
 // full asks for the sizes that the figures are about instead of smaller ones.
 var full = flag.Bool("full", false, "run the full sizes")
+
+// TestMain lets the heap grow: what is live is small, and collecting it often is
+// a quarter of the time.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 const (
 	failover = 10 * time.Second

@@ -3,7 +3,9 @@ package points_test
 import (
 	"flag"
 	"fmt"
+	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +20,13 @@ var (
 	only      = flag.String("only", "", "run only worlds whose name matches this expression")
 	timeline  = flag.Bool("timeline", false, "print what happened in each world")
 )
+
+// TestMain lets the heap grow: what is live is small, and collecting it often is
+// a quarter of the time.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // tally counts what the worlds of a test met.
 type tally struct {

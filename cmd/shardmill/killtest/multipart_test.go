@@ -4,6 +4,7 @@ package killtest_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ func partPoints() []point {
 // large for one put, each another one: as fast as a shard may be read it takes
 // half a minute until one is full, and as long to make it again. What is left
 // in the end is archived with other settings than those under which it was
-// buffered.
+// buffered. Meanwhile no archiver may lose its lease because six of them have too
+// little of the processors; whose lease is lost all the same is no victim any more.
 func TestKillInMultipart(t *testing.T) { //nolint:paralleltest // its processes need the cores
 	rng := newRand(t, "SHARDMILL_KILL_SEED")
 	dir := newDir(t, "SHARDMILL_KILL_DIR")
@@ -41,13 +43,15 @@ func TestKillInMultipart(t *testing.T) { //nolint:paralleltest // its processes 
 	list := partPoints()
 	feed := startFeeder(t, s, dir, rand.New(rand.NewPCG(rng.Uint64(), 0)), flow{rate: 30_000_000, shards: len(list)})
 	// 64 MiB go in one put. Two archivers have nothing to do before others are struck.
-	set := settings{count: len(list) + 2, delivery: "exactly-once", failover: 2, interval: 900, memoryMBs: 256, sizeMBs: 66, codec: "UNCOMPRESSED"}
+	set := settings{count: len(list) + 2, delivery: "exactly-once", failover: 6, interval: 900, memoryMBs: 256, sizeMBs: 66, codec: "UNCOMPRESSED"}
 	r := newRun(t, s, newArchivers(t, s, dir, set), rng)
 	victims := r.aim(list)
 	feed.allow(int64(len(list)) * 85_000_000)
 	r.strikeAll(victims)
 	feed.finish(t)
-	r.archivers.configure(two("exactly-once"))
+	rest := two("exactly-once")
+	rest.failover = set.failover
+	r.archivers.configure(rest)
 	r.archivers.end()
 	for slot := range r.archivers.slots {
 		r.archivers.start(slot, false)
@@ -85,11 +89,38 @@ func (r *run) aim(list []point) []victim {
 		return len(victims) == len(list)
 	})
 	for i := range victims {
-		f := victims[i].point.fault
-		f.UserAgent = "app/" + victims[i].name
-		victims[i].fault = r.s.add(f)
+		r.trap(&victims[i])
 	}
 	return victims
+}
+
+// trap makes the services hold a victim at its point.
+func (r *run) trap(v *victim) {
+	r.t.Helper()
+	f := v.point.fault
+	f.UserAgent = "app/" + v.name
+	v.fault = r.s.add(f)
+}
+
+// aimAnew finds another archiver for the point of a victim that was not struck
+// and has lost its shard, if there is one.
+func (r *run) aimAnew(v *victim, others []victim) {
+	r.t.Helper()
+	leases := r.s.leases(r.t)
+	if len(ownedBy(leases, v.worker)) > 0 {
+		return
+	}
+	for slot, a := range r.archivers.slots {
+		aimed := slices.ContainsFunc(others, func(o victim) bool { return o.slot == slot })
+		if aimed || len(ownedBy(leases, a.worker)) != 1 {
+			continue
+		}
+		r.misses++
+		r.s.remove(v.fault)
+		v.archiver, v.slot = a, slot
+		r.trap(v)
+		return
+	}
 }
 
 // strikeAll strikes each archiver when it comes to its point, and lets it live
@@ -101,8 +132,10 @@ func (r *run) strikeAll(victims []victim) {
 		all := true
 		for i := range victims {
 			v := &victims[i]
-			if !struck[i] && r.s.look(v.fault).Struck {
-				struck[i] = true
+			if struck[i] {
+				continue
+			}
+			if struck[i] = r.s.look(v.fault).Struck; struck[i] {
 				if v.point.stop {
 					v.signal(syscall.SIGSTOP)
 				} else {
@@ -110,8 +143,10 @@ func (r *run) strikeAll(victims []victim) {
 				}
 				v.at = time.Now()
 				r.look(v)
+			} else {
+				all = false
+				r.aimAnew(v, victims)
 			}
-			all = all && struck[i]
 		}
 		return all
 	})
