@@ -24,9 +24,9 @@ type Config struct {
 	// should have the same. Default 10s. Source: KCL failoverTimeMillis.
 	FailoverTime time.Duration
 
-	// ScanInterval is how often the table is read to find leases to take,
-	// less or more a tenth. Default FailoverTime. Each read costs one read
-	// unit per 8 KB of the table.
+	// ScanInterval is how often the table is read to find leases to take, or up
+	// to a tenth sooner, and also when a lease that nobody renews runs out.
+	// Default FailoverTime. Each read costs one read unit per 8 KB of the table.
 	ScanInterval time.Duration
 
 	// MaxLeases is the most leases held at once. Default: no limit.

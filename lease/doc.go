@@ -67,8 +67,44 @@
 // processor before F has passed, and does not release the lease before either,
 // since whoever takes a released lease delivers at once.
 //
+// Free leases of its share a worker takes as soon as it sees them. Beyond its
+// share it takes them
+//
+//	after a scan interval   those that nobody owns or marked, but for as many as other live workers lack
+//	after 3 F               the others: expired ones, those that a live worker lacks, those that their last holder marked
+//
+// A worker counts as live here if one of its counters moved within F/2 (Seen.Silent).
+// The share of one that has just died is thus not kept for it, nor is anything
+// given up for it. This is a guess about balance, and safety does not depend on
+// it: what it owns is taken after F like any other. A lease is marked that was
+// given up for somebody (Surplus), because of its parent (Blocked), or because
+// its processor failed for good (GivenUp); one of the last kind is free to nobody
+// for F, so that a record which stops its workers stops one of them per F.
+//
+// The table is read each scan interval, and also when a lease that has not moved
+// since the last time runs out or is overdue. So what a worker leaves, dead or
+// not, is held again after at most F and a scan interval, if those that are to
+// take it may, and if F is not shorter than the scan interval.
+//
+// # Whose rows they are
+//
+// A table may hold rows that are no shards of the stream. The table cannot tell;
+// [Config.Judge] can. What it refuses is left alone: it is not taken, nor
+// anybody's load, but it is a parent that has not ended, and its owner has a share.
+// A lease that is held is not dropped for what Judge says: whoever holds it
+// decides. A row whose counter can grow no more is left alone, too, as nobody
+// could renew it.
+//
 // A lease whose parents have not ended is not taken. Finished leases are not
 // load; they are released at once and deleted when their children have begun.
+//
+// # Nothing stands still in silence
+//
+// Each try has a limit: a list 30 s or 3 F without a sign of life, all others
+// F/4. [Coordinator.Loops] tells which are under way, so that one which does not
+// heed its context is seen. The hooks of Config but Judge have a goroutine of
+// their own: one that blocks keeps the others waiting, and no lease. A panic of
+// a hook is logged, and Judge's means no.
 //
 // # Non-obvious
 //

@@ -282,7 +282,8 @@ func (h *Held) attempt(ctx context.Context, w write) (Lease, error) {
 	stop := context.AfterFunc(h.ctx, cancel) //nolint:contextcheck // it ends with the holding, too
 	defer stop()
 	row := h.Lease()
-	defer h.watch.begin("renewal", row.Key, w.name, h.timing.try)()
+	end := h.watch.begin("renewal", row.Key, w.name, h.timing.try)
+	defer end()
 	return w.do(ctx, row)
 }
 

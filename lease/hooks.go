@@ -102,7 +102,8 @@ func (t *teller) call(n notice) {
 	}
 	timer := time.AfterFunc(hookBehind, func() { t.behind(n.hook, hookBehind) })
 	defer timer.Stop()
-	defer t.watch.begin("hook", "", n.hook, 0)()
+	end := t.watch.begin("hook", "", n.hook, 0)
+	defer end()
 	t.guard(n.hook, n.call)
 }
 

@@ -31,11 +31,7 @@ func TestAHookThatBlocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(30*time.Second, func() {
-			if err := table.Create(context.Background(), lease.Lease{Key: "later"}); err != nil {
-				t.Error(err)
-			}
-		})
+		time.AfterFunc(30*time.Second, func() { table.Put(lease.Lease{Key: "later"}) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var loops []lease.LoopStatus
@@ -50,7 +46,7 @@ func TestAHookThatBlocks(t *testing.T) {
 			_ = h.Release(context.WithoutCancel(ctx), lease.Plain)
 		})
 		ended := time.Now()
-		if want := ctx.Err(); want == nil || held.Load() != 4 {
+		if held.Load() != 4 {
 			t.Errorf("%d leases were held", held.Load())
 		}
 		list, err := table.List(t.Context())

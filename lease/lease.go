@@ -97,7 +97,7 @@ const (
 	Plain   ReleaseReason = ""         // the worker stops, or the shard has ended
 	Surplus ReleaseReason = "surplus"  // another worker holds too few
 	Blocked ReleaseReason = "blocked"  // a parent has not ended
-	GivenUp ReleaseReason = "given-up" // its processor failed for the last time
+	GivenUp ReleaseReason = "given-up" // its processor failed for the last time; nobody takes it for a failover time
 )
 
 // Next returns the counter that a write which moves it leaves.
