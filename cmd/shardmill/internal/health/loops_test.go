@@ -75,7 +75,7 @@ func TestLivenessFailsWhenATryHangs(t *testing.T) {
 					loops := []kcl.LoopStatus{l}
 					for _, l := range row.beside {
 						if l.Silent == late { // another one at each look
-							l.Silent = late - age*late/time.Hour
+							l.Silent = late - age/1_000_000
 						}
 						loops = append(loops, l)
 					}

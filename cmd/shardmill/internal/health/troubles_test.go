@@ -74,7 +74,7 @@ func TestReadinessEndsWithTroubles(t *testing.T) {
 				if row.after > 0 {
 					time.Sleep(row.after - 1)
 					w.ready(http.StatusOK, yes)
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 				}
 				w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: "+string(row.reason), "trouble: "+string(row.reason)+" of shard-1")
 				time.Sleep(time.Hour)
@@ -165,7 +165,7 @@ func TestReadinessEndsWhenPutsAreDenied(t *testing.T) {
 				row.then(w)
 				time.Sleep(time.Until(start.Add(failover - 1)))
 				w.ready(http.StatusOK, "ready: worker w holds 2 leases")
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				if row.code == http.StatusOK {
 					w.ready(row.code, "ready: worker w holds 2 leases")
 				} else {
