@@ -16,8 +16,8 @@ import (
 // request that was given up is such. What the service answered counts more than
 // a context that ended meanwhile.
 func classify(ctx context.Context, table string, err error) error {
-	if class, why := classOf(err); class != nil {
-		return fmt.Errorf("%w: table %s: %s%w", class, table, why, err)
+	if remedy, class := classOf(err); class != nil {
+		return fmt.Errorf("%w: table %s: %s%w", class, table, remedy, err)
 	}
 	if cause := done(ctx); cause != nil {
 		return fmt.Errorf("table %s: %w", table, cause)
@@ -27,35 +27,35 @@ func classify(ctx context.Context, table string, err error) error {
 
 // classOf returns the class of an error, nil if it has none, and what somebody
 // must do about it if it is one of access.
-func classOf(err error) (class error, remedy string) {
-	operation, _ := errors.AsType[*smithy.OperationError](err)
+func classOf(err error) (remedy string, class error) {
 	if access.Missing(err) {
-		return lease.ErrAccessDenied, "no request to DynamoDB could be made; are credentials and a region configured? "
+		return "no request to DynamoDB could be made; are credentials and a region configured? ", lease.ErrAccessDenied
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		return nil, ""
+		return "", nil
 	}
+	operation, ofSDK := errors.AsType[*smithy.OperationError](err)
 	if kind := access.Judge(api.ErrorCode()); kind != access.None {
-		return lease.ErrAccessDenied, kind.Remedy(permission(operation)) + ": "
+		return kind.Remedy(permission(operation)) + ": ", lease.ErrAccessDenied
 	}
 	switch api.ErrorCode() {
 	case "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "Throttling",
 		"TransactionConflictException", "TransactionInProgressException", "ReplicatedWriteConflictException":
-		return lease.ErrThrottled, ""
+		return "", lease.ErrThrottled
 	}
-	if operation != nil {
+	if ofSDK {
 		if _, other := access.Within(operation); other {
-			return nil, "" // it says nothing of a table
+			return "", nil // it says nothing of a table
 		}
 	}
 	switch api.ErrorCode() {
 	case "ResourceNotFoundException":
-		return lease.ErrTableNotFound, ""
+		return "", lease.ErrTableNotFound
 	case "ValidationException":
-		return lease.ErrInvalidState, ""
+		return "", lease.ErrInvalidState
 	}
-	return nil, ""
+	return "", nil
 }
 
 // permission returns what a policy calls the right to an operation. A

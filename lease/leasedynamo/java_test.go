@@ -379,4 +379,11 @@ func TestAReasonIsOnlyOfTheReleaseThatSaidIt(t *testing.T) {
 		}
 		checkReleased(t, row, lease.Plain)
 	}
+	free.Counter += 2
+	if _, err := table.Take(t.Context(), free, lease.Claim{Owner: "o", Instance: "i"}); err != nil {
+		t.Fatal(err)
+	}
+	if reason, ok := getRow(t, client, name, held.Key)["leaseReleaseReason"]; ok {
+		t.Errorf("a take left the reason %v", reason)
+	}
 }

@@ -82,7 +82,8 @@ func (p *pageSize) stopped(rows int32) bool {
 // scan reads the page of the table that begins after from. One that stops
 // coming is asked for again with fewer rows, until they are the fewest.
 func (t *Table) scan(ctx context.Context, from item) (*dynamodb.ScanOutput, error) {
-	for rows, ok := t.pages.now(), true; ; {
+	rows := t.pages.now()
+	for {
 		in := &dynamodb.ScanInput{TableName: &t.opts.TableName, ExclusiveStartKey: from}
 		if rows > 0 {
 			in.Limit = aws.Int32(rows)
@@ -97,9 +98,11 @@ func (t *Table) scan(ctx context.Context, from item) (*dynamodb.ScanOutput, erro
 			return nil, err
 		}
 		t.noteStopped(rows, err)
-		if rows, ok = fewer(rows); !ok {
+		next, smaller := fewer(rows)
+		if !smaller {
 			return nil, err
 		}
+		rows = next
 	}
 }
 
