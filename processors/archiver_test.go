@@ -426,6 +426,13 @@ func TestLossIsReported(t *testing.T) {
 				if len(n) != max(want, 0) {
 					t.Errorf("%d records delivered, want %d", len(n), want)
 				}
+				if want <= 0 {
+					if len(w.delivered) > 0 {
+						t.Errorf("told as delivered: %+v", w.delivered)
+					}
+				} else if len(w.delivered) != 1 || w.delivered[0].Records != int64(want) {
+					t.Errorf("told %+v, want %d records", w.delivered, want)
+				}
 			})
 		})
 	}

@@ -118,6 +118,27 @@ func TestAPlanIsNotBelieved(t *testing.T) {
 	}
 }
 
+// TestARuleThatPlansDoNotKnow: a plan that no successor would carry out does not
+// get into the row.
+func TestARuleThatPlansDoNotKnow(t *testing.T) {
+	t.Parallel()
+	for rule := range kcl.HashRangeRule(6) {
+		synctest.Test(t, func(t *testing.T) {
+			shard := theShard()
+			shard.HashRangeRule = rule
+			w := newWorld(numbered(3))
+			h, p, ctx := w.take(t.Context(), t, config().WithSize(1), shard)
+			if err := h.begin(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			err := h.deliver(ctx, p, 1)
+			if known := rule <= 3; (err == nil) != known || isGiveUp(err) == known || (w.counts["prepare"] > 0) != known {
+				t.Errorf("rule %d: error %v, did %v", rule, err, w.counts)
+			}
+		})
+	}
+}
+
 // TestABucketThatWasChanged: what was prepared before goes where it was
 // promised, and what comes after into the new one.
 func TestABucketThatWasChanged(t *testing.T) {

@@ -468,12 +468,12 @@ func (h *holding) initialize(ctx context.Context, p kcl.RecordProcessor) error {
 
 // begin is initialize until it succeeds, and says where reading begins.
 func (h *holding) begin(ctx context.Context, p kcl.RecordProcessor) error {
-	for {
+	for try := 0; ; try++ {
 		err := h.initialize(ctx, p)
 		if err == nil {
 			break
 		}
-		if h.crashed || errors.Is(err, processors.ErrKeyTaken) || errors.Is(err, processors.ErrUnfinishable) {
+		if h.crashed || ctx.Err() != nil || try > 100 || errors.Is(err, processors.ErrKeyTaken) || errors.Is(err, processors.ErrUnfinishable) {
 			return err
 		}
 		time.Sleep(time.Second)

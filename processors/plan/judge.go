@@ -100,7 +100,7 @@ const maxKey = 1024
 // UTF-8, with a control character, or with ".." between slashes. Any prefix
 // will do. The error is ErrKey.
 func CheckKey(key string) error {
-	why := ""
+	var why string
 	switch {
 	case key == "" || len(key) > maxKey:
 		why = fmt.Sprintf("it has %d bytes, must have 1-%d", len(key), maxKey)
