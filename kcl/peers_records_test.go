@@ -86,7 +86,7 @@ func TestPeer8TheProcessorIsToldThatItsLeaseIsLost(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					if err := run(t, 18*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return p }); err != nil {
+					if err := run(t, 16*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return p }); err != nil {
 						t.Errorf("Run = %v", err)
 					}
 				}()

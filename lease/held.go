@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/internal/pause"
 )
@@ -20,6 +22,7 @@ type Held struct {
 	timing timing
 	clock  clock
 	watch  *watch
+	log    *zap.Logger
 	ctx    context.Context //nolint:containedctx // the scope of the holding: it ends when trust does
 	cancel context.CancelCauseFunc
 
@@ -73,13 +76,16 @@ var errTooEarly = errors.New("given up before its former holder had to know; it 
 var errReleased = errors.New("lease released")
 
 // newHeld makes a Held of a row that a write begun at start returned.
-func newHeld(ctx context.Context, t Table, tm timing, c clock, w *watch, row Lease, start time.Time) *Held {
-	h := &Held{table: t, timing: tm, clock: c, watch: w, turn: make(chan struct{}, 1), surplus: make(chan struct{})}
+func newHeld(ctx context.Context, c *Coordinator, row Lease, start time.Time) *Held {
+	h := &Held{
+		table: c.cfg.Table, timing: c.timing, clock: c.clock, watch: c.watch, log: c.cfg.Logger,
+		turn: make(chan struct{}, 1), surplus: make(chan struct{}),
+	}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
 	h.mu.Lock() // so that expire waits until expiry is set
 	defer h.mu.Unlock()
-	h.row, h.renewed, h.trusted = row, start, start.Add(tm.failover-tm.margin)
-	h.expiry = time.AfterFunc(h.trusted.Sub(c.now()), h.expire)
+	h.row, h.renewed, h.trusted = row, start, start.Add(c.timing.failover-c.timing.margin)
+	h.expiry = time.AfterFunc(h.trusted.Sub(c.clock.now()), h.expire)
 	return h
 }
 
@@ -241,7 +247,8 @@ func (h *Held) write(ctx context.Context, w write) error {
 // try that may have happened, zero if there is none.
 func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 	tries := newTries(w.name+" "+h.Lease().Key, h.timing.try)
-	for {
+	told := false
+	for attempt := 1; ; attempt++ {
 		if err := h.Trusted(); err != nil {
 			return err
 		}
@@ -269,6 +276,11 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 			h.doubt = &doubt{write: w, first: first}
 		}
 		h.noteFailure(err)
+		if !told && (attempt > 1 || h.clock.now().Sub(start) >= h.timing.try) { // one quick failure alone is ordinary
+			told = true
+			h.log.Warn("lease is not written; the write is repeated while the lease is trusted", zap.String("write", w.name),
+				zap.String("lease_key", h.Lease().Key), zap.Int("attempt", attempt), zap.Error(err))
+		}
 		if werr := wait(ctx, h.ctx, tries.Next(ctx)); werr != nil {
 			return fmt.Errorf("%w (last try: %w)", werr, err)
 		}

@@ -31,7 +31,7 @@ func (t *takeLoop) take(ctx context.Context, seen Lease, id Identity, how Change
 		return false, nil
 	}
 	//nolint:contextcheck // a holding outlives the context that leases are taken under
-	h := newHeld(t.hard, c.cfg.Table, c.timing, c.clock, c.watch, row, start)
+	h := newHeld(t.hard, c, row, start)
 	if how == Stolen {
 		h.deliverFrom = c.clock.now().Add(max(c.cfg.FailoverTime, seen.FailoverTime))
 	}
@@ -133,7 +133,11 @@ func (c *Coordinator) keepHolding(h *Held, hold func(*Held)) {
 		h.end(cmp.Or[error](cause, errNotReleased))
 		reason := context.Cause(h.ctx).Error()
 		c.changed(Change{Kind: Lost, Lease: h.Lease(), Reason: reason})
-		c.cfg.Logger.Info("lease lost", zap.String("lease_key", key), zap.String("reason", reason))
+		level := zap.InfoLevel
+		if lost, ok := errors.AsType[*LostError](cause); ok && lost.Now == nil {
+			level = zap.WarnLevel // nobody is known to have taken it
+		}
+		c.cfg.Logger.Log(level, "lease lost", zap.String("lease_key", key), zap.String("reason", reason))
 	}
 	renewals.Wait()
 }
