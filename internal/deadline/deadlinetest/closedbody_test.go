@@ -18,12 +18,12 @@ import (
 // that the SDK closed; see docs/smithy-go-body.md.
 func TestNoAnswerIsLostToAClosedBody(t *testing.T) {
 	t.Parallel()
-	alone := func(api *dynamodb.Client, t *testing.T) error {
+	alone := func(t *testing.T, api *dynamodb.Client) error {
 		t.Helper()
 		_, err := api.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("leases")})
 		return err
 	}
-	table := func(api *dynamodb.Client, t *testing.T) error {
+	table := func(t *testing.T, api *dynamodb.Client) error {
 		t.Helper()
 		table, err := leasedynamo.New(api, leasedynamo.Options{TableName: "leases", NeverCreate: true})
 		if err != nil {
@@ -34,7 +34,7 @@ func TestNoAnswerIsLostToAClosedBody(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		call func(*dynamodb.Client, *testing.T) error
+		call func(*testing.T, *dynamodb.Client) error
 		lost bool
 	}{{"the SDK alone", alone, true}, {"a lease table", table, false}} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,10 +46,10 @@ func TestNoAnswerIsLostToAClosedBody(t *testing.T) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					_, _ = io.WriteString(w, `{"Count":0,"Items":[],"ScannedCount":0}`)
 				}))
-				err := tt.call(dynamodb.New(dynamodb.Options{
+				err := tt.call(t, dynamodb.New(dynamodb.Options{
 					Region: "us-east-1", HTTPClient: d, BaseEndpoint: aws.String("http://dynamodb.invalid"), RetryMaxAttempts: 1,
 					Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-				}), t)
+				}))
 				if (err != nil) != tt.lost || requests != 1 && !tt.lost {
 					t.Errorf("%d requests, %v; want an answer lost: %v", requests, err, tt.lost)
 				}
