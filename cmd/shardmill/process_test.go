@@ -152,7 +152,7 @@ func TestArchiveRefuses(t *testing.T) {
 				return append(without(env, "AWS_SECRET_ACCESS_KEY"), "AWS_SECRET_ACCESS_KEY=wrong")
 			},
 			want: "shardmill: listing the shards of stream orders: access denied: kinesis:ListShards was called with credentials that the service does not accept: " +
-				"check them and the region: operation error Kinesis: ListShards, https response error StatusCode: 400, * api error InvalidSignatureException: *",
+				"check them, the region and the clock: operation error Kinesis: ListShards, https response error StatusCode: 400, * api error InvalidSignatureException: *",
 		},
 		{
 			name: "no credentials", code: 2,

@@ -161,7 +161,7 @@ func (refusal) Do(r *http.Request) (*http.Response, error) {
 
 // Credentials that are asked for and never given end the asking, whoever hid
 // the context's end from it.
-func TestCredentialsAreNeverGiven(t *testing.T) {
+func TestCredentialsAreNeverGiven(t *testing.T) { //nolint:paralleltest // it sets the environment
 	asked := make(chan struct{}, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}

@@ -176,8 +176,7 @@ func classify(operation, object string, err error) error {
 // denied tells whether and how access was refused. The answer to a HEAD has no
 // body, and so no code but that of its status.
 func denied(err error) access.Kind {
-	var e smithy.APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		if kind := access.Judge(e.ErrorCode()); kind != access.None {
 			return kind
 		}

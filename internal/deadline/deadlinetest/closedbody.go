@@ -49,7 +49,7 @@ type client struct {
 
 // Do implements deadline.Doer.
 func (c *client) Do(r *http.Request) (*http.Response, error) {
-	resp, err := c.Client.Do(r) //nolint:bodyclose // the caller's
+	resp, err := c.Client.Do(r)
 	if err != nil {
 		return nil, err
 	}
