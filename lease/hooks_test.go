@@ -34,8 +34,8 @@ func TestAHookThatBlocks(t *testing.T) {
 		time.AfterFunc(30*time.Second, func() { table.Put(lease.Lease{Key: "later"}) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		var loops []lease.LoopStatus
-		time.AfterFunc(40*time.Second, func() { loops = c.Loops() })
+		seen := make(chan []lease.LoopStatus, 1)
+		time.AfterFunc(40*time.Second, func() { seen <- c.Loops() })
 		c.Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
 			held.Add(1)
 			select {
@@ -58,7 +58,7 @@ func TestAHookThatBlocks(t *testing.T) {
 				t.Errorf("%s was not released", l.Key)
 			}
 		}
-		if want := []lease.LoopStatus{{Loop: "hook", Doing: "OnChange", Silent: 40 * time.Second}}; !slices.Equal(loops, want) {
+		if loops, want := <-seen, []lease.LoopStatus{{Loop: "hook", Doing: "OnChange", Silent: 40 * time.Second}}; !slices.Equal(loops, want) {
 			t.Errorf("under way were %+v, want %+v", loops, want)
 		}
 		if n := logs.FilterMessage("hook does not return; what else is to be told waits").Len(); n != 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,9 +169,12 @@ func TestARefusalIsNoDoubt(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				table := newTable(t, "a")
+				var mu sync.Mutex
 				var until time.Time
 				var after []string
 				table.Fault = func(_ context.Context, op, _ string, applied bool) error {
+					mu.Lock()
+					defer mu.Unlock()
 					switch {
 					case applied || until.IsZero():
 					case time.Now().Before(until):
@@ -181,19 +185,24 @@ func TestARefusalIsNoDoubt(t *testing.T) {
 					return nil
 				}
 				hold(t, table, time.Minute, func(h *lease.Held) {
+					mu.Lock()
 					until = time.Now().Add(5 * time.Second)
+					mu.Unlock()
 					brief, cancel := context.WithTimeout(h.Context(), time.Second)
 					defer cancel()
 					if err := h.Checkpoint(brief, checkpoint.At("5", 0, time.Time{})); !errors.Is(err, refusal) {
 						t.Errorf("Checkpoint = %v", err)
+					}
+					if err := h.Annotate(h.Context(), []string{"b"}); err != nil || time.Now().Before(until) {
+						t.Errorf("a write that waited for the refusal to pass: %v", err)
 					}
 					time.Sleep(20 * time.Second)
 					if err := h.Trusted(); err != nil {
 						t.Errorf("after a refusal for five seconds: %v", err)
 					}
 				})
-				if len(after) == 0 || after[0] != "renew" {
-					t.Errorf("then came %v, want a renewal", after)
+				if len(after) == 0 || after[0] == "checkpoint" {
+					t.Errorf("then came %v, and not what was asked for next", after)
 				}
 				if l, _ := table.Get(t.Context(), "a"); l.Checkpoint.SequenceNumber == "5" {
 					t.Error("the checkpoint that was given up was written")
@@ -231,10 +240,10 @@ func TestALossSaysWhatWasWrong(t *testing.T) {
 func TestRefusedTakesAreToldOncePerScan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		table, start, tries := newTable(t, shards(200)...), time.Now(), 0
+		table, start, tries := newTable(t, shards(200)...), time.Now(), atomic.Int32{}
 		table.Fault = func(ctx context.Context, op, _ string, _ bool) error {
 			if op == "take" && time.Since(start) < 30*time.Second {
-				tries++
+				tries.Add(1)
 				return lease.ErrAccessDenied
 			}
 			return nil
@@ -259,8 +268,8 @@ func TestRefusedTakesAreToldOncePerScan(t *testing.T) {
 		if n := logs.FilterMessage("lease not taken").Len(); n > 0 {
 			t.Errorf("%d lines about one lease", n)
 		}
-		if tries > 16*failed {
-			t.Errorf("%d tries in %d scans", tries, failed)
+		if n := int(tries.Load()); n > 16*failed {
+			t.Errorf("%d tries in %d scans", n, failed)
 		}
 	})
 }
