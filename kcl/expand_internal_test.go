@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestRecordBytes(t *testing.T) {
 }
 
 // lower is the lower half of the hash keys.
-var lower = lease.HashRange{Start: "0", End: "170141183460469231731687303715884105727"} //nolint:gochecknoglobals // a constant
+var lower = lease.HashRange{Start: "0", End: "170141183460469231731687303715884105727"}
 
 // aggregateOf makes an aggregated record of n user records, of which each
 // seventh lies outside the lower half if straddle is set. Each has a key of its
@@ -38,7 +39,7 @@ func aggregateOf(n int, straddle, keys bool) []byte {
 			u.ExplicitHashKey = "340282366920938463463374607431768211455"
 		}
 		if keys {
-			u.PartitionKey = fmt.Sprint(i)
+			u.PartitionKey = strconv.Itoa(i)
 		}
 		a.Add(u)
 	}
@@ -104,7 +105,7 @@ func TestBatchesAreThePage(t *testing.T) {
 		var recs []Record
 		add := func(key string, data []byte) {
 			recs = append(recs, Record{
-				SequenceNumber: fmt.Sprint(100 + len(recs)), PartitionKey: key, Data: data,
+				SequenceNumber: strconv.Itoa(100 + len(recs)), PartitionKey: key, Data: data,
 				ApproximateArrivalTimestamp: time.Unix(int64(len(recs)), 0),
 			})
 		}
@@ -124,7 +125,7 @@ func TestBatchesAreThePage(t *testing.T) {
 		}
 		var after checkpoint.ExtendedSequenceNumber
 		if rapid.Bool().Draw(t, "resumed") {
-			after.SequenceNumber = fmt.Sprint(rapid.IntRange(99, 102).Draw(t, "after"))
+			after.SequenceNumber = strconv.Itoa(rapid.IntRange(99, 102).Draw(t, "after"))
 			after.SubSequenceNumber = int64(rapid.SampledFrom([]int{0, 1, 12, most + 1}).Draw(t, "sub"))
 		}
 		rule := rapid.SampledFrom([]HashRangeRule{HashRangeKPL, HashRangeJava, HashRangeEach, HashRangeOff}).Draw(t, "rule")
@@ -179,7 +180,7 @@ func TestPlainPageIsOneBatch(t *testing.T) {
 	t.Parallel()
 	recs := make([]Record, 3*batchUsers)
 	for i := range recs {
-		recs[i] = Record{SequenceNumber: fmt.Sprint(1 + i), Data: []byte("x")}
+		recs[i] = Record{SequenceNumber: strconv.Itoa(1 + i), Data: []byte("x")}
 	}
 	x := newExpander(HashRangeKPL, lower)
 	x.begin(recs, checkpoint.ExtendedSequenceNumber{})
@@ -197,7 +198,7 @@ func TestBatchesBoundKeys(t *testing.T) {
 	data := aggregateOf(9000, false, true) // as many keys
 	recs := make([]Record, 25)
 	for i := range recs {
-		recs[i] = Record{SequenceNumber: fmt.Sprint(1 + i), Data: data}
+		recs[i] = Record{SequenceNumber: strconv.Itoa(1 + i), Data: data}
 	}
 	x := newExpander(HashRangeKPL, lower)
 	x.begin(recs, checkpoint.ExtendedSequenceNumber{SequenceNumber: "25", SubSequenceNumber: 8999}) // builds nothing

@@ -143,6 +143,9 @@ func TestHarmEndsOneShardAtMost(t *testing.T) {
 					if strings.Contains(bad.String(), "lost") && call != "DeadLetter" {
 						t.Errorf("it was called again: %s", bad)
 					}
+					if call == "DeadLetter" && (!strings.HasPrefix(bad.String(), "init a#1 lost") || told[0].Message != "shard given up") {
+						t.Errorf("the processor, which did no harm, was called so: %s", bad)
+					}
 				})
 			})
 		}

@@ -170,9 +170,8 @@ func TestStopBetweenBatches(t *testing.T) {
 		s, table := kcltest.NewStream(1), new(lease.Mem)
 		batched(s)
 		var got []string
-		ctx, cancel := context.WithCancel(t.Context())
 		for holding := range 3 {
-			stop := cancel
+			ctx, stop := context.WithCancel(t.Context())
 			w, err := kcl.New(config(s, table, "me"), kcl.Handle(func(_ context.Context, _ kcl.ShardInfo, recs []kcl.Record) error {
 				for i, r := range recs {
 					if want := int64(len(got)*10_000 + i); r.SubSequenceNumber != want {
@@ -190,9 +189,8 @@ func TestStopBetweenBatches(t *testing.T) {
 			if err := w.Run(ctx); err != nil {
 				t.Error(err)
 			}
-			ctx, cancel = context.WithCancel(t.Context())
+			stop()
 		}
-		cancel()
 		if want := "[0:10000 1:10000 2:5000]"; fmt.Sprint(got) != want {
 			t.Errorf("batches %v, want %s: one in each holding", got, want)
 		}

@@ -23,8 +23,8 @@ func TestSteps(t *testing.T) {
 				t.Error(diff)
 			}
 		}
-		of := func(doing string, silent, limit time.Duration) LoopStatus {
-			return LoopStatus{Loop: "shard", ShardID: "s", Doing: doing, Silent: silent * time.Second, Limit: limit * time.Second}
+		of := func(doing string, silent, limit int) LoopStatus {
+			return LoopStatus{Loop: "shard", ShardID: "s", Doing: doing, Silent: time.Duration(silent) * time.Second, Limit: time.Duration(limit) * time.Second}
 		}
 		is()
 		ctx, call := deadline.Start(t.Context(), 30*time.Second)
