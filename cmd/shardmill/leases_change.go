@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -246,7 +247,7 @@ func printChange(c leaseadmin.Change, s stdio) error {
 		of   func(lease.Lease) string
 	}{
 		{"owner", func(l lease.Lease) string { return l.Owner }},
-		{"counter", func(l lease.Lease) string { return fmt.Sprint(l.Counter) }},
+		{"counter", func(l lease.Lease) string { return strconv.FormatInt(l.Counter, 10) }},
 		{"checkpoint", func(l lease.Lease) string { return l.Checkpoint.String() }},
 		{"until", until},
 		{"pending", pending},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -132,7 +133,7 @@ func printLeases(list []judged, withStream bool, s stdio) error {
 			continue
 		}
 		cells := []string{
-			l.Key, l.Owner, fmt.Sprint(l.Counter), l.Checkpoint.String(), until(l.Lease), pending(l.Lease),
+			l.Key, l.Owner, strconv.FormatInt(l.Counter, 10), l.Checkpoint.String(), until(l.Lease), pending(l.Lease),
 			string(l.Released), l.Identity.Stream, l.Identity.Start,
 		}
 		if l.missing {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"maps"
@@ -231,23 +232,45 @@ func TestLeasesSet(t *testing.T) {
 	o.refuses("lease "+shard0+" is of a shard that begins at 1, not *", set(shard0, "latest", "--stream", "orders", "--write")...)
 }
 
+// Told to end while it watches, it ends, and has written nothing.
+func TestLeasesSetIsInterrupted(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.lease(lease.Lease{Key: shard0, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd)}, heldBy(o, "gone", time.Hour))
+	before := o.rows()
+	cmd, _, _ := program(o.ctx, t, o.env, "leases", "set", shard0, "--table", "orders", "--at", "trim-horizon", "--write")
+	cmd.Stderr = nil
+	errs, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(errs).ReadString('\n'); line != "watching for 1h0m0s whether gone renews the lease\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	o.stop(cmd)
+	o.same(before)
+}
+
 // A worker that lives keeps its leases, whatever an operator wants; one that was
 // killed is told from it.
 func TestLeasesOfAWorkerThatLives(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
 	o.run(0, "put", "--stream", "orders", "--create-shards", "2", write(t, "in", strings.Repeat("some line\n", 100)))
-	w := o.archiver("me")
+	w := o.archiver("me", "failoverTimeSeconds: 5") // long enough for a machine that is busy
 	o.until(func(list string) bool {
 		return strings.Count(list, " me ") == 2 && !strings.Contains(list, "TRIM_HORIZON")
 	})
-	const held = " is held by me, which renewed it less than 400ms ago: stop that worker first\n"
+	const held = " is held by me, which renewed it less than 1s ago: stop that worker first\n"
 	for _, args := range [][]string{
 		{"leases", "set", shard0, "--table", "orders", "--failover", "1s", "--at", "trim-horizon", "--write"},
 		{"leases", "release", shard0, "--table", "orders", "--failover", "1s", "--write"},
 		{"leases", "adopt", "--table", "orders", "--failover", "1s", "--stream", "orders", "--write"},
 	} {
-		if out, errs := o.run(1, args...); out != "" || !strings.HasPrefix(errs, "watching for 2s whether ") || !strings.HasSuffix(errs, held) {
+		if out, errs := o.run(1, args...); out != "" || !strings.HasPrefix(errs, "watching for 5s whether ") || !strings.HasSuffix(errs, held) {
 			t.Errorf("%v: %s%s", args, out, errs)
 		}
 	}
@@ -257,9 +280,8 @@ func TestLeasesOfAWorkerThatLives(t *testing.T) {
 	_ = w.Process.Kill()
 	_ = w.Wait()
 	was := o.get(shard0)
-	o.dryly("leases", "release", shard0, "--table", "orders", "--failover", "1s")
 	out, errs := o.run(0, "leases", "release", shard0, "--table", "orders", "--failover", "1s", "--write")
-	if !strings.Contains(squeeze(out), "owner me -\n") || errs != "watching for 2s whether me renews the lease\n" {
+	if !strings.Contains(squeeze(out), "owner me -\n") || errs != "watching for 5s whether me renews the lease\n" {
 		t.Errorf("%s%s", out, errs)
 	}
 	if l := o.get(shard0); l.Owner != "" || l.Checkpoint != was.Checkpoint || l.Counter != was.Counter+1 || o.get(shard1).Owner != "me" {
@@ -272,9 +294,9 @@ func TestLeasesOfAWorkerThatLives(t *testing.T) {
 
 // archiver starts an archiver of the stream and table orders in a process of its
 // own.
-func (o *operator) archiver(id string) *exec.Cmd {
+func (o *operator) archiver(id, failover string) *exec.Cmd {
 	o.Helper()
-	file := write(o.T, "archiver.yaml", strings.ReplaceAll(goodConfig, "IntervalInSeconds: 60", "IntervalInSeconds: 1"))
+	file := write(o.T, "archiver.yaml", strings.NewReplacer("IntervalInSeconds: 60", "IntervalInSeconds: 1", "failoverTimeSeconds: 2", failover).Replace(goodConfig))
 	cmd, _, errs := program(o.ctx, o.T, o.env, "archive", "--config", file, "--worker-id", id)
 	if err := cmd.Start(); err != nil {
 		o.Fatal(err)
@@ -287,14 +309,14 @@ func (o *operator) archiver(id string) *exec.Cmd {
 	return cmd
 }
 
-// stop ends an archiver, which delivers what it has.
+// stop ends a command that runs; an archiver delivers what it has.
 func (o *operator) stop(cmd *exec.Cmd) {
 	o.Helper()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		o.Error(err)
 	}
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
-		o.Errorf("the archiver ended with %d", cmd.ProcessState.ExitCode())
+		o.Errorf("it ended with %d", cmd.ProcessState.ExitCode())
 	}
 }
 
@@ -380,7 +402,7 @@ func TestAdoptedStreamIsArchived(t *testing.T) {
 	in := func(lines int) string { return write(t, "in", strings.Repeat("some line\n", lines)) }
 	archived := func(lines, leases int, id string) {
 		t.Helper()
-		w := o.archiver(id)
+		w := o.archiver(id, "failoverTimeSeconds: 2")
 		o.until(func(list string) bool {
 			return strings.Count(list, " "+id+" ") == leases && !strings.Contains(list, " TRIM_HORIZON ")
 		})

@@ -76,6 +76,34 @@ func TestAdoptDecidesAboutOneRow(t *testing.T) {
 	}
 }
 
+// A row that is right but in one thing is made right.
+func TestAdoptMendsOneThing(t *testing.T) {
+	t.Parallel()
+	right := row(2, "2200", "orders", "2000")
+	right.Range, right.Parents = orders().Shards[2].Range, []string{shardID(1)}
+	parents, hashes, identity := right, right, right
+	parents.Parents, hashes.Range, identity.Identity.Start = []string{shardID(0)}, lease.HashRange{}, ""
+	for name, tt := range map[string]struct {
+		row  lease.Lease
+		kind leaseadmin.Kind
+	}{
+		"nothing": {right, leaseadmin.Keeps}, "parents": {parents, leaseadmin.Rewrites}, "range": {hashes, leaseadmin.Rewrites}, "identity": {identity, leaseadmin.Rewrites},
+	} {
+		plan, err := leaseadmin.PlanAdopt(leaseadmin.AdoptInput{Leases: []lease.Lease{tt.row}, Stream: orders()})
+		if err != nil || plan[2].Kind != tt.kind {
+			t.Errorf("%s: %v, %v; want %s", name, told(plan), err, tt.kind)
+			continue
+		}
+		want := right
+		if tt.kind == leaseadmin.Rewrites {
+			want.Counter++
+		}
+		if d := cmp.Diff(want, plan[2].After); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
 // What a row says of the shard becomes what the stream says, its relations too:
 // a child of a shard that is open would wait for ever.
 func TestAdoptedRow(t *testing.T) {

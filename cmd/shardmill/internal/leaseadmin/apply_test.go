@@ -243,6 +243,24 @@ func TestApplyIsInterrupted(t *testing.T) {
 	})
 }
 
+// A row that takes two writes gets both, also if it is told to end between them.
+func TestApplyFinishesARow(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		plan := []leaseadmin.Change{deletes(w.lease(0, "1200", "gone"))}
+		w.stack.Faults().Add(localaws.Fault{Service: localaws.DynamoDB, Kind: localaws.Latency(2 * time.Second)})
+		ctx, cancel := context.WithCancel(w.Context())
+		time.AfterFunc(time.Second, cancel)
+		if err := leaseadmin.Apply(ctx, w, plan, func(leaseadmin.Change) {}); err != nil {
+			t.Error(err)
+		}
+		w.stack.Faults().Clear()
+		if l, err := w.Get(w.Context(), shardID(0)); !errors.Is(err, lease.ErrNotFound) {
+			t.Errorf("%+v is there: %v", l, err)
+		}
+	})
+}
+
 func TestQuiet(t *testing.T) {
 	t.Parallel()
 	const life = 10 * time.Second
