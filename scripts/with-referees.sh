@@ -28,7 +28,8 @@ shift || true
 command=""
 finish() {
   status=$?
-  trap - EXIT INT TERM
+  trap - EXIT
+  trap '' INT TERM # timeout tells a process twice, by itself and with its group
   [[ -z "$command" ]] || kill -TERM "$command" 2>/dev/null || true
   for server in "${servers[@]}"; do
     "$scripts/$server.sh" stop || true

@@ -287,14 +287,15 @@ func TestLocal(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	address, printed := "", ""
+	var printed strings.Builder
+	address := ""
 	for lines := bufio.NewScanner(out); address == "" && lines.Scan(); {
-		printed += lines.Text() + "\n"
+		printed.WriteString(lines.Text() + "\n")
 		_, address, _ = strings.Cut(lines.Text(), "export AWS_ENDPOINT_URL_S3=http://")
 	}
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
-		t.Fatalf("it cannot be called at %q: %v; stdout\n%s", address, err, printed)
+		t.Fatalf("it cannot be called at %q: %v; stdout\n%s", address, err, &printed)
 	}
 	_ = c.Close()
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -305,6 +306,6 @@ func TestLocal(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
-		t.Errorf("exit %d, stdout\n%sstderr\n%s", code, printed, errs)
+		t.Errorf("exit %d, stdout\n%sstderr\n%s", code, &printed, errs)
 	}
 }
