@@ -56,7 +56,7 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease, id Identity) (row
 	}
 	defer func() { c.noteTry(seen, start, err) }()
 	tries := newTries("take "+seen.Key, c.timing.try)
-	for {
+	for told := false; ; {
 		begun := c.clock.now()
 		row, err = c.takeOnce(ctx, seen, claim)
 		if start.IsZero() && !nothingWritten(err) {
@@ -64,6 +64,10 @@ func (c *Coordinator) tryTake(ctx context.Context, seen Lease, id Identity) (row
 		}
 		if err == nil || errors.Is(err, ErrLost) || errors.Is(err, ErrInvalidState) || refuses(err) {
 			return row, start, err
+		}
+		if !told && c.clock.now().Sub(begun) >= c.timing.try {
+			told = true
+			c.cfg.Logger.Warn("take is not answered; it is repeated", zap.String("lease_key", seen.Key), zap.Error(err))
 		}
 		if tries.Wait(ctx) != nil {
 			return row, start, err

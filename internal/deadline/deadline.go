@@ -197,7 +197,7 @@ func (c *Call) progressed(n int, all bool) bool {
 	if !c.body || !all && c.bytes < Bytes {
 		return false
 	}
-	c.alive, c.bytes = time.Now(), 0
+	c.alive, c.bytes = time.Now(), c.bytes%Bytes // what is more counts for the next
 	if all { // what follows, such as another try, has what the limit has left
 		c.body = false
 		c.extend(c.left)

@@ -1,7 +1,6 @@
 package kinesissource
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,39 +39,10 @@ func accessRemedy(op string, err error) string {
 	if kind := access.Judge(errorCode(err)); kind != access.None {
 		return kind.Remedy(op)
 	}
-	if lacksCredentials(err) {
+	if access.Missing(err) {
 		return op + " was not called, as there are no credentials: provide some, and a region"
 	}
 	return ""
-}
-
-// lacksCredentials reports whether the SDK never sent the request because it
-// could not sign it. The SDK has no type for that: it is what fails inside an
-// operation without a request, an answer, or a complaint about the input.
-func lacksCredentials(err error) bool {
-	var operation *smithy.OperationError
-	if !errors.As(err, &operation) || isContextError(err) {
-		return false
-	}
-	var inner *smithy.OperationError
-	if errors.As(operation.Err, &inner) && inner.ServiceID == "ec2imds" {
-		return true // the last of the places where the SDK looks
-	}
-	var (
-		api     smithy.APIError
-		sent    *smithyhttp.RequestSendError
-		answer  *smithyhttp.ResponseError
-		input   *smithy.InvalidParamsError
-		encoded *smithy.SerializationError
-		decoded *smithy.DeserializationError
-	)
-	return !errors.As(err, &api) && !errors.As(err, &sent) && !errors.As(err, &answer) &&
-		!errors.As(err, &input) && !errors.As(err, &encoded) && !errors.As(err, &decoded)
-}
-
-func isContextError(err error) bool {
-	var canceled *smithy.CanceledError
-	return errors.As(err, &canceled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // isThrottle reports whether the service refused a call because of a limit.

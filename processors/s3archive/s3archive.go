@@ -184,6 +184,9 @@ func denied(err error) access.Kind {
 	if s := status(err); s == http.StatusForbidden || s == http.StatusUnauthorized {
 		return access.NotAllowed
 	}
+	if access.Missing(err) {
+		return access.NotAccepted // nothing was sent
+	}
 	return access.None
 }
 

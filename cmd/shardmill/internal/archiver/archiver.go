@@ -55,6 +55,11 @@ type Options struct {
 	Health *health.Monitor
 }
 
+// callTimeout is how long a processor's call may go without a sign of life: each
+// try of a delivery gives some until its own limit, and a write of the lease row
+// ends with the trust in the lease.
+func callTimeout(failover time.Duration) time.Duration { return 2*time.Minute + 2*failover }
+
 // tick is how often a processor looks at its buffering interval.
 const tick = time.Second
 
@@ -89,6 +94,6 @@ func newWorker(o Options, source kcl.Source, table lease.Table, factory kcl.Proc
 		Source: source, Leases: table, WorkerID: o.WorkerID, InitialPosition: o.Position,
 		FailoverTime: o.FailoverTime, ScanInterval: o.ScanInterval, ShardSyncInterval: o.ShardSyncInterval,
 		MaxLeases: o.MaxLeases, MaxBytes: o.MaxBytes, TickInterval: tick, ShutdownTimeout: o.ShutdownTimeout,
-		Logger: o.Logger, Hooks: o.Hooks,
+		CallTimeout: callTimeout(o.FailoverTime), Logger: o.Logger, Hooks: o.Hooks,
 	}, factory)
 }

@@ -14,7 +14,7 @@ import (
 // reading of the lease table.
 type counts struct {
 	taken, lost, released                    prometheus.Counter
-	free, needed, toTake, untaken, spillover prometheus.Gauge
+	free, needed, toTake, untaken, spillover, leftAlone prometheus.Gauge
 
 	records, bytes *prometheus.CounterVec // by shard
 	processing     *prometheus.HistogramVec
@@ -116,6 +116,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		toTake:    kcl.gauge("LeasesToTake", "Leases that it tried to take then."),
 		untaken:   kcl.gauge("UntakenLeases", "Those of them that it did not get."),
 		spillover: kcl.gauge("LeaseSpillover", "Leases of its share that it left to other workers because of MaxLeases."),
+		leftAlone: kcl.gauge("LeasesLeftAlone", "Rows that the worker leaves alone: of another stream, or contradicting this one."),
 
 		list:   kcl.tries("ListLeases", "Readings of the lease table"),
 		take:   kcl.tries("TakeLease", "Takes of leases"),
@@ -171,6 +172,7 @@ func (c *counts) scanned(s lease.Scan) {
 	c.toTake.Set(float64(s.ToTake))
 	c.untaken.Set(float64(s.ToTake - s.Taken))
 	c.spillover.Set(float64(s.Spillover))
+	c.leftAlone.Set(float64(s.LeftAlone))
 }
 
 // DeliveryHooks are the delivery stream's.

@@ -86,6 +86,7 @@
 //	NeededLeases                            gauge      Count         leases that the worker lacked to its share then
 //	LeasesToTake, UntakenLeases             gauge      Count         leases that it tried to take then, and those of them that it did not get
 //	LeaseSpillover                          gauge      Count         leases of its share that it left to others because of shardmill.maxLeases
+//	LeasesLeftAlone                         gauge      Count         rows that it leaves alone: of another stream, or contradicting this one
 //	LeaseDeserializationFailureCount        gauge      Count         rows in it that cannot be read; their shards wait until someone mends them
 //	ListLeases_Success, _Time               counter, histogram       readings of the whole lease table
 //	TakeLease_Success, _Time                counter, histogram       takes; one that another worker won is no success

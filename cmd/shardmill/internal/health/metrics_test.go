@@ -123,7 +123,7 @@ func everything(w world) {
 		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
 		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
 	}
-	h.LeasesScanned(lease.Scan{Free: 31, Needed: 32, ToTake: 35, Taken: 2, Spillover: 34})
+	h.LeasesScanned(lease.Scan{Free: 31, Needed: 32, ToTake: 35, Taken: 2, Spillover: 34, LeftAlone: 36})
 	h.DeadLettered(kcl.BatchEvent{ShardID: "shard-2", Records: 7})
 	h.RecordsLost(kcl.LossEvent{ShardID: "shard-2"})
 	h.AggregatesMalformed("shard-2", 4)
