@@ -189,8 +189,9 @@ func (r HashRangeRule) Wire() uint8 {
 	case HashRangeOff:
 		return 2
 	case HashRangeKPL:
+		return 3
 	}
-	return 3
+	return 255 // no rule, and nobody will take it for one
 }
 
 // HashRangeRuleOf returns the rule with the number that Wire returned, and false
