@@ -296,7 +296,8 @@ func (w *world) hooks(m *machine) kcl.Hooks {
 			}
 		},
 		LeaseLost: func(e kcl.LeaseEvent) {
-			w.note("%s loses %s, counter %d: %s", m.name, short(e.Lease.Key), e.Lease.Counter, e.Reason)
+			why, _, _ := strings.Cut(e.Reason, "; the last write") // of two errors of one instant either may be the last
+			w.note("%s loses %s, counter %d: %s", m.name, short(e.Lease.Key), e.Lease.Counter, why)
 			w.count("leases lost")
 		},
 		LeaseReleased: func(e kcl.LeaseEvent) {

@@ -135,8 +135,9 @@ func TestArchiveRefuses(t *testing.T) {
 				t.Helper()
 				stream(t, s)
 				row := map[string]types.AttributeValue{
-					"leaseKey": &types.AttributeValueMemberS{Value: "shardId-000000000007"}, "leaseCounter": &types.AttributeValueMemberN{Value: "3"},
-					"checkpoint": &types.AttributeValueMemberS{Value: "TRIM_HORIZON"}, "checkpointSubSequenceNumber": &types.AttributeValueMemberN{Value: "0"},
+					"leaseKey": &types.AttributeValueMemberS{Value: "shardId-000000000000"}, "leaseCounter": &types.AttributeValueMemberN{Value: "3"},
+					"shardIdentity": &types.AttributeValueMemberS{Value: "bills/100/"},
+					"checkpoint":    &types.AttributeValueMemberS{Value: "TRIM_HORIZON"}, "checkpointSubSequenceNumber": &types.AttributeValueMemberN{Value: "0"},
 					"ownerSwitchesSinceCheckpoint": &types.AttributeValueMemberN{Value: "0"},
 				}
 				if _, err := table(t, s, "leaseKey").PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("orders"), Item: row}); err != nil {
@@ -144,7 +145,7 @@ func TestArchiveRefuses(t *testing.T) {
 				}
 			},
 			want: "shardmill: lease table unusable: table orders belongs to another application or stream: " +
-				"lease shardId-000000000007 is of a shard that the stream does not have; give each application a name of its own",
+				"lease shardId-000000000000 is of stream bills, not orders; give each application a name of its own, or see `shardmill leases`",
 		},
 		{
 			name: "a secret that is wrong", code: 1,

@@ -115,7 +115,7 @@ func (c billed) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o 
 
 // rowBytes is what a row of these fleets takes, about; the fleets on DynamoDB
 // check it.
-const rowBytes = 370
+const rowBytes = 450
 
 // inMemory returns a table in memory for fleets that are too large for a local
 // DynamoDB. It knows what DynamoDB would charge: a unit for each write, and for
