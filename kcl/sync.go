@@ -98,9 +98,13 @@ func (w *Worker) syncSoon() {
 }
 
 // untilSync waits until the next shard sync is due, or is asked for. A fifth of
-// jitter is left out of the time, so that workers do not all list at once.
-func (w *Worker) untilSync(ctx context.Context) (asked bool, err error) {
+// jitter is left out of the time, so that workers do not all list at once. One
+// that failed is soon tried again.
+func (w *Worker) untilSync(ctx context.Context, failed bool) (asked bool, err error) {
 	due := pause.Less(ctx, "sync", w.cfg.ShardSyncInterval, 0.2)
+	if failed {
+		due = min(due, 2*minSyncGap)
+	}
 	if w.kin.inDoubt() {
 		due = min(due, rows.Lasting+pause.Less(ctx, "sync in doubt", minSyncGap, 1))
 	}
@@ -122,8 +126,8 @@ func (w *Worker) untilSync(ctx context.Context) (asked bool, err error) {
 
 // keepSynced compares shards and leases until ctx is done.
 func (w *Worker) keepSynced(ctx context.Context) {
-	for {
-		asked, err := w.untilSync(ctx)
+	for failed := false; ; {
+		asked, err := w.untilSync(ctx, failed)
 		if err != nil {
 			return
 		}
@@ -131,6 +135,7 @@ func (w *Worker) keepSynced(ctx context.Context) {
 		if err == nil {
 			_, err = w.syncShards(ctx, loopSync, "")
 		}
+		failed = err != nil
 		switch {
 		case errors.Is(err, lease.ErrInvalidState):
 			w.fail(err)
