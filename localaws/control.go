@@ -20,9 +20,9 @@ import (
 //
 // A fault is {"service": "S3", "operation": "PutObject",
 // "userAgent": "app/a", "body": "text", "kind": "Stall", "duration": "5s",
-// "status": 503, "after": 0, "times": 1}. Its answer has "hits" and "struck"
-// besides: whether ActiveFault.Struck is closed. Removed ones are no longer
-// listed.
+// "status": 503, "code": "AccessDenied", "after": 0, "times": 1}. Its answer has
+// "hits" and "struck" besides: whether ActiveFault.Struck is closed. Removed ones
+// are no longer listed.
 const controlPath = "/_localaws/"
 
 // controlFault is a fault as JSON.
@@ -35,6 +35,7 @@ type controlFault struct {
 	Kind      string `json:"kind"`
 	Duration  string `json:"duration,omitempty"`
 	Status    int    `json:"status,omitempty"`
+	Code      string `json:"code,omitempty"`
 	After     int    `json:"after,omitempty"`
 	Times     int    `json:"times,omitempty"`
 	Hits      int    `json:"hits"`
@@ -57,6 +58,11 @@ func (c controlFault) kind() (Kind, error) {
 			return Kind{}, fmt.Errorf("the status of a ServerError is %d, not 500 to 599", c.Status)
 		}
 		return ServerError(c.Status), nil
+	case "Error":
+		if c.Status < 400 || c.Status > 599 || c.Code == "" {
+			return Kind{}, fmt.Errorf("an Error has the status %d and the code %q; it needs 400 to 599, and a code", c.Status, c.Code)
+		}
+		return Error(c.Status, c.Code), nil
 	case "Latency":
 		return Latency(d), nil
 	case "LostAnswer":
@@ -79,7 +85,7 @@ func (a *ActiveFault) control() controlFault {
 	f := a.fault
 	c := controlFault{
 		ID: a.id, Service: f.Service, Operation: f.Operation, UserAgent: f.UserAgent, Body: f.Body, Kind: f.Kind.name,
-		Status: f.Kind.status, After: f.After, Times: f.Times, Hits: a.Hits(),
+		Status: f.Kind.status, Code: f.Kind.code, After: f.After, Times: f.Times, Hits: a.Hits(),
 	}
 	select {
 	case <-a.struck:

@@ -15,6 +15,7 @@ import (
 type Kind struct {
 	name   string
 	status int
+	code   string
 	wait   time.Duration
 }
 
@@ -27,6 +28,10 @@ func Throttle() Kind { return Kind{name: "Throttle"} }
 // ServerError answers with an error of the service's own and a status such as
 // 500 or 503, without effect. The SDK repeats the request.
 func ServerError(status int) Kind { return Kind{name: "ServerError", status: status} }
+
+// Error answers with an error of that code and status, without effect, such as
+// AccessDeniedException with 400 or ExpiredToken with 403.
+func Error(status int, code string) Kind { return Kind{name: "Error", status: status, code: code} }
 
 // Latency makes a request wait before it takes effect, unless its client gives
 // up before. Other faults may strike it after that.
@@ -188,6 +193,8 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 			writeError(w, r, c.service, status, code, "Rate exceeded. Please reduce your request rate.")
 		case "ServerError":
 			writeError(w, r, c.service, kind.status, serverErrorCode(c, kind.status), "We encountered an internal error. Please try again.")
+		case "Error":
+			writeError(w, r, c.service, kind.status, kind.code, "The request was refused.")
 		case "LostAnswer":
 			s.dispatch(discarder{make(http.Header)}, r.WithContext(context.WithoutCancel(r.Context())), c)
 			cutConnection()

@@ -36,6 +36,12 @@ func TestFaultAnswers(t *testing.T) {
 			map[string]int{localaws.Kinesis: 500, localaws.DynamoDB: 500, localaws.S3: 500},
 			false,
 		},
+		{
+			"an error of a code is answered", localaws.Error(503, "Whatever"),
+			map[string]string{localaws.Kinesis: "Whatever", localaws.DynamoDB: "Whatever", localaws.S3: "Whatever"},
+			map[string]int{localaws.Kinesis: 503, localaws.DynamoDB: 503, localaws.S3: 503},
+			false,
+		},
 		{"a refused connection has no effect", localaws.Refuse(), nil, nil, false},
 		{"a lost answer comes after the effect", localaws.LostAnswer(), nil, nil, true},
 	} {
