@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/shardmill/shardmill/cmd/shardmill/internal/leaseadmin"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -37,21 +36,5 @@ func TestContradictions(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestOfManyStreams(t *testing.T) {
-	t.Parallel()
-	for key, want := range map[string]bool{
-		"123456789012:orders:1700000000:shardId-000000000000": true,
-		"shardId-000000000000":                                false,
-		"123456789012:orders:shardId-000000000000":            false,
-		"a:orders:1700000000:shardId-000000000000":            false,
-		"1:orders:x:shardId-000000000000":                     false,
-		"":                                                    false,
-	} {
-		if got := leaseadmin.OfManyStreams(key); got != want {
-			t.Errorf("OfManyStreams(%q) = %v", key, got)
-		}
 	}
 }
