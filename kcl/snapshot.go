@@ -63,7 +63,7 @@ const (
 	TroubleAccess         TroubleReason = "access"           // the service refuses the credentials, or they do not permit an operation
 	TroubleStreamNotFound TroubleReason = "stream-not-found" // there is no such stream any more
 	TroubleTableNotFound  TroubleReason = "table-not-found"  // there is no lease table any more
-	TroubleForeignTable   TroubleReason = "foreign-table"    // all rows are of another stream or application
+	TroubleForeignTable   TroubleReason = "foreign-table"    // no row is left that can be this stream's; the worker ends
 	TroubleContradiction  TroubleReason = "contradiction"    // a row contradicts the stream; its shard is left alone
 	TroubleUnreadable     TroubleReason = "unreadable"       // a row is malformed; its shard is left alone
 )

@@ -133,6 +133,9 @@ func (w *Worker) keepSynced(ctx context.Context) {
 		}
 		switch {
 		case errors.Is(err, lease.ErrInvalidState):
+			if _, foreign := errors.AsType[*foreignError](err); foreign { // it is told while processors stop
+				w.troubles.set(troubleKey{reason: TroubleForeignTable}, err.Error(), nil)
+			}
 			w.fail(err)
 			return
 		case err != nil && ctx.Err() == nil:
