@@ -39,13 +39,13 @@ func (s Stream) identity(sh kcl.Shard, row lease.Identity) lease.Identity {
 }
 
 // Contradictions says what of a row cannot be if it is of the stream's shard of
-// the same ID. It is nil also if the stream lists no such shard: it may have
-// expired.
+// the same ID, as a worker that may not take it does. Of a shard that the stream
+// does not list only the stream counts: it may have expired.
 func (s Stream) Contradictions(row lease.Lease) []string {
-	sh, ok := s.Shard(row.Key)
-	if !ok || row.Unreadable != "" {
+	if row.Unreadable != "" {
 		return nil
 	}
+	sh, listed := s.Shard(row.Key)
 	var out []string
 	if why := row.Identity.Contradicts(s.identity(sh, row.Identity)); why != "" {
 		out = append(out, "it is of "+why)
@@ -53,7 +53,10 @@ func (s Stream) Contradictions(row lease.Lease) []string {
 	if !row.Range.IsZero() && !sh.Range.IsZero() && !sameRange(row.Range, sh.Range) {
 		out = append(out, fmt.Sprintf("its hash range is %s to %s, not %s to %s", row.Range.Start, row.Range.End, sh.Range.Start, sh.Range.End))
 	}
-	if row.Finished() && open(sh) {
+	if at := row.Checkpoint; at.IsRecord() && sh.StartingSequenceNumber != "" && !within(at.ExtendedSequenceNumber, sh) {
+		out = append(out, fmt.Sprintf("its checkpoint %v is not within the shard, which has %s to %s", at, sh.StartingSequenceNumber, cmp.Or(sh.EndingSequenceNumber, "now")))
+	}
+	if row.Finished() && listed && open(sh) {
 		out = append(out, "it is at SHARD_END, but the shard is open")
 	}
 	return out
