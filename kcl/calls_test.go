@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
@@ -240,22 +242,30 @@ func TestDeadLettersAreNotCheckpointed(t *testing.T) {
 				}); err != nil {
 					t.Error(err)
 				}
-				if got := strings.Join(dead, " "); got != tt.want || !slices.Equal(after, []string{"f"}) {
-					t.Errorf("dead: %q, want %q; after it came %q", got, tt.want, after)
+				if got := strings.Join(dead, " "); got != tt.want || counted != len(dead) || !slices.Equal(after, []string{"f"}) {
+					t.Errorf("dead: %q, want %q; %d counted; after it came %q", got, tt.want, counted, after)
 				}
-				told := lines.FilterMessage("records dead-lettered").All()
-				if len(told) != tt.lines || counted != len(dead) {
-					t.Fatalf("told %d times, of %d records; %d are dead", len(told), counted, len(dead))
-				}
-				for _, l := range told {
-					at := s.Records(0)[0]
-					for sub, key := range map[int64]string{int64(tt.done): "first_sequence_number", 4: "last_sequence_number"} {
-						if at.SubSequenceNumber = sub; tt.done < 4 && l.ContextMap()[key] != at.Position().String() {
-							t.Errorf("told %s %v, want %v", key, l.ContextMap()[key], at.Position())
-						}
-					}
-				}
+				toldOfDead(t, lines.FilterMessage("records dead-lettered").All(), tt.lines, s.Records(0)[0], int64(tt.done))
 			})
 		})
+	}
+}
+
+// toldOfDead checks that there are so many lines, and that each names the first
+// user record of r that is dead, and the last one.
+func toldOfDead(t *testing.T, told []observer.LoggedEntry, want int, r kcl.Record, first int64) {
+	t.Helper()
+	if len(told) != want {
+		t.Errorf("told %d times, want %d", len(told), want)
+	}
+	for _, l := range told {
+		for _, at := range []struct {
+			sub int64
+			key string
+		}{{first, "first_sequence_number"}, {4, "last_sequence_number"}} {
+			if r.SubSequenceNumber = at.sub; l.ContextMap()[at.key] != r.Position().String() {
+				t.Errorf("told %s %v, want %v", at.key, l.ContextMap()[at.key], r.Position())
+			}
+		}
 	}
 }

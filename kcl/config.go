@@ -20,10 +20,14 @@ type Config struct {
 	// table. By custom it is the table's name.
 	ApplicationName string
 
+	// StreamName and StreamARN are told to processors, and written into the lease
+	// rows: a row that names another stream is not taken. The ARN may be left out,
+	// and then is not compared.
 	StreamName string
-	StreamARN  string // default: none; told to processors
-	Source     Source // the stream; kinesissource.New
-	Leases     lease.Table
+	StreamARN  string
+
+	Source Source      // the stream: kinesissource.New, or one that keeps Source's promises
+	Leases lease.Table // the lease table: leasedynamo.New, or one that keeps lease.Table's promises
 
 	// WorkerID is what leaseOwner holds. It must be unique among the running
 	// workers of the application, Java ones too. New adds nothing to it.
@@ -38,8 +42,9 @@ type Config struct {
 	// should have the same. Default 10s. Source: KCL failoverTimeMillis.
 	FailoverTime time.Duration
 
-	// ScanInterval is how often leases to take are looked for. Default: half
-	// of FailoverTime.
+	// ScanInterval is how often leases to take are looked for, at least: also when
+	// one is seen to run out. It is how long a released lease may wait for its
+	// next holder. Default: half of FailoverTime.
 	ScanInterval time.Duration
 
 	// ShardSyncInterval is how often the stream's shards are compared with the
@@ -76,17 +81,18 @@ type Config struct {
 
 	// MaxBytes bounds the memory for records that were read and not processed,
 	// and for what processors say they hold. Each shard may always have one
-	// page. Default 256 MiB.
+	// page, and what is built of it for one call. Default 256 MiB.
 	MaxBytes int64
 
 	// HashRangeRule says what becomes of user records of an aggregated record
 	// that do not belong to the shard. Default: HashRangeKPL.
 	HashRangeRule HashRangeRule
 
-	// AccessTimeout is how long the worker goes on while the stream or the lease
-	// table refuses its credentials, or is gone, without one success. Then Run
-	// returns that error: only a new process may get new credentials. Meanwhile
-	// Snapshot tells, and no shard counts as failed. Default 15m.
+	// AccessTimeout is how long a worker that has started goes on while the stream
+	// or the lease table refuses its credentials for one kind of request, or is
+	// gone, without one success of that kind. Then Run returns that error: only a
+	// new process may get new credentials. Meanwhile Snapshot tells, and no shard
+	// counts as failed. Default 15m.
 	AccessTimeout time.Duration
 
 	// ShutdownTimeout is how long processors have to stop after Run's context

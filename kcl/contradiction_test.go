@@ -94,13 +94,22 @@ func TestNoRowIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, table := kcltest.NewStream(1), new(lease.Mem)
 		table.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd)})
+		w, err := kcl.New(config(s, table, "me"), recording(new(journal)))
+		if err != nil {
+			t.Fatal(err)
+		}
 		start := time.Now()
-		err := run(t, time.Hour, config(s, table, "me"), recording(new(journal)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		err = w.Run(ctx)
 		if !errors.Is(err, lease.ErrInvalidState) || !strings.Contains(err.Error(), "SHARD_END, and its shard is open") {
 			t.Errorf("Run = %v", err)
 		}
 		if took := time.Since(start); took < 30*time.Second || took > 2*time.Minute {
 			t.Errorf("it ended after %v", took)
+		}
+		if got := troubles(w, kcl.TroubleForeignTable); len(got) != 1 {
+			t.Errorf("troubles: %+v", w.Snapshot().Troubles)
 		}
 	})
 }
@@ -156,8 +165,8 @@ func TestRowsSayWhoseTheyAre(t *testing.T) {
 	})
 }
 
-// foreignReader refuses every checkpoint, as Kinesis does with those of another
-// stream, for as long as refusing is true.
+// foreignSource refuses checkpoints, as Kinesis does with those of another stream,
+// for so many times.
 type foreignSource struct {
 	*kcltest.Stream
 

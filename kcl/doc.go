@@ -30,7 +30,12 @@
 //     is built for one call of its processor.
 //   - A processor, factory, DeadLetter or hook that panics, or ends its goroutine
 //     as t.FailNow does, ends its shard's processing at most.
-//   - When Run has returned, nothing that it started runs.
+//   - No checkpoint of another stream is taken for this one's: a row that
+//     contradicts the stream is left alone with its shard, and told.
+//   - Nothing stands still in silence: each request ends by itself, and what
+//     hangs, fails for long or needs somebody is in the log and in Snapshot.
+//   - When Run has returned, nothing that it started runs, unless a hook does
+//     not return.
 //
 // # Why checkpoints are safe
 //
@@ -50,8 +55,8 @@
 //     delivered again.
 //   - LeaseLost has no checkpointer and cannot fail; ShardEnded must checkpoint,
 //     and Defaults does.
-//   - Leases are released at shutdown, so others continue at once instead of
-//     after the failover time.
+//   - Leases are released at shutdown, so others take them within a scan interval
+//     instead of after the failover time.
 //   - There is no leader: every worker compares shards with leases, and what it
 //     writes is conditional.
 //   - Expired records are reported (Hooks.RecordsLost); Java jumps over them.
@@ -60,6 +65,9 @@
 //     loses some; HashRangeJava does the same.
 //   - A lease at LATEST stores from which instant, so a failover before the
 //     first checkpoint skips nothing.
+//   - Rows say which shard of which stream they are of, in an attribute that Java
+//     keeps. A lease is taken only if it is of a shard that the stream lists or
+//     had, and nothing in its row contradicts that; Java takes any row.
 //   - There are no CloudWatch metrics; Hooks and Snapshot have the numbers.
 //
 // # Non-obvious
@@ -72,6 +80,14 @@
 //     for its records and of the factory that made it.
 //   - A tick (Config.TickInterval) is a call of ProcessRecords without records.
 //     It can fail and is tried again like any other.
-//   - A shard that is given up is left to other workers for a time that
-//     doubles; alone, the worker tries it again after that.
+//   - A shard that is given up rests for a failover time, so that what stops
+//     its workers stops one of them in each, and this worker leaves it to others
+//     for a time that doubles; alone, it tries again after that.
+//   - Refused access, and a stream or table that is gone, end Run at its start.
+//     Later no shard counts as failed for them: they are told, and end Run when
+//     they have lasted for Config.AccessTimeout.
+//   - A Source or lease.Table of your own must end each of its calls by itself,
+//     answered or not: leasetest.RunUnanswered checks a table. What ignores the
+//     end of its context stops its loop, which Snapshot.Loops shows and nothing
+//     here can mend.
 package kcl

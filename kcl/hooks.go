@@ -9,18 +9,22 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// Hooks are told what a worker does, for metrics. Each may be nil. What happened
-// waits for its hook, which must be quick; several may run at once. One that
+// Hooks are told what a worker does, for metrics. Each may be nil. One that
 // panics, or ends its goroutine, is logged, and the worker goes on. The names in
 // brackets are the Java KCL's metrics.
 type Hooks struct {
+	// These four come in the order in which things happened, one at a time, on a
+	// goroutine that is theirs: leases are taken, held and released meanwhile, and
+	// a processor may be called before LeaseTaken. One that does not return within
+	// 5 s is logged, and keeps the others waiting. Run waits for them at its end,
+	// for 10 s.
 	LeaseTaken    func(LeaseEvent) // [TakenLeases, NeedToReassign]
 	LeaseLost     func(LeaseEvent) // [LostLeases]
 	LeaseReleased func(LeaseEvent)
+	LeasesScanned func(lease.Scan) // after each reading of the lease table [ExpiredLeases, NeededLeases, LeasesToTake, UntakenLeases, LeaseSpillover]
 
-	// LeasesScanned is told of each reading of the lease table [ExpiredLeases,
-	// NeededLeases, LeasesToTake, UntakenLeases, LeaseSpillover].
-	LeasesScanned func(lease.Scan)
+	// What the others are told of waits until they return, so they must be quick;
+	// those of several shards may run at once.
 
 	Delivered    func(BatchEvent)      // after each call of ProcessRecords with records [RecordsProcessed, DataBytesProcessed, MillisBehindLatest, RecordProcessor.processRecords.Time]
 	Checkpointed func(CheckpointEvent) // after each checkpoint that was written [UpdateLease.Success]

@@ -61,7 +61,7 @@ func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list
 	}
 	w.tellRows(judged, wrong)
 	if loop == loopStart {
-		return judged, w.refuse(judged, func(j rows.Judgement) bool { return j.Verdict == rows.Contradicts || rows.IsMultiStream(j.Key) })
+		return judged, w.refuse(judged, func(j rows.Judgement) bool { return j.Verdict == rows.Contradicts || lease.IsMultiStreamKey(j.Key) })
 	}
 	for key, j := range judged {
 		if _, isWrong := wrong[key]; !isWrong && j.Verdict != rows.Alien && j.Verdict != rows.Unreadable {

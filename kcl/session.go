@@ -56,7 +56,7 @@ func (w writes) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 
 // begin notes a call that is made for the shard.
 func (c *consumer) begin(doing string, call *deadline.Call) (end func()) {
-	return c.w.steps.begin(loopShard, c.info.ShardID, doing, call)
+	return c.w.steps.BeginCall(loopShard, c.info.ShardID, doing, call)
 }
 
 func newSession(c *consumer) *session {

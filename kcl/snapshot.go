@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
 )
 
 // Snapshot is what a worker does at one moment.
@@ -28,7 +29,8 @@ type Snapshot struct {
 	LastSync time.Time
 
 	// Loops are the tries that are under way: of the start, of reading the lease
-	// table, of the shard sync, of renewals, and of the shards' own steps.
+	// table and taking leases, of the shard sync, of renewals, of the shards' own
+	// steps, and of hooks that are told of leases.
 	Loops []LoopStatus
 
 	// Troubles are what is wrong now and a restart cannot mend.
@@ -37,8 +39,8 @@ type Snapshot struct {
 
 // LoopStatus is the present try of one of the worker's loops.
 type LoopStatus struct {
-	Loop    string        // start, scan, sync, renewal, shard
-	ShardID string        // "" unless it is a renewal's or a shard's
+	Loop    string        // start, scan, sync, renewal, shard, hook
+	ShardID string        // "" unless it is about one lease, or a shard's
 	Doing   string        // such as "reading"
 	Silent  time.Duration // how long ago its last sign of life was
 	Limit   time.Duration // after so much silence it is given up; one that is silent for twice as long hangs. 0: there is no limit
@@ -61,7 +63,7 @@ const (
 	TroubleAccess         TroubleReason = "access"           // the service refuses the credentials, or they do not permit an operation
 	TroubleStreamNotFound TroubleReason = "stream-not-found" // there is no such stream any more
 	TroubleTableNotFound  TroubleReason = "table-not-found"  // there is no lease table any more
-	TroubleForeignTable   TroubleReason = "foreign-table"    // all rows are of another stream or application
+	TroubleForeignTable   TroubleReason = "foreign-table"    // no row is left that can be this stream's; the worker ends
 	TroubleContradiction  TroubleReason = "contradiction"    // a row contradicts the stream; its shard is left alone
 	TroubleUnreadable     TroubleReason = "unreadable"       // a row is malformed; its shard is left alone
 )
@@ -82,14 +84,21 @@ type ShardStatus struct {
 
 // loops tells of the tries that are under way.
 func (w *Worker) loops() []LoopStatus {
-	out := w.steps.status()
+	var out []LoopStatus
+	for _, l := range w.steps.UnderWay() {
+		out = append(out, loopStatus(lease.LoopStatus(l)))
+	}
 	for _, l := range w.leases.Loops() {
-		out = append(out, LoopStatus{Loop: l.Loop, ShardID: l.Key, Doing: l.Doing, Silent: l.Silent, Limit: l.Limit})
+		out = append(out, loopStatus(l))
 	}
 	slices.SortFunc(out, func(a, b LoopStatus) int {
 		return cmp.Or(cmp.Compare(a.Loop, b.Loop), cmp.Compare(a.ShardID, b.ShardID), cmp.Compare(a.Doing, b.Doing))
 	})
 	return out
+}
+
+func loopStatus(l lease.LoopStatus) LoopStatus {
+	return LoopStatus{Loop: l.Loop, ShardID: l.Key, Doing: l.Doing, Silent: l.Silent, Limit: l.Limit}
 }
 
 // Snapshot returns what the worker does now. It may be called at any time.

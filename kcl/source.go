@@ -6,11 +6,17 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
 // Source is a stream as a worker needs it: package kinesissource implements it
 // on Kinesis. It is safe for concurrent use.
+//
+// Each call, a reader's too, ends when its context does. It should also end by
+// itself if the service never answers, with an error that may pass: a worker ends
+// the context of a call only after two minutes, and a Next that waits for so long
+// on purpose is ended too.
 type Source interface {
 	// ListShards returns every shard of the stream that still has records or
 	// is open, from all pages of the listing.
@@ -31,6 +37,18 @@ type Source interface {
 type ShardList struct {
 	Shards []Shard
 	At     time.Time // the service's clock when it answered; zero if unknown
+}
+
+// CheckWhole returns an error unless the open shards cover every hash key once. A
+// listing that raced a reshard does not: nothing may be concluded from it.
+func (l ShardList) CheckWhole() error { return shardsync.Check(l.forSync()) }
+
+func (l ShardList) forSync() []shardsync.Shard {
+	out := make([]shardsync.Shard, 0, len(l.Shards))
+	for _, s := range l.Shards {
+		out = append(out, shardsync.Shard(s))
+	}
+	return out
 }
 
 // Shard is one shard of the stream.

@@ -138,6 +138,9 @@ func (w *Worker) keepSynced(ctx context.Context) {
 		failed = err != nil
 		switch {
 		case errors.Is(err, lease.ErrInvalidState):
+			if _, foreign := errors.AsType[*foreignError](err); foreign { // it is told while processors stop
+				w.troubles.set(troubleKey{reason: TroubleForeignTable}, err.Error(), nil)
+			}
 			w.fail(err)
 			return
 		case err != nil && ctx.Err() == nil:
@@ -163,10 +166,7 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 	if err != nil {
 		return nil, err
 	}
-	shards := make([]shardsync.Shard, 0, len(list.Shards))
-	for _, s := range list.Shards {
-		shards = append(shards, shardsync.Shard(s))
-	}
+	shards := list.forSync()
 	if err := shardsync.Check(shards); err != nil {
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
@@ -300,14 +300,14 @@ func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []
 }
 
 // tellWithheld logs which shards get no lease because of one that cannot be
-// read, whenever these are others than before.
+// read, or contradicts the stream, whenever these are others than before.
 func (w *Worker) tellWithheld(shards []string) {
 	w.mu.Lock()
 	same := slices.Equal(w.withheld, shards)
 	w.withheld = shards
 	w.mu.Unlock()
 	if !same && len(shards) > 0 {
-		w.cfg.Logger.Error("shards get no lease and may wait: that of a shard that follows them cannot be read, so they may have ended",
+		w.cfg.Logger.Error("shards get no lease and may wait: that of a shard that follows them cannot be read or contradicts the stream, so they may have ended",
 			zap.Strings("shard_ids", shards))
 	}
 }

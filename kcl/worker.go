@@ -88,9 +88,10 @@ func (w *Worker) scanned(s lease.Scan) {
 var errAlreadyRun = errors.New("kcl: Run was called before; make a new Worker")
 
 // Run processes shards until ctx is done and then shuts down: each processor
-// gets ShutdownRequested, its lease is released, and other workers continue at
-// once. When Run returns, every goroutine that it started has ended and no
-// processor is being called. It may be called once.
+// gets ShutdownRequested, its lease is released, and other workers take it at
+// their next scan. When Run returns, no processor is being called, and every
+// goroutine that it started has ended, but for one of a hook about leases that
+// has not returned for ten seconds. It may be called once.
 //
 // Run returns nil after a clean shutdown. It does not begin if the stream or the
 // lease table cannot be used: ErrStreamNotFound, ErrAccessDenied,

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 )
 
@@ -106,7 +107,7 @@ type Coordinator struct {
 	timing   timing
 	clock    clock
 	wake     chan struct{}
-	watch    *watch
+	watch    *deadline.Watch
 	hooks    *teller
 
 	mu    sync.Mutex // guards what follows; never held over I/O
@@ -145,7 +146,7 @@ func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	w := newWatch()
+	w := new(deadline.Watch)
 	return &Coordinator{
 		cfg: cfg, instance: instance, timing: newTiming(cfg.FailoverTime), clock: newClock(), watch: w, hooks: newTeller(cfg.Logger, w),
 		wake: make(chan struct{}, 1), held: make(map[string]*Held), avoid: make(map[string]time.Time), tried: make(map[string]tried),
@@ -180,7 +181,7 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 // Loops returns the tries that are under way: of reading the table, of taking
 // leases, of the writes of held ones, and of hooks. What rests between two tries
 // is not among them.
-func (c *Coordinator) Loops() []LoopStatus { return c.watch.underWay() }
+func (c *Coordinator) Loops() []LoopStatus { return loops(c.watch) }
 
 // Now returns local time to measure durations with: unlike time.Now it also
 // counts the time that the machine was suspended, where the system tells.

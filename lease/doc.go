@@ -57,8 +57,8 @@
 //
 // # How leases move
 //
-// A lease that nobody owns is free at once; one whose counter has not moved for
-// F is free too, also if its owner has our own worker ID. Among workers of this
+// A lease that nobody owns is free at once, unless its processor failed for
+// good; one whose counter has not moved for F is free too, also if its owner has our own worker ID. Among workers of this
 // package leases move by release: the owner with more than its share gives the
 // surplus up after the running call. Only a worker that holds nothing, and so
 // is invisible to the others, steals one. Java workers do not release, so from
@@ -100,8 +100,8 @@
 //
 // # Nothing stands still in silence
 //
-// Each try has a limit: a list 30 s or 3 F without a sign of life, all others
-// F/4. [Coordinator.Loops] tells which are under way, so that one which does not
+// Each try has a limit: a list 30 s or 3 F, whichever is longer, without a sign of
+// life, all others F/4. [Coordinator.Loops] tells which are under way, so that one which does not
 // heed its context is seen. The hooks of Config but Judge have a goroutine of
 // their own: one that blocks keeps the others waiting, and no lease. A panic of
 // a hook is logged, and Judge's means no.

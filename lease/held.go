@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 )
 
@@ -21,7 +22,7 @@ type Held struct {
 	table  Table
 	timing timing
 	clock  clock
-	watch  *watch
+	watch  *deadline.Watch
 	log    *zap.Logger
 	ctx    context.Context //nolint:containedctx // the scope of the holding: it ends when trust does
 	cancel context.CancelCauseFunc
@@ -294,7 +295,7 @@ func (h *Held) attempt(ctx context.Context, w write) (Lease, error) {
 	stop := context.AfterFunc(h.ctx, cancel) //nolint:contextcheck // it ends with the holding, too
 	defer stop()
 	row := h.Lease()
-	end := h.watch.begin("renewal", row.Key, w.name, h.timing.try)
+	end := h.watch.Begin("renewal", row.Key, w.name, h.timing.try)
 	defer end()
 	return w.do(ctx, row)
 }

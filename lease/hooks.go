@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/internal/deadline"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 // own: one that blocks keeps the others waiting, and not the work.
 type teller struct {
 	log   *zap.Logger
-	watch *watch
+	watch *deadline.Watch
 
 	mu      sync.Mutex // guards what follows
 	queue   []notice
@@ -44,7 +46,7 @@ type notice struct {
 	call func()
 }
 
-func newTeller(log *zap.Logger, w *watch) *teller {
+func newTeller(log *zap.Logger, w *deadline.Watch) *teller {
 	return &teller{log: log, watch: w, told: make(map[string]time.Time)}
 }
 
@@ -102,7 +104,7 @@ func (t *teller) call(n notice) {
 	}
 	timer := time.AfterFunc(hookBehind, func() { t.behind(n.hook, hookBehind) })
 	defer timer.Stop()
-	end := t.watch.begin("hook", "", n.hook, 0)
+	end := t.watch.Begin("hook", "", n.hook, 0)
 	defer end()
 	t.guard(n.hook, n.call)
 }

@@ -63,13 +63,16 @@ func view(spec string) lease.View {
 	return v
 }
 
+// planCase is a view in words, and how many leases go which way.
+type planCase struct {
+	name, view           string
+	change               func(*lease.View)
+	take, steal, release int
+}
+
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name, view           string
-		change               func(*lease.View)
-		take, steal, release int
-	}{
+	plans(t, []planCase{
 		{name: "a lone worker takes every free lease at once", view: "a: b: c: d:", take: 4},
 		{name: "a worker takes its share of the free ones", view: "a:A b:A c: d:", take: 2},
 		{name: "expired leases are free and their owner does not count", view: "a:A? b:A? c:A? d:me", take: 3},
@@ -97,6 +100,14 @@ func TestPlan(t *testing.T) {
 		{name: "nor is another stolen for it", view: "a: b:A c:A d:A", change: func(v *lease.View) { v.Avoid["a"] = true }},
 		{name: "never more than allowed", view: "a: b: c: d:", change: func(v *lease.View) { v.MaxLeases = 3 }, take: 3},
 		{name: "also if what is held counts no more", view: "p:# a:me<p b:me c: d:", change: func(v *lease.View) { v.MaxLeases = 2 }},
+		{name: "no leases at all", view: ""},
+	})
+}
+
+// Leases beyond a worker's share, that are taken when they were free for long.
+func TestPlanBeyondTheShare(t *testing.T) {
+	t.Parallel()
+	plans(t, []planCase{
 		{name: "what nobody takes is taken beyond the share", view: "a:me b:me c:A d:~ e:~", take: 2},
 		{name: "and kept for a while", view: "a:me b:me c:me d:me e:A", change: func(v *lease.View) { v.KeepSurplus = true }},
 		{name: "those of the share with them", view: "a:~ b: c: d: e:A f:A g:A h:A", take: 4},
@@ -119,6 +130,13 @@ func TestPlan(t *testing.T) {
 		{name: "one that is nobody's yet is not taken", view: "a:* b:me"},
 		{name: "and keeps no newcomer from stealing", view: "a:* b:A c:A d:A", steal: 1},
 		{name: "unless the newcomer was its last holder", view: "a:* b:A c:A d:A", change: func(v *lease.View) { v.Avoid["a"] = true }},
+	})
+}
+
+// Leases that must not be taken, or cannot be read.
+func TestPlanLeavesAlone(t *testing.T) {
+	t.Parallel()
+	plans(t, []planCase{
 		{name: "one that is left alone is not taken", view: "a: b:", change: alone("a"), take: 1},
 		{name: "not even after long", view: "a:~ b:J?~", change: alone("a", "b")},
 		{name: "nor stolen", view: "a:A b:A c:J! d:J! e:J!", change: alone("a", "b", "c", "d", "e")},
@@ -129,11 +147,14 @@ func TestPlan(t *testing.T) {
 		{name: "one that is held stays held", view: "a:me b:me", change: alone("a")},
 		{name: "a counter that cannot grow", view: "a: b:", change: func(v *lease.View) { v.Leases[0].Counter = math.MaxInt64 }, take: 1},
 		{name: "is no theft either", view: "a:A b:A", change: func(v *lease.View) { v.Leases[0].Counter, v.Leases[1].Counter = math.MaxInt64, math.MaxInt64 }},
-		{name: "no leases at all", view: ""},
 		{name: "one that cannot be read is no load, and nobody's", view: "a:# b:me c:A d:# e:#"},
 		{name: "and its children wait for it", view: "a:# b:<a c:<b"},
-	}
-	for _, tt := range tests {
+	})
+}
+
+func plans(t *testing.T, cases []planCase) {
+	t.Helper()
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			v := view(tt.view)

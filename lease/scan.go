@@ -74,7 +74,7 @@ func (t *takeLoop) step(ctx context.Context) {
 func (t *takeLoop) list(ctx context.Context) ([]Lease, error) {
 	ctx, call := deadline.Start(ctx, max(30*time.Second, 3*t.c.cfg.FailoverTime))
 	defer call.End()
-	end := t.c.watch.beginCall("scan", "reading the lease table", call)
+	end := t.c.watch.BeginCall("scan", "", "reading the lease table", call)
 	defer end()
 	list, err := t.c.cfg.Table.List(ctx)
 	return list, deadline.Explain(ctx, err)
@@ -103,7 +103,7 @@ func (t *takeLoop) judge(list []Lease) (identities map[string]Identity, leftAlon
 	if judge == nil {
 		return nil, nil
 	}
-	end := t.c.watch.begin("scan", "", "judging the leases", 30*time.Second)
+	end := t.c.watch.Begin("scan", "", "judging the leases", 30*time.Second)
 	defer end()
 	identities, leftAlone = make(map[string]Identity, len(list)), make(map[string]bool)
 	for _, l := range list {

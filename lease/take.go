@@ -87,7 +87,7 @@ func (c *Coordinator) firstTry(ctx context.Context, seen Lease) (time.Time, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timing.try)
 	defer cancel()
-	end := c.watch.begin("scan", seen.Key, "reading the lease", c.timing.try)
+	end := c.watch.Begin("scan", seen.Key, "reading the lease", c.timing.try)
 	defer end()
 	begun := c.clock.now()
 	if row, err := c.cfg.Table.Get(ctx, seen.Key); err == nil && row.Counter == seen.Counter {
@@ -114,7 +114,7 @@ func (c *Coordinator) noteTry(seen Lease, first time.Time, err error) {
 func (c *Coordinator) takeOnce(ctx context.Context, seen Lease, claim Claim) (Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timing.try)
 	defer cancel()
-	end := c.watch.begin("scan", seen.Key, "taking the lease", c.timing.try)
+	end := c.watch.Begin("scan", seen.Key, "taking the lease", c.timing.try)
 	defer end()
 	return c.cfg.Table.Take(ctx, seen, claim)
 }

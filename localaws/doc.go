@@ -13,8 +13,8 @@
 // A Stack is one http.Handler. It tells the services apart by X-Amz-Target,
 // verifies each request's Signature Version 4, and lets tests break things on
 // purpose (Faults): throttling, server errors, latency, connections cut before
-// or after the request took effect, and requests that take effect long after
-// the client gave up.
+// or after the request took effect, requests that take effect long after the
+// client gave up, and those that are never answered.
 //
 // There are two ways to it, with the same behaviour:
 //

@@ -13,16 +13,18 @@ import (
 	"github.com/shardmill/shardmill/processors/plan"
 )
 
+func hints(size, interval int) func(*processors.Config) {
+	return func(c *processors.Config) {
+		c.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
+	}
+}
+
+func compression(s processors.Compression) func(*processors.Config) {
+	return func(c *processors.Config) { c.Compression = s }
+}
+
 func TestConfigIsRefused(t *testing.T) {
 	t.Parallel()
-	hints := func(size, interval int) func(*processors.Config) {
-		return func(c *processors.Config) {
-			c.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
-		}
-	}
-	compression := func(s processors.Compression) func(*processors.Config) {
-		return func(c *processors.Config) { c.Compression = s }
-	}
 	for _, row := range []struct {
 		name   string
 		change func(*processors.Config)

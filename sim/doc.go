@@ -5,8 +5,9 @@
 //
 // A world is a seed and a list of incidents: stalls, crashes with and without
 // another worker ID, slow, failing, throttled and late requests, lost answers,
-// lists that lag behind, an object store that is down, processors that fail,
-// panic and block, splits, merges and chains of them. The clocks of machines run
+// requests that are never answered, lists and listings that lag behind, an object
+// store that is down, processors that fail, panic and block, splits, merges and
+// chains of them. The clocks of machines run
 // at rates of their own, failover times differ, in some worlds one machine's
 // clock stands still, and in some a worker with the Java KCL's manners steals
 // leases. In some worlds records expire: the stream's clock jumps by about a day,

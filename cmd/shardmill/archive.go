@@ -24,6 +24,10 @@ credentials and region come from the AWS SDK's environment. It tells its health
 on 127.0.0.1:9500, at /healthz, /readyz and /metrics; shardmill.healthAddress in
 the file says where else, or off.
 
+It ends by itself, with exit code 1, if the stream or the lease table refuses its
+credentials or there is no such stream, when it starts or later for 15 minutes; if
+the lease table is gone for as long; and if it is another stream's.
+
 Examples:
 
   shardmill archive --local testdata/clickstream.ndjson

@@ -77,7 +77,7 @@ func judgeLeases(list []lease.Lease, stream *leaseadmin.Stream) []judged {
 	leased := make(map[string]bool)
 	for _, l := range list {
 		leased[l.Key] = true
-		j := judged{Lease: l, manyStreams: leaseadmin.OfManyStreams(l.Key)}
+		j := judged{Lease: l, manyStreams: lease.IsMultiStreamKey(l.Key)}
 		if stream != nil {
 			j.shard, j.contradictions = shardState(stream, l.Key), stream.Contradictions(l)
 		}

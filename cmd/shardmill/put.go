@@ -20,7 +20,8 @@ import (
 const putHelp = `shardmill put --stream NAME [FLAGS] FILE...|-
 
 Puts each line of the input, with its newline, as one record. The partition key
-is the running number of the line.
+is the running number of the line. When it is told to end it puts what it has
+read, for 20 seconds at most; when the stream takes nothing it says so.
 
 Examples:
 

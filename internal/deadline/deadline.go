@@ -198,9 +198,9 @@ func (c *Call) progressed(n int, all bool) bool {
 		return false
 	}
 	c.alive, c.bytes = time.Now(), c.bytes%Bytes // what is more counts for the next
-	if all { // what follows, such as another try, has what the limit has left
+	if all {
 		c.body = false
-		c.extend(c.left)
+		c.extend(c.left) // for what follows, such as another try
 	} else {
 		c.extend(Within)
 	}

@@ -30,20 +30,24 @@ func leaseRow(changes item) item {
 
 const at = "49680461806596391098194439531393802294557330492046180370/3"
 
-func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
-	t.Parallel()
-	type own struct {
-		arrival  time.Time
-		instance string
-		failover time.Duration
-		identity lease.Identity
-		released lease.ReleaseReason
-	}
+// own is what only our attributes say.
+type own struct {
+	arrival  time.Time
+	instance string
+	failover time.Duration
+	identity lease.Identity
+	released lease.ReleaseReason
+}
+
+// ownCase is a row that differs from another, and what it says.
+type ownCase struct {
+	changes item
+	want    own
+}
+
+func ownCases() map[string]ownCase {
 	noon := time.UnixMilli(1795356205397).UTC()
-	tests := map[string]struct {
-		changes item
-		want    own
-	}{
+	return map[string]ownCase{
 		"none of them": {},
 		"all of them": {
 			item{"checkpointTimestamp": num("1795356205397"), "checkpointTimestampFor": str(at), "leaseOwnerInstance": str("worker-1/i"), "leaseOwnerFailoverMillis": str("worker-1/1500")},
@@ -102,7 +106,11 @@ func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
 			own{},
 		},
 	}
-	for name, test := range tests {
+}
+
+func TestDecodeTrustsOurAttributesOnlyIfTheyBelongToTheRow(t *testing.T) {
+	t.Parallel()
+	for name, test := range ownCases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, err := leasedynamo.Decode(leaseRow(test.changes))

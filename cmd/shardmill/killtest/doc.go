@@ -15,7 +15,7 @@
 //
 // TestChaos has four archivers live through everything that happens to a fleet,
 // chosen at random: kill -9, SIGSTOP, SIGTERM, throttling, 5xx, cut connections,
-// latency, requests that land late, reshards. An hour of it is
+// latency, requests that land late or are never answered, reshards. An hour of it is
 //
 //	SHARDMILL_CHAOS_TIME=60m go test -tags kill -v -timeout 90m -run TestChaos ./cmd/shardmill/killtest
 //

@@ -16,7 +16,6 @@ package rows
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
@@ -46,7 +45,7 @@ func NewListing(stream, arn string, shards []Shard) Listing {
 	for _, s := range shards {
 		l.shards[s.ID] = s
 		l.newest = max(l.newest, s.ID)
-		l.numbered = l.numbered && isNumbered(s.ID)
+		l.numbered = l.numbered && lease.IsShardID(s.ID)
 	}
 	return l
 }
@@ -118,9 +117,9 @@ func (l Listing) judge(row lease.Lease) Judgement {
 	switch {
 	case row.Unreadable != "":
 		return Judgement{Verdict: Unreadable, Text: row.Unreadable}
-	case IsMultiStream(row.Key):
+	case lease.IsMultiStreamKey(row.Key):
 		return Judgement{Verdict: Alien, Text: fmt.Sprintf("lease %s is of an application that reads several streams", row.Key)}
-	case !listed && l.numbered && !isNumbered(row.Key):
+	case !listed && l.numbered && !lease.IsShardID(row.Key):
 		return Judgement{Verdict: Alien, Text: fmt.Sprintf("lease %s is of no shard", row.Key)}
 	}
 	if other := row.Identity.Contradicts(l.Identity(row.Key)); other != "" {
@@ -189,22 +188,4 @@ func outside(at checkpoint.ExtendedSequenceNumber, s Shard) bool {
 	// Some servers report an ending number below the starting one.
 	return s.EndingSequenceNumber != "" && checkpoint.CompareDecimal(s.EndingSequenceNumber, s.StartingSequenceNumber) > 0 &&
 		checkpoint.CompareDecimal(at.SequenceNumber, s.EndingSequenceNumber) > 0
-}
-
-// IsMultiStream reports whether a lease key is that of an application that reads
-// several streams: account:stream:epoch:shard.
-// Source: KCL MultiStreamLease.getLeaseKey, StreamIdentifier.serialize.
-func IsMultiStream(key string) bool {
-	parts := strings.Split(key, ":")
-	return len(parts) == 4 && isDigits(parts[0]) && parts[1] != "" && isDigits(parts[2]) && parts[3] != ""
-}
-
-// isNumbered reports whether a shard is named as Kinesis names them.
-func isNumbered(id string) bool {
-	number, ok := strings.CutPrefix(id, "shardId-")
-	return ok && isDigits(number)
-}
-
-func isDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }

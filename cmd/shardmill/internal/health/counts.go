@@ -13,7 +13,7 @@ import (
 // counts are the metrics that grow with what happens, and those of the last
 // reading of the lease table.
 type counts struct {
-	taken, lost, released                    prometheus.Counter
+	taken, lost, released                               prometheus.Counter
 	free, needed, toTake, untaken, spillover, leftAlone prometheus.Gauge
 
 	records, bytes *prometheus.CounterVec // by shard

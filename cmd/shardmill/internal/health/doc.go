@@ -49,7 +49,7 @@
 //	                                                also: its object is refused by the bucket, and no put has succeeded since
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
-//	foreign-table     at once                       all rows are of another stream or application
+//	foreign-table     at once                       no row is left that can be this stream's; the archiver ends
 //	contradiction     at once                       a row contradicts the stream; its shard is left alone
 //	unreadable        at once                       a row is malformed; its shard is left alone
 //
@@ -86,7 +86,7 @@
 //	NeededLeases                            gauge      Count         leases that the worker lacked to its share then
 //	LeasesToTake, UntakenLeases             gauge      Count         leases that it tried to take then, and those of them that it did not get
 //	LeaseSpillover                          gauge      Count         leases of its share that it left to others because of shardmill.maxLeases
-//	LeasesLeftAlone                         gauge      Count         rows that it leaves alone: of another stream, or contradicting this one
+//	LeasesLeftAlone                         gauge      Count         rows that it leaves alone: of another stream, or contradicting this one, or whose counter can grow no more
 //	LeaseDeserializationFailureCount        gauge      Count         rows in it that cannot be read; their shards wait until someone mends them
 //	ListLeases_Success, _Time               counter, histogram       readings of the whole lease table
 //	TakeLease_Success, _Time                counter, histogram       takes; one that another worker won is no success
@@ -117,7 +117,7 @@
 //	BytesInUse, MaxBytes                    gauge      Bytes         memory for records, and its limit
 //	Trouble{Reason}                         gauge      Count         troubles that there are now; each reason is there from the start
 //	Loop_Silent_Seconds{Loop}               gauge      Seconds       since the last sign of life of the try under way that is silent for longest:
-//	                                                                 start, scan, sync, renewal or shard; 0 without one
+//	                                                                 start, scan, sync, renewal or shard, 0 without one; hook while one is called
 //
 // And go_* and process_*, as every Go program has them. A record is counted in
 // RecordsProcessed once for each worker that processed it; in DeliveryToS3_Records

@@ -62,9 +62,9 @@ func (in AdoptInput) change(row lease.Lease) Change {
 		return Change{Kind: Leaves, Before: row, After: row, Why: row.Unreadable}
 	case listed:
 		return in.adopted(row, sh)
-	case OfManyStreams(row.Key):
+	case lease.IsMultiStreamKey(row.Key):
 		return Change{Kind: Leaves, Before: row, After: row, Why: "it is of a fleet that reads several streams"}
-	case !isShardID(row.Key):
+	case !lease.IsShardID(row.Key):
 		return Change{Kind: Leaves, Before: row, After: row, Why: "its key is no shard ID"}
 	}
 	return Change{

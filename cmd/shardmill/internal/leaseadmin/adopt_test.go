@@ -130,7 +130,7 @@ func TestAdoptedRow(t *testing.T) {
 			Key: shardID(0), Counter: 4, Checkpoint: at("TRIM_HORIZON"), Range: stream.Shards[0].Range, ThroughputKBps: 3,
 			Identity: lease.Identity{Stream: "orders", Start: "1000", ARN: "arn"},
 		},
-		Why:      "it is of stream bills, not orders; its hash range is 0 to 9, not 0 to 170141183460469231731687303715884105727",
+		Why:      "it is of stream bills, not orders; its hash range is 0 to 9, not 0 to 170141183460469231731687303715884105727; its checkpoint 900 is not within the shard, which has 1000 to now",
 		Warnings: []string{"lease shardId-000000000000: the prepared checkpoint at 950 is abandoned: the records after 900 up to there may be in two objects"},
 	}
 	if d := cmp.Diff(want, plan[0]); d != "" {

@@ -83,8 +83,15 @@ func TestParseAt(t *testing.T) {
 	}
 }
 
-func TestPlanSet(t *testing.T) {
-	t.Parallel()
+// setCase is one setting of a lease.
+type setCase struct {
+	name string
+	in   leaseadmin.SetInput
+	want string // the checkpoint after it, or the error
+	warn string
+}
+
+func setCases() []setCase {
 	stream := orders()
 	free := lease.Lease{Key: shardID(0), Counter: 7, Checkpoint: at("SHARD_END"), OwnerSwitches: 2, Released: lease.GivenUp}
 	pending := free
@@ -106,12 +113,7 @@ func TestPlanSet(t *testing.T) {
 		{Key: shardID(9), Checkpoint: at("9")},
 	}
 
-	tests := []struct {
-		name string
-		in   leaseadmin.SetInput
-		want string // the checkpoint after it, or the error
-		warn string
-	}{
+	return []setCase{
 		{"out of SHARD_END", leaseadmin.SetInput{Row: free, At: at("TRIM_HORIZON")}, "TRIM_HORIZON", ""},
 		{"of an owner that is gone", leaseadmin.SetInput{Row: held, At: at("TRIM_HORIZON")}, "TRIM_HORIZON", ""},
 		{"latest is an instant", leaseadmin.SetInput{Row: free, At: at("LATEST")}, "LATEST@noon", ""},
@@ -154,7 +156,11 @@ func TestPlanSet(t *testing.T) {
 		},
 		{"an ended shard whose children have not", leaseadmin.SetInput{Row: finished, Leases: children[2:], At: at("TRIM_HORIZON")}, "TRIM_HORIZON", ""},
 	}
-	for _, tt := range tests {
+}
+
+func TestPlanSet(t *testing.T) {
+	t.Parallel()
+	for _, tt := range setCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tt.in.Now = noon()

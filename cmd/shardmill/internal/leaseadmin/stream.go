@@ -2,11 +2,8 @@ package leaseadmin
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -42,13 +39,13 @@ func (s Stream) identity(sh kcl.Shard, row lease.Identity) lease.Identity {
 }
 
 // Contradictions says what of a row cannot be if it is of the stream's shard of
-// the same ID. It is nil also if the stream lists no such shard: it may have
-// expired.
+// the same ID, as a worker that may not take it does. Of a shard that the stream
+// does not list only the stream counts: it may have expired.
 func (s Stream) Contradictions(row lease.Lease) []string {
-	sh, ok := s.Shard(row.Key)
-	if !ok || row.Unreadable != "" {
+	if row.Unreadable != "" {
 		return nil
 	}
+	sh, listed := s.Shard(row.Key)
 	var out []string
 	if why := row.Identity.Contradicts(s.identity(sh, row.Identity)); why != "" {
 		out = append(out, "it is of "+why)
@@ -56,44 +53,21 @@ func (s Stream) Contradictions(row lease.Lease) []string {
 	if !row.Range.IsZero() && !sh.Range.IsZero() && !sameRange(row.Range, sh.Range) {
 		out = append(out, fmt.Sprintf("its hash range is %s to %s, not %s to %s", row.Range.Start, row.Range.End, sh.Range.Start, sh.Range.End))
 	}
-	if row.Finished() && open(sh) {
+	if at := row.Checkpoint; at.IsRecord() && sh.StartingSequenceNumber != "" && !within(at.ExtendedSequenceNumber, sh) {
+		out = append(out, fmt.Sprintf("its checkpoint %v is not within the shard, which has %s to %s", at, sh.StartingSequenceNumber, cmp.Or(sh.EndingSequenceNumber, "now")))
+	}
+	if row.Finished() && listed && open(sh) {
 		out = append(out, "it is at SHARD_END, but the shard is open")
 	}
 	return out
 }
 
-// whole returns an error unless the open shards cover every hash key once: from
-// a listing that raced a reshard nothing may be concluded.
+// whole returns an error if nothing may be concluded from the listing.
 func (s Stream) whole() error {
-	type span struct{ start, end *big.Int }
-	var spans []span
-	for _, sh := range s.Shards {
-		if !open(sh) {
-			continue
-		}
-		start, ok1 := new(big.Int).SetString(sh.Range.Start, 10)
-		end, ok2 := new(big.Int).SetString(sh.Range.End, 10)
-		if !ok1 || !ok2 {
-			return fmt.Errorf("stream %s lists shard %s without its hash range", s.Name, sh.ID)
-		}
-		spans = append(spans, span{start, end})
-	}
-	slices.SortFunc(spans, func(a, b span) int { return a.start.Cmp(b.start) })
-	next, one := new(big.Int), big.NewInt(1)
-	for _, sp := range spans {
-		if sp.start.Cmp(next) != 0 {
-			return s.notWhole()
-		}
-		next = new(big.Int).Add(sp.end, one)
-	}
-	if next.Cmp(new(big.Int).Lsh(one, 128)) != 0 {
-		return s.notWhole()
+	if err := (kcl.ShardList{Shards: s.Shards}).CheckWhole(); err != nil {
+		return fmt.Errorf("the listing of the shards of %s is not whole: it is being created or resharded; try again: %w", s.Name, err)
 	}
 	return nil
-}
-
-func (s Stream) notWhole() error {
-	return errors.New("the listing of the shards of " + s.Name + " is not whole: it is being created or resharded; try again")
 }
 
 func open(sh kcl.Shard) bool { return sh.EndingSequenceNumber == "" }
@@ -110,20 +84,6 @@ func within(at checkpoint.ExtendedSequenceNumber, sh kcl.Shard) bool {
 
 func sameRange(a, b lease.HashRange) bool {
 	return checkpoint.CompareDecimal(a.Start, b.Start) == 0 && checkpoint.CompareDecimal(a.End, b.End) == 0
-}
-
-// OfManyStreams reports whether a lease is one of a Java fleet that reads several
-// streams: its key is account:stream:epoch:shard.
-// Source: KCL StreamIdentifier, MultiStreamLease.
-func OfManyStreams(key string) bool {
-	parts := strings.Split(key, ":")
-	return len(parts) == 4 && digits(parts[0]) && parts[1] != "" && digits(parts[2]) && parts[3] != ""
-}
-
-// isShardID reports whether a key is what Kinesis calls a shard.
-func isShardID(key string) bool {
-	n, ok := strings.CutPrefix(key, "shardId-")
-	return ok && digits(n)
 }
 
 func digits(s string) bool { return checkpoint.ExtendedSequenceNumber{SequenceNumber: s}.IsRecord() }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/shardmill/shardmill/cmd/shardmill/internal/leaseadmin"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -19,7 +18,10 @@ func TestContradictions(t *testing.T) {
 		{"nothing known", row(0, "1200", "", ""), nil},
 		{"the same", lease.Lease{Key: shardID(0), Checkpoint: at("1200"), Range: rangeOf, Identity: lease.Identity{Stream: "orders", Start: "1000", ARN: "arn"}}, nil},
 		{"the same range in other digits", lease.Lease{Key: shardID(0), Checkpoint: at("1200"), Range: lease.HashRange{Start: "00", End: rangeOf.End}}, nil},
-		{"a shard that is not listed", row(9, "SHARD_END", "bills", "1"), nil},
+		{"a shard that is not listed", row(9, "SHARD_END", "orders", "1"), nil},
+		{"a shard that is not listed, of another stream", row(9, "12", "bills", "1"), []string{"it is of stream bills, not orders"}},
+		{"a checkpoint before the shard", row(0, "999", "", ""), []string{"its checkpoint 999 is not within the shard, which has 1000 to now"}},
+		{"a checkpoint after its end", row(1, "2000", "", ""), []string{"its checkpoint 2000 is not within the shard, which has 1001 to 1999"}},
 		{"a row that cannot be read", lease.Lease{Key: shardID(0), Unreadable: "?"}, nil},
 		{"SHARD_END of a closed shard", row(1, "SHARD_END", "", ""), nil},
 		{"another stream", row(0, "1200", "bills", "1000"), []string{"it is of stream bills, not orders"}},
@@ -37,21 +39,5 @@ func TestContradictions(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestOfManyStreams(t *testing.T) {
-	t.Parallel()
-	for key, want := range map[string]bool{
-		"123456789012:orders:1700000000:shardId-000000000000": true,
-		"shardId-000000000000":                                false,
-		"123456789012:orders:shardId-000000000000":            false,
-		"a:orders:1700000000:shardId-000000000000":            false,
-		"1:orders:x:shardId-000000000000":                     false,
-		"":                                                    false,
-	} {
-		if got := leaseadmin.OfManyStreams(key); got != want {
-			t.Errorf("OfManyStreams(%q) = %v", key, got)
-		}
 	}
 }
