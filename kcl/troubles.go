@@ -23,8 +23,9 @@ const (
 // troubles are what is wrong now and only somebody outside can mend. Whatever
 // meets one sets it, and clears it when it meets it no more.
 type troubles struct {
-	mu   sync.Mutex
-	list map[troubleKey]*trouble
+	mu      sync.Mutex
+	list    map[troubleKey]*trouble
+	readers int // readers of shards that there are
 }
 
 // troubleKey tells troubles of one reason apart: by the shard, or by what was
@@ -85,6 +86,23 @@ func (t *troubles) outcome(doing string, err error) {
 		return
 	}
 	t.set(troubleKey{reason: reason, doing: doing}, err.Error(), err)
+}
+
+// reads notes that a shard is being read, until the function that it returns is
+// called. Who reads none has no trouble with reading: it may never read again.
+func (t *troubles) reads() (end func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readers++
+	return func() {
+		t.mu.Lock()
+		t.readers--
+		none := t.readers == 0
+		t.mu.Unlock()
+		if none {
+			t.outcome(doingRead, nil)
+		}
+	}
 }
 
 // present returns the troubles that there are.

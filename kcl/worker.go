@@ -76,14 +76,6 @@ func (w *Worker) mayTake(row lease.Lease) (lease.Identity, bool) {
 	return id, may
 }
 
-// scanned is told of each reading of the table for leases to take.
-func (w *Worker) scanned(s lease.Scan) {
-	w.troubles.outcome(doingLease, nil)
-	if w.cfg.Hooks.LeasesScanned != nil {
-		w.cfg.Hooks.LeasesScanned(s)
-	}
-}
-
 // errAlreadyRun is returned by a second call of Run.
 var errAlreadyRun = errors.New("kcl: Run was called before; make a new Worker")
 
