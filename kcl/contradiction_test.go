@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,6 +251,67 @@ func TestWhatIsNoContradiction(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, []string{"c", "d"}) {
 			t.Errorf("processed %q", got)
+		}
+	})
+}
+
+// A row that is never explained does not have the shards listed all the time.
+func TestARowThatStaysUnknownIsCheap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(1), new(journal)
+		o.Mem.Put(lease.Lease{Key: "shardId-000000000009", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Counter: 3})
+		var scans atomic.Int64
+		s := counting{o, &scans}
+		_, stop := running(t, config(o, s, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		scans.Store(0)
+		time.Sleep(time.Hour)
+		if n := scans.Load(); n > 2600 { // one each 1.7 s, less a tenth, and one each half a minute
+			t.Errorf("the table was read %d times in an hour", n)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// counting counts how often the table is read.
+type counting struct {
+	*outage
+
+	n *atomic.Int64
+}
+
+func (c counting) List(ctx context.Context) ([]lease.Lease, error) {
+	c.n.Add(1)
+	return c.outage.List(ctx)
+}
+
+func (c counting) Ensure(ctx context.Context) error { return c.outage.Ensure(ctx) }
+
+// A row that cannot be read once more stays as wrong as it was.
+func TestAWrongRowThatCannotBeReadStaysTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(2), new(journal)
+		o.Mem.Put(lease.Lease{Key: o.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7})
+		w, stop := running(t, config(o, o, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		if len(troubles(w, kcl.TroubleContradiction)) != 1 {
+			t.Fatal("not told")
+		}
+		o.set(func() { o.silent["get"] = true })
+		for range 10 {
+			time.Sleep(time.Minute)
+			if len(troubles(w, kcl.TroubleContradiction)) != 1 {
+				t.Fatal("forgotten")
+			}
+		}
+		o.set(func() { clear(o.silent) })
+		time.Sleep(3 * time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

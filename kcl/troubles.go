@@ -57,6 +57,18 @@ func (t *troubles) set(k troubleKey, text string, err error) {
 	was.Text, was.err = text, err
 }
 
+// contradiction is the key of the trouble with a row that contradicts the stream.
+func contradiction(shardID string) troubleKey {
+	return troubleKey{reason: TroubleContradiction, shardID: shardID}
+}
+
+// has reports whether there is that trouble now.
+func (t *troubles) has(k troubleKey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.list[k] != nil
+}
+
 // clear ends the troubles that are as ended says.
 func (t *troubles) clear(ended func(troubleKey) bool) {
 	t.mu.Lock()
