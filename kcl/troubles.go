@@ -40,6 +40,7 @@ type trouble struct {
 	Trouble
 
 	err  error     // nil if it is no request's
+	met  time.Time // when it was met last
 	told time.Time // zero: not yet
 }
 
@@ -54,7 +55,7 @@ func (t *troubles) set(k troubleKey, text string, err error) {
 		was = &trouble{Trouble: Trouble{Reason: k.reason, ShardID: k.shardID, Since: time.Now()}}
 		t.list[k] = was
 	}
-	was.Text, was.err = text, err
+	was.Text, was.err, was.met = text, err, time.Now()
 }
 
 // contradiction is the key of the trouble with a row that contradicts the stream.
@@ -139,8 +140,8 @@ func (t *troubles) due(now time.Time, patience, timeout time.Duration) (tell []T
 	defer t.mu.Unlock()
 	for _, tr := range t.list {
 		lasts := now.Sub(tr.Since)
-		if tr.err != nil && lasts >= timeout {
-			last = fmt.Errorf("for %v without one success: %w", lasts.Truncate(time.Second), tr.err)
+		if met := tr.met.Sub(tr.Since); tr.err != nil && met >= timeout {
+			last = fmt.Errorf("for %v without one success: %w", met.Truncate(time.Second), tr.err)
 		}
 		if tr.Reason == TroubleAccess && lasts < patience || !tr.told.IsZero() && now.Sub(tr.told) < troubleAgain {
 			continue
