@@ -10,6 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
@@ -310,6 +314,63 @@ func TestAWrongRowThatCannotBeReadStaysTold(t *testing.T) {
 		}
 		o.set(func() { clear(o.silent) })
 		time.Sleep(3 * time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// behind is a table whose first reading takes long, and a stream whose listing
+// shows a reshard late.
+type behind struct {
+	*outage
+
+	old   kcl.ShardList
+	until time.Time     // when the listing shows the reshard
+	first time.Duration // how long the first reading takes
+	lists atomic.Int64
+}
+
+func (b *behind) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	if time.Now().Before(b.until) {
+		return b.old, nil
+	}
+	return b.outage.ListShards(ctx)
+}
+
+func (b *behind) List(ctx context.Context) ([]lease.Lease, error) {
+	if b.lists.Add(1) == 2 {
+		time.Sleep(b.first)
+	}
+	return b.outage.List(ctx)
+}
+
+func (b *behind) Ensure(ctx context.Context) error { return b.outage.Ensure(ctx) }
+
+// Two listings soon after each other prove nothing, however long the reading of
+// the table before the first one took.
+func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &behind{outage: newOutage(1), first: 29 * time.Second}
+		b.old, _ = b.outage.ListShards(t.Context())
+		b.until = time.Now().Add(time.Hour)
+		cfg := config(b, b, "me")
+		cfg.ShardSyncInterval, cfg.ScanInterval = 2*time.Hour, time.Second
+		b.lists.Store(1)
+		b.fails["read"] = errors.New("503") // so that it creates no child
+		time.AfterFunc(20*time.Second, func() {
+			b.Split(0)
+			b.Mem.Put(lease.Lease{Key: b.Shard(1).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Parents: []string{b.Shard(0).ID}})
+			b.until = time.Now().Add(25 * time.Second)
+		})
+		core, logs := observer.New(zapcore.ErrorLevel)
+		cfg.Logger = zap.New(core)
+		_, stop := running(t, cfg, recording(new(journal)))
+		time.Sleep(5 * time.Minute)
+		if n := logs.FilterMessage("worker is in trouble").Len(); n > 0 {
+			t.Errorf("told %d times: %v", n, logs.All()[0].ContextMap())
+		}
 		if err := stop(); err != nil {
 			t.Error(err)
 		}

@@ -39,8 +39,8 @@ func (e *foreignError) Error() string {
 // Is makes errors.Is(err, lease.ErrInvalidState) true.
 func (e *foreignError) Is(target error) bool { return target == lease.ErrInvalidState }
 
-// judgeRows judges what the table listed by the last listing of the shards, and
-// tells which rows contradict it. These are left alone, each with its shard. The
+// judgeRows judges what the table listed by the last listing of the shards, which
+// began at now, and tells which rows contradict it. These are left alone, each with its shard. The
 // error is a foreignError if the worker must not go on: at the start if one row
 // proves that the table is another's, later if no row is left.
 func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease) (map[string]rows.Judgement, error) {
