@@ -65,6 +65,22 @@ func (c *calls) limited(ctx context.Context, name, whose string, f func(context.
 	return c.run(name, whose, call, func() error { return fromUser(deadline.Explain(ctx, f(ctx))) })
 }
 
+// keeping is limited for a call whose context is the callee's until ctx ends, if
+// the call succeeds.
+func (c *calls) keeping(ctx context.Context, name, whose string, f func(context.Context) error) error {
+	if c.timeout <= 0 {
+		return c.limited(ctx, name, whose, f)
+	}
+	ctx, call := deadline.Start(ctx, c.timeout)
+	err := c.run(name, whose, call, func() error { return fromUser(deadline.Explain(ctx, f(ctx))) })
+	if err != nil {
+		call.End()
+		return err
+	}
+	call.Keep()
+	return nil
+}
+
 // run makes a call and waits for its end, however long it takes: whoever is
 // called may be using what it was given. One that takes long is logged.
 func (c *calls) run(name, whose string, call *deadline.Call, f func() error) error {

@@ -269,3 +269,40 @@ func toldOfDead(t *testing.T, told []observer.LoggedEntry, want int, r kcl.Recor
 		}
 	}
 }
+
+// keeper keeps the context of Initialize.
+type keeper struct {
+	kcl.Defaults
+
+	ctx context.Context //nolint:containedctx // whether it stays good is what is tested
+}
+
+func (k *keeper) Initialize(ctx context.Context, _ kcl.InitializationInput) error {
+	k.ctx = ctx
+	return nil
+}
+
+func (k *keeper) ProcessRecords(context.Context, kcl.ProcessRecordsInput) error { return nil }
+
+// The context of Initialize stays good, whatever limit calls have.
+func TestTheContextOfInitializeStaysGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutage(1)
+		cfg := config(o, o, "me")
+		cfg.CallTimeout = time.Minute
+		k := new(keeper)
+		_, stop := running(t, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return k })
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if err := k.ctx.Err(); err != nil {
+			t.Errorf("it ended while the lease is held: %v, %v", err, context.Cause(k.ctx))
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if k.ctx.Err() == nil {
+			t.Error("it outlives the lease")
+		}
+	})
+}

@@ -107,8 +107,8 @@ type Config struct {
 	// return in any case; its error is one like any other. Default: no limit.
 	CallTimeout time.Duration
 
-	// WarnAfter is how long a call of a processor, of DeadLetter or of the
-	// factory runs until that is logged; from then on it is logged each minute.
+	// WarnAfter is how long a call of a processor, of DeadLetter, of the factory
+	// or of a hook runs until that is logged; from then on it is logged each minute.
 	// Default 1m. Source: KCL logWarningForTaskAfterMillis.
 	WarnAfter time.Duration
 

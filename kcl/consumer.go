@@ -169,7 +169,7 @@ func (c *consumer) finish(err error) {
 	case errors.Is(err, errRefuted):
 		why = lease.GivenUp
 		w.kin.refute(c.info.ShardID, c.held.Lease().Checkpoint.ExtendedSequenceNumber, err.Error())
-		w.troubles.set(troubleKey{reason: TroubleContradiction, shardID: c.info.ShardID}, err.Error(), nil)
+		w.troubles.set(contradiction(c.info.ShardID), err.Error(), nil)
 	default:
 		why = lease.GivenUp
 		avoid := w.giveUp(c.info.ShardID)

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
@@ -259,6 +264,124 @@ func TestWhatIsNoContradiction(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, []string{"c", "d"}) {
 			t.Errorf("processed %q", got)
+		}
+	})
+}
+
+// A row that is never explained does not have the shards listed all the time.
+func TestARowThatStaysUnknownIsCheap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(1), new(journal)
+		o.Mem.Put(lease.Lease{Key: "shardId-000000000009", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Counter: 3})
+		var scans atomic.Int64
+		s := counting{o, &scans}
+		_, stop := running(t, config(o, s, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		scans.Store(0)
+		time.Sleep(time.Hour)
+		if n := scans.Load(); n > 2600 { // one each 1.7 s, less a tenth, and one each half a minute
+			t.Errorf("the table was read %d times in an hour", n)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// counting counts how often the table is read.
+type counting struct {
+	*outage
+
+	n *atomic.Int64
+}
+
+func (c counting) List(ctx context.Context) ([]lease.Lease, error) {
+	c.n.Add(1)
+	return c.outage.List(ctx)
+}
+
+func (c counting) Ensure(ctx context.Context) error { return c.outage.Ensure(ctx) }
+
+// A row that cannot be read once more stays as wrong as it was.
+func TestAWrongRowThatCannotBeReadStaysTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(2), new(journal)
+		o.Mem.Put(lease.Lease{Key: o.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7})
+		w, stop := running(t, config(o, o, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		if len(troubles(w, kcl.TroubleContradiction)) != 1 {
+			t.Fatal("not told")
+		}
+		o.set(func() { o.silent["get"] = true })
+		for range 10 {
+			time.Sleep(time.Minute)
+			if len(troubles(w, kcl.TroubleContradiction)) != 1 {
+				t.Fatal("forgotten")
+			}
+		}
+		o.set(func() { clear(o.silent) })
+		time.Sleep(3 * time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// behind is a table whose first reading takes long, and a stream whose listing
+// shows a reshard late.
+type behind struct {
+	*outage
+
+	old   kcl.ShardList
+	until time.Time     // when the listing shows the reshard
+	first time.Duration // how long the first reading takes
+	lists atomic.Int64
+}
+
+func (b *behind) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	if time.Now().Before(b.until) {
+		return b.old, nil
+	}
+	return b.outage.ListShards(ctx)
+}
+
+func (b *behind) List(ctx context.Context) ([]lease.Lease, error) {
+	if b.lists.Add(1) == 2 {
+		time.Sleep(b.first)
+	}
+	return b.outage.List(ctx)
+}
+
+func (b *behind) Ensure(ctx context.Context) error { return b.outage.Ensure(ctx) }
+
+// Two listings soon after each other prove nothing, however long the reading of
+// the table before the first one took.
+func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &behind{outage: newOutage(1), first: 29 * time.Second}
+		b.old, _ = b.outage.ListShards(t.Context())
+		b.until = time.Now().Add(time.Hour)
+		cfg := config(b, b, "me")
+		cfg.ShardSyncInterval, cfg.ScanInterval = 2*time.Hour, time.Second
+		b.lists.Store(1)
+		b.fails["read"] = errors.New("503") // so that it creates no child
+		time.AfterFunc(20*time.Second, func() {
+			b.Split(0)
+			b.Mem.Put(lease.Lease{Key: b.Shard(1).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Parents: []string{b.Shard(0).ID}})
+			b.until = time.Now().Add(25 * time.Second)
+		})
+		core, logs := observer.New(zapcore.ErrorLevel)
+		cfg.Logger = zap.New(core)
+		_, stop := running(t, cfg, recording(new(journal)))
+		time.Sleep(5 * time.Minute)
+		if n := logs.FilterMessage("worker is in trouble").Len(); n > 0 {
+			t.Errorf("told %d times: %v", n, logs.All()[0].ContextMap())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -45,7 +45,11 @@ func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	}
 	ctx, cancel := context.WithCancel(s.stop)
 	f.cancel = cancel
-	f.wg.Go(func() { f.run(ctx, s.info.ShardID, read, s.acct) })
+	end := s.w.troubles.reads()
+	f.wg.Go(func() {
+		defer end()
+		f.run(ctx, s.info.ShardID, read, s.acct)
+	})
 	return f
 }
 

@@ -61,7 +61,7 @@ func newGuarded(c *calls, f ProcessorFactory, info ShardInfo) (guarded, error) {
 var errNoProcessor = errors.New("the ProcessorFactory returned nil instead of a processor")
 
 func (g guarded) Initialize(ctx context.Context, in InitializationInput) error {
-	return g.calls.limited(ctx, "Initialize", callProcessor, func(ctx context.Context) error { return g.p.Initialize(ctx, in) })
+	return g.calls.keeping(ctx, "Initialize", callProcessor, func(ctx context.Context) error { return g.p.Initialize(ctx, in) })
 }
 
 func (g guarded) ProcessRecords(ctx context.Context, in ProcessRecordsInput) error {

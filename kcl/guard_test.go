@@ -341,3 +341,31 @@ func TestHoldIsChecked(t *testing.T) {
 		}
 	})
 }
+
+// A hook of a shard that does not return is told.
+func TestAHookThatDoesNotReturnIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(1), new(journal)
+		core, logs := observer.New(zapcore.WarnLevel)
+		cfg := config(o, o, "me")
+		cfg.Logger = zap.New(core)
+		end := make(chan struct{})
+		cfg.Hooks.Delivered = func(kcl.BatchEvent) { <-end }
+		_, stop := running(t, cfg, recording(j))
+		o.Put(0, "a")
+		time.Sleep(10*time.Minute + 30*time.Second) // not when a line is due
+		n := logs.FilterMessage("hook does not return; what happened waits for it").FilterField(zap.String("hook", "Delivered")).Len()
+		if n < 5 || n > 10 {
+			t.Errorf("told %d times in ten minutes", n)
+		}
+		close(end)
+		time.Sleep(10 * time.Minute)
+		if logs.FilterMessage("hook does not return; what happened waits for it").Len() != n {
+			t.Error("told after it had returned")
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package kcl
 
 import (
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -79,36 +80,68 @@ type LossEvent struct {
 	Before  checkpoint.Position // reading goes on here; zero if nothing is left
 }
 
-// guarded returns hooks that do what h's do and never panic.
-func (h Hooks) guarded(log *zap.Logger) Hooks {
+// guarded returns hooks that do what h's do and never panic. One that does not
+// return is logged after warnAfter, and then each minute.
+func (h Hooks) guarded(log *zap.Logger, warnAfter time.Duration) Hooks {
+	g := hookGuard{log, warnAfter}
 	return Hooks{
-		LeaseTaken:          guardHook(log, "LeaseTaken", h.LeaseTaken),
-		LeaseLost:           guardHook(log, "LeaseLost", h.LeaseLost),
-		LeaseReleased:       guardHook(log, "LeaseReleased", h.LeaseReleased),
-		LeasesScanned:       guardHook(log, "LeasesScanned", h.LeasesScanned),
-		Delivered:           guardHook(log, "Delivered", h.Delivered),
-		Checkpointed:        guardHook(log, "Checkpointed", h.Checkpointed),
-		DeadLettered:        guardHook(log, "DeadLettered", h.DeadLettered),
-		RecordsLost:         guardHook(log, "RecordsLost", h.RecordsLost),
-		AggregatesMalformed: guardCount(log, "AggregatesMalformed", h.AggregatesMalformed),
-		UserRecordsDropped:  guardCount(log, "UserRecordsDropped", h.UserRecordsDropped),
+		LeaseTaken:          guardHook(g, "LeaseTaken", h.LeaseTaken),
+		LeaseLost:           guardHook(g, "LeaseLost", h.LeaseLost),
+		LeaseReleased:       guardHook(g, "LeaseReleased", h.LeaseReleased),
+		LeasesScanned:       guardHook(g, "LeasesScanned", h.LeasesScanned),
+		Delivered:           guardHook(g, "Delivered", h.Delivered),
+		Checkpointed:        guardHook(g, "Checkpointed", h.Checkpointed),
+		DeadLettered:        guardHook(g, "DeadLettered", h.DeadLettered),
+		RecordsLost:         guardHook(g, "RecordsLost", h.RecordsLost),
+		AggregatesMalformed: guardCount(g, "AggregatesMalformed", h.AggregatesMalformed),
+		UserRecordsDropped:  guardCount(g, "UserRecordsDropped", h.UserRecordsDropped),
+	}
+}
+
+// hookGuard tells of hooks.
+type hookGuard struct {
+	log       *zap.Logger
+	warnAfter time.Duration
+}
+
+// watch tells of a hook until the function that it returns is called.
+func (g hookGuard) watch(name string) (end func()) {
+	begun := time.Now()
+	var mu sync.Mutex // guards timer
+	var timer *time.Timer
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(g.warnAfter, func() {
+		g.log.Warn("hook does not return; what happened waits for it", zap.String("hook", name), zap.Duration("duration", time.Since(begun)))
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Reset(warnAgain)
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+		timer = nil
 	}
 }
 
 // guardHook returns a hook that calls f on a goroutine of its own and logs its
 // panic, or nil if f is.
-func guardHook[E any](log *zap.Logger, name string, f func(E)) func(E) {
+func guardHook[E any](g hookGuard, name string, f func(E)) func(E) {
 	if f == nil {
 		return nil
 	}
 	return func(e E) {
+		defer g.watch(name)()
 		if err := apart(name, func() { f(e) }); err != nil {
-			log.Error("hook panicked", zap.String("hook", name), zap.Error(err), panicStack(err))
+			g.log.Error("hook panicked", zap.String("hook", name), zap.Error(err), panicStack(err))
 		}
 	}
 }
 
-func guardCount(log *zap.Logger, name string, f func(shardID string, n int)) func(string, int) {
+func guardCount(g hookGuard, name string, f func(shardID string, n int)) func(string, int) {
 	if f == nil {
 		return nil
 	}
@@ -116,7 +149,7 @@ func guardCount(log *zap.Logger, name string, f func(shardID string, n int)) fun
 		shardID string
 		n       int
 	}
-	guarded := guardHook(log, name, func(c count) { f(c.shardID, c.n) })
+	guarded := guardHook(g, name, func(c count) { f(c.shardID, c.n) })
 	return func(shardID string, n int) { guarded(count{shardID, n}) }
 }
 

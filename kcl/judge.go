@@ -39,8 +39,8 @@ func (e *foreignError) Error() string {
 // Is makes errors.Is(err, lease.ErrInvalidState) true.
 func (e *foreignError) Is(target error) bool { return target == lease.ErrInvalidState }
 
-// judgeRows judges what the table listed by the last listing of the shards, and
-// tells which rows contradict it. These are left alone, each with its shard. The
+// judgeRows judges what the table listed by the last listing of the shards, which
+// began at now, and tells which rows contradict it. These are left alone, each with its shard. The
 // error is a foreignError if the worker must not go on: at the start if one row
 // proves that the table is another's, later if no row is left.
 func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease) (map[string]rows.Judgement, error) {
@@ -55,6 +55,9 @@ func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list
 		row, err := w.readRow(ctx, loop, key)
 		if err != nil {
 			w.cfg.Logger.Warn("row that may contradict the stream was not read", zap.String("lease_key", key), zap.Error(err))
+			if !errors.Is(err, lease.ErrNotFound) && w.troubles.has(contradiction(key)) {
+				wrong[key] = judged[key].Text // nothing says that it is mended
+			}
 		} else if j := w.kin.judge(row); j.MayBeLag() {
 			wrong[key] = j.Text
 		}
@@ -116,7 +119,7 @@ func (w *Worker) tellRows(judged map[string]rows.Judgement, wrong map[string]str
 		}
 	}
 	for key, text := range wrong {
-		w.troubles.set(troubleKey{reason: TroubleContradiction, shardID: key}, text+"; its shard is not processed: see `shardmill leases`", nil)
+		w.troubles.set(contradiction(key), text+"; its shard is not processed: see `shardmill leases`", nil)
 	}
 	w.troubles.clear(func(k troubleKey) bool {
 		_, isWrong := wrong[k.shardID]

@@ -106,7 +106,8 @@ func (k *kinship) judged(row lease.Lease) rows.Judgement {
 }
 
 // claim says whether the lease of a row may be taken, and what the row is to say
-// then. news means that the row is of a shard that the last listing does not have.
+// then. news means that the row is of a shard that the last listing does not have,
+// and that the next one may.
 func (k *kinship) claim(row lease.Lease) (id lease.Identity, may, news bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -118,7 +119,7 @@ func (k *kinship) claim(row lease.Lease) (id lease.Identity, may, news bool) {
 	if id.Start == "" && row.Identity.Start != "" {
 		id = lease.Identity{} // the row knows more
 	}
-	return id, j.May(), j.Verdict == rows.Unknown
+	return id, j.May(), j.Verdict == rows.Unknown && !k.doubts.Lasts(row.Key)
 }
 
 // note judges the rows of a table that were read before the listing that began at

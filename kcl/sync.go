@@ -162,6 +162,7 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 	if err != nil {
 		return nil, err
 	}
+	listed := w.leases.Now()
 	list, err := w.listShards(ctx, loop, shardID)
 	if err != nil {
 		return nil, err
@@ -171,7 +172,7 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
 	w.kin.saw(list.Shards)
-	judged, err := w.judgeRows(ctx, loop, start, leases)
+	judged, err := w.judgeRows(ctx, loop, listed, leases)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,6 +279,89 @@ func TestALoopThatHangs(t *testing.T) {
 					t.Errorf("Run = %v", err)
 				}
 			})
+		})
+	}
+}
+
+// Trouble that one read met counts no more when this worker has nothing to read.
+func TestTroubleOfAShardThatWentElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, j := newOutage(1), new(journal)
+		cfg := config(o, o, "a")
+		a, stopA := running(t, cfg, recording(j))
+		time.Sleep(time.Minute)
+		o.set(func() { o.fails["read"] = denied("GetRecords") })
+		time.Sleep(5 * time.Second)
+		if got := troubles(a, kcl.TroubleAccess); len(got) == 0 {
+			t.Fatal("the refusal was not noticed")
+		}
+		other := row(t, o, 0) // another worker takes it
+		other.Owner, other.Instance, other.Counter = "b", "bb", other.Counter+5
+		o.Mem.Put(other)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for l := other; pauseFor(ctx, 2*time.Second); {
+				l.Counter++
+				o.Mem.Put(l)
+			}
+		}()
+		o.set(func() { clear(o.fails) })
+		time.Sleep(20 * time.Minute)
+		if got := troubles(a, kcl.TroubleAccess); len(got) != 0 {
+			t.Errorf("in trouble for ever: %+v", a.Snapshot().Troubles)
+		}
+		if err := stopA(); err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+}
+
+// pauseFor reports whether ctx lived for d.
+func pauseFor(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// A hook that does not return keeps no trouble from being noticed, or from being
+// over.
+func TestTroubleBehindAHook(t *testing.T) {
+	t.Parallel()
+	for _, during := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o, j := newOutage(1), new(journal)
+			cfg := config(o, o, "a")
+			end := make(chan struct{})
+			var blocks atomic.Bool
+			cfg.Hooks.LeasesScanned = func(lease.Scan) {
+				if blocks.Load() {
+					<-end
+				}
+			}
+			a, stop := running(t, cfg, recording(j))
+			time.Sleep(time.Minute)
+			blocks.Store(during)
+			time.Sleep(10 * time.Second)
+			o.set(func() { o.fails["list"] = denied("Scan") })
+			time.Sleep(time.Second * 8)
+			if got := troubles(a, kcl.TroubleAccess); len(got) == 0 {
+				t.Errorf("hook blocks %v: the refusal was not noticed", during)
+			}
+			blocks.Store(true)
+			o.set(func() { clear(o.fails) })
+			time.Sleep(20 * time.Minute)
+			if got := troubles(a, kcl.TroubleAccess); len(got) != 0 {
+				t.Errorf("in trouble for ever: %+v", a.Snapshot().Troubles)
+			}
+			close(end)
+			if err := stop(); err != nil {
+				t.Errorf("Run = %v", err)
+			}
 		})
 	}
 }

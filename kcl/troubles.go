@@ -23,8 +23,9 @@ const (
 // troubles are what is wrong now and only somebody outside can mend. Whatever
 // meets one sets it, and clears it when it meets it no more.
 type troubles struct {
-	mu   sync.Mutex
-	list map[troubleKey]*trouble
+	mu      sync.Mutex
+	list    map[troubleKey]*trouble
+	readers int // readers of shards that there are
 }
 
 // troubleKey tells troubles of one reason apart: by the shard, or by what was
@@ -39,6 +40,7 @@ type trouble struct {
 	Trouble
 
 	err  error     // nil if it is no request's
+	met  time.Time // when it was met last
 	told time.Time // zero: not yet
 }
 
@@ -53,7 +55,19 @@ func (t *troubles) set(k troubleKey, text string, err error) {
 		was = &trouble{Trouble: Trouble{Reason: k.reason, ShardID: k.shardID, Since: time.Now()}}
 		t.list[k] = was
 	}
-	was.Text, was.err = text, err
+	was.Text, was.err, was.met = text, err, time.Now()
+}
+
+// contradiction is the key of the trouble with a row that contradicts the stream.
+func contradiction(shardID string) troubleKey {
+	return troubleKey{reason: TroubleContradiction, shardID: shardID}
+}
+
+// has reports whether there is that trouble now.
+func (t *troubles) has(k troubleKey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.list[k] != nil
 }
 
 // clear ends the troubles that are as ended says.
@@ -87,6 +101,23 @@ func (t *troubles) outcome(doing string, err error) {
 	t.set(troubleKey{reason: reason, doing: doing}, err.Error(), err)
 }
 
+// reads notes that a shard is being read, until the function that it returns is
+// called. Who reads none has no trouble with reading: it may never read again.
+func (t *troubles) reads() (end func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readers++
+	return func() {
+		t.mu.Lock()
+		t.readers--
+		none := t.readers == 0
+		t.mu.Unlock()
+		if none {
+			t.outcome(doingRead, nil)
+		}
+	}
+}
+
 // present returns the troubles that there are.
 func (t *troubles) present() []Trouble {
 	t.mu.Lock()
@@ -109,8 +140,8 @@ func (t *troubles) due(now time.Time, patience, timeout time.Duration) (tell []T
 	defer t.mu.Unlock()
 	for _, tr := range t.list {
 		lasts := now.Sub(tr.Since)
-		if tr.err != nil && lasts >= timeout {
-			last = fmt.Errorf("for %v without one success: %w", lasts.Truncate(time.Second), tr.err)
+		if met := tr.met.Sub(tr.Since); tr.err != nil && met >= timeout {
+			last = fmt.Errorf("for %v without one success: %w", met.Truncate(time.Second), tr.err)
 		}
 		if tr.Reason == TroubleAccess && lasts < patience || !tr.told.IsZero() && now.Sub(tr.told) < troubleAgain {
 			continue

@@ -53,12 +53,12 @@ func New(cfg Config, factory ProcessorFactory) (*Worker, error) {
 		consumers: make(map[*consumer]struct{}), failures: make(map[string]int),
 	}
 	w.cfg.Logger = cfg.Logger.With(zap.String("worker_id", cfg.WorkerID))
-	w.cfg.Hooks = cfg.Hooks.guarded(w.cfg.Logger)
+	w.cfg.Hooks = cfg.Hooks.guarded(w.cfg.Logger, cfg.WarnAfter)
 	var err error
 	w.leases, err = lease.NewCoordinator(lease.Config{
 		Table: cfg.Leases, WorkerID: cfg.WorkerID, FailoverTime: cfg.FailoverTime, ScanInterval: cfg.ScanInterval,
 		MaxLeases: cfg.MaxLeases, MaxSteal: cfg.MaxSteal, Judge: w.mayTake, OnChange: w.cfg.Hooks.changed,
-		OnScan: w.scanned, OnScanFailed: func(err error) { w.troubles.outcome(doingLease, err) }, Logger: w.cfg.Logger,
+		OnTry: func(err error) { w.troubles.outcome(doingLease, err) }, OnScan: w.cfg.Hooks.LeasesScanned, Logger: w.cfg.Logger,
 	}, rand.Text())
 	if err != nil {
 		return nil, fmt.Errorf("kcl: %w", err)
@@ -74,14 +74,6 @@ func (w *Worker) mayTake(row lease.Lease) (lease.Identity, bool) {
 		w.syncSoon()
 	}
 	return id, may
-}
-
-// scanned is told of each reading of the table for leases to take.
-func (w *Worker) scanned(s lease.Scan) {
-	w.troubles.outcome(doingLease, nil)
-	if w.cfg.Hooks.LeasesScanned != nil {
-		w.cfg.Hooks.LeasesScanned(s)
-	}
 }
 
 // errAlreadyRun is returned by a second call of Run.

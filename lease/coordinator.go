@@ -56,6 +56,12 @@ type Config struct {
 	// logged. Run waits for them at its end, ten seconds at most.
 	OnChange func(Change)
 
+	// OnTry is told of every reading of the table what OnScan or OnScanFailed is
+	// told of later: nil, or the error. It is called at once, on Run's goroutine,
+	// so it must be quick, and no other hook can keep it waiting. Default: nobody
+	// is told.
+	OnTry func(error)
+
 	// OnScan is told of every reading of the table, after what it led to was
 	// done. Default: nobody is told.
 	OnScan func(Scan)
@@ -229,8 +235,11 @@ func (c *Coordinator) changed(ch Change) {
 	}
 }
 
-// scanned tells OnScan, or OnScanFailed if err is not nil.
+// scanned tells OnTry, and OnScan, or OnScanFailed if err is not nil.
 func (c *Coordinator) scanned(s Scan, err error) {
+	if f := c.cfg.OnTry; f != nil {
+		c.hooks.guard("OnTry", func() { f(err) })
+	}
 	switch done, failed := c.cfg.OnScan, c.cfg.OnScanFailed; {
 	case err != nil && failed != nil:
 		c.hooks.tell("OnScanFailed", func() { failed(err) })

@@ -93,7 +93,7 @@ func of(ctx context.Context) *Call {
 // Bounded reports whether ctx ends by itself: it has a deadline, or is a call's.
 func Bounded(ctx context.Context) bool {
 	_, ok := ctx.Deadline()
-	return ok || of(ctx) != nil && ctx.Done() != nil
+	return ok || of(ctx).runs() && ctx.Done() != nil
 }
 
 // Beat is a sign of life from whoever waits on purpose within a call, such as
@@ -108,6 +108,29 @@ func (c *Call) End() {
 	c.mu.Unlock()
 	c.cancel(context.Canceled)
 	c.parent.beat()
+}
+
+// Keep ends the call like End, but leaves its context to end with the one that
+// Start was given: for whoever was called and goes on with it.
+func (c *Call) Keep() {
+	c.mu.Lock()
+	c.over = true
+	c.timer.Stop()
+	c.mu.Unlock()
+	c.parent.beat()
+}
+
+// runs reports whether the call, or one around it, is not over.
+func (c *Call) runs() bool {
+	for ; c != nil; c = c.parent {
+		c.mu.Lock()
+		over := c.over
+		c.mu.Unlock()
+		if !over {
+			return true
+		}
+	}
+	return false
 }
 
 // Silent returns how long ago the call's last sign of life was.

@@ -15,10 +15,15 @@ type Doubts struct {
 type doubt struct {
 	verdict Verdict
 	begun   time.Time
+	lasting bool
 }
 
 // None reports whether nothing is in doubt.
 func (d *Doubts) None() bool { return len(d.since) == 0 }
+
+// Lasts reports whether the last listing was one of which Note returned key: the
+// next one will hardly explain the row either.
+func (d *Doubts) Lasts(key string) bool { return d.since[key].lasting }
 
 // Note is told what a whole listing that began at now says of the rows that were
 // read before it. It returns the keys whose contradiction has lasted for so long
@@ -34,10 +39,10 @@ func (d *Doubts) Note(now time.Time, judged map[string]Judgement) (lasting []str
 		if !ok || was.verdict != j.Verdict {
 			was = doubt{verdict: j.Verdict, begun: now}
 		}
-		since[key] = was
-		if now.Sub(was.begun) >= Lasting {
+		if was.lasting = now.Sub(was.begun) >= Lasting; was.lasting {
 			lasting = append(lasting, key)
 		}
+		since[key] = was
 	}
 	d.since = since
 	return lasting
