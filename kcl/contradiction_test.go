@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,7 +54,8 @@ func TestARowThatEndsAnOpenShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
-		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7}
+		// Java notes children in rows that it ends; this one's have begun.
+		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7, Children: []string{s.Shard(1).ID}}
 		table.Put(wrong)
 		s.Put(0, "lost?")
 		s.Put(1, "other")
@@ -156,13 +158,14 @@ func TestRowsSayWhoseTheyAre(t *testing.T) {
 	})
 }
 
-// foreignReader refuses every checkpoint, as Kinesis does with those of another
-// stream, for as long as refusing is true.
+// foreignSource refuses every checkpoint, as Kinesis does with those of another
+// stream, as often as is said.
 type foreignSource struct {
 	*kcltest.Stream
 
 	refusals int // left
 	asked    int
+	pages    atomic.Int64 // that were read and not given back
 }
 
 func (f *foreignSource) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
@@ -173,7 +176,23 @@ func (f *foreignSource) Open(shardID string, from checkpoint.Position) kcl.Shard
 			return refusing{}
 		}
 	}
-	return f.Stream.Open(shardID, from)
+	return counting{f.Stream.Open(shardID, from), &f.pages}
+}
+
+// counting counts the pages that are not given back.
+type counting struct {
+	kcl.ShardReader
+
+	pages *atomic.Int64
+}
+
+func (c counting) Next(ctx context.Context) (kcl.Page, error) {
+	p, err := c.ShardReader.Next(ctx)
+	if err == nil {
+		c.pages.Add(1)
+		p.Release = func() { c.pages.Add(-1) }
+	}
+	return p, err
 }
 
 type refusing struct{}
@@ -200,6 +219,10 @@ func TestACheckpointThatTheStreamRefutes(t *testing.T) {
 			cfg := config(s, table, "me")
 			cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) }
 			w, stop := running(t, cfg, recording(j))
+			time.Sleep(20 * time.Second) // no sync follows the first one yet
+			if got := troubles(w, kcl.TroubleContradiction); (len(got) == 0) != mistake {
+				t.Errorf("mistake %v: told at once: %q", mistake, got)
+			}
 			time.Sleep(10 * time.Minute)
 			told := troubles(w, kcl.TroubleContradiction)
 			if err := stop(); err != nil {
@@ -216,6 +239,9 @@ func TestACheckpointThatTheStreamRefutes(t *testing.T) {
 			}
 			if !slices.Equal(got, want) || !slices.Equal(told, wantTold) || len(lost) > 0 {
 				t.Errorf("mistake %v: processed %q, told %q, lost %+v", mistake, got, told, lost)
+			}
+			if n := s.pages.Load(); n != 0 {
+				t.Errorf("%d pages were not given back", n)
 			}
 			if s.asked > 10 {
 				t.Errorf("the checkpoint was tried %d times", s.asked)
