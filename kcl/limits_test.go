@@ -3,6 +3,7 @@ package kcl_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -117,7 +118,7 @@ func TestTroubleLastsAsLongAsConfigured(t *testing.T) {
 func TestRefusalsAreNoAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, j := kcltest.NewStream(1), &refusingParents{Mem: new(lease.Mem)}, newJournals()
+		s, table, j := kcltest.NewStream(1), &noting{Mem: new(lease.Mem)}, newJournals()
 		_, stop := running(t, config(s, table, "me"), func(i kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j.shard(i.ShardID)} })
 		time.Sleep(10 * time.Second)
 		table.refuse(denied("TransactWriteItems"))
@@ -138,9 +139,9 @@ func TestRefusalsAreNoAttempts(t *testing.T) {
 	})
 }
 
-// refusingParents is a table that refuses at once to create children, in a way
-// that no write of a lease repeats.
-type refusingParents struct {
+// noting is a table that notes why leases are released, and refuses to create
+// children in a way that no write of a lease repeats.
+type noting struct {
 	*lease.Mem
 
 	mu       sync.Mutex
@@ -148,13 +149,13 @@ type refusingParents struct {
 	released []string // each as its key and why
 }
 
-func (r *refusingParents) refuse(err error) {
+func (r *noting) refuse(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refusal = err
 }
 
-func (r *refusingParents) CreateChild(ctx context.Context, parent, child lease.Lease) error {
+func (r *noting) CreateChild(ctx context.Context, parent, child lease.Lease) error {
 	r.mu.Lock()
 	err := r.refusal
 	r.mu.Unlock()
@@ -164,9 +165,117 @@ func (r *refusingParents) CreateChild(ctx context.Context, parent, child lease.L
 	return r.Mem.CreateChild(ctx, parent, child)
 }
 
-func (r *refusingParents) Release(ctx context.Context, held lease.Lease, why lease.ReleaseReason) (lease.Lease, error) {
+func (r *noting) Release(ctx context.Context, held lease.Lease, why lease.ReleaseReason) (lease.Lease, error) {
 	r.mu.Lock()
 	r.released = append(r.released, held.Key[len(held.Key)-1:]+string(why))
 	r.mu.Unlock()
 	return r.Mem.Release(ctx, held, why)
+}
+
+// Whoever takes a lease next is told why it was given back.
+func TestReleasesSayWhy(t *testing.T) {
+	t.Parallel()
+	gives := func(call string) kcl.ProcessorFactory {
+		return func(kcl.ShardInfo) kcl.RecordProcessor {
+			return &recorder{j: new(journal), fail: func(c string, _ int) error {
+				if c == call {
+					return kcl.GiveUp(errors.New("boom"))
+				}
+				return nil
+			}}
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		f    kcl.ProcessorFactory
+		set  func(*kcltest.Stream, *lease.Mem) kcl.Source // what is there before
+		want string
+	}{
+		{"the worker stops", gives(""), nil, "0"},
+		{"the shard ends", gives(""), func(s *kcltest.Stream, m *lease.Mem) kcl.Source {
+			s.Split(0)
+			for _, child := range []int{1, 2} { // that others have
+				m.Put(lease.Lease{Key: s.Shard(child).ID, Parents: []string{s.Shard(0).ID}, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Counter: math.MaxInt64})
+			}
+			m.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+			return s
+		}, "0"},
+		{"the processor gives up", gives("a"), nil, "0given-up"},
+		{"the checkpoint is refuted", gives(""), func(s *kcltest.Stream, m *lease.Mem) kcl.Source {
+			s.Put(0, "b", "c")
+			m.Put(lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.At(s.Records(0)[1].SequenceNumber, 0, time.Time{})})
+			return &foreignSource{Stream: s, refusals: 1000}
+		}, "0given-up"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table := kcltest.NewStream(1), &noting{Mem: new(lease.Mem)}
+				s.Put(0, "a")
+				source := kcl.Source(s)
+				if tt.set != nil {
+					source = tt.set(s, table.Mem)
+				}
+				if err := run(t, 8*time.Second, config(source, table, "me"), tt.f); err != nil {
+					t.Error(err)
+				}
+				if got := table.whys(); len(got) == 0 || got[0] != tt.want {
+					t.Errorf("released %q, want %q first", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// A lease that another worker is to have is released as surplus, and one whose
+// parent has not ended as blocked.
+func TestReleasesSayForWhom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(6), &noting{Mem: new(lease.Mem)}
+		_, stop := running(t, config(s, table, "me"), recording(new(journal)))
+		time.Sleep(time.Minute)
+		_, stopOther := running(t, config(s, table, "other"), recording(new(journal)))
+		time.Sleep(time.Minute)
+		got := table.whys()
+		if len(got) == 0 || slices.ContainsFunc(got, func(why string) bool { return why[1:] != "surplus" }) {
+			t.Errorf("released %q, want some, all as surplus", got)
+		}
+		for _, f := range []func() error{stop, stopOther} {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), &noting{Mem: new(lease.Mem)}
+		s.Split(0)
+		table.Put(lease.Lease{Key: s.Shard(0).ID, Owner: "other", Counter: math.MaxInt64, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		table.Put(lease.Lease{Key: s.Shard(1).ID, Parents: []string{s.Shard(0).ID}, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		cfg := config(s, hides{table, s.Shard(0).ID}, "me")
+		if err := run(t, 5*time.Second, cfg, recording(new(journal))); err != nil {
+			t.Error(err)
+		}
+		if got := table.whys(); len(got) == 0 || got[0] != "1blocked" {
+			t.Errorf("released %q, want the child first, as blocked", got)
+		}
+	})
+}
+
+// hides is a table whose List does not show one row.
+type hides struct {
+	*noting
+
+	hidden string
+}
+
+func (h hides) List(ctx context.Context) ([]lease.Lease, error) {
+	list, err := h.noting.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == h.hidden }), err
+}
+
+func (r *noting) whys() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.released)
 }
