@@ -54,7 +54,9 @@ func TestEveryCallHasALimit(t *testing.T) {
 		o.Mem.Put(lease.Lease{Key: o.Shard(2).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd)}) // is in doubt, and read again
 		for _, when := range []string{"at the start", "while running"} {
 			clear(o.made)
-			_, stop := running(t, config(expired{o, o.Shard(1).ID}, o, "me"), recording(new(journal)))
+			_, stop := running(t, config(expired{o, o.Shard(1).ID}, o, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
+				return &replaying{recorder: recorder{j: new(journal)}, last: checkpoint.ExtendedSequenceNumber{SequenceNumber: "999999"}, got: new(string)}
+			})
 			if when != "at the start" {
 				time.Sleep(30 * time.Second)
 				o.set(func() { clear(o.made) })
