@@ -168,6 +168,15 @@ func TestRowsSayWhoseTheyAreFromTheirCreationOn(t *testing.T) {
 		cfg.MaxLeases = 1
 		_, stop := running(t, cfg, recording(new(journal)))
 		time.Sleep(10 * time.Second)
+		say := func(when string, table *lease.Mem, shards ...int) {
+			t.Helper()
+			for _, shard := range shards {
+				if got, want := row(t, table, shard).Identity, (lease.Identity{Stream: "s", Start: b.Shard(shard).StartingSequenceNumber}); got != want {
+					t.Errorf("%s: the row of shard %d says %+v; want %+v", when, shard, got, want)
+				}
+			}
+		}
+		say("created", b.Mem, 0, 1)
 		taken := 0
 		if row(t, b.Mem, 1).Counter > 0 {
 			taken = 1
@@ -177,11 +186,7 @@ func TestRowsSayWhoseTheyAreFromTheirCreationOn(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		for shard := range 4 {
-			if got, want := row(t, b.Mem, shard).Identity, (lease.Identity{Stream: "s", Start: b.Shard(shard).StartingSequenceNumber}); got != want {
-				t.Errorf("the row of shard %d says %+v; want %+v", shard, got, want)
-			}
-		}
+		say("children", b.Mem, 2, 3)
 		last := row(t, b.Mem, taken)
 		last.Children = nil
 		table := new(lease.Mem) // both children are missing
@@ -192,11 +197,7 @@ func TestRowsSayWhoseTheyAreFromTheirCreationOn(t *testing.T) {
 		if err := run(t, 10*time.Second, cfg, recording(new(journal))); err != nil {
 			t.Error(err)
 		}
-		for _, shard := range []int{2, 3} {
-			if got, want := row(t, table, shard).Identity, (lease.Identity{Stream: "s", Start: b.Shard(shard).StartingSequenceNumber}); got != want {
-				t.Errorf("the row of shard %d, which was missing, says %+v; want %+v", shard, got, want)
-			}
-		}
+		say("children that were missing", table, 2, 3)
 	})
 }
 
