@@ -275,7 +275,7 @@ func TestAnUnknownRowIsAskedAboutNowAndThen(t *testing.T) {
 		if err := run(t, 10*time.Minute, cfg, recording(new(journal))); err != nil {
 			t.Error(err)
 		}
-		if b.listings < 20 || b.listings > 151 {
+		if b.listings < 60 || b.listings > 152 {
 			t.Errorf("the shards were listed %d times in ten minutes", b.listings)
 		}
 	})
