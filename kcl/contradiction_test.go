@@ -58,7 +58,8 @@ func TestARowThatEndsAnOpenShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
-		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7}
+		// Java notes children in rows that it ends; this one's have begun.
+		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7, Children: []string{s.Shard(1).ID}}
 		table.Put(wrong)
 		s.Put(0, "lost?")
 		s.Put(1, "other")
@@ -177,6 +178,7 @@ type foreignSource struct {
 
 	refusals int // left
 	asked    int
+	pages    atomic.Int64 // that were read and not given back
 }
 
 func (f *foreignSource) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
@@ -187,7 +189,23 @@ func (f *foreignSource) Open(shardID string, from checkpoint.Position) kcl.Shard
 			return refusing{}
 		}
 	}
-	return f.Stream.Open(shardID, from)
+	return counting{f.Stream.Open(shardID, from), &f.pages}
+}
+
+// counting counts the pages that are not given back.
+type counting struct {
+	kcl.ShardReader
+
+	pages *atomic.Int64
+}
+
+func (c counting) Next(ctx context.Context) (kcl.Page, error) {
+	p, err := c.ShardReader.Next(ctx)
+	if err == nil {
+		c.pages.Add(1)
+		p.Release = func() { c.pages.Add(-1) }
+	}
+	return p, err
 }
 
 type refusing struct{}
@@ -214,6 +232,10 @@ func TestACheckpointThatTheStreamRefutes(t *testing.T) {
 			cfg := config(s, table, "me")
 			cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) }
 			w, stop := running(t, cfg, recording(j))
+			time.Sleep(20 * time.Second) // no sync follows the first one yet
+			if got := troubles(w, kcl.TroubleContradiction); (len(got) == 0) != mistake {
+				t.Errorf("mistake %v: told at once: %q", mistake, got)
+			}
 			time.Sleep(10 * time.Minute)
 			told := troubles(w, kcl.TroubleContradiction)
 			if err := stop(); err != nil {
@@ -230,6 +252,9 @@ func TestACheckpointThatTheStreamRefutes(t *testing.T) {
 			}
 			if !slices.Equal(got, want) || !slices.Equal(told, wantTold) || len(lost) > 0 {
 				t.Errorf("mistake %v: processed %q, told %q, lost %+v", mistake, got, told, lost)
+			}
+			if n := s.pages.Load(); n != 0 {
+				t.Errorf("%d pages were not given back", n)
 			}
 			if s.asked > 10 {
 				t.Errorf("the checkpoint was tried %d times", s.asked)
@@ -275,7 +300,7 @@ func TestARowThatStaysUnknownIsCheap(t *testing.T) {
 		o, j := newOutage(1), new(journal)
 		o.Mem.Put(lease.Lease{Key: "shardId-000000000009", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Counter: 3})
 		var scans atomic.Int64
-		s := counting{o, &scans}
+		s := scanCounter{o, &scans}
 		_, stop := running(t, config(o, s, "me"), recording(j))
 		time.Sleep(3 * time.Minute)
 		scans.Store(0)
@@ -289,19 +314,19 @@ func TestARowThatStaysUnknownIsCheap(t *testing.T) {
 	})
 }
 
-// counting counts how often the table is read.
-type counting struct {
+// scanCounter counts how often the table is read.
+type scanCounter struct {
 	*outage
 
 	n *atomic.Int64
 }
 
-func (c counting) List(ctx context.Context) ([]lease.Lease, error) {
+func (c scanCounter) List(ctx context.Context) ([]lease.Lease, error) {
 	c.n.Add(1)
 	return c.outage.List(ctx)
 }
 
-func (c counting) Ensure(ctx context.Context) error { return c.outage.Ensure(ctx) }
+func (c scanCounter) Ensure(ctx context.Context) error { return c.outage.Ensure(ctx) }
 
 // A row that cannot be read once more stays as wrong as it was.
 func TestAWrongRowThatCannotBeReadStaysTold(t *testing.T) {

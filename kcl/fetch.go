@@ -33,16 +33,7 @@ const recordOverhead = 128
 func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
 	r := s.w.cfg.Source.Open(s.info.ShardID, from)
-	read := func(ctx context.Context) (page Page, err error) {
-		err = s.w.steps.do(ctx, loopShard, s.info.ShardID, "reading", func(ctx context.Context) (err error) {
-			page, err = r.Next(ctx)
-			return err
-		})
-		if ctx.Err() == nil {
-			s.w.troubles.outcome(doingRead, err)
-		}
-		return page, err
-	}
+	read := func(ctx context.Context) (Page, error) { return s.read(ctx, r) }
 	ctx, cancel := context.WithCancel(s.stop)
 	f.cancel = cancel
 	end := s.w.troubles.reads()
@@ -51,6 +42,18 @@ func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 		f.run(ctx, s.info.ShardID, read, s.acct)
 	})
 	return f
+}
+
+// read reads a page as a step of the shard's loop.
+func (s *session) read(ctx context.Context, r ShardReader) (page Page, err error) {
+	err = s.w.steps.do(ctx, loopShard, s.info.ShardID, "reading", func(ctx context.Context) (err error) {
+		page, err = r.Next(ctx)
+		return err
+	})
+	if ctx.Err() == nil {
+		s.w.troubles.outcome(doingRead, err)
+	}
+	return page, err
 }
 
 // stop ends the reading and waits for it.

@@ -14,7 +14,7 @@ import (
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
 	r := replayer{
 		source: s.w.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
-		split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
+		read: s.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }
 }
@@ -24,6 +24,7 @@ type replayer struct {
 	source      Source
 	shardID     string
 	first, last checkpoint.ExtendedSequenceNumber
+	read        func(context.Context, ShardReader) (Page, error)
 	split       *expander
 	acct        *budget.Account
 	yielded     bool
@@ -36,7 +37,7 @@ var errShortReplay = errors.New("shard ended before the last record to replay")
 func (r *replayer) run(ctx context.Context, yield func(Record, error) bool) {
 	reader := r.source.Open(r.shardID, checkpoint.Position{ExtendedSequenceNumber: r.first})
 	for oldest := false; ; {
-		page, err := reader.Next(ctx)
+		page, err := r.read(ctx, reader)
 		over := err == nil && (page.End || len(page.Records) == 0 && page.BehindLatest == 0)
 		switch {
 		case errors.Is(err, ErrShardNotFound):

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
@@ -30,13 +31,14 @@ type outage struct {
 	fails  map[string]error // by call
 	silent map[string]bool  // calls that heed their context, and nothing else
 	deaf   map[string]bool  // calls that do not even do that
+	made   map[string]bool  // calls that there were: whether one of them could have waited for ever
 	end    chan struct{}    // lets them go
 }
 
 type memory struct{ *lease.Mem }
 
 func newOutage(shards int) *outage {
-	o := &outage{Stream: kcltest.NewStream(shards), memory: memory{new(lease.Mem)}, fails: map[string]error{}, silent: map[string]bool{}, deaf: map[string]bool{}, end: make(chan struct{})}
+	o := &outage{Stream: kcltest.NewStream(shards), memory: memory{new(lease.Mem)}, fails: map[string]error{}, silent: map[string]bool{}, deaf: map[string]bool{}, made: map[string]bool{}, end: make(chan struct{})}
 	o.Fail = func(ctx context.Context, _ string) error { return o.meet(ctx, "read") }
 	o.Fault = func(ctx context.Context, op, _ string, applied bool) error {
 		if applied {
@@ -55,6 +57,7 @@ func (o *outage) set(f func()) {
 
 func (o *outage) meet(ctx context.Context, call string) error {
 	o.mu.Lock()
+	o.made[call] = o.made[call] || !deadline.Bounded(ctx)
 	err, silent, deaf := o.fails[call], o.silent[call], o.deaf[call]
 	o.mu.Unlock()
 	switch {

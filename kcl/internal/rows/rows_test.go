@@ -14,11 +14,12 @@ import (
 const arn = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
 
 // listing has a parent that has expired (0), one that is closed (1), its child
-// and another open shard (2, 3).
+// and another open shard (2, 3), and one whose ending number is wrong (5).
 func listing() rows.Listing {
 	return rows.NewListing("orders", arn, []rows.Shard{
 		{ID: "shardId-000000000001", Range: lease.HashRange{Start: "0", End: "9"}, StartingSequenceNumber: "1000", EndingSequenceNumber: "1999"},
 		{ID: "shardId-000000000002", ParentIDs: []string{"shardId-000000000001"}, Range: lease.HashRange{Start: "0", End: "9"}, StartingSequenceNumber: "2000"},
+		{ID: "shardId-000000000005", StartingSequenceNumber: "5000", EndingSequenceNumber: "1000"},
 		{ID: "shardId-000000000003", ParentIDs: []string{"shardId-000000000000"}, Range: lease.HashRange{Start: "10", End: "19"}, StartingSequenceNumber: "1000"},
 	})
 }
@@ -66,11 +67,12 @@ func TestJudge(t *testing.T) {
 		{"a finished one of another stream", row("1", "SHARD_END", of("bills", "", "")), rows.Contradicts, "bills"},
 		{"before its shard", row("2", "1999"), rows.Contradicts, "not within its shard (2000 to open)"},
 		{"after its shard", row("1", "2000"), rows.Contradicts, "not within its shard (1000 to 1999)"},
+		{"in a shard that is said to end before it begins", row("5", "5500"), rows.Ours, ""},
 
-		{"a newer shard", row("4", "TRIM_HORIZON"), rows.Unknown, "the stream does not have"},
-		{"a newer shard of this stream", row("4", "TRIM_HORIZON", of("orders", "", arn)), rows.Unknown, "the stream does not have"},
-		{"a newer shard of another one", row("4", "TRIM_HORIZON", of("bills", "", "")), rows.Contradicts, "bills"},
-		{"a newer shard that is done", row("4", "SHARD_END"), rows.Expired, ""},
+		{"a newer shard", row("6", "TRIM_HORIZON"), rows.Unknown, "the stream does not have"},
+		{"a newer shard of this stream", row("6", "TRIM_HORIZON", of("orders", "", arn)), rows.Unknown, "the stream does not have"},
+		{"a newer shard of another one", row("6", "TRIM_HORIZON", of("bills", "", "")), rows.Contradicts, "bills"},
+		{"a newer shard that is done", row("6", "SHARD_END"), rows.Expired, ""},
 		{"an open shard that is done", row("2", "SHARD_END"), rows.EndedEarly, "SHARD_END"},
 
 		{"a row of many streams", lease.Lease{Key: "123456789012:orders:1700000000:shardId-000000000002"}, rows.Alien, "several streams"},
