@@ -39,7 +39,7 @@ type taking struct {
 
 const (
 	fleetFailover = 10 * time.Second
-	fleetScan     = 5 * time.Second
+	fleetScan     = 1700 * time.Millisecond
 )
 
 func newFleet(t *testing.T, seed uint64, shards int) *fleet {
@@ -135,8 +135,25 @@ func (f *fleet) note(list *[]taking, shard, worker string) {
 	*list = append(*list, taking{shard, worker, time.Now()})
 }
 
+// heldBy returns the numbers of the shards that a worker holds.
+func (f *fleet) heldBy(worker string) map[string]bool {
+	f.t.Helper()
+	list, err := f.table.List(f.t.Context())
+	if err != nil {
+		f.t.Error(err)
+	}
+	out := map[string]bool{}
+	for _, l := range list {
+		if l.Owner == worker {
+			out[fmt.Sprint(number(l.Key))] = true
+		}
+	}
+	return out
+}
+
 // A stop and a death at once: all is delivered within one failover time and a
-// scan, give or take the polls of the stream.
+// scan, and what was released within half a failover time and a scan, give or
+// take the polls of the stream: then the dead one's share of it is kept no longer.
 func TestAStopAndADeathAtOnce(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(12) {
@@ -147,6 +164,7 @@ func TestAStopAndADeathAtOnce(t *testing.T) {
 			stopC, _ := f.start("c", "")
 			rng := rand.New(rand.NewPCG(seed, 1))
 			time.Sleep(2*time.Minute + time.Duration(rng.Int64N(int64(20*time.Second))))
+			released := f.heldBy("a")
 			begun := time.Now()
 			stopA()
 			killB()
@@ -155,14 +173,20 @@ func TestAStopAndADeathAtOnce(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			f.mu.Lock()
-			var last time.Duration
-			for _, at := range f.delivered {
+			var last, lastReleased time.Duration
+			for record, at := range f.delivered {
 				last = max(last, at.Sub(begun))
+				if released[record] {
+					lastReleased = max(lastReleased, at.Sub(begun))
+				}
 			}
 			n := len(f.delivered)
 			f.mu.Unlock()
 			if limit := fleetFailover + fleetScan + 2*time.Second; n != 12 || last > limit {
 				t.Errorf("seed %d: %d of 12 records after a minute, the last one after %v; want at most %v", seed, n, last, limit)
+			}
+			if limit := fleetFailover/2 + fleetScan + 1500*time.Millisecond; len(released) == 0 || lastReleased > limit {
+				t.Errorf("seed %d: of the %d shards that were released the last one came after %v; want at most %v", seed, len(released), lastReleased, limit)
 			}
 			stopB()
 			stopC()
