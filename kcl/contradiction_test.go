@@ -376,3 +376,35 @@ func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
 		}
 	})
 }
+
+// A shard that was said to have ended while it was open has records that nobody
+// read. That it is closed by now does not make that right.
+func TestAnEarlyEndIsNotForgottenWhenTheShardEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7}
+		table.Put(wrong)
+		s.Put(0, "lost?")
+		w, stop := running(t, config(s, table, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		s.Split(0)
+		s.Put(2, "left")
+		time.Sleep(time.Hour)
+		if got := troubles(w, kcl.TroubleContradiction); !slices.Equal(got, []string{wrong.Key}) {
+			t.Errorf("troubles %q", got)
+		}
+		wrong.Checkpoint = checkpoint.Sentinel(checkpoint.TrimHorizon) // somebody mends it
+		table.Put(wrong)
+		time.Sleep(5 * time.Minute)
+		if got := troubles(w, kcl.TroubleContradiction); len(got) > 0 {
+			t.Errorf("still told: %q", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"lost?", "left"}) {
+			t.Errorf("processed %q", got)
+		}
+	})
+}
