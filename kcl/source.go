@@ -11,6 +11,11 @@ import (
 
 // Source is a stream as a worker needs it: package kinesissource implements it
 // on Kinesis. It is safe for concurrent use.
+//
+// Each call must return soon after its context is done. A worker ends that after
+// two minutes without a sign of life; each request of this module's own packages
+// is one, and so is each wait of theirs. A source that waits for longer, such as
+// for records that do not come, must return an empty page instead.
 type Source interface {
 	// ListShards returns every shard of the stream that still has records or
 	// is open, from all pages of the listing.
