@@ -354,7 +354,7 @@ func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &behind{outage: newOutage(1), first: 29 * time.Second}
 		b.old, _ = b.outage.ListShards(t.Context())
-		b.until = time.Now().Add(time.Hour)
+		b.until = time.Now().Add(45 * time.Second)
 		cfg := config(b, b, "me")
 		cfg.ShardSyncInterval, cfg.ScanInterval = 2*time.Hour, time.Second
 		b.lists.Store(1)
@@ -362,7 +362,6 @@ func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
 		time.AfterFunc(20*time.Second, func() {
 			b.Split(0)
 			b.Mem.Put(lease.Lease{Key: b.Shard(1).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Parents: []string{b.Shard(0).ID}})
-			b.until = time.Now().Add(25 * time.Second)
 		})
 		core, logs := observer.New(zapcore.ErrorLevel)
 		cfg.Logger = zap.New(core)
