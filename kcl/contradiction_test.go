@@ -388,7 +388,7 @@ func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &behind{outage: newOutage(1), first: 29 * time.Second}
 		b.old, _ = b.outage.ListShards(t.Context())
-		b.until = time.Now().Add(time.Hour)
+		b.until = time.Now().Add(45 * time.Second)
 		cfg := config(b, b, "me")
 		cfg.ShardSyncInterval, cfg.ScanInterval = 2*time.Hour, time.Second
 		b.lists.Store(1)
@@ -396,7 +396,6 @@ func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
 		time.AfterFunc(20*time.Second, func() {
 			b.Split(0)
 			b.Mem.Put(lease.Lease{Key: b.Shard(1).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Parents: []string{b.Shard(0).ID}})
-			b.until = time.Now().Add(25 * time.Second)
 		})
 		core, logs := observer.New(zapcore.ErrorLevel)
 		cfg.Logger = zap.New(core)
@@ -407,6 +406,38 @@ func TestListingsSoonAfterEachOtherProveNothing(t *testing.T) {
 		}
 		if err := stop(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A shard that was said to have ended while it was open has records that nobody
+// read. That it is closed by now does not make that right.
+func TestAnEarlyEndIsNotForgottenWhenTheShardEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+		wrong := lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 7}
+		table.Put(wrong)
+		s.Put(0, "lost?")
+		w, stop := running(t, config(s, table, "me"), recording(j))
+		time.Sleep(3 * time.Minute)
+		s.Split(0)
+		s.Put(2, "left")
+		time.Sleep(time.Hour)
+		if got := troubles(w, kcl.TroubleContradiction); !slices.Equal(got, []string{wrong.Key}) {
+			t.Errorf("troubles %q", got)
+		}
+		wrong.Checkpoint = checkpoint.Sentinel(checkpoint.TrimHorizon) // somebody mends it
+		table.Put(wrong)
+		time.Sleep(5 * time.Minute)
+		if got := troubles(w, kcl.TroubleContradiction); len(got) > 0 {
+			t.Errorf("still told: %q", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got := j.words(); !slices.Equal(got, []string{"lost?", "left"}) {
+			t.Errorf("processed %q", got)
 		}
 	})
 }

@@ -134,7 +134,8 @@ func guardHook[E any](g hookGuard, name string, f func(E)) func(E) {
 		return nil
 	}
 	return func(e E) {
-		defer g.watch(name)()
+		end := g.watch(name)
+		defer end()
 		if err := apart(name, func() { f(e) }); err != nil {
 			g.log.Error("hook panicked", zap.String("hook", name), zap.Error(err), panicStack(err))
 		}

@@ -60,6 +60,7 @@ func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list
 			}
 		} else if j := w.kin.judge(row); j.MayBeLag() {
 			wrong[key] = j.Text
+			w.kin.confirm(row, j)
 		}
 	}
 	w.tellRows(judged, wrong)

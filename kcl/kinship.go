@@ -1,6 +1,7 @@
 package kcl
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -19,11 +20,11 @@ type kinship struct {
 	listed  bool
 	ids     map[string]bool       // of the shards that are listed
 	created map[string]bool       // children whose leases were created here, and that no listing showed yet
-	refuted map[string]refutation // leases whose checkpoint the stream refuted
+	refuted map[string]refutation // leases whose checkpoint the stream refuted, read or listed
 	doubts  rows.Doubts
 }
 
-// refutation is the proof that a checkpoint is not the stream's.
+// refutation is the proof that a checkpoint is not the stream's, or that it is too late.
 type refutation struct {
 	at   checkpoint.ExtendedSequenceNumber
 	text string
@@ -82,6 +83,15 @@ func (k *kinship) refute(key string, at checkpoint.ExtendedSequenceNumber, text 
 		k.refuted = make(map[string]refutation)
 	}
 	k.refuted[key] = refutation{at, text}
+}
+
+// confirm notes that a row was found wrong twice. One that says the end of an
+// open shard, and no children, stays wrong when the shard has ended: nobody has
+// read it. Whoever reads a shard to its end notes its children first.
+func (k *kinship) confirm(row lease.Lease, j rows.Judgement) {
+	if j.Verdict == rows.EndedEarly && len(row.Children) == 0 {
+		k.refute(row.Key, row.Checkpoint.ExtendedSequenceNumber, fmt.Sprintf("lease %s said SHARD_END while its shard was open", row.Key))
+	}
 }
 
 // judge judges one row.

@@ -13,10 +13,12 @@ import (
 // Source is a stream as a worker needs it: package kinesissource implements it
 // on Kinesis. It is safe for concurrent use.
 //
-// Each call, a reader's too, ends when its context does. It should also end by
-// itself if the service never answers, with an error that may pass: a worker ends
-// the context of a call only after two minutes, and a Next that waits for so long
-// on purpose is ended too.
+// Each call, a reader's too, ends soon after its context does, and should end by
+// itself if the service never answers, with an error that may pass. A worker ends
+// the context of a call after two minutes without a sign of life; each request of
+// this module's own packages is one, and so is each wait of theirs. A source that
+// waits for longer, such as for records that do not come, must return an empty
+// page instead.
 type Source interface {
 	// ListShards returns every shard of the stream that still has records or
 	// is open, from all pages of the listing.
