@@ -229,9 +229,8 @@ func TestReleasesSayWhy(t *testing.T) {
 	}
 }
 
-// A lease that another worker is to have is released as surplus, and one whose
-// parent has not ended as blocked.
-func TestReleasesSayForWhom(t *testing.T) {
+// A lease that another worker is to have is released as surplus.
+func TestSurplusIsReleasedAsSuch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table := kcltest.NewStream(6), &noting{Mem: new(lease.Mem)}
@@ -249,6 +248,11 @@ func TestReleasesSayForWhom(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A lease whose parent has not ended is released as blocked.
+func TestABlockedShardIsReleasedAsSuch(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table := kcltest.NewStream(1), &noting{Mem: new(lease.Mem)}
 		s.Split(0)

@@ -495,7 +495,8 @@ func TestRunRefusesWhatItCannotUse(t *testing.T) {
 				"lease shardId-000000000000 is of a shard that begins at 900, not 1001",
 		},
 		{
-			"fewer shards", lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Range: lease.HashRange{Start: "0", End: "99"}},
+			"fewer shards",
+			lease.Lease{Key: s.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Range: lease.HashRange{Start: "0", End: "99"}},
 			foreign + "lease shardId-000000000000 has the hash keys 0 to 99, and its shard has 0 to 340282366920938463463374607431768211455" + remedy,
 		},
 		{
