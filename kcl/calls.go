@@ -68,7 +68,8 @@ func (c *calls) limited(ctx context.Context, name, whose string, f func(context.
 // run makes a call and waits for its end, however long it takes: whoever is
 // called may be using what it was given. One that takes long is logged.
 func (c *calls) run(name, whose string, call *deadline.Call, f func() error) error {
-	defer c.begin(name, call)()
+	end := c.begin(name, call)
+	defer end()
 	begun := time.Now()
 	c.timer.Reset(c.warnAfter)
 	defer c.timer.Stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,7 +55,7 @@ func (r *onePage) Next(ctx context.Context) (kcl.Page, error) {
 func pageOf(n, size, data int) (page []kcl.Record, users int) {
 	record, users := packed(size, data)
 	for i := range n {
-		page = append(page, kcl.Record{SequenceNumber: fmt.Sprint(1000 + i), PartitionKey: "k", Data: record, ApproximateArrivalTimestamp: time.Now()})
+		page = append(page, kcl.Record{SequenceNumber: strconv.Itoa(1000 + i), PartitionKey: "k", Data: record, ApproximateArrivalTimestamp: time.Now()})
 	}
 	return page, n * users
 }

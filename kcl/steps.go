@@ -56,7 +56,8 @@ func (s *steps) begin(loop, shardID, doing string, call *deadline.Call) (end fun
 func (s *steps) do(ctx context.Context, loop, shardID, doing string, f func(context.Context) error) error {
 	ctx, call := deadline.Start(ctx, stepLimit)
 	defer call.End()
-	defer s.begin(loop, shardID, doing, call)()
+	end := s.begin(loop, shardID, doing, call)
+	defer end()
 	return deadline.Explain(ctx, f(ctx))
 }
 

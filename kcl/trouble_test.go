@@ -38,8 +38,8 @@ type memory struct{ *lease.Mem }
 
 func newOutage(shards int) *outage {
 	o := &outage{Stream: kcltest.NewStream(shards), memory: memory{new(lease.Mem)}, fails: map[string]error{}, silent: map[string]bool{}, deaf: map[string]bool{}, made: map[string]bool{}, end: make(chan struct{})}
-	o.Stream.Fail = func(ctx context.Context, _ string) error { return o.meet(ctx, "read") }
-	o.Mem.Fault = func(ctx context.Context, op, _ string, applied bool) error {
+	o.Fail = func(ctx context.Context, _ string) error { return o.meet(ctx, "read") }
+	o.Fault = func(ctx context.Context, op, _ string, applied bool) error {
 		if applied {
 			return nil
 		}

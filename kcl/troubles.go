@@ -70,7 +70,7 @@ func (t *troubles) clear(ended func(troubleKey) bool) {
 // outcome notes how a request went: doing names its kind. Only what access, the
 // stream and the table have to do with is trouble; only success ends it.
 func (t *troubles) outcome(doing string, err error) {
-	reason := TroubleReason("")
+	var reason TroubleReason
 	switch {
 	case err == nil:
 		t.clear(func(k troubleKey) bool { return k.doing == doing })
