@@ -285,3 +285,21 @@ func (r *noting) whys() []string {
 	defer r.mu.Unlock()
 	return slices.Clone(r.released)
 }
+
+// A worker that may not use its stream or its table does not begin, and says so
+// at once.
+func TestRunDoesNotBegin(t *testing.T) {
+	t.Parallel()
+	for call, want := range map[string]error{
+		"shards": kcl.ErrStreamNotFound, "ensure": lease.ErrTableNotFound, "list": kcl.ErrAccessDenied, "create": kcl.ErrAccessDenied,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o, start := newOutage(1), time.Now()
+			o.fails[call] = want
+			err := run(t, time.Hour, config(o, o, "me"), recording(new(journal)))
+			if took := time.Since(start); !errors.Is(err, want) || took > 10*time.Second {
+				t.Errorf("%s: Run = %v after %v", call, err, took)
+			}
+		})
+	}
+}
