@@ -229,9 +229,8 @@ func TestReleasesSayWhy(t *testing.T) {
 	}
 }
 
-// A lease that another worker is to have is released as surplus, and one whose
-// parent has not ended as blocked.
-func TestReleasesSayForWhom(t *testing.T) {
+// A lease that another worker is to have is released as surplus.
+func TestSurplusIsReleasedAsSuch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table := kcltest.NewStream(6), &noting{Mem: new(lease.Mem)}
@@ -249,6 +248,11 @@ func TestReleasesSayForWhom(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A lease whose parent has not ended is released as blocked.
+func TestABlockedShardIsReleasedAsSuch(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, table := kcltest.NewStream(1), &noting{Mem: new(lease.Mem)}
 		s.Split(0)
@@ -280,4 +284,22 @@ func (r *noting) whys() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.released)
+}
+
+// A worker that may not use its stream or its table does not begin, and says so
+// at once.
+func TestRunDoesNotBegin(t *testing.T) {
+	t.Parallel()
+	for call, want := range map[string]error{
+		"shards": kcl.ErrStreamNotFound, "ensure": lease.ErrTableNotFound, "list": kcl.ErrAccessDenied, "create": kcl.ErrAccessDenied,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o, start := newOutage(1), time.Now()
+			o.fails[call] = want
+			err := run(t, time.Hour, config(o, o, "me"), recording(new(journal)))
+			if took := time.Since(start); !errors.Is(err, want) || took > 10*time.Second {
+				t.Errorf("%s: Run = %v after %v", call, err, took)
+			}
+		})
+	}
 }

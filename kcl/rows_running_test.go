@@ -231,6 +231,7 @@ func TestAnUnknownRowAsksForAListing(t *testing.T) {
 		b, j := newBehind(1), new(journal)
 		b.Split(0)
 		b.Put(1, "left")
+		b.Put(2, "right")
 		b.shows = 1
 		b.Edit(0, func(sh *kcl.Shard) { sh.EndingSequenceNumber = "" }) // and shows the parent as open
 		cfg := config(b, b, "me")
@@ -253,9 +254,11 @@ func TestAnUnknownRowAsksForAListing(t *testing.T) {
 		b.set(func() { b.shows = 0 })
 		b.Edit(0, func(sh *kcl.Shard) { sh.EndingSequenceNumber = "1003" })
 		b.Mem.Put(lease.Lease{Key: b.Shard(0).ID, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), Counter: 1 << 30})
-		b.Mem.Put(lease.Lease{Key: b.Shard(1).ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Range: b.Shard(1).Range, Parents: []string{b.Shard(0).ID}})
+		for _, child := range []kcl.Shard{b.Shard(1), b.Shard(2)} {
+			b.Mem.Put(lease.Lease{Key: child.ID, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), Range: child.Range, Parents: child.ParentIDs})
+		}
 		time.Sleep(30 * time.Second)
-		if got := j.words(); !slices.Equal(got, []string{"left"}) {
+		if got := slices.Sorted(slices.Values(j.words())); !slices.Equal(got, []string{"left", "right"}) {
 			t.Errorf("processed %q", got)
 		}
 		if err := stop(); err != nil {

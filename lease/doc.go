@@ -90,7 +90,8 @@
 //
 // A table may hold rows that are no shards of the stream. The table cannot tell;
 // [Config.Judge] can. What it refuses is left alone: it is not taken, nor
-// anybody's load, but it is a parent that has not ended, and its owner has a share.
+// anybody's load, and its owner has no share for it: a fleet of another stream would
+// have leases of this one wait for it. But it is a parent that has not ended.
 // A lease that is held is not dropped for what Judge says: whoever holds it
 // decides. A row whose counter can grow no more is left alone, too, as nobody
 // could renew it.

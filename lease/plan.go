@@ -124,7 +124,7 @@ func survey(v View) *load {
 		unfinished[l.Key] = !l.Finished()
 	}
 	for _, l := range v.Leases {
-		if l.Owner != "" && !l.Expired && l.Owner != v.Me {
+		if l.Owner != "" && !l.Expired && l.Owner != v.Me && !v.LeftAlone[l.Key] {
 			s.see(l) // it is there, even if nothing that it holds counts
 		}
 		switch {
