@@ -29,11 +29,7 @@ type steps struct{ deadline.Watch }
 func (s *steps) do(ctx context.Context, loop, shardID, doing string, f func(context.Context) error) error {
 	ctx, call := deadline.Start(ctx, stepLimit)
 	defer call.End()
-<<<<<<< HEAD
 	end := s.BeginCall(loop, shardID, doing, call)
-=======
-	end := s.begin(loop, shardID, doing, call)
->>>>>>> w-mutants
 	defer end()
 	return deadline.Explain(ctx, f(ctx))
 }

@@ -140,7 +140,7 @@ func TestPlanLeavesAlone(t *testing.T) {
 		{name: "one that is left alone is not taken", view: "a: b:", change: alone("a"), take: 1},
 		{name: "not even after long", view: "a:~ b:J?~", change: alone("a", "b")},
 		{name: "nor stolen", view: "a:A b:A c:J! d:J! e:J!", change: alone("a", "b", "c", "d", "e")},
-		{name: "it is no load", view: "a:A b:A c:A d: e:", change: alone("a", "b", "c"), take: 1},
+		{name: "it is no load", view: "a:A b:A c:A d: e: f:A", change: alone("a", "b", "c"), take: 1},
 		{name: "nor has its owner a share of ours", view: "a:me b:me c:A", change: alone("c")},
 		{name: "and it keeps no newcomer from stealing", view: "a: b:A c:A", change: alone("a"), steal: 1},
 		{name: "its children wait for it", view: "a: b:<a", change: alone("a")},
