@@ -3,8 +3,8 @@ package sim_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,7 +145,7 @@ func (f *fleet) heldBy(worker string) map[string]bool {
 	out := map[string]bool{}
 	for _, l := range list {
 		if l.Owner == worker {
-			out[fmt.Sprint(number(l.Key))] = true
+			out[strconv.Itoa(number(l.Key))] = true
 		}
 	}
 	return out
@@ -169,7 +169,7 @@ func TestAStopAndADeathAtOnce(t *testing.T) {
 			stopA()
 			killB()
 			for shard := range 12 {
-				f.stream.Put(shard, fmt.Sprint(shard))
+				f.stream.Put(shard, strconv.Itoa(shard))
 			}
 			time.Sleep(time.Minute)
 			f.mu.Lock()
