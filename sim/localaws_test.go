@@ -279,9 +279,10 @@ type network struct {
 }
 
 // Do implements aws.HTTPClient.
-func (n *network) Do(r *http.Request) (response *http.Response, err error) {
+func (n *network) Do(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
+		var err error
 		if body, err = io.ReadAll(r.Body); err != nil {
 			return nil, err
 		}
@@ -291,7 +292,7 @@ func (n *network) Do(r *http.Request) (response *http.Response, err error) {
 	if isS3 && n.m.meets(sinkDown, op) {
 		return nil, errNet
 	}
-	err = n.m.send(r.Context(), op, func(ctx context.Context) (err error) {
+	response, err := fetched(func(apply func(context.Context) error) error { return n.m.send(r.Context(), op, apply) }, func(ctx context.Context) (*http.Response, error) {
 		again := r.Clone(ctx)
 		again.Body = http.NoBody
 		if len(body) > 0 {
@@ -299,24 +300,20 @@ func (n *network) Do(r *http.Request) (response *http.Response, err error) {
 		}
 		got, err := n.next.Do(again)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		response = got
 		if r.Method == http.MethodHead {
-			return nil // it announces a body that does not come
+			return got, nil // it announces a body that does not come
 		}
 		answer, err := io.ReadAll(got.Body) // the whole answer comes, or none
 		_ = got.Body.Close()
 		got.Body = io.NopCloser(bytes.NewReader(answer))
-		return err
+		return got, err
 	})
 	if errors.Is(err, lease.ErrThrottled) {
 		return refusal(r, isS3), nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return response, nil
+	return response, err
 }
 
 func operation(r *http.Request) (op string, isS3 bool) {

@@ -120,6 +120,21 @@ func (m *machine) send(ctx context.Context, op string, apply func(context.Contex
 	return err
 }
 
+// fetched is what a request brings. One that takes effect after its sender gave
+// it up brings it to nobody: what comes with an error is not looked at.
+func fetched[T any](send func(apply func(context.Context) error) error, get func(context.Context) (T, error)) (T, error) {
+	var got, none T
+	err := send(func(ctx context.Context) error {
+		answer, err := get(ctx)
+		got = answer
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return got, nil
+}
+
 func (m *machine) transmit(ctx context.Context, op string, apply func(context.Context) error) error {
 	m.wait(op)
 	if m.isDead() {

@@ -141,17 +141,16 @@ type modelSource struct {
 	m *machine
 }
 
-func (s *modelSource) ListShards(ctx context.Context) (list kcl.ShardList, err error) {
-	err = s.m.send(ctx, "list shards", func(ctx context.Context) error {
-		list, err = s.p.stream.ListShards(ctx)
+func (s *modelSource) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	return fetched(func(apply func(context.Context) error) error { return s.m.send(ctx, "list shards", apply) }, func(ctx context.Context) (kcl.ShardList, error) {
+		list, err := s.p.stream.ListShards(ctx)
 		list.At = s.p.w.clock(list.At)
 		list.Shards = slices.DeleteFunc(list.Shards, func(sh kcl.Shard) bool { return s.p.vanished(sh.ID) })
 		if s.m.meets(behind, "list shards") {
 			list.Shards = s.p.asOf(time.Now().Add(-s.m.upTo(20*time.Second, "how far behind")), list.Shards)
 		}
-		return err
+		return list, err
 	})
-	return list, err
 }
 
 // asOf returns the shards as they were listed at a time.

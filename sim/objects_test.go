@@ -134,16 +134,19 @@ func (o *objects) put(in processors.Object, body string) error {
 	return nil
 }
 
-func (s store) Head(ctx context.Context, _, key string) (metadata map[string]string, ok bool, err error) {
-	err = s.send(ctx, "head", func(context.Context) error {
+func (s store) Head(ctx context.Context, _, key string) (map[string]string, bool, error) {
+	o, err := fetched(func(apply func(context.Context) error) error { return s.send(ctx, "head", apply) }, func(context.Context) (*object, error) {
 		s.o.mu.Lock()
 		defer s.o.mu.Unlock()
-		var o object
-		o, ok = s.o.held[key]
-		metadata = o.metadata
-		return nil
+		if o, ok := s.o.held[key]; ok {
+			return &o, nil
+		}
+		return nil, nil //nolint:nilnil // there is none
 	})
-	return metadata, ok && err == nil, err
+	if err != nil || o == nil {
+		return nil, false, err
+	}
+	return o.metadata, true, nil
 }
 
 func (s store) Check(ctx context.Context, _ string) error {

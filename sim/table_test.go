@@ -24,10 +24,9 @@ func (v *view) Ensure(ctx context.Context) error {
 	return v.m.send(ctx, "ensure", func(context.Context) error { return nil })
 }
 
-func (v *view) List(ctx context.Context) (out []lease.Lease, err error) {
-	err = v.m.send(ctx, "list", func(context.Context) error {
-		out = v.p.list(v.m)
-		return nil
+func (v *view) List(ctx context.Context) ([]lease.Lease, error) {
+	out, err := fetched(func(apply func(context.Context) error) error { return v.m.send(ctx, "list", apply) }, func(context.Context) ([]lease.Lease, error) {
+		return v.p.list(v.m), nil
 	})
 	if err != nil {
 		return nil, err
@@ -39,10 +38,9 @@ func (v *view) List(ctx context.Context) (out []lease.Lease, err error) {
 	return out, nil
 }
 
-func (v *view) Get(ctx context.Context, key string) (l lease.Lease, err error) {
-	err = v.m.send(ctx, "get "+short(key), func(ctx context.Context) error {
-		l, err = v.p.mem.Get(ctx, key)
-		return err
+func (v *view) Get(ctx context.Context, key string) (lease.Lease, error) {
+	l, err := fetched(func(apply func(context.Context) error) error { return v.m.send(ctx, "get "+short(key), apply) }, func(ctx context.Context) (lease.Lease, error) {
+		return v.p.mem.Get(ctx, key)
 	})
 	return v.m.in(l), err
 }
@@ -69,11 +67,10 @@ func (m *machine) claim(by lease.Claim) lease.Claim {
 }
 
 // update makes one write that returns the row.
-func (v *view) update(ctx context.Context, op, key string, do func(ctx context.Context, t *lease.Mem) (lease.Lease, error)) (row lease.Lease, err error) {
-	err = v.write(ctx, op, key, func(ctx context.Context, t *lease.Mem) error {
-		row, err = do(ctx, t)
-		return err
-	})
+func (v *view) update(ctx context.Context, op, key string, do func(ctx context.Context, t *lease.Mem) (lease.Lease, error)) (lease.Lease, error) {
+	row, err := fetched(func(apply func(context.Context) error) error {
+		return v.write(ctx, op, key, func(ctx context.Context, _ *lease.Mem) error { return apply(ctx) })
+	}, func(ctx context.Context) (lease.Lease, error) { return do(ctx, &v.p.mem) })
 	if err != nil {
 		return lease.Lease{}, err
 	}
