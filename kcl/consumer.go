@@ -1,6 +1,7 @@
 package kcl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,21 +187,17 @@ func (c *consumer) finish(err error) {
 // notes them in its row: Java's order.
 func (c *consumer) createChildren(children []Shard) error {
 	ids := make([]string, 0, len(children))
-	starts := make(map[string]string, len(children))
 	list := make([]shardsync.Shard, 0, len(children))
 	for _, s := range children {
 		ids = append(ids, s.ID)
-		starts[s.ID] = s.StartingSequenceNumber
 		list = append(list, shardsync.Shard(s))
 	}
-	for _, l := range shardsync.Children(list) {
+	for i, l := range shardsync.Children(list) {
 		if err := c.otherParent(l); err != nil {
 			return err
 		}
 		l.Identity = c.w.kin.identity(l.Key)
-		if l.Identity.Start == "" {
-			l.Identity.Start = starts[l.Key]
-		}
+		l.Identity.Start = cmp.Or(l.Identity.Start, children[i].StartingSequenceNumber)
 		if err := c.held.CreateChild(c.held.Context(), l); err != nil {
 			return err
 		}

@@ -40,9 +40,9 @@ func (e *foreignError) Error() string {
 func (e *foreignError) Is(target error) bool { return target == lease.ErrInvalidState }
 
 // judgeRows judges what the table listed by the last listing of the shards, which
-// began at now, and tells which rows contradict it. These are left alone, each with its shard. The
-// error is a foreignError if the worker must not go on: at the start if one row
-// proves that the table is another's, later if no row is left.
+// began at now, and tells which rows contradict it. These are left alone, each with
+// its shard. The error is a foreignError if the worker must not go on: at the start
+// if one row proves that the table is another's, later if no row is left.
 func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease) (map[string]rows.Judgement, error) {
 	judged, lasting := w.kin.note(now, list)
 	wrong := make(map[string]string)

@@ -18,7 +18,6 @@ type kinship struct {
 	mu      sync.Mutex // guards what follows
 	listing rows.Listing
 	listed  bool
-	ids     map[string]bool       // of the shards that are listed
 	created map[string]bool       // children whose leases were created here, and that no listing showed yet
 	refuted map[string]refutation // leases whose checkpoint the stream refuted, read or listed
 	doubts  rows.Doubts
@@ -33,16 +32,14 @@ type refutation struct {
 // saw notes a whole listing.
 func (k *kinship) saw(shards []Shard) {
 	list := make([]rows.Shard, 0, len(shards))
-	ids := make(map[string]bool, len(shards))
 	for _, s := range shards {
 		list = append(list, rows.Shard(s))
-		ids[s.ID] = true
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.listing, k.ids, k.listed = rows.NewListing(k.stream, k.arn, list), ids, true
+	k.listing, k.listed = rows.NewListing(k.stream, k.arn, list), true
 	for id := range k.created {
-		if ids[id] {
+		if k.listing.Has(id) {
 			delete(k.created, id)
 		}
 	}
@@ -55,7 +52,7 @@ func (k *kinship) creates(shardID string) {
 	if k.created == nil {
 		k.created = make(map[string]bool)
 	}
-	if !k.ids[shardID] {
+	if !k.listing.Has(shardID) {
 		k.created[shardID] = true
 	}
 }

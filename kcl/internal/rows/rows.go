@@ -50,6 +50,12 @@ func NewListing(stream, arn string, shards []Shard) Listing {
 	return l
 }
 
+// Has reports whether a shard is listed.
+func (l Listing) Has(shardID string) bool {
+	_, ok := l.shards[shardID]
+	return ok
+}
+
 // Identity returns what the row of a shard is to say. Of a shard that is not
 // listed it does not know where it begins.
 func (l Listing) Identity(shardID string) lease.Identity {
