@@ -4,11 +4,11 @@ import (
 	"io"
 	"net/http"
 	"testing"
-	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
@@ -18,35 +18,16 @@ import (
 // was mended, and deadline.Client need not hide WriteTo any more.
 func TestNoAnswerIsLostToAClosedBody(t *testing.T) {
 	t.Parallel()
-	list := func(t *testing.T, api *kinesis.Client) error {
+	deadlinetest.LosesNoAnswer(t, func(w http.ResponseWriter, _ *http.Request) bool {
+		_, _ = io.WriteString(w, `{"Shards":[]}`)
+		return true
+	}, func(t *testing.T, d deadline.Doer) error {
 		t.Helper()
-		_, err := api.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(streamName)})
+		_, err := client(d, localKey()).ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String(streamName)})
 		return err
-	}
-	source := func(t *testing.T, api *kinesis.Client) error {
+	}, func(t *testing.T, d deadline.Doer) error {
 		t.Helper()
-		_, err := newSource(t, api, kinesissource.Options{}).ListShards(t.Context())
+		_, err := newSource(t, client(d, localKey()), kinesissource.Options{}).ListShards(t.Context())
 		return err
-	}
-	for _, tt := range []struct {
-		name string
-		call func(*testing.T, *kinesis.Client) error
-		lost bool
-	}{{"the SDK alone", list, true}, {"a Source", source, false}} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				requests := 0
-				d := deadlinetest.ClosedBody(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					requests++
-					_, _ = io.Copy(io.Discard, r.Body)
-					_, _ = io.WriteString(w, `{"Shards":[]}`)
-				}))
-				err := tt.call(t, client(d, localKey()))
-				if (err != nil) != tt.lost || requests != 1 && !tt.lost {
-					t.Errorf("%d requests, %v; want an answer lost: %v", requests, err, tt.lost)
-				}
-			})
-		})
-	}
+	})
 }

@@ -250,45 +250,26 @@ func TestAccess(t *testing.T) {
 // the SDK closed; see docs/smithy-go-body.md.
 func TestNoAnswerIsLostToAClosedBody(t *testing.T) {
 	t.Parallel()
-	alone := func(t *testing.T, api *s3.Client) error {
+	deadlinetest.LosesNoAnswer(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") {
+			_, _ = io.WriteString(w, completed)
+			return true
+		}
+		_, _ = io.WriteString(w, `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`)
+		return false
+	}, func(t *testing.T, d deadline.Doer) error {
 		t.Helper()
-		_, err := api.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		_, err := clientOf(d).CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket: aws.String("bucket"), Key: aws.String("k"), UploadId: aws.String("u"),
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: aws.String("e")}}},
 		})
 		return err
-	}
-	store := func(t *testing.T, api *s3.Client) error {
+	}, func(t *testing.T, d deadline.Doer) error {
 		t.Helper()
-		s, err := s3archive.New(api, s3archive.Options{PartBytes: partBytes})
+		s, err := s3archive.New(clientOf(d), s3archive.Options{PartBytes: partBytes})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s.Put(t.Context(), object("k", "plan-1", large()[:partBytes+1]))
-	}
-	for _, tt := range []struct {
-		name string
-		call func(*testing.T, *s3.Client) error
-		lost bool
-	}{{"the SDK alone", alone, true}, {"a Store", store, false}} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				completions := 0
-				d := deadlinetest.ClosedBody(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					_, _ = io.Copy(io.Discard, r.Body)
-					if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") {
-						completions++
-						_, _ = io.WriteString(w, completed)
-						return
-					}
-					_, _ = io.WriteString(w, `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`)
-				}))
-				err := tt.call(t, clientOf(d))
-				if (err != nil) != tt.lost || completions != 1 && !tt.lost {
-					t.Errorf("%d completions, %v; want an answer lost: %v", completions, err, tt.lost)
-				}
-			})
-		})
-	}
+	})
 }

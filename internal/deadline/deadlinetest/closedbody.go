@@ -40,6 +40,35 @@ func ClosedBody(tb testing.TB, h http.Handler) deadline.Doer {
 	return &client{http.Client{Transport: transport}, l}
 }
 
+// LosesNoAnswer checks that alone, which sends a request with the SDK alone, loses
+// the answer to a closed body, and that ours, which sends it as a package of this
+// module does, has it at the first try. answer serves what was read to its end,
+// and reports whether that was the request in question.
+func LosesNoAnswer(t *testing.T, answer func(http.ResponseWriter, *http.Request) bool, alone, ours func(*testing.T, deadline.Doer) error) {
+	t.Helper()
+	for _, tt := range []struct {
+		name string
+		send func(*testing.T, deadline.Doer) error
+		lost bool
+	}{{"the SDK alone", alone, true}, {"this module", ours, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				requests := 0
+				err := tt.send(t, ClosedBody(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					if answer(w, r) {
+						requests++
+					}
+				})))
+				if (err != nil) != tt.lost || requests != 1 && !tt.lost {
+					t.Errorf("%d requests, %v; want an answer lost: %v", requests, err, tt.lost)
+				}
+			})
+		})
+	}
+}
+
 // client lets the sender of a request go on once somebody reads the answer.
 type client struct {
 	http.Client
