@@ -7,6 +7,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/internal/rows"
+	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -30,14 +31,10 @@ type refutation struct {
 }
 
 // saw notes a whole listing.
-func (k *kinship) saw(shards []Shard) {
-	list := make([]rows.Shard, 0, len(shards))
-	for _, s := range shards {
-		list = append(list, rows.Shard(s))
-	}
+func (k *kinship) saw(shards []shardsync.Shard) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.listing, k.listed = rows.NewListing(k.stream, k.arn, list), true
+	k.listing, k.listed = rows.NewListing(k.stream, k.arn, shards), true
 	for id := range k.created {
 		if k.listing.Has(id) {
 			delete(k.created, id)

@@ -171,7 +171,7 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 	if err := shardsync.Check(shards); err != nil {
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
-	w.kin.saw(list.Shards)
+	w.kin.saw(shards)
 	judged, err := w.judgeRows(ctx, loop, listed, leases)
 	if err != nil {
 		return nil, err

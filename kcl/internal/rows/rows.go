@@ -18,30 +18,22 @@ import (
 	"fmt"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
-
-// Shard is what the listing says of one shard.
-type Shard struct {
-	ID                     string
-	ParentIDs              []string
-	Range                  lease.HashRange
-	StartingSequenceNumber string
-	EndingSequenceNumber   string // "" while the shard is open
-}
 
 // Listing is a stream as it was listed: all shards, from all pages.
 type Listing struct {
 	stream, arn string
-	shards      map[string]Shard
+	shards      map[string]shardsync.Shard
 	newest      string
 	numbered    bool // shards are named as Kinesis names them
 }
 
 // NewListing returns a listing of the stream of that name; arn is "" if it is
 // not configured.
-func NewListing(stream, arn string, shards []Shard) Listing {
-	l := Listing{stream: stream, arn: arn, shards: make(map[string]Shard, len(shards)), numbered: true}
+func NewListing(stream, arn string, shards []shardsync.Shard) Listing {
+	l := Listing{stream: stream, arn: arn, shards: make(map[string]shardsync.Shard, len(shards)), numbered: true}
 	for _, s := range shards {
 		l.shards[s.ID] = s
 		l.newest = max(l.newest, s.ID)
@@ -148,7 +140,7 @@ func (l Listing) isAnew(row lease.Lease) bool {
 	return row.Identity.Stream != "" && id.Contradicts(l.Identity(row.Key)) == ""
 }
 
-func judgeListed(row lease.Lease, s Shard) Judgement {
+func judgeListed(row lease.Lease, s shardsync.Shard) Judgement {
 	known := !row.Range.IsZero() && !s.Range.IsZero()
 	switch {
 	case known && row.Range != s.Range:
@@ -164,7 +156,7 @@ func judgeListed(row lease.Lease, s Shard) Judgement {
 }
 
 // oddity says what is odd about a row, without being proof of anything.
-func oddity(row lease.Lease, s Shard) string {
+func oddity(row lease.Lease, s shardsync.Shard) string {
 	if len(row.Parents) > 0 && !sameSet(row.Parents, s.ParentIDs) {
 		return fmt.Sprintf("lease %s has the parents %v, and its shard has %v", row.Key, row.Parents, s.ParentIDs)
 	}
@@ -184,7 +176,7 @@ func sameSet(a, b []string) bool {
 	return len(a) == len(b)
 }
 
-func outside(at checkpoint.ExtendedSequenceNumber, s Shard) bool {
+func outside(at checkpoint.ExtendedSequenceNumber, s shardsync.Shard) bool {
 	if !at.IsRecord() || s.StartingSequenceNumber == "" {
 		return false
 	}
