@@ -91,21 +91,36 @@ func (b bucket) as(key, secret string) *s3.Client {
 
 func testWrongSecret(t *testing.T, b bucket) {
 	t.Helper()
+	other := b.withWrongSecret(t)
+	putRefused(t, other, b, 10)
+	_, err := other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: b.name})
+	wantCode(t, err, "SignatureDoesNotMatch")
+}
+
+func testLargeWrongSecret(t *testing.T, b bucket) {
+	t.Helper()
+	putRefused(t, b.withWrongSecret(t), b, 4<<20)
+}
+
+// putRefused puts an object as a client whose secret is wrong.
+func putRefused(t *testing.T, client *s3.Client, b bucket, size int) {
+	t.Helper()
+	_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: b.name, Key: aws.String("key"), Body: bytes.NewReader(bytesOf(size, 's')),
+	})
+	wantCode(t, err, "SignatureDoesNotMatch")
+	wantStatus(t, err, 403)
+	b.hasNot(t, "key")
+}
+
+// withWrongSecret is a client with the right access key and a wrong secret.
+func (b bucket) withWrongSecret(t *testing.T) *s3.Client {
+	t.Helper()
 	key, err := b.Options().Credentials.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := b.as(key.AccessKeyID, key.SecretAccessKey+"x")
-	for _, size := range []int{10, 4 << 20} {
-		_, err = other.PutObject(t.Context(), &s3.PutObjectInput{
-			Bucket: b.name, Key: aws.String("key"), Body: bytes.NewReader(bytesOf(size, 's')),
-		})
-		wantCode(t, err, "SignatureDoesNotMatch")
-		wantStatus(t, err, 403)
-	}
-	b.hasNot(t, "key")
-	_, err = other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: b.name})
-	wantCode(t, err, "SignatureDoesNotMatch")
+	return b.as(key.AccessKeyID, key.SecretAccessKey+"x")
 }
 
 func testUnknownKey(t *testing.T, b bucket) {

@@ -20,11 +20,12 @@ type Features struct {
 	Signatures          bool // refuses a request that is signed with a wrong key
 	Checksums           bool // refuses a body that differs from its checksum
 	ConditionalComplete bool // honours If-None-Match on CompleteMultipartUpload
+	RefusedBodies       bool // reads the body of what it refuses; else a client that still sends may see a reset connection
 }
 
 // All is every feature, as S3 has them.
 func All() Features {
-	return Features{Signatures: true, Checksums: true, ConditionalComplete: true}
+	return Features{Signatures: true, Checksums: true, ConditionalComplete: true, RefusedBodies: true}
 }
 
 // Run checks the server that a client talks to. Every test uses a bucket of
@@ -65,6 +66,7 @@ func Run(t *testing.T, client *s3.Client, features Features) {
 		{"a wrong checksum of a part is refused", testWrongPartChecksum, features.Checksums},
 		{"right checksums of every algorithm are accepted", testRightChecksums, features.Checksums},
 		{"a wrong secret is refused", testWrongSecret, features.Signatures},
+		{"a large put with a wrong secret is answered", testLargeWrongSecret, features.Signatures && features.RefusedBodies},
 		{"an unknown access key is refused", testUnknownKey, features.Signatures},
 	}
 	for _, test := range tests {
