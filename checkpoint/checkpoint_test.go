@@ -336,3 +336,33 @@ func TestRetractAndRefresh(t *testing.T) {
 		t.Errorf("last %v, writes %v", c.Last().Arrival, w.writes)
 	}
 }
+
+func TestIsOutside(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		at, first, last string
+		want            bool
+	}{
+		{"100", "100", "", false},
+		{"99", "100", "", true},
+		{"99/3", "100", "", true},
+		{"1000", "100", "", false}, // as text it is neither below nor above
+		{"200", "100", "200", false},
+		{"201", "100", "200", true},
+		{"1000", "100", "200", true},
+		{"20", "100", "200", true},
+		{"201", "100", "100", false}, // the end is unknown
+		{"201", "100", "99", false},
+		{"99", "100", "99", true},
+		{"201", "", "200", false}, // nothing is known
+		{"TRIM_HORIZON", "100", "200", false},
+		{"LATEST", "100", "200", false},
+		{"SHARD_END", "100", "200", false},
+		{"", "100", "200", false},
+		{"?", "100", "200", false},
+	} {
+		if got := esn(tt.at).IsOutside(tt.first, tt.last); got != tt.want {
+			t.Errorf("%q outside %q to %q: %v", tt.at, tt.first, tt.last, got)
+		}
+	}
+}

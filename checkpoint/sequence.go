@@ -39,6 +39,20 @@ func (e ExtendedSequenceNumber) IsSentinel() bool { return sentinelRank(e.Sequen
 // IsRecord reports whether e is the place of a record: digits, not a sentinel.
 func (e ExtendedSequenceNumber) IsRecord() bool { return isDigits(e.SequenceNumber) }
 
+// IsOutside reports whether e is the place of a record that cannot lie in the
+// shard whose first and last sequence numbers are given; "" is unknown, or, of the
+// last one, that the shard is open. A last one that is not above the first, as
+// some servers report it, is taken as unknown.
+func (e ExtendedSequenceNumber) IsOutside(first, last string) bool {
+	switch {
+	case !e.IsRecord() || first == "":
+		return false
+	case CompareDecimal(e.SequenceNumber, first) < 0:
+		return true
+	}
+	return last != "" && CompareDecimal(last, first) > 0 && CompareDecimal(e.SequenceNumber, last) > 0
+}
+
 // Validate returns an error that is [ErrInvalid] unless e is a record's place
 // with a sub-sequence number of at least 0, or a sentinel with exactly 0.
 func (e ExtendedSequenceNumber) Validate() error {

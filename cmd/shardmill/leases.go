@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/leaseadmin"
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
@@ -146,7 +148,7 @@ func (f *leaseFlags) open(ctx context.Context) (*leasedynamo.Table, archiver.Cli
 }
 
 // listing returns the stream as the service lists it, nil if none was named.
-func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients) (*leaseadmin.Stream, error) {
+func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients, s stdio) (*leaseadmin.Stream, error) {
 	if f.stream == "" && f.arn == "" {
 		return nil, nil //nolint:nilnil // it is not asked for
 	}
@@ -154,8 +156,11 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients) (*leaseadm
 	if err != nil {
 		return nil, usageError{err}
 	}
-	list, err := source.ListShards(ctx)
-	if err != nil {
+	var list kcl.ShardList
+	if err := s.while("listing the shards of stream "+cmp.Or(f.stream, f.arn), func() (err error) {
+		list, err = source.ListShards(ctx)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	name := f.stream
@@ -163,6 +168,15 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients) (*leaseadm
 		_, name, _ = strings.Cut(f.arn, ":stream/")
 	}
 	return &leaseadmin.Stream{Name: name, ARN: f.arn, Shards: list.Shards, At: list.At}, nil
+}
+
+// rows returns all rows of a table.
+func (f *leaseFlags) rows(ctx context.Context, t leaseadmin.Table, s stdio) (list []lease.Lease, err error) {
+	err = s.while("listing the leases of table "+f.table, func() (err error) {
+		list, err = t.List(ctx)
+		return err
+	})
+	return list, err
 }
 
 // regionOf returns the region in an ARN, or "".

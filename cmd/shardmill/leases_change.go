@@ -108,11 +108,11 @@ func setLease(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	stream, err := f.listing(ctx, clients)
+	stream, err := f.listing(ctx, clients, s)
 	if err != nil {
 		return err
 	}
-	leases, err := t.List(ctx) // of the shards that follow
+	leases, err := f.rows(ctx, t, s) // of the shards that follow
 	if err != nil {
 		return err
 	}
@@ -209,12 +209,12 @@ func adoptLeases(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	rows, err := t.List(ctx)
+	rows, err := f.rows(ctx, t, s)
 	if err != nil {
 		return err
 	}
 	plan := func(rows []lease.Lease) ([]leaseadmin.Change, error) {
-		stream, err := f.listing(ctx, clients)
+		stream, err := f.listing(ctx, clients, s)
 		if err != nil {
 			return nil, err
 		}

@@ -43,15 +43,11 @@ func listLeases(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	stream, err := f.listing(ctx, clients)
+	stream, err := f.listing(ctx, clients, s)
 	if err != nil {
 		return err
 	}
-	var list []lease.Lease
-	err = s.while("listing the leases of table "+f.table, func() (err error) {
-		list, err = t.List(ctx)
-		return err
-	})
+	list, err := f.rows(ctx, t, s)
 	if err != nil {
 		return err
 	}
@@ -111,6 +107,9 @@ func (j judged) note() string {
 	if j.missing {
 		out = append(out, "no lease")
 	}
+	if j.Unreadable != "" {
+		out = append(out, j.Unreadable)
+	}
 	if j.manyStreams {
 		out = append(out, "of a fleet that reads several streams")
 	}
@@ -128,16 +127,12 @@ func printLeases(list []judged, withStream bool, s stdio) error {
 	}
 	_, _ = fmt.Fprintln(w, head+"NOTE")
 	for _, l := range list {
-		if l.Unreadable != "" {
-			_, _ = fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%s\n", l.Key, l.Unreadable)
-			continue
-		}
 		cells := []string{
 			l.Key, l.Owner, strconv.FormatInt(l.Counter, 10), l.Checkpoint.String(), until(l.Lease), pending(l.Lease),
 			string(l.Released), l.Identity.Stream, l.Identity.Start,
 		}
-		if l.missing {
-			cells[2] = ""
+		if l.missing || l.Unreadable != "" {
+			cells[2] = "" // a counter of 0 is one, too
 		}
 		if withStream {
 			cells = append(cells, l.shard)

@@ -45,7 +45,7 @@ func TestArchiveBesideAMalformedLease(t *testing.T) {
 			time.Sleep(50 * time.Millisecond) // between two looks at another process
 		}
 	}
-	const told = `shardId-000000000002 - - - - lease shardId-000000000002 cannot be read: attribute checkpoint is the string "?"`
+	const told = `shardId-000000000002 - - - - - - - - lease shardId-000000000002 cannot be read: attribute checkpoint is the string "?"`
 	until(func(list string) bool {
 		return strings.Contains(strings.Join(strings.Fields(list), " "), told) && strings.Count(list, " me ") == 3 && !strings.Contains(list, " TRIM_HORIZON  ")
 	})

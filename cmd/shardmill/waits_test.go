@@ -21,6 +21,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
+	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/localaws"
 )
 
@@ -202,6 +203,34 @@ func TestCredentialsThatDoNotCome(t *testing.T) {
 		err := checkCredentials(t.Context(), never)
 		if _, usage := errors.AsType[usageError](err); err == nil || usage || !strings.HasPrefix(err.Error(), "getting AWS credentials: no answer within 1m0s: ") {
 			t.Errorf("it says %v", err)
+		}
+	})
+}
+
+// slowTable answers a List after a while.
+type slowTable struct{ lease.Mem }
+
+func (t *slowTable) List(ctx context.Context) ([]lease.Lease, error) {
+	time.Sleep(40 * time.Second)
+	return t.Mem.List(ctx)
+}
+
+func (*slowTable) Rewrite(context.Context, lease.Lease, lease.Lease) (lease.Lease, error) {
+	return lease.Lease{}, errors.ErrUnsupported
+}
+
+// A table that takes long to read is told of, whatever the rows are for.
+func TestReadingTheTableIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var notes bytes.Buffer
+		f := newLeaseFlags("list", "")
+		f.table = "orders"
+		if _, err := f.rows(t.Context(), new(slowTable), stdio{err: &notes}); err != nil {
+			t.Error(err)
+		}
+		if got, want := notes.String(), "still listing the leases of table orders after 15s\nstill listing the leases of table orders after 30s\n"; got != want {
+			t.Errorf("it says %q, want %q", got, want)
 		}
 	})
 }

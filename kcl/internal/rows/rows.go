@@ -17,7 +17,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
@@ -146,7 +145,7 @@ func judgeListed(row lease.Lease, s shardsync.Shard) Judgement {
 	case known && row.Range != s.Range:
 		return Judgement{Verdict: Contradicts, Text: fmt.Sprintf("lease %s has the hash keys %s to %s, and its shard has %s to %s",
 			row.Key, row.Range.Start, row.Range.End, s.Range.Start, s.Range.End)}
-	case outside(row.Checkpoint.ExtendedSequenceNumber, s):
+	case row.Checkpoint.IsOutside(s.StartingSequenceNumber, s.EndingSequenceNumber):
 		return Judgement{Verdict: Contradicts, Text: fmt.Sprintf("lease %s has the checkpoint %v, which is not within its shard (%s to %s)",
 			row.Key, row.Checkpoint, s.StartingSequenceNumber, cmp.Or(s.EndingSequenceNumber, "open"))}
 	case row.Finished() && s.EndingSequenceNumber == "":
@@ -174,16 +173,4 @@ func sameSet(a, b []string) bool {
 		}
 	}
 	return len(a) == len(b)
-}
-
-func outside(at checkpoint.ExtendedSequenceNumber, s shardsync.Shard) bool {
-	if !at.IsRecord() || s.StartingSequenceNumber == "" {
-		return false
-	}
-	if checkpoint.CompareDecimal(at.SequenceNumber, s.StartingSequenceNumber) < 0 {
-		return true
-	}
-	// Some servers report an ending number below the starting one.
-	return s.EndingSequenceNumber != "" && checkpoint.CompareDecimal(s.EndingSequenceNumber, s.StartingSequenceNumber) > 0 &&
-		checkpoint.CompareDecimal(at.SequenceNumber, s.EndingSequenceNumber) > 0
 }

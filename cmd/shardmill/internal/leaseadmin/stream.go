@@ -53,7 +53,7 @@ func (s Stream) Contradictions(row lease.Lease) []string {
 	if !row.Range.IsZero() && !sh.Range.IsZero() && !sameRange(row.Range, sh.Range) {
 		out = append(out, fmt.Sprintf("its hash range is %s to %s, not %s to %s", row.Range.Start, row.Range.End, sh.Range.Start, sh.Range.End))
 	}
-	if at := row.Checkpoint; at.IsRecord() && sh.StartingSequenceNumber != "" && !within(at.ExtendedSequenceNumber, sh) {
+	if at := row.Checkpoint; at.IsOutside(sh.StartingSequenceNumber, sh.EndingSequenceNumber) {
 		out = append(out, fmt.Sprintf("its checkpoint %v is not within the shard, which has %s to %s", at, sh.StartingSequenceNumber, cmp.Or(sh.EndingSequenceNumber, "now")))
 	}
 	if row.Finished() && listed && open(sh) {
@@ -72,14 +72,9 @@ func (s Stream) whole() error {
 
 func open(sh kcl.Shard) bool { return sh.EndingSequenceNumber == "" }
 
-// within reports whether the place of a record may lie in the shard.
+// within reports whether a record of the shard may be at this place.
 func within(at checkpoint.ExtendedSequenceNumber, sh kcl.Shard) bool {
-	if !at.IsRecord() || sh.StartingSequenceNumber == "" || checkpoint.CompareDecimal(at.SequenceNumber, sh.StartingSequenceNumber) < 0 {
-		return false
-	}
-	// Some servers report an ending number below the starting one.
-	return open(sh) || checkpoint.CompareDecimal(sh.EndingSequenceNumber, sh.StartingSequenceNumber) <= 0 ||
-		checkpoint.CompareDecimal(at.SequenceNumber, sh.EndingSequenceNumber) <= 0
+	return at.IsRecord() && sh.StartingSequenceNumber != "" && !at.IsOutside(sh.StartingSequenceNumber, sh.EndingSequenceNumber)
 }
 
 func sameRange(a, b lease.HashRange) bool {
