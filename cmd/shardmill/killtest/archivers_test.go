@@ -3,6 +3,7 @@
 package killtest_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,7 +59,8 @@ func newArchivers(t *testing.T, s *services, dir string, set settings) *archiver
 	return a
 }
 
-// configure sets archivers that are started from now on.
+// configure sets archivers that are started from now on. One that was started
+// just before may read either configuration, but no half of one.
 func (a *archivers) configure(set settings) {
 	a.t.Helper()
 	text := fmt.Sprintf(`DeliveryStreamName: killed
@@ -76,7 +78,8 @@ shardmill:
   maxMemoryMBs: %d
   healthAddress: "127.0.0.1:0"
 `, streamName, bucket, set.sizeMBs, set.interval, set.codec, application, set.delivery, set.failover, set.memoryMBs)
-	if err := os.WriteFile(a.config, []byte(text), 0o600); err != nil {
+	next := a.config + ".next"
+	if err := errors.Join(os.WriteFile(next, []byte(text), 0o600), os.Rename(next, a.config)); err != nil {
 		a.t.Fatal(err)
 	}
 }

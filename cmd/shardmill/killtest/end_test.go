@@ -102,7 +102,12 @@ func (a *archivers) finish(within time.Duration) {
 func (a *archivers) end() {
 	a.t.Helper()
 	for _, p := range a.slots {
-		eventually(a.t, p.name+" to begin", patience, p.hasBegun)
+		eventually(a.t, p.name+" to begin", patience, func() bool {
+			if p.diedByItself() {
+				a.t.Fatalf("%s ended with %v", p.name, p.err)
+			}
+			return p.hasBegun()
+		})
 	}
 	for _, p := range a.slots {
 		p.signal(syscall.SIGTERM)

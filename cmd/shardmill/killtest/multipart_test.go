@@ -35,7 +35,7 @@ func partPoints() []point {
 // half a minute until one is full, and as long to make it again. What is left
 // in the end is archived with other settings than those under which it was
 // buffered. Meanwhile no archiver may lose its lease because six of them have too
-// little of the processors; whose lease is lost all the same is no victim any more.
+// little of the processors; if one does all the same, who has it then is struck.
 func TestKillInMultipart(t *testing.T) { //nolint:paralleltest // its processes need the cores
 	rng := newRand(t, "SHARDMILL_KILL_SEED")
 	dir := newDir(t, "SHARDMILL_KILL_DIR")
@@ -82,8 +82,11 @@ func (r *run) aim(list []point) []victim {
 		victims = nil
 		leases := r.s.leases(r.t)
 		for slot, a := range r.archivers.slots {
-			if len(ownedBy(leases, a.worker)) == 1 && len(victims) < len(list) {
-				victims = append(victims, victim{archiver: a, slot: slot, point: list[len(victims)]})
+			owned := ownedBy(leases, a.worker)
+			for shard := range owned {
+				if len(owned) == 1 && len(victims) < len(list) {
+					victims = append(victims, victim{archiver: a, slot: slot, shard: shard, point: list[len(victims)]})
+				}
 			}
 		}
 		return len(victims) == len(list)
@@ -102,25 +105,23 @@ func (r *run) trap(v *victim) {
 	v.fault = r.s.add(f)
 }
 
-// aimAnew finds another archiver for the point of a victim that was not struck
-// and has lost its shard, if there is one.
-func (r *run) aimAnew(v *victim, others []victim) {
+// aimAnew sets the trap of a victim that was not struck and has lost its shard
+// for the archiver that has it now, which begins the shard's object anew. If that
+// one is itself aimed at, its own trap comes first.
+func (r *run) aimAnew(v *victim, others []victim) (aimed bool) {
 	r.t.Helper()
-	leases := r.s.leases(r.t)
-	if len(ownedBy(leases, v.worker)) > 0 {
-		return
+	owner := r.s.leases(r.t)[v.shard].owner
+	slot := slices.IndexFunc(r.archivers.slots, func(a archiver) bool { return a.worker == owner })
+	if slot < 0 || slices.ContainsFunc(others, func(o victim) bool { return o.slot == slot }) {
+		return false
 	}
-	for slot, a := range r.archivers.slots {
-		aimed := slices.ContainsFunc(others, func(o victim) bool { return o.slot == slot })
-		if aimed || len(ownedBy(leases, a.worker)) != 1 {
-			continue
-		}
+	if v.fault.ID > 0 {
 		r.misses++
 		r.s.remove(v.fault)
-		v.archiver, v.slot = a, slot
-		r.trap(v)
-		return
 	}
+	v.archiver, v.slot = r.archivers.slots[slot], slot
+	r.trap(v)
+	return true
 }
 
 // strikeAll strikes each archiver when it comes to its point, and lets it live
@@ -128,35 +129,50 @@ func (r *run) aimAnew(v *victim, others []victim) {
 func (r *run) strikeAll(victims []victim) {
 	r.t.Helper()
 	struck := make([]bool, len(victims))
-	r.eventually("the archivers to be struck", func() bool {
-		all := true
-		for i := range victims {
-			v := &victims[i]
-			if struck[i] {
-				continue
-			}
-			if struck[i] = r.s.look(v.fault).Struck; struck[i] {
-				if v.point.stop {
-					v.signal(syscall.SIGSTOP)
-				} else {
-					v.kill()
+	for slices.Contains(struck, false) {
+		r.eventually("an archiver to be struck", func() (moved bool) {
+			for i := range victims {
+				switch v := &victims[i]; {
+				case struck[i]:
+				case v.fault.ID > 0 && r.s.look(v.fault).Struck:
+					struck[i], moved = r.strikeHeld(v), true
+				default:
+					moved = r.aimAnew(v, victims) || moved
 				}
-				v.at = time.Now()
-				r.look(v)
-			} else {
-				all = false
-				r.aimAnew(v, victims)
 			}
-		}
-		return all
-	})
-	for _, v := range victims {
-		r.awaitSuccessor(v)
-		r.s.remove(v.fault)
-		if v.point.stop {
-			v.signal(syscall.SIGCONT)
-		} else {
-			r.archivers.start(v.slot, r.rng.IntN(2) == 0)
-		}
+			return moved
+		})
+	}
+	for i := range victims {
+		r.awaitSuccessor(victims[i])
+		r.revive(&victims[i])
+	}
+}
+
+// strikeHeld strikes an archiver that is held at its point. One that had just
+// lost its shard was not at its point: it lives again at once.
+func (r *run) strikeHeld(v *victim) (hit bool) {
+	r.t.Helper()
+	if v.point.stop {
+		v.signal(syscall.SIGSTOP)
+	} else {
+		v.kill()
+	}
+	v.at = time.Now()
+	if hit = r.look(v); !hit {
+		r.revive(v)
+		v.slot, v.fault, v.any = -1, fault{}, false
+	}
+	return hit
+}
+
+// revive lets go on what a victim was held by, and the victim.
+func (r *run) revive(v *victim) {
+	r.t.Helper()
+	r.s.remove(v.fault)
+	if v.point.stop {
+		v.signal(syscall.SIGCONT)
+	} else {
+		r.archivers.start(v.slot, r.rng.IntN(2) == 0)
 	}
 }

@@ -49,6 +49,7 @@ type victim struct {
 	archiver
 
 	slot   int
+	shard  string // which it was aimed at for, if for one
 	point  point
 	fault  fault
 	at     time.Time
@@ -133,7 +134,7 @@ func (r *run) hit(slot int, p point, more func() bool) victim {
 }
 
 // look sees what a victim held, and counts the hit if it was at the point.
-func (r *run) look(v *victim) {
+func (r *run) look(v *victim) (hit bool) {
 	r.t.Helper()
 	planned := make(map[string]lease)
 	v.leases = ownedBy(r.s.leases(r.t), v.worker)
@@ -148,7 +149,7 @@ func (r *run) look(v *victim) {
 	if len(v.leases) == 0 || v.point.planned && len(planned) == 0 {
 		r.misses++
 		v.any = true
-		return
+		return false
 	}
 	r.hits[v.point.step]++
 	if v.point.stop {
@@ -158,6 +159,7 @@ func (r *run) look(v *victim) {
 	if v.any = len(planned) == 0; !v.any {
 		v.leases = planned
 	}
+	return true
 }
 
 // awaitSuccessor waits until the victim's leases have other owners, and these

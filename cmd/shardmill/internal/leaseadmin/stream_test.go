@@ -20,6 +20,7 @@ func TestContradictions(t *testing.T) {
 		{"the same range in other digits", lease.Lease{Key: shardID(0), Checkpoint: at("1200"), Range: lease.HashRange{Start: "00", End: rangeOf.End}}, nil},
 		{"a shard that is not listed", row(9, "SHARD_END", "orders", "1"), nil},
 		{"a shard that is not listed, of another stream", row(9, "12", "bills", "1"), []string{"it is of stream bills, not orders"}},
+		{"a shard that is not listed, with a range", lease.Lease{Key: shardID(9), Checkpoint: at("12"), Range: rangeOf}, nil},
 		{"a checkpoint before the shard", row(0, "999", "", ""), []string{"its checkpoint 999 is not within the shard, which has 1000 to now"}},
 		{"a checkpoint after its end", row(1, "2000", "", ""), []string{"its checkpoint 2000 is not within the shard, which has 1001 to 1999"}},
 		{"a checkpoint at its end", row(1, "1999", "", ""), nil},
