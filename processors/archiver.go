@@ -11,8 +11,8 @@ import (
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
-	"github.com/shardmill/shardmill/processors/plan"
 )
 
 // New returns a factory of processors that deliver records to store as cfg
@@ -50,7 +50,7 @@ func (a *archiver) processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	return &processor{
 		archiver: a,
 		shard:    shard,
-		identity: plan.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID),
+		identity: exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID),
 		log:      a.Logger.With(zap.String("shard_id", shard.ShardID)),
 	}
 }
@@ -60,7 +60,7 @@ type processor struct {
 	*archiver
 
 	shard    kcl.ShardInfo
-	identity plan.Identity
+	identity exactlyonce.Identity
 	log      *zap.Logger
 	trusted  func() error
 

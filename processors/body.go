@@ -9,8 +9,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
-	"github.com/shardmill/shardmill/processors/plan"
 )
 
 // gzipLevel costs two fifths of the standard library's default level and gives
@@ -36,12 +36,12 @@ type body struct {
 	bytes     int64 // of data
 }
 
-func (w *workshop) open(codec plan.Codec, delimiter string, digest bool) (*body, error) {
+func (w *workshop) open(codec exactlyonce.Codec, delimiter string, digest bool) (*body, error) {
 	b := &body{shop: w, spool: w.spools.Open(), delimiter: []byte(delimiter)}
 	if digest {
 		b.hash = sha256.New()
 	}
-	if codec != plan.GZIP {
+	if codec != exactlyonce.GZIP {
 		return b, nil
 	}
 	if z, ok := w.gzips.Get().(*gzip.Writer); ok {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/internal/protocol"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // buffer gathers the records of the next cut of one shard.
@@ -22,7 +22,7 @@ type buffer struct {
 
 // isNew reports whether a record was not appended before.
 func (b *buffer) isNew(r *kcl.Record) bool {
-	return protocol.IsNew(place(r), b.mark)
+	return exactlyonce.IsNew(place(r), b.mark)
 }
 
 // note counts a record that was written to the body.

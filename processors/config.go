@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // Config says what an archiver delivers and how. Its names are Firehose's.
@@ -66,7 +66,7 @@ type Config struct {
 	// Hooks for metrics.
 	Hooks Hooks
 
-	newUUID   func() plan.UUID
+	newUUID   func() exactlyonce.UUID
 	sizeBytes int64 // instead of Hints.SizeInMBs
 }
 
@@ -120,7 +120,7 @@ type settings struct {
 
 	size     int64
 	interval time.Duration
-	codec    plan.Codec
+	codec    exactlyonce.Codec
 }
 
 // settle fills in defaults and reports everything that is wrong.
@@ -185,7 +185,7 @@ func (c Config) checkPrefix() error {
 		return wrong("len(Prefix)", len(c.Prefix), fmt.Sprintf("Length of evaluated prefix cannot be greater than %d", maxPrefix))
 	case strings.Contains(c.Prefix, "!{"):
 		return wrong("Prefix", c.Prefix, "expressions are not built yet; give a literal prefix")
-	case plan.CheckKey(c.Prefix+"x") != nil: // no successor would finish it
+	case exactlyonce.CheckKey(c.Prefix+"x") != nil: // no successor would finish it
 		return wrong("Prefix", c.Prefix, `must be UTF-8 without control characters and without ".." between slashes`)
 	}
 	return nil
@@ -233,7 +233,7 @@ func (c Config) checkLimits() error {
 
 // checkPlan refuses names with which a plan could outgrow its place.
 func (c Config) checkPlan() error {
-	over := len(c.largestPlan().Encode()) - plan.MaxBytes
+	over := len(c.largestPlan().Encode()) - exactlyonce.MaxBytes
 	if c.Delivery != ExactlyOnce || over <= 0 {
 		return nil
 	}
@@ -243,18 +243,18 @@ func (c Config) checkPlan() error {
 
 // largestPlan has the largest values that Kinesis gives: sequence numbers of
 // 56 digits, hash keys of 39, and sub-sequence numbers of a record of 10 MiB.
-func (c Config) largestPlan() plan.Plan {
+func (c Config) largestPlan() exactlyonce.Plan {
 	at := checkpoint.ExtendedSequenceNumber{SequenceNumber: strings.Repeat("9", 56), SubSequenceNumber: 10 * mib}
 	instant := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	hash := strings.Repeat("9", 39)
-	return plan.Plan{
+	return exactlyonce.Plan{
 		After: at, First: at, Last: at,
 		FirstArrival: instant, LastArrival: instant,
 		Records: 1 << 40, Bytes: 1 << 40,
-		HashRange: plan.HashRange{Start: hash, End: hash},
+		HashRange: exactlyonce.HashRange{Start: hash, End: hash},
 		Bucket:    c.Bucket,
-		Key:       objectKey(c.Prefix, c.DeliveryStreamName, c.Version, instant, plan.UUID{}, plan.GZIP),
-		Codec:     plan.GZIP,
+		Key:       objectKey(c.Prefix, c.DeliveryStreamName, c.Version, instant, exactlyonce.UUID{}, exactlyonce.GZIP),
+		Codec:     exactlyonce.GZIP,
 		Delimiter: "\n",
 	}
 }
@@ -270,9 +270,9 @@ func isName(s string, longest int) bool {
 	return s != "" && len(s) <= longest
 }
 
-func codecOf(c Compression) plan.Codec {
+func codecOf(c Compression) exactlyonce.Codec {
 	if c == GZIP {
-		return plan.GZIP
+		return exactlyonce.GZIP
 	}
-	return plan.Uncompressed
+	return exactlyonce.Uncompressed
 }

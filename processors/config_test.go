@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/processors"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 func hints(size, interval int) func(*processors.Config) {
@@ -128,8 +128,8 @@ func TestLargestPlanFits(t *testing.T) {
 	cfg := processors.Config{
 		DeliveryStreamName: strings.Repeat("d", 64), Version: 999_999, Bucket: strings.Repeat("b", 63), Prefix: strings.Repeat("p", 512),
 	}
-	if n := len(cfg.LargestPlan().Encode()); n > plan.MaxBytes {
-		t.Errorf("%d bytes, at most %d", n, plan.MaxBytes)
+	if n := len(cfg.LargestPlan().Encode()); n > exactlyonce.MaxBytes {
+		t.Errorf("%d bytes, at most %d", n, exactlyonce.MaxBytes)
 	}
 	if _, err := processors.New(cfg, store{}); err != nil {
 		t.Error(err)

@@ -9,8 +9,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/internal/protocol"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // cut is a closed cut on its way through prepare, publish and commit. Its
@@ -38,7 +37,7 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	pl := plan.Plan{
+	pl := exactlyonce.Plan{
 		Identity:     p.identity,
 		UUID:         id,
 		After:        cp.Last().ExtendedSequenceNumber,
@@ -49,7 +48,7 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 		Records:      b.body.records,
 		Bytes:        b.body.bytes,
 		Digest:       b.body.digest(),
-		HashRange:    plan.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End, Rule: p.shard.HashRangeRule.Wire()},
+		HashRange:    exactlyonce.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End, Rule: p.shard.HashRangeRule.Wire()},
 		Bucket:       p.Bucket,
 		Key:          objectKey(p.Prefix, p.DeliveryStreamName, p.Version, at, id, p.codec),
 		Codec:        p.codec,
@@ -68,13 +67,13 @@ func (p *processor) close(cp kcl.Checkpointer, reason string) error {
 
 // encode returns what the row is to hold of a plan, nil if nothing. A plan that
 // a successor with this configuration would not finish must not get there.
-func (p *processor) encode(pl plan.Plan) ([]byte, error) {
+func (p *processor) encode(pl exactlyonce.Plan) ([]byte, error) {
 	if p.Delivery != ExactlyOnce {
 		return nil, nil
 	}
 	state := pl.Encode()
 	pending := checkpoint.Prepared{At: pl.Last, State: state}
-	if verdict, _, err := plan.Judge(&pending, pl.After, p.identity, p.buckets()); verdict != plan.Redo {
+	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, p.identity, p.buckets()); verdict != exactlyonce.Redo {
 		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
 	}
 	return state, nil
@@ -94,10 +93,10 @@ func (p *processor) finish(ctx context.Context, cp kcl.Checkpointer) error {
 
 // advance makes the step that the cut needs.
 func (p *processor) advance(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
-	switch protocol.Next(protocol.Progress{Planned: c.state != nil, Prepared: c.prepared != nil, Published: c.published}) {
-	case protocol.Prepare:
+	switch exactlyonce.Next(exactlyonce.Progress{Planned: c.state != nil, Prepared: c.prepared != nil, Published: c.published}) {
+	case exactlyonce.Prepare:
 		return p.prepare(ctx, cp, c)
-	case protocol.Publish:
+	case exactlyonce.Publish:
 		err := p.publish(ctx, &c.object)
 		c.published = err == nil
 		return err

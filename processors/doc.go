@@ -130,9 +130,9 @@
 // # Parts
 //
 // The decisions are functions of values: when a cut closes (buffer.go), what a
-// pending checkpoint means (plan.Judge), which step a cut needs, whose object
-// has a key and what a replay has to do with its plan (internal/protocol, whose
-// tests are a model that tries every interleaving of two workers).
+// pending checkpoint means, which step a cut needs, whose object has a key and
+// what a replay has to do with its plan (internal/exactlyonce, whose tests are a
+// model that tries every interleaving of two workers).
 // The processor reads, asks them, and acts. Outputs that are not a function of
 // the records (transforms, partitions, error objects) need the other kind of
 // plan, whose objects are uploaded invisibly before the prepare; its place in

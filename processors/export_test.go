@@ -3,7 +3,7 @@ package processors
 import (
 	"time"
 
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // WithSize returns c with a buffer size of n bytes.
@@ -13,13 +13,13 @@ func (c Config) WithSize(n int64) Config {
 }
 
 // WithUUID returns c with its UUIDs taken from f.
-func (c Config) WithUUID(f func() plan.UUID) Config {
+func (c Config) WithUUID(f func() exactlyonce.UUID) Config {
 	c.newUUID = f
 	return c
 }
 
 // LargestPlan is the plan by which New judges the names in c.
-func (c Config) LargestPlan() plan.Plan { return c.largestPlan() }
+func (c Config) LargestPlan() exactlyonce.Plan { return c.largestPlan() }
 
 // Fill is what CloseReason decides on.
 type Fill struct {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/processors"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // FuzzPending lets a holder find any bytes as a pending checkpoint's state: a
@@ -28,15 +28,15 @@ func FuzzPending(f *testing.F) {
 		f.Add(good, at, byte(1), true)
 	}
 	f.Add([]byte("{\"java\": true}"), 0, byte(0), false)
-	for _, change := range []func(*plan.Plan){
-		func(p *plan.Plan) { p.Bucket = "evil" },
-		func(p *plan.Plan) { p.Key = "../k" },
-		func(p *plan.Plan) { p.Digest[0]++ },
-		func(p *plan.Plan) { p.Records++ },
-		func(p *plan.Plan) { p.Records-- },
-		func(p *plan.Plan) { p.Bytes-- },
+	for _, change := range []func(*exactlyonce.Plan){
+		func(p *exactlyonce.Plan) { p.Bucket = "evil" },
+		func(p *exactlyonce.Plan) { p.Key = "../k" },
+		func(p *exactlyonce.Plan) { p.Digest[0]++ },
+		func(p *exactlyonce.Plan) { p.Records++ },
+		func(p *exactlyonce.Plan) { p.Records-- },
+		func(p *exactlyonce.Plan) { p.Bytes-- },
 	} {
-		pl, err := plan.Decode(good)
+		pl, err := exactlyonce.Decode(good)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -54,17 +54,17 @@ func FuzzPending(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(numbered(7))
 			w.row.pending = &checkpoint.Prepared{At: w.records[2].Position().ExtendedSequenceNumber, State: state}
-			verdict, pl, _ := plan.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours(), []string{"b"})
-			if verdict == plan.Redo {
+			verdict, pl, _ := exactlyonce.Judge(w.row.pending, w.row.checkpoint.ExtendedSequenceNumber, ours(), []string{"b"})
+			if verdict == exactlyonce.Redo {
 				w.prepared[objectName(pl.Bucket, pl.Key)] = true
 			}
 			err := w.run(t.Context(), t, []int{2}, config().WithSize(12))
 			switch verdict {
-			case plan.Newer, plan.Broken, plan.Forbidden:
+			case exactlyonce.Newer, exactlyonce.Broken, exactlyonce.Forbidden:
 				if !errors.Is(err, processors.ErrUnfinishable) || len(w.objects) > 0 || !bytes.Equal(w.row.pending.State, state) {
 					t.Errorf("%v: %v, objects %v, pending %v", verdict, err, w.keys(), w.row.pending)
 				}
-			case plan.Redo:
+			case exactlyonce.Redo:
 				if errors.Is(err, processors.ErrUnfinishable) && (len(w.objects) > 0 || len(w.lost) > 0 || !bytes.Equal(w.row.pending.State, state)) {
 					t.Errorf("%v, objects %v, lost %v, pending %v", err, w.keys(), w.lost, w.row.pending)
 				}
@@ -83,9 +83,9 @@ func FuzzPending(f *testing.F) {
 	})
 }
 
-func ours() plan.Identity {
+func ours() exactlyonce.Identity {
 	s := theShard()
-	return plan.NewIdentity(s.Table, s.StreamName, s.StreamARN, s.ShardID)
+	return exactlyonce.NewIdentity(s.Table, s.StreamName, s.StreamARN, s.ShardID)
 }
 
 // halfDone is the state of a cut of the first three records that was prepared
@@ -96,8 +96,8 @@ func halfDone(f *testing.F) []byte {
 	b := w.records[0].Data
 	b = append(bytes.Clone(b), w.records[1].Data...)
 	b = append(b, w.records[2].Data...)
-	return plan.Plan{
-		Identity: ours(), UUID: plan.NewUUID([16]byte{1}),
+	return exactlyonce.Plan{
+		Identity: ours(), UUID: exactlyonce.NewUUID([16]byte{1}),
 		After: w.row.checkpoint.ExtendedSequenceNumber, First: w.records[0].Position().ExtendedSequenceNumber, Last: w.records[2].Position().ExtendedSequenceNumber,
 		Records: 3, Bytes: int64(len(b)), Digest: sha256.Sum256(b), Bucket: "b", Key: "k",
 	}.Encode()

@@ -18,14 +18,14 @@ import (
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // edited returns a pending checkpoint as somebody who can write to the table
 // would leave it.
-func edited(tb testing.TB, p *checkpoint.Prepared, change func(*plan.Plan)) *checkpoint.Prepared {
+func edited(tb testing.TB, p *checkpoint.Prepared, change func(*exactlyonce.Plan)) *checkpoint.Prepared {
 	tb.Helper()
-	pl, err := plan.Decode(p.State)
+	pl, err := exactlyonce.Decode(p.State)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,27 +51,27 @@ func TestAPlanIsNotBelieved(t *testing.T) {
 	abandon := []string{"restore the row, or abandon the plan", "pendingCheckpoint"}
 	for _, row := range []struct {
 		name    string
-		change  func(*plan.Plan)
+		change  func(*exactlyonce.Plan)
 		verdict string
 		want    []string // parts of the error
 	}{
 		{
-			"another bucket", func(p *plan.Plan) { p.Bucket = "evil" }, "forbidden",
+			"another bucket", func(p *exactlyonce.Plan) { p.Bucket = "evil" }, "forbidden",
 			[]string{`"evil"`, `["b" "former"]`, `shardmill.formerBuckets: ["evil"]`, abandon[0], abandon[1]},
 		},
-		{"a bucket that is one of ours at its beginning", func(p *plan.Plan) { p.Bucket = "b/x" }, "forbidden", []string{`"b/x"`}},
-		{"a bucket in capitals", func(p *plan.Plan) { p.Bucket = "B" }, "forbidden", []string{`"B"`}},
-		{"a bucket that breaks lines", func(p *plan.Plan) { p.Bucket = "b\nERROR" }, "forbidden", []string{`"b\nERROR"`}},
-		{"a key that leads elsewhere", func(p *plan.Plan) { p.Key = "logs/../../secret" }, "forbidden", []string{`"logs/../../secret"`, `".."`, abandon[0], abandon[1]}},
-		{"a key that begins elsewhere", func(p *plan.Plan) { p.Key = "../secret" }, "forbidden", []string{`"../secret"`}},
-		{"a key with a control character", func(p *plan.Plan) { p.Key = "a\x00b" }, "forbidden", []string{`"a\x00b"`, "control character"}},
-		{"a key with a line break", func(p *plan.Plan) { p.Key = "a\u0085b" }, "forbidden", []string{"control character"}},
-		{"a key that is not UTF-8", func(p *plan.Plan) { p.Key = "a\xffb" }, "forbidden", []string{`"a\xffb"`, "UTF-8"}},
-		{"a key that is too long", func(p *plan.Plan) { p.Key = strings.Repeat("k", 1025) }, "forbidden", []string{"1025 bytes"}},
-		{"no key", func(p *plan.Plan) { p.Key = "" }, "broken", []string{`key ""`}},
-		{"no bucket", func(p *plan.Plan) { p.Bucket = "" }, "broken", []string{`bucket ""`}},
-		{"a codec that is none", func(p *plan.Plan) { p.Codec = 9 }, "newer", []string{"codec 9"}},
-		{"text between the records", func(p *plan.Plan) { p.Delimiter = "<77>" }, "newer", []string{`delimiter "<77>"`}},
+		{"a bucket that is one of ours at its beginning", func(p *exactlyonce.Plan) { p.Bucket = "b/x" }, "forbidden", []string{`"b/x"`}},
+		{"a bucket in capitals", func(p *exactlyonce.Plan) { p.Bucket = "B" }, "forbidden", []string{`"B"`}},
+		{"a bucket that breaks lines", func(p *exactlyonce.Plan) { p.Bucket = "b\nERROR" }, "forbidden", []string{`"b\nERROR"`}},
+		{"a key that leads elsewhere", func(p *exactlyonce.Plan) { p.Key = "logs/../../secret" }, "forbidden", []string{`"logs/../../secret"`, `".."`, abandon[0], abandon[1]}},
+		{"a key that begins elsewhere", func(p *exactlyonce.Plan) { p.Key = "../secret" }, "forbidden", []string{`"../secret"`}},
+		{"a key with a control character", func(p *exactlyonce.Plan) { p.Key = "a\x00b" }, "forbidden", []string{`"a\x00b"`, "control character"}},
+		{"a key with a line break", func(p *exactlyonce.Plan) { p.Key = "a\u0085b" }, "forbidden", []string{"control character"}},
+		{"a key that is not UTF-8", func(p *exactlyonce.Plan) { p.Key = "a\xffb" }, "forbidden", []string{`"a\xffb"`, "UTF-8"}},
+		{"a key that is too long", func(p *exactlyonce.Plan) { p.Key = strings.Repeat("k", 1025) }, "forbidden", []string{"1025 bytes"}},
+		{"no key", func(p *exactlyonce.Plan) { p.Key = "" }, "broken", []string{`key ""`}},
+		{"no bucket", func(p *exactlyonce.Plan) { p.Bucket = "" }, "broken", []string{`bucket ""`}},
+		{"a codec that is none", func(p *exactlyonce.Plan) { p.Codec = 9 }, "newer", []string{"codec 9"}},
+		{"text between the records", func(p *exactlyonce.Plan) { p.Delimiter = "<77>" }, "newer", []string{`delimiter "<77>"`}},
 	} {
 		for _, delivery := range []processors.Delivery{processors.ExactlyOnce, processors.AtLeastOnce} {
 			t.Run(row.name+", "+string(delivery), func(t *testing.T) {
@@ -185,18 +185,18 @@ func TestOtherRecordsThanThePlans(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		replay func([]kcl.Record) []kcl.Record // records 0 to 4: <0>, <1>x, <2>xx, <3>xxx, <4>xxxx
-		change func(*plan.Plan)
+		change func(*exactlyonce.Plan)
 	}{
-		{"another digest", same, func(p *plan.Plan) { p.Digest[31]++ }},
-		{"another number of bytes", same, func(p *plan.Plan) { p.Bytes++ }},
-		{"more records than planned", same, func(p *plan.Plan) { p.Records-- }},
-		{"fewer records, the first of them there", same, func(p *plan.Plan) { p.Records++ }},
+		{"another digest", same, func(p *exactlyonce.Plan) { p.Digest[31]++ }},
+		{"another number of bytes", same, func(p *exactlyonce.Plan) { p.Bytes++ }},
+		{"more records than planned", same, func(p *exactlyonce.Plan) { p.Records-- }},
+		{"fewer records, the first of them there", same, func(p *exactlyonce.Plan) { p.Records++ }},
 		{"other data of the same length", data(2, "<9>xx"), nil},
 		{"other data of another length", data(2, ""), nil},
 		{"a hole", without(2, 3), nil},
 		{"one of an aggregated record's is missing, the first", without(0, 1), nil},
 		{"fewer records of more bytes", func(r []kcl.Record) []kcl.Record { return data(2, strings.Repeat("x", 99))(r[2:]) }, nil},
-		{"a plan that begins late, and nothing else edited", without(0, 2), func(p *plan.Plan) {
+		{"a plan that begins late, and nothing else edited", without(0, 2), func(p *exactlyonce.Plan) {
 			p.First = numbered(3)[2].Position().ExtendedSequenceNumber
 		}},
 	} {
@@ -253,7 +253,7 @@ func TestAForeignPlanStopsItsShardAlone(t *testing.T) {
 		if err != nil || row.Pending == nil {
 			t.Fatalf("nothing was prepared: %+v, %v", row, err)
 		}
-		row.Pending = edited(t, row.Pending, func(p *plan.Plan) { p.Bucket = "evil" })
+		row.Pending = edited(t, row.Pending, func(p *exactlyonce.Plan) { p.Bucket = "evil" })
 		table.Put(row)
 		up := new(shelf)
 		core, logs := observer.New(zapcore.ErrorLevel)

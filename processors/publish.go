@@ -8,13 +8,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/shardmill/shardmill/processors/internal/protocol"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // object is what publish puts: a plan, and a body that is finished.
 type object struct {
-	plan     plan.Plan
+	plan     exactlyonce.Plan
 	body     *body
 	ifAbsent bool
 	size     int64 // of the body as put
@@ -66,15 +65,15 @@ func (p *processor) put(ctx context.Context, o *object) error {
 
 // isDelivered reports whether the plan's object is in the store. It returns an
 // error that is final if another one has its key.
-func (p *processor) isDelivered(ctx context.Context, pl plan.Plan) (bool, error) {
+func (p *processor) isDelivered(ctx context.Context, pl exactlyonce.Plan) (bool, error) {
 	metadata, exists, err := p.store.Head(ctx, pl.Bucket, pl.Key)
 	if err != nil {
 		return false, fmt.Errorf("looking for the object: %w", err)
 	}
-	switch protocol.JudgeKey(metadata[MetadataPlan], exists, pl.UUID) {
-	case protocol.KeyFree:
+	switch exactlyonce.JudgeKey(metadata[MetadataPlan], exists, pl.UUID) {
+	case exactlyonce.KeyFree:
 		return false, nil
-	case protocol.KeyOurs:
+	case exactlyonce.KeyOurs:
 		return true, nil
 	default:
 		p.log.Error("another object has the key of a prepared cut; move it away or abandon the prepared checkpoint",

@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // A plan stores the rule by the number that every version knows it by, and is
@@ -17,7 +17,7 @@ func TestPlanStoresTheRule(t *testing.T) {
 			original := theShard()
 			original.HashRangeRule = rule
 			w := prepared(t, 9, 5, config(), original)
-			pl, err := plan.Decode(w.row.pending.State)
+			pl, err := exactlyonce.Decode(w.row.pending.State)
 			if err != nil || pl.HashRange.Rule != number {
 				t.Fatalf("rule %d is stored as %d, %v; want %d", rule, pl.HashRange.Rule, err, number)
 			}

@@ -10,30 +10,29 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/internal/protocol"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // settlePending brings the pending checkpoint of an earlier holder to its end, before
 // any record is read. What it does can be repeated from the start.
 func (p *processor) settlePending(ctx context.Context, in kcl.InitializationInput) error {
-	verdict, pl, why := plan.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, p.identity, p.buckets())
-	if verdict == plan.None {
+	verdict, pl, why := exactlyonce.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, p.identity, p.buckets())
+	if verdict == exactlyonce.None {
 		return nil
 	}
 	if p.Hooks.PendingFound != nil {
 		p.Hooks.PendingFound(PendingFoundEvent{ShardID: p.shard.ShardID, Verdict: verdict.String()})
 	}
 	switch verdict {
-	case plan.Redo:
+	case exactlyonce.Redo:
 		return p.redo(ctx, in, pl)
-	case plan.Void:
+	case exactlyonce.Void:
 		p.log.Warn("prepared checkpoint does not fit the lease row and is cleared", zap.Error(why))
 		return p.repeatWrite(ctx, "clearing a prepared checkpoint", in.Checkpointer.Clear)
-	case plan.Foreign:
+	case exactlyonce.Foreign:
 		p.log.Warn("prepared checkpoint of another program found: beginning at the checkpoint")
 		return nil // the first checkpoint removes it
-	case plan.Forbidden:
+	case exactlyonce.Forbidden:
 		return p.refuse(fmt.Errorf("%w; %s", why, remedyOf(why, pl)))
 	default:
 		return p.refuse(why)
@@ -55,8 +54,8 @@ const abandon = "somebody else wrote to the lease table: restore the row, or aba
 	"attributes that begin with pendingCheckpoint; the records after the checkpoint are then delivered anew"
 
 // remedyOf says what a person must do about a plan that is forbidden.
-func remedyOf(why error, pl plan.Plan) string {
-	if !errors.Is(why, plan.ErrBucket) {
+func remedyOf(why error, pl exactlyonce.Plan) string {
+	if !errors.Is(why, exactlyonce.ErrBucket) {
 		return abandon
 	}
 	return fmt.Sprintf("if the bucket was changed while the checkpoint was pending, list the former one, shardmill.formerBuckets: [%.255q], "+
@@ -65,7 +64,7 @@ func remedyOf(why error, pl plan.Plan) string {
 
 // redo finishes an earlier holder's cut: it makes sure that the plan's object
 // is in the store, and commits.
-func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl plan.Plan) error {
+func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
 	o := object{plan: pl, ifAbsent: true}
 	doing := "looking for " + pl.Bucket + "/" + pl.Key
 	err := p.repeat(ctx, doing, p.RetryInterval, func(ctx context.Context) error {
@@ -116,10 +115,10 @@ func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *
 	if err := b.finish(); err != nil {
 		return err
 	}
-	switch protocol.JudgeReplay(o.plan, protocol.Replay{First: found, Records: b.records, Bytes: b.bytes, Digest: b.digest()}) {
-	case protocol.ReplayShort:
+	switch exactlyonce.JudgeReplay(o.plan, exactlyonce.Replay{First: found, Records: b.records, Bytes: b.bytes, Digest: b.digest()}) {
+	case exactlyonce.ReplayShort:
 		p.reportLoss(o.plan, b.records, found)
-	case protocol.ReplayWrong:
+	case exactlyonce.ReplayWrong:
 		return p.refuse(fmt.Errorf("%w: %d records of %d bytes from %v on, the plan has %d of %d bytes from %v to %v, and the digest is another; "+
 			"the stream was made anew, or %s", errWrongRecords, b.records, b.bytes, found, o.plan.Records, o.plan.Bytes, o.plan.First, o.plan.Last, abandon))
 	default:
@@ -137,13 +136,13 @@ func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *
 }
 
 // replay writes the cut's records to b and returns the place of the first.
-func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl plan.Plan, b *body) (checkpoint.ExtendedSequenceNumber, error) {
+func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, b *body) (checkpoint.ExtendedSequenceNumber, error) {
 	var first, last checkpoint.ExtendedSequenceNumber
 	var o kcl.ReplayOptions
 	var ok bool
 	o.HashRange.Start, o.HashRange.End = pl.HashRange.Start, pl.HashRange.End
 	if o.HashRangeRule, ok = kcl.HashRangeRuleOf(pl.HashRange.Rule); !ok {
-		return first, fmt.Errorf("%w: hash range rule %d", plan.ErrNewer, pl.HashRange.Rule)
+		return first, fmt.Errorf("%w: hash range rule %d", exactlyonce.ErrNewer, pl.HashRange.Rule)
 	}
 	for r, err := range in.Replay(ctx, pl.First, pl.Last, o) {
 		deadline.Beat(ctx)
@@ -178,7 +177,7 @@ var (
 	errWrongRecords = errors.New("the stream has other records than those it was prepared for")
 )
 
-func (p *processor) reportLoss(pl plan.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
+func (p *processor) reportLoss(pl exactlyonce.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
 	e := RecordsLostEvent{
 		ShardID: p.shard.ShardID, Bucket: pl.Bucket, Key: pl.Key,
 		Lost: pl.Records - records, From: pl.First, To: found, Last: pl.Last,

@@ -20,7 +20,7 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // world is one shard, its lease row and an object store, as one worker after
@@ -407,7 +407,7 @@ func (h *holding) Prepare(ctx context.Context, p checkpoint.Prepared) error {
 	return h.write(ctx, "prepare", fmt.Sprintf("prepare %v %x", p.At, p.State), func() {
 		p.State = bytes.Clone(p.State)
 		h.w.row.pending = &p
-		if pl, err := plan.Decode(p.State); err == nil {
+		if pl, err := exactlyonce.Decode(p.State); err == nil {
 			h.w.prepared[objectName(pl.Bucket, pl.Key)] = true
 		}
 	})

@@ -7,7 +7,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/localaws"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors"
 )
 
 const shardEnd = "SHARD_END"
@@ -102,7 +102,7 @@ func (w *world) update(now *written, key string, r *row, rw localaws.RowWrite) {
 }
 
 func (w *world) notePlan(key string, r *row, by *machine) {
-	p, err := plan.Decode([]byte(r.pending))
+	p, err := processors.ReadPrepared([]byte(r.pending))
 	if err != nil {
 		w.violate("%s prepares a plan of %s that cannot be read: %v", by.name, key, err)
 		return

@@ -1,13 +1,13 @@
-package protocol_test
+package exactlyonce_test
 
 import (
-	"github.com/shardmill/shardmill/processors/internal/protocol"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // look is a successor's HEAD of the plan's object.
 func (m *model) look(s state, who uint8) {
 	w := s.worker(who)
-	if m.unreadPlan || m.holds(s, w.cut, 0) == protocol.KeyOurs {
+	if m.unreadPlan || m.holds(s, w.cut, 0) == exactlyonce.KeyOurs {
 		m.reached[found] = true
 		w.at, w.slot = cutting, 2
 		m.to(s, step{who: who, does: "finds the object of", key: w.cut.key})
@@ -17,8 +17,8 @@ func (m *model) look(s state, who uint8) {
 	m.to(s, step{who: who, does: "finds no object of", key: w.cut.key})
 }
 
-func (m *model) holds(s state, p planned, slot uint8) protocol.KeyState {
-	return protocol.JudgeKey(uuid(p.key).String(), s.objects[p.key-1][slot] != 0, uuid(p.key))
+func (m *model) holds(s state, p planned, slot uint8) exactlyonce.KeyState {
+	return exactlyonce.JudgeKey(uuid(p.key).String(), s.objects[p.key-1][slot] != 0, uuid(p.key))
 }
 
 // lookAgain is the HEAD after a 412.
@@ -27,10 +27,10 @@ func (m *model) lookAgain(s state, who uint8) {
 	w.at = cutting
 	n := next{step: step{who: who, does: "sees whose object is under", key: w.cut.key}}
 	switch m.holds(s, w.cut, w.slot) {
-	case protocol.KeyOurs:
+	case exactlyonce.KeyOurs:
 		w.slot++
 		w.skip()
-	case protocol.KeyTaken:
+	case exactlyonce.KeyTaken:
 		n.bad = "STUCK: the key is taken"
 	default:
 	}
@@ -73,18 +73,18 @@ func expired(s state) bag {
 func (m *model) again(s state, who uint8, body bag) {
 	w := s.worker(who)
 	p := s.row.plan
-	found := protocol.JudgeReplay(w.cut.full(), replay(body))
-	if m.ownHints || m.losesQuietly || m.believes && found == protocol.ReplayWrong {
-		found = protocol.ReplayWhole
+	found := exactlyonce.JudgeReplay(w.cut.full(), replay(body))
+	if m.ownHints || m.losesQuietly || m.believes && found == exactlyonce.ReplayWrong {
+		found = exactlyonce.ReplayWhole
 	}
 	switch found {
-	case protocol.ReplayWhole:
-	case protocol.ReplayWrong:
+	case exactlyonce.ReplayWhole:
+	case exactlyonce.ReplayWrong:
 		m.reached[differs] = true
 		*w = worker{}
 		m.to(s, step{who: who, does: "reads other records than the plan's and gives up"})
 		return
-	case protocol.ReplayShort:
+	case exactlyonce.ReplayShort:
 		if m.replans {
 			*w = worker{at: fresh, counter: w.counter, done: w.done, read: w.done, mark: w.done}
 			m.to(s, step{who: who, does: "cannot make the plan's object and begins anew"})
@@ -111,14 +111,14 @@ func (m *model) again(s state, who uint8, body bag) {
 func (m *model) cut(s state, who uint8) {
 	w := s.worker(who)
 	w.skip()
-	at := protocol.Next(protocol.Progress{Planned: !w.noPlan, Prepared: w.prepared, Published: w.slot == 2})
-	if m.unprepared && at == protocol.Prepare && w.slot < 2 {
-		at = protocol.Publish
+	at := exactlyonce.Next(exactlyonce.Progress{Planned: !w.noPlan, Prepared: w.prepared, Published: w.slot == 2})
+	if m.unprepared && at == exactlyonce.Prepare && w.slot < 2 {
+		at = exactlyonce.Publish
 	}
 	switch at {
-	case protocol.Prepare:
+	case exactlyonce.Prepare:
 		m.prepare(s, who)
-	case protocol.Publish:
+	case exactlyonce.Publish:
 		m.send(s, who)
 	default:
 		m.commit(s, who)

@@ -1,4 +1,4 @@
-package protocol_test
+package exactlyonce_test
 
 import "fmt"
 

@@ -1,4 +1,4 @@
-package plan_test
+package exactlyonce_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // FuzzDecode: whatever is in the row, reading it neither panics nor takes much
@@ -27,19 +27,19 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, state := range [][]byte{b, sealed(b)} {
-			p, err := plan.Decode(state)
+			p, err := exactlyonce.Decode(state)
 			if err != nil {
-				if !errors.Is(err, plan.ErrForeign) && !errors.Is(err, plan.ErrNewer) && !errors.Is(err, plan.ErrBroken) {
+				if !errors.Is(err, exactlyonce.ErrForeign) && !errors.Is(err, exactlyonce.ErrNewer) && !errors.Is(err, exactlyonce.ErrBroken) {
 					t.Fatalf("unclassified: %v", err)
 				}
 				continue
 			}
 			pending := checkpoint.Prepared{At: p.Last, State: state}
-			verdict, _, why := plan.Judge(&pending, p.After, p.Identity, []string{"b"})
-			if good := p.Bucket == "b" && plan.CheckKey(p.Key) == nil; good != (verdict == plan.Redo) || good != (why == nil) || !good && verdict != plan.Forbidden {
+			verdict, _, why := exactlyonce.Judge(&pending, p.After, p.Identity, []string{"b"})
+			if good := p.Bucket == "b" && exactlyonce.CheckKey(p.Key) == nil; good != (verdict == exactlyonce.Redo) || good != (why == nil) || !good && verdict != exactlyonce.Forbidden {
 				t.Fatalf("%+v is %v, %v", p, verdict, why)
 			}
-			again, err := plan.Decode(p.Encode())
+			again, err := exactlyonce.Decode(p.Encode())
 			if err != nil || cmp.Diff(p, again, cmp.Comparer(opaque)) != "" {
 				t.Fatalf("%+v became %+v, %v", p, again, err)
 			}
@@ -66,20 +66,20 @@ func FuzzJudge(f *testing.F) {
 			state[flip] ^= with
 		}
 		pending := checkpoint.Prepared{At: seq(ends, endsSub), State: state}
-		verdict, got, err := plan.Judge(&pending, seq(at, atSub), good.Identity, []string{good.Bucket})
-		if (err != nil) != (verdict == plan.Newer || verdict == plan.Broken || verdict == plan.Void) {
+		verdict, got, err := exactlyonce.Judge(&pending, seq(at, atSub), good.Identity, []string{good.Bucket})
+		if (err != nil) != (verdict == exactlyonce.Newer || verdict == exactlyonce.Broken || verdict == exactlyonce.Void) {
 			t.Errorf("%v with %v", verdict, err)
 		}
 		whole := bytes.Equal(state, good.Encode())
 		fits := seq(at, atSub) == good.After && (pending.At == good.Last || pending.At.IsShardEnd())
 		switch {
-		case whole && fits != (verdict == plan.Redo) || whole && !fits && verdict != plan.Void:
+		case whole && fits != (verdict == exactlyonce.Redo) || whole && !fits && verdict != exactlyonce.Void:
 			t.Errorf("a plan from %v to %v, in a row at %v with %v: %v", good.After, good.Last, seq(at, atSub), pending.At, verdict)
-		case !whole && strings.HasPrefix(string(state), "smplan") && verdict != plan.Broken && verdict != plan.Newer:
+		case !whole && strings.HasPrefix(string(state), "smplan") && verdict != exactlyonce.Broken && verdict != exactlyonce.Newer:
 			t.Errorf("a damaged plan: %v", verdict)
-		case !strings.HasPrefix(string(state), "smplan") && verdict != plan.Foreign:
+		case !strings.HasPrefix(string(state), "smplan") && verdict != exactlyonce.Foreign:
 			t.Errorf("%q: %v", state, verdict)
-		case verdict == plan.Redo && cmp.Diff(got, good, cmp.Comparer(opaque)) != "":
+		case verdict == exactlyonce.Redo && cmp.Diff(got, good, cmp.Comparer(opaque)) != "":
 			t.Errorf("%+v became %+v", good, got)
 		}
 	})

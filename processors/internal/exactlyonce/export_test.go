@@ -1,4 +1,4 @@
-package plan
+package exactlyonce
 
 // DecodeWith is Decode of a version whose largest hash range rule is newest.
 func DecodeWith(b []byte, newest uint8) (Plan, error) { return decode(b, newest) }

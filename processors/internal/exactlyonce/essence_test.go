@@ -1,4 +1,4 @@
-package protocol_test
+package exactlyonce_test
 
 // essence is a state without what makes no difference to what can follow:
 // which of the free keys was drawn, under which keys objects are that nobody

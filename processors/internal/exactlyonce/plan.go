@@ -1,6 +1,4 @@
-// Package plan is what an archiver stores in a lease row between prepare and
-// commit: everything that a later holder of the lease needs to finish the cut.
-package plan
+package exactlyonce
 
 import (
 	"crypto/sha256"

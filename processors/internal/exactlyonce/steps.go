@@ -1,11 +1,7 @@
-// Package protocol has the decisions of the exactly-once protocol that are
-// functions of values. Package processors acts on them; the model in this
-// package's tests calls the same ones, so that it checks what runs.
-package protocol
+package exactlyonce
 
 import (
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/processors/plan"
 )
 
 // Progress says how far a closed cut is.
@@ -50,7 +46,7 @@ const (
 
 // JudgeKey decides whose object a key holds: exists says whether there is one,
 // and found which plan's UUID is in its metadata, "" for none.
-func JudgeKey(found string, exists bool, id plan.UUID) KeyState {
+func JudgeKey(found string, exists bool, id UUID) KeyState {
 	switch {
 	case !exists:
 		return KeyFree
@@ -89,7 +85,7 @@ const (
 // records are a loss if the first of them lies beyond the plan's first record;
 // whatever else differs, no expiry explains. Whether a rest is the plan's end
 // cannot be told: the digest is of all records.
-func JudgeReplay(p plan.Plan, r Replay) ReplayState {
+func JudgeReplay(p Plan, r Replay) ReplayState {
 	switch {
 	case r.Records == p.Records && r.Bytes == p.Bytes && r.Digest == p.Digest:
 		return ReplayWhole

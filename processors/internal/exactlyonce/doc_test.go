@@ -1,4 +1,4 @@
-// Package protocol_test is a model of the exactly-once protocol: two workers, a
+// Package exactlyonce_test is a model of the exactly-once protocol: two workers, a
 // lease row, a store of objects, a stream of two or three records, and every
 // order in which their steps can happen, with a few crashes, lost answers,
 // takes, releases, redeliveries, expired records and an operator's seek. The
@@ -56,4 +56,4 @@
 //
 // A change of the protocol is a change here first: a rule that is dropped has a
 // row in TestDeviations, and a new one needs one.
-package protocol_test
+package exactlyonce_test

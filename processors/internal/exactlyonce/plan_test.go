@@ -1,4 +1,4 @@
-package plan_test
+package exactlyonce_test
 
 import (
 	"bytes"
@@ -16,17 +16,17 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 func seq(s string, sub int64) checkpoint.ExtendedSequenceNumber {
 	return checkpoint.ExtendedSequenceNumber{SequenceNumber: s, SubSequenceNumber: sub}
 }
 
-func example() plan.Plan {
-	return plan.Plan{
-		Identity: plan.NewIdentity("app", "clicks", "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", "shardId-000000000000"),
-		UUID:     plan.NewUUID([16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}),
+func example() exactlyonce.Plan {
+	return exactlyonce.Plan{
+		Identity: exactlyonce.NewIdentity("app", "clicks", "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", "shardId-000000000000"),
+		UUID:     exactlyonce.NewUUID([16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}),
 		After:    seq("49590000000000000000000000000000000000000000000000000001", 7),
 		First:    seq("49590000000000000000000000000000000000000000000000000002", 0),
 		Last:     seq("49590000000000000000000000000000000000000000000000000009", 3),
@@ -36,15 +36,15 @@ func example() plan.Plan {
 		Records:      11,
 		Bytes:        1234,
 		Digest:       [32]byte{9, 8, 7},
-		HashRange:    plan.HashRange{Start: "0", End: "340282366920938463463374607431768211455", Rule: 1},
+		HashRange:    exactlyonce.HashRange{Start: "0", End: "340282366920938463463374607431768211455", Rule: 1},
 		Bucket:       "b",
 		Key:          "p/2016/02/25/13/orders-1-2016-02-25-13-00-00-x.gz",
-		Codec:        plan.GZIP,
+		Codec:        exactlyonce.GZIP,
 		Delimiter:    "\n",
 	}
 }
 
-func opaque(x, y plan.Identity) bool { return x == y }
+func opaque(x, y exactlyonce.Identity) bool { return x == y }
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -63,11 +63,11 @@ func TestRoundTrip(t *testing.T) {
 		p.Bytes = rapid.Int64Range(0, 1<<62).Draw(t, "bytes")
 		p.Key = rapid.StringN(1, 300, -1).Draw(t, "key")
 		p.Bucket = rapid.StringN(1, 60, -1).Draw(t, "bucket")
-		p.HashRange = plan.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 3).Draw(t, "rule")}
-		p.Codec = rapid.SampledFrom([]plan.Codec{plan.Uncompressed, plan.GZIP}).Draw(t, "codec")
+		p.HashRange = exactlyonce.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 3).Draw(t, "rule")}
+		p.Codec = rapid.SampledFrom([]exactlyonce.Codec{exactlyonce.Uncompressed, exactlyonce.GZIP}).Draw(t, "codec")
 		p.FirstArrival = rapid.SampledFrom([]time.Time{{}, time.UnixMilli(0).UTC(), time.UnixMilli(1).UTC(), p.LastArrival}).Draw(t, "arrival")
 		copy(p.Digest[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
-		got, err := plan.Decode(p.Encode())
+		got, err := exactlyonce.Decode(p.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,13 +85,13 @@ func TestEveryBitCounts(t *testing.T) {
 		for bit := range 8 {
 			bad := bytes.Clone(good)
 			bad[i] ^= 1 << bit
-			if p, err := plan.Decode(bad); err == nil {
+			if p, err := exactlyonce.Decode(bad); err == nil {
 				t.Fatalf("byte %d bit %d flipped: %+v", i, bit, p)
 			}
 		}
 	}
 	for n := range good {
-		if p, err := plan.Decode(good[:n]); err == nil {
+		if p, err := exactlyonce.Decode(good[:n]); err == nil {
 			t.Fatalf("%d bytes of %d: %+v", n, len(good), p)
 		}
 	}
@@ -111,7 +111,7 @@ func TestDecodeClassifies(t *testing.T) {
 		return reseal(b)
 	}
 	codec := len(good) - 4 - 1 - 2 - 1 // before delimiter, headers and sum
-	broken := func(change func(*plan.Plan)) []byte {
+	broken := func(change func(*exactlyonce.Plan)) []byte {
 		p := example()
 		change(&p)
 		return p.Encode()
@@ -121,35 +121,35 @@ func TestDecodeClassifies(t *testing.T) {
 		state []byte
 		want  error
 	}{
-		{"nothing", nil, plan.ErrForeign},
-		{"empty", []byte{}, plan.ErrForeign},
-		{"text of another program", []byte("checkpoint state of a Java worker"), plan.ErrForeign},
-		{"the magic alone", []byte("smplan"), plan.ErrForeign},
-		{"a newer format, whatever follows", []byte("smplan\x02anything"), plan.ErrNewer},
-		{"a newer format of one byte", []byte("smplan\xff"), plan.ErrNewer},
-		{"another kind", changed(7, 'S'), plan.ErrNewer},
-		{"a newer pipeline", changed(8, 2), plan.ErrNewer},
-		{"an unknown codec", changed(codec, 9), plan.ErrNewer},
-		{"an unknown rule", broken(func(p *plan.Plan) { p.HashRange.Rule = 4 }), plan.ErrNewer},
-		{"headers", changed(len(good)-5, 1), plan.ErrNewer},
-		{"a delimiter that is no newline", broken(func(p *plan.Plan) { p.Delimiter = "\n\n" }), plan.ErrNewer},
-		{"format 0", []byte("smplan\x00"), plan.ErrBroken},
-		{"the format alone", []byte("smplan\x01"), plan.ErrBroken},
-		{"cut short", good[:100], plan.ErrBroken},
-		{"too long", reseal(append(bytes.Clone(good), 0, 0, 0, 0)), plan.ErrBroken},
-		{"no records", broken(func(p *plan.Plan) { p.Records = 0 }), plan.ErrBroken},
-		{"too many records for a number", broken(func(p *plan.Plan) { p.Records = -1 }), plan.ErrBroken},
-		{"last before first", broken(func(p *plan.Plan) { p.Last = seq("1", 0) }), plan.ErrBroken},
-		{"first not after the checkpoint", broken(func(p *plan.Plan) { p.First = p.After }), plan.ErrBroken},
-		{"a sentinel for last", broken(func(p *plan.Plan) { p.Last = seq(checkpoint.ShardEnd, 0) }), plan.ErrBroken},
-		{"no place for after", broken(func(p *plan.Plan) { p.After = seq("", 0) }), plan.ErrBroken},
-		{"no key", broken(func(p *plan.Plan) { p.Key = "" }), plan.ErrBroken},
-		{"no bucket", broken(func(p *plan.Plan) { p.Bucket = "" }), plan.ErrBroken},
-		{"a negative sub-sequence number", broken(func(p *plan.Plan) { p.First.SubSequenceNumber = -1 }), plan.ErrBroken},
+		{"nothing", nil, exactlyonce.ErrForeign},
+		{"empty", []byte{}, exactlyonce.ErrForeign},
+		{"text of another program", []byte("checkpoint state of a Java worker"), exactlyonce.ErrForeign},
+		{"the magic alone", []byte("smplan"), exactlyonce.ErrForeign},
+		{"a newer format, whatever follows", []byte("smplan\x02anything"), exactlyonce.ErrNewer},
+		{"a newer format of one byte", []byte("smplan\xff"), exactlyonce.ErrNewer},
+		{"another kind", changed(7, 'S'), exactlyonce.ErrNewer},
+		{"a newer pipeline", changed(8, 2), exactlyonce.ErrNewer},
+		{"an unknown codec", changed(codec, 9), exactlyonce.ErrNewer},
+		{"an unknown rule", broken(func(p *exactlyonce.Plan) { p.HashRange.Rule = 4 }), exactlyonce.ErrNewer},
+		{"headers", changed(len(good)-5, 1), exactlyonce.ErrNewer},
+		{"a delimiter that is no newline", broken(func(p *exactlyonce.Plan) { p.Delimiter = "\n\n" }), exactlyonce.ErrNewer},
+		{"format 0", []byte("smplan\x00"), exactlyonce.ErrBroken},
+		{"the format alone", []byte("smplan\x01"), exactlyonce.ErrBroken},
+		{"cut short", good[:100], exactlyonce.ErrBroken},
+		{"too long", reseal(append(bytes.Clone(good), 0, 0, 0, 0)), exactlyonce.ErrBroken},
+		{"no records", broken(func(p *exactlyonce.Plan) { p.Records = 0 }), exactlyonce.ErrBroken},
+		{"too many records for a number", broken(func(p *exactlyonce.Plan) { p.Records = -1 }), exactlyonce.ErrBroken},
+		{"last before first", broken(func(p *exactlyonce.Plan) { p.Last = seq("1", 0) }), exactlyonce.ErrBroken},
+		{"first not after the checkpoint", broken(func(p *exactlyonce.Plan) { p.First = p.After }), exactlyonce.ErrBroken},
+		{"a sentinel for last", broken(func(p *exactlyonce.Plan) { p.Last = seq(checkpoint.ShardEnd, 0) }), exactlyonce.ErrBroken},
+		{"no place for after", broken(func(p *exactlyonce.Plan) { p.After = seq("", 0) }), exactlyonce.ErrBroken},
+		{"no key", broken(func(p *exactlyonce.Plan) { p.Key = "" }), exactlyonce.ErrBroken},
+		{"no bucket", broken(func(p *exactlyonce.Plan) { p.Bucket = "" }), exactlyonce.ErrBroken},
+		{"a negative sub-sequence number", broken(func(p *exactlyonce.Plan) { p.First.SubSequenceNumber = -1 }), exactlyonce.ErrBroken},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := plan.Decode(row.state); !errors.Is(err, row.want) {
+			if _, err := exactlyonce.Decode(row.state); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 		})
@@ -162,7 +162,7 @@ func TestJudge(t *testing.T) {
 	good := &checkpoint.Prepared{At: p.Last, State: p.Encode()}
 	arn := "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
 	id := p.Identity
-	edited := func(change func(*plan.Plan)) *checkpoint.Prepared {
+	edited := func(change func(*exactlyonce.Plan)) *checkpoint.Prepared {
 		p := example()
 		change(&p)
 		return &checkpoint.Prepared{At: p.Last, State: p.Encode()}
@@ -171,40 +171,40 @@ func TestJudge(t *testing.T) {
 		name    string
 		pending *checkpoint.Prepared
 		at      checkpoint.ExtendedSequenceNumber
-		id      plan.Identity
-		want    plan.Verdict
+		id      exactlyonce.Identity
+		want    exactlyonce.Verdict
 	}{
-		{"nothing is pending", nil, p.After, id, plan.None},
-		{"ours, and it fits", good, p.After, id, plan.Redo},
-		{"ours, at the shard's end", &checkpoint.Prepared{At: seq(checkpoint.ShardEnd, 0), State: good.State}, p.After, id, plan.Redo},
-		{"ours, and the holder does not know the ARN", good, p.After, plan.NewIdentity("app", "clicks", "", "shardId-000000000000"), plan.Redo},
-		{"ours, and the holder knows only the ARN", good, p.After, plan.NewIdentity("app", "", arn, "shardId-000000000000"), plan.Redo},
-		{"another program's", &checkpoint.Prepared{At: p.Last, State: []byte("java")}, p.After, id, plan.Foreign},
-		{"without state", &checkpoint.Prepared{At: p.Last}, p.After, id, plan.Foreign},
-		{"a newer version's", &checkpoint.Prepared{At: p.Last, State: []byte("smplan\x07")}, p.After, id, plan.Newer},
-		{"a damaged one", &checkpoint.Prepared{At: p.Last, State: good.State[:50]}, p.After, id, plan.Broken},
-		{"the checkpoint was moved back", good, seq(checkpoint.TrimHorizon, 0), id, plan.Void},
-		{"the checkpoint was moved to the cut's end", good, p.Last, id, plan.Void},
-		{"the checkpoint differs in the sub-sequence number only", good, seq(p.After.SequenceNumber, 6), id, plan.Void},
-		{"the pending checkpoint was edited", &checkpoint.Prepared{At: p.First, State: good.State}, p.After, id, plan.Void},
-		{"another table's", good, p.After, plan.NewIdentity("app2", "clicks", arn, "shardId-000000000000"), plan.Void},
-		{"another stream's", good, p.After, plan.NewIdentity("app", "views", "", "shardId-000000000000"), plan.Void},
-		{"a stream of that name elsewhere", good, p.After, plan.NewIdentity("app", "clicks", "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks", "shardId-000000000000"), plan.Void},
-		{"a bucket that is none of ours", edited(func(p *plan.Plan) { p.Bucket = "evil" }), p.After, id, plan.Forbidden},
-		{"a key that leads elsewhere", edited(func(p *plan.Plan) { p.Key = "a/../b" }), p.After, id, plan.Forbidden},
-		{"a bucket that is none of ours, and the checkpoint was moved", edited(func(p *plan.Plan) { p.Bucket = "evil" }), p.Last, id, plan.Void},
-		{"another shard's", good, p.After, plan.NewIdentity("app", "clicks", arn, "shardId-000000000001"), plan.Void},
+		{"nothing is pending", nil, p.After, id, exactlyonce.None},
+		{"ours, and it fits", good, p.After, id, exactlyonce.Redo},
+		{"ours, at the shard's end", &checkpoint.Prepared{At: seq(checkpoint.ShardEnd, 0), State: good.State}, p.After, id, exactlyonce.Redo},
+		{"ours, and the holder does not know the ARN", good, p.After, exactlyonce.NewIdentity("app", "clicks", "", "shardId-000000000000"), exactlyonce.Redo},
+		{"ours, and the holder knows only the ARN", good, p.After, exactlyonce.NewIdentity("app", "", arn, "shardId-000000000000"), exactlyonce.Redo},
+		{"another program's", &checkpoint.Prepared{At: p.Last, State: []byte("java")}, p.After, id, exactlyonce.Foreign},
+		{"without state", &checkpoint.Prepared{At: p.Last}, p.After, id, exactlyonce.Foreign},
+		{"a newer version's", &checkpoint.Prepared{At: p.Last, State: []byte("smplan\x07")}, p.After, id, exactlyonce.Newer},
+		{"a damaged one", &checkpoint.Prepared{At: p.Last, State: good.State[:50]}, p.After, id, exactlyonce.Broken},
+		{"the checkpoint was moved back", good, seq(checkpoint.TrimHorizon, 0), id, exactlyonce.Void},
+		{"the checkpoint was moved to the cut's end", good, p.Last, id, exactlyonce.Void},
+		{"the checkpoint differs in the sub-sequence number only", good, seq(p.After.SequenceNumber, 6), id, exactlyonce.Void},
+		{"the pending checkpoint was edited", &checkpoint.Prepared{At: p.First, State: good.State}, p.After, id, exactlyonce.Void},
+		{"another table's", good, p.After, exactlyonce.NewIdentity("app2", "clicks", arn, "shardId-000000000000"), exactlyonce.Void},
+		{"another stream's", good, p.After, exactlyonce.NewIdentity("app", "views", "", "shardId-000000000000"), exactlyonce.Void},
+		{"a stream of that name elsewhere", good, p.After, exactlyonce.NewIdentity("app", "clicks", "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks", "shardId-000000000000"), exactlyonce.Void},
+		{"a bucket that is none of ours", edited(func(p *exactlyonce.Plan) { p.Bucket = "evil" }), p.After, id, exactlyonce.Forbidden},
+		{"a key that leads elsewhere", edited(func(p *exactlyonce.Plan) { p.Key = "a/../b" }), p.After, id, exactlyonce.Forbidden},
+		{"a bucket that is none of ours, and the checkpoint was moved", edited(func(p *exactlyonce.Plan) { p.Bucket = "evil" }), p.Last, id, exactlyonce.Void},
+		{"another shard's", good, p.After, exactlyonce.NewIdentity("app", "clicks", arn, "shardId-000000000001"), exactlyonce.Void},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got, pl, err := plan.Judge(row.pending, row.at, row.id, []string{"other", p.Bucket})
+			got, pl, err := exactlyonce.Judge(row.pending, row.at, row.id, []string{"other", p.Bucket})
 			if got != row.want {
 				t.Fatalf("got %v (%v), want %v", got, err, row.want)
 			}
-			if wantErr := got != plan.None && got != plan.Foreign && got != plan.Redo; wantErr != (err != nil) {
+			if wantErr := got != exactlyonce.None && got != exactlyonce.Foreign && got != exactlyonce.Redo; wantErr != (err != nil) {
 				t.Errorf("error %v with verdict %v", err, got)
 			}
-			if got == plan.Redo && cmp.Diff(p, pl, cmp.Comparer(opaque)) != "" {
+			if got == exactlyonce.Redo && cmp.Diff(p, pl, cmp.Comparer(opaque)) != "" {
 				t.Errorf("plan %+v", pl)
 			}
 		})
@@ -240,8 +240,8 @@ func TestCheckKey(t *testing.T) {
 		"a\\..\\b":                   true,
 		"%2e%2e/%2e%2e/is no escape": true,
 	} {
-		err := plan.CheckKey(key)
-		if (err == nil) != good || err != nil && !errors.Is(err, plan.ErrKey) {
+		err := exactlyonce.CheckKey(key)
+		if (err == nil) != good || err != nil && !errors.Is(err, exactlyonce.ErrKey) {
 			t.Errorf("%.40q: %v", key, err)
 		}
 	}
@@ -269,17 +269,17 @@ func TestFrozenPlans(t *testing.T) {
 			t.Errorf("rule %d is written as %x", rule, want.Encode())
 		}
 		for newest := range uint8(5) { // a version that knows rules up to this one
-			got, err := plan.DecodeWith(state, newest)
+			got, err := exactlyonce.DecodeWith(state, newest)
 			switch {
-			case rule > newest && !errors.Is(err, plan.ErrNewer):
+			case rule > newest && !errors.Is(err, exactlyonce.ErrNewer):
 				t.Errorf("rule %d of a version that knows %d: %v, %v", rule, newest, got, err)
 			case rule <= newest && (err != nil || cmp.Diff(want, got, cmp.Comparer(opaque)) != ""):
 				t.Errorf("rule %d of a version that knows %d: %v, %v", rule, newest, got, err)
 			}
 		}
 		pending := checkpoint.Prepared{At: want.Last, State: state}
-		verdict, _, _ := plan.Judge(&pending, want.After, want.Identity, []string{want.Bucket})
-		if known := verdict == plan.Redo; known != (rule <= 3) || !known && verdict != plan.Newer {
+		verdict, _, _ := exactlyonce.Judge(&pending, want.After, want.Identity, []string{want.Bucket})
+		if known := verdict == exactlyonce.Redo; known != (rule <= 3) || !known && verdict != exactlyonce.Newer {
 			t.Errorf("rule %d is judged %v", rule, verdict)
 		}
 	}
@@ -287,7 +287,7 @@ func TestFrozenPlans(t *testing.T) {
 
 func TestIdentityKeepsNamesApart(t *testing.T) {
 	t.Parallel()
-	if plan.NewIdentity("ab", "c", "", "d").Matches(plan.NewIdentity("a", "bc", "", "d")) {
+	if exactlyonce.NewIdentity("ab", "c", "", "d").Matches(exactlyonce.NewIdentity("a", "bc", "", "d")) {
 		t.Error("names run together")
 	}
 }
@@ -298,11 +298,11 @@ func TestUUIDIsVersion4(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b [16]byte
 		copy(b[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "random"))
-		if s := plan.NewUUID(b).String(); !pattern.MatchString(s) {
+		if s := exactlyonce.NewUUID(b).String(); !pattern.MatchString(s) {
 			t.Fatal(s)
 		}
 	})
-	if got, want := plan.NewUUID([16]byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf1}).String(),
+	if got, want := exactlyonce.NewUUID([16]byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf1}).String(),
 		"12345678-9abc-4ef0-9234-56789abcdef1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -1,4 +1,4 @@
-package protocol_test
+package exactlyonce_test
 
 import (
 	"context"
@@ -8,8 +8,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
-	"github.com/shardmill/shardmill/processors/internal/protocol"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // rows makes the writes of the lease row with the product's own code: the model
@@ -19,7 +18,7 @@ import (
 type rows struct {
 	ctx      context.Context //nolint:containedctx // that of the test
 	answers  map[question]answer
-	verdicts map[row]plan.Verdict
+	verdicts map[row]exactlyonce.Verdict
 	plans    map[string]planned // by their bytes
 	sameID   bool               // both workers have one ID
 	failed   error              // what should not happen in a model
@@ -54,7 +53,7 @@ type answer struct {
 }
 
 func newRows(ctx context.Context, sameID bool) *rows {
-	return &rows{ctx: ctx, sameID: sameID, answers: map[question]answer{}, verdicts: map[row]plan.Verdict{}, plans: map[string]planned{}}
+	return &rows{ctx: ctx, sameID: sameID, answers: map[question]answer{}, verdicts: map[row]exactlyonce.Verdict{}, plans: map[string]planned{}}
 }
 
 // ask makes a write. If it is refused the row is as it was.
@@ -96,11 +95,11 @@ func (r *rows) write(t *lease.Mem, q question) (lease.Lease, error) {
 }
 
 // judge asks what a successor must do about the row.
-func (r *rows) judge(now row) plan.Verdict {
+func (r *rows) judge(now row) exactlyonce.Verdict {
 	v, known := r.verdicts[now]
 	if !known {
 		l := r.lease(now)
-		v, _, _ = plan.Judge(l.Pending, l.Checkpoint.ExtendedSequenceNumber, identity(), []string{bucket})
+		v, _, _ = exactlyonce.Judge(l.Pending, l.Checkpoint.ExtendedSequenceNumber, identity(), []string{bucket})
 		r.verdicts[now] = v
 	}
 	return v
@@ -111,7 +110,7 @@ const (
 	bucket = "b"
 )
 
-func identity() plan.Identity { return plan.NewIdentity("app", "clicks", "", shard) }
+func identity() exactlyonce.Identity { return exactlyonce.NewIdentity("app", "clicks", "", shard) }
 
 func (r *rows) id(who uint8) string {
 	if who == 0 {
@@ -149,9 +148,9 @@ func recordOf(at checkpoint.ExtendedSequenceNumber) (r uint8) {
 
 // full returns the plan as the product stores it. What is in the records, so
 // their digest, is in the bag.
-func (p planned) full() plan.Plan {
+func (p planned) full() exactlyonce.Plan {
 	r := replay(p.whole)
-	return plan.Plan{
+	return exactlyonce.Plan{
 		Identity: identity(), UUID: uuid(p.key),
 		After: number(p.after), First: r.First, Last: number(p.last),
 		Records: r.Records, Bytes: r.Bytes, Digest: r.Digest, Bucket: bucket, Key: strconv.Itoa(int(p.key)),
@@ -159,8 +158,8 @@ func (p planned) full() plan.Plan {
 }
 
 // replay is what reading the records of a bag brings, each of one byte.
-func replay(b bag) protocol.Replay {
-	r := protocol.Replay{Digest: [32]byte{byte(b)}}
+func replay(b bag) exactlyonce.Replay {
+	r := exactlyonce.Replay{Digest: [32]byte{byte(b)}}
 	for i := uint8(3); i > 0; i-- {
 		if b.has(i) {
 			r.First = number(i)
@@ -171,7 +170,7 @@ func replay(b bag) protocol.Replay {
 	return r
 }
 
-func uuid(key uint8) plan.UUID { return plan.NewUUID([16]byte{key}) }
+func uuid(key uint8) exactlyonce.UUID { return exactlyonce.NewUUID([16]byte{key}) }
 
 func (r *rows) prepared(p planned) *checkpoint.Prepared {
 	b := p.full().Encode()

@@ -1,8 +1,7 @@
-package protocol_test
+package exactlyonce_test
 
 import (
-	"github.com/shardmill/shardmill/processors/internal/protocol"
-	"github.com/shardmill/shardmill/processors/plan"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // holds returns the row as a worker believes that it is.
@@ -101,11 +100,11 @@ func (m *model) start(t state, who uint8, does string) {
 	*w = worker{at: fresh, counter: t.row.counter, done: t.row.done, read: t.row.done, mark: t.row.done}
 	n := next{step: step{who: who, does: does + "; nothing is pending"}}
 	switch v := m.rows.judge(t.row); {
-	case v == plan.None:
+	case v == exactlyonce.None:
 	case m.ignores[who]:
 		m.reached[ignored] = true
 		n.step = step{who: who, does: does + " and ignores the plan up to", n: t.row.plan.last, key: t.row.plan.key}
-	case v == plan.Redo || v == plan.Void && m.misfits:
+	case v == exactlyonce.Redo || v == exactlyonce.Void && m.misfits:
 		m.reached[redone] = true
 		w.at, w.cut, w.prepared, w.successor = looking, t.row.plan, true, true
 		n.step = step{who: who, does: does + " and finds the plan up to", n: w.cut.last, key: w.cut.key}
@@ -114,7 +113,7 @@ func (m *model) start(t state, who uint8, does string) {
 		} else if m.impure {
 			w.at = reading
 		}
-	case v == plan.Void:
+	case v == exactlyonce.Void:
 		m.reached[voided] = true
 		n.step = step{who: who, does: does + " and clears a plan that does not fit the row"}
 		t.row = m.rows.ask(question{write: commit, row: t.row, held: holds(t.row, who, *w), last: w.done, who: who}).row
@@ -132,7 +131,7 @@ func (m *model) start(t state, who uint8, does string) {
 // reports those that cannot be read any more.
 func (m *model) fits(s *state, into bag, mark, from, through uint8) bag {
 	for r := from + 1; r <= through; r++ {
-		if !m.appendsTwice && !protocol.IsNew(number(r), number(mark)) {
+		if !m.appendsTwice && !exactlyonce.IsNew(number(r), number(mark)) {
 			continue
 		}
 		if r > s.expired {

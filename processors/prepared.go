@@ -1,0 +1,27 @@
+package processors
+
+import (
+	"fmt"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+)
+
+// PreparedCut is what the prepared checkpoint of a lease row says of the cut that
+// an archiver had begun to deliver.
+type PreparedCut struct {
+	Bucket, Key string // of its object
+	First, Last checkpoint.ExtendedSequenceNumber
+	Records     int64
+}
+
+// ReadPrepared reads the state of a prepared checkpoint, for those who look at
+// lease rows: nothing says that the cut will be finished. An error tells why the
+// state is not of an archiver of this version, or is damaged.
+func ReadPrepared(state []byte) (PreparedCut, error) {
+	p, err := exactlyonce.Decode(state)
+	if err != nil {
+		return PreparedCut{}, fmt.Errorf("reading the state of a prepared checkpoint: %w", err)
+	}
+	return PreparedCut{Bucket: p.Bucket, Key: p.Key, First: p.First, Last: p.Last, Records: p.Records}, nil
+}
