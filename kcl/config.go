@@ -211,8 +211,11 @@ func HashRangeRuleOf(wire uint8) (HashRangeRule, bool) {
 	return 0, false
 }
 
+// DefaultFailoverTime is lease.DefaultFailoverTime.
+const DefaultFailoverTime = lease.DefaultFailoverTime
+
 func (c Config) withDefaults() Config {
-	c.FailoverTime = cmp.Or(c.FailoverTime, 10*time.Second)
+	c.FailoverTime = cmp.Or(c.FailoverTime, DefaultFailoverTime)
 	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
 	c.KeepFinishedLeases = cmp.Or(c.KeepFinishedLeases, 20*time.Minute)

@@ -106,6 +106,10 @@ const (
 // ordinary delays of a table cost leases.
 const MinFailoverTime = 500 * time.Millisecond
 
+// DefaultFailoverTime is the failover time of workers that are not told
+// another one. Source: KCL failoverTimeMillis.
+const DefaultFailoverTime = 10 * time.Second
+
 // Coordinator takes, holds and gives up the leases of one worker.
 type Coordinator struct {
 	cfg      Config
@@ -133,7 +137,7 @@ type tried struct {
 // NewCoordinator returns a Coordinator that is not running. instance must be
 // unique to this call: no process may ever use it again.
 func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
-	cfg.FailoverTime = cmp.Or(cfg.FailoverTime, 10*time.Second)
+	cfg.FailoverTime = cmp.Or(cfg.FailoverTime, DefaultFailoverTime)
 	cfg.ScanInterval = cmp.Or(cfg.ScanInterval, cfg.FailoverTime)
 	cfg.Logger = cmp.Or(cfg.Logger, zap.NewNop())
 	var errs []error

@@ -66,7 +66,7 @@ func BenchmarkArchive(b *testing.B) {
 	}
 	for _, delivery := range []processors.Delivery{processors.ExactlyOnce, processors.AtLeastOnce} {
 		b.Run(string(delivery), func(b *testing.B) {
-			factory, err := processors.New(processors.Config{
+			archiver, err := processors.New(processors.Config{
 				DeliveryStreamName: "orders", Bucket: "b", Compression: processors.GZIP, Delivery: delivery,
 			}, nowhere{})
 			if err != nil {
@@ -77,7 +77,7 @@ func BenchmarkArchive(b *testing.B) {
 			var alone, best time.Duration
 			for b.Loop() {
 				begin := cpuTime()
-				archive(b, factory(theShard()), records)
+				archive(b, archiver.Processor(theShard()), records)
 				if took := cpuTime() - begin; best == 0 || took < best {
 					best = took
 				}
@@ -133,11 +133,11 @@ func compress(z *gzip.Writer, records []kcl.Record) {
 func TestNoAllocationPerRecord(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts the whole process
 	records, _ := clicks(2000)
 	for _, compression := range []processors.Compression{processors.GZIP, processors.Uncompressed} {
-		factory, err := processors.New(with(config(), func(c *processors.Config) { c.Compression = compression }), nowhere{})
+		archiver, err := processors.New(with(config(), func(c *processors.Config) { c.Compression = compression }), nowhere{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := factory(theShard())
+		p := archiver.Processor(theShard())
 		cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
 		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }}); err != nil {
 			t.Fatal(err)

@@ -3,45 +3,115 @@ package processors
 import (
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/pipeline"
 )
 
-// buffer gathers the records of the next cut of one shard.
+// buffer gathers the records of the next cut of one shard, and knows when it
+// closes. How a cut ends is none of its business.
 type buffer struct {
-	body        *body // nil while there are no records
-	first, last checkpoint.Position
-	oldest      time.Time // arrival of the oldest record; they are not in order
-	opened      time.Time // when the first record came in, by our clock
+	shop     *workshop
+	pipeline *pipeline.Pipeline
+	format   container.Format
+	digest   bool // of the records, for a plan
+	size     int64
+	interval time.Duration
+	log      *zap.Logger
+
+	open   gathered
+	broken error // what is gathered cannot be trusted
 
 	// mark is the last place that was appended, to this cut or an earlier
 	// one: what is not above it was delivered before.
 	mark checkpoint.ExtendedSequenceNumber
 }
 
-// isNew reports whether a record was not appended before.
-func (b *buffer) isNew(r *kcl.Record) bool {
-	return exactlyonce.IsNew(place(r), b.mark)
+// gathered is what a cut is made of.
+type gathered struct {
+	body        *body // nil while there are no records
+	first, last checkpoint.Position
+	oldest      time.Time // arrival of the oldest record; they are not in order
+	opened      time.Time // when the first record came in, by our clock
+}
+
+// append takes a record in, unless it was there before.
+func (b *buffer) append(r *kcl.Record, now time.Time) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	if !exactlyonce.IsNew(place(r), b.mark) {
+		return nil
+	}
+	if b.open.body == nil {
+		made, err := b.shop.open(b.format, "", b.digest)
+		if err != nil {
+			return err
+		}
+		b.open.body = made
+	}
+	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.body.write(o.Data) }); err != nil {
+		b.broken = stop(err)
+		return b.broken
+	}
+	b.open.note(r, now)
+	b.mark = b.open.last.ExtendedSequenceNumber
+	return nil
 }
 
 // note counts a record that was written to the body.
-func (b *buffer) note(r *kcl.Record, now time.Time) {
+func (g *gathered) note(r *kcl.Record, now time.Time) {
 	at := r.Position()
-	if b.body.records == 1 {
-		b.first, b.opened, b.oldest = at, now, at.Arrival
+	if g.body.records == 1 {
+		g.first, g.opened, g.oldest = at, now, at.Arrival
 	}
-	if at.Arrival.Before(b.oldest) {
-		b.oldest = at.Arrival
+	if at.Arrival.Before(g.oldest) {
+		g.oldest = at.Arrival
 	}
-	b.last, b.mark = at, at.ExtendedSequenceNumber
+	g.last = at
 }
 
-// take empties the buffer and returns what was in it. The mark stays.
-func (b *buffer) take() buffer {
-	taken := *b
-	*b = buffer{mark: b.mark}
-	return taken
+// due says why the cut closes now, "" if it stays open.
+func (b *buffer) due(now time.Time, pressure bool) string {
+	made := b.open.body
+	if made == nil {
+		return ""
+	}
+	return closeReason(fill{
+		records: made.records, bytes: made.bytes, age: now.Sub(b.open.opened),
+		pressure: pressure, noSpool: made.spool.Err() != nil,
+	}, b.size, b.interval)
+}
+
+// take empties the buffer and returns what was in it, whose body is finished; its
+// body is nil if there was nothing. After an error the buffer is broken. The mark
+// stays.
+func (b *buffer) take() (gathered, error) {
+	if b.broken != nil || b.open.body == nil {
+		return gathered{}, b.broken
+	}
+	if err := b.open.body.spool.Err(); err != nil {
+		b.log.Warn("spool file cannot be used: delivering early", zap.Error(err))
+	}
+	if err := b.open.body.finish(); err != nil {
+		b.broken = stop(err)
+		return gathered{}, b.broken
+	}
+	taken := b.open
+	b.open = gathered{}
+	return taken, nil
+}
+
+// reset forgets what was gathered, and the mark.
+func (b *buffer) reset() {
+	if b.open.body != nil {
+		b.open.body.release(true, b.log)
+	}
+	b.open, b.broken, b.mark = gathered{}, nil, checkpoint.ExtendedSequenceNumber{}
 }
 
 func place(r *kcl.Record) checkpoint.ExtendedSequenceNumber {

@@ -10,7 +10,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // Config says what an archiver delivers and how. Its names are Firehose's.
@@ -89,8 +91,8 @@ type Compression string
 // The compressions, as Firehose spells them. ZIP, Snappy and HADOOP_SNAPPY are
 // refused.
 const (
-	Uncompressed Compression = "UNCOMPRESSED"
-	GZIP         Compression = "GZIP"
+	Uncompressed Compression = container.Uncompressed
+	GZIP         Compression = container.GZIP
 )
 
 // Delivery is a delivery guarantee.
@@ -109,7 +111,6 @@ const (
 
 const (
 	mib             = 1 << 20
-	maxPrefix       = 512 // bytes; Firehose's limit for an evaluated prefix
 	minSpoolMemory  = 64 << 10
 	firehoseMinimum = time.Minute // the shortest interval that is no test's
 )
@@ -118,10 +119,14 @@ const (
 type settings struct {
 	Config
 
+	names    names
 	size     int64
 	interval time.Duration
-	codec    exactlyonce.Codec
+	format   container.Format
 }
+
+// buckets returns those that a plan may name, the one for new objects first.
+func (s *settings) buckets() []string { return append([]string{s.Bucket}, s.FormerBuckets...) }
 
 // settle fills in defaults and reports everything that is wrong.
 func (c Config) settle() (settings, error) {
@@ -141,17 +146,23 @@ func (c Config) settle() (settings, error) {
 	}
 	s := settings{
 		Config:   c,
+		names:    names{stream: c.DeliveryStreamName, version: c.Version},
 		size:     cmp.Or(c.sizeBytes, int64(c.Hints.SizeInMBs)*mib),
 		interval: time.Duration(c.Hints.IntervalInSeconds) * time.Second,
-		codec:    codecOf(c.Compression),
+	}
+	var errPrefix, errFormat error
+	s.names.prefix, errPrefix = c.parsePrefix()
+	if s.format, errFormat = container.Named(string(c.Compression)); errFormat != nil {
+		errFormat = wrong("Compression", c.Compression, errFormat.Error())
 	}
 	return s, errors.Join(
 		c.checkNames(),
-		c.checkPrefix(),
+		errPrefix,
 		c.Hints.check(),
-		c.checkModes(),
+		errFormat,
+		c.checkDelivery(),
 		c.checkLimits(),
-		c.checkPlan(),
+		s.checkPlan(),
 	)
 }
 
@@ -179,16 +190,19 @@ func (c Config) checkNames() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) checkPrefix() error {
+func (c Config) parsePrefix() (prefix.Prefix, error) {
+	p, err := prefix.Parse(c.Prefix, prefix.Objects)
+	e, bad := errors.AsType[*prefix.Error](err)
 	switch {
-	case len(c.Prefix) > maxPrefix:
-		return wrong("len(Prefix)", len(c.Prefix), fmt.Sprintf("Length of evaluated prefix cannot be greater than %d", maxPrefix))
-	case strings.Contains(c.Prefix, "!{"):
-		return wrong("Prefix", c.Prefix, "expressions are not built yet; give a literal prefix")
-	case exactlyonce.CheckKey(c.Prefix+"x") != nil: // no successor would finish it
-		return wrong("Prefix", c.Prefix, `must be UTF-8 without control characters and without ".." between slashes`)
+	case !bad:
+		return p, nil
+	case e.Rule != "":
+		err = fmt.Errorf("%w (Firehose: %s)", err, e.Rule)
 	}
-	return nil
+	if e.Remedy != "" {
+		return p, wrong("Prefix", c.Prefix, err.Error())
+	}
+	return p, fmt.Errorf("Prefix %w", err)
 }
 
 func (h BufferingHints) check() error {
@@ -205,19 +219,11 @@ func (h BufferingHints) check() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) checkModes() error {
-	var errs []error
-	switch c.Compression {
-	case Uncompressed, GZIP:
-	case "ZIP", "Snappy", "HADOOP_SNAPPY":
-		errs = append(errs, wrong("Compression", c.Compression, "not built yet; choose GZIP or UNCOMPRESSED"))
-	default:
-		errs = append(errs, wrong("Compression", c.Compression, "must be GZIP or UNCOMPRESSED"))
-	}
+func (c Config) checkDelivery() error {
 	if c.Delivery != ExactlyOnce && c.Delivery != AtLeastOnce {
-		errs = append(errs, wrong("Delivery", c.Delivery, fmt.Sprintf("must be %q or %q", ExactlyOnce, AtLeastOnce)))
+		return wrong("Delivery", c.Delivery, fmt.Sprintf("must be %q or %q", ExactlyOnce, AtLeastOnce))
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (c Config) checkLimits() error {
@@ -232,18 +238,18 @@ func (c Config) checkLimits() error {
 }
 
 // checkPlan refuses names with which a plan could outgrow its place.
-func (c Config) checkPlan() error {
-	over := len(c.largestPlan().Encode()) - exactlyonce.MaxBytes
-	if c.Delivery != ExactlyOnce || over <= 0 {
+func (s *settings) checkPlan() error {
+	over := len(s.largestPlan().Encode()) - exactlyonce.MaxBytes
+	if s.Delivery != ExactlyOnce || over <= 0 {
 		return nil
 	}
-	return wrong("len(Prefix)+len(Bucket)", len(c.Prefix)+len(c.Bucket), fmt.Sprintf(
+	return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
 		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 }
 
 // largestPlan has the largest values that Kinesis gives: sequence numbers of
 // 56 digits, hash keys of 39, and sub-sequence numbers of a record of 10 MiB.
-func (c Config) largestPlan() exactlyonce.Plan {
+func (s *settings) largestPlan() exactlyonce.Plan {
 	at := checkpoint.ExtendedSequenceNumber{SequenceNumber: strings.Repeat("9", 56), SubSequenceNumber: 10 * mib}
 	instant := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	hash := strings.Repeat("9", 39)
@@ -252,9 +258,9 @@ func (c Config) largestPlan() exactlyonce.Plan {
 		FirstArrival: instant, LastArrival: instant,
 		Records: 1 << 40, Bytes: 1 << 40,
 		HashRange: exactlyonce.HashRange{Start: hash, End: hash},
-		Bucket:    c.Bucket,
-		Key:       objectKey(c.Prefix, c.DeliveryStreamName, c.Version, instant, exactlyonce.UUID{}, exactlyonce.GZIP),
-		Codec:     exactlyonce.GZIP,
+		Bucket:    s.Bucket,
+		Key:       s.names.longest(s.format),
+		Codec:     s.format.Codec,
 		Delimiter: "\n",
 	}
 }
@@ -268,11 +274,4 @@ func isName(s string, longest int) bool {
 		}
 	}
 	return s != "" && len(s) <= longest
-}
-
-func codecOf(c Compression) exactlyonce.Codec {
-	if c == GZIP {
-		return exactlyonce.GZIP
-	}
-	return exactlyonce.Uncompressed
 }

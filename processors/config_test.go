@@ -59,7 +59,7 @@ func TestConfigIsRefused(t *testing.T) {
 		{"ZIP", compression("ZIP"), []string{"ZIP", "not built yet"}},
 		{"Snappy", compression("Snappy"), []string{"Snappy", "not built yet"}},
 		{"HADOOP_SNAPPY", compression("HADOOP_SNAPPY"), []string{"HADOOP_SNAPPY", "not built yet"}},
-		{"F12 SNAPPY in another case", compression("SNAPPY"), []string{`"SNAPPY"`, "must be GZIP or UNCOMPRESSED"}},
+		{"F12 SNAPPY in another case", compression("SNAPPY"), []string{`"SNAPPY"`, "choose GZIP or UNCOMPRESSED"}},
 		{"a delivery that is none", func(c *processors.Config) { c.Delivery = "twice" }, []string{`Delivery "twice"`}},
 		{"a negative retry interval", func(c *processors.Config) { c.RetryInterval = -1 }, []string{"RetryInterval"}},
 		{"hardly any memory", func(c *processors.Config) { c.SpoolMemory = 1 }, []string{"SpoolMemory 1"}},

@@ -251,7 +251,7 @@ func TestB10EachShardHasItsBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(arrived([]string{"a"}))
 		h, _, ctx := w.take(t.Context(), t, config(), theShard())
-		factory, err := processors.New(config(), store{w, h})
+		archiver, err := processors.New(config(), store{w, h})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestB10EachShardHasItsBuffer(t *testing.T) {
 			shard.ShardID = fmt.Sprintf("shardId-%012d", i)
 			w.row = newWorld(nil).row
 			h, _, _ = w.take(ctx, t, config(), shard)
-			p := factory(shard)
+			p := archiver.Processor(shard)
 			w.now = h
 			if err := h.begin(ctx, p); err != nil {
 				t.Fatal(err)

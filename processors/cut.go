@@ -1,161 +1,116 @@
 package processors
 
 import (
-	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // cut is a closed cut on its way through prepare, publish and commit. Its
-// fields say how far it is, so that finish can be called again after an error.
+// fields say how far it is, so that its delivery can go on after an error.
 type cut struct {
-	object
+	parcel
 
 	state     []byte // the plan; every try of the prepare stores these bytes
 	last      checkpoint.Position
-	oldest    time.Time
-	reason    string
+	reason    string // why it closed
 	prepared  *checkpoint.PreparedCheckpoint
 	published bool
 }
 
-// close makes the buffer's records the unfinished cut. Everything that depends
-// on clock, chance or configuration is fixed here.
-func (p *processor) close(cp kcl.Checkpointer, reason string) error {
-	if err := p.buf.body.finish(); err != nil {
-		return err
-	}
-	b := p.buf.take()
-	id := p.newUUID()
-	at := b.first.Arrival
+// sealer makes a cut of what a buffer gathered. Everything that depends on
+// clock, chance or configuration is fixed there.
+type sealer struct {
+	names
+	identity  exactlyonce.Identity
+	hashRange exactlyonce.HashRange
+	buckets   []string // that a plan may name; the first one is where objects go
+	format    container.Format
+	planned   bool // exactly once
+	newUUID   func() exactlyonce.UUID
+	sink      *objectSink
+}
+
+// seal returns the cut of g, which follows the checkpoint after. After an error
+// g is still the caller's.
+func (s *sealer) seal(g gathered, after checkpoint.ExtendedSequenceNumber, reason string) (*cut, error) {
+	at := g.first.Arrival
 	if at.IsZero() {
 		at = time.Now()
 	}
-	pl := exactlyonce.Plan{
-		Identity:     p.identity,
+	id := s.newUUID()
+	o := &object{
+		bucket: s.buckets[0], key: s.key(at, id, s.format), id: id, format: s.format,
+		records: g.body.records, bytes: g.body.bytes, body: g.body, ifAbsent: s.planned,
+	}
+	c := &cut{parcel: &objects{sink: s.sink, list: []*object{o}, oldest: g.oldest}, last: g.last, reason: reason}
+	if !s.planned {
+		return c, nil
+	}
+	var err error
+	c.state, err = s.encode(exactlyonce.Plan{
+		Identity:     s.identity,
 		UUID:         id,
-		After:        cp.Last().ExtendedSequenceNumber,
-		First:        b.first.ExtendedSequenceNumber,
-		Last:         b.last.ExtendedSequenceNumber,
-		FirstArrival: b.first.Arrival,
-		LastArrival:  b.last.Arrival,
-		Records:      b.body.records,
-		Bytes:        b.body.bytes,
-		Digest:       b.body.digest(),
-		HashRange:    exactlyonce.HashRange{Start: p.shard.Range.Start, End: p.shard.Range.End, Rule: p.shard.HashRangeRule.Wire()},
-		Bucket:       p.Bucket,
-		Key:          objectKey(p.Prefix, p.DeliveryStreamName, p.Version, at, id, p.codec),
-		Codec:        p.codec,
-	}
-	state, err := p.encode(pl)
-	if err != nil {
-		p.release(b.body, true)
-		return err
-	}
-	p.cut = &cut{
-		object: object{plan: pl, body: b.body, ifAbsent: p.Delivery == ExactlyOnce},
-		state:  state, last: b.last, oldest: b.oldest, reason: reason,
-	}
-	return nil
+		After:        after,
+		First:        g.first.ExtendedSequenceNumber,
+		Last:         g.last.ExtendedSequenceNumber,
+		FirstArrival: g.first.Arrival,
+		LastArrival:  g.last.Arrival,
+		Records:      o.records,
+		Bytes:        o.bytes,
+		Digest:       g.body.digest(),
+		HashRange:    s.hashRange,
+		Bucket:       o.bucket,
+		Key:          o.key,
+		Codec:        s.format.Codec,
+	})
+	return c, err
 }
 
-// encode returns what the row is to hold of a plan, nil if nothing. A plan that
-// a successor with this configuration would not finish must not get there.
-func (p *processor) encode(pl exactlyonce.Plan) ([]byte, error) {
-	if p.Delivery != ExactlyOnce {
-		return nil, nil
-	}
+// encode returns what the row is to hold of a plan. A plan that a successor with
+// this configuration would not finish must not get there.
+func (s *sealer) encode(pl exactlyonce.Plan) ([]byte, error) {
 	state := pl.Encode()
 	pending := checkpoint.Prepared{At: pl.Last, State: state}
-	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, p.identity, p.buckets()); verdict != exactlyonce.Redo {
+	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, s.identity, s.buckets); verdict != exactlyonce.Redo {
 		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
 	}
 	return state, nil
 }
 
-// finish brings the unfinished cut, if there is one, to its end. After an
-// error the cut is still there, and the next call goes on where this one
-// stopped.
-func (p *processor) finish(ctx context.Context, cp kcl.Checkpointer) error {
-	for p.cut != nil {
-		if err := p.advance(ctx, cp, p.cut); err != nil {
-			return err
-		}
-	}
-	return nil
+// names are what the key of an object is made of.
+type names struct {
+	prefix  prefix.Prefix
+	stream  string // the delivery stream
+	version int
 }
 
-// advance makes the step that the cut needs.
-func (p *processor) advance(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
-	switch exactlyonce.Next(exactlyonce.Progress{Planned: c.state != nil, Prepared: c.prepared != nil, Published: c.published}) {
-	case exactlyonce.Prepare:
-		return p.prepare(ctx, cp, c)
-	case exactlyonce.Publish:
-		err := p.publish(ctx, &c.object)
-		c.published = err == nil
-		return err
-	default:
-		if err := p.commit(ctx, cp, c); err != nil {
-			return err
-		}
-		p.cut = nil
-		p.release(c.body, c.reusable())
-		p.delivered(c.object, c.oldest, c.reason)
-		return nil
-	}
+// key returns the key of an object whose first record arrived at at, in
+// Firehose's grammar. One instant gives both what stands before the name, and
+// the name.
+// Source: Firehose "Amazon S3 object name format".
+func (n names) key(at time.Time, id exactlyonce.UUID, f container.Format) string {
+	return n.prefix.At(at) + n.name(at, id, f)
 }
 
-// prepare returns nil only if the plan is known to be in the row. Until then
-// nothing but the same write is tried.
-func (p *processor) prepare(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
-	return p.repeatWrite(ctx, fmt.Sprintf("preparing the cut that ends at %v", c.last), func(ctx context.Context) error {
-		prepared, err := cp.PrepareAt(ctx, c.last, c.state)
-		if err != nil {
-			return err
-		}
-		c.prepared = prepared
-		return nil
-	})
+func (n names) name(at time.Time, id exactlyonce.UUID, f container.Format) string {
+	return fmt.Sprintf("%s-%d-%s-%s%s", n.stream, n.version, at.UTC().Format("2006-01-02-15-04-05"), id, f.Extension)
 }
 
-func (p *processor) commit(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
-	return p.repeatWrite(ctx, fmt.Sprintf("committing the cut that ends at %v", c.last), func(ctx context.Context) error {
-		if c.prepared != nil {
-			return c.prepared.Checkpoint(ctx)
-		}
-		return cp.CheckpointAt(ctx, c.last)
-	})
+// longest returns a key that has as many bytes as one of these names ever has.
+func (n names) longest(f container.Format) string {
+	return n.prefix.Longest() + n.name(time.Time{}, exactlyonce.UUID{}, f)
 }
 
-// delivered reports a cut that is committed.
-func (p *processor) delivered(o object, oldest time.Time, reason string) {
-	e := DeliveredEvent{
-		ShardID: p.shard.ShardID, Bucket: o.plan.Bucket, Key: o.plan.Key,
-		Records: o.plan.Records, Bytes: o.plan.Bytes, Freshness: ageOf(oldest, time.Now()),
-		Reason: reason, ObjectBytes: o.size, Puts: o.puts, Found: o.found,
-	}
-	if o.stored { // fewer than planned, if some have expired
-		e.Records, e.Bytes = o.body.records, o.body.bytes
-	}
-	p.log.Info("object delivered", zap.String("key", e.Key), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
-		zap.Int64("object_bytes", e.ObjectBytes), zap.String("reason", reason), zap.Duration("freshness", e.Freshness))
-	if p.Hooks.Delivered != nil {
-		p.Hooks.Delivered(e)
-	}
-}
-
-// release closes a body. That its file could not be closed or removed loses
-// nothing, so it is only logged.
-func (p *processor) release(b *body, reuse bool) {
-	if err := b.close(reuse); err != nil {
-		p.log.Warn("spool file was left behind", zap.Error(err))
-	}
+func randomUUID() exactlyonce.UUID {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return exactlyonce.NewUUID(b)
 }
 
 func ageOf(arrival, now time.Time) time.Duration {

@@ -103,10 +103,11 @@
 // # What is needed
 //
 // A store with conditional puts (If-None-Match). Nobody who moves objects away
-// or edits their metadata within the failover time and a redo. A worker without
-// a dead-letter function: giving a batch up would checkpoint past records that
-// are still buffered here. Ticks (kcl.Config.TickInterval), about one a second:
-// without them the buffering interval is looked at only when records arrive.
+// or edits their metadata within the failover time and a redo. A worker that
+// Archiver.Configure has set: without a dead-letter function, as giving a batch up
+// would checkpoint past records that are still buffered here; with ticks
+// (kcl.Config.TickInterval), as without them the buffering interval is looked at
+// only when records arrive.
 //
 // Not promised: that a producer's own duplicates are removed; and that a Java
 // worker on the same lease table finishes a plan: it starts at the checkpoint,
@@ -129,14 +130,26 @@
 //
 // # Parts
 //
-// The decisions are functions of values: when a cut closes (buffer.go), what a
+// A processor moves what its buffer gathers into its delivery:
+//
+//	buffer     buffer.go     the records of the next cut, and when it closes; knows no destination
+//	  pipeline               what becomes of a record on its way into the cut
+//	  body     body.go       the content of an object: spooled, in a container
+//	sealer     cut.go        makes a cut of them: fixes the key, the UUID and the plan
+//	delivery   delivery.go   prepare, publish, commit; knows no records
+//	  parcel                 what publish brings to the destination
+//	  objects  objects.go    the parcel of a store of objects: one of them or several
+//	successor  successor.go  finishes what an earlier holder prepared
+//	tries      repeat.go     how often, and for how long, each call is made
+//
+// The decisions are functions of values: when a cut closes (closeReason), what a
 // pending checkpoint means, which step a cut needs, whose object has a key and
 // what a replay has to do with its plan (internal/exactlyonce, whose tests are a
-// model that tries every interleaving of two workers).
-// The processor reads, asks them, and acts. Outputs that are not a function of
-// the records (transforms, partitions, error objects) need the other kind of
-// plan, whose objects are uploaded invisibly before the prepare; its place in
-// the format is kept, and this version refuses it as newer.
+// model that tries every interleaving of two workers). A destination of another
+// kind, such as one that takes documents in bulks, is another parcel. Outputs that
+// are not a function of the records (transforms, partitions, error objects) need
+// the other kind of plan, whose objects are in a bundle before the prepare; its
+// place in the format is kept, and this version refuses it as newer.
 //
 // Prepare, publish and commit run on the shard's goroutine, so the next buffer
 // does not fill while a cut is being delivered.

@@ -1,7 +1,10 @@
 package processors
 
 import (
+	"context"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
@@ -19,7 +22,10 @@ func (c Config) WithUUID(f func() exactlyonce.UUID) Config {
 }
 
 // LargestPlan is the plan by which New judges the names in c.
-func (c Config) LargestPlan() exactlyonce.Plan { return c.largestPlan() }
+func (c Config) LargestPlan() exactlyonce.Plan {
+	s, _ := c.settle() // the test asks for its error elsewhere
+	return s.largestPlan()
+}
 
 // Fill is what CloseReason decides on.
 type Fill struct {
@@ -31,4 +37,23 @@ type Fill struct {
 // CloseReason is closeReason.
 func CloseReason(f Fill, size int64, interval time.Duration) string {
 	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Pressure, f.NoSpool}, size, interval)
+}
+
+// Publisher returns the publish of a cut of several objects, each with its key as
+// its content.
+func Publisher(t interface{ Fatal(args ...any) }, a *Archiver, keys ...string) func(context.Context) error {
+	log := zap.NewNop()
+	sink := &objectSink{store: a.store, try: &tries{log: log}, every: time.Second, trusted: func() error { return nil }, log: log}
+	p := &objects{sink: sink}
+	for _, key := range keys {
+		b, err := a.shop.open(a.settings.format, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.write([]byte(key)); err != nil {
+			t.Fatal(err)
+		}
+		p.list = append(p.list, &object{bucket: "b", key: key, id: exactlyonce.NewUUID([16]byte{1}), format: a.settings.format, body: b, ifAbsent: true})
+	}
+	return p.publish
 }

@@ -67,6 +67,15 @@ type BufferedEvent struct {
 	Freshness time.Duration // age of the oldest record; 0 if there is none
 }
 
+// add counts what a body holds; nil is none.
+func (e *BufferedEvent) add(b *body) {
+	if b != nil {
+		e.Records += b.records
+		e.Bytes += b.bytes
+		e.Held += b.spool.Held()
+	}
+}
+
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.
 type PendingFoundEvent struct {
 	ShardID string

@@ -95,7 +95,7 @@ func (s *shelf) words() []string {
 // archiveFor runs a worker whose archivers deliver to s.
 func archiveFor(t *testing.T, d time.Duration, id string, source kcl.Source, table lease.Table, c processors.Config, s *shelf, change ...func(*kcl.Config)) {
 	t.Helper()
-	factory, err := processors.New(c, s)
+	archiver, err := processors.New(c, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func archiveFor(t *testing.T, d time.Duration, id string, source kcl.Source, tab
 	for _, f := range change {
 		f(&cfg)
 	}
-	w, err := kcl.New(cfg, factory)
+	w, err := kcl.New(cfg, archiver.Processor)
 	if err != nil {
 		t.Fatal(err)
 	}

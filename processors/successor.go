@@ -13,41 +13,50 @@ import (
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
-// settlePending brings the pending checkpoint of an earlier holder to its end, before
+// successor finishes what an earlier holder of a shard's lease prepared.
+type successor struct {
+	shop     *workshop
+	sink     *objectSink
+	try      *tries
+	identity exactlyonce.Identity
+	buckets  []string // that a plan may name
+	hooks    Hooks
+	shardID  string
+	log      *zap.Logger
+}
+
+// settle brings the pending checkpoint of an earlier holder to its end, before
 // any record is read. What it does can be repeated from the start.
-func (p *processor) settlePending(ctx context.Context, in kcl.InitializationInput) error {
-	verdict, pl, why := exactlyonce.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, p.identity, p.buckets())
+func (s *successor) settle(ctx context.Context, in kcl.InitializationInput) error {
+	verdict, pl, why := exactlyonce.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, s.identity, s.buckets)
 	if verdict == exactlyonce.None {
 		return nil
 	}
-	if p.Hooks.PendingFound != nil {
-		p.Hooks.PendingFound(PendingFoundEvent{ShardID: p.shard.ShardID, Verdict: verdict.String()})
+	if s.hooks.PendingFound != nil {
+		s.hooks.PendingFound(PendingFoundEvent{ShardID: s.shardID, Verdict: verdict.String()})
 	}
 	switch verdict {
 	case exactlyonce.Redo:
-		return p.redo(ctx, in, pl)
+		return s.redo(ctx, in, pl)
 	case exactlyonce.Void:
-		p.log.Warn("prepared checkpoint does not fit the lease row and is cleared", zap.Error(why))
-		return p.repeatWrite(ctx, "clearing a prepared checkpoint", in.Checkpointer.Clear)
+		s.log.Warn("prepared checkpoint does not fit the lease row and is cleared", zap.Error(why))
+		return s.try.write(ctx, "clearing a prepared checkpoint", in.Checkpointer.Clear)
 	case exactlyonce.Foreign:
-		p.log.Warn("prepared checkpoint of another program found: beginning at the checkpoint")
+		s.log.Warn("prepared checkpoint of another program found: beginning at the checkpoint")
 		return nil // the first checkpoint removes it
 	case exactlyonce.Forbidden:
-		return p.refuse(fmt.Errorf("%w; %s", why, remedyOf(why, pl)))
+		return s.refuse(fmt.Errorf("%w; %s", why, remedyOf(why, pl)))
 	default:
-		return p.refuse(why)
+		return s.refuse(why)
 	}
 }
 
 // refuse gives the shard up and leaves the pending checkpoint as it is: neither
 // its records nor its object may be given up.
-func (p *processor) refuse(why error) error {
-	p.log.Error("prepared checkpoint cannot be finished", zap.Error(why))
+func (s *successor) refuse(why error) error {
+	s.log.Error("prepared checkpoint cannot be finished", zap.Error(why))
 	return stop(fmt.Errorf("%w: %w", ErrUnfinishable, why))
 }
-
-// buckets returns those that a plan may name.
-func (c Config) buckets() []string { return append([]string{c.Bucket}, c.FormerBuckets...) }
 
 // abandon is how a person gives a plan up.
 const abandon = "somebody else wrote to the lease table: restore the row, or abandon the plan by removing the row's " +
@@ -64,20 +73,13 @@ func remedyOf(why error, pl exactlyonce.Plan) string {
 
 // redo finishes an earlier holder's cut: it makes sure that the plan's object
 // is in the store, and commits.
-func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
-	o := object{plan: pl, ifAbsent: true}
-	doing := "looking for " + pl.Bucket + "/" + pl.Key
-	err := p.repeat(ctx, doing, p.RetryInterval, func(ctx context.Context) error {
-		return p.bounded(ctx, doing, putTimeout(0), func(ctx context.Context) (err error) {
-			o.found, err = p.isDelivered(ctx, pl)
-			return err
-		})
-	})
-	if err != nil {
+func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
+	o := objectOf(pl)
+	if err := s.sink.lookUntil(ctx, o); err != nil {
 		return err
 	}
 	if !o.found {
-		if err := p.rebuild(ctx, in, &o); err != nil {
+		if err := s.rebuild(ctx, in, pl, o); err != nil {
 			return err
 		}
 	}
@@ -85,58 +87,58 @@ func (p *processor) redo(ctx context.Context, in kcl.InitializationInput, pl exa
 	if err != nil {
 		return stop(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
 	}
-	if err := p.repeatWrite(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
+	if err := s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
 		return err
 	}
 	if o.body != nil && o.body.records == 0 {
-		p.log.Warn("nothing was left of the cut of an earlier holder: no object was put", zap.String("key", pl.Key))
+		s.log.Warn("nothing was left of the cut of an earlier holder: no object was put", zap.String("key", pl.Key))
 		return nil
 	}
-	p.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
-	p.delivered(o, pl.FirstArrival, reasonRedo)
+	s.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
+	s.sink.delivered(o, pl.FirstArrival, reasonRedo)
 	return nil
 }
 
 // rebuild reads the cut's records again and puts the object they make. What
 // has expired is reported; the rest is delivered under the same key. If they are
 // other records than the plan's, nothing is put.
-func (p *processor) rebuild(ctx context.Context, in kcl.InitializationInput, o *object) error {
-	b, err := p.shop.open(o.plan.Codec, o.plan.Delimiter, true)
+func (s *successor) rebuild(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, o *object) error {
+	b, err := s.shop.open(o.format, pl.Delimiter, true)
 	if err != nil {
 		return err
 	}
 	o.body = b
-	defer func() { p.release(b, o.reusable()) }()
+	defer o.release(s.log)
 
-	found, err := p.replay(ctx, in, o.plan, b)
+	found, err := replay(ctx, in, pl, b)
 	if err != nil {
 		return err
 	}
 	if err := b.finish(); err != nil {
 		return err
 	}
-	switch exactlyonce.JudgeReplay(o.plan, exactlyonce.Replay{First: found, Records: b.records, Bytes: b.bytes, Digest: b.digest()}) {
+	switch exactlyonce.JudgeReplay(pl, exactlyonce.Replay{First: found, Records: b.records, Bytes: b.bytes, Digest: b.digest()}) {
 	case exactlyonce.ReplayShort:
-		p.reportLoss(o.plan, b.records, found)
+		s.reportLoss(pl, b.records, found)
 	case exactlyonce.ReplayWrong:
-		return p.refuse(fmt.Errorf("%w: %d records of %d bytes from %v on, the plan has %d of %d bytes from %v to %v, and the digest is another; "+
-			"the stream was made anew, or %s", errWrongRecords, b.records, b.bytes, found, o.plan.Records, o.plan.Bytes, o.plan.First, o.plan.Last, abandon))
+		return s.refuse(fmt.Errorf("%w: %d records of %d bytes from %v on, the plan has %d of %d bytes from %v to %v, and the digest is another; "+
+			"the stream was made anew, or %s", errWrongRecords, b.records, b.bytes, found, pl.Records, pl.Bytes, pl.First, pl.Last, abandon))
 	default:
 	}
 	if b.records == 0 {
 		return nil
 	}
-	if err := p.publish(ctx, o); err != nil {
+	if err := s.sink.publish(ctx, o); err != nil {
 		return err
 	}
 	if o.found {
-		p.log.Info("the earlier holder's object is there after all", zap.String("key", o.plan.Key))
+		s.log.Info("the earlier holder's object is there after all", zap.String("key", pl.Key))
 	}
 	return nil
 }
 
 // replay writes the cut's records to b and returns the place of the first.
-func (p *processor) replay(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, b *body) (checkpoint.ExtendedSequenceNumber, error) {
+func replay(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, b *body) (checkpoint.ExtendedSequenceNumber, error) {
 	var first, last checkpoint.ExtendedSequenceNumber
 	var o kcl.ReplayOptions
 	var ok bool
@@ -177,16 +179,16 @@ var (
 	errWrongRecords = errors.New("the stream has other records than those it was prepared for")
 )
 
-func (p *processor) reportLoss(pl exactlyonce.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
+func (s *successor) reportLoss(pl exactlyonce.Plan, records int64, found checkpoint.ExtendedSequenceNumber) {
 	e := RecordsLostEvent{
-		ShardID: p.shard.ShardID, Bucket: pl.Bucket, Key: pl.Key,
+		ShardID: s.shardID, Bucket: pl.Bucket, Key: pl.Key,
 		Lost: pl.Records - records, From: pl.First, To: found, Last: pl.Last,
 		FromArrival: pl.FirstArrival, LastArrival: pl.LastArrival,
 	}
-	p.log.Error("records of a prepared cut have expired", zap.String("key", e.Key), zap.Int64("records", e.Lost),
+	s.log.Error("records of a prepared cut have expired", zap.String("key", e.Key), zap.Int64("records", e.Lost),
 		zap.Stringer("from", e.From), zap.Stringer("to", e.To), zap.Stringer("last", e.Last),
 		zap.Time("from_arrival", e.FromArrival), zap.Time("last_arrival", e.LastArrival))
-	if p.Hooks.RecordsLost != nil {
-		p.Hooks.RecordsLost(e)
+	if s.hooks.RecordsLost != nil {
+		s.hooks.RecordsLost(e)
 	}
 }

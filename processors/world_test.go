@@ -452,11 +452,11 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 		RecordsLost:  func(e processors.RecordsLostEvent) { w.lost = append(w.lost, e) },
 		PendingFound: func(e processors.PendingFoundEvent) { w.pendings = append(w.pendings, e) },
 	}
-	factory, err := processors.New(cfg, store{w, h})
+	archiver, err := processors.New(cfg, store{w, h})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return h, factory(shard), ctx
+	return h, archiver.Processor(shard), ctx
 }
 
 func (h *holding) initialize(ctx context.Context, p kcl.RecordProcessor) error {

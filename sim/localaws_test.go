@@ -228,7 +228,7 @@ func (p *awsParts) factory(m *machine) kcl.ProcessorFactory {
 	p.must(err)
 	f, err := processors.New(p.w.archiveConfig(m), store)
 	p.must(err)
-	return watched(m, f)
+	return watched(m, f.Processor)
 }
 
 // trustWatch checks that a machine writes to no lease that it cannot trust, and

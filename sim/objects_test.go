@@ -42,7 +42,7 @@ func (o *objects) factory(m *machine) kcl.ProcessorFactory {
 		o.w.violate("the archiver is refused: %v", err)
 		return nil
 	}
-	return watched(m, f)
+	return watched(m, f.Processor)
 }
 
 // watched has the world look at each call of an archiver.

@@ -113,18 +113,32 @@ func optionsOf(cfg config.Config, c configFlags, logger *zap.Logger) archiver.Op
 		position = kcl.AtTimestamp(cfg.InitialTimestamp)
 	}
 	return archiver.Options{
-		Table: cfg.ApplicationName, WorkerID: cmp.Or(c.workerID, host+"-"+rand.Text()[:12]),
-		StreamName: cfg.StreamName, StreamARN: cfg.StreamARN, Position: position,
-		FailoverTime: cfg.FailoverTime, ScanInterval: cfg.ScanInterval, ShardSyncInterval: cfg.ShardSyncInterval,
-		ShutdownTimeout: c.shutdownTimeout, MaxLeases: cfg.MaxLeases, MaxBytes: cfg.MaxMemoryBytes,
-		Delivery: processors.Config{
-			DeliveryStreamName: cfg.DeliveryStreamName, Version: cfg.DeliveryStreamVersion,
-			Bucket: cfg.Bucket, Prefix: cfg.Prefix, Compression: processors.Compression(cfg.CompressionFormat),
-			// Zero buffering delivers within seconds: an interval of 1 s does.
-			Hints:    processors.BufferingHints{SizeInMBs: cfg.SizeInMBs, IntervalInSeconds: max(1, cfg.IntervalInSeconds)},
-			Delivery: processors.Delivery(cfg.Delivery), FormerBuckets: cfg.FormerBuckets, SpoolDir: cfg.SpoolDirectory,
+		Worker: kcl.Config{
+			ApplicationName:   cfg.ApplicationName,
+			StreamName:        cfg.StreamName,
+			StreamARN:         cfg.StreamARN,
+			WorkerID:          cmp.Or(c.workerID, host+"-"+rand.Text()[:12]),
+			InitialPosition:   position,
+			FailoverTime:      cfg.FailoverTime,
+			ScanInterval:      cfg.ScanInterval,
+			ShardSyncInterval: cfg.ShardSyncInterval,
+			ShutdownTimeout:   c.shutdownTimeout,
+			MaxLeases:         cfg.MaxLeases,
+			MaxBytes:          cfg.MaxMemoryBytes,
+			Logger:            logger,
 		},
-		Logger: logger,
+		Delivery: processors.Config{
+			DeliveryStreamName: cfg.DeliveryStreamName,
+			Version:            cfg.DeliveryStreamVersion,
+			Bucket:             cfg.Bucket,
+			FormerBuckets:      cfg.FormerBuckets,
+			Prefix:             cfg.Prefix,
+			// Zero buffering delivers within seconds: an interval of 1 s does.
+			Hints:       processors.BufferingHints{SizeInMBs: cfg.SizeInMBs, IntervalInSeconds: max(1, cfg.IntervalInSeconds)},
+			Compression: processors.Compression(cfg.CompressionFormat),
+			Delivery:    processors.Delivery(cfg.Delivery),
+			SpoolDir:    cfg.SpoolDirectory,
+		},
 	}
 }
 

@@ -81,11 +81,8 @@ func (f *leaseFlags) withStream(use string) *leaseFlags {
 	return f
 }
 
-// defaultFailover is the failover time of workers that are not told another one.
-const defaultFailover = 10 * time.Second
-
 func (f *leaseFlags) withWrite() *leaseFlags {
-	f.DurationVar(&f.failover, "failover", defaultFailover, "the failover `time` of workers that do not say theirs, as Java's do not: a lease that is\nnot renewed for so long is nobody's")
+	f.DurationVar(&f.failover, "failover", lease.DefaultFailoverTime, "the failover `time` of workers that do not say theirs, as Java's do not: a lease that is\nnot renewed for so long is nobody's")
 	f.BoolVar(&f.write, "write", false, "do it; otherwise only show what would be")
 	return f
 }

@@ -383,7 +383,7 @@ func TestArchiver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := open(t, localaws.Options{})
 				var found, puts int
-				factory, err := processors.New(processors.Config{
+				archiver, err := processors.New(processors.Config{
 					DeliveryStreamName: "orders", Bucket: "bucket",
 					Hooks: processors.Hooks{Delivered: func(e processors.DeliveredEvent) {
 						puts += e.Puts
@@ -395,7 +395,7 @@ func TestArchiver(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p := factory(kcl.ShardInfo{StreamName: "clicks", Table: "app", ShardID: "shardId-000000000000"})
+				p := archiver.Processor(kcl.ShardInfo{StreamName: "clicks", Table: "app", ShardID: "shardId-000000000000"})
 				row := &writer{at: checkpoint.Sentinel(checkpoint.TrimHorizon)}
 				cp := checkpoint.New(row, row.at, false)
 				in := kcl.InitializationInput{Checkpoint: row.at, Checkpointer: cp, Trusted: func() error { return nil }}

@@ -37,7 +37,7 @@ func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, er
 	if err != nil {
 		return nil, err
 	}
-	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &watched{archivers(s), m, s.ShardID} }, nil
+	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &watched{archivers.Processor(s), m, s.ShardID} }, nil
 }
 
 // watched checks that each call of a processor may begin.

@@ -7,11 +7,11 @@
 //
 // # What is the product's own
 //
-// The order of a cut's steps is protocol.Next; whose object a key holds is
-// protocol.JudgeKey; what is appended is protocol.IsNew; what a redo may do with
-// what it found is protocol.JudgeReplay. The row is written by lease.Mem, whose
+// The order of a cut's steps is exactlyonce.Next; whose object a key holds is
+// exactlyonce.JudgeKey; what is appended is exactlyonce.IsNew; what a redo may do with
+// what it found is exactlyonce.JudgeReplay. The row is written by lease.Mem, whose
 // conditions every table is tested against, and a plan found in it goes through
-// plan.Encode, plan.Decode and plan.Judge. Only which of these is called when
+// exactlyonce.Encode, exactlyonce.Decode and exactlyonce.Judge. Only which of these is called when
 // is said a second time here.
 //
 // # Promises
@@ -29,23 +29,23 @@
 // time and renewals do not occur.
 //
 //	rule                              model                       product
-//	 1 append above a mark            read, fits                  buffer.isNew, protocol.IsNew, kcl: after
-//	 2 close; keys are drawn          close, keyOf                processor.close, objectKey
-//	 3 prepare; in doubt: the same    prepare, write              processor.prepare, PrepareAt, Held.settle, lease.Mem.Prepare
-//	 4 publish if absent; 412: HEAD   send, land, lookAgain       processor.put, isDelivered, protocol.JudgeKey
-//	 5 commit                         commit, commitAndPrepare    processor.commit, lease.Mem.Checkpoint; it carries no prepare
+//	 1 append above a mark            read, fits                  buffer.append, IsNew, kcl: after
+//	 2 close; keys are drawn          close, keyOf                sealer.seal, names.key
+//	 3 prepare; in doubt: the same    prepare, write              delivery.prepare, PrepareAt, Held.settle, lease.Mem.Prepare
+//	 4 publish if absent; 412: HEAD   send, land, lookAgain       objectSink.put, look, JudgeKey
+//	 5 commit                         commit, commitAndPrepare    delivery.commit, lease.Mem.Checkpoint; it carries no prepare
 //	 6 lease lost, release            lose, stop                  processor.LeaseLost, Held.Release, lease.Mem.Release
-//	 7 successor, from take's answer  take, takeAgain, start      lease.Mem.Take, settlePending, plan.Judge
-//	 7a nothing pending               start                       plan.None
-//	 7b another program's             ignores (the worker that    plan.Foreign
+//	 7 successor, from take's answer  take, takeAgain, start      lease.Mem.Take, successor.settle, Judge
+//	 7a nothing pending               start                       exactlyonce.None
+//	 7b another program's             ignores (the worker that    exactlyonce.Foreign
 //	                                  knows no plans; see 10)
-//	 7c newer, damaged, forbidden     start gives up              plan.Newer, plan.Broken, plan.Forbidden
-//	 7d void                          start clears                plan.Void, Checkpointer.Clear
-//	 7e kind R                        look, rebuild, again        redo, rebuild, replay, protocol.JudgeReplay
-//	 7e fewer: a loss, and the rest   again reports               protocol.ReplayShort, reportLoss
-//	 7e other records                 again gives up              protocol.ReplayWrong, refuse
+//	 7c newer, damaged, forbidden     start gives up              exactlyonce.Newer, exactlyonce.Broken, exactlyonce.Forbidden
+//	 7d void                          start clears                exactlyonce.Void, Checkpointer.Clear
+//	 7e kind R                        look, rebuild, again        redo, rebuild, replay, exactlyonce.JudgeReplay
+//	 7e fewer: a loss, and the rest   again reports               exactlyonce.ReplayShort, reportLoss
+//	 7e other records                 again gives up              exactlyonce.ReplayWrong, refuse
 //	 7f kind S                        sealed: start, land         not built; a plan of it is refused as newer
-//	 7g only then read                mark and read in commit     settlePending before Initialize returns, buffer.mark
+//	 7g only then read                mark and read in commit     settle before Initialize returns, buffer.mark
 //	 8 shard end                      none: it is a last cut      processor.ShardEnded
 //	 9 operator                       seek                        not built; as if the row were edited
 //	10 Java, at least once            ignores, atLeastOnce        ExactlyOnce and AtLeastOnce of processors.Config

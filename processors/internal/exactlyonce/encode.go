@@ -69,7 +69,7 @@ func (p Plan) Encode() []byte {
 	b = append(b, p.HashRange.Rule)
 	b = appendString(b, p.Bucket)
 	b = appendString(b, p.Key)
-	b = append(b, byte(p.Codec))
+	b = append(b, p.Codec)
 	b = appendString(b, p.Delimiter)
 	b = append(b, 0)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
@@ -114,13 +114,13 @@ func (d *decoder) plan(newest uint8) (Plan, error) {
 	copy(p.Digest[:], d.take(32))
 	p.HashRange = HashRange{Start: d.number(), End: d.number(), Rule: d.byte()}
 	p.Bucket, p.Key = d.string(), d.string()
-	p.Codec = Codec(d.byte())
+	p.Codec = d.byte()
 	p.Delimiter = d.string()
 	headers := d.uvarint()
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > GZIP || p.HashRange.Rule > newest || p.Delimiter != "" && p.Delimiter != newline:
+	case headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newest || p.Delimiter != "" && p.Delimiter != newline:
 		return Plan{}, fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))

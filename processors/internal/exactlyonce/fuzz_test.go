@@ -12,6 +12,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // FuzzDecode: whatever is in the row, reading it neither panics nor takes much
@@ -36,7 +37,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			pending := checkpoint.Prepared{At: p.Last, State: state}
 			verdict, _, why := exactlyonce.Judge(&pending, p.After, p.Identity, []string{"b"})
-			if good := p.Bucket == "b" && exactlyonce.CheckKey(p.Key) == nil; good != (verdict == exactlyonce.Redo) || good != (why == nil) || !good && verdict != exactlyonce.Forbidden {
+			if good := p.Bucket == "b" && prefix.CheckKey(p.Key) == nil; good != (verdict == exactlyonce.Redo) || good != (why == nil) || !good && verdict != exactlyonce.Forbidden {
 				t.Fatalf("%+v is %v, %v", p, verdict, why)
 			}
 			again, err := exactlyonce.Decode(p.Encode())

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // Verdict is what a new holder of a lease must do about the pending checkpoint
@@ -63,7 +61,7 @@ var (
 //
 // What is in the row is from whoever can write to the table, so where the
 // object goes is not believed: its bucket must be one of buckets, and its key
-// one that CheckKey takes. The error of Forbidden is ErrBucket or ErrKey.
+// one that prefix.CheckKey takes. The error of Forbidden is ErrBucket or ErrKey.
 func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, id Identity, buckets []string) (Verdict, Plan, error) {
 	if pending == nil {
 		return None, Plan{}, nil
@@ -86,32 +84,8 @@ func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, i
 	if !slices.Contains(buckets, p.Bucket) {
 		return Forbidden, p, fmt.Errorf("%w: %.255q, and not one of %q", ErrBucket, p.Bucket, buckets)
 	}
-	if err := CheckKey(p.Key); err != nil {
-		return Forbidden, p, err
+	if err := prefix.CheckKey(p.Key); err != nil {
+		return Forbidden, p, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	return Redo, p, nil
-}
-
-// maxKey is how many bytes a key of S3 may have.
-const maxKey = 1024
-
-// CheckKey refuses keys that S3 does not take, or that name another place to
-// who reads them as a path or a line of text: of no or more than 1024 bytes, not
-// UTF-8, with a control character, or with ".." between slashes. Any prefix
-// will do. The error is ErrKey.
-func CheckKey(key string) error {
-	var why string
-	switch {
-	case key == "" || len(key) > maxKey:
-		why = fmt.Sprintf("it has %d bytes, must have 1-%d", len(key), maxKey)
-	case !utf8.ValidString(key):
-		why = "it is not UTF-8"
-	case strings.ContainsFunc(key, unicode.IsControl):
-		why = "it has a control character"
-	case slices.Contains(strings.Split(key, "/"), ".."):
-		why = `it has ".." between slashes`
-	default:
-		return nil
-	}
-	return fmt.Errorf("%w: %.255q: %s", ErrKey, key, why)
 }

@@ -29,7 +29,7 @@ type Plan struct {
 	HashRange HashRange // with which aggregated records were split
 
 	Bucket, Key string // literal
-	Codec       Codec
+	Codec       uint8  // of a container.Format
 	Delimiter   string // follows each record: a newline, or "" for none
 }
 
@@ -40,19 +40,14 @@ type HashRange struct {
 	Rule       uint8 // a kcl.HashRangeRule, by its Wire number
 }
 
-// Codec is how an object's body is compressed.
-type Codec uint8
-
 // maxRule is the largest HashRange.Rule that a plan of this version may have.
 // A version that knows fewer refuses the plan as ErrNewer: with another rule
 // than the plan's it would read other records again.
 const maxRule = 3
 
-// The codecs that a plan of this version may name.
-const (
-	Uncompressed Codec = 0
-	GZIP         Codec = 1
-)
+// MaxCodec is the largest Codec that a plan of this version may have. A version
+// that knows fewer refuses the plan as ErrNewer.
+const MaxCodec = 1
 
 // UUID is a universally unique identifier.
 type UUID [16]byte

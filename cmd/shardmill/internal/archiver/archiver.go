@@ -5,17 +5,14 @@ package archiver
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
-	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/s3archive"
@@ -29,71 +26,42 @@ type Clients struct {
 }
 
 // Options say what to archive, where to, and how. Zero values mean the
-// defaults of the packages they go to.
+// defaults of the packages they go to. What several parts need is said once, in
+// Worker: the names of application and stream, and the logger.
 type Options struct {
-	Table      string // the lease table, and the application's name
-	WorkerID   string
-	StreamName string
-	StreamARN  string // default: calls name the stream by its name
-
-	Position          kcl.InitialPosition
-	FailoverTime      time.Duration
-	ScanInterval      time.Duration
-	ShardSyncInterval time.Duration
-	PollInterval      time.Duration
-	ShutdownTimeout   time.Duration
-	MaxLeases         int
-	MaxBytes          int64
-	NoRateLimit       bool // the stream has no limits
-
-	Delivery processors.Config // but Logger
-	Hooks    kcl.Hooks
-	Logger   *zap.Logger
+	Worker   kcl.Config            // but Source and Leases
+	Source   kinesissource.Options // but StreamName, StreamARN and Logger
+	Delivery processors.Config     // but Logger
 
 	// Health counts what the worker does; it must also run it. It takes the
-	// place of Hooks and of Delivery.Hooks. Default: nobody counts.
+	// place of the Hooks of Worker and of Delivery. Default: nobody counts.
 	Health *health.Monitor
 }
 
-// callTimeout is how long a processor's call may go without a sign of life: each
-// try of a delivery gives some until its own limit, and a write of the lease row
-// ends with the trust in the lease.
-func callTimeout(failover time.Duration) time.Duration { return 2*time.Minute + 2*failover }
-
-// tick is how often a processor looks at its buffering interval.
-const tick = time.Second
-
 // New returns the worker. It does no I/O. The error joins all that is wrong.
 func New(c Clients, o Options) (*kcl.Worker, error) {
-	o.Delivery.Logger = o.Logger
-	source, err1 := kinesissource.New(c.Kinesis, kinesissource.Options{
-		StreamName: o.StreamName, StreamARN: o.StreamARN, PollInterval: o.PollInterval, NoRateLimit: o.NoRateLimit, Logger: o.Logger,
-	})
-	table, err2 := leasedynamo.New(c.DynamoDB, leasedynamo.Options{TableName: o.Table, Logger: o.Logger})
+	o.Source.StreamName, o.Source.StreamARN = o.Worker.StreamName, o.Worker.StreamARN
+	o.Source.Logger, o.Delivery.Logger = o.Worker.Logger, o.Worker.Logger
+	if o.Health != nil {
+		o.Delivery.Hooks, o.Worker.Hooks = o.Health.DeliveryHooks(), o.Health.Hooks()
+	}
+	source, err1 := kinesissource.New(c.Kinesis, o.Source)
+	table, err2 := leasedynamo.New(c.DynamoDB, leasedynamo.Options{TableName: o.Worker.ApplicationName, Logger: o.Worker.Logger})
 	store, err3 := s3archive.New(c.S3, s3archive.Options{})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	if o.Health != nil {
-		o.Delivery.Hooks = o.Health.DeliveryHooks()
-	}
-	factory, err := processors.New(o.Delivery, store)
+	archiver, err := processors.New(o.Delivery, store)
 	if err != nil {
 		return nil, fmt.Errorf("delivery stream: %w", err)
 	}
-	if o.Health == nil {
-		return newWorker(o, source, table, factory)
+	if err := archiver.Configure(&o.Worker); err != nil {
+		return nil, err
 	}
-	o.Hooks = o.Health.Hooks()
-	return newWorker(o, o.Health.Source(source), o.Health.Table(table), o.Health.Factory(factory))
-}
-
-func newWorker(o Options, source kcl.Source, table lease.Table, factory kcl.ProcessorFactory) (*kcl.Worker, error) {
-	return kcl.New(kcl.Config{
-		ApplicationName: o.Table, StreamName: o.StreamName, StreamARN: o.StreamARN,
-		Source: source, Leases: table, WorkerID: o.WorkerID, InitialPosition: o.Position,
-		FailoverTime: o.FailoverTime, ScanInterval: o.ScanInterval, ShardSyncInterval: o.ShardSyncInterval,
-		MaxLeases: o.MaxLeases, MaxBytes: o.MaxBytes, TickInterval: tick, ShutdownTimeout: o.ShutdownTimeout,
-		CallTimeout: callTimeout(o.FailoverTime), Logger: o.Logger, Hooks: o.Hooks,
-	}, factory)
+	o.Worker.Source, o.Worker.Leases = source, table
+	if o.Health == nil {
+		return kcl.New(o.Worker, archiver.Processor)
+	}
+	o.Worker.Source, o.Worker.Leases = o.Health.Source(source), o.Health.Table(table)
+	return kcl.New(o.Worker, o.Health.Factory(archiver.Processor))
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"time"
+
+	"github.com/shardmill/shardmill/kcl"
 )
 
 // Config is what a configuration file says, with defaults filled in. A Config
@@ -87,7 +89,7 @@ func (c Config) withDefaults() Config {
 	c.ApplicationName = cmp.Or(c.ApplicationName, c.DeliveryStreamName)
 	c.InitialPosition = cmp.Or(c.InitialPosition, "TRIM_HORIZON")
 	c.Delivery = cmp.Or(c.Delivery, "exactly-once")
-	c.FailoverTime = cmp.Or(c.FailoverTime, 10*time.Second)
+	c.FailoverTime = cmp.Or(c.FailoverTime, kcl.DefaultFailoverTime)
 	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
 	c.MaxMemoryBytes = cmp.Or(c.MaxMemoryBytes, 256<<20)

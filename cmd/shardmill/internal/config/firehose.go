@@ -23,11 +23,6 @@ func (p place) constraint(rule string) string {
 	return fmt.Sprintf("1 validation error detected: Value at '%s' failed to satisfy constraint: %s", path.String(), rule)
 }
 
-// prefixRule is Firehose's text for a prefix that breaks a rule.
-func prefixRule(rule string) string {
-	return "The supplied prefix(es) do not satisfy the following constraint: " + rule
-}
-
 // inert accepts a member whose value does nothing.
 func inert(place) {}
 

@@ -1,96 +1,46 @@
 package config
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-	"unicode/utf8"
-)
+	"errors"
 
-const (
-	maxPrefix    = 1024 // characters as given
-	maxEvaluated = 512  // characters for Firehose, bytes for us: S3 allows a key 1024
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 func (l *loader) prefix(p place) {
-	s, ok := checkPrefix(p, "Length of evaluated prefix cannot be greater than 512")
-	if ok && slices.Contains(strings.Split(s+"2016", "/"), "..") { // the date follows
-		p.bad(`remove the ".." between slashes: to who reads keys as paths it names another place`)
-		return
+	if s, ok := readPrefix(p, prefix.Objects); ok {
+		l.config.Prefix = s
 	}
-	l.config.Prefix = s
 }
 
 // errorOutputPrefix checks a prefix that no object gets.
 func errorOutputPrefix(p place) {
-	if s, ok := checkPrefix(p, "Length of evaluated ErrorOutputPrefix cannot be greater than 512"); ok && s != "" {
+	if s, ok := readPrefix(p, prefix.Errors); ok && s != "" {
 		p.warn("it has no effect: this version writes no error records")
 	}
 }
 
-func checkPrefix(p place, tooLong string) (string, bool) {
+// readPrefix returns a prefix that can be used.
+func readPrefix(p place, k prefix.Kind) (string, bool) {
 	s, ok := p.string()
 	if !ok {
 		return "", false
 	}
-	switch n := utf8.RuneCountInString(s); {
-	case n > maxPrefix:
-		p.fault("%s", says(fmt.Sprintf("has %d characters; it may have at most %d", n, maxEvaluated),
-			p.constraint("Member must have length less than or equal to 1024")))
-	case strings.Contains(s, "!{"):
-		expression(p, s)
-	case n > maxEvaluated:
-		p.fault("%s", says(fmt.Sprintf("has %d characters; it may have at most %d", n, maxEvaluated), prefixRule(tooLong)))
-	case len(s) > maxEvaluated:
-		p.fault("has %d bytes of UTF-8; it may have at most %d", len(s), maxEvaluated)
-	default:
+	_, err := prefix.Parse(s, k)
+	e, wrong := errors.AsType[*prefix.Error](err)
+	if !wrong {
 		return s, true
 	}
+	text := e.Error()
+	switch {
+	case e.Rule != "":
+		text = says(text, "The supplied prefix(es) do not satisfy the following constraint: "+e.Rule)
+	case e.Member != "":
+		text = says(text, p.constraint(e.Member))
+	}
+	if e.Remedy != "" {
+		p.bad("%s", text)
+	} else {
+		p.fault("%s", text)
+	}
 	return "", false
-}
-
-// expression refuses a prefix with an expression, and adds what Firehose says
-// if it would refuse it too.
-func expression(p place, s string) {
-	remedy := "expressions, !{…}, are not built yet; give a literal prefix"
-	if rule := brokenRule(s, last(p.path) == "ErrorOutputPrefix"); rule != "" {
-		remedy = says(remedy, prefixRule(rule))
-	}
-	p.bad("%s", remedy)
-}
-
-// brokenRule returns Firehose's text for a rule that the expressions of a
-// prefix break whatever else is configured, or "".
-func brokenRule(prefix string, inError bool) string {
-	for _, part := range strings.Split(prefix, "!{")[1:] {
-		inner, _, closed := strings.Cut(part, "}")
-		namespace, value, ok := strings.Cut(inner, ":")
-		if !closed || !ok {
-			return "Invalid expression usage: " + prefix + ".Must be of the form !{<namespace>:<value>}"
-		}
-		if rule := namespaceRule(namespace, value, inError); rule != "" {
-			return rule
-		}
-	}
-	if inError && !strings.Contains(prefix, "!{firehose:error-output-type}") {
-		return "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"
-	}
-	return ""
-}
-
-func namespaceRule(namespace, value string, inError bool) string {
-	switch namespace {
-	case "timestamp":
-	case "firehose":
-		if value == "error-output-type" && !inError {
-			return "Prefix must not contain any occurrence of !{firehose:error-output-type}"
-		}
-	case "partitionKeyFromQuery", "partitionKeyFromLambda":
-		if inError {
-			return "Dynamic Partitioning Namespaces can't be part of an error prefix expression"
-		}
-	default:
-		return "Namespace to the left of colon (" + namespace + ") is an invalid keyword!"
-	}
-	return ""
 }

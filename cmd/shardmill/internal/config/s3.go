@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/processors/container"
 )
 
 var (
@@ -116,15 +119,15 @@ func (l *loader) compressionFormat(p place) {
 	if !ok {
 		return
 	}
-	const works = "GZIP or UNCOMPRESSED"
-	switch s {
-	case "GZIP", "UNCOMPRESSED":
+	_, err := container.Named(s)
+	switch {
+	case err == nil:
 		l.config.CompressionFormat = s
-	case "ZIP", "Snappy", "HADOOP_SNAPPY":
-		p.bad("it is not built yet; choose %s", works)
-	default:
+	case errors.Is(err, container.ErrUnknown):
 		rule := "Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]"
-		p.bad("%s", says("choose "+works, p.constraint(rule)))
+		p.bad("%s", says("choose "+container.Choice(), p.constraint(rule)))
+	default:
+		p.bad("%s", err.Error())
 	}
 }
 

@@ -28,6 +28,8 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/verify"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -233,19 +235,31 @@ func (j *job) share() int {
 
 func (j *job) options(worker int) archiver.Options {
 	return archiver.Options{
-		Table: stream, WorkerID: fmt.Sprintf("worker-%d", worker+1), StreamName: stream,
-		FailoverTime: failover, ScanInterval: scan, ShardSyncInterval: 5 * time.Second, PollInterval: 200 * time.Millisecond,
-		ShutdownTimeout: cmp.Or(j.o.shutdown, shutdown), MaxLeases: j.share(), MaxBytes: 32 << 20, NoRateLimit: !j.o.Limits,
+		Worker: kcl.Config{
+			ApplicationName:   stream,
+			StreamName:        stream,
+			WorkerID:          fmt.Sprintf("worker-%d", worker+1),
+			FailoverTime:      failover,
+			ScanInterval:      scan,
+			ShardSyncInterval: 5 * time.Second,
+			ShutdownTimeout:   cmp.Or(j.o.shutdown, shutdown),
+			MaxLeases:         j.share(),
+			MaxBytes:          32 << 20,
+			Hooks:             j.hooks(),
+			Logger:            j.o.Logger,
+		},
+		Source: kinesissource.Options{PollInterval: 200 * time.Millisecond, NoRateLimit: !j.o.Limits},
 		Delivery: processors.Config{
-			DeliveryStreamName: stream, Bucket: bucket, Compression: processors.GZIP, RetryInterval: time.Second,
-			Hints: processors.BufferingHints{SizeInMBs: hintMB, IntervalInSeconds: hintSecs},
+			DeliveryStreamName: stream,
+			Bucket:             bucket,
+			Hints:              processors.BufferingHints{SizeInMBs: hintMB, IntervalInSeconds: hintSecs},
+			Compression:        processors.GZIP,
+			RetryInterval:      time.Second,
 			Hooks: processors.Hooks{
 				Delivered: func(e processors.DeliveredEvent) { j.noteObject(worker, e) },
 				PutFailed: j.putFailed,
 			},
 		},
-		Hooks:  j.hooks(),
-		Logger: j.o.Logger,
 	}
 }
 

@@ -35,11 +35,17 @@ func isFinal(err error) bool {
 	return errors.As(err, &s) || errors.Is(err, kcl.ErrLeaseLost)
 }
 
-// repeat calls f until it succeeds, fails for good, or ctx is done. The first
+// tries makes the calls of one shard that may have to be repeated.
+type tries struct {
+	shardID string
+	log     *zap.Logger
+}
+
+// until calls f until it succeeds, fails for good, or ctx is done. The first
 // failure is a warning, later ones are at most one a minute. Each try that ends
 // is a sign of life, and so is the wait for the next one: who waits for what is
 // down does not hang. f must end by itself.
-func (p *processor) repeat(ctx context.Context, doing string, every time.Duration, f func(context.Context) error) error {
+func (t *tries) until(ctx context.Context, doing string, every time.Duration, f func(context.Context) error) error {
 	var warned time.Time
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
@@ -50,7 +56,7 @@ func (p *processor) repeat(ctx context.Context, doing string, every time.Duratio
 		switch {
 		case err == nil:
 			if attempt > 1 {
-				p.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("attempt", attempt))
+				t.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("attempt", attempt))
 			}
 			return nil
 		case isFinal(err):
@@ -58,12 +64,12 @@ func (p *processor) repeat(ctx context.Context, doing string, every time.Duratio
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 		}
-		in := pause.Around(ctx, "repeat for "+p.shard.ShardID, every, 0.2)
+		in := pause.Around(ctx, "repeat for "+t.shardID, every, 0.2)
 		level := zap.DebugLevel
 		if now := time.Now(); warned.IsZero() || now.Sub(warned) >= warnInterval {
 			level, warned = zap.WarnLevel, now
 		}
-		p.log.Log(level, "failed, will be repeated", zap.String("operation", doing), zap.Int("attempt", attempt),
+		t.log.Log(level, "failed, will be repeated", zap.String("operation", doing), zap.Int("attempt", attempt),
 			zap.Duration("retry_in", in), zap.Error(err))
 		rest(ctx, in) // the loop sees that ctx is done
 	}
@@ -77,10 +83,10 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// bounded makes one try, which ends within limit. While it runs it is alive: it
+// once makes one try, which ends within limit. While it runs it is alive: it
 // will end, whatever the store does, and a body that goes out slowly brings no
 // other sign. Each minute without an answer is told.
-func (p *processor) bounded(ctx context.Context, doing string, limit time.Duration, f func(context.Context) error) error {
+func (t *tries) once(ctx context.Context, doing string, limit time.Duration, f func(context.Context) error) error {
 	tryCtx, cancel := context.WithTimeoutCause(ctx, limit, &deadline.Error{Limit: limit})
 	var watch sync.WaitGroup
 	defer watch.Wait()
@@ -89,17 +95,17 @@ func (p *processor) bounded(ctx context.Context, doing string, limit time.Durati
 		for waited := beatInterval; pause.For(tryCtx, beatInterval) == nil; waited += beatInterval {
 			deadline.Beat(ctx)
 			if waited%warnInterval == 0 && waited < limit {
-				p.log.Warn("no answer yet", zap.String("operation", doing), zap.Duration("waited", waited), zap.Duration("limit", limit))
+				t.log.Warn("no answer yet", zap.String("operation", doing), zap.Duration("waited", waited), zap.Duration("limit", limit))
 			}
 		}
 	})
 	return deadline.Explain(tryCtx, f(tryCtx))
 }
 
-// repeatWrite is repeat for a write of the lease row, each of which ends with
+// write is until for a write of the lease row, each of which ends with
 // trust in the lease, if not before.
-func (p *processor) repeatWrite(ctx context.Context, doing string, f func(context.Context) error) error {
-	return p.repeat(ctx, doing, tableInterval, func(ctx context.Context) error {
+func (t *tries) write(ctx context.Context, doing string, f func(context.Context) error) error {
+	return t.until(ctx, doing, tableInterval, func(ctx context.Context) error {
 		err := f(ctx)
 		if isMisuse(err) {
 			return stop(err)
