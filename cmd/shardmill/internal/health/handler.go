@@ -7,13 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 )
-
-// maxScrapes is how many may gather metrics at once.
-const maxScrapes = 4
 
 // Handler serves /healthz, /readyz and /metrics.
 func (m *Monitor) Handler() http.Handler {
@@ -26,7 +22,7 @@ func (m *Monitor) Handler() http.Handler {
 		s, _ := m.snapshot()
 		answer(w, r, s, "ready", m.notReady(s), true)
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	mux.Handle("GET /metrics", m.metrics.Handler())
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there are /healthz, /readyz and /metrics; the first two take ?verbose", http.StatusNotFound)
 	})
@@ -43,7 +39,7 @@ func answer(w http.ResponseWriter, r *http.Request, s kcl.Snapshot, yes, reason 
 		code = http.StatusServiceUnavailable
 		fmt.Fprintf(&b, "not %s: %s\n", yes, reason)
 	} else {
-		fmt.Fprintf(&b, "%s: worker %s holds %d leases\n", yes, s.WorkerID, countHeld(s))
+		fmt.Fprintf(&b, "%s: worker %s holds %d leases\n", yes, s.WorkerID, metrics.Held(s))
 	}
 	verbose := r.URL.Query().Has("verbose")
 	if verbose || reason != "" && troubles {
@@ -83,7 +79,7 @@ func tellLoops(b *strings.Builder, s kcl.Snapshot) {
 
 // describe lists what is under way, and the shards and how far they are behind.
 func describe(b *strings.Builder, s kcl.Snapshot) {
-	if behind, some := farthestBehind(s); some {
+	if behind, some := metrics.FarthestBehind(s); some {
 		fmt.Fprintf(b, "farthest behind: %v\n", behind)
 	}
 	if !s.LastSync.IsZero() {

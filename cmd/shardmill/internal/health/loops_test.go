@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -216,7 +217,7 @@ func TestLivenessSurvivesADaysOutage(t *testing.T) {
 				})
 				for range 24 * 60 {
 					time.Sleep(time.Minute)
-					put(processors.PutFailedEvent{ShardID: "shard-1", Err: errTest})
+					put(processors.PutFailedEvent{ShardID: "shard-1", Err: errors.New("test")})
 				}
 				if looks.Load() < 24*60*60 || dead.Load() > 0 {
 					w.t.Errorf("of %d looks %d found it dead", looks.Load(), dead.Load())

@@ -7,10 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -32,11 +31,9 @@ type Worker interface {
 // Table, Source and Factory, and run it with Run. Its methods are safe for
 // concurrent use.
 type Monitor struct {
-	options  Options
-	registry *prometheus.Registry
-	counts   counts
-	fresh    freshness
-	denied   denials
+	options Options
+	metrics *metrics.Metrics
+	denied  denials
 
 	scanned atomic.Bool // the lease table was read after the first shard sync
 
@@ -52,16 +49,8 @@ func New(o Options) *Monitor {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	m := &Monitor{
-		options: o, registry: prometheus.NewRegistry(),
-		fresh: freshness{oldest: map[string]time.Time{}}, denied: denials{of: map[string]denial{}},
-	}
-	m.counts = newCounts(m.registry, o.DeliveryStreamName)
-	m.registry.MustRegister(
-		newGauges(m),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	m := &Monitor{options: o, denied: denials{of: map[string]denial{}}}
+	m.metrics = metrics.New(o.DeliveryStreamName, m.snapshot)
 	return m
 }
 

@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -133,7 +134,7 @@ func TestReadinessEndsWhenPutsAreDenied(t *testing.T) {
 		{"and nothing else happens", func(world) {}, http.StatusServiceUnavailable},
 		{"and denied again", func(w world) { w.m.DeliveryHooks().PutFailed(denial("shard-1")) }, http.StatusServiceUnavailable},
 		{"and then fail otherwise", func(w world) {
-			w.m.DeliveryHooks().PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: errTest})
+			w.m.DeliveryHooks().PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: errors.New("test")})
 		}, http.StatusServiceUnavailable},
 		{"and another shard's are not", delivered("shard-2", 1), http.StatusServiceUnavailable},
 		{"and an object is found without a put", delivered("shard-1", 0), http.StatusServiceUnavailable},

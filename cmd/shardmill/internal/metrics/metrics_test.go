@@ -1,4 +1,4 @@
-package health_test
+package metrics_test
 
 import (
 	"bytes"
@@ -6,22 +6,59 @@ import (
 	"errors"
 	"flag"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 )
+
+// world is the metrics of a worker that shows what a test says, in virtual time.
+type world struct {
+	t *testing.T
+	m *metrics.Metrics
+	w *shown
+}
+
+// shown is what the worker shows.
+type shown struct{ show func() kcl.Snapshot }
+
+func (s *shown) set(show func() kcl.Snapshot) { s.show = show }
+
+func inWorld(t *testing.T, f func(world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &shown{func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
+		f(world{t, metrics.New("orders", func() (kcl.Snapshot, bool) { return w.show(), true }), w})
+	})
+}
+
+// get is a scrape.
+func get(t *testing.T, m *metrics.Metrics) (code int, body string) {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	m.Handler().ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	return rec.Code, rec.Body.String()
+}
+
+// rows is a lease table of which only List is called.
+type rows struct{ lease.Table }
+
+func (rows) List(context.Context) ([]lease.Lease, error) {
+	return []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-3", Unreadable: "malformed"}, {Key: "shard-4", Owner: "w"}}, nil
+}
 
 var errTest = errors.New("test")
 
@@ -154,7 +191,7 @@ func everything(w world) {
 		}, Troubles: []kcl.Trouble{
 			{Reason: kcl.TroubleContradiction, ShardID: "shard-6"},
 			{Reason: kcl.TroubleContradiction, ShardID: "shard-7"},
-			{Reason: kcl.TroubleAccess},
+			{Reason: kcl.TroubleAccess}, {Reason: kcl.TroubleAccess, ShardID: "shard-1"},
 		}}
 	})
 }
@@ -170,7 +207,7 @@ func TestMetrics(t *testing.T) {
 		everything(w)
 		names := ours(w.t, w.m)
 		if *update {
-			_, text := get(w.t, w.m, "/metrics")
+			_, text := get(w.t, w.m)
 			if err := os.WriteFile(golden, []byte(onlyOurs(text)), 0o600); err != nil {
 				w.t.Fatal(err)
 			}
@@ -182,13 +219,13 @@ func TestMetrics(t *testing.T) {
 		if err := testutil.GatherAndCompare(w.m.Registry(), bytes.NewReader(want), names...); err != nil {
 			w.t.Error(err)
 		}
-		if code, text := get(w.t, w.m, "/metrics"); code != http.StatusOK || onlyOurs(text) != string(want) {
+		if code, text := get(w.t, w.m); code != http.StatusOK || onlyOurs(text) != string(want) {
 			w.t.Errorf("%d, and the text differs from the golden file:\n%s", code, onlyOurs(text))
 		}
 	})
 }
 
-func ours(t *testing.T, m *health.Monitor) []string {
+func ours(t *testing.T, m *metrics.Metrics) []string {
 	t.Helper()
 	families, err := m.Registry().Gather()
 	if err != nil {
@@ -314,7 +351,7 @@ func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w world) {
 		age := func() string {
-			_, text := get(w.t, w.m, "/metrics")
+			_, text := get(w.t, w.m)
 			_, value, _ := strings.Cut(text, "\nshardmill_DeliveryToS3_DataFreshness{DeliveryStreamName=\"orders\"} ")
 			value, _, _ = strings.Cut(value, "\n")
 			return value
@@ -343,7 +380,7 @@ func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
 // Rules on troubles need series that are there before the first trouble.
 func TestTroublesAreZeroFromTheStart(t *testing.T) {
 	t.Parallel()
-	_, text := get(t, health.New(health.Options{}), "/metrics")
+	_, text := get(t, metrics.New("", func() (kcl.Snapshot, bool) { return kcl.Snapshot{}, false }))
 	for _, reason := range []kcl.TroubleReason{
 		kcl.TroubleAccess, kcl.TroubleStreamNotFound, kcl.TroubleTableNotFound,
 		kcl.TroubleForeignTable, kcl.TroubleContradiction, kcl.TroubleUnreadable,
@@ -378,7 +415,7 @@ func TestSeriesOfAShardGoWithIt(t *testing.T) {
 			} else {
 				h.LeaseReleased(kcl.LeaseEvent{Lease: lease.Lease{Key: key}})
 			}
-			_, text := get(w.t, w.m, "/metrics")
+			_, text := get(w.t, w.m)
 			if strings.Contains(text, "shard-") || strings.Contains(text, "_DataFreshness{") {
 				w.t.Fatalf("after shard %d:\n%s", i, onlyOurs(text))
 			}

@@ -1,4 +1,4 @@
-package health
+package metrics
 
 import (
 	"time"
@@ -10,13 +10,13 @@ import (
 
 // gauges are the metrics that a snapshot has at the moment of a scrape.
 type gauges struct {
-	m *Monitor
+	m *Metrics
 
 	behind, farthest, freshness, current, trust, sync, inUse, most, trouble, silent *prometheus.Desc
 }
 
-func newGauges(m *Monitor) *gauges {
-	firehose := prometheus.Labels{"DeliveryStreamName": m.options.DeliveryStreamName}
+func newGauges(m *Metrics) *gauges {
+	firehose := prometheus.Labels{"DeliveryStreamName": m.stream}
 	desc := func(name, help string, labels prometheus.Labels, variable ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prefix+name, help, variable, labels)
 	}
@@ -70,9 +70,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 			tell(g.behind, float64(shard.BehindLatest.Milliseconds()), shard.ShardID)
 		}
 	}
-	held := countHeld(s)
+	held := Held(s)
 	tell(g.current, float64(held))
-	if behind, some := farthestBehind(s); some {
+	if behind, some := FarthestBehind(s); some {
 		tell(g.farthest, float64(behind.Milliseconds()))
 	}
 	if held > 0 {
@@ -103,8 +103,8 @@ func longestSilence(s kcl.Snapshot) map[string]time.Duration {
 	return silent
 }
 
-// countHeld returns how many leases are held.
-func countHeld(s kcl.Snapshot) (n int) {
+// Held returns how many leases are held.
+func Held(s kcl.Snapshot) (n int) {
 	for _, shard := range s.Shards {
 		if !shard.Lost {
 			n++
@@ -117,9 +117,9 @@ func countHeld(s kcl.Snapshot) (n int) {
 // worker's to tell.
 func wasRead(s kcl.ShardStatus) bool { return !s.Lost && !s.LastRead.IsZero() }
 
-// farthestBehind returns how far the shard is behind that is so the most, and
+// FarthestBehind returns how far the shard is behind that is so the most, and
 // false if no shard was read yet.
-func farthestBehind(s kcl.Snapshot) (behind time.Duration, some bool) {
+func FarthestBehind(s kcl.Snapshot) (behind time.Duration, some bool) {
 	for _, shard := range s.Shards {
 		if wasRead(shard) {
 			behind, some = max(behind, shard.BehindLatest), true

@@ -1,4 +1,4 @@
-package health
+package metrics
 
 import (
 	"sync"
@@ -12,6 +12,8 @@ type freshness struct {
 	mu     sync.Mutex
 	oldest map[string]time.Time // when it arrived, by shard; only of shards with such records
 }
+
+func newFreshness() freshness { return freshness{oldest: map[string]time.Time{}} }
 
 // note takes an arrival and not an age: while a delivery hangs nothing else is
 // told, and the age goes on growing.

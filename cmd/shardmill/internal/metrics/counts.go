@@ -1,4 +1,4 @@
-package health
+package metrics
 
 import (
 	"time"
@@ -145,10 +145,10 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 }
 
 // Hooks are the worker's.
-func (m *Monitor) Hooks() kcl.Hooks {
+func (m *Metrics) Hooks() kcl.Hooks {
 	c := &m.counts
 	return kcl.Hooks{
-		LeaseTaken:    func(e kcl.LeaseEvent) { c.taken.Inc(); m.denied.forget(e.Lease.Key); c.begin(e.Lease.Key) },
+		LeaseTaken:    func(e kcl.LeaseEvent) { c.taken.Inc(); c.begin(e.Lease.Key) },
 		LeaseLost:     func(e kcl.LeaseEvent) { c.lost.Inc(); m.forget(e.Lease.Key) },
 		LeaseReleased: func(e kcl.LeaseEvent) { c.released.Inc(); m.forget(e.Lease.Key) },
 		Delivered: func(e kcl.BatchEvent) {
@@ -176,16 +176,15 @@ func (c *counts) scanned(s lease.Scan) {
 }
 
 // DeliveryHooks are the delivery stream's.
-func (m *Monitor) DeliveryHooks() processors.Hooks {
+func (m *Metrics) DeliveryHooks() processors.Hooks {
 	c := &m.counts
 	return processors.Hooks{
 		Delivered: func(e processors.DeliveredEvent) {
 			c.deliveredRecords.Add(float64(e.Records))
 			c.deliveredBytes.Add(float64(e.Bytes))
 			c.deliveredOK.Inc()
-			m.denied.delivered(e)
 		},
-		PutFailed:    func(e processors.PutFailedEvent) { c.putsFailed.Inc(); m.denied.failed(e) },
+		PutFailed:    func(processors.PutFailedEvent) { c.putsFailed.Inc() },
 		Buffered:     m.fresh.note,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
 		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
@@ -200,10 +199,9 @@ func (c *counts) begin(shard string) {
 }
 
 // forget removes a shard's series.
-func (m *Monitor) forget(shard string) {
+func (m *Metrics) forget(shard string) {
 	m.counts.records.DeleteLabelValues(shard)
 	m.counts.bytes.DeleteLabelValues(shard)
 	m.counts.processing.DeleteLabelValues(shard)
 	m.fresh.forget(shard)
-	m.denied.forget(shard)
 }

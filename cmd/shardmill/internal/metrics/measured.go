@@ -1,4 +1,4 @@
-package health
+package metrics
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // Table returns t, whose calls are counted. Call it once.
-func (m *Monitor) Table(t lease.Table) lease.Table {
+func (m *Metrics) Table(t lease.Table) lease.Table {
 	shape := maker{registry: m.registry}
 	return table{
 		Table: t, m: m,
@@ -25,22 +25,17 @@ func (m *Monitor) Table(t lease.Table) lease.Table {
 type table struct {
 	lease.Table
 
-	m                      *Monitor
+	m                      *Metrics
 	total, workers, broken prometheus.Gauge
 }
 
-// List implements lease.Table. The first one that begins after the shards were
-// synced is the worker's first look for leases to take.
+// List implements lease.Table.
 func (t table) List(ctx context.Context) ([]lease.Lease, error) {
-	s, _ := t.m.snapshot()
 	start := time.Now()
 	list, err := t.Table.List(ctx)
 	t.m.counts.list.done(start, err)
 	if err != nil {
 		return list, err
-	}
-	if !s.LastSync.IsZero() {
-		t.m.scanned.Store(true)
 	}
 	owners, broken := map[string]bool{}, 0
 	for _, l := range list {
@@ -106,12 +101,12 @@ func (t table) CreateChild(ctx context.Context, parent, child lease.Lease) error
 }
 
 // Source returns s, whose records are counted.
-func (m *Monitor) Source(s kcl.Source) kcl.Source { return source{s, m} }
+func (m *Metrics) Source(s kcl.Source) kcl.Source { return source{s, m} }
 
 type source struct {
 	kcl.Source
 
-	m *Monitor
+	m *Metrics
 }
 
 // Open implements kcl.Source.
@@ -122,7 +117,7 @@ func (s source) Open(shard string, from checkpoint.Position) kcl.ShardReader {
 type reader struct {
 	kcl.ShardReader
 
-	m *Monitor
+	m *Metrics
 }
 
 // Next implements kcl.ShardReader.
@@ -136,7 +131,7 @@ func (r reader) Next(ctx context.Context) (kcl.Page, error) {
 }
 
 // Factory returns f, whose processors' first and last calls are measured.
-func (m *Monitor) Factory(f kcl.ProcessorFactory) kcl.ProcessorFactory {
+func (m *Metrics) Factory(f kcl.ProcessorFactory) kcl.ProcessorFactory {
 	return func(shard kcl.ShardInfo) kcl.RecordProcessor { return processor{f(shard), &m.counts} }
 }
 

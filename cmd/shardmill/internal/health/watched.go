@@ -1,0 +1,55 @@
+package health
+
+import (
+	"context"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// Hooks are the worker's.
+func (m *Monitor) Hooks() kcl.Hooks {
+	h := m.metrics.Hooks()
+	for _, hook := range []*func(kcl.LeaseEvent){&h.LeaseTaken, &h.LeaseLost, &h.LeaseReleased} {
+		counted := *hook
+		*hook = func(e kcl.LeaseEvent) { m.denied.forget(e.Lease.Key); counted(e) }
+	}
+	return h
+}
+
+// DeliveryHooks are the delivery stream's.
+func (m *Monitor) DeliveryHooks() processors.Hooks {
+	h := m.metrics.DeliveryHooks()
+	delivered, failed := h.Delivered, h.PutFailed
+	h.Delivered = func(e processors.DeliveredEvent) { delivered(e); m.denied.delivered(e) }
+	h.PutFailed = func(e processors.PutFailedEvent) { failed(e); m.denied.failed(e) }
+	return h
+}
+
+// Source returns s, whose records are counted.
+func (m *Monitor) Source(s kcl.Source) kcl.Source { return m.metrics.Source(s) }
+
+// Factory returns f, whose processors' first and last calls are measured.
+func (m *Monitor) Factory(f kcl.ProcessorFactory) kcl.ProcessorFactory { return m.metrics.Factory(f) }
+
+// Table returns t, whose calls are counted and whose readings are noted. Call it
+// once.
+func (m *Monitor) Table(t lease.Table) lease.Table { return table{m.metrics.Table(t), m} }
+
+type table struct {
+	lease.Table
+
+	m *Monitor
+}
+
+// List implements lease.Table. The first one that begins after the shards were
+// synced is the worker's first look for leases to take.
+func (t table) List(ctx context.Context) ([]lease.Lease, error) {
+	s, _ := t.m.snapshot()
+	list, err := t.Table.List(ctx)
+	if err == nil && !s.LastSync.IsZero() {
+		t.m.scanned.Store(true)
+	}
+	return list, err
+}

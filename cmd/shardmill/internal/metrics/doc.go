@@ -1,0 +1,67 @@
+// Package metrics counts what an archiver does, and shows it to Prometheus.
+//
+// The names are those of the Java KCL and of Firehose in CloudWatch, with dots
+// as "_" and the prefix "shardmill_", in the units that they have there. A
+// histogram's name gets _bucket, _sum and _count. What CloudWatch has as
+// X.Success, 0 or 1 for each try, is a counter of the successes; X_Time_count
+// counts all tries. Labels are the dimensions that can have more than one value
+// in an archiver; series of a shard go when it ends or is given up, and what
+// must not be missed has no label ShardId.
+//
+//	KCL                                     type       unit          what
+//	RecordsProcessed{ShardId}               counter    Count         records that the processor accepted
+//	DataBytesProcessed{ShardId}             counter    Bytes         their data
+//	MillisBehindLatest{ShardId}             gauge      Milliseconds  how far the last page was behind the tip; absent before the first
+//	RecordProcessor_processRecords_Time{ShardId}
+//	                                        histogram  Milliseconds  calls with records, failed ones too
+//	RecordProcessor_initialize_Time         histogram  Milliseconds  calls of Initialize
+//	RecordProcessor_shutdown_Time           histogram  Milliseconds  last calls of processors: ShardEnded, ShutdownRequested, LeaseLost
+//	CurrentLeases                           gauge      Count         leases held
+//	TakenLeases                             counter    Count         leases taken, be they free or another worker's
+//	LostLeases                              counter    Count         leases that another worker took or whose trust ran out
+//	TotalLeases                             gauge      Count         rows in the lease table when it was last read
+//	NumWorkers                              gauge      Count         owners in it
+//	ExpiredLeases                           gauge      Count         rows in it that nobody held, of shards that can be read now
+//	NeededLeases                            gauge      Count         leases that the worker lacked to its share then
+//	LeasesToTake, UntakenLeases             gauge      Count         leases that it tried to take then, and those of them that it did not get
+//	LeaseSpillover                          gauge      Count         leases of its share that it left to others because of shardmill.maxLeases
+//	LeasesLeftAlone                         gauge      Count         rows that it leaves alone: of another stream, or contradicting this one, or whose counter can grow no more
+//	LeaseDeserializationFailureCount        gauge      Count         rows in it that cannot be read; their shards wait until someone mends them
+//	ListLeases_Success, _Time               counter, histogram       readings of the whole lease table
+//	TakeLease_Success, _Time                counter, histogram       takes; one that another worker won is no success
+//	RenewLease_Success, _Time               counter, histogram       renewals
+//	UpdateLease_Success, _Time              counter, histogram       checkpoints, prepared ones too
+//	CreateLease_Success, _Time              counter, histogram       leases made for shards; one that was there already is no success
+//
+//	Firehose, all with {DeliveryStreamName}
+//	DataReadFromKinesisStream_Records       counter    Count         records read, aggregated ones as one
+//	DataReadFromKinesisStream_Bytes         counter    Bytes         their data
+//	KinesisMillisBehindLatest               gauge      Milliseconds  the greatest MillisBehindLatest; absent without any
+//	DeliveryToS3_Records                    counter    Count         records in objects whose delivery was committed
+//	DeliveryToS3_Bytes                      counter    Bytes         their data, before compression
+//	DeliveryToS3_Success                    counter    Count         these objects
+//	DeliveryToS3_DataFreshness              gauge      Seconds       age of the oldest record that is not delivered; absent without any
+//
+//	our own
+//	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
+//	RecordsLost_Gaps                        counter    Count         gaps in shards: records that may have expired before they were read, nobody knows how many
+//	UserRecordsDropped                      counter    Count         user records outside the shard's hash range, not delivered here
+//	AggregatesMalformed                     counter    Count         aggregated records that could not be taken apart, delivered whole
+//	DeadLettered                            counter    Count         records that the processor never accepted and that were put aside
+//	PutFailed                               counter    Count         tries of a put that failed; they are repeated
+//	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void, redo or forbidden
+//	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
+//	LeaseTrust_Millis                       gauge      Milliseconds  how long the lease that is nearest to it is from the end of its trust; absent without leases
+//	SyncShards_Age                          gauge      Seconds       since shards and leases were last compared; absent before the first time
+//	BytesInUse, MaxBytes                    gauge      Bytes         memory for records, and its limit
+//	Trouble{Reason}                         gauge      Count         troubles that there are now; each reason is there from the start
+//	Loop_Silent_Seconds{Loop}               gauge      Seconds       since the last sign of life of the try under way that is silent for longest:
+//	                                                                 start, scan, sync, renewal or shard, 0 without one; hook while one is called
+//
+// And go_* and process_*, as every Go program has them. A record is counted in
+// RecordsProcessed once for each worker that processed it; in DeliveryToS3_Records
+// once, unless a worker died right after the commit.
+//
+// The KCL's Success and Time without a prefix, and its getRecords.*,
+// ExpiredIterator and MissingMergeParent, are not exported.
+package metrics

@@ -1,0 +1,44 @@
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// Metrics are those of one archiver. Give its worker their Hooks, Table, Source
+// and Factory, and its deliveries their DeliveryHooks. The methods are safe for
+// concurrent use.
+type Metrics struct {
+	stream   string // the delivery stream
+	snapshot func() (kcl.Snapshot, bool)
+	registry *prometheus.Registry
+	counts   counts
+	fresh    freshness
+}
+
+// New returns the metrics of the delivery stream of a name. snapshot tells at
+// each scrape what the worker does, and false if there is none yet; its troubles
+// are shown all the same.
+func New(deliveryStreamName string, snapshot func() (kcl.Snapshot, bool)) *Metrics {
+	m := &Metrics{stream: deliveryStreamName, snapshot: snapshot, registry: prometheus.NewRegistry(), fresh: newFreshness()}
+	m.counts = newCounts(m.registry, deliveryStreamName)
+	m.registry.MustRegister(
+		newGauges(m),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// maxScrapes is how many may gather metrics at once.
+const maxScrapes = 4
+
+// Handler answers with the metrics, as Prometheus reads them.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
+}
