@@ -171,6 +171,9 @@ func TestReadinessEndsWhenPutsAreDenied(t *testing.T) {
 					w.ready(row.code, "ready: worker w holds 2 leases")
 				} else {
 					w.ready(row.code, lost, "trouble: access of shard-1")
+					if _, text := get(t, w.m, "/metrics"); !strings.Contains(text, "shardmill_Trouble{Reason=\"access\"} 1\n") {
+						t.Error("the metrics do not have the trouble")
+					}
 				}
 				w.want("/healthz", http.StatusOK, "alive: worker w holds 2 leases\n")
 			})

@@ -191,7 +191,8 @@ func everything(w world) {
 		}, Troubles: []kcl.Trouble{
 			{Reason: kcl.TroubleContradiction, ShardID: "shard-6"},
 			{Reason: kcl.TroubleContradiction, ShardID: "shard-7"},
-			{Reason: kcl.TroubleAccess}, {Reason: kcl.TroubleAccess, ShardID: "shard-1"},
+			{Reason: kcl.TroubleAccess},
+			{Reason: kcl.TroubleAccess, ShardID: "shard-1"},
 		}}
 	})
 }
