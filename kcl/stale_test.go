@@ -173,7 +173,7 @@ func TestErrorsOfProcessorsAreTheirOwn(t *testing.T) {
 				s.Put(0, "a")
 				var told error
 				cfg := config(s, table, "me")
-				cfg.Hooks.Delivered = func(e kcl.BatchEvent) { told = e.Err }
+				cfg.Hooks.Processed = func(e kcl.BatchEvent) { told = e.Err }
 				if err := run(t, 8*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
 					return &recorder{j: j, fail: func(c string, _ int) error {
 						if c == "a" {

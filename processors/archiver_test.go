@@ -102,7 +102,7 @@ func TestPressureClosesTheCut(t *testing.T) {
 		s := begin(t, config(), numbered(3))
 		held := int64(-1)
 		in := kcl.ProcessRecordsInput{Records: s.records, Checkpointer: s.cp, Hold: func(n int64) { held = n }}
-		s.cp.Delivered(s.records[2].Position())
+		s.cp.Processed(s.records[2].Position())
 		if err := s.processor.ProcessRecords(t.Context(), in); err != nil || held <= 0 || len(s.objects) > 0 {
 			t.Fatalf("error %v, holds %d, objects %v", err, held, s.keys())
 		}
@@ -522,7 +522,7 @@ func TestLongObjectGoesToAFile(t *testing.T) {
 		if err := h.begin(ctx, p); err != nil {
 			t.Fatal(err)
 		}
-		h.cp.Delivered(records[59].Position())
+		h.cp.Processed(records[59].Position())
 		for i := range records {
 			in := kcl.ProcessRecordsInput{Records: records[i : i+1], Checkpointer: h.cp, Hold: func(n int64) { held = append(held, n) }}
 			if err := p.ProcessRecords(ctx, in); err != nil {

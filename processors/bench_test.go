@@ -104,7 +104,7 @@ func archive(b *testing.B, p kcl.RecordProcessor, records []kcl.Record) {
 		b.Fatal(err)
 	}
 	for batch := range slices.Chunk(records, 500) {
-		cp.Delivered(batch[len(batch)-1].Position())
+		cp.Processed(batch[len(batch)-1].Position())
 		if err := p.ProcessRecords(b.Context(), kcl.ProcessRecordsInput{Records: batch, Checkpointer: cp}); err != nil {
 			b.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestNoAllocationPerRecord(t *testing.T) { //nolint:paralleltest // AllocsPe
 		deliver := func(n int) {
 			in := kcl.ProcessRecordsInput{Records: records[next : next+n], Checkpointer: cp}
 			next += n
-			cp.Delivered(in.Records[n-1].Position())
+			cp.Processed(in.Records[n-1].Position())
 			if err := p.ProcessRecords(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}

@@ -112,7 +112,7 @@ func (p *processor) repeatWrite(ctx context.Context, doing string, f func(contex
 // prepared checkpoint was replaced: a mistake of ours or of the worker.
 func isMisuse(err error) bool {
 	for _, e := range []error{
-		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotDelivered,
+		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotProcessed,
 		checkpoint.ErrSentinel, checkpoint.ErrStateTooLarge, checkpoint.ErrPreparedStale,
 	} {
 		if errors.Is(err, e) {

@@ -502,7 +502,7 @@ func (h *holding) deliver(ctx context.Context, p kcl.RecordProcessor, n int) err
 		batch[i] = batch[i].Clone()
 	}
 	if len(batch) > 0 {
-		h.cp.Delivered(batch[len(batch)-1].Position())
+		h.cp.Processed(batch[len(batch)-1].Position())
 	}
 	h.read = end
 	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, Attempt: 1, Hold: func(int64) {}})

@@ -406,7 +406,7 @@ func TestArchiver(t *testing.T) {
 				r := kcl.Record{SequenceNumber: "1", Data: large()[:2*partBytes], ApproximateArrivalTimestamp: time.Now()}
 				for _, n := range []string{"1", "2", "3"} {
 					r.SequenceNumber, r.Data = n, r.Data[:partBytes]
-					cp.Delivered(r.Position())
+					cp.Processed(r.Position())
 					if err := p.ProcessRecords(t.Context(), kcl.ProcessRecordsInput{Records: []kcl.Record{r}, Checkpointer: cp}); err != nil {
 						t.Fatal(err)
 					}

@@ -120,8 +120,8 @@ func everything(w world) {
 	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-2"}, Stolen: true})
 	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
 	for _, shard := range []string{"shard-1", "shard-2", "shard-3"} {
-		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
-		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
+		h.Processed(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
+		h.Processed(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
 	}
 	h.LeasesScanned(lease.Scan{Free: 31, Needed: 32, ToTake: 35, Taken: 2, Spillover: 34, LeftAlone: 36})
 	h.DeadLettered(kcl.BatchEvent{ShardID: "shard-2", Records: 7})
@@ -364,8 +364,8 @@ func TestSeriesOfAShardGoWithIt(t *testing.T) {
 		for i := range 100 {
 			key := "shard-" + strings.Repeat("x", i)
 			h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: key}})
-			h.Delivered(kcl.BatchEvent{ShardID: key, Records: 1})
-			h.Delivered(kcl.BatchEvent{ShardID: key, Records: 1, Err: errTest})
+			h.Processed(kcl.BatchEvent{ShardID: key, Records: 1})
+			h.Processed(kcl.BatchEvent{ShardID: key, Records: 1, Err: errTest})
 			h.DeadLettered(kcl.BatchEvent{ShardID: key, Records: 1})
 			h.RecordsLost(kcl.LossEvent{ShardID: key})
 			h.AggregatesMalformed(key, 1)

@@ -94,7 +94,7 @@ func (j *job) reshard(ctx context.Context) error {
 // are checkpointed.
 func (j *job) hooks() kcl.Hooks {
 	return kcl.Hooks{
-		Delivered: func(e kcl.BatchEvent) {
+		Processed: func(e kcl.BatchEvent) {
 			if e.Err != nil {
 				return
 			}
