@@ -156,7 +156,7 @@ func (c *consumer) finish(err error) {
 	case errors.Is(context.Cause(c.held.Context()), ErrShutdownTimeout):
 		w.fail(fmt.Errorf("shard %s: %w", c.info.ShardID, ErrShutdownTimeout))
 		return
-	case c.held.Trusted() != nil:
+	case c.held.CheckTrust() != nil:
 		return
 	case errors.Is(err, errEnded):
 		w.progressed(c.info.ShardID)

@@ -38,7 +38,7 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 		}
 		s.panicked = s.panicked || isPanic(err)
 		s.cp.Retract(s.accepted)
-		if lost := s.held.Trusted(); lost != nil {
+		if lost := s.held.CheckTrust(); lost != nil {
 			return lost
 		}
 		if isPanic(err) && s.failed+1 < s.w.cfg.MaxAttempts {
@@ -56,7 +56,7 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 
 // call makes one call of ProcessRecords, if the lease is trusted.
 func (s *session) call(recs []Record, pressure bool, attempt int) error {
-	if err := s.held.Trusted(); err != nil {
+	if err := s.held.CheckTrust(); err != nil {
 		return err
 	}
 	if len(recs) > 0 {

@@ -118,10 +118,10 @@ type InitializationInput struct {
 	// have expired, and ends after yielding an error.
 	Replay func(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error]
 
-	// Trusted returns nil while the lease is trusted, else an error that is
+	// CheckTrust returns nil while the lease is trusted, else an error that is
 	// ErrLeaseLost. Ask it right before a side effect that another worker's
 	// must not follow. It is good for the whole holding.
-	Trusted func() error
+	CheckTrust func() error
 }
 
 // ReplayOptions say how aggregated records are split in a replay.

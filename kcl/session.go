@@ -159,7 +159,7 @@ func (s *session) initialize() error {
 		row := s.held.Lease() // a try before this one may have written to it
 		return s.p.Initialize(s.held.Context(), InitializationInput{
 			Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
-			Checkpointer: s.cp, Replay: s.replay, Trusted: s.held.Trusted,
+			Checkpointer: s.cp, Replay: s.replay, CheckTrust: s.held.CheckTrust,
 		})
 	})
 }
@@ -169,7 +169,7 @@ func (s *session) initialize() error {
 func (s *session) retry(what string, f func(attempt int) error) error {
 	retries := newRetries(what + " " + s.info.ShardID)
 	for attempt := 1; ; attempt++ {
-		if err := s.held.Trusted(); err != nil {
+		if err := s.held.CheckTrust(); err != nil {
 			return err
 		}
 		err := f(attempt)
@@ -177,7 +177,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 			return nil
 		}
 		s.panicked = s.panicked || isPanic(err)
-		if lost := s.held.Trusted(); lost != nil {
+		if lost := s.held.CheckTrust(); lost != nil {
 			return lost
 		}
 		if s.stop.Err() != nil && !isPanic(err) {
@@ -417,10 +417,10 @@ func (s *session) end(why error) error {
 	if s.panicked || errors.Is(why, errEnded) {
 		return why
 	}
-	if s.initialized && s.held.Trusted() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
+	if s.initialized && s.held.CheckTrust() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
 		s.state("stopping")
 		err := s.shutdownRequested(errors.Is(why, errSurplus))
-		if err != nil && s.held.Trusted() == nil {
+		if err != nil && s.held.CheckTrust() == nil {
 			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err), panicStack(err))
 		}
 		if isPanic(err) {
@@ -428,7 +428,7 @@ func (s *session) end(why error) error {
 		}
 	}
 	cause := why
-	if lost := s.held.Trusted(); lost != nil {
+	if lost := s.held.CheckTrust(); lost != nil {
 		why, cause = lost, lost
 		if c := context.Cause(s.held.Context()); c != nil {
 			cause = c

@@ -137,7 +137,7 @@ func TestJudgedOtherwiseWhileHeld(t *testing.T) {
 				t.Error("it is surplus")
 			default:
 			}
-			if err := h.Trusted(); err != nil {
+			if err := h.CheckTrust(); err != nil {
 				t.Error(err)
 			}
 			_ = h.Release(ctx, lease.Plain)

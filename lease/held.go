@@ -112,9 +112,9 @@ func (h *Held) DeliverFrom() time.Time { return h.deliverFrom }
 // UntilDelivery returns how long it is until DeliverFrom.
 func (h *Held) UntilDelivery() time.Duration { return h.deliverFrom.Sub(h.clock.now()) }
 
-// Trusted returns nil while the lease is trusted, else an error that is
+// CheckTrust returns nil while the lease is trusted, else an error that is
 // ErrLost. It asks the clock, so it is right also if timers are late.
-func (h *Held) Trusted() error {
+func (h *Held) CheckTrust() error {
 	if h.ctx.Err() != nil {
 		if cause := context.Cause(h.ctx); errors.Is(cause, ErrLost) {
 			return cause
@@ -230,7 +230,7 @@ func (h *Held) write(ctx context.Context, w write) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s lease %s: %w", w.name, h.Lease().Key, context.Cause(ctx))
 	case <-h.ctx.Done():
-		return fmt.Errorf("%s lease %s: %w", w.name, h.Lease().Key, h.Trusted())
+		return fmt.Errorf("%s lease %s: %w", w.name, h.Lease().Key, h.CheckTrust())
 	}
 	defer func() { <-h.turn }()
 	if d := h.doubt; d != nil {
@@ -250,7 +250,7 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 	tries := newTries(w.name+" "+h.Lease().Key, h.timing.try)
 	told := false
 	for attempt := 1; ; attempt++ {
-		if err := h.Trusted(); err != nil {
+		if err := h.CheckTrust(); err != nil {
 			return err
 		}
 		start := h.clock.now()

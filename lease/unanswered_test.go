@@ -197,7 +197,7 @@ func TestARefusalIsNoDoubt(t *testing.T) {
 						t.Errorf("a write that waited for the refusal to pass: %v", err)
 					}
 					time.Sleep(20 * time.Second)
-					if err := h.Trusted(); err != nil {
+					if err := h.CheckTrust(); err != nil {
 						t.Errorf("after a refusal for five seconds: %v", err)
 					}
 				})

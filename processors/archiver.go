@@ -74,7 +74,7 @@ var _ kcl.RecordProcessor = (*processor)(nil)
 // Initialize finishes what an earlier holder prepared.
 func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.drop()
-	p.trusted = in.Trusted
+	p.trusted = in.CheckTrust
 	p.checkBucket(ctx)
 	if err := p.settlePending(ctx, in); err != nil {
 		return err

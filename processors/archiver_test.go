@@ -452,7 +452,7 @@ func TestReplayThatStopsShort(t *testing.T) {
 			"one before the cut?": func(r []kcl.Record) []kcl.Record { return []kcl.Record{{SequenceNumber: "1"}, r[4]} },
 		} {
 			err := p.Initialize(ctx, kcl.InitializationInput{
-				Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: w.row.pending, Checkpointer: h.cp, Trusted: h.Trusted,
+				Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: w.row.pending, Checkpointer: h.cp, CheckTrust: h.CheckTrust,
 				Replay: func(context.Context, checkpoint.ExtendedSequenceNumber, checkpoint.ExtendedSequenceNumber, kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
 					return func(yield func(kcl.Record, error) bool) {
 						for _, r := range change(w.records[:5]) {

@@ -99,7 +99,7 @@ func BenchmarkArchive(b *testing.B) {
 func archive(b *testing.B, p kcl.RecordProcessor, records []kcl.Record) {
 	b.Helper()
 	cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
-	err := p.Initialize(b.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }})
+	err := p.Initialize(b.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestNoAllocationPerRecord(t *testing.T) { //nolint:paralleltest // AllocsPe
 		}
 		p := factory(theShard())
 		cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
-		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }}); err != nil {
+		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }}); err != nil {
 			t.Fatal(err)
 		}
 		next := 0

@@ -211,7 +211,7 @@ func TestOtherRecordsThanThePlans(t *testing.T) {
 				bad := w.row.pending
 				h, p, ctx := w.take(t.Context(), t, config(), theShard())
 				err := p.Initialize(ctx, kcl.InitializationInput{
-					Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: bad, Checkpointer: h.cp, Trusted: h.Trusted,
+					Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: bad, Checkpointer: h.cp, CheckTrust: h.CheckTrust,
 					Replay: func(context.Context, checkpoint.ExtendedSequenceNumber, checkpoint.ExtendedSequenceNumber, kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
 						return func(yield func(kcl.Record, error) bool) {
 							for _, r := range row.replay(numbered(5)) {

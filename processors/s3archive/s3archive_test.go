@@ -398,7 +398,7 @@ func TestArchiver(t *testing.T) {
 				p := factory(kcl.ShardInfo{StreamName: "clicks", Table: "app", ShardID: "shardId-000000000000"})
 				row := &writer{at: checkpoint.Sentinel(checkpoint.TrimHorizon)}
 				cp := checkpoint.New(row, row.at, false)
-				in := kcl.InitializationInput{Checkpoint: row.at, Checkpointer: cp, Trusted: func() error { return nil }}
+				in := kcl.InitializationInput{Checkpoint: row.at, Checkpointer: cp, CheckTrust: func() error { return nil }}
 				if err := p.Initialize(t.Context(), in); err != nil {
 					t.Fatal(err)
 				}

@@ -64,7 +64,7 @@ func (p *watched) enter(what string) {
 }
 
 func (p *watched) Initialize(ctx context.Context, in kcl.InitializationInput) error {
-	p.m.set(func() { p.m.trust[p.shard] = in.Trusted })
+	p.m.set(func() { p.m.trust[p.shard] = in.CheckTrust })
 	p.enter("Initialize")
 	return p.RecordProcessor.Initialize(ctx, in)
 }
