@@ -169,9 +169,9 @@ type ShutdownRequestedInput struct {
 	Checkpointer Checkpointer
 	Deadline     time.Time // when ctx ends; zero if it has no deadline
 
-	// HandOver says that this worker goes on and only this shard is given up,
-	// so that another worker may have it.
-	HandOver bool
+	// Surplus says that this worker goes on and only this shard is given up, so
+	// that another worker may have it.
+	Surplus bool
 }
 
 // Defaults implements every method of RecordProcessor but ProcessRecords:

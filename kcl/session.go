@@ -442,8 +442,8 @@ func (s *session) end(why error) error {
 	return why
 }
 
-func (s *session) shutdownRequested(handOver bool) error {
-	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, HandOver: handOver}
+func (s *session) shutdownRequested(surplus bool) error {
+	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, Surplus: surplus}
 	in.Deadline = s.w.deadline()
 	if in.Deadline.IsZero() {
 		in.Deadline = time.Now().Add(s.w.cfg.ShutdownTimeout)

@@ -173,7 +173,7 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 		c: c, hard: hard, hold: hold, holds: &holds,
 		observer: NewObserver(c.cfg.FailoverTime),
 		rng:      pause.Rand(ctx, "plan"),
-		given:    make(map[string]bool),
+		surplus:  make(map[string]bool),
 		stuck:    make(map[string]bool),
 
 		unclaimed: c.cfg.ScanInterval + pause.Less(ctx, "unclaimed", c.cfg.ScanInterval/10, 1),

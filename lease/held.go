@@ -41,8 +41,7 @@ type Held struct {
 	trusted time.Time // the end of trust
 	failure string    // of the last try of a write; "" once one succeeds
 	expiry  *time.Timer
-	surplus chan struct{} // closed when the lease is to be given up
-	asked   bool          // surplus is closed
+	surplus chan struct{} // closed, once, when the lease is to be given up
 }
 
 // timing is what follows from the failover time.
@@ -198,23 +197,25 @@ func (h *Held) Release(ctx context.Context, why ReleaseReason) error {
 // Drop stops holding without a write: the lease runs out by itself.
 func (h *Held) Drop(cause error) { h.end(cause) }
 
-// requestRelease closes Surplus, once.
-func (h *Held) requestRelease() (first bool) {
+// makeSurplus closes Surplus, unless it is.
+func (h *Held) makeSurplus() (first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.asked {
+	if h.isSurplus() {
 		return false
 	}
-	h.asked = true
 	close(h.surplus)
 	return true
 }
 
 // isSurplus reports whether Surplus is closed.
 func (h *Held) isSurplus() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.asked
+	select {
+	case <-h.surplus:
+		return true
+	default:
+		return false
+	}
 }
 
 // renew makes one renewal.

@@ -17,8 +17,9 @@ type View struct {
 	// names Me but is not among them belongs to an earlier process.
 	Held map[string]bool
 
-	// Leaving are the held leases that were asked to be given up.
-	Leaving map[string]bool
+	// Surplus are the held leases that are being given up because this worker
+	// has more than its share.
+	Surplus map[string]bool
 
 	// Avoid are keys to leave to others for now.
 	Avoid map[string]bool
@@ -36,7 +37,7 @@ type View struct {
 	// are alive lack to their shares. 0 means Overdue.
 	Unclaimed time.Duration
 
-	// KeepSurplus says to give nothing up: what was given up before came back.
+	// KeepSurplus says to give no surplus up: what was given up before came back.
 	KeepSurplus bool
 
 	MaxLeases int // never hold more; 0 means no limit
@@ -47,7 +48,7 @@ type View struct {
 type Decision struct {
 	Take    []Lease  // free leases, in random order
 	Steal   []Lease  // leases that others hold and renew
-	Release []string // keys of held leases to give up
+	Surplus []string // keys of held leases to give up
 
 	// Quota is how many leases this worker should hold; Spillover how many
 	// more it would take but for MaxLeases; Needed how many it lacks; Free how
@@ -86,9 +87,9 @@ func Plan(v View, rng *rand.Rand) Decision {
 	case len(d.Take) > 0:
 	case need < 0 && v.KeepSurplus && mine <= limit:
 	case need < 0:
-		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Leaving[l.Key] })
+		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Surplus[l.Key] })
 		wanted := max(lacks-s.unheld(), mine-limit) - (mine - len(stay)) // what is being given up is for them, too
-		d.Release = pick(stay, min(len(stay)-d.Quota, wanted), rng, func(l Lease) string { return l.Key })
+		d.Surplus = pick(stay, min(len(stay)-d.Quota, wanted), rng, func(l Lease) string { return l.Key })
 	case need > 0 && s.avoided+s.earlier == 0:
 		d.Steal = s.steal(v, need, mine, rng)
 	}

@@ -80,8 +80,8 @@ func TestPlan(t *testing.T) {
 		{name: "one that holds some waits for the release", view: "a:A b:A c:A d:me"},
 		{name: "and the owner releases its surplus", view: "a:me b:me c:me d:A", release: 1},
 		{name: "all of the surplus", view: "a:me b:me c:me d:me e:me f:A", release: 2},
-		{name: "what is being given up counts", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Leaving = map[string]bool{"a": true} }, release: 1},
-		{name: "and is not asked again", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Leaving = map[string]bool{"a": true, "b": true} }},
+		{name: "what is being given up counts", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Surplus = map[string]bool{"a": true} }, release: 1},
+		{name: "and is not asked again", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Surplus = map[string]bool{"a": true, "b": true} }},
 		{name: "the remainder stays with those who hold most", view: "a:me b:me c:A"},
 		{name: "the remainder moves to no one", view: "a:A b:A c:me"},
 		{name: "a difference of two is evened out", view: "a:me b:me c:me d:A e:A f:A g:B h:B i:B j:C", release: 1},
@@ -162,15 +162,15 @@ func plans(t *testing.T, cases []planCase) {
 				tt.change(&v)
 			}
 			d := lease.Plan(v, rand.New(rand.NewPCG(1, 2)))
-			if len(d.Take) != tt.take || len(d.Steal) != tt.steal || len(d.Release) != tt.release {
-				t.Errorf("takes %d, steals %d, releases %d; want %d, %d, %d", len(d.Take), len(d.Steal), len(d.Release), tt.take, tt.steal, tt.release)
+			if len(d.Take) != tt.take || len(d.Steal) != tt.steal || len(d.Surplus) != tt.release {
+				t.Errorf("takes %d, steals %d, gives up %d; want %d, %d, %d", len(d.Take), len(d.Steal), len(d.Surplus), tt.take, tt.steal, tt.release)
 			}
 			for _, l := range append(d.Take, d.Steal...) {
 				if l.Finished() || v.Held[l.Key] || v.Avoid[l.Key] || v.LeftAlone[l.Key] || l.Counter == math.MaxInt64 {
 					t.Errorf("goes for %s", l.Key)
 				}
 			}
-			for _, key := range d.Release {
+			for _, key := range d.Surplus {
 				if !v.Held[key] {
 					t.Errorf("releases %s, which it does not hold", key)
 				}
@@ -310,10 +310,10 @@ func act(d lease.Decision, owner []int, me int) (moved int) {
 	for _, l := range append(d.Take, d.Steal...) {
 		owner[atoi(l.Key)] = me
 	}
-	for _, key := range d.Release {
+	for _, key := range d.Surplus {
 		owner[atoi(key)] = 0
 	}
-	return len(d.Take) + len(d.Steal) + len(d.Release)
+	return len(d.Take) + len(d.Steal) + len(d.Surplus)
 }
 
 func atoi(s string) (n int) {

@@ -22,9 +22,9 @@ type takeLoop struct {
 	observer *Observer
 	rng      *rand.Rand
 
-	// given are the keys of leases given up as surplus. If one comes back
-	// because nobody takes it, surplus is kept for a while: keepUntil.
-	given     map[string]bool
+	// surplus are the keys of leases given up as such. If one comes back because
+	// nobody takes it, surplus is kept for a while: keepUntil.
+	surplus   map[string]bool
 	keepUntil time.Time
 	failures  int       // scans that failed in a row
 	warned    bool      // of differing failover times
@@ -60,7 +60,7 @@ func (t *takeLoop) step(ctx context.Context) {
 	}
 	identities, leftAlone := t.judge(list)
 	view.LeftAlone = leftAlone
-	view.Held, view.Leaving, view.Avoid = c.standing(now)
+	view.Held, view.Surplus, view.Avoid = c.standing(now)
 	t.seeOthers(list, view.Held)
 	d := Plan(view, t.rng)
 	if d.Again > 0 {
@@ -125,7 +125,7 @@ func (t *takeLoop) seeOthers(list []Lease, held map[string]bool) {
 		if l.Owner == "" || l.Owner == t.c.cfg.WorkerID {
 			continue
 		}
-		delete(t.given, l.Key)
+		delete(t.surplus, l.Key)
 		if h := t.c.holding(l.Key); h != nil && l.Counter > h.Lease().Counter {
 			delete(held, l.Key)
 		}
@@ -145,16 +145,16 @@ func (t *takeLoop) compareFailover(list []Lease) {
 	}
 }
 
-// standing returns the keys held, those of them that are being given up, and
-// the keys to avoid.
-func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]bool) {
+// standing returns the keys held, those of them that are being given up as
+// surplus, and the keys to avoid.
+func (c *Coordinator) standing(now time.Time) (held, surplus, avoid map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held, leaving, avoid = make(map[string]bool, len(c.held)), make(map[string]bool), make(map[string]bool, len(c.avoid))
+	held, surplus, avoid = make(map[string]bool, len(c.held)), make(map[string]bool), make(map[string]bool, len(c.avoid))
 	for key, h := range c.held {
 		held[key] = true
 		if h.isSurplus() {
-			leaving[key] = true
+			surplus[key] = true
 		}
 	}
 	for key, t := range c.tried {
@@ -169,7 +169,7 @@ func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]b
 			delete(c.avoid, key)
 		}
 	}
-	return held, leaving, avoid
+	return held, surplus, avoid
 }
 
 // parallelTakes bounds the takes in flight: enough to take a thousand leases
@@ -177,16 +177,16 @@ func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]b
 const parallelTakes = 16
 
 func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision, identities map[string]Identity) {
-	for _, key := range d.Release {
-		if h := t.c.holding(key); h != nil && h.requestRelease() {
-			t.given[key] = true
+	for _, key := range d.Surplus {
+		if h := t.c.holding(key); h != nil && h.makeSurplus() {
+			t.surplus[key] = true
 			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
 		}
 	}
 	t.tellSpillover(now, d.Spillover)
 	for _, l := range d.Take {
-		if t.given[l.Key] {
-			delete(t.given, l.Key)
+		if t.surplus[l.Key] {
+			delete(t.surplus, l.Key)
 			t.keepUntil = now.Add(30 * t.c.cfg.FailoverTime)
 		}
 	}

@@ -105,7 +105,7 @@ func (r *rounds) scan(m *member) {
 		m.scanAt = again
 	}
 	m.taking = append(d.Take, d.Steal...)
-	m.leaving = d.Release
+	m.leaving = d.Surplus
 }
 
 // release frees what the worker gives up; it then scans again, as a

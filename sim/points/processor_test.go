@@ -81,7 +81,7 @@ func (p *watched) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error 
 
 func (p *watched) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
 	p.enter("ShutdownRequested")
-	p.m.set(func() { p.m.handing[p.shard] = in.HandOver })
+	p.m.set(func() { p.m.handing[p.shard] = in.Surplus })
 	return p.RecordProcessor.ShutdownRequested(ctx, in)
 }
 
