@@ -68,9 +68,9 @@ func TestNoPlanFollowsFromAContradiction(t *testing.T) {
 	}{{rows.Ours, 1, 1}, {rows.Contradicts, 1, 0}, {rows.Alien, 0, 0}} {
 		judged := map[string]rows.Judgement{shards[0].ID: {Verdict: tt.verdict, Text: "why"}, "leader": {Verdict: rows.Alien}}
 		got := asJudged(list, judged)
-		plan := shardsync.Plan(shards, got, checkpoint.Sentinel(checkpoint.TrimHorizon))
-		if len(got) != tt.rows || len(plan.Repair) != tt.repairs || len(plan.Delete) > 0 {
-			t.Errorf("verdict %d: rows %+v, repaired %+v, deleted %+v", tt.verdict, got, plan.Repair, plan.Delete)
+		todo := shardsync.Decide(shards, got, checkpoint.Sentinel(checkpoint.TrimHorizon))
+		if len(got) != tt.rows || len(todo.Repair) != tt.repairs || len(todo.Delete) > 0 {
+			t.Errorf("verdict %d: rows %+v, repaired %+v, deleted %+v", tt.verdict, got, todo.Repair, todo.Delete)
 		}
 	}
 }

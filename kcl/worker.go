@@ -106,7 +106,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	w.stopForErr = stop
-	if err := w.prepare(ctx); err != nil {
+	if err := w.makeReady(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}

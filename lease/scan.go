@@ -62,7 +62,7 @@ func (t *takeLoop) step(ctx context.Context) {
 	view.LeftAlone = leftAlone
 	view.Held, view.Surplus, view.Avoid = c.standing(now)
 	t.seeOthers(list, view.Held)
-	d := Plan(view, t.rng)
+	d := Decide(view, t.rng)
 	if d.Again > 0 {
 		t.next = now.Add(d.Again)
 	}

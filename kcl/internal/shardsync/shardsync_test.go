@@ -105,7 +105,7 @@ func TestCreate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(tt.initial))
+			got := shardsync.Decide(classic(), leases(tt.leases), checkpoint.Sentinel(tt.initial))
 			if s := show(got.Create); s != tt.want {
 				t.Errorf("creates %q, want %q", s, tt.want)
 			}
@@ -142,7 +142,7 @@ func TestExpiredParentIsHistory(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := shardsync.Plan(listed, leases(tt.leases), checkpoint.Sentinel(checkpoint.Latest))
+			got := shardsync.Decide(listed, leases(tt.leases), checkpoint.Sentinel(checkpoint.Latest))
 			var repair []lease.Lease
 			for _, c := range got.Repair {
 				repair = append(repair, c.Lease)
@@ -177,10 +177,10 @@ func TestManyWaysThroughTheShards(t *testing.T) {
 	if n := len(shardsync.Descendants(shards, name(0))); n != 900 {
 		t.Errorf("%d shards follow the first one, want 900", n)
 	}
-	if got := shardsync.Plan(shards, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
+	if got := shardsync.Decide(shards, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
 		t.Errorf("creates %d leases, want that of the first shard", len(got.Create))
 	}
-	if got := shardsync.Plan(shards, leases("900:#"), checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 0 {
+	if got := shardsync.Decide(shards, leases("900:#"), checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 0 {
 		t.Errorf("creates %d leases before one that cannot be read", len(got.Create))
 	} else if !slices.Equal(got.Withheld, []string{name(0)}) {
 		t.Errorf("tells that %v wait, want the first shard", got.Withheld)
@@ -203,7 +203,7 @@ func TestDelete(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := show(shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+			if got := show(shardsync.Decide(classic(), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
@@ -232,14 +232,14 @@ func TestDeleteOfAnUnlistedShard(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := show(shardsync.Plan(without(tt.missing...), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+			if got := show(shardsync.Decide(without(tt.missing...), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
 	}
 }
 
-// TestConverges lets random subsets of the leases exist and applies the plans
+// TestConverges lets random subsets of the leases exist and applies the decisions
 // until nothing is left to do: then every open shard has a lease or an
 // unfinished ancestor with one, and nothing is created twice.
 func TestConverges(t *testing.T) {
@@ -252,7 +252,7 @@ func TestConverges(t *testing.T) {
 		}
 		table := leases(spec.String())
 		for range 8 {
-			a := shardsync.Plan(classic(), table, initial)
+			a := shardsync.Decide(classic(), table, initial)
 			if len(a.Create)+len(a.Repair) == 0 {
 				break
 			}
@@ -304,7 +304,7 @@ func TestAnnotate(t *testing.T) {
 	}
 	table := leases("4 8 9:# 10")
 	table[1].Range = lease.HashRange{Start: "7", End: "7"}
-	got := shardsync.Plan(shards, table, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
+	got := shardsync.Decide(shards, table, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
 	if show(got) != "4:5 10:5" || got[0].Range != shards[4].Range || got[1].Range != shards[10].Range {
 		t.Errorf("annotates %+v, want 4 and 10 with their ranges", got)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// View is what Plan decides on.
+// View is what Decide decides on.
 type View struct {
 	Leases []Seen
 	Me     string
@@ -61,14 +61,14 @@ type Decision struct {
 	Again time.Duration
 }
 
-// Plan decides which leases to take, steal and give up, by the rules of the
+// Decide says which leases to take, steal and give up, by the rules of the
 // 2.x LeaseTaker, but: all free leases of the share are taken at once, finished
 // leases and those that wait for a parent are not load, and a surplus among
 // workers of this package is released instead of stolen. rng breaks ties, so
 // that workers do not all go for the same rows.
 //
 // Source: KCL DynamoDBLeaseTaker.computeLeasesToTake, chooseLeasesToSteal.
-func Plan(v View, rng *rand.Rand) Decision {
+func Decide(v View, rng *rand.Rand) Decision {
 	var d Decision
 	s := survey(v)
 	quotas := s.quotas()
