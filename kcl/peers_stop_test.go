@@ -49,14 +49,14 @@ func (b *brokenTable) Ensure(ctx context.Context) error {
 	return nil
 }
 
-func (b *brokenTable) List(ctx context.Context) ([]lease.Lease, error) {
+func (b *brokenTable) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if b.list != nil {
 		if err := b.list(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	list, err := b.Mem.List(ctx)
-	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == b.hidden }), err
+	list, unreadable, err := b.Mem.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == b.hidden }), unreadable, err
 }
 
 func (b *brokenTable) Get(ctx context.Context, key string) (lease.Lease, error) {

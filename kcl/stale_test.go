@@ -21,9 +21,9 @@ type staleTable struct {
 	hidden string
 }
 
-func (s staleTable) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := s.Mem.List(ctx)
-	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == s.hidden }), err
+func (s staleTable) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := s.Mem.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == s.hidden }), unreadable, err
 }
 
 // The list that a child's lease is taken from does not show its parent, which

@@ -158,7 +158,7 @@ func (w *Worker) keepSynced(ctx context.Context) {
 // stream's.
 func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard, error) {
 	start := w.leases.Now()
-	leases, err := w.listLeases(ctx, loop, shardID)
+	leases, malformed, err := w.listLeases(ctx, loop, shardID)
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +172,12 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
 	w.kin.saw(shards)
-	judged, err := w.judgeRows(ctx, loop, listed, leases)
+	judged, err := w.judgeRows(ctx, loop, listed, leases, malformed)
 	if err != nil {
 		return nil, err
 	}
-	todo := shardsync.Decide(shards, asJudged(leases, judged), w.cfg.InitialPosition.position(list.now()))
+	known, unreadable := asJudged(leases, judged)
+	todo := shardsync.Decide(shards, known, unreadable, w.cfg.InitialPosition.position(list.now()))
 	finished := w.seeFinished(leases, start)
 	todo.Delete = slices.DeleteFunc(todo.Delete, func(l lease.Lease) bool {
 		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases || !judged[l.Key].May()
@@ -200,13 +201,13 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 }
 
 // listLeases reads the lease table as a step of a loop.
-func (w *Worker) listLeases(ctx context.Context, loop, shardID string) (list []lease.Lease, err error) {
+func (w *Worker) listLeases(ctx context.Context, loop, shardID string) (list []lease.Lease, unreadable []*lease.UnreadableError, err error) {
 	err = w.steps.do(ctx, loop, shardID, doingScan, func(ctx context.Context) (err error) {
-		list, err = w.cfg.Leases.List(ctx)
+		list, unreadable, err = w.cfg.Leases.List(ctx)
 		return err
 	})
 	w.troubles.outcome(doingScan, err)
-	return list, err
+	return list, unreadable, err
 }
 
 // sighting is since when a lease is known to be finished as it is.

@@ -13,6 +13,10 @@ type View struct {
 	Leases []Seen
 	Me     string
 
+	// Unreadable are the keys of leases whose rows cannot be read: nobody can
+	// have them, and they have not ended.
+	Unreadable []string
+
 	// Held are the keys of the leases that this process holds. A row that
 	// names Me but is not among them belongs to an earlier process.
 	Held map[string]bool
@@ -121,6 +125,9 @@ type load struct {
 func survey(v View) *load {
 	s := &load{held: map[string][]Lease{v.Me: nil}, alive: make(map[string]bool)}
 	unfinished := make(map[string]bool, len(v.Leases))
+	for _, key := range v.Unreadable {
+		unfinished[key] = true
+	}
 	for _, l := range v.Leases {
 		unfinished[l.Key] = !l.Finished()
 	}
@@ -129,7 +136,6 @@ func survey(v View) *load {
 			s.see(l) // it is there, even if nothing that it holds counts
 		}
 		switch {
-		case l.Unreadable != "":
 		case !v.Held[l.Key] && v.leftAlone(l.Lease):
 			s.leftAlone++
 		case !l.Finished() && !waits(l.Lease, unfinished):

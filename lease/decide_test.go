@@ -26,12 +26,11 @@ func view(spec string) lease.View {
 	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute, Unclaimed: 6 * time.Second}
 	for f := range strings.FieldsSeq(spec) {
 		key, who, _ := strings.Cut(f, ":")
-		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
 		if who == "#" {
-			l.Lease, l.Free, l.FreeFor = lease.Lease{Key: key, Unreadable: "malformed"}, true, time.Hour
-			v.Leases = append(v.Leases, l)
+			v.Unreadable = append(v.Unreadable, key)
 			continue
 		}
+		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
 		who, parent, child := strings.Cut(who, "<")
 		if child {
 			l.Parents = []string{parent}

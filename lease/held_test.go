@@ -254,9 +254,9 @@ type lagging struct {
 	until time.Time
 }
 
-func (l *lagging) List(ctx context.Context) ([]lease.Lease, error) {
+func (l *lagging) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if time.Now().Before(l.until) {
-		return l.shown, nil
+		return l.shown, nil, nil
 	}
 	return l.Mem.List(ctx)
 }
@@ -267,7 +267,7 @@ func (l *lagging) List(ctx context.Context) ([]lease.Lease, error) {
 func unanswered(t *testing.T, down, lag time.Duration) (table *lagging, first *time.Time) {
 	t.Helper()
 	mem, start := newTable(t, "a"), time.Now()
-	shown, err := mem.List(t.Context())
+	shown, _, err := mem.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,11 +55,6 @@ type Lease struct {
 	// Released is why the last holder left the lease, while nobody has taken it
 	// since; leaseReleaseReason.
 	Released ReleaseReason
-
-	// Unreadable is why the row could not be read, "" if it could; nothing but
-	// Key is known then. Only List returns such leases. Whoever decides something
-	// must take them for begun, unfinished and not to be had.
-	Unreadable string
 }
 
 // Identity says which shard of which stream a lease is of. Shard IDs do not: the
@@ -175,6 +170,8 @@ var (
 )
 
 // UnreadableError is the ErrInvalidState of one row: it is there, and malformed.
+// Whoever decides something must take its lease for begun, unfinished and not to
+// be had.
 type UnreadableError struct {
 	Key string
 	Err error // which attribute, and what it must be

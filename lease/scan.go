@@ -41,7 +41,7 @@ type takeLoop struct {
 func (t *takeLoop) step(ctx context.Context) {
 	c := t.c
 	t.next = time.Time{}
-	list, err := t.list(ctx)
+	list, unreadable, err := t.list(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			t.failures++
@@ -54,7 +54,7 @@ func (t *takeLoop) step(ctx context.Context) {
 	now := c.clock.now()
 	t.compareFailover(list)
 	view := View{
-		Leases: t.observer.Observe(now, list), Me: c.cfg.WorkerID,
+		Leases: t.observer.Observe(now, list), Unreadable: unreadable, Me: c.cfg.WorkerID,
 		MaxLeases: c.cfg.MaxLeases, MaxSteal: c.cfg.MaxSteal,
 		Overdue: 3 * c.cfg.FailoverTime, Unclaimed: min(t.unclaimed, 3*c.cfg.FailoverTime), KeepSurplus: now.Before(t.keepUntil),
 	}
@@ -69,15 +69,18 @@ func (t *takeLoop) step(ctx context.Context) {
 	t.act(ctx, now, d, identities)
 }
 
-// list reads the table. It has a limit of its own: without one a request that is
+// list reads the table; unreadable are the keys of malformed rows. It has a limit of its own: without one a request that is
 // never answered would end the loop, and with it every failover.
-func (t *takeLoop) list(ctx context.Context) ([]Lease, error) {
+func (t *takeLoop) list(ctx context.Context) (list []Lease, unreadable []string, err error) {
 	ctx, call := deadline.Start(ctx, max(30*time.Second, 3*t.c.cfg.FailoverTime))
 	defer call.End()
 	end := t.c.watch.BeginCall("scan", "", "reading the lease table", call)
 	defer end()
-	list, err := t.c.cfg.Table.List(ctx)
-	return list, deadline.Explain(ctx, err)
+	list, bad, err := t.c.cfg.Table.List(ctx)
+	for _, row := range bad {
+		unreadable = append(unreadable, row.Key)
+	}
+	return list, unreadable, deadline.Explain(ctx, err)
 }
 
 // untilNext returns how long to wait for the next step: as long as usual, or

@@ -495,7 +495,7 @@ func TestPeer40AListIsAWholeScanWithoutAFilter(t *testing.T) {
 		const rows = 70 // two pages
 		w.big(rows, "")
 		w.requests()
-		list, err := w.List(t.Context())
+		list, _, err := w.List(t.Context())
 		w.check(err)
 		slices.SortFunc(list, func(a, b lease.Lease) int { return strings.Compare(a.Key, b.Key) })
 		if list = slices.CompactFunc(list, func(a, b lease.Lease) bool { return a.Key == b.Key }); len(list) != rows {

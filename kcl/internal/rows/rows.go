@@ -102,6 +102,11 @@ func (j Judgement) MayBeLag() bool { return j.Verdict == Unknown || j.Verdict ==
 // May reports whether the lease may be taken.
 func (j Judgement) May() bool { return j.Verdict == Ours || j.Verdict == Expired }
 
+// Malformed returns the judgement of a row that cannot be read.
+func Malformed(row *lease.UnreadableError) Judgement {
+	return Judgement{Key: row.Key, Verdict: Unreadable, Text: row.Error()}
+}
+
 // Judge compares one row with the listing.
 func (l Listing) Judge(row lease.Lease) Judgement {
 	j := l.judge(row)
@@ -112,8 +117,6 @@ func (l Listing) Judge(row lease.Lease) Judgement {
 func (l Listing) judge(row lease.Lease) Judgement {
 	s, listed := l.shards[row.Key]
 	switch {
-	case row.Unreadable != "":
-		return Judgement{Verdict: Unreadable, Text: row.Unreadable}
 	case lease.IsMultiStreamKey(row.Key):
 		return Judgement{Verdict: Alien, Text: fmt.Sprintf("lease %s is of an application that reads several streams", row.Key)}
 	case !listed && l.numbered && !lease.IsShardID(row.Key):

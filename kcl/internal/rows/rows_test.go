@@ -1,6 +1,7 @@
 package rows_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -78,7 +79,6 @@ func TestJudge(t *testing.T) {
 
 		{"a row of many streams", lease.Lease{Key: "123456789012:orders:1700000000:shardId-000000000002"}, rows.Alien, "several streams"},
 		{"no shard at all", lease.Lease{Key: "leader"}, rows.Alien, "no shard"},
-		{"malformed", row("2", "2500", func(l *lease.Lease) { l.Unreadable = "it has no counter" }), rows.Unreadable, "no counter"},
 	}
 	for _, tt := range tests {
 		got := listing().Judge(tt.row)
@@ -91,6 +91,15 @@ func TestJudge(t *testing.T) {
 		if lag := tt.want == rows.Unknown || tt.want == rows.EndedEarly; got.MayBeLag() != lag {
 			t.Errorf("%s: may be lag: %v", tt.name, got.MayBeLag())
 		}
+	}
+}
+
+// A malformed row is not to be had, and no delay explains it.
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	j := rows.Malformed(&lease.UnreadableError{Key: "shard", Err: errors.New("it has no counter")})
+	if j.Key != "shard" || j.Verdict != rows.Unreadable || !strings.Contains(j.Text, "no counter") || j.May() || j.MayBeLag() {
+		t.Errorf("got %+v", j)
 	}
 }
 

@@ -51,12 +51,14 @@ type Actions struct {
 // Child is a lease to create and a parent of it as it was read.
 type Child struct{ Parent, Lease lease.Lease }
 
-// Decide decides. initial is where a shard that has no history in the table is
-// read from: TRIM_HORIZON, or LATEST or AT_TIMESTAMP with the instant.
+// Decide decides. unreadable are the keys of leases of which nothing else is
+// known: they are there, and may have begun or ended. initial is where a shard
+// that has no history in the table is read from: TRIM_HORIZON, or LATEST or
+// AT_TIMESTAMP with the instant.
 //
 // Source: KCL HierarchicalShardSyncer, LeaseCleanupManager.
-func Decide(shards []Shard, leases []lease.Lease, initial checkpoint.Position) Actions {
-	d := newDecider(shards, leases, initial)
+func Decide(shards []Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) Actions {
+	d := newDecider(shards, leases, unreadable, initial)
 	for _, s := range d.sorted {
 		if l, ok := d.leases[s.ID]; ok {
 			d.completeMerge(l, d.parents(s))
@@ -143,24 +145,30 @@ type decider struct {
 	initial checkpoint.Position
 	sorted  []Shard // by starting sequence number: parents before children
 	shards  map[string]Shard
-	leases  map[string]lease.Lease
+	leases  map[string]lease.Lease // those that cannot be read, too: they are there
 	create  map[string]lease.Lease
 	repair  []Child
 	visited map[string]bool
 	covered map[string]bool // memo of hasHistory
+
+	unreadable map[string]bool // of leases
 }
 
-func newDecider(shards []Shard, leases []lease.Lease, initial checkpoint.Position) *decider {
+func newDecider(shards []Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) *decider {
 	d := &decider{
 		initial: initial,
 		shards:  make(map[string]Shard, len(shards)), leases: make(map[string]lease.Lease, len(leases)),
 		create: make(map[string]lease.Lease), visited: make(map[string]bool), covered: make(map[string]bool),
+		unreadable: make(map[string]bool),
 	}
 	for _, s := range shards {
 		d.shards[s.ID] = s
 	}
 	for _, l := range leases {
 		d.leases[l.Key] = l
+	}
+	for _, key := range unreadable {
+		d.leases[key], d.unreadable[key] = lease.Lease{Key: key}, true
 	}
 	d.sorted = slices.SortedFunc(maps.Values(d.shards), func(a, b Shard) int {
 		return cmp.Or(checkpoint.CompareDecimal(a.StartingSequenceNumber, b.StartingSequenceNumber), cmp.Compare(a.ID, b.ID))
@@ -217,7 +225,7 @@ func (d *decider) continueFrom(s Shard, parents []Shard) {
 // kept until its children have begun. If l cannot be read that is not known, and
 // what the other parent needs is withheld.
 func (d *decider) completeMerge(l lease.Lease, parents []Shard) {
-	if l.Unreadable == "" && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
+	if !d.unreadable[l.Key] && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
 		return
 	}
 	for i, q := range parents {
@@ -284,7 +292,7 @@ func (d *decider) created() (create []lease.Lease, withheld []string) {
 func (d *decider) beforeUnreadable() map[string]bool {
 	out := make(map[string]bool)
 	for _, s := range slices.Backward(d.sorted) { // children before parents
-		if out[s.ID] || d.leases[s.ID].Unreadable != "" {
+		if out[s.ID] || d.unreadable[s.ID] {
 			for _, parent := range s.ParentIDs {
 				out[parent] = true
 			}
@@ -296,7 +304,7 @@ func (d *decider) beforeUnreadable() map[string]bool {
 func (d *decider) annotate() []lease.Lease {
 	var out []lease.Lease
 	for _, s := range d.sorted {
-		if l, ok := d.leases[s.ID]; ok && l.Unreadable == "" && l.Range.IsZero() && !s.Range.IsZero() {
+		if l, ok := d.leases[s.ID]; ok && !d.unreadable[s.ID] && l.Range.IsZero() && !s.Range.IsZero() {
 			l.Range = s.Range
 			out = append(out, l)
 		}
@@ -335,7 +343,7 @@ func (d *decider) unknown(id string) bool {
 
 func (d *decider) notBegun(child string) bool {
 	l, ok := d.leases[child]
-	return !ok || l.Unreadable != "" || l.Checkpoint.IsSentinel() && !l.Finished()
+	return !ok || d.unreadable[child] || l.Checkpoint.IsSentinel() && !l.Finished()
 }
 
 func newLease(s Shard, at checkpoint.Position) lease.Lease {

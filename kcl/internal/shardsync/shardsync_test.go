@@ -38,8 +38,7 @@ func name(id int) string { return fmt.Sprintf("shardId-%012d", id) }
 
 // leases makes leases from words such as "4" (begun), "5:SHARD_END", "6:#" (its
 // row cannot be read).
-func leases(spec string) []lease.Lease {
-	var out []lease.Lease
+func leases(spec string) (out []lease.Lease, unreadable []string) {
 	for f := range strings.FieldsSeq(spec) {
 		var id int
 		var at string
@@ -49,7 +48,7 @@ func leases(spec string) []lease.Lease {
 		}
 		l := lease.Lease{Key: name(id), Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
 		if at == "#" {
-			out = append(out, lease.Lease{Key: name(id), Unreadable: "malformed"})
+			unreadable = append(unreadable, name(id))
 			continue
 		}
 		for _, s := range classic() {
@@ -62,7 +61,13 @@ func leases(spec string) []lease.Lease {
 		}
 		out = append(out, l)
 	}
-	return out
+	return out, unreadable
+}
+
+// decide decides on shards and the leases of a spec.
+func decide(shards []shardsync.Shard, spec, initial string) shardsync.Actions {
+	list, unreadable := leases(spec)
+	return shardsync.Decide(shards, list, unreadable, checkpoint.Sentinel(initial))
 }
 
 func show(ls []lease.Lease) string {
@@ -105,7 +110,7 @@ func TestCreate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := shardsync.Decide(classic(), leases(tt.leases), checkpoint.Sentinel(tt.initial))
+			got := decide(classic(), tt.leases, tt.initial)
 			if s := show(got.Create); s != tt.want {
 				t.Errorf("creates %q, want %q", s, tt.want)
 			}
@@ -142,7 +147,7 @@ func TestExpiredParentIsHistory(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := shardsync.Decide(listed, leases(tt.leases), checkpoint.Sentinel(checkpoint.Latest))
+			got := decide(listed, tt.leases, checkpoint.Latest)
 			var repair []lease.Lease
 			for _, c := range got.Repair {
 				repair = append(repair, c.Lease)
@@ -177,10 +182,10 @@ func TestManyWaysThroughTheShards(t *testing.T) {
 	if n := len(shardsync.Descendants(shards, name(0))); n != 900 {
 		t.Errorf("%d shards follow the first one, want 900", n)
 	}
-	if got := shardsync.Decide(shards, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
+	if got := shardsync.Decide(shards, nil, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
 		t.Errorf("creates %d leases, want that of the first shard", len(got.Create))
 	}
-	if got := shardsync.Decide(shards, leases("900:#"), checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 0 {
+	if got := decide(shards, "900:#", checkpoint.TrimHorizon); len(got.Create) != 0 {
 		t.Errorf("creates %d leases before one that cannot be read", len(got.Create))
 	} else if !slices.Equal(got.Withheld, []string{name(0)}) {
 		t.Errorf("tells that %v wait, want the first shard", got.Withheld)
@@ -203,7 +208,7 @@ func TestDelete(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := show(shardsync.Decide(classic(), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+			if got := show(decide(classic(), tt.leases, checkpoint.TrimHorizon).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
@@ -232,7 +237,7 @@ func TestDeleteOfAnUnlistedShard(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := show(shardsync.Decide(without(tt.missing...), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+			if got := show(decide(without(tt.missing...), tt.leases, checkpoint.TrimHorizon).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
@@ -250,9 +255,9 @@ func TestConverges(t *testing.T) {
 		for id := range 11 {
 			spec.WriteString(rapid.SampledFrom([]string{"", fmt.Sprintf(" %d", id), fmt.Sprintf(" %d:SHARD_END", id)}).Draw(t, name(id)))
 		}
-		table := leases(spec.String())
+		table, _ := leases(spec.String())
 		for range 8 {
-			a := shardsync.Decide(classic(), table, initial)
+			a := shardsync.Decide(classic(), table, nil, initial)
 			if len(a.Create)+len(a.Repair) == 0 {
 				break
 			}
@@ -302,9 +307,9 @@ func TestAnnotate(t *testing.T) {
 	for i := range shards {
 		shards[i].Range = lease.HashRange{Start: "1", End: strconv.Itoa(i)}
 	}
-	table := leases("4 8 9:# 10")
+	table, unreadable := leases("4 8 9:# 10")
 	table[1].Range = lease.HashRange{Start: "7", End: "7"}
-	got := shardsync.Decide(shards, table, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
+	got := shardsync.Decide(shards, table, unreadable, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
 	if show(got) != "4:5 10:5" || got[0].Range != shards[4].Range || got[1].Range != shards[10].Range {
 		t.Errorf("annotates %+v, want 4 and 10 with their ranges", got)
 	}

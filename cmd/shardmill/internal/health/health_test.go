@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -250,8 +251,9 @@ type rows struct {
 	err error
 }
 
-func (r *rows) List(context.Context) ([]lease.Lease, error) {
-	return []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-3", Unreadable: "malformed"}, {Key: "shard-4", Owner: "w"}}, r.err
+func (r *rows) List(context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list := []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-4", Owner: "w"}}
+	return list, []*lease.UnreadableError{{Key: "shard-3", Err: errors.New("malformed")}}, r.err
 }
 
 func TestReadinessComesWithTheFirstSyncAndScan(t *testing.T) {
@@ -266,7 +268,7 @@ func TestReadinessComesWithTheFirstSyncAndScan(t *testing.T) {
 	inWorld(t, func(w world) {
 		r := &rows{}
 		table := w.m.Table(r)
-		list := func() { _, _ = table.List(w.t.Context()) }
+		list := func() { _, _, _ = table.List(w.t.Context()) }
 		list() // the sync's own reading
 		w.want("/readyz", http.StatusServiceUnavailable, "not ready: shards and leases have not been compared yet\n")
 		w.w.set(func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now(), LastSync: time.Now()} })

@@ -40,9 +40,9 @@ func (s *slow) call() error {
 	return nil
 }
 
-func (s *slow) List(ctx context.Context) ([]lease.Lease, error) {
+func (s *slow) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if err := s.call(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return s.rows.List(ctx)
 }
@@ -98,7 +98,7 @@ func everything(w world) {
 	ctx := w.t.Context()
 	table := w.m.Table(&slow{})
 	for range 2 {
-		_, _ = table.List(ctx)
+		_, _, _ = table.List(ctx)
 		_, _ = table.Take(ctx, lease.Lease{}, lease.Claim{})
 		_, _ = table.Renew(ctx, lease.Lease{})
 		_, _ = table.Checkpoint(ctx, lease.Lease{}, checkpoint.Position{})

@@ -160,7 +160,7 @@ func (j *job) behind(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	list, err := table.List(ctx)
+	list, _, err := table.List(ctx)
 	if err != nil {
 		return 0, err
 	}
