@@ -7,7 +7,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/internal/rows"
-	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -31,7 +30,7 @@ type refutation struct {
 }
 
 // saw notes a whole listing.
-func (k *kinship) saw(shards []shardsync.Shard) {
+func (k *kinship) saw(shards []Shard) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.listing, k.listed = rows.NewListing(k.stream, k.arn, shards), true

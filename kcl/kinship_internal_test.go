@@ -28,18 +28,18 @@ func TestClaim(t *testing.T) {
 		return lease.Lease{Key: key, Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
 	}
 	is("before the first listing", row(first, "TRIM_HORIZON"), lease.Identity{}, false, false)
-	k.saw([]shardsync.Shard{{ID: first, StartingSequenceNumber: "1000"}})
+	k.saw([]lease.Shard{{ID: first, StartingSequenceNumber: "1000"}})
 	ours := lease.Identity{Stream: "s", Start: "1000"}
 	is("a listed shard", row(first, "1500"), ours, true, false)
 	is("a newer shard", row(child, "TRIM_HORIZON"), lease.Identity{Stream: "s"}, false, true)
 	k.creates(child)
 	k.creates(first)
 	is("a child created here", row(child, "TRIM_HORIZON"), lease.Identity{Stream: "s"}, true, false)
-	k.saw([]shardsync.Shard{{ID: first, StartingSequenceNumber: "1000"}})
+	k.saw([]lease.Shard{{ID: first, StartingSequenceNumber: "1000"}})
 	says := row(child, "TRIM_HORIZON")
 	says.Identity = lease.Identity{Stream: "s", Start: "2000"}
 	is("a child whose row knows where it begins", says, lease.Identity{}, true, false)
-	k.saw([]shardsync.Shard{{ID: first, StartingSequenceNumber: "1000"}, {ID: child, StartingSequenceNumber: "2000"}})
+	k.saw([]lease.Shard{{ID: first, StartingSequenceNumber: "1000"}, {ID: child, StartingSequenceNumber: "2000"}})
 	if len(k.created) > 0 {
 		t.Errorf("remembered although listed: %v", k.created)
 	}
@@ -57,7 +57,7 @@ func TestClaim(t *testing.T) {
 // shard a reason to begin its children, nor is such a row deleted.
 func TestNothingFollowsFromAContradiction(t *testing.T) {
 	t.Parallel()
-	shards := []shardsync.Shard{
+	shards := []lease.Shard{
 		{ID: "shardId-000000000000", Range: wholeRange, StartingSequenceNumber: "1", EndingSequenceNumber: "9"},
 		{ID: "shardId-000000000001", ParentIDs: []string{"shardId-000000000000"}, Range: wholeRange, StartingSequenceNumber: "10"},
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/lease"
 )
 
 // RecordProcessor handles the records of one shard for as long as this worker
@@ -80,7 +79,7 @@ type ShardInfo struct {
 	Table      string // Config.ApplicationName: the name of the lease table
 	ShardID    string
 	WorkerID   string
-	Range      lease.HashRange // hash keys of the shard; zero if unknown
+	Range      HashRange // hash keys of the shard; zero if unknown
 
 	// HashRangeRule is what the worker does with Range: Config.HashRangeRule.
 	HashRangeRule HashRangeRule
@@ -126,7 +125,7 @@ type InitializationInput struct {
 
 // ReplayOptions say how aggregated records are split in a replay.
 type ReplayOptions struct {
-	HashRange     lease.HashRange // zero: no record lies outside
+	HashRange     HashRange // zero: no record lies outside
 	HashRangeRule HashRangeRule
 }
 

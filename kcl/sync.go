@@ -167,17 +167,16 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 	if err != nil {
 		return nil, err
 	}
-	shards := list.forSync()
-	if err := shardsync.Check(shards); err != nil {
+	if err := list.CheckWhole(); err != nil {
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
-	w.kin.saw(shards)
+	w.kin.saw(list.Shards)
 	judged, err := w.judgeRows(ctx, loop, listed, leases, malformed)
 	if err != nil {
 		return nil, err
 	}
 	known, unreadable := asJudged(leases, judged)
-	todo := shardsync.Decide(shards, known, unreadable, w.cfg.InitialPosition.position(list.now()))
+	todo := shardsync.Decide(list.Shards, known, unreadable, w.cfg.InitialPosition.position(list.now()))
 	finished := w.seeFinished(leases, start)
 	todo.Delete = slices.DeleteFunc(todo.Delete, func(l lease.Lease) bool {
 		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases || !judged[l.Key].May()
@@ -189,7 +188,7 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 		todo.Repair[i].Lease.Identity = w.kin.identity(c.Lease.Key)
 	}
 	err = w.steps.do(ctx, loop, shardID, "carrying out the shard sync", func(ctx context.Context) error {
-		return w.carryOut(ctx, todo, shards, start)
+		return w.carryOut(ctx, todo, list.Shards, start)
 	})
 	if err != nil {
 		return nil, err
@@ -238,7 +237,7 @@ func (w *Worker) seeFinished(leases []lease.Lease, now time.Time) map[string]sig
 // begun reports whether a shard that follows id has begun: then id had a lease,
 // which is finished and deleted, and the list that says otherwise was torn. The
 // rows are read again, consistently.
-func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string) (bool, error) {
+func (w *Worker) begun(ctx context.Context, shards []Shard, id string) (bool, error) {
 	for _, d := range shardsync.Descendants(shards, id) {
 		l, err := w.cfg.Leases.Get(ctx, d)
 		if errors.Is(err, lease.ErrNotFound) {
@@ -254,7 +253,7 @@ func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string)
 	return false, nil
 }
 
-func (w *Worker) carryOut(ctx context.Context, todo shardsync.Actions, shards []shardsync.Shard, start time.Time) error {
+func (w *Worker) carryOut(ctx context.Context, todo shardsync.Actions, shards []Shard, start time.Time) error {
 	table := w.cfg.Leases
 	w.tellWithheld(todo.Withheld)
 	for _, l := range todo.Create {

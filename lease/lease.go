@@ -111,13 +111,6 @@ func (l Lease) NextSwitches() int64 {
 	return l.OwnerSwitches + min(1, math.MaxInt64-l.OwnerSwitches)
 }
 
-// HashRange is the part of the hash key space that a shard serves: decimal
-// numbers in 0..2^128-1, both inclusive. The zero value is unknown.
-type HashRange struct{ Start, End string }
-
-// IsZero reports whether the range is unknown.
-func (r HashRange) IsZero() bool { return r == HashRange{} }
-
 // Finished reports whether every record of the shard is done.
 func (l Lease) Finished() bool { return l.Checkpoint.IsShardEnd() }
 

@@ -17,22 +17,21 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
 // Listing is a stream as it was listed: all shards, from all pages.
 type Listing struct {
 	stream, arn string
-	shards      map[string]shardsync.Shard
+	shards      map[string]lease.Shard
 	newest      string
 	numbered    bool // shards are named as Kinesis names them
 }
 
 // NewListing returns a listing of the stream of that name; arn is "" if it is
 // not configured.
-func NewListing(stream, arn string, shards []shardsync.Shard) Listing {
-	l := Listing{stream: stream, arn: arn, shards: make(map[string]shardsync.Shard, len(shards)), numbered: true}
+func NewListing(stream, arn string, shards []lease.Shard) Listing {
+	l := Listing{stream: stream, arn: arn, shards: make(map[string]lease.Shard, len(shards)), numbered: true}
 	for _, s := range shards {
 		l.shards[s.ID] = s
 		l.newest = max(l.newest, s.ID)
@@ -142,7 +141,7 @@ func (l Listing) isAnew(row lease.Lease) bool {
 	return row.Identity.Stream != "" && id.Contradicts(l.Identity(row.Key)) == ""
 }
 
-func judgeListed(row lease.Lease, s shardsync.Shard) Judgement {
+func judgeListed(row lease.Lease, s lease.Shard) Judgement {
 	known := !row.Range.IsZero() && !s.Range.IsZero()
 	switch {
 	case known && row.Range != s.Range:
@@ -151,14 +150,14 @@ func judgeListed(row lease.Lease, s shardsync.Shard) Judgement {
 	case row.Checkpoint.IsOutside(s.StartingSequenceNumber, s.EndingSequenceNumber):
 		return Judgement{Verdict: Contradicts, Text: fmt.Sprintf("lease %s has the checkpoint %v, which is not within its shard (%s to %s)",
 			row.Key, row.Checkpoint, s.StartingSequenceNumber, cmp.Or(s.EndingSequenceNumber, "open"))}
-	case row.Finished() && s.EndingSequenceNumber == "":
+	case row.Finished() && s.IsOpen():
 		return Judgement{Verdict: EndedEarly, Text: fmt.Sprintf("lease %s says SHARD_END, and its shard is open", row.Key)}
 	}
 	return Judgement{Verdict: Ours, Warning: oddity(row, s)}
 }
 
 // oddity says what is odd about a row, without being proof of anything.
-func oddity(row lease.Lease, s shardsync.Shard) string {
+func oddity(row lease.Lease, s lease.Shard) string {
 	if len(row.Parents) > 0 && !sameSet(row.Parents, s.ParentIDs) {
 		return fmt.Sprintf("lease %s has the parents %v, and its shard has %v", row.Key, row.Parents, s.ParentIDs)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/internal/rows"
-	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -18,7 +17,7 @@ const arn = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
 // listing has a parent that has expired (0), one that is closed (1), its child
 // and another open shard (2, 3), and one whose ending number is wrong (5).
 func listing() rows.Listing {
-	return rows.NewListing("orders", arn, []shardsync.Shard{
+	return rows.NewListing("orders", arn, []lease.Shard{
 		{ID: "shardId-000000000001", Range: lease.HashRange{Start: "0", End: "9"}, StartingSequenceNumber: "1000", EndingSequenceNumber: "1999"},
 		{ID: "shardId-000000000002", ParentIDs: []string{"shardId-000000000001"}, Range: lease.HashRange{Start: "0", End: "9"}, StartingSequenceNumber: "2000"},
 		{ID: "shardId-000000000005", StartingSequenceNumber: "5000", EndingSequenceNumber: "1000"},
@@ -141,7 +140,7 @@ func TestOddities(t *testing.T) {
 // Shards of a source that is not Kinesis have names of their own.
 func TestOtherNames(t *testing.T) {
 	t.Parallel()
-	l := rows.NewListing("s", "", []shardsync.Shard{{ID: "a"}, {ID: "c"}})
+	l := rows.NewListing("s", "", []lease.Shard{{ID: "a"}, {ID: "c"}})
 	for key, want := range map[string]rows.Verdict{"a": rows.Ours, "b": rows.Expired, "d": rows.Unknown} {
 		if got := l.Judge(lease.Lease{Key: key}); got.Verdict != want {
 			t.Errorf("%s: %+v", key, got)

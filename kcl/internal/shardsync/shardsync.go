@@ -16,17 +16,6 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// Shard is a shard as the stream lists it; its fields are those of kcl.Shard.
-type Shard struct {
-	ID                     string
-	ParentIDs              []string
-	Range                  lease.HashRange
-	StartingSequenceNumber string
-	EndingSequenceNumber   string
-}
-
-func (s Shard) open() bool { return s.EndingSequenceNumber == "" }
-
 // Actions is what to do so that every record of the stream has a lease.
 type Actions struct {
 	// Create are leases to create where there is none, oldest shard first.
@@ -57,12 +46,12 @@ type Child struct{ Parent, Lease lease.Lease }
 // AT_TIMESTAMP with the instant.
 //
 // Source: KCL HierarchicalShardSyncer, LeaseCleanupManager.
-func Decide(shards []Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) Actions {
+func Decide(shards []lease.Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) Actions {
 	d := newDecider(shards, leases, unreadable, initial)
 	for _, s := range d.sorted {
 		if l, ok := d.leases[s.ID]; ok {
 			d.completeMerge(l, d.parents(s))
-		} else if s.open() {
+		} else if s.IsOpen() {
 			d.need(s)
 		}
 	}
@@ -79,7 +68,7 @@ func Decide(shards []Shard, leases []lease.Lease, unreadable []string, initial c
 // Children returns the leases of a shard's children, for who holds its lease.
 // They begin at TRIM_HORIZON whatever the initial position: their records
 // follow those of the parent.
-func Children(children []Shard) []lease.Lease {
+func Children(children []lease.Shard) []lease.Lease {
 	out := make([]lease.Lease, 0, len(children))
 	for _, s := range children {
 		out = append(out, newLease(s, checkpoint.Sentinel(checkpoint.TrimHorizon)))
@@ -89,7 +78,7 @@ func Children(children []Shard) []lease.Lease {
 
 // Descendants returns the IDs of the shards that follow id, of all generations
 // that are listed, each once.
-func Descendants(shards []Shard, id string) []string {
+func Descendants(shards []lease.Shard, id string) []string {
 	children := make(map[string][]string)
 	for _, s := range shards {
 		for _, parent := range s.ParentIDs {
@@ -112,11 +101,11 @@ func Descendants(shards []Shard, id string) []string {
 // Check returns an error unless the listing is whole: its open shards cover
 // every hash key once. A listing that raced a reshard does not; it must not be
 // acted on.
-func Check(shards []Shard) error {
+func Check(shards []lease.Shard) error {
 	type span struct{ start, end *big.Int }
 	var spans []span
 	for _, s := range shards {
-		if !s.open() {
+		if !s.IsOpen() {
 			continue
 		}
 		start, ok1 := new(big.Int).SetString(s.Range.Start, 10)
@@ -143,8 +132,8 @@ func Check(shards []Shard) error {
 // decider holds what Decide looks things up in.
 type decider struct {
 	initial checkpoint.Position
-	sorted  []Shard // by starting sequence number: parents before children
-	shards  map[string]Shard
+	sorted  []lease.Shard // by starting sequence number: parents before children
+	shards  map[string]lease.Shard
 	leases  map[string]lease.Lease // those that cannot be read, too: they are there
 	create  map[string]lease.Lease
 	repair  []Child
@@ -154,10 +143,10 @@ type decider struct {
 	unreadable map[string]bool // of leases
 }
 
-func newDecider(shards []Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) *decider {
+func newDecider(shards []lease.Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) *decider {
 	d := &decider{
 		initial: initial,
-		shards:  make(map[string]Shard, len(shards)), leases: make(map[string]lease.Lease, len(leases)),
+		shards:  make(map[string]lease.Shard, len(shards)), leases: make(map[string]lease.Lease, len(leases)),
 		create: make(map[string]lease.Lease), visited: make(map[string]bool), covered: make(map[string]bool),
 		unreadable: make(map[string]bool),
 	}
@@ -170,7 +159,7 @@ func newDecider(shards []Shard, leases []lease.Lease, unreadable []string, initi
 	for _, key := range unreadable {
 		d.leases[key], d.unreadable[key] = lease.Lease{Key: key}, true
 	}
-	d.sorted = slices.SortedFunc(maps.Values(d.shards), func(a, b Shard) int {
+	d.sorted = slices.SortedFunc(maps.Values(d.shards), func(a, b lease.Shard) int {
 		return cmp.Or(checkpoint.CompareDecimal(a.StartingSequenceNumber, b.StartingSequenceNumber), cmp.Compare(a.ID, b.ID))
 	})
 	return d
@@ -178,7 +167,7 @@ func newDecider(shards []Shard, leases []lease.Lease, unreadable []string, initi
 
 // need makes sure that s is read: by a lease of its own, or by one of an
 // ancestor, whose holder creates the leases of the children at its end.
-func (d *decider) need(s Shard) {
+func (d *decider) need(s lease.Shard) {
 	if d.visited[s.ID] {
 		return
 	}
@@ -187,7 +176,7 @@ func (d *decider) need(s Shard) {
 		return
 	}
 	parents := d.parents(s)
-	if slices.ContainsFunc(parents, func(q Shard) bool { return d.hasHistory(q) }) {
+	if slices.ContainsFunc(parents, func(q lease.Shard) bool { return d.hasHistory(q) }) {
 		d.continueFrom(s, parents)
 		return
 	}
@@ -201,7 +190,7 @@ func (d *decider) need(s Shard) {
 }
 
 // continueFrom is need of a shard with a parent that is, or was, being read.
-func (d *decider) continueFrom(s Shard, parents []Shard) {
+func (d *decider) continueFrom(s lease.Shard, parents []lease.Shard) {
 	var ended []lease.Lease
 	whole := true // every parent has a lease for s to wait for
 	for _, q := range parents {
@@ -215,7 +204,7 @@ func (d *decider) continueFrom(s Shard, parents []Shard) {
 	}
 	if whole && len(ended) > 0 {
 		// Its holder ended before it had created this child.
-		d.repair = append(d.repair, Child{Parent: ended[0], Lease: Children([]Shard{s})[0]})
+		d.repair = append(d.repair, Child{Parent: ended[0], Lease: Children([]lease.Shard{s})[0]})
 	}
 }
 
@@ -224,7 +213,7 @@ func (d *decider) continueFrom(s Shard, parents []Shard) {
 // Had both had leases, the other's would still be there: a finished lease is
 // kept until its children have begun. If l cannot be read that is not known, and
 // what the other parent needs is withheld.
-func (d *decider) completeMerge(l lease.Lease, parents []Shard) {
+func (d *decider) completeMerge(l lease.Lease, parents []lease.Shard) {
 	if !d.unreadable[l.Key] && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
 		return
 	}
@@ -239,7 +228,7 @@ func (d *decider) completeMerge(l lease.Lease, parents []Shard) {
 
 // needParent makes sure that q is read, a parent without a lease of a shard
 // whose other parent has one.
-func (d *decider) needParent(q Shard) {
+func (d *decider) needParent(q lease.Shard) {
 	if d.initial.SequenceNumber == checkpoint.Latest && !d.hasHistory(q) {
 		d.create[q.ID] = newLease(q, d.initial)
 		return
@@ -248,7 +237,7 @@ func (d *decider) needParent(q Shard) {
 }
 
 // hasHistory reports whether s or one of its ancestors has a lease.
-func (d *decider) hasHistory(s Shard) bool {
+func (d *decider) hasHistory(s lease.Shard) bool {
 	if _, ok := d.leases[s.ID]; ok {
 		return true
 	}
@@ -262,13 +251,13 @@ func (d *decider) hasHistory(s Shard) bool {
 
 // parents returns the parents of s that the stream still lists, or that have a
 // lease: one that has expired unread is still history.
-func (d *decider) parents(s Shard) []Shard {
-	var out []Shard
+func (d *decider) parents(s lease.Shard) []lease.Shard {
+	var out []lease.Shard
 	for _, id := range s.ParentIDs {
 		if q, ok := d.shards[id]; ok {
 			out = append(out, q)
 		} else if _, ok := d.leases[id]; ok {
-			out = append(out, Shard{ID: id})
+			out = append(out, lease.Shard{ID: id})
 		}
 	}
 	return out
@@ -346,6 +335,6 @@ func (d *decider) notBegun(child string) bool {
 	return !ok || d.unreadable[child] || l.Checkpoint.IsSentinel() && !l.Finished()
 }
 
-func newLease(s Shard, at checkpoint.Position) lease.Lease {
+func newLease(s lease.Shard, at checkpoint.Position) lease.Lease {
 	return lease.Lease{Key: s.ID, Checkpoint: at, Parents: slices.Clone(s.ParentIDs), Range: s.Range}
 }

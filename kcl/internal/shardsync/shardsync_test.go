@@ -17,9 +17,9 @@ import (
 // classic is the shard graph of the Java KCL's documentation: 0-5 at first,
 // then 0+1 are merged to 6 and 2+3 to 7, then 6+7 to 8, and 5 is split into 9
 // and 10. 4, 8, 9 and 10 are open.
-func classic() []shardsync.Shard {
-	shard := func(id, start int, closed bool, parents ...int) shardsync.Shard {
-		s := shardsync.Shard{ID: name(id), StartingSequenceNumber: strconv.Itoa(start*1000 + id)}
+func classic() []lease.Shard {
+	shard := func(id, start int, closed bool, parents ...int) lease.Shard {
+		s := lease.Shard{ID: name(id), StartingSequenceNumber: strconv.Itoa(start*1000 + id)}
 		for _, p := range parents {
 			s.ParentIDs = append(s.ParentIDs, name(p))
 		}
@@ -28,7 +28,7 @@ func classic() []shardsync.Shard {
 		}
 		return s
 	}
-	return []shardsync.Shard{
+	return []lease.Shard{
 		shard(0, 1, true), shard(1, 1, true), shard(2, 1, true), shard(3, 1, true), shard(4, 1, false), shard(5, 1, true),
 		shard(6, 2, true, 0, 1), shard(7, 2, true, 2, 3), shard(8, 3, false, 6, 7), shard(9, 3, false, 5), shard(10, 3, false, 5),
 	}
@@ -65,7 +65,7 @@ func leases(spec string) (out []lease.Lease, unreadable []string) {
 }
 
 // decide decides on shards and the leases of a spec.
-func decide(shards []shardsync.Shard, spec, initial string) shardsync.Actions {
+func decide(shards []lease.Shard, spec, initial string) shardsync.Actions {
 	list, unreadable := leases(spec)
 	return shardsync.Decide(shards, list, unreadable, checkpoint.Sentinel(initial))
 }
@@ -140,7 +140,7 @@ func TestCreate(t *testing.T) {
 func TestExpiredParentIsHistory(t *testing.T) {
 	t.Parallel()
 	all := classic()
-	listed := slices.DeleteFunc(slices.Clone(all), func(s shardsync.Shard) bool { return s.ID == name(5) })
+	listed := slices.DeleteFunc(slices.Clone(all), func(s lease.Shard) bool { return s.ID == name(5) })
 	for _, tt := range []struct{ name, leases, repair string }{
 		{"its holder will create them", "4 8 5", ""},
 		{"or it ended, and they are made", "4 8 5:SHARD_END", "9:TRIM_HORIZON 10:TRIM_HORIZON"},
@@ -171,11 +171,11 @@ func TestDescendants(t *testing.T) {
 // it, has very many ways from its first shard to its last.
 func TestManyWaysThroughTheShards(t *testing.T) {
 	t.Parallel()
-	shards := []shardsync.Shard{{ID: name(0), StartingSequenceNumber: "0"}}
+	shards := []lease.Shard{{ID: name(0), StartingSequenceNumber: "0"}}
 	for i := range 300 {
 		last := shards[len(shards)-1].ID
 		for n, parents := range [][]string{{last}, {last}, {name(3*i + 1), name(3*i + 2)}} {
-			shards = append(shards, shardsync.Shard{ID: name(3*i + n + 1), ParentIDs: parents, StartingSequenceNumber: strconv.Itoa(3*i + n + 1), EndingSequenceNumber: "1"})
+			shards = append(shards, lease.Shard{ID: name(3*i + n + 1), ParentIDs: parents, StartingSequenceNumber: strconv.Itoa(3*i + n + 1), EndingSequenceNumber: "1"})
 		}
 	}
 	shards[len(shards)-1].EndingSequenceNumber = ""
@@ -219,8 +219,8 @@ func TestDelete(t *testing.T) {
 // is done: its child, or whatever makes the child, still needs it.
 func TestDeleteOfAnUnlistedShard(t *testing.T) {
 	t.Parallel()
-	without := func(missing ...int) []shardsync.Shard {
-		return slices.DeleteFunc(classic(), func(s shardsync.Shard) bool {
+	without := func(missing ...int) []lease.Shard {
+		return slices.DeleteFunc(classic(), func(s lease.Shard) bool {
 			return slices.ContainsFunc(missing, func(id int) bool { return s.ID == name(id) })
 		})
 	}
@@ -281,7 +281,7 @@ func TestConverges(t *testing.T) {
 
 // read reports whether s has a lease, or an ancestor has one that is not
 // finished, whose holder will create those of the descendants.
-func read(s shardsync.Shard, table []lease.Lease) bool {
+func read(s lease.Shard, table []lease.Lease) bool {
 	for _, l := range table {
 		if l.Key == s.ID {
 			return true
@@ -317,21 +317,21 @@ func TestAnnotate(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	shard := func(start, end, ending string) shardsync.Shard {
-		return shardsync.Shard{ID: "s" + start, Range: lease.HashRange{Start: start, End: end}, EndingSequenceNumber: ending}
+	shard := func(start, end, ending string) lease.Shard {
+		return lease.Shard{ID: "s" + start, Range: lease.HashRange{Start: start, End: end}, EndingSequenceNumber: ending}
 	}
 	const maxKey = "340282366920938463463374607431768211455"
 	tests := []struct {
 		name   string
-		shards []shardsync.Shard
+		shards []lease.Shard
 		ok     bool
 	}{
-		{"one shard", []shardsync.Shard{shard("0", maxKey, "")}, true},
-		{"two shards in any order", []shardsync.Shard{shard("10", maxKey, ""), shard("0", "9", "")}, true},
-		{"closed shards do not count", []shardsync.Shard{shard("0", maxKey, ""), shard("0", "9", "77")}, true},
-		{"a hole", []shardsync.Shard{shard("0", "8", ""), shard("10", maxKey, "")}, false},
-		{"an overlap", []shardsync.Shard{shard("0", "10", ""), shard("10", maxKey, "")}, false},
-		{"an end too early", []shardsync.Shard{shard("0", "10", "")}, false},
+		{"one shard", []lease.Shard{shard("0", maxKey, "")}, true},
+		{"two shards in any order", []lease.Shard{shard("10", maxKey, ""), shard("0", "9", "")}, true},
+		{"closed shards do not count", []lease.Shard{shard("0", maxKey, ""), shard("0", "9", "77")}, true},
+		{"a hole", []lease.Shard{shard("0", "8", ""), shard("10", maxKey, "")}, false},
+		{"an overlap", []lease.Shard{shard("0", "10", ""), shard("10", maxKey, "")}, false},
+		{"an end too early", []lease.Shard{shard("0", "10", "")}, false},
 		{"none", nil, false},
 	}
 	for _, tt := range tests {
