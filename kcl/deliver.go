@@ -44,7 +44,7 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 		if isPanic(err) && s.failed+1 < s.w.cfg.MaxAttempts {
 			return err
 		}
-		if attempt >= s.w.cfg.MaxAttempts || isGiveUp(err) || isPanic(err) {
+		if attempt >= s.w.cfg.MaxAttempts || IsGiveUp(err) || isPanic(err) {
 			return s.deadLetter(recs, attempt, err)
 		}
 		s.log.Warn("processor failed; the records are delivered again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))

@@ -186,7 +186,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 		if isOutside(err) { // no fault of the shard's
 			attempt = 0
 		}
-		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) || errors.Is(err, errOtherParent) {
+		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || IsGiveUp(err) || errors.Is(err, errOtherParent) {
 			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
 		}
 		s.log.Warn("processor failed", zap.String("call", what), zap.Error(err), zap.Int("attempt", attempt))
