@@ -154,7 +154,7 @@ func (l ShardList) now() time.Time {
 }
 
 func (s *session) initialize() error {
-	s.state("initializing")
+	s.state(ShardInitializing)
 	return s.retry("initializing", func(int) error {
 		row := s.held.Lease() // a try before this one may have written to it
 		return s.p.Initialize(s.held.Context(), InitializationInput{
@@ -198,7 +198,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 
 // process delivers until something ends it; it never returns nil.
 func (s *session) process() error {
-	s.state("processing")
+	s.state(ShardProcessing)
 	from := s.cp.Last()
 	if from.SequenceNumber == checkpoint.AtTimestamp && from.Arrival.IsZero() {
 		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
@@ -357,7 +357,7 @@ func childrenOf(id string, shards []Shard) []Shard {
 
 // endShard creates the children's leases and has the processor end the shard.
 func (s *session) endShard(children []Shard) error {
-	s.state("ending")
+	s.state(ShardEnding)
 	for waited := false; ; waited = true {
 		err := s.retry("creating child leases", func(int) error { return s.createChildren(children) })
 		if err == nil {
@@ -418,7 +418,7 @@ func (s *session) end(why error) error {
 		return why
 	}
 	if s.initialized && s.held.CheckTrust() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
-		s.state("stopping")
+		s.state(ShardStopping)
 		err := s.shutdownRequested(errors.Is(why, errSurplus))
 		if err != nil && s.held.CheckTrust() == nil {
 			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err), panicStack(err))
@@ -454,6 +454,6 @@ func (s *session) shutdownRequested(surplus bool) error {
 	return s.p.ShutdownRequested(ctx, in)
 }
 
-func (s *session) state(name string) {
-	s.setStatus(func(st *ShardStatus) { st.State = name })
+func (s *session) state(now ShardState) {
+	s.setStatus(func(st *ShardStatus) { st.State = now })
 }
