@@ -126,30 +126,30 @@ func (w *table) Prepare(_ context.Context, p checkpoint.Prepared) error {
 func TestRange(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name, last, delivered, at string
+		name, last, processed, at string
 		err                       error
 		writes                    string
 	}{
-		{name: "the last record delivered", last: "10", delivered: "20", at: "20", writes: "at:20"},
-		{name: "one in between", last: "10", delivered: "20", at: "15", writes: "at:15"},
-		{name: "a sub-sequence number", last: "10", delivered: "20/5", at: "20/3", writes: "at:20/3"},
-		{name: "the last checkpoint writes nothing", last: "10", delivered: "20", at: "10"},
-		{name: "before the last checkpoint", last: "10", delivered: "20", at: "9", err: checkpoint.ErrBeforeCheckpoint},
-		{name: "before it by the sub-sequence number", last: "10/4", delivered: "20", at: "10/3", err: checkpoint.ErrBeforeCheckpoint},
-		{name: "not delivered yet", last: "10", delivered: "20", at: "21", err: checkpoint.ErrNotDelivered},
-		{name: "not delivered yet, by the sub-sequence number", last: "10", delivered: "20/4", at: "20/5", err: checkpoint.ErrNotDelivered},
-		{name: "nothing was delivered", last: "TRIM_HORIZON", delivered: "TRIM_HORIZON", at: "1", err: checkpoint.ErrNotDelivered},
-		{name: "a sentinel", last: "10", delivered: "20", at: "LATEST", err: checkpoint.ErrSentinel},
-		{name: "the end before it has come", last: "10", delivered: "20", at: "SHARD_END", err: checkpoint.ErrSentinel},
-		{name: "the sentinel that stands", last: "LATEST", delivered: "20", at: "LATEST"},
-		{name: "nonsense", last: "10", delivered: "20", at: "x", err: checkpoint.ErrInvalid},
+		{name: "the last record processed", last: "10", processed: "20", at: "20", writes: "at:20"},
+		{name: "one in between", last: "10", processed: "20", at: "15", writes: "at:15"},
+		{name: "a sub-sequence number", last: "10", processed: "20/5", at: "20/3", writes: "at:20/3"},
+		{name: "the last checkpoint writes nothing", last: "10", processed: "20", at: "10"},
+		{name: "before the last checkpoint", last: "10", processed: "20", at: "9", err: checkpoint.ErrBeforeCheckpoint},
+		{name: "before it by the sub-sequence number", last: "10/4", processed: "20", at: "10/3", err: checkpoint.ErrBeforeCheckpoint},
+		{name: "not processed yet", last: "10", processed: "20", at: "21", err: checkpoint.ErrNotProcessed},
+		{name: "not processed yet, by the sub-sequence number", last: "10", processed: "20/4", at: "20/5", err: checkpoint.ErrNotProcessed},
+		{name: "nothing was processed", last: "TRIM_HORIZON", processed: "TRIM_HORIZON", at: "1", err: checkpoint.ErrNotProcessed},
+		{name: "a sentinel", last: "10", processed: "20", at: "LATEST", err: checkpoint.ErrSentinel},
+		{name: "the end before it has come", last: "10", processed: "20", at: "SHARD_END", err: checkpoint.ErrSentinel},
+		{name: "the sentinel that stands", last: "LATEST", processed: "20", at: "LATEST"},
+		{name: "nonsense", last: "10", processed: "20", at: "x", err: checkpoint.ErrInvalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := new(table)
 			c := checkpoint.New(w, at(tt.last), false)
-			c.Delivered(at(tt.delivered))
+			c.Processed(at(tt.processed))
 			if err := c.CheckpointAt(t.Context(), at(tt.at)); !errors.Is(err, tt.err) {
 				t.Errorf("CheckpointAt = %v, want %v", err, tt.err)
 			}
@@ -185,7 +185,7 @@ func TestShardEnd(t *testing.T) {
 			t.Parallel()
 			w := new(table)
 			c := checkpoint.New(w, at(tt.last), false)
-			c.Delivered(at("20"))
+			c.Processed(at("20"))
 			c.EndShard()
 			c.EndShard()
 			c.Retract(at("5")) // has no effect any more
@@ -206,7 +206,7 @@ func TestPrepared(t *testing.T) {
 	start := func() (*table, *checkpoint.Checkpointer) {
 		w := new(table)
 		c := checkpoint.New(w, at("10"), false)
-		c.Delivered(at("20"))
+		c.Processed(at("20"))
 		return w, c
 	}
 	check := func(t *testing.T, w *table, want string) {
@@ -223,7 +223,7 @@ func TestPrepared(t *testing.T) {
 		if err != nil || p.At().String() != "20" || c.Last().String() != "10" {
 			t.Fatalf("%v, at %v, last %v", err, p.At(), c.Last())
 		}
-		c.Delivered(at("30"))
+		c.Processed(at("30"))
 		for range 2 { // the second time it does nothing
 			if err := p.Checkpoint(ctx); err != nil {
 				t.Error(err)
@@ -316,14 +316,14 @@ func TestRetractAndRefresh(t *testing.T) {
 	t.Parallel()
 	w := new(table)
 	c := checkpoint.New(w, at("10"), false)
-	c.Delivered(at("20"))
-	c.Delivered(at("15")) // never goes back by itself
+	c.Processed(at("20"))
+	c.Processed(at("15")) // never goes back by itself
 	c.Retract(at("12"))
-	if err := c.CheckpointAt(t.Context(), at("13")); !errors.Is(err, checkpoint.ErrNotDelivered) {
+	if err := c.CheckpointAt(t.Context(), at("13")); !errors.Is(err, checkpoint.ErrNotProcessed) {
 		t.Errorf("CheckpointAt = %v after it was retracted", err)
 	}
 	c.Retract(at("3"))
-	if got := c.LastDelivered().String(); got != "10" {
+	if got := c.LastProcessed().String(); got != "10" {
 		t.Errorf("retracted to %s, before the checkpoint", got)
 	}
 	now := time.UnixMilli(1000)

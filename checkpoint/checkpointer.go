@@ -18,16 +18,17 @@ type Writer interface {
 }
 
 // Checkpointer writes the checkpoints of one shard for one holding of its
-// lease. It keeps Java's rules: last checkpoint ≤ new ≤ last delivered, a
+// lease. It keeps Java's rules: last checkpoint ≤ new ≤ last processed, which
+// is what was handed to the processor and not taken back since (Retract); a
 // checkpoint at the last one writes nothing, and SHARD_END only once every
-// record was delivered.
+// record was processed.
 //
 // One goroutine owns it: the one that calls the shard's record processor.
 // Source: KCL ShardRecordProcessorCheckpointer.
 type Checkpointer struct {
 	w         Writer
 	last      Position // what the row holds
-	delivered Position // the last record handed to the processor; SHARD_END at the end
+	processed Position // the last record handed to the processor; SHARD_END at the end
 	final     ExtendedSequenceNumber
 	prepared  *PreparedCheckpoint // the newest one, while open
 	pending   bool                // the row has a pending checkpoint
@@ -37,53 +38,54 @@ type Checkpointer struct {
 // that the row has a prepared checkpoint of an earlier holder, which the next
 // write at any position removes.
 func New(w Writer, at Position, pending bool) *Checkpointer {
-	return &Checkpointer{w: w, last: at, delivered: at, pending: pending}
+	return &Checkpointer{w: w, last: at, processed: at, pending: pending}
 }
 
-// Delivered notes that every record up to at was handed to the processor. The
+// Processed notes that every record up to at was handed to the processor. The
 // library calls it, before the processor sees the records. It never goes back.
-func (c *Checkpointer) Delivered(at Position) {
-	if at.Compare(c.delivered.ExtendedSequenceNumber) > 0 {
-		c.delivered = at
+func (c *Checkpointer) Processed(at Position) {
+	if at.Compare(c.processed.ExtendedSequenceNumber) > 0 {
+		c.processed = at
 	}
 }
 
-// Retract notes that what was delivered after at was not accepted, so that
+// Retract notes that what came after at was not accepted, so that
 // Checkpoint does not count it as done. The library calls it after a call of
 // the processor that failed.
 func (c *Checkpointer) Retract(at Position) {
-	if c.delivered.IsShardEnd() {
+	if c.processed.IsShardEnd() {
 		return
 	}
 	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
 		at = c.last
 	}
-	c.delivered = at
+	c.processed = at
 }
 
 // EndShard notes that the shard has no more records, so that Checkpoint
 // writes SHARD_END. The library calls it, before ShardEnded.
 func (c *Checkpointer) EndShard() {
-	if c.delivered.IsShardEnd() {
+	if c.processed.IsShardEnd() {
 		return
 	}
-	c.final = c.delivered.ExtendedSequenceNumber
-	c.delivered = Position{ExtendedSequenceNumber: ExtendedSequenceNumber{SequenceNumber: ShardEnd}, Arrival: c.delivered.Arrival}
+	c.final = c.processed.ExtendedSequenceNumber
+	c.processed = Position{ExtendedSequenceNumber: ExtendedSequenceNumber{SequenceNumber: ShardEnd}, Arrival: c.processed.Arrival}
 }
 
 // Last returns the last checkpoint that was written.
 func (c *Checkpointer) Last() Position { return c.last }
 
-// LastDelivered returns the last place that was delivered, or SHARD_END.
-func (c *Checkpointer) LastDelivered() Position { return c.delivered }
+// LastProcessed returns the last place that Processed named, less what was
+// retracted, or SHARD_END.
+func (c *Checkpointer) LastProcessed() Position { return c.processed }
 
-// Checkpoint says that everything delivered so far is done. At shard end it
+// Checkpoint says that everything processed so far is done. At shard end it
 // writes SHARD_END.
 //
 // Errors: lease.ErrLost if the lease is gone; any other error leaves it
 // unknown whether the checkpoint was written, and calling again is safe.
 func (c *Checkpointer) Checkpoint(ctx context.Context) error {
-	return c.write(ctx, c.delivered)
+	return c.write(ctx, c.processed)
 }
 
 // CheckpointAt says that the records up to and including the one at at are
@@ -92,7 +94,7 @@ func (c *Checkpointer) Checkpoint(ctx context.Context) error {
 // last record means SHARD_END, as in Java.
 //
 // Errors: those of Checkpoint, and ErrInvalid, ErrBeforeCheckpoint,
-// ErrNotDelivered and ErrSentinel, after which nothing was written.
+// ErrNotProcessed and ErrSentinel, after which nothing was written.
 func (c *Checkpointer) CheckpointAt(ctx context.Context, at Position) error {
 	at, err := c.permit(at)
 	if err != nil {
@@ -121,13 +123,13 @@ func (c *Checkpointer) Clear(ctx context.Context) error {
 	return c.put(ctx, c.last)
 }
 
-// Prepare stores the last delivered position as the next checkpoint, with
+// Prepare stores the last processed position as the next checkpoint, with
 // state, and returns what commits it. The checkpoint itself stays: after a
 // crash the next holder finds position and state in its InitializationInput.
 //
 // Errors: those of Checkpoint, and ErrStateTooLarge.
 func (c *Checkpointer) Prepare(ctx context.Context, state []byte) (*PreparedCheckpoint, error) {
-	return c.prepare(ctx, c.delivered, state)
+	return c.prepare(ctx, c.processed, state)
 }
 
 // PrepareAt is Prepare for the position at, with the rules of CheckpointAt.
@@ -149,7 +151,7 @@ func (c *Checkpointer) Resume(at Position, state []byte) (*PreparedCheckpoint, e
 	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
 		return nil, fmt.Errorf("%w: %v, checkpoint %v", ErrBeforeCheckpoint, at, c.last)
 	}
-	c.Delivered(at)
+	c.Processed(at)
 	c.prepared = &PreparedCheckpoint{c: c, at: at, state: state}
 	return c.prepared, nil
 }
@@ -185,17 +187,17 @@ func (c *Checkpointer) permit(at Position) (Position, error) {
 	if err := at.Validate(); err != nil {
 		return at, err
 	}
-	if at.ExtendedSequenceNumber == c.final && c.delivered.IsShardEnd() {
-		return c.delivered, nil
+	if at.ExtendedSequenceNumber == c.final && c.processed.IsShardEnd() {
+		return c.processed, nil
 	}
-	if at.IsSentinel() && at.ExtendedSequenceNumber != c.delivered.ExtendedSequenceNumber && at.ExtendedSequenceNumber != c.last.ExtendedSequenceNumber {
+	if at.IsSentinel() && at.ExtendedSequenceNumber != c.processed.ExtendedSequenceNumber && at.ExtendedSequenceNumber != c.last.ExtendedSequenceNumber {
 		return at, fmt.Errorf("%w: %v", ErrSentinel, at)
 	}
 	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
 		return at, fmt.Errorf("%w: %v, checkpoint %v", ErrBeforeCheckpoint, at, c.last)
 	}
-	if at.Compare(c.delivered.ExtendedSequenceNumber) > 0 {
-		return at, fmt.Errorf("%w: %v, delivered up to %v", ErrNotDelivered, at, c.delivered)
+	if at.Compare(c.processed.ExtendedSequenceNumber) > 0 {
+		return at, fmt.Errorf("%w: %v, processed up to %v", ErrNotProcessed, at, c.processed)
 	}
 	return at, nil
 }
@@ -213,7 +215,7 @@ func (c *Checkpointer) put(ctx context.Context, at Position) error {
 		return fmt.Errorf("checkpointing at %v: %w", at, err)
 	}
 	c.last, c.prepared, c.pending = at, nil, false
-	c.Delivered(at) // it may have been retracted after it was prepared
+	c.Processed(at) // it may have been retracted after it was prepared
 	return nil
 }
 

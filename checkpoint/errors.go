@@ -13,9 +13,9 @@ var (
 	// checkpoint: checkpoints never go back.
 	ErrBeforeCheckpoint = errors.New("position is before the last checkpoint")
 
-	// ErrNotDelivered means that the position lies after the last record that
-	// was delivered to the processor.
-	ErrNotDelivered = errors.New("position was not delivered yet")
+	// ErrNotProcessed means that the position lies after the last record that
+	// was handed to the processor.
+	ErrNotProcessed = errors.New("position was not processed yet")
 
 	// ErrSentinel means that the position is a sentinel that only the library
 	// may write: TRIM_HORIZON, LATEST or AT_TIMESTAMP, or SHARD_END before

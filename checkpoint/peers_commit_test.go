@@ -7,13 +7,13 @@ import (
 )
 
 // A call prepares a checkpoint and fails after that; a shutdown comes before
-// the next try. The processor commits, and then checkpoints what was delivered:
+// the next try. The processor commits, and then checkpoints what was processed:
 // that must not take the commit back (peers' bug 58).
 func TestPeer58ACheckpointAfterACommitDoesNotGoBack(t *testing.T) {
 	t.Parallel()
 	r := &row{at: at("10")}
 	c := checkpoint.New(r, r.at, false)
-	c.Delivered(at("20"))
+	c.Processed(at("20"))
 	p, err := c.Prepare(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ func (r *row) failed() error {
 func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name, last, delivered string
+		name, last, processed string
 		prepared              bool // something is written
 	}{
 		{"after some records", "10", "20/3", true},
@@ -65,7 +65,7 @@ func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 			t.Parallel()
 			r := &row{at: at(tt.last)}
 			c := checkpoint.New(r, r.at, false)
-			c.Delivered(at(tt.delivered))
+			c.Processed(at(tt.processed))
 			p, err := c.Prepare(t.Context(), []byte("plan"))
 			if err != nil || p == nil {
 				t.Fatalf("Prepare = %v, %v", p, err)
@@ -73,7 +73,7 @@ func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 			if r.at != at(tt.last) || (r.pending != nil) != tt.prepared {
 				t.Errorf("prepared: row %+v", r)
 			}
-			if tt.prepared && (r.pending.At != esn(tt.delivered) || string(r.pending.State) != "plan") {
+			if tt.prepared && (r.pending.At != esn(tt.processed) || string(r.pending.State) != "plan") {
 				t.Errorf("prepared: row has %+v", r.pending)
 			}
 			for range 2 { // the second time does nothing
@@ -81,7 +81,7 @@ func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 					t.Errorf("committing: %v", err)
 				}
 			}
-			if r.at != at(tt.delivered) || r.pending != nil || len(r.history) > 1 {
+			if r.at != at(tt.processed) || r.pending != nil || len(r.history) > 1 {
 				t.Errorf("committed: row %+v", r)
 			}
 		})
@@ -90,7 +90,7 @@ func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 		t.Parallel()
 		r := &row{at: at("10")}
 		c := checkpoint.New(r, r.at, false)
-		c.Delivered(at("20"))
+		c.Processed(at("20"))
 		if _, err := c.Prepare(t.Context(), []byte("plan")); err != nil {
 			t.Fatal(err)
 		}
@@ -129,13 +129,13 @@ func TestPeer58CheckpointsNeverGoBack(t *testing.T) {
 				prepared = append(prepared, p)
 			}
 		}
-		delivered := 9
+		processed := 9
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			somewhere := position(rapid.IntRange(0, 60).Draw(t, "position"))
 			switch rapid.IntRange(0, 9).Draw(t, "step") {
 			case 0, 1:
-				delivered += rapid.IntRange(1, 9).Draw(t, "records")
-				c.Delivered(position(delivered))
+				processed += rapid.IntRange(1, 9).Draw(t, "records")
+				c.Processed(position(processed))
 			case 2:
 				_ = c.Checkpoint(ctx)
 			case 3:
@@ -157,7 +157,7 @@ func TestPeer58CheckpointsNeverGoBack(t *testing.T) {
 				c.Retract(somewhere)
 				prepared = nil
 				if rapid.Bool().Draw(t, "taken over") {
-					c, delivered = checkpoint.New(r, r.at, r.pending != nil), 9
+					c, processed = checkpoint.New(r, r.at, r.pending != nil), 9
 					if r.pending != nil {
 						keep(c.Resume(checkpoint.Position{ExtendedSequenceNumber: r.pending.At}, nil))
 					}

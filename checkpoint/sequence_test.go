@@ -27,7 +27,7 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// BenchmarkCompare is what telling a new record from one delivered before
+// BenchmarkCompare is what telling a new record from one processed before
 // costs.
 func BenchmarkCompare(b *testing.B) {
 	x := checkpoint.ExtendedSequenceNumber{SequenceNumber: "49590338271490256608559692538361571095921575989136588898"}

@@ -84,7 +84,7 @@ func TestCallTimeout(t *testing.T) {
 					cfg := config(s, new(lease.Mem), "me")
 					cfg.CallTimeout, cfg.MaxAttempts, cfg.ShutdownTimeout = 30*time.Second, 2, 10*time.Minute
 					var errs []string
-					cfg.Hooks.Delivered = func(e kcl.BatchEvent) {
+					cfg.Hooks.Processed = func(e kcl.BatchEvent) {
 						if e.Err != nil {
 							errs = append(errs, e.Err.Error())
 						}

@@ -156,7 +156,7 @@ func (c *consumer) finish(err error) {
 	case errors.Is(context.Cause(c.held.Context()), ErrShutdownTimeout):
 		w.fail(fmt.Errorf("shard %s: %w", c.info.ShardID, ErrShutdownTimeout))
 		return
-	case c.held.Trusted() != nil:
+	case c.held.CheckTrust() != nil:
 		return
 	case errors.Is(err, errEnded):
 		w.progressed(c.info.ShardID)
@@ -187,12 +187,10 @@ func (c *consumer) finish(err error) {
 // notes them in its row: Java's order.
 func (c *consumer) createChildren(children []Shard) error {
 	ids := make([]string, 0, len(children))
-	list := make([]shardsync.Shard, 0, len(children))
 	for _, s := range children {
 		ids = append(ids, s.ID)
-		list = append(list, shardsync.Shard(s))
 	}
-	for i, l := range shardsync.Children(list) {
+	for i, l := range shardsync.Children(children) {
 		if err := c.otherParent(l); err != nil {
 			return err
 		}

@@ -321,7 +321,7 @@ type scanCounter struct {
 	n *atomic.Int64
 }
 
-func (c scanCounter) List(ctx context.Context) ([]lease.Lease, error) {
+func (c scanCounter) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	c.n.Add(1)
 	return c.outage.List(ctx)
 }
@@ -372,7 +372,7 @@ func (b *behind) ListShards(ctx context.Context) (kcl.ShardList, error) {
 	return b.outage.ListShards(ctx)
 }
 
-func (b *behind) List(ctx context.Context) ([]lease.Lease, error) {
+func (b *behind) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if b.lists.Add(1) == 2 {
 		time.Sleep(b.first)
 	}

@@ -38,13 +38,13 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 		}
 		s.panicked = s.panicked || isPanic(err)
 		s.cp.Retract(s.accepted)
-		if lost := s.held.Trusted(); lost != nil {
+		if lost := s.held.CheckTrust(); lost != nil {
 			return lost
 		}
 		if isPanic(err) && s.failed+1 < s.w.cfg.MaxAttempts {
 			return err
 		}
-		if attempt >= s.w.cfg.MaxAttempts || isGiveUp(err) || isPanic(err) {
+		if attempt >= s.w.cfg.MaxAttempts || IsGiveUp(err) || isPanic(err) {
 			return s.deadLetter(recs, attempt, err)
 		}
 		s.log.Warn("processor failed; the records are delivered again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
@@ -56,11 +56,11 @@ func (s *session) deliver(recs []Record, pressure bool) error {
 
 // call makes one call of ProcessRecords, if the lease is trusted.
 func (s *session) call(recs []Record, pressure bool, attempt int) error {
-	if err := s.held.Trusted(); err != nil {
+	if err := s.held.CheckTrust(); err != nil {
 		return err
 	}
 	if len(recs) > 0 {
-		s.cp.Delivered(recs[len(recs)-1].Position())
+		s.cp.Processed(recs[len(recs)-1].Position())
 	}
 	start := time.Now()
 	s.called = start
@@ -68,7 +68,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.hold,
 	})
 	if isPanic(err) {
-		s.panicAt = s.cp.LastDelivered().ExtendedSequenceNumber
+		s.panicAt = s.cp.LastProcessed().ExtendedSequenceNumber
 	}
 	if len(recs) == 0 {
 		return err
@@ -83,7 +83,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	} else {
 		s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
 	}
-	s.w.cfg.Hooks.delivered(e)
+	s.w.cfg.Hooks.processed(e)
 	return err
 }
 
@@ -122,7 +122,7 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 		s.failed = -1 // which this panic makes 0
 		return err    // a new processor, which does not see these records
 	}
-	s.cp.Delivered(last)
+	s.cp.Processed(last)
 	s.accept(last)
 	return nil
 }
@@ -180,7 +180,7 @@ func (s *session) markIdle(p Page) error {
 	if len(p.Records) > 0 || p.BehindLatest > 0 || p.At.IsZero() || time.Since(s.lastMark) < markInterval {
 		return nil
 	}
-	if at := s.cp.Last(); !at.IsRecord() || at.ExtendedSequenceNumber != s.cp.LastDelivered().ExtendedSequenceNumber {
+	if at := s.cp.Last(); !at.IsRecord() || at.ExtendedSequenceNumber != s.cp.LastProcessed().ExtendedSequenceNumber {
 		return nil
 	}
 	s.lastMark = time.Now()

@@ -26,6 +26,12 @@ func GiveUp(err error) error {
 	return &giveUpError{err}
 }
 
+// IsGiveUp reports whether err is, or wraps, an error of GiveUp.
+func IsGiveUp(err error) bool {
+	_, ok := errors.AsType[*giveUpError](err)
+	return ok
+}
+
 type giveUpError struct{ err error }
 
 func (e *giveUpError) Error() string { return e.err.Error() }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/kpl"
-	"github.com/shardmill/shardmill/lease"
 )
 
 // The most that is built of aggregated records for one call of ProcessRecords:
@@ -46,7 +45,7 @@ type expander struct {
 
 // newExpander applies rule with the hash range r. A range that cannot be read
 // is not applied: duplicates are better than a loss.
-func newExpander(rule HashRangeRule, r lease.HashRange) *expander {
+func newExpander(rule HashRangeRule, r HashRange) *expander {
 	x := &expander{rule: rule, most: batchUsers}
 	if rule != HashRangeOff && !r.IsZero() {
 		if hash, err := kpl.ParseHashRange(r.Start, r.End); err == nil {

@@ -31,7 +31,7 @@ func fromUser(err error) error {
 	if err == nil {
 		return nil
 	}
-	if isGiveUp(err) {
+	if IsGiveUp(err) {
 		return &giveUpError{&userError{err}}
 	}
 	return &userError{err}
@@ -85,9 +85,4 @@ func (g guarded) ShutdownRequested(ctx context.Context, in ShutdownRequestedInpu
 func isPanic(err error) bool {
 	p, ok := errors.AsType[*PanicError](err)
 	return ok && p.Call == callProcessor
-}
-
-func isGiveUp(err error) bool {
-	_, ok := errors.AsType[*giveUpError](err)
-	return ok
 }

@@ -249,7 +249,7 @@ func TestHooksDoNoHarm(t *testing.T) {
 				cfg.DeadLetter = func(context.Context, kcl.DeadLetterInput) error { return nil }
 				cfg.Hooks = kcl.Hooks{
 					LeaseTaken: func(kcl.LeaseEvent) { harm() }, LeaseLost: func(kcl.LeaseEvent) { harm() }, LeaseReleased: func(kcl.LeaseEvent) { harm() },
-					LeasesScanned: func(lease.Scan) { harm() }, Delivered: func(kcl.BatchEvent) { harm() }, Checkpointed: func(kcl.CheckpointEvent) { harm() },
+					LeasesScanned: func(lease.Scan) { harm() }, Processed: func(kcl.BatchEvent) { harm() }, Checkpointed: func(kcl.CheckpointEvent) { harm() },
 					DeadLettered: func(kcl.BatchEvent) { harm() }, RecordsLost: func(kcl.LossEvent) { harm() },
 					AggregatesMalformed: func(string, int) { harm() }, UserRecordsDropped: func(string, int) { harm() },
 				}
@@ -273,7 +273,7 @@ func TestHooksDoNoHarm(t *testing.T) {
 					told = append(told, fmt.Sprint(l.ContextMap()["hook"]))
 				}
 				slices.Sort(told)
-				want := "AggregatesMalformed Checkpointed DeadLettered Delivered LeaseLost LeaseReleased LeaseTaken LeasesScanned RecordsLost UserRecordsDropped"
+				want := "AggregatesMalformed Checkpointed DeadLettered LeaseLost LeaseReleased LeaseTaken LeasesScanned Processed RecordsLost UserRecordsDropped"
 				if got := strings.Join(slices.Compact(told), " "); got != want {
 					t.Errorf("told of\n     %s\nwant %s", got, want)
 				}
@@ -351,11 +351,11 @@ func TestAHookThatDoesNotReturnIsTold(t *testing.T) {
 		cfg := config(o, o, "me")
 		cfg.Logger = zap.New(core)
 		end := make(chan struct{})
-		cfg.Hooks.Delivered = func(kcl.BatchEvent) { <-end }
+		cfg.Hooks.Processed = func(kcl.BatchEvent) { <-end }
 		_, stop := running(t, cfg, recording(j))
 		o.Put(0, "a")
 		time.Sleep(10*time.Minute + 30*time.Second) // not when a line is due
-		n := logs.FilterMessage("hook does not return; what happened waits for it").FilterField(zap.String("hook", "Delivered")).Len()
+		n := logs.FilterMessage("hook does not return; what happened waits for it").FilterField(zap.String("hook", "Processed")).Len()
 		if n < 5 || n > 10 {
 			t.Errorf("told %d times in ten minutes", n)
 		}

@@ -27,7 +27,7 @@ type Hooks struct {
 	// What the others are told of waits until they return, so they must be quick;
 	// those of several shards may run at once.
 
-	Delivered    func(BatchEvent)      // after each call of ProcessRecords with records [RecordsProcessed, DataBytesProcessed, MillisBehindLatest, RecordProcessor.processRecords.Time]
+	Processed    func(BatchEvent)      // after each call of ProcessRecords with records [RecordsProcessed, DataBytesProcessed, MillisBehindLatest, RecordProcessor.processRecords.Time]
 	Checkpointed func(CheckpointEvent) // after each checkpoint that was written [UpdateLease.Success]
 	DeadLettered func(BatchEvent)      // records that went to Config.DeadLetter
 
@@ -89,7 +89,7 @@ func (h Hooks) guarded(log *zap.Logger, warnAfter time.Duration) Hooks {
 		LeaseLost:           guardHook(g, "LeaseLost", h.LeaseLost),
 		LeaseReleased:       guardHook(g, "LeaseReleased", h.LeaseReleased),
 		LeasesScanned:       guardHook(g, "LeasesScanned", h.LeasesScanned),
-		Delivered:           guardHook(g, "Delivered", h.Delivered),
+		Processed:           guardHook(g, "Processed", h.Processed),
 		Checkpointed:        guardHook(g, "Checkpointed", h.Checkpointed),
 		DeadLettered:        guardHook(g, "DeadLettered", h.DeadLettered),
 		RecordsLost:         guardHook(g, "RecordsLost", h.RecordsLost),
@@ -154,9 +154,9 @@ func guardCount(g hookGuard, name string, f func(shardID string, n int)) func(st
 	return func(shardID string, n int) { guarded(count{shardID, n}) }
 }
 
-func (h Hooks) delivered(e BatchEvent) {
-	if h.Delivered != nil {
-		h.Delivered(e)
+func (h Hooks) processed(e BatchEvent) {
+	if h.Processed != nil {
+		h.Processed(e)
 	}
 }
 

@@ -43,8 +43,8 @@ func (e *foreignError) Is(target error) bool { return target == lease.ErrInvalid
 // began at now, and tells which rows contradict it. These are left alone, each with
 // its shard. The error is a foreignError if the worker must not go on: at the start
 // if one row proves that the table is another's, later if no row is left.
-func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease) (map[string]rows.Judgement, error) {
-	judged, lasting := w.kin.note(now, list)
+func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease, unreadable []*lease.UnreadableError) (map[string]rows.Judgement, error) {
+	judged, lasting := w.kin.note(now, list, unreadable)
 	wrong := make(map[string]string)
 	for key, j := range judged {
 		if j.Verdict == rows.Contradicts {
@@ -136,21 +136,21 @@ func (w *Worker) tellRows(judged map[string]rows.Judgement, wrong map[string]str
 }
 
 // asJudged returns the rows for whoever decides which leases a stream needs.
-// What is not of this stream is not there. A row that contradicts it is there, and
-// nobody can tell what it means.
-func asJudged(list []lease.Lease, judged map[string]rows.Judgement) []lease.Lease {
-	out := make([]lease.Lease, 0, len(list))
+// What is not of this stream is not there. One that contradicts it is there, and
+// nobody can tell what it means, as if it could not be read.
+func asJudged(list []lease.Lease, judged map[string]rows.Judgement) (leases []lease.Lease, unreadable []string) {
+	leases = make([]lease.Lease, 0, len(list))
 	for _, l := range list {
-		switch j := judged[l.Key]; j.Verdict {
-		case rows.Alien:
-			continue
-		case rows.Contradicts:
-			l = lease.Lease{Key: l.Key, Unreadable: j.Text}
-		default:
+		if v := judged[l.Key].Verdict; v != rows.Alien && v != rows.Contradicts {
+			leases = append(leases, l)
 		}
-		out = append(out, l)
 	}
-	return out
+	for key, j := range judged {
+		if j.Verdict == rows.Unreadable || j.Verdict == rows.Contradicts {
+			unreadable = append(unreadable, key)
+		}
+	}
+	return leases, unreadable
 }
 
 // errRefuted means that a checkpoint is of another stream than the one that is

@@ -7,7 +7,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/internal/rows"
-	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -31,7 +30,7 @@ type refutation struct {
 }
 
 // saw notes a whole listing.
-func (k *kinship) saw(shards []shardsync.Shard) {
+func (k *kinship) saw(shards []Shard) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.listing, k.listed = rows.NewListing(k.stream, k.arn, shards), true
@@ -128,12 +127,15 @@ func (k *kinship) claim(row lease.Lease) (id lease.Identity, may, news bool) {
 
 // note judges the rows of a table that were read before the listing that began at
 // now, and returns the keys whose row must be read once more to be sure.
-func (k *kinship) note(now time.Time, list []lease.Lease) (judged map[string]rows.Judgement, lasting []string) {
+func (k *kinship) note(now time.Time, list []lease.Lease, unreadable []*lease.UnreadableError) (judged map[string]rows.Judgement, lasting []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	judged = make(map[string]rows.Judgement, len(list))
 	for _, l := range list {
 		judged[l.Key] = k.judged(l)
+	}
+	for _, row := range unreadable {
+		judged[row.Key] = rows.Malformed(row)
 	}
 	return judged, k.doubts.Note(now, judged)
 }

@@ -28,18 +28,18 @@ func TestClaim(t *testing.T) {
 		return lease.Lease{Key: key, Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
 	}
 	is("before the first listing", row(first, "TRIM_HORIZON"), lease.Identity{}, false, false)
-	k.saw([]shardsync.Shard{{ID: first, StartingSequenceNumber: "1000"}})
+	k.saw([]lease.Shard{{ID: first, StartingSequenceNumber: "1000"}})
 	ours := lease.Identity{Stream: "s", Start: "1000"}
 	is("a listed shard", row(first, "1500"), ours, true, false)
 	is("a newer shard", row(child, "TRIM_HORIZON"), lease.Identity{Stream: "s"}, false, true)
 	k.creates(child)
 	k.creates(first)
 	is("a child created here", row(child, "TRIM_HORIZON"), lease.Identity{Stream: "s"}, true, false)
-	k.saw([]shardsync.Shard{{ID: first, StartingSequenceNumber: "1000"}})
+	k.saw([]lease.Shard{{ID: first, StartingSequenceNumber: "1000"}})
 	says := row(child, "TRIM_HORIZON")
 	says.Identity = lease.Identity{Stream: "s", Start: "2000"}
 	is("a child whose row knows where it begins", says, lease.Identity{}, true, false)
-	k.saw([]shardsync.Shard{{ID: first, StartingSequenceNumber: "1000"}, {ID: child, StartingSequenceNumber: "2000"}})
+	k.saw([]lease.Shard{{ID: first, StartingSequenceNumber: "1000"}, {ID: child, StartingSequenceNumber: "2000"}})
 	if len(k.created) > 0 {
 		t.Errorf("remembered although listed: %v", k.created)
 	}
@@ -55,9 +55,9 @@ func TestClaim(t *testing.T) {
 
 // What contradicts the stream may not be believed: neither is the end of such a
 // shard a reason to begin its children, nor is such a row deleted.
-func TestNoPlanFollowsFromAContradiction(t *testing.T) {
+func TestNothingFollowsFromAContradiction(t *testing.T) {
 	t.Parallel()
-	shards := []shardsync.Shard{
+	shards := []lease.Shard{
 		{ID: "shardId-000000000000", Range: wholeRange, StartingSequenceNumber: "1", EndingSequenceNumber: "9"},
 		{ID: "shardId-000000000001", ParentIDs: []string{"shardId-000000000000"}, Range: wholeRange, StartingSequenceNumber: "10"},
 	}
@@ -67,10 +67,10 @@ func TestNoPlanFollowsFromAContradiction(t *testing.T) {
 		rows, repairs int
 	}{{rows.Ours, 1, 1}, {rows.Contradicts, 1, 0}, {rows.Alien, 0, 0}} {
 		judged := map[string]rows.Judgement{shards[0].ID: {Verdict: tt.verdict, Text: "why"}, "leader": {Verdict: rows.Alien}}
-		got := asJudged(list, judged)
-		plan := shardsync.Plan(shards, got, checkpoint.Sentinel(checkpoint.TrimHorizon))
-		if len(got) != tt.rows || len(plan.Repair) != tt.repairs || len(plan.Delete) > 0 {
-			t.Errorf("verdict %d: rows %+v, repaired %+v, deleted %+v", tt.verdict, got, plan.Repair, plan.Delete)
+		got, unreadable := asJudged(list, judged)
+		todo := shardsync.Decide(shards, got, unreadable, checkpoint.Sentinel(checkpoint.TrimHorizon))
+		if len(got)+len(unreadable) != tt.rows || len(todo.Repair) != tt.repairs || len(todo.Delete) > 0 {
+			t.Errorf("verdict %d: rows %+v and %v, repaired %+v, deleted %+v", tt.verdict, got, unreadable, todo.Repair, todo.Delete)
 		}
 	}
 }

@@ -275,9 +275,9 @@ type hides struct {
 	hidden string
 }
 
-func (h hides) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := h.noting.List(ctx)
-	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == h.hidden }), err
+func (h hides) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := h.noting.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == h.hidden }), unreadable, err
 }
 
 func (r *noting) whys() []string {

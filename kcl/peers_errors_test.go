@@ -283,7 +283,7 @@ func TestPeer23AnEmptyListingHarmsNothing(t *testing.T) {
 		if took := <-read; took < blind || took > blind+45*time.Second { // the longest pause between tries
 			t.Errorf("the record was read after %v", took)
 		}
-		if list, _ := table.List(t.Context()); len(list) != 2 {
+		if list, _, _ := table.List(t.Context()); len(list) != 2 {
 			t.Errorf("%d leases, want 2", len(list))
 		}
 	})

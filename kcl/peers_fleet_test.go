@@ -103,7 +103,7 @@ func (c *crew) since(from time.Time) []crewCall {
 // owners returns who holds each lease.
 func (c *crew) owners() map[string]string {
 	c.t.Helper()
-	list, err := c.table.List(context.Background())
+	list, _, err := c.table.List(context.Background())
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -49,14 +49,14 @@ func (b *brokenTable) Ensure(ctx context.Context) error {
 	return nil
 }
 
-func (b *brokenTable) List(ctx context.Context) ([]lease.Lease, error) {
+func (b *brokenTable) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if b.list != nil {
 		if err := b.list(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	list, err := b.Mem.List(ctx)
-	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == b.hidden }), err
+	list, unreadable, err := b.Mem.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == b.hidden }), unreadable, err
 }
 
 func (b *brokenTable) Get(ctx context.Context, key string) (lease.Lease, error) {
@@ -139,9 +139,9 @@ func metOften(n int64) func(*obstructed) bool {
 }
 
 // holds reports whether leases of shards in these states are held.
-func holds(states ...string) func(*obstructed) bool {
+func holds(states ...kcl.ShardState) func(*obstructed) bool {
 	return func(o *obstructed) bool {
-		var got []string
+		var got []kcl.ShardState
 		for _, s := range o.w.Snapshot().Shards {
 			got = append(got, s.State)
 		}
@@ -198,12 +198,12 @@ func obstacles() []obstacle {
 			o.split()
 			o.table.hidden = o.s.Shard(0).ID
 			o.table.get = o.fails
-		}, reached: func(o *obstructed) bool { return o.met.Load() >= 4 && holds("waiting", "waiting")(o) }},
+		}, reached: func(o *obstructed) bool { return o.met.Load() >= 4 && holds(kcl.ShardWaiting, kcl.ShardWaiting)(o) }},
 		{name: "a lease was stolen and its former holder may not know", set: func(o *obstructed) {
 			for i := range 2 {
 				o.table.Put(lease.Lease{Key: o.s.Shard(i).ID, Range: o.s.Shard(i).Range, Owner: "other", Counter: 7, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
 			}
-		}, shards: 2, reached: holds("waiting")},
+		}, shards: 2, reached: holds(kcl.ShardWaiting)},
 		{name: "the processor cannot begin", set: func(o *obstructed) { o.failing("init") }, reached: metOften(3)},
 		{name: "the records cannot be processed", set: func(o *obstructed) { o.failing("b") }, reached: metOften(3)},
 		{name: "every processor panics", set: func(o *obstructed) {
@@ -214,11 +214,11 @@ func obstacles() []obstacle {
 		{name: "the shard was given up", set: func(o *obstructed) { o.failing("b"); o.cfg.MaxAttempts = 1 }, reached: holds()},
 		{name: "the shard cannot be read", set: func(o *obstructed) { o.s.Fail = func(ctx context.Context, _ string) error { return o.fails(ctx) } }, reached: metOften(3)},
 		{name: "the read hangs", set: func(o *obstructed) { o.s.Fail = func(ctx context.Context, _ string) error { return o.hangs(ctx) } }, reached: metOften(1)},
-		{name: "there is nothing to read", set: func(*obstructed) {}, reached: holds("processing")},
+		{name: "there is nothing to read", set: func(*obstructed) {}, reached: holds(kcl.ShardProcessing)},
 		{name: "the memory is used up", set: func(o *obstructed) {
 			o.cfg.MaxBytes = 1
 			o.p = func() kcl.RecordProcessor { return &hoarder{recorder: recorder{j: o.j}} }
-		}, reached: func(o *obstructed) bool { return strings.HasPrefix(o.j.String(), "init 3 0") && holds("processing")(o) }},
+		}, reached: func(o *obstructed) bool { return strings.HasPrefix(o.j.String(), "init 3 0") && holds(kcl.ShardProcessing)(o) }},
 		{name: "the shard cannot be ended", set: func(o *obstructed) { o.s.Split(0); o.failing("end") }, reached: metOften(3)},
 		{name: "the children's leases are refused", set: func(o *obstructed) { o.s.Split(0); o.refuse("createChild", lease.ErrInvalidState) }, reached: metOften(3)},
 		{name: "the other parent has no lease", shards: 2, set: func(o *obstructed) {
@@ -227,7 +227,7 @@ func obstacles() []obstacle {
 			for i, owner := range []string{"", "other"} {
 				o.table.Put(lease.Lease{Key: o.s.Shard(i).ID, Range: o.s.Shard(i).Range, Owner: owner, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
 			}
-		}, reached: holds("ending")},
+		}, reached: holds(kcl.ShardEnding)},
 
 		// What follows has a limit of its own: until then it might succeed.
 		{name: "the children's leases are throttled", set: func(o *obstructed) { o.s.Split(0); o.refuse("createChild", lease.ErrThrottled) }, reached: metOften(3), limit: 10 * time.Second},
@@ -244,7 +244,7 @@ func obstacles() []obstacle {
 		}, reached: metOften(3), limit: 10 * time.Second},
 		{name: "the processor does not return", set: func(o *obstructed) {
 			o.p = func() kcl.RecordProcessor { return &deaf{recorder{j: o.j}} }
-		}, reached: holds("processing"), limit: 30 * time.Second, err: kcl.ErrShutdownTimeout},
+		}, reached: holds(kcl.ShardProcessing), limit: 30 * time.Second, err: kcl.ErrShutdownTimeout},
 	}
 }
 

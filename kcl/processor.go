@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/lease"
 )
 
 // RecordProcessor handles the records of one shard for as long as this worker
@@ -80,7 +79,7 @@ type ShardInfo struct {
 	Table      string // Config.ApplicationName: the name of the lease table
 	ShardID    string
 	WorkerID   string
-	Range      lease.HashRange // hash keys of the shard; zero if unknown
+	Range      HashRange // hash keys of the shard; zero if unknown
 
 	// HashRangeRule is what the worker does with Range: Config.HashRangeRule.
 	HashRangeRule HashRangeRule
@@ -118,15 +117,15 @@ type InitializationInput struct {
 	// have expired, and ends after yielding an error.
 	Replay func(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error]
 
-	// Trusted returns nil while the lease is trusted, else an error that is
+	// CheckTrust returns nil while the lease is trusted, else an error that is
 	// ErrLeaseLost. Ask it right before a side effect that another worker's
 	// must not follow. It is good for the whole holding.
-	Trusted func() error
+	CheckTrust func() error
 }
 
 // ReplayOptions say how aggregated records are split in a replay.
 type ReplayOptions struct {
-	HashRange     lease.HashRange // zero: no record lies outside
+	HashRange     HashRange // zero: no record lies outside
 	HashRangeRule HashRangeRule
 }
 
@@ -169,9 +168,9 @@ type ShutdownRequestedInput struct {
 	Checkpointer Checkpointer
 	Deadline     time.Time // when ctx ends; zero if it has no deadline
 
-	// HandOver says that this worker goes on and only this shard is given up,
-	// so that another worker may have it.
-	HandOver bool
+	// Surplus says that this worker goes on and only this shard is given up, so
+	// that another worker may have it.
+	Surplus bool
 }
 
 // Defaults implements every method of RecordProcessor but ProcessRecords:

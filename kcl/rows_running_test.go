@@ -38,8 +38,8 @@ func (b *rowsBehind) set(f func()) {
 	f()
 }
 
-func (b *rowsBehind) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := b.Mem.List(ctx)
+func (b *rowsBehind) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := b.Mem.List(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, l := range list {
@@ -47,7 +47,7 @@ func (b *rowsBehind) List(ctx context.Context) ([]lease.Lease, error) {
 			list[i] = was
 		}
 	}
-	return list, err
+	return list, unreadable, err
 }
 
 func (b *rowsBehind) Get(ctx context.Context, key string) (lease.Lease, error) {

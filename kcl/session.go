@@ -154,12 +154,12 @@ func (l ShardList) now() time.Time {
 }
 
 func (s *session) initialize() error {
-	s.state("initializing")
+	s.state(ShardInitializing)
 	return s.retry("initializing", func(int) error {
 		row := s.held.Lease() // a try before this one may have written to it
 		return s.p.Initialize(s.held.Context(), InitializationInput{
 			Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
-			Checkpointer: s.cp, Replay: s.replay, Trusted: s.held.Trusted,
+			Checkpointer: s.cp, Replay: s.replay, CheckTrust: s.held.CheckTrust,
 		})
 	})
 }
@@ -169,7 +169,7 @@ func (s *session) initialize() error {
 func (s *session) retry(what string, f func(attempt int) error) error {
 	retries := newRetries(what + " " + s.info.ShardID)
 	for attempt := 1; ; attempt++ {
-		if err := s.held.Trusted(); err != nil {
+		if err := s.held.CheckTrust(); err != nil {
 			return err
 		}
 		err := f(attempt)
@@ -177,7 +177,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 			return nil
 		}
 		s.panicked = s.panicked || isPanic(err)
-		if lost := s.held.Trusted(); lost != nil {
+		if lost := s.held.CheckTrust(); lost != nil {
 			return lost
 		}
 		if s.stop.Err() != nil && !isPanic(err) {
@@ -186,7 +186,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 		if isOutside(err) { // no fault of the shard's
 			attempt = 0
 		}
-		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || isGiveUp(err) || errors.Is(err, errOtherParent) {
+		if attempt >= s.w.cfg.MaxAttempts || isPanic(err) || IsGiveUp(err) || errors.Is(err, errOtherParent) {
 			return fmt.Errorf("%s, attempt %d: %w", what, attempt, err)
 		}
 		s.log.Warn("processor failed", zap.String("call", what), zap.Error(err), zap.Int("attempt", attempt))
@@ -198,7 +198,7 @@ func (s *session) retry(what string, f func(attempt int) error) error {
 
 // process delivers until something ends it; it never returns nil.
 func (s *session) process() error {
-	s.state("processing")
+	s.state(ShardProcessing)
 	from := s.cp.Last()
 	if from.SequenceNumber == checkpoint.AtTimestamp && from.Arrival.IsZero() {
 		from = checkpoint.Sentinel(checkpoint.TrimHorizon)
@@ -357,7 +357,7 @@ func childrenOf(id string, shards []Shard) []Shard {
 
 // endShard creates the children's leases and has the processor end the shard.
 func (s *session) endShard(children []Shard) error {
-	s.state("ending")
+	s.state(ShardEnding)
 	for waited := false; ; waited = true {
 		err := s.retry("creating child leases", func(int) error { return s.createChildren(children) })
 		if err == nil {
@@ -417,10 +417,10 @@ func (s *session) end(why error) error {
 	if s.panicked || errors.Is(why, errEnded) {
 		return why
 	}
-	if s.initialized && s.held.Trusted() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
-		s.state("stopping")
+	if s.initialized && s.held.CheckTrust() == nil && (errors.Is(why, ErrShutdown) || errors.Is(why, errSurplus)) {
+		s.state(ShardStopping)
 		err := s.shutdownRequested(errors.Is(why, errSurplus))
-		if err != nil && s.held.Trusted() == nil {
+		if err != nil && s.held.CheckTrust() == nil {
 			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err), panicStack(err))
 		}
 		if isPanic(err) {
@@ -428,7 +428,7 @@ func (s *session) end(why error) error {
 		}
 	}
 	cause := why
-	if lost := s.held.Trusted(); lost != nil {
+	if lost := s.held.CheckTrust(); lost != nil {
 		why, cause = lost, lost
 		if c := context.Cause(s.held.Context()); c != nil {
 			cause = c
@@ -442,8 +442,8 @@ func (s *session) end(why error) error {
 	return why
 }
 
-func (s *session) shutdownRequested(handOver bool) error {
-	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, HandOver: handOver}
+func (s *session) shutdownRequested(surplus bool) error {
+	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, Surplus: surplus}
 	in.Deadline = s.w.deadline()
 	if in.Deadline.IsZero() {
 		in.Deadline = time.Now().Add(s.w.cfg.ShutdownTimeout)
@@ -454,6 +454,6 @@ func (s *session) shutdownRequested(handOver bool) error {
 	return s.p.ShutdownRequested(ctx, in)
 }
 
-func (s *session) state(name string) {
-	s.setStatus(func(st *ShardStatus) { st.State = name })
+func (s *session) state(now ShardState) {
+	s.setStatus(func(st *ShardStatus) { st.State = now })
 }

@@ -71,7 +71,7 @@ const (
 // ShardStatus is the state of one shard that is held.
 type ShardStatus struct {
 	ShardID      string
-	State        string // waiting, initializing, processing, ending or stopping
+	State        ShardState
 	Checkpoint   checkpoint.Position
 	BehindLatest time.Duration
 	LastRead     time.Time // when the last page came; zero if none did
@@ -81,6 +81,18 @@ type ShardStatus struct {
 	Bytes        int64
 	LastError    string // of the read or call that failed last; "" once a call succeeds
 }
+
+// ShardState is what is being done with a shard that is held.
+type ShardState string
+
+// The states, in the order of a shard's life.
+const (
+	ShardWaiting      ShardState = "waiting"      // nothing yet: for its former holder to notice, or its parents' rows to be read
+	ShardInitializing ShardState = "initializing" // its processor is being made, and Initialize called
+	ShardProcessing   ShardState = "processing"   // its records are read and given to the processor
+	ShardEnding       ShardState = "ending"       // all were: its children's leases are made, and ShardEnded is called
+	ShardStopping     ShardState = "stopping"     // it is given up: ShutdownRequested is called
+)
 
 // loops tells of the tries that are under way.
 func (w *Worker) loops() []LoopStatus {

@@ -47,7 +47,7 @@ func TestSnapshotTellsAHeldLeaseFromALostOne(t *testing.T) {
 			t.Errorf("held: %+v", s)
 		}
 
-		rows, err := table.List(t.Context())
+		rows, _, err := table.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

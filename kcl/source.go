@@ -43,24 +43,14 @@ type ShardList struct {
 
 // CheckWhole returns an error unless the open shards cover every hash key once. A
 // listing that raced a reshard does not: nothing may be concluded from it.
-func (l ShardList) CheckWhole() error { return shardsync.Check(l.forSync()) }
+func (l ShardList) CheckWhole() error { return shardsync.Check(l.Shards) }
 
-func (l ShardList) forSync() []shardsync.Shard {
-	out := make([]shardsync.Shard, 0, len(l.Shards))
-	for _, s := range l.Shards {
-		out = append(out, shardsync.Shard(s))
-	}
-	return out
-}
+// Shard is lease.Shard: one shard of the stream.
+type Shard = lease.Shard
 
-// Shard is one shard of the stream.
-type Shard struct {
-	ID                     string
-	ParentIDs              []string // one after a split, two after a merge; parents may be gone already
-	Range                  lease.HashRange
-	StartingSequenceNumber string
-	EndingSequenceNumber   string // "" while the shard is open
-}
+// HashRange is lease.HashRange: the part of the hash key space that a shard
+// serves. The zero value is unknown.
+type HashRange = lease.HashRange
 
 // ShardReader reads one shard, in order. One goroutine owns it; there is
 // nothing to close.

@@ -21,9 +21,9 @@ type staleTable struct {
 	hidden string
 }
 
-func (s staleTable) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := s.Mem.List(ctx)
-	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == s.hidden }), err
+func (s staleTable) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := s.Mem.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == s.hidden }), unreadable, err
 }
 
 // The list that a child's lease is taken from does not show its parent, which
@@ -173,7 +173,7 @@ func TestErrorsOfProcessorsAreTheirOwn(t *testing.T) {
 				s.Put(0, "a")
 				var told error
 				cfg := config(s, table, "me")
-				cfg.Hooks.Delivered = func(e kcl.BatchEvent) { told = e.Err }
+				cfg.Hooks.Processed = func(e kcl.BatchEvent) { told = e.Err }
 				if err := run(t, 8*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
 					return &recorder{j: j, fail: func(c string, _ int) error {
 						if c == "a" {

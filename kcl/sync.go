@@ -15,13 +15,13 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// maxPlanAge is how old what a plan was made from may be when a lease is
+// maxDecisionAge is how old what was decided on may be when a lease is
 // created. A worker that was stopped in between must look again: others may
 // have finished and deleted that very lease meanwhile.
-const maxPlanAge = 20 * time.Second
+const maxDecisionAge = 20 * time.Second
 
-// errPlanStale means that a plan was not carried out because it had become old.
-var errPlanStale = errors.New("the plan of the shard sync is too old")
+// errDecisionStale means that a decision was not carried out because it had become old.
+var errDecisionStale = errors.New("the decision of the shard sync is too old")
 
 // What a worker does with the stream and the table, as troubles name it.
 const (
@@ -32,12 +32,12 @@ const (
 	doingLease = "looking for leases to take"
 )
 
-// prepare makes the table usable and the leases complete before the worker
+// makeReady makes the table usable and the leases complete before the worker
 // takes any. Errors that may pass are tried again until ctx is done.
-func (w *Worker) prepare(ctx context.Context) error {
+func (w *Worker) makeReady(ctx context.Context) error {
 	retries := newRetries("start")
 	for {
-		err := w.prepareOnce(ctx)
+		err := w.tryReady(ctx)
 		if err == nil || isUnusable(err) {
 			return err
 		}
@@ -50,7 +50,7 @@ func (w *Worker) prepare(ctx context.Context) error {
 	}
 }
 
-func (w *Worker) prepareOnce(ctx context.Context) error {
+func (w *Worker) tryReady(ctx context.Context) error {
 	// The stream is looked at first: for one that does not exist no table
 	// should be made.
 	if _, err := w.listShards(ctx, loopStart, ""); err != nil {
@@ -158,7 +158,7 @@ func (w *Worker) keepSynced(ctx context.Context) {
 // stream's.
 func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard, error) {
 	start := w.leases.Now()
-	leases, err := w.listLeases(ctx, loop, shardID)
+	leases, malformed, err := w.listLeases(ctx, loop, shardID)
 	if err != nil {
 		return nil, err
 	}
@@ -167,28 +167,28 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 	if err != nil {
 		return nil, err
 	}
-	shards := list.forSync()
-	if err := shardsync.Check(shards); err != nil {
+	if err := list.CheckWhole(); err != nil {
 		return nil, fmt.Errorf("listing of the shards of %s is not whole: %w", w.cfg.StreamName, err)
 	}
-	w.kin.saw(shards)
-	judged, err := w.judgeRows(ctx, loop, listed, leases)
+	w.kin.saw(list.Shards)
+	judged, err := w.judgeRows(ctx, loop, listed, leases, malformed)
 	if err != nil {
 		return nil, err
 	}
-	plan := shardsync.Plan(shards, asJudged(leases, judged), w.cfg.InitialPosition.position(list.now()))
+	known, unreadable := asJudged(leases, judged)
+	todo := shardsync.Decide(list.Shards, known, unreadable, w.cfg.InitialPosition.position(list.now()))
 	finished := w.seeFinished(leases, start)
-	plan.Delete = slices.DeleteFunc(plan.Delete, func(l lease.Lease) bool {
+	todo.Delete = slices.DeleteFunc(todo.Delete, func(l lease.Lease) bool {
 		return start.Sub(finished[l.Key].since) < w.cfg.KeepFinishedLeases || !judged[l.Key].May()
 	})
-	for i, l := range plan.Create {
-		plan.Create[i].Identity = w.kin.identity(l.Key)
+	for i, l := range todo.Create {
+		todo.Create[i].Identity = w.kin.identity(l.Key)
 	}
-	for i, c := range plan.Repair {
-		plan.Repair[i].Lease.Identity = w.kin.identity(c.Lease.Key)
+	for i, c := range todo.Repair {
+		todo.Repair[i].Lease.Identity = w.kin.identity(c.Lease.Key)
 	}
 	err = w.steps.do(ctx, loop, shardID, "carrying out the shard sync", func(ctx context.Context) error {
-		return w.carryOut(ctx, plan, shards, start)
+		return w.carryOut(ctx, todo, list.Shards, start)
 	})
 	if err != nil {
 		return nil, err
@@ -200,13 +200,13 @@ func (w *Worker) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 }
 
 // listLeases reads the lease table as a step of a loop.
-func (w *Worker) listLeases(ctx context.Context, loop, shardID string) (list []lease.Lease, err error) {
+func (w *Worker) listLeases(ctx context.Context, loop, shardID string) (list []lease.Lease, unreadable []*lease.UnreadableError, err error) {
 	err = w.steps.do(ctx, loop, shardID, doingScan, func(ctx context.Context) (err error) {
-		list, err = w.cfg.Leases.List(ctx)
+		list, unreadable, err = w.cfg.Leases.List(ctx)
 		return err
 	})
 	w.troubles.outcome(doingScan, err)
-	return list, err
+	return list, unreadable, err
 }
 
 // sighting is since when a lease is known to be finished as it is.
@@ -237,7 +237,7 @@ func (w *Worker) seeFinished(leases []lease.Lease, now time.Time) map[string]sig
 // begun reports whether a shard that follows id has begun: then id had a lease,
 // which is finished and deleted, and the list that says otherwise was torn. The
 // rows are read again, consistently.
-func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string) (bool, error) {
+func (w *Worker) begun(ctx context.Context, shards []Shard, id string) (bool, error) {
 	for _, d := range shardsync.Descendants(shards, id) {
 		l, err := w.cfg.Leases.Get(ctx, d)
 		if errors.Is(err, lease.ErrNotFound) {
@@ -253,10 +253,10 @@ func (w *Worker) begun(ctx context.Context, shards []shardsync.Shard, id string)
 	return false, nil
 }
 
-func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []shardsync.Shard, start time.Time) error {
+func (w *Worker) carryOut(ctx context.Context, todo shardsync.Actions, shards []Shard, start time.Time) error {
 	table := w.cfg.Leases
-	w.tellWithheld(plan.Withheld)
-	for _, l := range plan.Create {
+	w.tellWithheld(todo.Withheld)
+	for _, l := range todo.Create {
 		begun, err := w.begun(ctx, shards, l.Key)
 		if err != nil {
 			return err
@@ -265,8 +265,8 @@ func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []
 			w.cfg.Logger.Warn("shard gets no lease: one that follows it has begun", zap.String("shard_id", l.Key))
 			continue
 		}
-		if w.leases.Now().Sub(start) > maxPlanAge {
-			return errPlanStale
+		if w.leases.Now().Sub(start) > maxDecisionAge {
+			return errDecisionStale
 		}
 		if err := table.Create(ctx, l); err != nil && !errors.Is(err, lease.ErrExists) {
 			return err
@@ -274,27 +274,27 @@ func (w *Worker) carryOut(ctx context.Context, plan shardsync.Actions, shards []
 	}
 	// A child that its finished parent lacks never had a lease, whatever follows
 	// it: a lease is not deleted before those of its parents.
-	for _, c := range plan.Repair {
-		if w.leases.Now().Sub(start) > maxPlanAge {
-			return errPlanStale
+	for _, c := range todo.Repair {
+		if w.leases.Now().Sub(start) > maxDecisionAge {
+			return errDecisionStale
 		}
 		if err := table.CreateChild(ctx, c.Parent, c.Lease); err != nil && !errors.Is(err, lease.ErrLost) {
 			return err
 		}
 		w.cfg.Logger.Warn("lease of a child was missing", zap.String("lease_key", c.Lease.Key), zap.Strings("parents", c.Lease.Parents))
 	}
-	for _, l := range plan.Annotate {
+	for _, l := range todo.Annotate {
 		if err := table.Annotate(ctx, l.Key, nil, l.Range); err != nil && !errors.Is(err, lease.ErrNotFound) {
 			return err
 		}
 	}
-	for _, l := range plan.Delete {
+	for _, l := range todo.Delete {
 		if err := table.Delete(ctx, l); err != nil && !errors.Is(err, lease.ErrLost) {
 			return err
 		}
 		w.cfg.Logger.Info("finished lease deleted", zap.String("lease_key", l.Key))
 	}
-	if len(plan.Create)+len(plan.Repair) > 0 {
+	if len(todo.Create)+len(todo.Repair) > 0 {
 		w.leases.Wake()
 	}
 	return nil

@@ -78,9 +78,9 @@ func (o *outage) ListShards(ctx context.Context) (kcl.ShardList, error) {
 	return o.Stream.ListShards(ctx)
 }
 
-func (o *outage) List(ctx context.Context) ([]lease.Lease, error) {
+func (o *outage) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if err := o.meet(ctx, "list"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return o.Mem.List(ctx)
 }

@@ -26,21 +26,23 @@ type malformed struct {
 	mended time.Time
 }
 
-func (m *malformed) bad(key string) error {
+func (m *malformed) bad(key string) *lease.UnreadableError {
 	if key == m.key && time.Now().Before(m.mended) {
 		return &lease.UnreadableError{Key: key, Err: errors.New("malformed")}
 	}
 	return nil
 }
 
-func (m *malformed) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := m.Mem.List(ctx)
-	for i, l := range list {
-		if err := m.bad(l.Key); err != nil {
-			list[i] = lease.Lease{Key: l.Key, Unreadable: err.Error()}
+func (m *malformed) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := m.Mem.List(ctx)
+	list = slices.DeleteFunc(list, func(l lease.Lease) bool {
+		bad := m.bad(l.Key)
+		if bad != nil {
+			unreadable = append(unreadable, bad)
 		}
-	}
-	return list, err
+		return bad != nil
+	})
+	return list, unreadable, err
 }
 
 func (m *malformed) Get(ctx context.Context, key string) (lease.Lease, error) {
@@ -130,12 +132,13 @@ type torn struct {
 	until time.Time
 }
 
-func (h torn) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := h.malformed.List(ctx)
+func (h torn) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := h.malformed.List(ctx)
 	if time.Now().Before(h.until) {
 		list = slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == h.key })
+		unreadable = nil
 	}
-	return list, err
+	return list, unreadable, err
 }
 
 // A list that misses a malformed row makes a worker neither give up at its start

@@ -106,7 +106,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	w.stopForErr = stop
-	if err := w.prepare(ctx); err != nil {
+	if err := w.makeReady(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -157,7 +157,7 @@ func (w *Worker) consume(soft context.Context, h *lease.Held) {
 			StreamName: w.cfg.StreamName, StreamARN: w.cfg.StreamARN, Table: w.cfg.ApplicationName,
 			ShardID: row.Key, WorkerID: w.cfg.WorkerID, Range: row.Range, HashRangeRule: w.cfg.HashRangeRule,
 		},
-		status: ShardStatus{ShardID: row.Key, State: "waiting", Checkpoint: row.Checkpoint},
+		status: ShardStatus{ShardID: row.Key, State: ShardWaiting, Checkpoint: row.Checkpoint},
 	}
 	w.mu.Lock()
 	w.consumers[c] = struct{}{}

@@ -406,7 +406,7 @@ func TestTwoWorkersThroughReshards(t *testing.T) {
 		workers.Wait()
 
 		checkOrder(t, s, j.words())
-		list, _ := table.List(context.Background())
+		list, _, _ := table.List(context.Background())
 		for _, l := range list {
 			if l.Owner != "" {
 				t.Errorf("%s is still owned by %s", l.Key, l.Owner)

@@ -42,8 +42,8 @@ type Config struct {
 	// it, and what identity it has by what is known of the stream. A lease that
 	// it may not take is left alone, and is no load of anybody; that somebody owns
 	// it gives him no share of the others. One that is held stays held. Judge is
-	// called on Run's goroutine, once for each row of each list, also for those
-	// that are held, finished or unreadable, and must be quick; while it blocks
+	// called on Run's goroutine, once for each row of each list that could be read,
+	// also for those that are held or finished, and must be quick; while it blocks
 	// nothing is taken. Default: every lease, of an identity that is not known.
 	Judge func(Lease) (Identity, bool)
 
@@ -177,7 +177,7 @@ func (c *Coordinator) Run(ctx, hard context.Context, hold func(*Held)) {
 		c: c, hard: hard, hold: hold, holds: &holds,
 		observer: NewObserver(c.cfg.FailoverTime),
 		rng:      pause.Rand(ctx, "plan"),
-		given:    make(map[string]bool),
+		surplus:  make(map[string]bool),
 		stuck:    make(map[string]bool),
 
 		unclaimed: c.cfg.ScanInterval + pause.Less(ctx, "unclaimed", c.cfg.ScanInterval/10, 1),

@@ -6,7 +6,7 @@
 //
 //	Store, Registry   the table, one conditional write at a time (leasedynamo; Mem is the model)
 //	Observer          which leases are free, told from counters that do not move  (pure)
-//	Plan              which of them to take, which of ours to give up             (pure)
+//	Decide            which of them to take, which of ours to give up             (pure)
 //	Held              one lease that we hold: its renewals, its writes, the trust in it
 //	Coordinator       the loop that reads, decides and acts
 //

@@ -41,8 +41,7 @@ type Held struct {
 	trusted time.Time // the end of trust
 	failure string    // of the last try of a write; "" once one succeeds
 	expiry  *time.Timer
-	surplus chan struct{} // closed when the lease is to be given up
-	asked   bool          // surplus is closed
+	surplus chan struct{} // closed, once, when the lease is to be given up
 }
 
 // timing is what follows from the failover time.
@@ -112,9 +111,9 @@ func (h *Held) DeliverFrom() time.Time { return h.deliverFrom }
 // UntilDelivery returns how long it is until DeliverFrom.
 func (h *Held) UntilDelivery() time.Duration { return h.deliverFrom.Sub(h.clock.now()) }
 
-// Trusted returns nil while the lease is trusted, else an error that is
+// CheckTrust returns nil while the lease is trusted, else an error that is
 // ErrLost. It asks the clock, so it is right also if timers are late.
-func (h *Held) Trusted() error {
+func (h *Held) CheckTrust() error {
 	if h.ctx.Err() != nil {
 		if cause := context.Cause(h.ctx); errors.Is(cause, ErrLost) {
 			return cause
@@ -198,23 +197,25 @@ func (h *Held) Release(ctx context.Context, why ReleaseReason) error {
 // Drop stops holding without a write: the lease runs out by itself.
 func (h *Held) Drop(cause error) { h.end(cause) }
 
-// requestRelease closes Surplus, once.
-func (h *Held) requestRelease() (first bool) {
+// makeSurplus closes Surplus, unless it is.
+func (h *Held) makeSurplus() (first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.asked {
+	if h.isSurplus() {
 		return false
 	}
-	h.asked = true
 	close(h.surplus)
 	return true
 }
 
 // isSurplus reports whether Surplus is closed.
 func (h *Held) isSurplus() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.asked
+	select {
+	case <-h.surplus:
+		return true
+	default:
+		return false
+	}
 }
 
 // renew makes one renewal.
@@ -230,7 +231,7 @@ func (h *Held) write(ctx context.Context, w write) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s lease %s: %w", w.name, h.Lease().Key, context.Cause(ctx))
 	case <-h.ctx.Done():
-		return fmt.Errorf("%s lease %s: %w", w.name, h.Lease().Key, h.Trusted())
+		return fmt.Errorf("%s lease %s: %w", w.name, h.Lease().Key, h.CheckTrust())
 	}
 	defer func() { <-h.turn }()
 	if d := h.doubt; d != nil {
@@ -250,7 +251,7 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 	tries := newTries(w.name+" "+h.Lease().Key, h.timing.try)
 	told := false
 	for attempt := 1; ; attempt++ {
-		if err := h.Trusted(); err != nil {
+		if err := h.CheckTrust(); err != nil {
 			return err
 		}
 		start := h.clock.now()

@@ -113,12 +113,12 @@ func TestTrust(t *testing.T) {
 					select {
 					case <-h.Context().Done():
 						ended = time.Since(start)
-						if cause := context.Cause(h.Context()); !errors.Is(cause, lease.ErrLost) || !errors.Is(h.Trusted(), lease.ErrLost) {
-							t.Errorf("ended with %v, and Trusted = %v", cause, h.Trusted())
+						if cause := context.Cause(h.Context()); !errors.Is(cause, lease.ErrLost) || !errors.Is(h.CheckTrust(), lease.ErrLost) {
+							t.Errorf("ended with %v, and CheckTrust = %v", cause, h.CheckTrust())
 						}
 					case <-time.After(4 * time.Minute):
-						if err := h.Trusted(); err != nil {
-							t.Errorf("Trusted = %v while it holds", err)
+						if err := h.CheckTrust(); err != nil {
+							t.Errorf("CheckTrust = %v while it holds", err)
 						}
 					}
 				})
@@ -193,7 +193,7 @@ func TestDoubtBlocksEveryOtherWrite(t *testing.T) {
 					if err := h.Checkpoint(ctx, checkpoint.At("7", 0, time.Time{})); err != nil {
 						t.Errorf("Checkpoint = %v", err)
 					}
-					if err := h.Trusted(); err != nil {
+					if err := h.CheckTrust(); err != nil {
 						t.Error(err)
 					}
 				})
@@ -236,7 +236,7 @@ func TestTrustCountsFromTheFirstTry(t *testing.T) {
 			return errNet // the first try happens; no answer comes for two seconds, and then to one repeat only
 		}
 		hold(t, table, time.Minute, func(h *lease.Held) {
-			for h.Lease().Counter < 2 && h.Trusted() == nil {
+			for h.Lease().Counter < 2 && h.CheckTrust() == nil {
 				time.Sleep(time.Millisecond)
 			}
 			if got, want := h.TrustedUntil().Sub(start), first.Add(9*time.Second).Sub(start); got != want {
@@ -254,9 +254,9 @@ type lagging struct {
 	until time.Time
 }
 
-func (l *lagging) List(ctx context.Context) ([]lease.Lease, error) {
+func (l *lagging) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if time.Now().Before(l.until) {
-		return l.shown, nil
+		return l.shown, nil, nil
 	}
 	return l.Mem.List(ctx)
 }
@@ -267,7 +267,7 @@ func (l *lagging) List(ctx context.Context) ([]lease.Lease, error) {
 func unanswered(t *testing.T, down, lag time.Duration) (table *lagging, first *time.Time) {
 	t.Helper()
 	mem, start := newTable(t, "a"), time.Now()
-	shown, err := mem.List(t.Context())
+	shown, _, err := mem.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,8 +318,8 @@ func TestTakeAfterAnOutageIsTrusted(t *testing.T) {
 			return nil
 		}
 		hold(t, table, 2*time.Minute, func(h *lease.Held) {
-			if since := time.Since(start); since > 66*time.Second || h.Trusted() != nil || time.Until(h.TrustedUntil()) < 3*time.Second {
-				t.Errorf("held after %v, trusted for %v: %v", since, time.Until(h.TrustedUntil()), h.Trusted())
+			if since := time.Since(start); since > 66*time.Second || h.CheckTrust() != nil || time.Until(h.TrustedUntil()) < 3*time.Second {
+				t.Errorf("held after %v, trusted for %v: %v", since, time.Until(h.TrustedUntil()), h.CheckTrust())
 			}
 		})
 	})
@@ -409,7 +409,7 @@ func TestCoordinatorsShare(t *testing.T) {
 			c.Run(ctx, hard, func(h *lease.Held) {
 				key := h.Lease().Key
 				time.Sleep(time.Until(h.DeliverFrom())) // a stolen lease
-				if h.Trusted() != nil {
+				if h.CheckTrust() != nil {
 					return
 				}
 				mu.Lock()
@@ -479,7 +479,7 @@ func TestThiefDoesNotReleaseEarly(t *testing.T) {
 				time.Sleep(time.Until(h.DeliverFrom()))
 				mu.Lock()
 				key := h.Lease().Key
-				if other := trusting[key]; other != nil && other.Trusted() == nil && h.Trusted() == nil {
+				if other := trusting[key]; other != nil && other.CheckTrust() == nil && h.CheckTrust() == nil {
 					t.Errorf("after %v %s holds %s while another trusts it", time.Since(start), id, key)
 				}
 				trusting[key] = h

@@ -49,7 +49,7 @@ func TestAHookThatBlocks(t *testing.T) {
 		if held.Load() != 4 {
 			t.Errorf("%d leases were held", held.Load())
 		}
-		list, err := table.List(t.Context())
+		list, _, err := table.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,11 +55,6 @@ type Lease struct {
 	// Released is why the last holder left the lease, while nobody has taken it
 	// since; leaseReleaseReason.
 	Released ReleaseReason
-
-	// Unreadable is why the row could not be read, "" if it could; nothing but
-	// Key is known then. Only List returns such leases. Whoever decides something
-	// must take them for begun, unfinished and not to be had.
-	Unreadable string
 }
 
 // Identity says which shard of which stream a lease is of. Shard IDs do not: the
@@ -116,13 +111,6 @@ func (l Lease) NextSwitches() int64 {
 	return l.OwnerSwitches + min(1, math.MaxInt64-l.OwnerSwitches)
 }
 
-// HashRange is the part of the hash key space that a shard serves: decimal
-// numbers in 0..2^128-1, both inclusive. The zero value is unknown.
-type HashRange struct{ Start, End string }
-
-// IsZero reports whether the range is unknown.
-func (r HashRange) IsZero() bool { return r == HashRange{} }
-
 // Finished reports whether every record of the shard is done.
 func (l Lease) Finished() bool { return l.Checkpoint.IsShardEnd() }
 
@@ -175,6 +163,8 @@ var (
 )
 
 // UnreadableError is the ErrInvalidState of one row: it is there, and malformed.
+// Whoever decides something must take its lease for begun, unfinished and not to
+// be had.
 type UnreadableError struct {
 	Key string
 	Err error // which attribute, and what it must be

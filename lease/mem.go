@@ -45,10 +45,11 @@ func (m *Mem) Put(l Lease) {
 	m.set(l)
 }
 
-// List implements Store; the rows are in the order of their keys.
-func (m *Mem) List(ctx context.Context) ([]Lease, error) {
+// List implements Store; the rows are in the order of their keys, and all can be
+// read.
+func (m *Mem) List(ctx context.Context) ([]Lease, []*UnreadableError, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("listing leases: %w", context.Cause(ctx))
+		return nil, nil, fmt.Errorf("listing leases: %w", context.Cause(ctx))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,7 +57,7 @@ func (m *Mem) List(ctx context.Context) ([]Lease, error) {
 	for _, key := range slices.Sorted(maps.Keys(m.rows)) {
 		out = append(out, copyOf(m.rows[key]))
 	}
-	return out, nil
+	return out, nil, nil
 }
 
 // Get implements Store.

@@ -26,7 +26,7 @@ func TestPeer58ADoubtfulCheckpointIsNotTakenBack(t *testing.T) {
 		}
 		hold(t, table, time.Minute, func(h *lease.Held) {
 			c := checkpoint.New(h, h.Lease().Checkpoint, false)
-			c.Delivered(checkpoint.At("400", 0, time.Time{}))
+			c.Processed(checkpoint.At("400", 0, time.Time{}))
 			brief, cancel := context.WithTimeout(h.Context(), 100*time.Millisecond)
 			defer cancel()
 			if err := c.Checkpoint(brief); !errors.Is(err, context.DeadlineExceeded) {

@@ -256,7 +256,7 @@ func TestPeer81RenewalsAndCheckpointsDoNotRace(t *testing.T) {
 							t.Errorf("checkpoint %d left %v", n, l.Checkpoint)
 						}
 					}
-					if err := h.Trusted(); err != nil {
+					if err := h.CheckTrust(); err != nil {
 						t.Error(err)
 					}
 				})

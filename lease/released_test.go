@@ -68,7 +68,7 @@ func (f *holders) start(id string) (stop, crash func()) {
 
 // owners returns how many leases each worker owns.
 func (f *holders) owners() map[string]int {
-	list, err := f.table.List(f.t.Context())
+	list, _, err := f.table.List(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -22,9 +22,9 @@ type takeLoop struct {
 	observer *Observer
 	rng      *rand.Rand
 
-	// given are the keys of leases given up as surplus. If one comes back
-	// because nobody takes it, surplus is kept for a while: keepUntil.
-	given     map[string]bool
+	// surplus are the keys of leases given up as such. If one comes back because
+	// nobody takes it, surplus is kept for a while: keepUntil.
+	surplus   map[string]bool
 	keepUntil time.Time
 	failures  int       // scans that failed in a row
 	warned    bool      // of differing failover times
@@ -41,7 +41,7 @@ type takeLoop struct {
 func (t *takeLoop) step(ctx context.Context) {
 	c := t.c
 	t.next = time.Time{}
-	list, err := t.list(ctx)
+	list, unreadable, err := t.list(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			t.failures++
@@ -54,30 +54,33 @@ func (t *takeLoop) step(ctx context.Context) {
 	now := c.clock.now()
 	t.compareFailover(list)
 	view := View{
-		Leases: t.observer.Observe(now, list), Me: c.cfg.WorkerID,
+		Leases: t.observer.Observe(now, list), Unreadable: unreadable, Me: c.cfg.WorkerID,
 		MaxLeases: c.cfg.MaxLeases, MaxSteal: c.cfg.MaxSteal,
 		Overdue: 3 * c.cfg.FailoverTime, Unclaimed: min(t.unclaimed, 3*c.cfg.FailoverTime), KeepSurplus: now.Before(t.keepUntil),
 	}
 	identities, leftAlone := t.judge(list)
 	view.LeftAlone = leftAlone
-	view.Held, view.Leaving, view.Avoid = c.standing(now)
+	view.Held, view.Surplus, view.Avoid = c.standing(now)
 	t.seeOthers(list, view.Held)
-	d := Plan(view, t.rng)
+	d := Decide(view, t.rng)
 	if d.Again > 0 {
 		t.next = now.Add(d.Again)
 	}
 	t.act(ctx, now, d, identities)
 }
 
-// list reads the table. It has a limit of its own: without one a request that is
+// list reads the table; unreadable are the keys of malformed rows. It has a limit of its own: without one a request that is
 // never answered would end the loop, and with it every failover.
-func (t *takeLoop) list(ctx context.Context) ([]Lease, error) {
+func (t *takeLoop) list(ctx context.Context) (list []Lease, unreadable []string, err error) {
 	ctx, call := deadline.Start(ctx, max(30*time.Second, 3*t.c.cfg.FailoverTime))
 	defer call.End()
 	end := t.c.watch.BeginCall("scan", "", "reading the lease table", call)
 	defer end()
-	list, err := t.c.cfg.Table.List(ctx)
-	return list, deadline.Explain(ctx, err)
+	list, bad, err := t.c.cfg.Table.List(ctx)
+	for _, row := range bad {
+		unreadable = append(unreadable, row.Key)
+	}
+	return list, unreadable, deadline.Explain(ctx, err)
 }
 
 // untilNext returns how long to wait for the next step: as long as usual, or
@@ -125,7 +128,7 @@ func (t *takeLoop) seeOthers(list []Lease, held map[string]bool) {
 		if l.Owner == "" || l.Owner == t.c.cfg.WorkerID {
 			continue
 		}
-		delete(t.given, l.Key)
+		delete(t.surplus, l.Key)
 		if h := t.c.holding(l.Key); h != nil && l.Counter > h.Lease().Counter {
 			delete(held, l.Key)
 		}
@@ -145,16 +148,16 @@ func (t *takeLoop) compareFailover(list []Lease) {
 	}
 }
 
-// standing returns the keys held, those of them that are being given up, and
-// the keys to avoid.
-func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]bool) {
+// standing returns the keys held, those of them that are being given up as
+// surplus, and the keys to avoid.
+func (c *Coordinator) standing(now time.Time) (held, surplus, avoid map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held, leaving, avoid = make(map[string]bool, len(c.held)), make(map[string]bool), make(map[string]bool, len(c.avoid))
+	held, surplus, avoid = make(map[string]bool, len(c.held)), make(map[string]bool), make(map[string]bool, len(c.avoid))
 	for key, h := range c.held {
 		held[key] = true
 		if h.isSurplus() {
-			leaving[key] = true
+			surplus[key] = true
 		}
 	}
 	for key, t := range c.tried {
@@ -169,7 +172,7 @@ func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]b
 			delete(c.avoid, key)
 		}
 	}
-	return held, leaving, avoid
+	return held, surplus, avoid
 }
 
 // parallelTakes bounds the takes in flight: enough to take a thousand leases
@@ -177,16 +180,16 @@ func (c *Coordinator) standing(now time.Time) (held, leaving, avoid map[string]b
 const parallelTakes = 16
 
 func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision, identities map[string]Identity) {
-	for _, key := range d.Release {
-		if h := t.c.holding(key); h != nil && h.requestRelease() {
-			t.given[key] = true
+	for _, key := range d.Surplus {
+		if h := t.c.holding(key); h != nil && h.makeSurplus() {
+			t.surplus[key] = true
 			t.c.cfg.Logger.Info("lease is surplus", zap.String("lease_key", key), zap.Int("quota", d.Quota))
 		}
 	}
 	t.tellSpillover(now, d.Spillover)
 	for _, l := range d.Take {
-		if t.given[l.Key] {
-			delete(t.given, l.Key)
+		if t.surplus[l.Key] {
+			delete(t.surplus, l.Key)
 			t.keepUntil = now.Add(30 * t.c.cfg.FailoverTime)
 		}
 	}

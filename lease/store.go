@@ -44,11 +44,11 @@ import (
 // write. leasetest.Run checks all of the above.
 // Source: KCL DynamoDBLeaseRefresher, DynamoDBLeaseSerializer.
 type Store interface {
-	// List returns every lease, in no order, from all pages of the table. It
-	// is not a snapshot, and it may miss the newest rows and writes. Rows that
-	// are not leases are skipped and counted; of leases with a malformed row
-	// there is the key and why (Lease.Unreadable).
-	List(ctx context.Context) ([]Lease, error)
+	// List returns every lease, in no order, from all pages of the table, and
+	// apart from them those whose rows are malformed. It is not a snapshot, and
+	// it may miss the newest rows and writes. Rows that are not leases are skipped
+	// and counted.
+	List(ctx context.Context) (leases []Lease, unreadable []*UnreadableError, err error)
 
 	// Get reads one row, consistently. ErrNotFound if there is none.
 	Get(ctx context.Context, key string) (Lease, error)

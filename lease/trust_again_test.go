@@ -60,7 +60,7 @@ func TestAListThatGoesBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mem, start := newTable(t, "a"), time.Now()
-		old, _ := mem.List(t.Context())
+		old, _, _ := mem.List(t.Context())
 		var first time.Time
 		takes := 0
 		mem.Fault = func(_ context.Context, op, _ string, applied bool) error {
@@ -95,9 +95,9 @@ type swinging struct {
 	start time.Time
 }
 
-func (s *swinging) List(ctx context.Context) ([]lease.Lease, error) {
+func (s *swinging) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if at := time.Since(s.start); at < 5500*time.Millisecond || at > 22*time.Second && at < 28*time.Second {
-		return s.old, nil
+		return s.old, nil, nil
 	}
 	return s.Mem.List(ctx)
 }

@@ -25,7 +25,7 @@ type mute struct {
 	alive bool      // but there are signs of life
 }
 
-func (m *mute) List(ctx context.Context) ([]lease.Lease, error) {
+func (m *mute) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if now := time.Now(); !now.Before(m.from) && m.n > 0 {
 		m.n--
 		for time.Since(now) < time.Hour && (m.deaf || ctx.Err() == nil) {
@@ -197,7 +197,7 @@ func TestARefusalIsNoDoubt(t *testing.T) {
 						t.Errorf("a write that waited for the refusal to pass: %v", err)
 					}
 					time.Sleep(20 * time.Second)
-					if err := h.Trusted(); err != nil {
+					if err := h.CheckTrust(); err != nil {
 						t.Errorf("after a refusal for five seconds: %v", err)
 					}
 				})

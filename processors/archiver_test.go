@@ -21,16 +21,6 @@ import (
 	"github.com/shardmill/shardmill/processors"
 )
 
-// isGiveUp reports whether the worker will not try again.
-func isGiveUp(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if fmt.Sprintf("%T", err) == fmt.Sprintf("%T", kcl.GiveUp(errFault)) {
-			return true
-		}
-	}
-	return false
-}
-
 func TestTheSameBatchDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -102,7 +92,7 @@ func TestPressureClosesTheCut(t *testing.T) {
 		s := begin(t, config(), numbered(3))
 		held := int64(-1)
 		in := kcl.ProcessRecordsInput{Records: s.records, Checkpointer: s.cp, Hold: func(n int64) { held = n }}
-		s.cp.Delivered(s.records[2].Position())
+		s.cp.Processed(s.records[2].Position())
 		if err := s.processor.ProcessRecords(t.Context(), in); err != nil || held <= 0 || len(s.objects) > 0 {
 			t.Fatalf("error %v, holds %d, objects %v", err, held, s.keys())
 		}
@@ -180,7 +170,7 @@ func TestKeyThatIsTaken(t *testing.T) {
 			return noFault
 		}
 		err := s.deliver(t.Context(), s.processor, 1)
-		if !errors.Is(err, processors.ErrKeyTaken) || !isGiveUp(err) {
+		if !errors.Is(err, processors.ErrKeyTaken) || !kcl.IsGiveUp(err) {
 			t.Fatalf("error %v", err)
 		}
 		name, o := s.one()
@@ -192,7 +182,7 @@ func TestKeyThatIsTaken(t *testing.T) {
 		}
 		// The next holder does not go on either, until the object is away.
 		h, p, ctx := s.take(t.Context(), t, config(), theShard())
-		if err := h.initialize(ctx, p); !errors.Is(err, processors.ErrKeyTaken) || !isGiveUp(err) {
+		if err := h.initialize(ctx, p); !errors.Is(err, processors.ErrKeyTaken) || !kcl.IsGiveUp(err) {
 			t.Fatalf("error %v", err)
 		}
 		delete(s.objects, "b/"+name)
@@ -233,7 +223,7 @@ func TestPendingOfOthers(t *testing.T) {
 						t.Errorf("did %v", w.counts)
 					}
 					if row.refused {
-						if !errors.Is(err, processors.ErrUnfinishable) || !isGiveUp(err) {
+						if !errors.Is(err, processors.ErrUnfinishable) || !kcl.IsGiveUp(err) {
 							t.Errorf("error %v", err)
 						}
 						return
@@ -452,7 +442,7 @@ func TestReplayThatStopsShort(t *testing.T) {
 			"one before the cut?": func(r []kcl.Record) []kcl.Record { return []kcl.Record{{SequenceNumber: "1"}, r[4]} },
 		} {
 			err := p.Initialize(ctx, kcl.InitializationInput{
-				Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: w.row.pending, Checkpointer: h.cp, Trusted: h.Trusted,
+				Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: w.row.pending, Checkpointer: h.cp, CheckTrust: h.CheckTrust,
 				Replay: func(context.Context, checkpoint.ExtendedSequenceNumber, checkpoint.ExtendedSequenceNumber, kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
 					return func(yield func(kcl.Record, error) bool) {
 						for _, r := range change(w.records[:5]) {
@@ -463,7 +453,7 @@ func TestReplayThatStopsShort(t *testing.T) {
 					}
 				},
 			})
-			if err == nil || isGiveUp(err) {
+			if err == nil || kcl.IsGiveUp(err) {
 				t.Errorf("%s: error %v", name, err)
 			}
 			if len(w.objects) > 0 || len(w.lost) > 0 || w.row.pending == nil {
@@ -522,7 +512,7 @@ func TestLongObjectGoesToAFile(t *testing.T) {
 		if err := h.begin(ctx, p); err != nil {
 			t.Fatal(err)
 		}
-		h.cp.Delivered(records[59].Position())
+		h.cp.Processed(records[59].Position())
 		for i := range records {
 			in := kcl.ProcessRecordsInput{Records: records[i : i+1], Checkpointer: h.cp, Hold: func(n int64) { held = append(held, n) }}
 			if err := p.ProcessRecords(ctx, in); err != nil {

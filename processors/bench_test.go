@@ -99,12 +99,12 @@ func BenchmarkArchive(b *testing.B) {
 func archive(b *testing.B, p kcl.RecordProcessor, records []kcl.Record) {
 	b.Helper()
 	cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
-	err := p.Initialize(b.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }})
+	err := p.Initialize(b.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for batch := range slices.Chunk(records, 500) {
-		cp.Delivered(batch[len(batch)-1].Position())
+		cp.Processed(batch[len(batch)-1].Position())
 		if err := p.ProcessRecords(b.Context(), kcl.ProcessRecordsInput{Records: batch, Checkpointer: cp}); err != nil {
 			b.Fatal(err)
 		}
@@ -139,14 +139,14 @@ func TestNoAllocationPerRecord(t *testing.T) { //nolint:paralleltest // AllocsPe
 		}
 		p := archiver.Processor(theShard())
 		cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
-		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), Trusted: func() error { return nil }}); err != nil {
+		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }}); err != nil {
 			t.Fatal(err)
 		}
 		next := 0
 		deliver := func(n int) {
 			in := kcl.ProcessRecordsInput{Records: records[next : next+n], Checkpointer: cp}
 			next += n
-			cp.Delivered(in.Records[n-1].Position())
+			cp.Processed(in.Records[n-1].Position())
 			if err := p.ProcessRecords(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}

@@ -55,7 +55,7 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 		b.open.body = made
 	}
 	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.body.write(o.Data) }); err != nil {
-		b.broken = stop(err)
+		b.broken = kcl.GiveUp(err)
 		return b.broken
 	}
 	b.open.note(r, now)
@@ -98,7 +98,7 @@ func (b *buffer) take() (gathered, error) {
 		b.log.Warn("spool file cannot be used: delivering early", zap.Error(err))
 	}
 	if err := b.open.body.finish(); err != nil {
-		b.broken = stop(err)
+		b.broken = kcl.GiveUp(err)
 		return gathered{}, b.broken
 	}
 	taken := b.open

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
@@ -153,7 +154,7 @@ func (s *objectSink) look(ctx context.Context, o *object) error {
 	if state == exactlyonce.KeyTaken {
 		s.log.Error("another object has the key of a prepared cut; move it away or abandon the prepared checkpoint",
 			zap.String("bucket", o.bucket), zap.String("key", o.key))
-		return stop(fmt.Errorf("%w: %s/%s, plan %v", ErrKeyTaken, o.bucket, o.key, o.id))
+		return kcl.GiveUp(fmt.Errorf("%w: %s/%s, plan %v", ErrKeyTaken, o.bucket, o.key, o.id))
 	}
 	o.found = state == exactlyonce.KeyOurs
 	return nil

@@ -86,7 +86,7 @@ func TestAPlanIsNotBelieved(t *testing.T) {
 					for range 2 { // nor does the next one
 						h, p, ctx := w.take(t.Context(), t, with(cfg, func(c *processors.Config) { c.Delivery, c.Logger = delivery, zap.New(core) }), theShard())
 						err := h.initialize(ctx, p)
-						if !errors.Is(err, processors.ErrUnfinishable) || !isGiveUp(err) {
+						if !errors.Is(err, processors.ErrUnfinishable) || !kcl.IsGiveUp(err) {
 							t.Fatalf("error %v", err)
 						}
 						for _, part := range row.want {
@@ -132,7 +132,7 @@ func TestARuleThatPlansDoNotKnow(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := h.deliver(ctx, p, 1)
-			if known := rule <= 3; (err == nil) != known || isGiveUp(err) == known || (w.counts["prepare"] > 0) != known {
+			if known := rule <= 3; (err == nil) != known || kcl.IsGiveUp(err) == known || (w.counts["prepare"] > 0) != known {
 				t.Errorf("rule %d: error %v, did %v", rule, err, w.counts)
 			}
 		})
@@ -211,7 +211,7 @@ func TestOtherRecordsThanThePlans(t *testing.T) {
 				bad := w.row.pending
 				h, p, ctx := w.take(t.Context(), t, config(), theShard())
 				err := p.Initialize(ctx, kcl.InitializationInput{
-					Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: bad, Checkpointer: h.cp, Trusted: h.Trusted,
+					Shard: h.shard, Checkpoint: w.row.checkpoint, Pending: bad, Checkpointer: h.cp, CheckTrust: h.CheckTrust,
 					Replay: func(context.Context, checkpoint.ExtendedSequenceNumber, checkpoint.ExtendedSequenceNumber, kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
 						return func(yield func(kcl.Record, error) bool) {
 							for _, r := range row.replay(numbered(5)) {
@@ -222,7 +222,7 @@ func TestOtherRecordsThanThePlans(t *testing.T) {
 						}
 					},
 				})
-				if !errors.Is(err, processors.ErrUnfinishable) || !isGiveUp(err) || !strings.Contains(err.Error(), "other records") {
+				if !errors.Is(err, processors.ErrUnfinishable) || !kcl.IsGiveUp(err) || !strings.Contains(err.Error(), "other records") {
 					t.Errorf("error %v", err)
 				}
 				w.untouched(t, bad)

@@ -25,7 +25,7 @@ var _ kcl.RecordProcessor = (*processor)(nil)
 // Initialize finishes what an earlier holder prepared.
 func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.drop()
-	p.sink.trusted = in.Trusted
+	p.sink.trusted = in.CheckTrust
 	p.archiver.checkBucket(ctx, p.try)
 	if err := p.successor.settle(ctx, in); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason strin
 	c, err := p.sealer.seal(g, cp.Last().ExtendedSequenceNumber, reason)
 	if err != nil {
 		g.body.release(true, p.buffer.log)
-		p.buffer.broken = stop(err)
+		p.buffer.broken = kcl.GiveUp(err)
 		return p.buffer.broken
 	}
 	p.delivery.cut = c

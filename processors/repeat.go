@@ -21,19 +21,8 @@ const (
 	beatInterval  = time.Second // between two signs of life
 )
 
-// stopError is an error that no repetition can help.
-type stopError struct{ err error }
-
-func (e *stopError) Error() string { return e.err.Error() }
-func (e *stopError) Unwrap() error { return e.err }
-
-func stop(err error) error { return &stopError{kcl.GiveUp(err)} }
-
 // isFinal reports whether the same call cannot succeed any more.
-func isFinal(err error) bool {
-	var s *stopError
-	return errors.As(err, &s) || errors.Is(err, kcl.ErrLeaseLost)
-}
+func isFinal(err error) bool { return kcl.IsGiveUp(err) || errors.Is(err, kcl.ErrLeaseLost) }
 
 // tries makes the calls of one shard that may have to be repeated.
 type tries struct {
@@ -108,7 +97,7 @@ func (t *tries) write(ctx context.Context, doing string, f func(context.Context)
 	return t.until(ctx, doing, tableInterval, func(ctx context.Context) error {
 		err := f(ctx)
 		if isMisuse(err) {
-			return stop(err)
+			return kcl.GiveUp(err)
 		}
 		return err
 	})
@@ -118,7 +107,7 @@ func (t *tries) write(ctx context.Context, doing string, f func(context.Context)
 // prepared checkpoint was replaced: a mistake of ours or of the worker.
 func isMisuse(err error) bool {
 	for _, e := range []error{
-		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotDelivered,
+		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotProcessed,
 		checkpoint.ErrSentinel, checkpoint.ErrStateTooLarge, checkpoint.ErrPreparedStale,
 	} {
 		if errors.Is(err, e) {

@@ -55,7 +55,7 @@ func (s *successor) settle(ctx context.Context, in kcl.InitializationInput) erro
 // its records nor its object may be given up.
 func (s *successor) refuse(why error) error {
 	s.log.Error("prepared checkpoint cannot be finished", zap.Error(why))
-	return stop(fmt.Errorf("%w: %w", ErrUnfinishable, why))
+	return kcl.GiveUp(fmt.Errorf("%w: %w", ErrUnfinishable, why))
 }
 
 // abandon is how a person gives a plan up.
@@ -85,7 +85,7 @@ func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exa
 	}
 	prepared, err := in.Checkpointer.Resume(checkpoint.Position{ExtendedSequenceNumber: pl.Last, Arrival: pl.LastArrival}, in.Pending.State)
 	if err != nil {
-		return stop(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
+		return kcl.GiveUp(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
 	}
 	if err := s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
 		return err

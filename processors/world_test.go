@@ -342,7 +342,7 @@ type holding struct {
 	started bool
 
 	inDoubt      string    // the write whose outcome is unknown
-	asked        bool      // Trusted was asked since the last put
+	asked        bool      // CheckTrust was asked since the last put
 	trustedUntil time.Time // zero: for ever
 	landIn       int       // when late puts land, in operations of the next holder
 	landOn       int
@@ -365,7 +365,7 @@ func (h *holding) position() int {
 	return h.read
 }
 
-func (h *holding) Trusted() error {
+func (h *holding) CheckTrust() error {
 	if h.crashed || !h.trustedUntil.IsZero() && !time.Now().Before(h.trustedUntil) {
 		return kcl.ErrLeaseLost
 	}
@@ -462,7 +462,7 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 func (h *holding) initialize(ctx context.Context, p kcl.RecordProcessor) error {
 	return p.Initialize(ctx, kcl.InitializationInput{
 		Shard: h.shard, Checkpoint: h.w.row.checkpoint, Pending: h.w.row.pending, Checkpointer: h.cp,
-		Replay: h.replay, Trusted: h.Trusted,
+		Replay: h.replay, CheckTrust: h.CheckTrust,
 	})
 }
 
@@ -502,7 +502,7 @@ func (h *holding) deliver(ctx context.Context, p kcl.RecordProcessor, n int) err
 		batch[i] = batch[i].Clone()
 	}
 	if len(batch) > 0 {
-		h.cp.Delivered(batch[len(batch)-1].Position())
+		h.cp.Processed(batch[len(batch)-1].Position())
 	}
 	h.read = end
 	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, Attempt: 1, Hold: func(int64) {}})

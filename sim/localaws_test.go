@@ -239,12 +239,12 @@ type trustWatch struct {
 	m *machine
 }
 
-func (t *trustWatch) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := t.Table.List(ctx)
+func (t *trustWatch) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := t.Table.List(ctx)
 	for i, l := range list {
 		list[i] = t.m.in(l)
 	}
-	return list, err
+	return list, unreadable, err
 }
 
 func (t *trustWatch) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lease.Lease, error) {

@@ -78,7 +78,7 @@ func (p *model) records(shardID string) (out []string) {
 }
 
 func (p *model) rows() []lease.Lease {
-	list, err := p.mem.List(p.w.t.Context())
+	list, _, err := p.mem.List(p.w.t.Context())
 	if err != nil {
 		p.w.violate("the table is not read: %v", err)
 	}

@@ -61,7 +61,7 @@ type witness struct {
 }
 
 func (p *witness) Initialize(ctx context.Context, in kcl.InitializationInput) error {
-	p.m.w.trusts(p.m, p.shard, in.Trusted)
+	p.m.w.trusts(p.m, p.shard, in.CheckTrust)
 	p.m.w.begin(p.m, p.shard, "initializes")
 	if p.m.wait("call for " + p.shard); !p.m.isDead() {
 		p.m.w.parentsDone(p.shard)

@@ -24,7 +24,7 @@ type taker struct {
 }
 
 func (p *taker) Initialize(_ context.Context, in kcl.InitializationInput) error {
-	p.w.trusts(p.m, p.shard, in.Trusted)
+	p.w.trusts(p.m, p.shard, in.CheckTrust)
 	p.w.begin(p.m, p.shard, "initializes")
 	p.m.wait("call for " + p.shard)
 	if !p.m.isDead() {

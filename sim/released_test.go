@@ -65,9 +65,9 @@ func (w *wire) ok(ctx context.Context) error {
 	}
 }
 
-func (w *wire) List(ctx context.Context) ([]lease.Lease, error) {
+func (w *wire) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if err := w.ok(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return w.Table.List(ctx)
 }
@@ -138,7 +138,7 @@ func (f *fleet) note(list *[]taking, shard, worker string) {
 // heldBy returns the numbers of the shards that a worker holds.
 func (f *fleet) heldBy(worker string) map[string]bool {
 	f.t.Helper()
-	list, err := f.table.List(f.t.Context())
+	list, _, err := f.table.List(f.t.Context())
 	if err != nil {
 		f.t.Error(err)
 	}

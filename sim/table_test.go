@@ -24,18 +24,18 @@ func (v *view) Ensure(ctx context.Context) error {
 	return v.m.send(ctx, "ensure", func(context.Context) error { return nil })
 }
 
-func (v *view) List(ctx context.Context) ([]lease.Lease, error) {
+func (v *view) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	out, err := fetched(func(apply func(context.Context) error) error { return v.m.send(ctx, "list", apply) }, func(context.Context) ([]lease.Lease, error) {
 		return v.p.list(v.m), nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.SortFunc(out, func(a, b lease.Lease) int { return cmp.Compare(a.Key, b.Key) })
 	for i, l := range out {
 		out[i] = v.m.in(l)
 	}
-	return out, nil
+	return out, nil, nil
 }
 
 func (v *view) Get(ctx context.Context, key string) (lease.Lease, error) {

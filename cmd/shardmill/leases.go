@@ -168,12 +168,12 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients, s stdio) (
 }
 
 // rows returns all rows of a table.
-func (f *leaseFlags) rows(ctx context.Context, t leaseadmin.Table, s stdio) (list []lease.Lease, err error) {
+func (f *leaseFlags) rows(ctx context.Context, t leaseadmin.Table, s stdio) (list []lease.Lease, unreadable []*lease.UnreadableError, err error) {
 	err = s.while("listing the leases of table "+f.table, func() (err error) {
-		list, err = t.List(ctx)
+		list, unreadable, err = t.List(ctx)
 		return err
 	})
-	return list, err
+	return list, unreadable, err
 }
 
 // regionOf returns the region in an ARN, or "".

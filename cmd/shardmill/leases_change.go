@@ -112,12 +112,12 @@ func setLease(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	leases, err := f.rows(ctx, t, s) // of the shards that follow
+	leases, unreadable, err := f.rows(ctx, t, s) // of the shards that follow
 	if err != nil {
 		return err
 	}
 	return f.changeOne(ctx, t, key, s, func(row lease.Lease) (leaseadmin.Change, error) {
-		in := leaseadmin.SetInput{Row: row, Leases: leases, At: place, Now: time.Now(), Abandon: f.abandon, Stream: stream}
+		in := leaseadmin.SetInput{Row: row, Leases: leases, Unreadable: unreadable, At: place, Now: time.Now(), Abandon: f.abandon, Stream: stream}
 		if stream != nil && !stream.At.IsZero() {
 			in.Now = stream.At
 		}
@@ -209,7 +209,7 @@ func adoptLeases(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	rows, err := f.rows(ctx, t, s)
+	rows, unreadable, err := f.rows(ctx, t, s)
 	if err != nil {
 		return err
 	}
@@ -218,14 +218,18 @@ func adoptLeases(ctx context.Context, args []string, s stdio) error {
 		if err != nil {
 			return nil, err
 		}
-		return leaseadmin.PlanAdopt(leaseadmin.AdoptInput{Leases: rows, Stream: *stream, Keep: *keep, Abandon: f.abandon})
+		return leaseadmin.PlanAdopt(leaseadmin.AdoptInput{Leases: rows, Unreadable: unreadable, Stream: *stream, Keep: *keep, Abandon: f.abandon})
 	}
 	if _, err := plan(rows); err != nil { // before the wait
 		return err
 	}
 	life := leaseadmin.Life(rows, f.failover)
 	s.notef("watching for %v whether a worker runs\n", life)
-	if rows, err = leaseadmin.Quiet(ctx, rows, life, t.List); err != nil {
+	rows, err = leaseadmin.Quiet(ctx, rows, life, func(ctx context.Context) (now []lease.Lease, err error) {
+		now, unreadable, err = t.List(ctx)
+		return now, err
+	})
+	if err != nil {
 		return err
 	}
 	changes, err := plan(rows)

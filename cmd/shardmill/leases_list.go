@@ -47,14 +47,15 @@ func listLeases(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	list, err := f.rows(ctx, t, s)
+	rows, unreadable, err := f.rows(ctx, t, s)
 	if err != nil {
 		return err
 	}
+	list := judgeLeases(rows, unreadable, stream)
 	if *asJSON {
-		return printLeasesJSON(judgeLeases(list, stream), s)
+		return printLeasesJSON(list, s)
 	}
-	return printLeases(judgeLeases(list, stream), stream != nil, s)
+	return printLeases(list, stream != nil, s)
 }
 
 // judged is a row, or a shard without one, and what the stream says to it.
@@ -62,13 +63,14 @@ type judged struct {
 	lease.Lease
 
 	missing        bool   // there is no row
+	unreadable     string // why the row, of which only the key is known, is malformed; "" if it is not
 	shard          string // open, closed, not listed; "" if the stream was not asked
 	manyStreams    bool
 	contradictions []string
 }
 
 // judgeLeases returns the rows and, if a stream is given, its shards without one.
-func judgeLeases(list []lease.Lease, stream *leaseadmin.Stream) []judged {
+func judgeLeases(list []lease.Lease, unreadable []*lease.UnreadableError, stream *leaseadmin.Stream) []judged {
 	var out []judged
 	leased := make(map[string]bool)
 	for _, l := range list {
@@ -76,6 +78,14 @@ func judgeLeases(list []lease.Lease, stream *leaseadmin.Stream) []judged {
 		j := judged{Lease: l, manyStreams: lease.IsMultiStreamKey(l.Key)}
 		if stream != nil {
 			j.shard, j.contradictions = shardState(stream, l.Key), stream.Contradictions(l)
+		}
+		out = append(out, j)
+	}
+	for _, row := range unreadable {
+		leased[row.Key] = true
+		j := judged{Lease: lease.Lease{Key: row.Key}, unreadable: row.Error(), manyStreams: lease.IsMultiStreamKey(row.Key)}
+		if stream != nil {
+			j.shard = shardState(stream, row.Key)
 		}
 		out = append(out, j)
 	}
@@ -107,8 +117,8 @@ func (j judged) note() string {
 	if j.missing {
 		out = append(out, "no lease")
 	}
-	if j.Unreadable != "" {
-		out = append(out, j.Unreadable)
+	if j.unreadable != "" {
+		out = append(out, j.unreadable)
 	}
 	if j.manyStreams {
 		out = append(out, "of a fleet that reads several streams")
@@ -131,7 +141,7 @@ func printLeases(list []judged, withStream bool, s stdio) error {
 			l.Key, l.Owner, strconv.FormatInt(l.Counter, 10), l.Checkpoint.String(), until(l.Lease), pending(l.Lease),
 			string(l.Released), l.Identity.Stream, l.Identity.Start,
 		}
-		if l.missing || l.Unreadable != "" {
+		if l.missing || l.unreadable != "" {
 			cells[2] = "" // a counter of 0 is one, too
 		}
 		if withStream {
@@ -190,7 +200,7 @@ func printLeasesJSON(list []judged, s stdio) error {
 		out := leaseJSON{
 			Key: l.Key, Owner: l.Owner, Counter: l.Counter, OwnerSwitches: l.OwnerSwitches,
 			Checkpoint: l.Checkpoint.SequenceNumber, Sub: l.Checkpoint.SubSequenceNumber, Until: until(l.Lease), Pending: pending(l.Lease),
-			Parents: l.Parents, Children: l.Children, Unreadable: l.Unreadable,
+			Parents: l.Parents, Children: l.Children, Unreadable: l.unreadable,
 			Stream: l.Identity.Stream, Start: l.Identity.Start, ARN: l.Identity.ARN, Released: string(l.Released),
 			ManyStreams: l.manyStreams, Shard: l.shard, Missing: l.missing, Contradictions: l.contradictions,
 		}

@@ -210,7 +210,7 @@ func TestCredentialsThatDoNotCome(t *testing.T) {
 // slowTable answers a List after a while.
 type slowTable struct{ lease.Mem }
 
-func (t *slowTable) List(ctx context.Context) ([]lease.Lease, error) {
+func (t *slowTable) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	time.Sleep(40 * time.Second)
 	return t.Mem.List(ctx)
 }
@@ -226,7 +226,7 @@ func TestReadingTheTableIsTold(t *testing.T) {
 		var notes bytes.Buffer
 		f := newLeaseFlags("list", "")
 		f.table = "orders"
-		if _, err := f.rows(t.Context(), new(slowTable), stdio{err: &notes}); err != nil {
+		if _, _, err := f.rows(t.Context(), new(slowTable), stdio{err: &notes}); err != nil {
 			t.Error(err)
 		}
 		if got, want := notes.String(), "still listing the leases of table orders after 15s\nstill listing the leases of table orders after 30s\n"; got != want {

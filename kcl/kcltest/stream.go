@@ -14,7 +14,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/lease"
 )
 
 // Stream is a kcl.Source in memory. Its shards are numbered from 0 in the order
@@ -55,12 +54,12 @@ func NewStream(shards int) *Stream {
 	for i := range shards {
 		start := new(big.Int).Div(new(big.Int).Mul(whole, big.NewInt(int64(i))), big.NewInt(int64(shards)))
 		end := new(big.Int).Div(new(big.Int).Mul(whole, big.NewInt(int64(i+1))), big.NewInt(int64(shards)))
-		s.add(lease.HashRange{Start: start.String(), End: end.Sub(end, big.NewInt(1)).String()})
+		s.add(kcl.HashRange{Start: start.String(), End: end.Sub(end, big.NewInt(1)).String()})
 	}
 	return s
 }
 
-func (s *Stream) add(r lease.HashRange, parents ...string) {
+func (s *Stream) add(r kcl.HashRange, parents ...string) {
 	s.seq++
 	s.shards = append(s.shards, &memShard{Shard: kcl.Shard{
 		ID: fmt.Sprintf("shardId-%012d", len(s.shards)), Range: r, ParentIDs: parents,
@@ -98,8 +97,8 @@ func (s *Stream) Split(shard int) {
 	start, _ := new(big.Int).SetString(sh.Range.Start, 10)
 	end, _ := new(big.Int).SetString(sh.Range.End, 10)
 	mid := new(big.Int).Rsh(new(big.Int).Add(start, end), 1)
-	s.add(lease.HashRange{Start: sh.Range.Start, End: mid.String()}, sh.ID)
-	s.add(lease.HashRange{Start: mid.Add(mid, big.NewInt(1)).String(), End: sh.Range.End}, sh.ID)
+	s.add(kcl.HashRange{Start: sh.Range.Start, End: mid.String()}, sh.ID)
+	s.add(kcl.HashRange{Start: mid.Add(mid, big.NewInt(1)).String(), End: sh.Range.End}, sh.ID)
 }
 
 // Merge closes two neighbours and opens one that follows them.
@@ -108,7 +107,7 @@ func (s *Stream) Merge(a, b int) {
 	defer s.mu.Unlock()
 	s.closeShard(s.shards[a])
 	s.closeShard(s.shards[b])
-	s.add(lease.HashRange{Start: s.shards[a].Range.Start, End: s.shards[b].Range.End}, s.shards[a].ID, s.shards[b].ID)
+	s.add(kcl.HashRange{Start: s.shards[a].Range.Start, End: s.shards[b].Range.End}, s.shards[a].ID, s.shards[b].ID)
 }
 
 // Trim expires the first n records of a shard.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/lease"
 )
 
 // API is what a Source needs of Kinesis; *kinesis.Client has it. Another one
@@ -132,9 +131,9 @@ func shard(in *types.Shard) kcl.Shard {
 	return out
 }
 
-func hashRange(in *types.HashKeyRange) lease.HashRange {
+func hashRange(in *types.HashKeyRange) kcl.HashRange {
 	if in == nil {
-		return lease.HashRange{}
+		return kcl.HashRange{}
 	}
-	return lease.HashRange{Start: aws.ToString(in.StartingHashKey), End: aws.ToString(in.EndingHashKey)}
+	return kcl.HashRange{Start: aws.ToString(in.StartingHashKey), End: aws.ToString(in.EndingHashKey)}
 }

@@ -57,7 +57,7 @@ func calls(table lease.Table) (writes, reads map[string]func(context.Context) er
 	}
 	reads = map[string]func(context.Context) error{
 		"get":    func(ctx context.Context) error { _, err := table.Get(ctx, "k"); return err },
-		"list":   func(ctx context.Context) error { _, err := table.List(ctx); return err },
+		"list":   func(ctx context.Context) error { _, _, err := table.List(ctx); return err },
 		"ensure": table.Ensure,
 	}
 	return writes, reads
@@ -330,8 +330,8 @@ func TestListReadsAllPagesAndSkipsWhatIsNotALease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := table.List(t.Context())
-	if err != nil || len(list) != 2 || list[0].Key != "a" || list[1].Key != "b" {
+	list, bad, err := table.List(t.Context())
+	if err != nil || len(bad) != 0 || len(list) != 2 || list[0].Key != "a" || list[1].Key != "b" {
 		t.Errorf("got %+v, %v; want a and b", list, err)
 	}
 	if len(told) != 1 || told[0] != 2 {
@@ -351,15 +351,18 @@ func TestListTellsWhatItCannotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := func() []lease.Lease {
-		list, err := table.List(t.Context())
-		if err != nil || len(list) != 3 || list[0].Key != "a" || list[1].Key != "bad" || list[2].Key != "c" || list[2].Unreadable != "" {
-			t.Fatalf("got %+v, %v; want a, bad and c", list, err)
+	list := func() string {
+		list, bad, err := table.List(t.Context())
+		if err != nil || len(list)+len(bad) != 3 || list[0].Key != "a" || list[len(list)-1].Key != "c" {
+			t.Fatalf("got %+v, %v, %v; want a, bad and c", list, bad, err)
 		}
-		return list
+		if len(bad) == 0 {
+			return ""
+		}
+		return bad[0].Error()
 	}
 	for range 3 {
-		got := list()[1].Unreadable
+		got := list()
 		if !strings.Contains(got, `lease bad cannot be read: attribute checkpoint is the string "?"`) {
 			t.Errorf("got %q; want what names the row", got)
 		}
@@ -368,7 +371,7 @@ func TestListTellsWhatItCannotRead(t *testing.T) {
 		t.Errorf("logged %v; want one error", logs.All())
 	}
 	rows[1] = wire(leaseRow(item{"leaseKey": str("bad")}))
-	if got := list()[1].Unreadable; got != "" {
+	if got := list(); got != "" {
 		t.Errorf("mended, but %v", got)
 	}
 	rows[1] = wire(leaseRow(item{"leaseKey": str("bad"), "checkpoint": str("?")}))

@@ -185,8 +185,8 @@ func TestPeer1AWorkerThatLostItsLeaseWritesNothing(t *testing.T) {
 							t.Errorf("%s = %v, want ErrLost", name, err)
 						}
 					}
-					if err := h.Trusted(); !errors.Is(err, lease.ErrLost) {
-						t.Errorf("after the refusal Trusted = %v", err)
+					if err := h.CheckTrust(); !errors.Is(err, lease.ErrLost) {
+						t.Errorf("after the refusal CheckTrust = %v", err)
 					}
 					if diff := cmp.Diff(wire(before), wire(getRow(t, w.client, w.name, stale.Key))); diff != "" {
 						t.Errorf("the thief's row changed (-was +is):\n%s", diff)
@@ -216,8 +216,8 @@ func TestPeer2ARenewalLeavesTheCheckpointAlone(t *testing.T) {
 			w.check(h.Checkpoint(ctx, record("500")))
 			late.Release()
 			time.Sleep(20 * time.Second)
-			if l := w.row(h.Lease().Key); l.Checkpoint.SequenceNumber != "500" || h.Trusted() != nil {
-				t.Errorf("row %+v, Trusted %v", l, h.Trusted())
+			if l := w.row(h.Lease().Key); l.Checkpoint.SequenceNumber != "500" || h.CheckTrust() != nil {
+				t.Errorf("row %+v, CheckTrust %v", l, h.CheckTrust())
 			}
 			cached := h.Lease()
 			cached.Checkpoint = record("100")
@@ -495,7 +495,7 @@ func TestPeer40AListIsAWholeScanWithoutAFilter(t *testing.T) {
 		const rows = 70 // two pages
 		w.big(rows, "")
 		w.requests()
-		list, err := w.List(t.Context())
+		list, _, err := w.List(t.Context())
 		w.check(err)
 		slices.SortFunc(list, func(a, b lease.Lease) int { return strings.Compare(a.Key, b.Key) })
 		if list = slices.CompactFunc(list, func(a, b lease.Lease) bool { return a.Key == b.Key }); len(list) != rows {
@@ -552,7 +552,7 @@ func TestPeer41ASlowVictimDoesNotUndoTheThiefsCheckpoint(t *testing.T) {
 				w.check(h.Checkpoint(ctx, record("200")))
 				untilLost(ctx, h)
 				if ctx.Err() == nil {
-					t.Errorf("the thief lost the lease: %v", h.Trusted())
+					t.Errorf("the thief lost the lease: %v", h.CheckTrust())
 				}
 			})
 		})

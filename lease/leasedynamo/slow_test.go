@@ -199,7 +199,7 @@ func TestPagesThatComeTooSlowlyAreMadeSmaller(t *testing.T) {
 		table := tableWith(t, s.client(), leasedynamo.Options{Logger: zap.New(core)})
 		list := func() {
 			t.Helper()
-			list, err := table.List(t.Context())
+			list, _, err := table.List(t.Context())
 			if err != nil || len(list) != p.rows {
 				t.Fatalf("got %d leases, %v; want %d", len(list), err, p.rows)
 			}
@@ -249,7 +249,7 @@ func TestAListEndsIfTheSmallestPageComesTooSlowly(t *testing.T) {
 		for _, want := range [][]int{{0, 500, 250, 125, 62, 31, 25}, {25}} {
 			p.limits = nil
 			begun := time.Now()
-			_, err := table.List(t.Context())
+			_, _, err := table.List(t.Context())
 			late, ok := errors.AsType[*deadline.Error](err)
 			if took := time.Since(begun); !ok || !late.Body || took > time.Duration(len(want))*10*time.Second || !slices.Equal(p.limits, want) {
 				t.Errorf("asked for pages of %v rows in %v, error %v; want %v", p.limits, took, err, want)

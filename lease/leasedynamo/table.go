@@ -104,14 +104,14 @@ func New(api API, opts Options) (*Table, error) {
 }
 
 // List implements lease.Store.
-func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
+func (t *Table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	var leases []lease.Lease
-	var unreadable []string
+	var unreadable []*lease.UnreadableError
 	skipped := 0
 	for from := item(nil); ; {
 		page, err := t.scan(ctx, from)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, row := range page.Items {
 			if !isLease(row) {
@@ -119,9 +119,9 @@ func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 				continue
 			}
 			l, err := decode(row)
-			if err != nil {
-				l = lease.Lease{Key: l.Key, Unreadable: err.Error()}
-				unreadable = append(unreadable, l.Unreadable)
+			if bad, is := errors.AsType[*lease.UnreadableError](err); is {
+				unreadable = append(unreadable, bad)
+				continue
 			}
 			leases = append(leases, l)
 		}
@@ -131,7 +131,7 @@ func (t *Table) List(ctx context.Context) ([]lease.Lease, error) {
 	}
 	t.noteSkipped(skipped)
 	t.noteUnreadable(unreadable)
-	return leases, nil
+	return leases, unreadable, nil
 }
 
 // noteSkipped tells of rows that are not leases, and logs when their number
@@ -146,7 +146,11 @@ func (t *Table) noteSkipped(n int) {
 }
 
 // noteUnreadable tells of leases that cannot be read, when they change.
-func (t *Table) noteUnreadable(why []string) {
+func (t *Table) noteUnreadable(rows []*lease.UnreadableError) {
+	why := make([]string, 0, len(rows))
+	for _, row := range rows {
+		why = append(why, row.Error())
+	}
 	now := strings.Join(why, "; ")
 	if before := t.unreadable.Swap(&now); now != "" && (before == nil || *before != now) {
 		t.logger.Error("leases cannot be read; their shards wait until the rows are mended", zap.String("table", t.opts.TableName), zap.Strings("rows", why))

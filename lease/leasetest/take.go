@@ -14,8 +14,8 @@ import (
 func readingRows() []row {
 	return []row{
 		{"an empty table lists nothing", func(s *suite) {
-			if list, err := s.List(s.ctx()); err != nil || len(list) != 0 {
-				s.t.Fatalf("List() = %v, %v; want nothing", list, err)
+			if list, bad, err := s.List(s.ctx()); err != nil || len(list) != 0 || len(bad) != 0 {
+				s.t.Fatalf("List() = %v, %v, %v; want nothing", list, bad, err)
 			}
 		}},
 		{"getting a key without a row is ErrNotFound", func(s *suite) {
@@ -29,8 +29,11 @@ func readingRows() []row {
 				want = append(want, key)
 			}
 			held := s.worked("zz")
-			list, err := s.List(s.ctx())
+			list, bad, err := s.List(s.ctx())
 			s.ok(err)
+			if len(bad) > 0 {
+				s.t.Fatalf("cannot read %v", bad)
+			}
 			if d := diff(keys(list), append(want, "zz")); d != "" {
 				s.t.Fatalf("keys (-want +got):\n%s", d)
 			}
@@ -71,7 +74,7 @@ func readingRows() []row {
 			cause := errors.New("enough")
 			ctx, cancel := context.WithCancelCause(s.ctx())
 			cancel(cause)
-			_, err := s.List(ctx)
+			_, _, err := s.List(ctx)
 			s.is(err, cause)
 			_, err = s.Get(ctx, "k")
 			s.is(err, cause)

@@ -42,7 +42,7 @@ type call struct {
 func everyCall() []call {
 	calls := []call{
 		{"ensure", func(ctx context.Context, t lease.Table, _ lease.Lease) error { return t.Ensure(ctx) }},
-		{"list", func(ctx context.Context, t lease.Table, _ lease.Lease) error { _, err := t.List(ctx); return err }},
+		{"list", func(ctx context.Context, t lease.Table, _ lease.Lease) error { _, _, err := t.List(ctx); return err }},
 		{"get", func(ctx context.Context, t lease.Table, held lease.Lease) error {
 			_, err := t.Get(ctx, held.Key)
 			return err

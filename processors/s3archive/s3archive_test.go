@@ -398,7 +398,7 @@ func TestArchiver(t *testing.T) {
 				p := archiver.Processor(kcl.ShardInfo{StreamName: "clicks", Table: "app", ShardID: "shardId-000000000000"})
 				row := &writer{at: checkpoint.Sentinel(checkpoint.TrimHorizon)}
 				cp := checkpoint.New(row, row.at, false)
-				in := kcl.InitializationInput{Checkpoint: row.at, Checkpointer: cp, Trusted: func() error { return nil }}
+				in := kcl.InitializationInput{Checkpoint: row.at, Checkpointer: cp, CheckTrust: func() error { return nil }}
 				if err := p.Initialize(t.Context(), in); err != nil {
 					t.Fatal(err)
 				}
@@ -406,7 +406,7 @@ func TestArchiver(t *testing.T) {
 				r := kcl.Record{SequenceNumber: "1", Data: large()[:2*partBytes], ApproximateArrivalTimestamp: time.Now()}
 				for _, n := range []string{"1", "2", "3"} {
 					r.SequenceNumber, r.Data = n, r.Data[:partBytes]
-					cp.Delivered(r.Position())
+					cp.Processed(r.Position())
 					if err := p.ProcessRecords(t.Context(), kcl.ProcessRecordsInput{Records: []kcl.Record{r}, Checkpointer: cp}); err != nil {
 						t.Fatal(err)
 					}

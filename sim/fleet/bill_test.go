@@ -138,11 +138,11 @@ type billedMem struct {
 }
 
 // List implements lease.Table.
-func (m *billedMem) List(ctx context.Context) ([]lease.Lease, error) {
-	list, err := m.Mem.List(ctx)
+func (m *billedMem) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := m.Mem.List(ctx)
 	m.b.noteWhole()
 	for left := len(list) * rowBytes; left >= 0; left -= 1 << 20 {
 		m.b.note("scan", math.Ceil(float64(min(left, 1<<20))/4096)/2)
 	}
-	return list, err
+	return list, unreadable, err
 }

@@ -50,15 +50,15 @@ type table struct {
 
 const staleness = 200 * time.Millisecond
 
-func (t *table) List(ctx context.Context) ([]lease.Lease, error) {
+func (t *table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.list != nil && time.Since(t.scanned) < staleness {
-		return t.list, nil
+		return t.list, nil, nil
 	}
-	list, err := t.Mem.List(ctx)
+	list, unreadable, err := t.Mem.List(ctx)
 	t.list, t.scanned = list, time.Now()
-	return list, err
+	return list, unreadable, err
 }
 
 // fleet is coordinators that share a table in memory. It lives in a bubble.
@@ -172,7 +172,7 @@ func (f *fleet) crash(name string) {
 // loads returns how many leases each live worker holds, and how many leases
 // none of them holds.
 func (f *fleet) loads() (held map[string]int, free int) {
-	list, err := f.table.Mem.List(f.t.Context())
+	list, _, err := f.table.Mem.List(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// rounds is a fleet that consists of nothing but lease.Observer and lease.Plan,
+// rounds is a fleet that consists of nothing but lease.Observer and lease.Decide,
 // for sizes that are too large for goroutines. Time goes in steps.
 type rounds struct {
 	now      time.Time
@@ -97,7 +97,7 @@ func (r *rounds) renew() {
 // scan reads the table and decides.
 func (r *rounds) scan(m *member) {
 	maps.DeleteFunc(m.held, func(key string, _ bool) bool { return r.rows[r.index[key]].Owner != m.name }) // stolen
-	d := lease.Plan(lease.View{
+	d := lease.Decide(lease.View{
 		Leases: m.observer.Observe(r.now, r.rows), Me: m.name, Held: m.held, Overdue: 3 * failover, Unclaimed: tick * 11 / 10,
 	}, r.rng)
 	m.scanAt = r.now.Add(tick - time.Duration(r.rng.IntN(int(tick/10))))
@@ -105,7 +105,7 @@ func (r *rounds) scan(m *member) {
 		m.scanAt = again
 	}
 	m.taking = append(d.Take, d.Steal...)
-	m.leaving = d.Release
+	m.leaving = d.Surplus
 }
 
 // release frees what the worker gives up; it then scans again, as a

@@ -64,7 +64,7 @@ func (p *watched) enter(what string) {
 }
 
 func (p *watched) Initialize(ctx context.Context, in kcl.InitializationInput) error {
-	p.m.set(func() { p.m.trust[p.shard] = in.Trusted })
+	p.m.set(func() { p.m.trust[p.shard] = in.CheckTrust })
 	p.enter("Initialize")
 	return p.RecordProcessor.Initialize(ctx, in)
 }
@@ -81,7 +81,7 @@ func (p *watched) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error 
 
 func (p *watched) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
 	p.enter("ShutdownRequested")
-	p.m.set(func() { p.m.handing[p.shard] = in.HandOver })
+	p.m.set(func() { p.m.handing[p.shard] = in.Surplus })
 	return p.RecordProcessor.ShutdownRequested(ctx, in)
 }
 

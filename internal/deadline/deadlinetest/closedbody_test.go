@@ -37,7 +37,7 @@ func TestNoAnswerIsLostToAClosedBody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = table.List(t.Context())
+		_, _, err = table.List(t.Context())
 		return err
 	})
 }

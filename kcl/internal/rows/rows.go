@@ -17,22 +17,21 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
 // Listing is a stream as it was listed: all shards, from all pages.
 type Listing struct {
 	stream, arn string
-	shards      map[string]shardsync.Shard
+	shards      map[string]lease.Shard
 	newest      string
 	numbered    bool // shards are named as Kinesis names them
 }
 
 // NewListing returns a listing of the stream of that name; arn is "" if it is
 // not configured.
-func NewListing(stream, arn string, shards []shardsync.Shard) Listing {
-	l := Listing{stream: stream, arn: arn, shards: make(map[string]shardsync.Shard, len(shards)), numbered: true}
+func NewListing(stream, arn string, shards []lease.Shard) Listing {
+	l := Listing{stream: stream, arn: arn, shards: make(map[string]lease.Shard, len(shards)), numbered: true}
 	for _, s := range shards {
 		l.shards[s.ID] = s
 		l.newest = max(l.newest, s.ID)
@@ -102,6 +101,11 @@ func (j Judgement) MayBeLag() bool { return j.Verdict == Unknown || j.Verdict ==
 // May reports whether the lease may be taken.
 func (j Judgement) May() bool { return j.Verdict == Ours || j.Verdict == Expired }
 
+// Malformed returns the judgement of a row that cannot be read.
+func Malformed(row *lease.UnreadableError) Judgement {
+	return Judgement{Key: row.Key, Verdict: Unreadable, Text: row.Error()}
+}
+
 // Judge compares one row with the listing.
 func (l Listing) Judge(row lease.Lease) Judgement {
 	j := l.judge(row)
@@ -112,8 +116,6 @@ func (l Listing) Judge(row lease.Lease) Judgement {
 func (l Listing) judge(row lease.Lease) Judgement {
 	s, listed := l.shards[row.Key]
 	switch {
-	case row.Unreadable != "":
-		return Judgement{Verdict: Unreadable, Text: row.Unreadable}
 	case lease.IsMultiStreamKey(row.Key):
 		return Judgement{Verdict: Alien, Text: fmt.Sprintf("lease %s is of an application that reads several streams", row.Key)}
 	case !listed && l.numbered && !lease.IsShardID(row.Key):
@@ -139,7 +141,7 @@ func (l Listing) isAnew(row lease.Lease) bool {
 	return row.Identity.Stream != "" && id.Contradicts(l.Identity(row.Key)) == ""
 }
 
-func judgeListed(row lease.Lease, s shardsync.Shard) Judgement {
+func judgeListed(row lease.Lease, s lease.Shard) Judgement {
 	known := !row.Range.IsZero() && !s.Range.IsZero()
 	switch {
 	case known && row.Range != s.Range:
@@ -148,14 +150,14 @@ func judgeListed(row lease.Lease, s shardsync.Shard) Judgement {
 	case row.Checkpoint.IsOutside(s.StartingSequenceNumber, s.EndingSequenceNumber):
 		return Judgement{Verdict: Contradicts, Text: fmt.Sprintf("lease %s has the checkpoint %v, which is not within its shard (%s to %s)",
 			row.Key, row.Checkpoint, s.StartingSequenceNumber, cmp.Or(s.EndingSequenceNumber, "open"))}
-	case row.Finished() && s.EndingSequenceNumber == "":
+	case row.Finished() && s.IsOpen():
 		return Judgement{Verdict: EndedEarly, Text: fmt.Sprintf("lease %s says SHARD_END, and its shard is open", row.Key)}
 	}
 	return Judgement{Verdict: Ours, Warning: oddity(row, s)}
 }
 
 // oddity says what is odd about a row, without being proof of anything.
-func oddity(row lease.Lease, s shardsync.Shard) string {
+func oddity(row lease.Lease, s lease.Shard) string {
 	if len(row.Parents) > 0 && !sameSet(row.Parents, s.ParentIDs) {
 		return fmt.Sprintf("lease %s has the parents %v, and its shard has %v", row.Key, row.Parents, s.ParentIDs)
 	}

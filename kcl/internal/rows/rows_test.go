@@ -1,6 +1,7 @@
 package rows_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl/internal/rows"
-	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -17,7 +17,7 @@ const arn = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
 // listing has a parent that has expired (0), one that is closed (1), its child
 // and another open shard (2, 3), and one whose ending number is wrong (5).
 func listing() rows.Listing {
-	return rows.NewListing("orders", arn, []shardsync.Shard{
+	return rows.NewListing("orders", arn, []lease.Shard{
 		{ID: "shardId-000000000001", Range: lease.HashRange{Start: "0", End: "9"}, StartingSequenceNumber: "1000", EndingSequenceNumber: "1999"},
 		{ID: "shardId-000000000002", ParentIDs: []string{"shardId-000000000001"}, Range: lease.HashRange{Start: "0", End: "9"}, StartingSequenceNumber: "2000"},
 		{ID: "shardId-000000000005", StartingSequenceNumber: "5000", EndingSequenceNumber: "1000"},
@@ -78,7 +78,6 @@ func TestJudge(t *testing.T) {
 
 		{"a row of many streams", lease.Lease{Key: "123456789012:orders:1700000000:shardId-000000000002"}, rows.Alien, "several streams"},
 		{"no shard at all", lease.Lease{Key: "leader"}, rows.Alien, "no shard"},
-		{"malformed", row("2", "2500", func(l *lease.Lease) { l.Unreadable = "it has no counter" }), rows.Unreadable, "no counter"},
 	}
 	for _, tt := range tests {
 		got := listing().Judge(tt.row)
@@ -91,6 +90,15 @@ func TestJudge(t *testing.T) {
 		if lag := tt.want == rows.Unknown || tt.want == rows.EndedEarly; got.MayBeLag() != lag {
 			t.Errorf("%s: may be lag: %v", tt.name, got.MayBeLag())
 		}
+	}
+}
+
+// A malformed row is not to be had, and no delay explains it.
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	j := rows.Malformed(&lease.UnreadableError{Key: "shard", Err: errors.New("it has no counter")})
+	if j.Key != "shard" || j.Verdict != rows.Unreadable || !strings.Contains(j.Text, "no counter") || j.May() || j.MayBeLag() {
+		t.Errorf("got %+v", j)
 	}
 }
 
@@ -132,7 +140,7 @@ func TestOddities(t *testing.T) {
 // Shards of a source that is not Kinesis have names of their own.
 func TestOtherNames(t *testing.T) {
 	t.Parallel()
-	l := rows.NewListing("s", "", []shardsync.Shard{{ID: "a"}, {ID: "c"}})
+	l := rows.NewListing("s", "", []lease.Shard{{ID: "a"}, {ID: "c"}})
 	for key, want := range map[string]rows.Verdict{"a": rows.Ours, "b": rows.Expired, "d": rows.Unknown} {
 		if got := l.Judge(lease.Lease{Key: key}); got.Verdict != want {
 			t.Errorf("%s: %+v", key, got)

@@ -16,17 +16,6 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
-// Shard is a shard as the stream lists it; its fields are those of kcl.Shard.
-type Shard struct {
-	ID                     string
-	ParentIDs              []string
-	Range                  lease.HashRange
-	StartingSequenceNumber string
-	EndingSequenceNumber   string
-}
-
-func (s Shard) open() bool { return s.EndingSequenceNumber == "" }
-
 // Actions is what to do so that every record of the stream has a lease.
 type Actions struct {
 	// Create are leases to create where there is none, oldest shard first.
@@ -51,33 +40,35 @@ type Actions struct {
 // Child is a lease to create and a parent of it as it was read.
 type Child struct{ Parent, Lease lease.Lease }
 
-// Plan decides. initial is where a shard that has no history in the table is
-// read from: TRIM_HORIZON, or LATEST or AT_TIMESTAMP with the instant.
+// Decide decides. unreadable are the keys of leases of which nothing else is
+// known: they are there, and may have begun or ended. initial is where a shard
+// that has no history in the table is read from: TRIM_HORIZON, or LATEST or
+// AT_TIMESTAMP with the instant.
 //
 // Source: KCL HierarchicalShardSyncer, LeaseCleanupManager.
-func Plan(shards []Shard, leases []lease.Lease, initial checkpoint.Position) Actions {
-	p := newPlanner(shards, leases, initial)
-	for _, s := range p.sorted {
-		if l, ok := p.leases[s.ID]; ok {
-			p.completeMerge(l, p.parents(s))
-		} else if s.open() {
-			p.need(s)
+func Decide(shards []lease.Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) Actions {
+	d := newDecider(shards, leases, unreadable, initial)
+	for _, s := range d.sorted {
+		if l, ok := d.leases[s.ID]; ok {
+			d.completeMerge(l, d.parents(s))
+		} else if s.IsOpen() {
+			d.need(s)
 		}
 	}
-	create, withheld := p.created()
+	create, withheld := d.created()
 	return Actions{
 		Create:   create,
 		Withheld: withheld,
-		Repair:   p.repair,
-		Annotate: p.annotate(),
-		Delete:   p.deletable(),
+		Repair:   d.repair,
+		Annotate: d.annotate(),
+		Delete:   d.deletable(),
 	}
 }
 
 // Children returns the leases of a shard's children, for who holds its lease.
 // They begin at TRIM_HORIZON whatever the initial position: their records
 // follow those of the parent.
-func Children(children []Shard) []lease.Lease {
+func Children(children []lease.Shard) []lease.Lease {
 	out := make([]lease.Lease, 0, len(children))
 	for _, s := range children {
 		out = append(out, newLease(s, checkpoint.Sentinel(checkpoint.TrimHorizon)))
@@ -87,7 +78,7 @@ func Children(children []Shard) []lease.Lease {
 
 // Descendants returns the IDs of the shards that follow id, of all generations
 // that are listed, each once.
-func Descendants(shards []Shard, id string) []string {
+func Descendants(shards []lease.Shard, id string) []string {
 	children := make(map[string][]string)
 	for _, s := range shards {
 		for _, parent := range s.ParentIDs {
@@ -110,11 +101,11 @@ func Descendants(shards []Shard, id string) []string {
 // Check returns an error unless the listing is whole: its open shards cover
 // every hash key once. A listing that raced a reshard does not; it must not be
 // acted on.
-func Check(shards []Shard) error {
+func Check(shards []lease.Shard) error {
 	type span struct{ start, end *big.Int }
 	var spans []span
 	for _, s := range shards {
-		if !s.open() {
+		if !s.IsOpen() {
 			continue
 		}
 		start, ok1 := new(big.Int).SetString(s.Range.Start, 10)
@@ -138,76 +129,82 @@ func Check(shards []Shard) error {
 	return nil
 }
 
-// planner holds what Plan looks things up in.
-type planner struct {
+// decider holds what Decide looks things up in.
+type decider struct {
 	initial checkpoint.Position
-	sorted  []Shard // by starting sequence number: parents before children
-	shards  map[string]Shard
-	leases  map[string]lease.Lease
+	sorted  []lease.Shard // by starting sequence number: parents before children
+	shards  map[string]lease.Shard
+	leases  map[string]lease.Lease // those that cannot be read, too: they are there
 	create  map[string]lease.Lease
 	repair  []Child
 	visited map[string]bool
 	covered map[string]bool // memo of hasHistory
+
+	unreadable map[string]bool // of leases
 }
 
-func newPlanner(shards []Shard, leases []lease.Lease, initial checkpoint.Position) *planner {
-	p := &planner{
+func newDecider(shards []lease.Shard, leases []lease.Lease, unreadable []string, initial checkpoint.Position) *decider {
+	d := &decider{
 		initial: initial,
-		shards:  make(map[string]Shard, len(shards)), leases: make(map[string]lease.Lease, len(leases)),
+		shards:  make(map[string]lease.Shard, len(shards)), leases: make(map[string]lease.Lease, len(leases)),
 		create: make(map[string]lease.Lease), visited: make(map[string]bool), covered: make(map[string]bool),
+		unreadable: make(map[string]bool),
 	}
 	for _, s := range shards {
-		p.shards[s.ID] = s
+		d.shards[s.ID] = s
 	}
 	for _, l := range leases {
-		p.leases[l.Key] = l
+		d.leases[l.Key] = l
 	}
-	p.sorted = slices.SortedFunc(maps.Values(p.shards), func(a, b Shard) int {
+	for _, key := range unreadable {
+		d.leases[key], d.unreadable[key] = lease.Lease{Key: key}, true
+	}
+	d.sorted = slices.SortedFunc(maps.Values(d.shards), func(a, b lease.Shard) int {
 		return cmp.Or(checkpoint.CompareDecimal(a.StartingSequenceNumber, b.StartingSequenceNumber), cmp.Compare(a.ID, b.ID))
 	})
-	return p
+	return d
 }
 
 // need makes sure that s is read: by a lease of its own, or by one of an
 // ancestor, whose holder creates the leases of the children at its end.
-func (p *planner) need(s Shard) {
-	if p.visited[s.ID] {
+func (d *decider) need(s lease.Shard) {
+	if d.visited[s.ID] {
 		return
 	}
-	p.visited[s.ID] = true
-	if _, ok := p.leases[s.ID]; ok {
+	d.visited[s.ID] = true
+	if _, ok := d.leases[s.ID]; ok {
 		return
 	}
-	parents := p.parents(s)
-	if slices.ContainsFunc(parents, func(q Shard) bool { return p.hasHistory(q) }) {
-		p.continueFrom(s, parents)
+	parents := d.parents(s)
+	if slices.ContainsFunc(parents, func(q lease.Shard) bool { return d.hasHistory(q) }) {
+		d.continueFrom(s, parents)
 		return
 	}
-	if p.initial.SequenceNumber == checkpoint.Latest || len(parents) == 0 {
-		p.create[s.ID] = newLease(s, p.initial)
+	if d.initial.SequenceNumber == checkpoint.Latest || len(parents) == 0 {
+		d.create[s.ID] = newLease(s, d.initial)
 		return
 	}
 	for _, q := range parents {
-		p.need(q)
+		d.need(q)
 	}
 }
 
 // continueFrom is need of a shard with a parent that is, or was, being read.
-func (p *planner) continueFrom(s Shard, parents []Shard) {
+func (d *decider) continueFrom(s lease.Shard, parents []lease.Shard) {
 	var ended []lease.Lease
 	whole := true // every parent has a lease for s to wait for
 	for _, q := range parents {
-		l, ok := p.leases[q.ID]
+		l, ok := d.leases[q.ID]
 		if !ok {
 			whole = false
-			p.needParent(q)
+			d.needParent(q)
 		} else if l.Finished() {
 			ended = append(ended, l)
 		}
 	}
 	if whole && len(ended) > 0 {
 		// Its holder ended before it had created this child.
-		p.repair = append(p.repair, Child{Parent: ended[0], Lease: Children([]Shard{s})[0]})
+		d.repair = append(d.repair, Child{Parent: ended[0], Lease: Children([]lease.Shard{s})[0]})
 	}
 }
 
@@ -216,61 +213,61 @@ func (p *planner) continueFrom(s Shard, parents []Shard) {
 // Had both had leases, the other's would still be there: a finished lease is
 // kept until its children have begun. If l cannot be read that is not known, and
 // what the other parent needs is withheld.
-func (p *planner) completeMerge(l lease.Lease, parents []Shard) {
-	if l.Unreadable == "" && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
+func (d *decider) completeMerge(l lease.Lease, parents []lease.Shard) {
+	if !d.unreadable[l.Key] && l.Checkpoint.SequenceNumber != checkpoint.TrimHorizon || len(parents) != 2 {
 		return
 	}
 	for i, q := range parents {
-		_, has := p.leases[q.ID]
-		_, otherHas := p.leases[parents[1-i].ID]
+		_, has := d.leases[q.ID]
+		_, otherHas := d.leases[parents[1-i].ID]
 		if !has && otherHas {
-			p.needParent(q)
+			d.needParent(q)
 		}
 	}
 }
 
 // needParent makes sure that q is read, a parent without a lease of a shard
 // whose other parent has one.
-func (p *planner) needParent(q Shard) {
-	if p.initial.SequenceNumber == checkpoint.Latest && !p.hasHistory(q) {
-		p.create[q.ID] = newLease(q, p.initial)
+func (d *decider) needParent(q lease.Shard) {
+	if d.initial.SequenceNumber == checkpoint.Latest && !d.hasHistory(q) {
+		d.create[q.ID] = newLease(q, d.initial)
 		return
 	}
-	p.need(q)
+	d.need(q)
 }
 
 // hasHistory reports whether s or one of its ancestors has a lease.
-func (p *planner) hasHistory(s Shard) bool {
-	if _, ok := p.leases[s.ID]; ok {
+func (d *decider) hasHistory(s lease.Shard) bool {
+	if _, ok := d.leases[s.ID]; ok {
 		return true
 	}
-	known, ok := p.covered[s.ID]
+	known, ok := d.covered[s.ID]
 	if !ok {
-		known = slices.ContainsFunc(p.parents(s), p.hasHistory)
-		p.covered[s.ID] = known
+		known = slices.ContainsFunc(d.parents(s), d.hasHistory)
+		d.covered[s.ID] = known
 	}
 	return known
 }
 
 // parents returns the parents of s that the stream still lists, or that have a
 // lease: one that has expired unread is still history.
-func (p *planner) parents(s Shard) []Shard {
-	var out []Shard
+func (d *decider) parents(s lease.Shard) []lease.Shard {
+	var out []lease.Shard
 	for _, id := range s.ParentIDs {
-		if q, ok := p.shards[id]; ok {
+		if q, ok := d.shards[id]; ok {
 			out = append(out, q)
-		} else if _, ok := p.leases[id]; ok {
-			out = append(out, Shard{ID: id})
+		} else if _, ok := d.leases[id]; ok {
+			out = append(out, lease.Shard{ID: id})
 		}
 	}
 	return out
 }
 
 // created returns the leases to create, and the shards to leave without one.
-func (p *planner) created() (create []lease.Lease, withheld []string) {
-	waits := p.beforeUnreadable()
-	for _, s := range p.sorted {
-		if l, ok := p.create[s.ID]; ok && waits[s.ID] {
+func (d *decider) created() (create []lease.Lease, withheld []string) {
+	waits := d.beforeUnreadable()
+	for _, s := range d.sorted {
+		if l, ok := d.create[s.ID]; ok && waits[s.ID] {
 			withheld = append(withheld, s.ID)
 		} else if ok {
 			create = append(create, l)
@@ -281,10 +278,10 @@ func (p *planner) created() (create []lease.Lease, withheld []string) {
 
 // beforeUnreadable returns the shards that are followed by one whose lease
 // cannot be read.
-func (p *planner) beforeUnreadable() map[string]bool {
+func (d *decider) beforeUnreadable() map[string]bool {
 	out := make(map[string]bool)
-	for _, s := range slices.Backward(p.sorted) { // children before parents
-		if out[s.ID] || p.leases[s.ID].Unreadable != "" {
+	for _, s := range slices.Backward(d.sorted) { // children before parents
+		if out[s.ID] || d.unreadable[s.ID] {
 			for _, parent := range s.ParentIDs {
 				out[parent] = true
 			}
@@ -293,10 +290,10 @@ func (p *planner) beforeUnreadable() map[string]bool {
 	return out
 }
 
-func (p *planner) annotate() []lease.Lease {
+func (d *decider) annotate() []lease.Lease {
 	var out []lease.Lease
-	for _, s := range p.sorted {
-		if l, ok := p.leases[s.ID]; ok && l.Unreadable == "" && l.Range.IsZero() && !s.Range.IsZero() {
+	for _, s := range d.sorted {
+		if l, ok := d.leases[s.ID]; ok && !d.unreadable[s.ID] && l.Range.IsZero() && !s.Range.IsZero() {
 			l.Range = s.Range
 			out = append(out, l)
 		}
@@ -307,19 +304,19 @@ func (p *planner) annotate() []lease.Lease {
 // deletable returns the finished leases whose children have all begun and
 // which have no parent's lease any more. Of a shard that has expired only those
 // children count that are still there: a listing may miss a shard for once.
-func (p *planner) deletable() []lease.Lease {
+func (d *decider) deletable() []lease.Lease {
 	var out []lease.Lease
-	for _, key := range slices.Sorted(maps.Keys(p.leases)) {
-		l := p.leases[key]
-		if !l.Finished() || slices.ContainsFunc(l.Parents, func(q string) bool { _, ok := p.leases[q]; return ok }) {
+	for _, key := range slices.Sorted(maps.Keys(d.leases)) {
+		l := d.leases[key]
+		if !l.Finished() || slices.ContainsFunc(l.Parents, func(q string) bool { _, ok := d.leases[q]; return ok }) {
 			continue
 		}
 		children := l.Children
-		_, listed := p.shards[key]
+		_, listed := d.shards[key]
 		if !listed {
-			children = slices.DeleteFunc(slices.Clone(children), p.unknown)
+			children = slices.DeleteFunc(slices.Clone(children), d.unknown)
 		}
-		if (!listed || len(children) > 0) && !slices.ContainsFunc(children, p.notBegun) {
+		if (!listed || len(children) > 0) && !slices.ContainsFunc(children, d.notBegun) {
 			out = append(out, l)
 		}
 	}
@@ -327,17 +324,17 @@ func (p *planner) deletable() []lease.Lease {
 }
 
 // unknown reports whether a shard is not listed and has no lease.
-func (p *planner) unknown(id string) bool {
-	_, listed := p.shards[id]
-	_, leased := p.leases[id]
+func (d *decider) unknown(id string) bool {
+	_, listed := d.shards[id]
+	_, leased := d.leases[id]
 	return !listed && !leased
 }
 
-func (p *planner) notBegun(child string) bool {
-	l, ok := p.leases[child]
-	return !ok || l.Unreadable != "" || l.Checkpoint.IsSentinel() && !l.Finished()
+func (d *decider) notBegun(child string) bool {
+	l, ok := d.leases[child]
+	return !ok || d.unreadable[child] || l.Checkpoint.IsSentinel() && !l.Finished()
 }
 
-func newLease(s Shard, at checkpoint.Position) lease.Lease {
+func newLease(s lease.Shard, at checkpoint.Position) lease.Lease {
 	return lease.Lease{Key: s.ID, Checkpoint: at, Parents: slices.Clone(s.ParentIDs), Range: s.Range}
 }

@@ -17,9 +17,9 @@ import (
 // classic is the shard graph of the Java KCL's documentation: 0-5 at first,
 // then 0+1 are merged to 6 and 2+3 to 7, then 6+7 to 8, and 5 is split into 9
 // and 10. 4, 8, 9 and 10 are open.
-func classic() []shardsync.Shard {
-	shard := func(id, start int, closed bool, parents ...int) shardsync.Shard {
-		s := shardsync.Shard{ID: name(id), StartingSequenceNumber: strconv.Itoa(start*1000 + id)}
+func classic() []lease.Shard {
+	shard := func(id, start int, closed bool, parents ...int) lease.Shard {
+		s := lease.Shard{ID: name(id), StartingSequenceNumber: strconv.Itoa(start*1000 + id)}
 		for _, p := range parents {
 			s.ParentIDs = append(s.ParentIDs, name(p))
 		}
@@ -28,7 +28,7 @@ func classic() []shardsync.Shard {
 		}
 		return s
 	}
-	return []shardsync.Shard{
+	return []lease.Shard{
 		shard(0, 1, true), shard(1, 1, true), shard(2, 1, true), shard(3, 1, true), shard(4, 1, false), shard(5, 1, true),
 		shard(6, 2, true, 0, 1), shard(7, 2, true, 2, 3), shard(8, 3, false, 6, 7), shard(9, 3, false, 5), shard(10, 3, false, 5),
 	}
@@ -38,8 +38,7 @@ func name(id int) string { return fmt.Sprintf("shardId-%012d", id) }
 
 // leases makes leases from words such as "4" (begun), "5:SHARD_END", "6:#" (its
 // row cannot be read).
-func leases(spec string) []lease.Lease {
-	var out []lease.Lease
+func leases(spec string) (out []lease.Lease, unreadable []string) {
 	for f := range strings.FieldsSeq(spec) {
 		var id int
 		var at string
@@ -49,7 +48,7 @@ func leases(spec string) []lease.Lease {
 		}
 		l := lease.Lease{Key: name(id), Checkpoint: checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: at}}}
 		if at == "#" {
-			out = append(out, lease.Lease{Key: name(id), Unreadable: "malformed"})
+			unreadable = append(unreadable, name(id))
 			continue
 		}
 		for _, s := range classic() {
@@ -62,7 +61,13 @@ func leases(spec string) []lease.Lease {
 		}
 		out = append(out, l)
 	}
-	return out
+	return out, unreadable
+}
+
+// decide decides on shards and the leases of a spec.
+func decide(shards []lease.Shard, spec, initial string) shardsync.Actions {
+	list, unreadable := leases(spec)
+	return shardsync.Decide(shards, list, unreadable, checkpoint.Sentinel(initial))
 }
 
 func show(ls []lease.Lease) string {
@@ -105,7 +110,7 @@ func TestCreate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(tt.initial))
+			got := decide(classic(), tt.leases, tt.initial)
 			if s := show(got.Create); s != tt.want {
 				t.Errorf("creates %q, want %q", s, tt.want)
 			}
@@ -135,14 +140,14 @@ func TestCreate(t *testing.T) {
 func TestExpiredParentIsHistory(t *testing.T) {
 	t.Parallel()
 	all := classic()
-	listed := slices.DeleteFunc(slices.Clone(all), func(s shardsync.Shard) bool { return s.ID == name(5) })
+	listed := slices.DeleteFunc(slices.Clone(all), func(s lease.Shard) bool { return s.ID == name(5) })
 	for _, tt := range []struct{ name, leases, repair string }{
 		{"its holder will create them", "4 8 5", ""},
 		{"or it ended, and they are made", "4 8 5:SHARD_END", "9:TRIM_HORIZON 10:TRIM_HORIZON"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := shardsync.Plan(listed, leases(tt.leases), checkpoint.Sentinel(checkpoint.Latest))
+			got := decide(listed, tt.leases, checkpoint.Latest)
 			var repair []lease.Lease
 			for _, c := range got.Repair {
 				repair = append(repair, c.Lease)
@@ -166,21 +171,21 @@ func TestDescendants(t *testing.T) {
 // it, has very many ways from its first shard to its last.
 func TestManyWaysThroughTheShards(t *testing.T) {
 	t.Parallel()
-	shards := []shardsync.Shard{{ID: name(0), StartingSequenceNumber: "0"}}
+	shards := []lease.Shard{{ID: name(0), StartingSequenceNumber: "0"}}
 	for i := range 300 {
 		last := shards[len(shards)-1].ID
 		for n, parents := range [][]string{{last}, {last}, {name(3*i + 1), name(3*i + 2)}} {
-			shards = append(shards, shardsync.Shard{ID: name(3*i + n + 1), ParentIDs: parents, StartingSequenceNumber: strconv.Itoa(3*i + n + 1), EndingSequenceNumber: "1"})
+			shards = append(shards, lease.Shard{ID: name(3*i + n + 1), ParentIDs: parents, StartingSequenceNumber: strconv.Itoa(3*i + n + 1), EndingSequenceNumber: "1"})
 		}
 	}
 	shards[len(shards)-1].EndingSequenceNumber = ""
 	if n := len(shardsync.Descendants(shards, name(0))); n != 900 {
 		t.Errorf("%d shards follow the first one, want 900", n)
 	}
-	if got := shardsync.Plan(shards, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
+	if got := shardsync.Decide(shards, nil, nil, checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 1 {
 		t.Errorf("creates %d leases, want that of the first shard", len(got.Create))
 	}
-	if got := shardsync.Plan(shards, leases("900:#"), checkpoint.Sentinel(checkpoint.TrimHorizon)); len(got.Create) != 0 {
+	if got := decide(shards, "900:#", checkpoint.TrimHorizon); len(got.Create) != 0 {
 		t.Errorf("creates %d leases before one that cannot be read", len(got.Create))
 	} else if !slices.Equal(got.Withheld, []string{name(0)}) {
 		t.Errorf("tells that %v wait, want the first shard", got.Withheld)
@@ -203,7 +208,7 @@ func TestDelete(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := show(shardsync.Plan(classic(), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+			if got := show(decide(classic(), tt.leases, checkpoint.TrimHorizon).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
@@ -214,8 +219,8 @@ func TestDelete(t *testing.T) {
 // is done: its child, or whatever makes the child, still needs it.
 func TestDeleteOfAnUnlistedShard(t *testing.T) {
 	t.Parallel()
-	without := func(missing ...int) []shardsync.Shard {
-		return slices.DeleteFunc(classic(), func(s shardsync.Shard) bool {
+	without := func(missing ...int) []lease.Shard {
+		return slices.DeleteFunc(classic(), func(s lease.Shard) bool {
 			return slices.ContainsFunc(missing, func(id int) bool { return s.ID == name(id) })
 		})
 	}
@@ -232,14 +237,14 @@ func TestDeleteOfAnUnlistedShard(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := show(shardsync.Plan(without(tt.missing...), leases(tt.leases), checkpoint.Sentinel(checkpoint.TrimHorizon)).Delete); got != tt.want {
+			if got := show(decide(without(tt.missing...), tt.leases, checkpoint.TrimHorizon).Delete); got != tt.want {
 				t.Errorf("deletes %q, want %q", got, tt.want)
 			}
 		})
 	}
 }
 
-// TestConverges lets random subsets of the leases exist and applies the plans
+// TestConverges lets random subsets of the leases exist and applies the decisions
 // until nothing is left to do: then every open shard has a lease or an
 // unfinished ancestor with one, and nothing is created twice.
 func TestConverges(t *testing.T) {
@@ -250,9 +255,9 @@ func TestConverges(t *testing.T) {
 		for id := range 11 {
 			spec.WriteString(rapid.SampledFrom([]string{"", fmt.Sprintf(" %d", id), fmt.Sprintf(" %d:SHARD_END", id)}).Draw(t, name(id)))
 		}
-		table := leases(spec.String())
+		table, _ := leases(spec.String())
 		for range 8 {
-			a := shardsync.Plan(classic(), table, initial)
+			a := shardsync.Decide(classic(), table, nil, initial)
 			if len(a.Create)+len(a.Repair) == 0 {
 				break
 			}
@@ -276,7 +281,7 @@ func TestConverges(t *testing.T) {
 
 // read reports whether s has a lease, or an ancestor has one that is not
 // finished, whose holder will create those of the descendants.
-func read(s shardsync.Shard, table []lease.Lease) bool {
+func read(s lease.Shard, table []lease.Lease) bool {
 	for _, l := range table {
 		if l.Key == s.ID {
 			return true
@@ -302,9 +307,9 @@ func TestAnnotate(t *testing.T) {
 	for i := range shards {
 		shards[i].Range = lease.HashRange{Start: "1", End: strconv.Itoa(i)}
 	}
-	table := leases("4 8 9:# 10")
+	table, unreadable := leases("4 8 9:# 10")
 	table[1].Range = lease.HashRange{Start: "7", End: "7"}
-	got := shardsync.Plan(shards, table, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
+	got := shardsync.Decide(shards, table, unreadable, checkpoint.Sentinel(checkpoint.TrimHorizon)).Annotate
 	if show(got) != "4:5 10:5" || got[0].Range != shards[4].Range || got[1].Range != shards[10].Range {
 		t.Errorf("annotates %+v, want 4 and 10 with their ranges", got)
 	}
@@ -312,21 +317,21 @@ func TestAnnotate(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	shard := func(start, end, ending string) shardsync.Shard {
-		return shardsync.Shard{ID: "s" + start, Range: lease.HashRange{Start: start, End: end}, EndingSequenceNumber: ending}
+	shard := func(start, end, ending string) lease.Shard {
+		return lease.Shard{ID: "s" + start, Range: lease.HashRange{Start: start, End: end}, EndingSequenceNumber: ending}
 	}
 	const maxKey = "340282366920938463463374607431768211455"
 	tests := []struct {
 		name   string
-		shards []shardsync.Shard
+		shards []lease.Shard
 		ok     bool
 	}{
-		{"one shard", []shardsync.Shard{shard("0", maxKey, "")}, true},
-		{"two shards in any order", []shardsync.Shard{shard("10", maxKey, ""), shard("0", "9", "")}, true},
-		{"closed shards do not count", []shardsync.Shard{shard("0", maxKey, ""), shard("0", "9", "77")}, true},
-		{"a hole", []shardsync.Shard{shard("0", "8", ""), shard("10", maxKey, "")}, false},
-		{"an overlap", []shardsync.Shard{shard("0", "10", ""), shard("10", maxKey, "")}, false},
-		{"an end too early", []shardsync.Shard{shard("0", "10", "")}, false},
+		{"one shard", []lease.Shard{shard("0", maxKey, "")}, true},
+		{"two shards in any order", []lease.Shard{shard("10", maxKey, ""), shard("0", "9", "")}, true},
+		{"closed shards do not count", []lease.Shard{shard("0", maxKey, ""), shard("0", "9", "77")}, true},
+		{"a hole", []lease.Shard{shard("0", "8", ""), shard("10", maxKey, "")}, false},
+		{"an overlap", []lease.Shard{shard("0", "10", ""), shard("10", maxKey, "")}, false},
+		{"an end too early", []lease.Shard{shard("0", "10", "")}, false},
 		{"none", nil, false},
 	}
 	for _, tt := range tests {

@@ -87,7 +87,7 @@ func describe(b *strings.Builder, s kcl.Snapshot) {
 	}
 	tellLoops(b, s)
 	for _, shard := range s.Shards {
-		state := shard.State
+		state := string(shard.State)
 		if shard.Lost {
 			state = "lease has ended"
 		}

@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -97,7 +98,7 @@ const alive = "alive: worker w holds 1 leases\n"
 // holding shows one shard whose lease is trusted until then.
 func holding(until time.Time, lost bool) func() kcl.Snapshot {
 	return func() kcl.Snapshot {
-		return kcl.Snapshot{WorkerID: "w", Now: time.Now(), Shards: []kcl.ShardStatus{{ShardID: "shard-1", State: "processing", TrustedUntil: until, Lost: lost}}}
+		return kcl.Snapshot{WorkerID: "w", Now: time.Now(), Shards: []kcl.ShardStatus{{ShardID: "shard-1", State: kcl.ShardProcessing, TrustedUntil: until, Lost: lost}}}
 	}
 }
 
@@ -250,8 +251,9 @@ type rows struct {
 	err error
 }
 
-func (r *rows) List(context.Context) ([]lease.Lease, error) {
-	return []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-3", Unreadable: "malformed"}, {Key: "shard-4", Owner: "w"}}, r.err
+func (r *rows) List(context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list := []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-4", Owner: "w"}}
+	return list, []*lease.UnreadableError{{Key: "shard-3", Err: errors.New("malformed")}}, r.err
 }
 
 func TestReadinessComesWithTheFirstSyncAndScan(t *testing.T) {
@@ -266,7 +268,7 @@ func TestReadinessComesWithTheFirstSyncAndScan(t *testing.T) {
 	inWorld(t, func(w world) {
 		r := &rows{}
 		table := w.m.Table(r)
-		list := func() { _, _ = table.List(w.t.Context()) }
+		list := func() { _, _, _ = table.List(w.t.Context()) }
 		list() // the sync's own reading
 		w.want("/readyz", http.StatusServiceUnavailable, "not ready: shards and leases have not been compared yet\n")
 		w.w.set(func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now(), LastSync: time.Now()} })
@@ -290,10 +292,10 @@ func TestVerboseListsTheShards(t *testing.T) {
 		w.w.set(func() kcl.Snapshot {
 			return kcl.Snapshot{WorkerID: "w", Now: time.Now(), LastSync: time.Now().Add(-5 * time.Second), Shards: []kcl.ShardStatus{
 				{
-					ShardID: "shard-1", State: "processing", Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), BehindLatest: 1200 * time.Millisecond,
+					ShardID: "shard-1", State: kcl.ShardProcessing, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon), BehindLatest: 1200 * time.Millisecond,
 					LastRead: time.Now(), TrustedUntil: time.Now().Add(6 * time.Second), Records: 7, Bytes: 70, LastError: "two\nlines " + strings.Repeat("x", 300),
 				},
-				{ShardID: "shard-2", State: "stopping", Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), TrustedUntil: time.Now().Add(-time.Second), Lost: true},
+				{ShardID: "shard-2", State: kcl.ShardStopping, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd), TrustedUntil: time.Now().Add(-time.Second), Lost: true},
 			}}
 		})
 		w.want("/healthz?verbose", http.StatusOK, alive+"farthest behind: 1.2s\nshards and leases compared: 5s ago\n"+

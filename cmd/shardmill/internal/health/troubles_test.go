@@ -21,7 +21,7 @@ import (
 // scanned has the worker read the leases after the first sync.
 func (w world) scanned() {
 	w.with(nil)
-	_, _ = w.m.Table(&rows{}).List(w.t.Context())
+	_, _, _ = w.m.Table(&rows{}).List(w.t.Context())
 }
 
 // with has the worker hold shards and have troubles.

@@ -45,11 +45,11 @@ type table struct {
 
 // List implements lease.Table. The first one that begins after the shards were
 // synced is the worker's first look for leases to take.
-func (t table) List(ctx context.Context) ([]lease.Lease, error) {
+func (t table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	s, _ := t.m.snapshot()
-	list, err := t.Table.List(ctx)
+	list, unreadable, err := t.Table.List(ctx)
 	if err == nil && !s.LastSync.IsZero() {
 		t.m.scanned.Store(true)
 	}
-	return list, err
+	return list, unreadable, err
 }

@@ -14,10 +14,11 @@ import (
 
 // AdoptInput is what PlanAdopt decides from.
 type AdoptInput struct {
-	Leases  []lease.Lease // all of the table; nobody holds one
-	Stream  Stream
-	Keep    bool // keep each checkpoint that may lie in its shard
-	Abandon bool // pending checkpoints may be removed
+	Leases     []lease.Lease // all of the table; nobody holds one
+	Unreadable []*lease.UnreadableError
+	Stream     Stream
+	Keep       bool // keep each checkpoint that may lie in its shard
+	Abandon    bool // pending checkpoints may be removed
 }
 
 // PlanAdopt decides what each row becomes so that the table is the stream's, in
@@ -42,6 +43,10 @@ func PlanAdopt(in AdoptInput) ([]Change, error) {
 		}
 		out = append(out, c)
 	}
+	for _, row := range in.Unreadable {
+		leased[row.Key] = true
+		out = append(out, Change{Kind: Leaves, Before: lease.Lease{Key: row.Key}, After: lease.Lease{Key: row.Key}, Why: row.Error()})
+	}
 	for _, sh := range in.Stream.Shards {
 		if !leased[sh.ID] {
 			out = append(out, Change{Kind: Misses, Before: lease.Lease{Key: sh.ID}, Why: "a worker makes the lease if it is needed"})
@@ -58,8 +63,6 @@ func PlanAdopt(in AdoptInput) ([]Change, error) {
 func (in AdoptInput) change(row lease.Lease) Change {
 	sh, listed := in.Stream.Shard(row.Key)
 	switch {
-	case row.Unreadable != "":
-		return Change{Kind: Leaves, Before: row, After: row, Why: row.Unreadable}
 	case listed:
 		return in.adopted(row, sh)
 	case lease.IsMultiStreamKey(row.Key):

@@ -1,6 +1,7 @@
 package leaseadmin_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,7 +58,6 @@ func TestAdoptDecidesAboutOneRow(t *testing.T) {
 		{"one that has ended", row(7, "SHARD_END", "", ""), "7 delete", ""},
 		{"a fleet of several streams", lease.Lease{Key: "123456789012:orders:1700000000:shardId-000000000000", Checkpoint: at("1200")}, "123456789012:orders:1700000000:shardId-000000000000 leave", ""},
 		{"a key that is no shard's", lease.Lease{Key: "migration", Checkpoint: at("1200")}, "migration leave", ""},
-		{"a row that cannot be read", lease.Lease{Key: shardID(0), Unreadable: "?"}, "0 leave", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,6 +73,16 @@ func TestAdoptDecidesAboutOneRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A row that cannot be read is left, and its shard is not said to lack a lease.
+func TestAdoptLeavesWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	bad := &lease.UnreadableError{Key: shardID(0), Err: errors.New("its counter is no number")}
+	plan, err := leaseadmin.PlanAdopt(leaseadmin.AdoptInput{Unreadable: []*lease.UnreadableError{bad}, Stream: orders()})
+	if got := told(plan); err != nil || !slices.Contains(got, "0 leave") || slices.Contains(got, "0 none") || plan[0].Why != bad.Error() {
+		t.Errorf("%v, %v; want 0 left, for %v", got, err, bad)
 	}
 }
 

@@ -25,6 +25,12 @@ type world struct {
 	stack *localaws.Stack
 }
 
+// read returns the rows that can be read.
+func (w world) read(ctx context.Context) ([]lease.Lease, error) {
+	rows, _, err := w.List(ctx)
+	return rows, err
+}
+
 // inWorld runs f in virtual time.
 func inWorld(t *testing.T, f func(w world)) {
 	t.Helper()
@@ -301,13 +307,13 @@ func TestQuiet(t *testing.T) {
 			inWorld(t, func(w world) {
 				held := w.lease(0, "1200", "me")
 				w.lease(1, "SHARD_END", "")
-				rows, err := w.List(w.Context())
+				rows, _, err := w.List(w.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
 				begun := time.Now()
 				go tt.do(w, held) // ends with the bubble
-				got, err := leaseadmin.Quiet(w.Context(), rows, life, w.List)
+				got, err := leaseadmin.Quiet(w.Context(), rows, life, w.read)
 				if tt.want != "" {
 					if err == nil || err.Error() != tt.want {
 						t.Errorf("Quiet = %v, want %s", err, tt.want)
@@ -328,7 +334,7 @@ func TestQuietEnds(t *testing.T) {
 		stop := errors.New("stop")
 		ctx, cancel := context.WithCancelCause(w.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(stop) })
-		if _, err := leaseadmin.Quiet(ctx, nil, time.Hour, w.List); !errors.Is(err, stop) {
+		if _, err := leaseadmin.Quiet(ctx, nil, time.Hour, w.read); !errors.Is(err, stop) {
 			t.Errorf("Quiet = %v", err)
 		}
 		if _, err := leaseadmin.Quiet(w.Context(), nil, time.Second, func(context.Context) ([]lease.Lease, error) { return nil, stop }); !errors.Is(err, stop) {

@@ -21,7 +21,7 @@ import (
 
 // Table is what is needed of a lease table; *leasedynamo.Table has it.
 type Table interface {
-	List(ctx context.Context) ([]lease.Lease, error)
+	List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error)
 	Get(ctx context.Context, key string) (lease.Lease, error)
 	Release(ctx context.Context, held lease.Lease, why lease.ReleaseReason) (lease.Lease, error)
 	Delete(ctx context.Context, seen lease.Lease) error

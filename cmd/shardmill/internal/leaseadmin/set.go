@@ -45,12 +45,13 @@ func atTime(t time.Time) checkpoint.Position {
 
 // SetInput is what PlanSet decides from.
 type SetInput struct {
-	Row     lease.Lease
-	Leases  []lease.Lease // of the whole table; only the children's matter
-	At      checkpoint.Position
-	Now     time.Time
-	Abandon bool    // a pending checkpoint may be removed
-	Stream  *Stream // what the row must fit; nil: it is not checked
+	Row        lease.Lease
+	Leases     []lease.Lease // of the whole table; only the children's matter
+	Unreadable []*lease.UnreadableError
+	At         checkpoint.Position
+	Now        time.Time
+	Abandon    bool    // a pending checkpoint may be removed
+	Stream     *Stream // what the row must fit; nil: it is not checked
 }
 
 // PlanSet decides what setting a lease that nobody holds makes of its row.
@@ -79,7 +80,7 @@ func PlanSet(in SetInput) (Change, error) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("the prepared checkpoint at %v is abandoned: the records after %v up to there may be in two objects, or, if the lease is set beyond them, in none",
 			in.Row.Pending.At, in.Row.Checkpoint))
 	}
-	if begun := begunChildren(in.Row, in.Leases); in.Row.Finished() && len(begun) > 0 {
+	if begun := in.begunChildren(); in.Row.Finished() && len(begun) > 0 {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("the shard has ended, and the shards that follow it have begun (%s): its records come again, and after theirs", strings.Join(begun, ", ")))
 	}
 	return c, nil
@@ -103,13 +104,18 @@ func fits(c *Change, s Stream) error {
 	return nil
 }
 
-// begunChildren returns the leases of shards that follow row's and are, or were,
-// being read.
-func begunChildren(row lease.Lease, leases []lease.Lease) []string {
+// begunChildren returns the leases of shards that follow the row's and are, or
+// were, being read, or may have been.
+func (in SetInput) begunChildren() []string {
 	var out []string
-	for _, l := range leases {
-		follows := slices.Contains(row.Children, l.Key) || slices.Contains(l.Parents, row.Key)
-		if follows && (l.Owner != "" || l.Unreadable != "" || !l.Checkpoint.IsSentinel() || l.Finished()) {
+	for _, row := range in.Unreadable {
+		if slices.Contains(in.Row.Children, row.Key) {
+			out = append(out, row.Key)
+		}
+	}
+	for _, l := range in.Leases {
+		follows := slices.Contains(in.Row.Children, l.Key) || slices.Contains(l.Parents, in.Row.Key)
+		if follows && (l.Owner != "" || !l.Checkpoint.IsSentinel() || l.Finished()) {
 			out = append(out, l.Key)
 		}
 	}

@@ -154,8 +154,19 @@ func setCases() []setCase {
 			"TRIM_HORIZON",
 			"the shard has ended, and the shards that follow it have begun (shardId-000000000003): its records come again, and after theirs",
 		},
+		{
+			"an ended shard with a child that cannot be read, which may have begun",
+			leaseadmin.SetInput{Row: withChild(finished, 4), Unreadable: []*lease.UnreadableError{{Key: shardID(4)}, {Key: shardID(5)}}, At: at("TRIM_HORIZON")},
+			"TRIM_HORIZON",
+			"the shard has ended, and the shards that follow it have begun (shardId-000000000004): its records come again, and after theirs",
+		},
 		{"an ended shard whose children have not", leaseadmin.SetInput{Row: finished, Leases: children[2:], At: at("TRIM_HORIZON")}, "TRIM_HORIZON", ""},
 	}
+}
+
+func withChild(row lease.Lease, shard int) lease.Lease {
+	row.Children = []string{shardID(shard)}
+	return row
 }
 
 func TestPlanSet(t *testing.T) {

@@ -42,9 +42,6 @@ func (s Stream) identity(sh kcl.Shard, row lease.Identity) lease.Identity {
 // the same ID, as a worker that may not take it does. Of a shard that the stream
 // does not list only the stream counts: it may have expired.
 func (s Stream) Contradictions(row lease.Lease) []string {
-	if row.Unreadable != "" {
-		return nil
-	}
 	sh, listed := s.Shard(row.Key)
 	var out []string
 	if why := row.Identity.Contradicts(s.identity(sh, row.Identity)); why != "" {

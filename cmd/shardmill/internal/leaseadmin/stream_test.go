@@ -25,7 +25,6 @@ func TestContradictions(t *testing.T) {
 		{"a checkpoint after its end", row(1, "2000", "", ""), []string{"its checkpoint 2000 is not within the shard, which has 1001 to 1999"}},
 		{"a checkpoint at its end", row(1, "1999", "", ""), nil},
 		{"a checkpoint at its beginning", row(1, "1001", "", ""), nil},
-		{"a row that cannot be read", lease.Lease{Key: shardID(0), Unreadable: "?", Range: lease.HashRange{Start: "0", End: "5"}}, nil},
 		{"SHARD_END of a closed shard", row(1, "SHARD_END", "", ""), nil},
 		{"another stream", row(0, "1200", "bills", "1000"), []string{"it is of stream bills, not orders"}},
 		{"another shard", row(0, "1200", "orders", "500"), []string{"it is of a shard that begins at 500, not 1000"}},

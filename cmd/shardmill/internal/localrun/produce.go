@@ -94,7 +94,7 @@ func (j *job) reshard(ctx context.Context) error {
 // are checkpointed.
 func (j *job) hooks() kcl.Hooks {
 	return kcl.Hooks{
-		Delivered: func(e kcl.BatchEvent) {
+		Processed: func(e kcl.BatchEvent) {
 			if e.Err != nil {
 				return
 			}
@@ -160,7 +160,7 @@ func (j *job) behind(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	list, err := table.List(ctx)
+	list, _, err := table.List(ctx)
 	if err != nil {
 		return 0, err
 	}

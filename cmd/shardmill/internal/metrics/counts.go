@@ -151,7 +151,7 @@ func (m *Metrics) Hooks() kcl.Hooks {
 		LeaseTaken:    func(e kcl.LeaseEvent) { c.taken.Inc(); c.begin(e.Lease.Key) },
 		LeaseLost:     func(e kcl.LeaseEvent) { c.lost.Inc(); m.forget(e.Lease.Key) },
 		LeaseReleased: func(e kcl.LeaseEvent) { c.released.Inc(); m.forget(e.Lease.Key) },
-		Delivered: func(e kcl.BatchEvent) {
+		Processed: func(e kcl.BatchEvent) {
 			c.processing.WithLabelValues(e.ShardID).Observe(inMillis(e.Duration))
 			if e.Err == nil {
 				c.records.WithLabelValues(e.ShardID).Add(float64(e.Records))

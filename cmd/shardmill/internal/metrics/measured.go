@@ -30,26 +30,23 @@ type table struct {
 }
 
 // List implements lease.Table.
-func (t table) List(ctx context.Context) ([]lease.Lease, error) {
+func (t table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	start := time.Now()
-	list, err := t.Table.List(ctx)
+	list, unreadable, err := t.Table.List(ctx)
 	t.m.counts.list.done(start, err)
 	if err != nil {
-		return list, err
+		return nil, nil, err
 	}
-	owners, broken := map[string]bool{}, 0
+	owners := map[string]bool{}
 	for _, l := range list {
-		if l.Unreadable != "" {
-			broken++
-		}
 		if l.Owner != "" {
 			owners[l.Owner] = true
 		}
 	}
-	t.total.Set(float64(len(list)))
+	t.total.Set(float64(len(list) + len(unreadable)))
 	t.workers.Set(float64(len(owners)))
-	t.broken.Set(float64(broken))
-	return list, nil
+	t.broken.Set(float64(len(unreadable)))
+	return list, unreadable, nil
 }
 
 // Take implements lease.Table.

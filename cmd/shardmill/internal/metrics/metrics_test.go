@@ -56,8 +56,9 @@ func get(t *testing.T, m *metrics.Metrics) (code int, body string) {
 // rows is a lease table of which only List is called.
 type rows struct{ lease.Table }
 
-func (rows) List(context.Context) ([]lease.Lease, error) {
-	return []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-3", Unreadable: "malformed"}, {Key: "shard-4", Owner: "w"}}, nil
+func (rows) List(context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list := []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-4", Owner: "w"}}
+	return list, []*lease.UnreadableError{{Key: "shard-3", Err: errTest}}, nil
 }
 
 var errTest = errors.New("test")
@@ -77,9 +78,9 @@ func (s *slow) call() error {
 	return nil
 }
 
-func (s *slow) List(ctx context.Context) ([]lease.Lease, error) {
+func (s *slow) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
 	if err := s.call(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return s.rows.List(ctx)
 }
@@ -135,7 +136,7 @@ func everything(w world) {
 	ctx := w.t.Context()
 	table := w.m.Table(&slow{})
 	for range 2 {
-		_, _ = table.List(ctx)
+		_, _, _ = table.List(ctx)
 		_, _ = table.Take(ctx, lease.Lease{}, lease.Claim{})
 		_, _ = table.Renew(ctx, lease.Lease{})
 		_, _ = table.Checkpoint(ctx, lease.Lease{}, checkpoint.Position{})
@@ -157,8 +158,8 @@ func everything(w world) {
 	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-2"}, Stolen: true})
 	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
 	for _, shard := range []string{"shard-1", "shard-2", "shard-3"} {
-		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
-		h.Delivered(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
+		h.Processed(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
+		h.Processed(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
 	}
 	h.LeasesScanned(lease.Scan{Free: 31, Needed: 32, ToTake: 35, Taken: 2, Spillover: 34, LeftAlone: 36})
 	h.DeadLettered(kcl.BatchEvent{ShardID: "shard-2", Records: 7})
@@ -402,8 +403,8 @@ func TestSeriesOfAShardGoWithIt(t *testing.T) {
 		for i := range 100 {
 			key := "shard-" + strings.Repeat("x", i)
 			h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: key}})
-			h.Delivered(kcl.BatchEvent{ShardID: key, Records: 1})
-			h.Delivered(kcl.BatchEvent{ShardID: key, Records: 1, Err: errTest})
+			h.Processed(kcl.BatchEvent{ShardID: key, Records: 1})
+			h.Processed(kcl.BatchEvent{ShardID: key, Records: 1, Err: errTest})
 			h.DeadLettered(kcl.BatchEvent{ShardID: key, Records: 1})
 			h.RecordsLost(kcl.LossEvent{ShardID: key})
 			h.AggregatesMalformed(key, 1)

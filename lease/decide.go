@@ -8,17 +8,22 @@ import (
 	"time"
 )
 
-// View is what Plan decides on.
+// View is what Decide decides on.
 type View struct {
 	Leases []Seen
 	Me     string
+
+	// Unreadable are the keys of leases whose rows cannot be read: nobody can
+	// have them, and they have not ended.
+	Unreadable []string
 
 	// Held are the keys of the leases that this process holds. A row that
 	// names Me but is not among them belongs to an earlier process.
 	Held map[string]bool
 
-	// Leaving are the held leases that were asked to be given up.
-	Leaving map[string]bool
+	// Surplus are the held leases that are being given up because this worker
+	// has more than its share.
+	Surplus map[string]bool
 
 	// Avoid are keys to leave to others for now.
 	Avoid map[string]bool
@@ -36,7 +41,7 @@ type View struct {
 	// are alive lack to their shares. 0 means Overdue.
 	Unclaimed time.Duration
 
-	// KeepSurplus says to give nothing up: what was given up before came back.
+	// KeepSurplus says to give no surplus up: what was given up before came back.
 	KeepSurplus bool
 
 	MaxLeases int // never hold more; 0 means no limit
@@ -47,7 +52,7 @@ type View struct {
 type Decision struct {
 	Take    []Lease  // free leases, in random order
 	Steal   []Lease  // leases that others hold and renew
-	Release []string // keys of held leases to give up
+	Surplus []string // keys of held leases to give up
 
 	// Quota is how many leases this worker should hold; Spillover how many
 	// more it would take but for MaxLeases; Needed how many it lacks; Free how
@@ -60,14 +65,14 @@ type Decision struct {
 	Again time.Duration
 }
 
-// Plan decides which leases to take, steal and give up, by the rules of the
+// Decide says which leases to take, steal and give up, by the rules of the
 // 2.x LeaseTaker, but: all free leases of the share are taken at once, finished
 // leases and those that wait for a parent are not load, and a surplus among
 // workers of this package is released instead of stolen. rng breaks ties, so
 // that workers do not all go for the same rows.
 //
 // Source: KCL DynamoDBLeaseTaker.computeLeasesToTake, chooseLeasesToSteal.
-func Plan(v View, rng *rand.Rand) Decision {
+func Decide(v View, rng *rand.Rand) Decision {
 	var d Decision
 	s := survey(v)
 	quotas := s.quotas()
@@ -86,9 +91,9 @@ func Plan(v View, rng *rand.Rand) Decision {
 	case len(d.Take) > 0:
 	case need < 0 && v.KeepSurplus && mine <= limit:
 	case need < 0:
-		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Leaving[l.Key] })
+		stay := slices.DeleteFunc(slices.Clone(s.held[v.Me]), func(l Lease) bool { return v.Surplus[l.Key] })
 		wanted := max(lacks-s.unheld(), mine-limit) - (mine - len(stay)) // what is being given up is for them, too
-		d.Release = pick(stay, min(len(stay)-d.Quota, wanted), rng, func(l Lease) string { return l.Key })
+		d.Surplus = pick(stay, min(len(stay)-d.Quota, wanted), rng, func(l Lease) string { return l.Key })
 	case need > 0 && s.avoided+s.earlier == 0:
 		d.Steal = s.steal(v, need, mine, rng)
 	}
@@ -120,6 +125,9 @@ type load struct {
 func survey(v View) *load {
 	s := &load{held: map[string][]Lease{v.Me: nil}, alive: make(map[string]bool)}
 	unfinished := make(map[string]bool, len(v.Leases))
+	for _, key := range v.Unreadable {
+		unfinished[key] = true
+	}
 	for _, l := range v.Leases {
 		unfinished[l.Key] = !l.Finished()
 	}
@@ -128,7 +136,6 @@ func survey(v View) *load {
 			s.see(l) // it is there, even if nothing that it holds counts
 		}
 		switch {
-		case l.Unreadable != "":
 		case !v.Held[l.Key] && v.leftAlone(l.Lease):
 			s.leftAlone++
 		case !l.Finished() && !waits(l.Lease, unfinished):

@@ -26,12 +26,11 @@ func view(spec string) lease.View {
 	v := lease.View{Me: "me", Held: map[string]bool{}, Avoid: map[string]bool{}, Overdue: time.Minute, Unclaimed: 6 * time.Second}
 	for f := range strings.FieldsSeq(spec) {
 		key, who, _ := strings.Cut(f, ":")
-		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
 		if who == "#" {
-			l.Lease, l.Free, l.FreeFor = lease.Lease{Key: key, Unreadable: "malformed"}, true, time.Hour
-			v.Leases = append(v.Leases, l)
+			v.Unreadable = append(v.Unreadable, key)
 			continue
 		}
+		l := lease.Seen{Lease: lease.Lease{Key: key, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}}
 		who, parent, child := strings.Cut(who, "<")
 		if child {
 			l.Parents = []string{parent}
@@ -63,16 +62,16 @@ func view(spec string) lease.View {
 	return v
 }
 
-// planCase is a view in words, and how many leases go which way.
-type planCase struct {
+// decideCase is a view in words, and how many leases go which way.
+type decideCase struct {
 	name, view           string
 	change               func(*lease.View)
 	take, steal, release int
 }
 
-func TestPlan(t *testing.T) {
+func TestDecide(t *testing.T) {
 	t.Parallel()
-	plans(t, []planCase{
+	decisions(t, []decideCase{
 		{name: "a lone worker takes every free lease at once", view: "a: b: c: d:", take: 4},
 		{name: "a worker takes its share of the free ones", view: "a:A b:A c: d:", take: 2},
 		{name: "expired leases are free and their owner does not count", view: "a:A? b:A? c:A? d:me", take: 3},
@@ -80,8 +79,8 @@ func TestPlan(t *testing.T) {
 		{name: "one that holds some waits for the release", view: "a:A b:A c:A d:me"},
 		{name: "and the owner releases its surplus", view: "a:me b:me c:me d:A", release: 1},
 		{name: "all of the surplus", view: "a:me b:me c:me d:me e:me f:A", release: 2},
-		{name: "what is being given up counts", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Leaving = map[string]bool{"a": true} }, release: 1},
-		{name: "and is not asked again", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Leaving = map[string]bool{"a": true, "b": true} }},
+		{name: "what is being given up counts", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Surplus = map[string]bool{"a": true} }, release: 1},
+		{name: "and is not asked again", view: "a:me b:me c:me d:me e:me f:A", change: func(v *lease.View) { v.Surplus = map[string]bool{"a": true, "b": true} }},
 		{name: "the remainder stays with those who hold most", view: "a:me b:me c:A"},
 		{name: "the remainder moves to no one", view: "a:A b:A c:me"},
 		{name: "a difference of two is evened out", view: "a:me b:me c:me d:A e:A f:A g:B h:B i:B j:C", release: 1},
@@ -105,9 +104,9 @@ func TestPlan(t *testing.T) {
 }
 
 // Leases beyond a worker's share, that are taken when they were free for long.
-func TestPlanBeyondTheShare(t *testing.T) {
+func TestDecideBeyondTheShare(t *testing.T) {
 	t.Parallel()
-	plans(t, []planCase{
+	decisions(t, []decideCase{
 		{name: "what nobody takes is taken beyond the share", view: "a:me b:me c:A d:~ e:~", take: 2},
 		{name: "and kept for a while", view: "a:me b:me c:me d:me e:A", change: func(v *lease.View) { v.KeepSurplus = true }},
 		{name: "those of the share with them", view: "a:~ b: c: d: e:A f:A g:A h:A", take: 4},
@@ -134,9 +133,9 @@ func TestPlanBeyondTheShare(t *testing.T) {
 }
 
 // Leases that must not be taken, or cannot be read.
-func TestPlanLeavesAlone(t *testing.T) {
+func TestDecideLeavesAlone(t *testing.T) {
 	t.Parallel()
-	plans(t, []planCase{
+	decisions(t, []decideCase{
 		{name: "one that is left alone is not taken", view: "a: b:", change: alone("a"), take: 1},
 		{name: "not even after long", view: "a:~ b:J?~", change: alone("a", "b")},
 		{name: "nor stolen", view: "a:A b:A c:J! d:J! e:J!", change: alone("a", "b", "c", "d", "e")},
@@ -152,7 +151,7 @@ func TestPlanLeavesAlone(t *testing.T) {
 	})
 }
 
-func plans(t *testing.T, cases []planCase) {
+func decisions(t *testing.T, cases []decideCase) {
 	t.Helper()
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -161,16 +160,16 @@ func plans(t *testing.T, cases []planCase) {
 			if tt.change != nil {
 				tt.change(&v)
 			}
-			d := lease.Plan(v, rand.New(rand.NewPCG(1, 2)))
-			if len(d.Take) != tt.take || len(d.Steal) != tt.steal || len(d.Release) != tt.release {
-				t.Errorf("takes %d, steals %d, releases %d; want %d, %d, %d", len(d.Take), len(d.Steal), len(d.Release), tt.take, tt.steal, tt.release)
+			d := lease.Decide(v, rand.New(rand.NewPCG(1, 2)))
+			if len(d.Take) != tt.take || len(d.Steal) != tt.steal || len(d.Surplus) != tt.release {
+				t.Errorf("takes %d, steals %d, gives up %d; want %d, %d, %d", len(d.Take), len(d.Steal), len(d.Surplus), tt.take, tt.steal, tt.release)
 			}
 			for _, l := range append(d.Take, d.Steal...) {
 				if l.Finished() || v.Held[l.Key] || v.Avoid[l.Key] || v.LeftAlone[l.Key] || l.Counter == math.MaxInt64 {
 					t.Errorf("goes for %s", l.Key)
 				}
 			}
-			for _, key := range d.Release {
+			for _, key := range d.Surplus {
 				if !v.Held[key] {
 					t.Errorf("releases %s, which it does not hold", key)
 				}
@@ -191,7 +190,7 @@ func alone(keys ...string) func(*lease.View) {
 
 // What is nobody's is counted, also if it cannot be had; what is left alone is
 // counted apart.
-func TestPlanCounts(t *testing.T) {
+func TestDecideCounts(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, view             string
@@ -207,7 +206,7 @@ func TestPlanCounts(t *testing.T) {
 			t.Parallel()
 			v := view(tt.view)
 			tt.change(&v)
-			d := lease.Plan(v, rand.New(rand.NewPCG(1, 2)))
+			d := lease.Decide(v, rand.New(rand.NewPCG(1, 2)))
 			if d.Quota != tt.quota || d.Free != tt.free || d.LeftAlone != tt.leftAlone {
 				t.Errorf("quota %d, free %d, left alone %d; want %d, %d, %d", d.Quota, d.Free, d.LeftAlone, tt.quota, tt.free, tt.leftAlone)
 			}
@@ -215,9 +214,9 @@ func TestPlanCounts(t *testing.T) {
 	}
 }
 
-// A plan says when the table is to be read again because time alone will have
+// A decision says when the table is to be read again because time alone will have
 // changed something, and asks for no more reads than that.
-func TestPlanAgain(t *testing.T) {
+func TestDecideAgain(t *testing.T) {
 	t.Parallel()
 	after := func(in time.Duration, keys ...string) func(*lease.View) {
 		return func(v *lease.View) {
@@ -249,17 +248,17 @@ func TestPlanAgain(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&v)
 			}
-			if d := lease.Plan(v, rand.New(rand.NewPCG(1, 2))); d.Again != tt.want {
+			if d := lease.Decide(v, rand.New(rand.NewPCG(1, 2))); d.Again != tt.want {
 				t.Errorf("again in %v, want %v", d.Again, tt.want)
 			}
 		})
 	}
 }
 
-// TestPlanBalances lets workers act on their plans in turn, from any start:
+// TestDecideBalances lets workers act on their decisions in turn, from any start:
 // after few rounds every lease is held, the loads differ by one at most, and
 // then nothing moves any more.
-func TestPlanBalances(t *testing.T) {
+func TestDecideBalances(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		workers, leases := rapid.IntRange(1, 8).Draw(t, "workers"), rapid.IntRange(0, 40).Draw(t, "leases")
@@ -272,7 +271,7 @@ func TestPlanBalances(t *testing.T) {
 		for round := range rounds {
 			moved := 0
 			for me := 1; me <= workers; me++ {
-				moved += act(lease.Plan(tableOf(owner, me), rng), owner, me)
+				moved += act(lease.Decide(tableOf(owner, me), rng), owner, me)
 			}
 			if moved == 0 {
 				break
@@ -310,10 +309,10 @@ func act(d lease.Decision, owner []int, me int) (moved int) {
 	for _, l := range append(d.Take, d.Steal...) {
 		owner[atoi(l.Key)] = me
 	}
-	for _, key := range d.Release {
+	for _, key := range d.Surplus {
 		owner[atoi(key)] = 0
 	}
-	return len(d.Take) + len(d.Steal) + len(d.Release)
+	return len(d.Take) + len(d.Steal) + len(d.Surplus)
 }
 
 func atoi(s string) (n int) {
