@@ -18,6 +18,7 @@ func (l *loader) prefix(p place) {
 		p.bad(`remove the ".." between slashes: to who reads keys as paths it names another place`)
 		return
 	}
+	warnOfMarks(p, s)
 	l.config.Prefix = s
 }
 
