@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"syscall"
@@ -41,7 +42,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if c.shutdownTimeout <= 0 {
 		return usagef("archive: --shutdown-timeout is %v; it must be positive", c.shutdownTimeout)
 	}
-	data, err := os.ReadFile(c.file)
+	data, err := readConfig(c.file)
 	if err != nil {
 		return usagef("archive: --config: %w", err)
 	}
@@ -79,6 +80,17 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	}
 	logger.Info("archiving", zap.String("stream", cfg.StreamName), zap.String("bucket", cfg.Bucket), zap.String("delivery", cfg.Delivery))
 	return explainRun(watched.Run(ctx, w), cfg)
+}
+
+// readConfig reads a file, of one that is too large only so much that this is
+// seen.
+func readConfig(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // the user names it
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, config.MaxBytes+1))
+	return data, errors.Join(err, f.Close())
 }
 
 // serveHealth serves h where cfg says. Without an error the server is nil if

@@ -248,6 +248,15 @@ ExtendedS3DestinationConfiguration:
 	}
 }
 
+// A file that is too large is not read further than this is seen.
+func TestConfigurationWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	r := shardmill(t, t.Context(), "", "archive", "--config", "/dev/zero")
+	if want := "shardmill: /dev/zero:1: the file has more than 65536 bytes; it must have at most so many\n"; r.code != 2 || r.err != want {
+		t.Errorf("exit %d, stderr\n%s", r.code, r.err)
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

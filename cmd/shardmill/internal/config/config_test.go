@@ -109,6 +109,16 @@ DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), 
 			c.Prefix = strings.Repeat("x", 512)
 		}},
 		{"a prefix with spaces and marks", inDestination("Prefix: 'a b/!x{y}#/'"), func(c *config.Config) { c.Prefix = "a b/!x{y}#/" }},
+		{"a prefix whose marks are not seen", inDestination("Prefix: \"a\u202e\u200b/\""), func(c *config.Config) {
+			c.Prefix = "a\u202e\u200b/"
+			c.Warnings = []string{`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a\u202e\u200b/"; it has the character U+202E, which cannot be seen or looks like a space; remove it unless keys are to have it`}
+		}},
+		{"a prefix with a space that is none", inDestination("Prefix: \"a\u00a0b/\""), func(c *config.Config) {
+			c.Prefix = "a\u00a0b/"
+			c.Warnings = []string{`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a\u00a0b/"; it has the character U+00A0, which cannot be seen or looks like a space; remove it unless keys are to have it`}
+		}},
+		{"a prefix of letters that are not ours", inDestination("Prefix: \"日本/é/\""), func(c *config.Config) { c.Prefix = "日本/é/" }},
+		{"text that looks like lists, and lists below their keys", inDestination("Prefix: '"+strings.Repeat("[", 100)+"'") + "Tags:\n" + strings.Repeat("- {Key: a}\n- Key: b\n  Value: c\n", 100), func(c *config.Config) { c.Prefix = strings.Repeat("[", 100) }},
 		{"an interval of no time", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 0}"), func(c *config.Config) {
 			c.IntervalInSeconds = 0
 			c.Warnings = []string{"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; below 60 Firehose changes to multipart uploads; here it only makes many small objects"}
@@ -152,6 +162,11 @@ healthAddress: "[::1]:0"`), func(c *config.Config) {
 			c.HealthAddress, c.HealthGiven = "0.0.0.0:9500", true
 			c.Warnings = []string{`a.yaml:6: shardmill.healthAddress is "0.0.0.0:9500"; whoever reaches this address can read how the archiver does; there is no password`}
 		}},
+		{"health at all addresses", inOurs("healthAddress: ':9500'"), func(c *config.Config) {
+			c.HealthAddress, c.HealthGiven = ":9500", true
+			c.Warnings = []string{`a.yaml:6: shardmill.healthAddress is ":9500"; whoever reaches this address can read how the archiver does; there is no password`}
+		}},
+		{"health at localhost", inOurs("healthAddress: localhost:9501"), func(c *config.Config) { c.HealthAddress, c.HealthGiven = "127.0.0.1:9501", true }},
 		{"a scan interval that follows the failover time", inOurs("failoverTimeSeconds: 5\ninitialPosition: LATEST"), func(c *config.Config) {
 			c.FailoverTime, c.ScanInterval = 5*time.Second, 2500*time.Millisecond
 			c.InitialPosition = "LATEST"

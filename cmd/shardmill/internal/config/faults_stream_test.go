@@ -191,57 +191,52 @@ a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
 		{
 			"health at no port",
 			`healthAddress: 127.0.0.1`,
-			`a.yaml:6: shardmill.healthAddress is "127.0.0.1"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
-		},
-		{
-			"health at no address",
-			`healthAddress: ":9500"`,
-			`a.yaml:6: shardmill.healthAddress is ":9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at a port alone",
 			`healthAddress: 9500`,
-			`a.yaml:6: shardmill.healthAddress is 9500; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is 9500; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at a host name",
-			`healthAddress: localhost:9500`,
-			`a.yaml:6: shardmill.healthAddress is "localhost:9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`healthAddress: localhost.localdomain:9500`,
+			`a.yaml:6: shardmill.healthAddress is "localhost.localdomain:9500"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at a port too high",
 			`healthAddress: 127.0.0.1:65536`,
-			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:65536"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:65536"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at a port with a sign",
 			`healthAddress: 127.0.0.1:+80`,
-			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:+80"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:+80"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at a named port",
 			`healthAddress: 127.0.0.1:http`,
-			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:http"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is "127.0.0.1:http"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at a URL",
 			`healthAddress: http://127.0.0.1:9500`,
-			`a.yaml:6: shardmill.healthAddress is "http://127.0.0.1:9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is "http://127.0.0.1:9500"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at true",
 			`healthAddress: true`,
-			`a.yaml:6: shardmill.healthAddress is true; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is true; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at nothing",
 			`healthAddress: ""`,
-			`a.yaml:6: shardmill.healthAddress is ""; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is ""; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 		{
 			"health at IPv6 without brackets",
 			`healthAddress: "::1:9500"`,
-			`a.yaml:6: shardmill.healthAddress is "::1:9500"; it must be ADDRESS:PORT with an IP address, such as 127.0.0.1:9500, or off`,
+			`a.yaml:6: shardmill.healthAddress is "::1:9500"; it must be ADDRESS:PORT with an IP address or localhost, such as 127.0.0.1:9500, :PORT for all addresses, or off`,
 		},
 	})
 }
@@ -364,7 +359,23 @@ SplunkDestinationConfiguration: {}`,
 		{
 			"a file that is too large",
 			strings.Repeat("#", 64<<10),
-			"a.yaml:1: the file has 65537 bytes; it must have at most 65536",
+			"a.yaml:1: the file has more than 65536 bytes; it must have at most so many",
 		},
+		{"brackets without an end", "a:\n  " + strings.Repeat("[", 65000), "a.yaml:2: the file nests objects and lists more than 32 deep in column 34; no configuration does"},
+		{"braces without an end", "a: " + strings.Repeat("{a: ", 9000), "a.yaml:1: the file nests objects and lists more than 32 deep in column 128; no configuration does"},
+		{"a list of a list, without brackets", strings.Repeat("- ", 30000) + "a", "a.yaml:1: the file nests objects and lists more than 32 deep in column 65; no configuration does"},
+		{"keys that are objects", strings.Repeat("? ", 30000) + "a", "a.yaml:1: the file nests objects and lists more than 32 deep in column 65; no configuration does"},
+		{"anchors of anchors", "a: " + strings.Repeat("&a ", 20000), "a.yaml:1: the file nests objects and lists more than 32 deep in column 97; no configuration does"},
+		{"indentation without an end", stairs(33), "a.yaml:33: the file nests objects and lists more than 32 deep in column 34; no configuration does"},
+		{"too many members", strings.Repeat("a: b\n", 12000), "a.yaml:1: the file has 36000 words and marks; it must have at most 10000"},
 	})
+}
+
+// stairs returns objects, each in the one before.
+func stairs(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
 }

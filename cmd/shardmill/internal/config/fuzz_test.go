@@ -30,7 +30,7 @@ func seed(f *testing.F) {
 	}
 	for _, text := range []string{
 		"", "a: &a [*a]", "<<: 1", "? a\n: b", "a: !!x", "{a: {b: [c, ", "---\n...\n---", "a: |\n b\n", "\"\\ud800\": 1", "a: 1e9\n1: 2", base,
-		inOurs("formerBuckets: [a, 'b', 3]"), inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"),
+		inOurs("formerBuckets: [a, 'b', 3]"), inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"), inOurs("healthAddress: ':1'"),
 	} {
 		f.Add([]byte(text))
 	}
@@ -70,6 +70,9 @@ func checkBounds(t *testing.T, c config.Config) {
 	names := c.DeliveryStreamName != "" && c.StreamARN != "" && c.StreamName != "" && c.Region != "" && c.Bucket != "" && len(c.ApplicationName) >= 3
 	hints := 1 <= c.SizeInMBs && c.SizeInMBs <= 128 && 0 <= c.IntervalInSeconds && c.IntervalInSeconds <= 900
 	_, err := netip.ParseAddrPort(c.HealthAddress)
+	if strings.HasPrefix(c.HealthAddress, ":") {
+		_, err = strconv.ParseUint(c.HealthAddress[1:], 10, 16)
+	}
 	health := err == nil || c.HealthAddress == "" && c.HealthGiven
 	buckets := regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
 	for _, name := range c.FormerBuckets {

@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-const day = 86400 // seconds
+const (
+	day      = 86400 // seconds
+	loopback = "127.0.0.1"
+)
 
 // ours reads the shardmill key.
 func (l *loader) ours(p place) { p.read(l.oursShape()) }
@@ -101,10 +104,10 @@ func (l *loader) spoolDirectory(p place) {
 	l.config.SpoolDirectory = s
 }
 
-// healthAddress takes no host names: what one resolves to may change, and with
-// it who can read.
+// healthAddress takes no host names but localhost: what one resolves to may
+// change, and with it who can read.
 func (l *loader) healthAddress(p place) {
-	const remedy = "it must be ADDRESS:PORT with an IP address, such as " + DefaultHealthAddress + ", or off"
+	const remedy = "it must be ADDRESS:PORT with an IP address or localhost, such as " + DefaultHealthAddress + ", :PORT for all addresses, or off"
 	if p.value.kind == number || p.value.kind == boolean {
 		p.bad(remedy)
 		return
@@ -118,13 +121,16 @@ func (l *loader) healthAddress(p place) {
 		return
 	}
 	host, port, err := net.SplitHostPort(s)
+	if host == "localhost" {
+		host = loopback
+	}
 	ip, ipErr := netip.ParseAddr(host)
-	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || ipErr != nil || portErr != nil {
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || ipErr != nil && host != "" || portErr != nil {
 		p.bad(remedy)
 		return
 	}
-	if !ip.IsLoopback() {
+	if !ip.IsLoopback() { // nor is the zero value, which is all addresses
 		p.warn("whoever reaches this address can read how the archiver does; there is no password")
 	}
-	l.config.HealthAddress = s
+	l.config.HealthAddress = net.JoinHostPort(host, port)
 }

@@ -8,6 +8,7 @@ import (
 
 func (l *loader) prefix(p place) {
 	if s, ok := readPrefix(p, prefix.Objects); ok {
+		warnOfMarks(p, s)
 		l.config.Prefix = s
 	}
 }

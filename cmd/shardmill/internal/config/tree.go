@@ -15,10 +15,6 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxBytes bounds the file: the time to parse nested text grows with its
-// square.
-const maxBytes = 64 << 10
-
 type kind int
 
 const (
@@ -49,8 +45,8 @@ type member struct {
 // parse reads a file's one document. It is false if there is none.
 func parse(r *report, data []byte) (value, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if len(data) > maxBytes {
-		r.fault(1, "the file has %d bytes; it must have at most %d", len(data), maxBytes)
+	if len(data) > MaxBytes {
+		r.fault(1, "the file has more than %d bytes; it must have at most so many", MaxBytes)
 		return value{}, false
 	}
 	if !isText(r, data) {
@@ -58,6 +54,9 @@ func parse(r *report, data []byte) (value, bool) {
 	}
 	if json.Valid(data) { // then a tab is just a space, and not so to the parser
 		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
+	}
+	if !bounded(r, data) {
+		return value{}, false
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -19,10 +20,10 @@ type Server struct {
 	wg   sync.WaitGroup
 }
 
-// Serve listens on address, which is IP:PORT, and serves h. The error is that
-// of listening. Close the server.
+// Serve listens on address, which is IP:PORT, or :PORT for all addresses of the
+// machine, and serves h. The error is that of listening. Close the server.
 func Serve(ctx context.Context, address string, h http.Handler, logger *zap.Logger) (*Server, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	l, err := new(net.ListenConfig).Listen(ctx, network(address), address)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
@@ -31,6 +32,15 @@ func Serve(ctx context.Context, address string, h http.Handler, logger *zap.Logg
 		_ = l.Close()
 	}
 	return s, err
+}
+
+// network returns which addresses are meant: 0.0.0.0 is every address of IPv4,
+// and none of IPv6.
+func network(address string) string {
+	if to, err := netip.ParseAddrPort(address); err == nil && to.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // serveOn serves h to the connections of l.

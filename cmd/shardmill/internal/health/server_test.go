@@ -149,3 +149,26 @@ func TestServeSaysThatAnAddressIsTaken(t *testing.T) {
 		t.Errorf("a second server: %v", err)
 	}
 }
+
+// 0.0.0.0 is no address of IPv6; without an address it is all of both.
+func TestServerListensWhereItWasTold(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		address string
+		host    string
+	}{
+		{"0.0.0.0:0", "0.0.0.0"},
+		{"127.0.0.1:0", "127.0.0.1"},
+		{":0", "::"},
+	} {
+		s, err := health.Serve(t.Context(), row.address, http.NotFoundHandler(), zap.NewNop())
+		if err != nil {
+			t.Errorf("%s: %v", row.address, err)
+			continue
+		}
+		if host, _, err := net.SplitHostPort(s.Addr().String()); host != row.host {
+			t.Errorf("%s: it listens on %s, want %s: %v", row.address, s.Addr(), row.host, err)
+		}
+		s.Close(t.Context())
+	}
+}
