@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -45,6 +46,10 @@ type Config struct {
 	Warnings []string
 }
 
+// MaxBytes is how large a configuration may be. No more than one byte beyond it
+// need be read to have Load refuse it.
+const MaxBytes = document.MaxBytes
+
 // DefaultHealthAddress is where health is served unless the file says
 // otherwise: only this machine reaches it.
 const DefaultHealthAddress = "127.0.0.1:9500"
@@ -60,25 +65,23 @@ const DefaultHealthAddress = "127.0.0.1:9500"
 // After a syntax error nothing else is looked at. Load does no I/O, its result
 // depends on its arguments alone, and it is safe for concurrent use.
 func Load(name string, data []byte) (Config, error) {
-	r := &report{file: name}
-	root, ok := parse(r, data)
-	if !ok {
-		return Config{}, r.err()
-	}
+	root, ok := document.Read(name, data, "the input of Firehose's CreateDeliveryStream")
 	l := &loader{}
-	l.stream(place{report: r, line: root.line, value: root})
-	if err := r.err(); err != nil {
+	if ok {
+		l.stream(root)
+	}
+	if err := root.Err(); err != nil {
 		return Config{}, err
 	}
-	l.config.Warnings = r.warnings.lines(name)
+	l.config.Warnings = root.Warnings()
 	return l.config.withDefaults(), nil
 }
 
 // loader fills in a Config while the file is walked over.
 type loader struct {
 	config Config
-	name   place // of DeliveryStreamName
-	target place // the destination that came first
+	name   document.Place // of DeliveryStreamName
+	target document.Place // the destination that came first
 
 	applicationGiven bool // whether or not it is valid
 }

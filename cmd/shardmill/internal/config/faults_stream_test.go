@@ -274,7 +274,7 @@ func TestFaultsOfFile(t *testing.T) {
 			`DeliveryStreamName: orders
 ---
 DeliveryStreamName: clicks`,
-			"a.yaml:3: a second document begins; put one configuration into a file",
+			"a.yaml:3: a second document begins; put one into a file",
 		},
 		{
 			"an empty object",

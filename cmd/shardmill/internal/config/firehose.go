@@ -4,16 +4,18 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
 // says ends a message with Firehose's own text.
 func says(remedy, text string) string { return remedy + ". Firehose says: " + text }
 
 // constraint is Firehose's text for a value that breaks a rule of its model.
-func (p place) constraint(rule string) string {
+func constraint(p document.Place, rule string) string {
 	var path strings.Builder
 	start := true
-	for _, c := range p.path {
+	for _, c := range p.Path {
 		if start {
 			c = unicode.ToLower(c)
 		}
@@ -24,11 +26,11 @@ func (p place) constraint(rule string) string {
 }
 
 // inert accepts a member whose value does nothing.
-func inert(place) {}
+func inert(document.Place) {}
 
 // notBuilt refuses a member, whatever its value.
-func notBuilt(remedy string) func(place) {
-	return func(p place) { p.fault("is not built yet; %s", remedy) }
+func notBuilt(remedy string) func(document.Place) {
+	return func(p document.Place) { p.Fault("is not built yet; %s", remedy) }
 }
 
 // switchable reads an object that does nothing while Enabled is false.
@@ -38,20 +40,17 @@ type switchable struct {
 	omitted string   // why Enabled must be given; "" if false is its default
 }
 
-func (s switchable) read(p place) {
-	members := map[string]func(place){"Enabled": func(at place) {
-		if on, _ := at.boolean(); on {
-			at.bad("%s is not built yet; set it to false", s.feature)
+func (s switchable) read(p document.Place) {
+	members := map[string]func(document.Place){"Enabled": func(at document.Place) {
+		if on, _ := at.Boolean(); on {
+			at.Bad("%s is not built yet; set it to false", s.feature)
 		}
 	}}
 	for _, name := range s.members {
 		members[name] = inert
 	}
-	given, ok := p.read(shape{of: "Firehose's " + last(p.path), members: members})
+	given, ok := p.Read(document.Shape{Of: "Firehose's " + p.Name(), Members: members})
 	if ok && s.omitted != "" && !given["Enabled"] {
-		p.fault("has no Enabled; %s, and %s is not built yet; set Enabled to false", s.omitted, s.feature)
+		p.Fault("has no Enabled; %s, and %s is not built yet; set Enabled to false", s.omitted, s.feature)
 	}
 }
-
-// last returns the last name of a path.
-func last(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
 // warnOfMarks warns of characters that change a text and are not seen in it, or
 // look like a space and are none: keys that look alike are then different ones.
-func warnOfMarks(p place, s string) {
+func warnOfMarks(p document.Place, s string) {
 	if i := strings.IndexFunc(s, isMark); i >= 0 {
-		p.warn(fmt.Sprintf("it has the character %U, which cannot be seen or looks like a space; remove it unless keys are to have it", []rune(s[i:])[0]))
+		p.Warn(fmt.Sprintf("it has the character %U, which cannot be seen or looks like a space; remove it unless keys are to have it", []rune(s[i:])[0]))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
 const (
@@ -13,32 +15,32 @@ const (
 )
 
 // ours reads the shardmill key.
-func (l *loader) ours(p place) { p.read(l.oursShape()) }
+func (l *loader) ours(p document.Place) { p.Read(l.oursShape()) }
 
-// oursShape is the shape of the shardmill key; the package comment documents
+// oursShape is the document.Shape of the shardmill key; the package comment documents
 // its members.
-func (l *loader) oursShape() shape {
+func (l *loader) oursShape() document.Shape {
 	c := &l.config
-	seconds := func(d *time.Duration) func(place) {
-		return func(p place) {
-			n, _ := p.integer(1, day)
+	seconds := func(d *time.Duration) func(document.Place) {
+		return func(p document.Place) {
+			n, _ := p.Integer(1, day)
 			*d = time.Duration(n) * time.Second
 		}
 	}
-	count := func(n *int, highest int) func(place) {
-		return func(p place) { *n, _ = p.integer(1, highest) }
+	count := func(n *int, highest int) func(document.Place) {
+		return func(p document.Place) { *n, _ = p.Integer(1, highest) }
 	}
-	return shape{of: "the shardmill key", members: map[string]func(place){
+	return document.Shape{Of: "the shardmill key", Members: map[string]func(document.Place){
 		"applicationName":          l.applicationName,
 		"initialPosition":          l.initialPosition,
-		"delivery":                 func(p place) { c.Delivery = p.oneOf("exactly-once", "at-least-once") },
+		"delivery":                 func(p document.Place) { c.Delivery = p.OneOf("exactly-once", "at-least-once") },
 		"deliveryStreamVersion":    count(&c.DeliveryStreamVersion, 999_999_999),
 		"failoverTimeSeconds":      seconds(&c.FailoverTime),
 		"scanIntervalSeconds":      seconds(&c.ScanInterval),
 		"shardSyncIntervalSeconds": seconds(&c.ShardSyncInterval),
 		"maxLeases":                count(&c.MaxLeases, 1_000_000),
-		"maxMemoryMBs": func(p place) {
-			n, _ := p.integer(1, 1<<20)
+		"maxMemoryMBs": func(p document.Place) {
+			n, _ := p.Integer(1, 1<<20)
 			c.MaxMemoryBytes = int64(n) << 20
 		},
 		"formerBuckets":  l.formerBuckets,
@@ -47,18 +49,18 @@ func (l *loader) oursShape() shape {
 	}}
 }
 
-func (l *loader) applicationName(p place) {
+func (l *loader) applicationName(p document.Place) {
 	l.applicationGiven = true
-	s, ok := p.string()
+	s, ok := p.Text()
 	if ok && !tableName.MatchString(s) {
-		p.bad("it must be 3-255 characters of a-z A-Z 0-9 _ . -, as it names the lease table")
+		p.Bad("it must be 3-255 characters of a-z A-Z 0-9 _ . -, as it names the lease table")
 		return
 	}
 	l.config.ApplicationName = s
 }
 
-func (l *loader) initialPosition(p place) {
-	s, ok := p.string()
+func (l *loader) initialPosition(p document.Place) {
+	s, ok := p.Text()
 	if !ok {
 		return
 	}
@@ -68,51 +70,47 @@ func (l *loader) initialPosition(p place) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		p.bad("it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z")
+		p.Bad("it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z")
 		return
 	}
 	l.config.InitialPosition, l.config.InitialTimestamp = "AT_TIMESTAMP", t.UTC()
 }
 
-func (l *loader) formerBuckets(p place) {
-	if p.value.kind != list {
-		p.wrongKind("a list of names")
-		return
-	}
+func (l *loader) formerBuckets(p document.Place) {
+	items, _ := p.Items("a list of names")
 	lines := map[string]int{}
-	for i, each := range p.value.items {
-		at := place{p.report, item(p.path, i), each.line, each}
-		s, ok := at.string()
+	for _, at := range items {
+		s, ok := at.Text()
 		switch {
 		case !ok:
 		case !bucketName.MatchString(s):
-			at.bad("it must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN")
+			at.Bad("it must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN")
 		case lines[s] > 0:
-			at.bad("it is there twice, first in line %d; remove one", lines[s])
+			at.Bad("it is there twice, first in line %d; remove one", lines[s])
 		default:
-			lines[s] = each.line
+			lines[s] = at.Line
 			l.config.FormerBuckets = append(l.config.FormerBuckets, s)
 		}
 	}
 }
 
-func (l *loader) spoolDirectory(p place) {
-	s, ok := p.string()
+func (l *loader) spoolDirectory(p document.Place) {
+	s, ok := p.Text()
 	if ok && s == "" {
-		p.bad("name a directory, or remove it for the system's directory for temporary files")
+		p.Bad("name a directory, or remove it for the system's directory for temporary files")
 	}
 	l.config.SpoolDirectory = s
 }
 
 // healthAddress takes no host names but localhost: what one resolves to may
 // change, and with it who can read.
-func (l *loader) healthAddress(p place) {
+func (l *loader) healthAddress(p document.Place) {
 	const remedy = "it must be ADDRESS:PORT with an IP address or localhost, such as " + DefaultHealthAddress + ", :PORT for all addresses, or off"
-	if p.value.kind == number || p.value.kind == boolean {
-		p.bad(remedy)
+	if p.IsScalar() {
+		p.Bad(remedy)
 		return
 	}
-	s, ok := p.string()
+	s, ok := p.Text()
 	if !ok {
 		return
 	}
@@ -126,11 +124,11 @@ func (l *loader) healthAddress(p place) {
 	}
 	ip, ipErr := netip.ParseAddr(host)
 	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || ipErr != nil && host != "" || portErr != nil {
-		p.bad(remedy)
+		p.Bad(remedy)
 		return
 	}
 	if !ip.IsLoopback() { // nor is the zero value, which is all addresses
-		p.warn("whoever reaches this address can read how the archiver does; there is no password")
+		p.Warn("whoever reaches this address can read how the archiver does; there is no password")
 	}
 	l.config.HealthAddress = net.JoinHostPort(host, port)
 }

@@ -3,10 +3,11 @@ package config
 import (
 	"errors"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors/prefix"
 )
 
-func (l *loader) prefix(p place) {
+func (l *loader) prefix(p document.Place) {
 	if s, ok := readPrefix(p, prefix.Objects); ok {
 		warnOfMarks(p, s)
 		l.config.Prefix = s
@@ -14,15 +15,15 @@ func (l *loader) prefix(p place) {
 }
 
 // errorOutputPrefix checks a prefix that no object gets.
-func errorOutputPrefix(p place) {
+func errorOutputPrefix(p document.Place) {
 	if s, ok := readPrefix(p, prefix.Errors); ok && s != "" {
-		p.warn("it has no effect: this version writes no error records")
+		p.Warn("it has no effect: this version writes no error records")
 	}
 }
 
 // readPrefix returns a prefix that can be used.
-func readPrefix(p place, k prefix.Kind) (string, bool) {
-	s, ok := p.string()
+func readPrefix(p document.Place, k prefix.Kind) (string, bool) {
+	s, ok := p.Text()
 	if !ok {
 		return "", false
 	}
@@ -36,12 +37,12 @@ func readPrefix(p place, k prefix.Kind) (string, bool) {
 	case e.Rule != "":
 		text = says(text, "The supplied prefix(es) do not satisfy the following constraint: "+e.Rule)
 	case e.Member != "":
-		text = says(text, p.constraint(e.Member))
+		text = says(text, constraint(p, e.Member))
 	}
 	if e.Remedy != "" {
-		p.bad("%s", text)
+		p.Bad("%s", text)
 	} else {
-		p.fault("%s", text)
+		p.Fault("%s", text)
 	}
 	return "", false
 }

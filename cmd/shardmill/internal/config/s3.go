@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"unicode/utf8"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors/container"
 )
 
@@ -18,36 +19,36 @@ var (
 const maxBucketARN = 2048 // characters
 
 // s3 reads a destination of either shape.
-func (l *loader) s3(p place, s shape) {
-	if l.target.path != "" {
-		p.fault("%s", says(fmt.Sprintf("is a second destination, beside %s in line %d; remove one", l.target.path, l.target.line), oneDestination))
+func (l *loader) s3(p document.Place, s document.Shape) {
+	if l.target.Path != "" {
+		p.Fault("%s", says(fmt.Sprintf("is a second destination, beside %s in line %d; remove one", l.target.Path, l.target.Line), oneDestination))
 	} else {
 		l.target = p
 	}
-	given, ok := p.read(s)
+	given, ok := p.Read(s)
 	if ok {
-		p.need(given, "BucketARN", "give the bucket's ARN, arn:aws:s3:::NAME")
+		p.Need(given, "BucketARN", "give the bucket's ARN, arn:aws:s3:::NAME")
 	}
 }
 
-// plainS3 is the shape of S3DestinationConfiguration.
-func (l *loader) plainS3() shape {
-	extended := l.extendedS3().members
-	s := shape{of: "Firehose's S3DestinationConfiguration", members: map[string]func(place){}, others: map[string]string{}}
+// plainS3 is the document.Shape of S3DestinationConfiguration.
+func (l *loader) plainS3() document.Shape {
+	extended := l.extendedS3().Members
+	s := document.Shape{Of: "Firehose's S3DestinationConfiguration", Members: map[string]func(document.Place){}, Others: map[string]string{}}
 	for name := range extended {
-		s.others[name] = "ExtendedS3DestinationConfiguration"
+		s.Others[name] = "ExtendedS3DestinationConfiguration"
 	}
 	for _, name := range []string{
 		"BucketARN", "BufferingHints", "CloudWatchLoggingOptions", "CompressionFormat",
 		"EncryptionConfiguration", "ErrorOutputPrefix", "Prefix", "RoleARN",
 	} {
-		s.members[name] = extended[name]
+		s.Members[name] = extended[name]
 	}
 	return s
 }
 
-// extendedS3 is the shape of ExtendedS3DestinationConfiguration.
-func (l *loader) extendedS3() shape {
+// extendedS3 is the document.Shape of ExtendedS3DestinationConfiguration.
+func (l *loader) extendedS3() document.Shape {
 	logging := switchable{feature: "logging to CloudWatch", members: []string{"LogGroupName", "LogStreamName"}}
 	processing := switchable{feature: "processing of records", members: []string{"Processors"}}
 	partitioning := switchable{
@@ -59,7 +60,7 @@ func (l *loader) extendedS3() shape {
 		members: []string{"SchemaConfiguration", "InputFormatConfiguration", "OutputFormatConfiguration"},
 		omitted: "Firehose then takes true",
 	}
-	return shape{of: "Firehose's ExtendedS3DestinationConfiguration", members: map[string]func(place){
+	return document.Shape{Of: "Firehose's ExtendedS3DestinationConfiguration", Members: map[string]func(document.Place){
 		"BucketARN":                         l.bucketARN,
 		"BufferingHints":                    l.bufferingHints,
 		"CloudWatchLoggingOptions":          logging.read,
@@ -78,27 +79,27 @@ func (l *loader) extendedS3() shape {
 	}}
 }
 
-func (l *loader) bucketARN(p place) {
-	s, ok := p.string()
+func (l *loader) bucketARN(p document.Place) {
+	s, ok := p.Text()
 	if !ok {
 		return
 	}
 	parts := bucketARN.FindStringSubmatch(s)
 	if parts == nil || len(s) > maxBucketARN {
-		p.bad("it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -")
+		p.Bad("it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -")
 		return
 	}
 	l.config.Bucket = parts[1]
 }
 
-func (l *loader) bufferingHints(p place) {
+func (l *loader) bufferingHints(p document.Place) {
 	size, interval := 0, 0
-	given, ok := p.read(shape{of: "Firehose's BufferingHints", members: map[string]func(place){
-		"SizeInMBs": func(at place) { size, _ = at.integer(1, 128) },
-		"IntervalInSeconds": func(at place) {
-			n, ok := at.integer(0, 900)
+	given, ok := p.Read(document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
+		"SizeInMBs": func(at document.Place) { size, _ = at.Integer(1, 128) },
+		"IntervalInSeconds": func(at document.Place) {
+			n, ok := at.Integer(0, 900)
 			if interval = n; ok && n < 60 {
-				at.warn("below 60 Firehose changes to multipart uploads; here it only makes many small objects")
+				at.Warn("below 60 Firehose changes to multipart uploads; here it only makes many small objects")
 			}
 		},
 	}})
@@ -107,15 +108,15 @@ func (l *loader) bufferingHints(p place) {
 	}
 	switch {
 	case given["SizeInMBs"] && !given["IntervalInSeconds"]:
-		p.fault("has SizeInMBs but no IntervalInSeconds; give both or remove both")
+		p.Fault("has SizeInMBs but no IntervalInSeconds; give both or remove both")
 	case given["IntervalInSeconds"] && !given["SizeInMBs"]:
-		p.fault("has IntervalInSeconds but no SizeInMBs; give both or remove both")
+		p.Fault("has IntervalInSeconds but no SizeInMBs; give both or remove both")
 	}
 	l.config.SizeInMBs, l.config.IntervalInSeconds = size, interval
 }
 
-func (l *loader) compressionFormat(p place) {
-	s, ok := p.string()
+func (l *loader) compressionFormat(p document.Place) {
+	s, ok := p.Text()
 	if !ok {
 		return
 	}
@@ -125,15 +126,15 @@ func (l *loader) compressionFormat(p place) {
 		l.config.CompressionFormat = s
 	case errors.Is(err, container.ErrUnknown):
 		rule := "Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]"
-		p.bad("%s", says("choose "+container.Choice(), p.constraint(rule)))
+		p.Bad("%s", says("choose "+container.Choice(), constraint(p, rule)))
 	default:
-		p.bad("%s", err.Error())
+		p.Bad("%s", err.Error())
 	}
 }
 
-func encryption(p place) {
-	given, ok := p.read(shape{of: "Firehose's EncryptionConfiguration", members: map[string]func(place){
-		"NoEncryptionConfig":  func(at place) { at.oneOf("NoEncryption") },
+func encryption(p document.Place) {
+	given, ok := p.Read(document.Shape{Of: "Firehose's EncryptionConfiguration", Members: map[string]func(document.Place){
+		"NoEncryptionConfig":  func(at document.Place) { at.OneOf("NoEncryption") },
 		"KMSEncryptionConfig": notBuilt("set the key in the bucket's default encryption, and remove it here"),
 	}})
 	if ok && given["NoEncryptionConfig"] == given["KMSEncryptionConfig"] {
@@ -141,34 +142,34 @@ func encryption(p place) {
 		if given["NoEncryptionConfig"] {
 			what = "has two members; remove KMSEncryptionConfig"
 		}
-		p.fault("%s", says(what, "Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified"))
+		p.Fault("%s", says(what, "Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified"))
 	}
 }
 
-func backupMode(p place) {
-	if p.value.kind == text && p.value.text == "Enabled" {
-		p.bad("backup is not built yet; set it to Disabled")
+func backupMode(p document.Place) {
+	if p.Is("Enabled") {
+		p.Bad("backup is not built yet; set it to Disabled")
 		return
 	}
-	p.oneOf("Disabled")
+	p.OneOf("Disabled")
 }
 
-func extension(p place) {
-	s, ok := p.string()
+func extension(p document.Place) {
+	s, ok := p.Text()
 	const remedy = "it is not built yet; remove it"
 	switch {
 	case !ok || s == "":
 	case utf8.RuneCountInString(s) > 128:
-		p.bad("%s", says(remedy, p.constraint("Member must have length less than or equal to 128")))
+		p.Bad("%s", says(remedy, constraint(p, "Member must have length less than or equal to 128")))
 	case !fileExtension.MatchString(s):
-		p.bad("%s", says(remedy, p.constraint(`Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`)))
+		p.Bad("%s", says(remedy, constraint(p, `Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`)))
 	default:
-		p.bad(remedy)
+		p.Bad(remedy)
 	}
 }
 
-func customTimeZone(p place) {
-	if s, ok := p.string(); ok && s != "" && s != "UTC" {
-		p.bad("time zones are not built yet; use UTC")
+func customTimeZone(p document.Place) {
+	if s, ok := p.Text(); ok && s != "" && s != "UTC" {
+		p.Bad("time zones are not built yet; use UTC")
 	}
 }

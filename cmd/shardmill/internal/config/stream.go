@@ -3,6 +3,9 @@ package config
 import (
 	"maps"
 	"regexp"
+	"slices"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
 var (
@@ -15,37 +18,37 @@ var (
 const maxARN = 512 // characters, of a Kinesis stream or a role
 
 // stream reads the whole file.
-func (l *loader) stream(p place) {
+func (l *loader) stream(p document.Place) {
 	const (
 		source      = "remove it, and use KinesisStreamSourceConfiguration"
 		destination = "remove it, and use ExtendedS3DestinationConfiguration"
 		kms         = "Server side encryption from firehose is only allowed for direct put delivery streams and database as a source delivery streams"
 	)
-	members := map[string]func(place){
+	members := map[string]func(document.Place){
 		"DeliveryStreamName":               l.streamName,
 		"DeliveryStreamType":               streamType,
 		"KinesisStreamSourceConfiguration": l.source,
 		"DirectPutSourceConfiguration":     notBuilt(source),
 		"MSKSourceConfiguration":           notBuilt(source),
 		"DatabaseSourceConfiguration":      notBuilt(source),
-		"DeliveryStreamEncryptionConfigurationInput": func(p place) {
-			p.fault("%s", says("does not go with a Kinesis stream; remove it, and encrypt the stream itself", kms))
+		"DeliveryStreamEncryptionConfigurationInput": func(p document.Place) {
+			p.Fault("%s", says("does not go with a Kinesis stream; remove it, and encrypt the stream itself", kms))
 		},
-		"ExtendedS3DestinationConfiguration": func(p place) { l.s3(p, l.extendedS3()) },
-		"S3DestinationConfiguration":         func(p place) { l.s3(p, l.plainS3()) },
+		"ExtendedS3DestinationConfiguration": func(p document.Place) { l.s3(p, l.extendedS3()) },
+		"S3DestinationConfiguration":         func(p document.Place) { l.s3(p, l.plainS3()) },
 		"Tags":                               tags,
 		"shardmill":                          l.ours,
 	}
 	for _, name := range otherDestinations() {
 		members[name] = notBuilt(destination)
 	}
-	given, ok := p.read(shape{of: "Firehose's CreateDeliveryStream", members: members, others: l.inner(members)})
+	given, ok := p.Read(document.Shape{Of: "Firehose's CreateDeliveryStream", Members: members, Others: l.inner(members)})
 	if !ok {
 		return
 	}
-	p.need(given, "DeliveryStreamName", "give the name that objects begin with")
+	p.Need(given, "DeliveryStreamName", "give the name that objects begin with")
 	if !given["DirectPutSourceConfiguration"] && !given["MSKSourceConfiguration"] && !given["DatabaseSourceConfiguration"] {
-		p.need(given, "KinesisStreamSourceConfiguration", says("give the stream's KinesisStreamARN in it",
+		p.Need(given, "KinesisStreamSourceConfiguration", says("give the stream's KinesisStreamARN in it",
 			"KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type."))
 	}
 	for _, name := range append(otherDestinations(), "S3DestinationConfiguration") {
@@ -53,7 +56,7 @@ func (l *loader) stream(p place) {
 			given["ExtendedS3DestinationConfiguration"] = true
 		}
 	}
-	p.need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
+	p.Need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
 	l.defaultTable()
 }
 
@@ -73,12 +76,12 @@ func otherDestinations() []string {
 }
 
 // inner returns what belongs one level deeper than the members of the file.
-func (l *loader) inner(outer map[string]func(place)) map[string]string {
+func (l *loader) inner(outer map[string]func(document.Place)) map[string]string {
 	where := map[string]string{}
-	for name := range l.extendedS3().members {
+	for name := range l.extendedS3().Members {
 		where[name] = "ExtendedS3DestinationConfiguration"
 	}
-	for name := range l.oursShape().members {
+	for name := range l.oursShape().Members {
 		where[name] = "shardmill"
 	}
 	where["KinesisStreamARN"] = "KinesisStreamSourceConfiguration"
@@ -87,45 +90,42 @@ func (l *loader) inner(outer map[string]func(place)) map[string]string {
 	return where
 }
 
-func (l *loader) streamName(p place) {
-	s, ok := p.string()
+func (l *loader) streamName(p document.Place) {
+	s, ok := p.Text()
 	if ok && !streamName.MatchString(s) {
-		p.bad("it must be 1-64 characters of a-z A-Z 0-9 _ . -")
+		p.Bad("it must be 1-64 characters of a-z A-Z 0-9 _ . -")
 		return
 	}
 	l.config.DeliveryStreamName, l.name = s, p
 }
 
-func streamType(p place) {
+func streamType(p document.Place) {
 	const works = "KinesisStreamAsSource"
-	if p.value.kind == text {
-		switch p.value.text {
-		case "DirectPut", "MSKAsSource", "DatabaseAsSource":
-			p.bad("it is not built yet; use %s", works)
-			return
-		}
+	if slices.ContainsFunc([]string{"DirectPut", "MSKAsSource", "DatabaseAsSource"}, p.Is) {
+		p.Bad("it is not built yet; use %s", works)
+		return
 	}
-	p.oneOf(works)
+	p.OneOf(works)
 }
 
-func (l *loader) source(p place) {
-	given, ok := p.read(shape{of: "Firehose's KinesisStreamSourceConfiguration", members: map[string]func(place){
+func (l *loader) source(p document.Place) {
+	given, ok := p.Read(document.Shape{Of: "Firehose's KinesisStreamSourceConfiguration", Members: map[string]func(document.Place){
 		"KinesisStreamARN": l.kinesisARN,
 		"RoleARN":          role,
 	}})
 	if ok {
-		p.need(given, "KinesisStreamARN", "give the stream's ARN, arn:aws:kinesis:REGION:ACCOUNT:stream/NAME")
+		p.Need(given, "KinesisStreamARN", "give the stream's ARN, arn:aws:kinesis:REGION:ACCOUNT:stream/NAME")
 	}
 }
 
-func (l *loader) kinesisARN(p place) {
-	s, ok := p.string()
+func (l *loader) kinesisARN(p document.Place) {
+	s, ok := p.Text()
 	if !ok {
 		return
 	}
 	parts := kinesisARN.FindStringSubmatch(s)
 	if parts == nil || len(s) > maxARN {
-		p.bad("it must be arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, with an account of 12 digits")
+		p.Bad("it must be arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, with an account of 12 digits")
 		return
 	}
 	l.config.StreamARN, l.config.Region, l.config.StreamName = s, parts[1], parts[2]
@@ -133,25 +133,21 @@ func (l *loader) kinesisARN(p place) {
 
 // role checks a RoleARN, which does nothing here: credentials come from the
 // environment.
-func role(p place) {
-	s, ok := p.string()
+func role(p document.Place) {
+	s, ok := p.Text()
 	if ok && (!roleARN.MatchString(s) || len(s) > maxARN) {
-		p.bad("it must be arn:aws:iam::ACCOUNT:role/NAME, with an account of 12 digits; or remove it, it has no effect here")
+		p.Bad("it must be arn:aws:iam::ACCOUNT:role/NAME, with an account of 12 digits; or remove it, it has no effect here")
 	}
 }
 
 // tags checks Tags, which do nothing here.
-func tags(p place) {
-	if p.value.kind != list {
-		p.wrongKind("a list of objects with Key and Value")
-		return
-	}
-	check := func(at place) { _, _ = at.string() }
-	for i, each := range p.value.items {
-		at := place{p.report, item(p.path, i), each.line, each}
-		given, ok := at.read(shape{of: "Firehose's Tag", members: map[string]func(place){"Key": check, "Value": check}})
+func tags(p document.Place) {
+	items, _ := p.Items("a list of objects with Key and Value")
+	check := func(at document.Place) { _, _ = at.Text() }
+	for _, at := range items {
+		given, ok := at.Read(document.Shape{Of: "Firehose's Tag", Members: map[string]func(document.Place){"Key": check, "Value": check}})
 		if ok {
-			at.need(given, "Key", "give it one")
+			at.Need(given, "Key", "give it one")
 		}
 	}
 }
@@ -163,5 +159,5 @@ func (l *loader) defaultTable() {
 	if name == "" || l.config.ApplicationName != "" || l.applicationGiven || tableName.MatchString(name) {
 		return
 	}
-	l.name.bad("DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName")
+	l.name.Bad("DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName")
 }

@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// report collects what is to be said about a file.
-type report struct {
+// Report collects what is to be said about a file. One goroutine uses it.
+type Report struct {
 	file     string
 	faults   notes
 	warnings notes
@@ -36,21 +36,26 @@ func (n notes) lines(file string) []string {
 	return lines
 }
 
-func (r *report) fault(line int, format string, args ...any) {
+func (r *Report) fault(line int, format string, args ...any) {
 	r.faults = append(r.faults, note{line, fmt.Sprintf(format, args...)})
 }
 
-func (r *report) warn(line int, format string, args ...any) {
+func (r *Report) warn(line int, format string, args ...any) {
 	r.warnings = append(r.warnings, note{line, fmt.Sprintf(format, args...)})
 }
 
-func (r *report) err() error {
+// Err joins one error for each fault, in the order of the file's lines; nil if
+// there is none. Each is one line of text, and begins with file and line.
+func (r *Report) Err() error {
 	var errs []error
 	for _, line := range r.faults.lines(r.file) {
 		errs = append(errs, errors.New(line))
 	}
 	return errors.Join(errs...)
 }
+
+// Warnings returns the warnings in the order and form of faults.
+func (r *Report) Warnings() []string { return r.warnings.lines(r.file) }
 
 // longest is how many characters of a value are shown.
 const longest = 80

@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"bytes"
@@ -42,8 +42,21 @@ type member struct {
 	value value
 }
 
-// parse reads a file's one document. It is false if there is none.
-func parse(r *report, data []byte) (value, bool) {
+// MaxBytes is how large a document may be. No more than one byte beyond it need
+// be read to have Read refuse it.
+const MaxBytes = 64 << 10
+
+// Read parses the one document of a file and returns its place. It is false, and
+// the place's report says why, if there is none; other faults of the text are in
+// the report alone. name is the file's, for messages; must is what the file has to
+// hold, for one that is empty. Read does no I/O.
+func Read(name string, data []byte, must string) (Place, bool) {
+	r := &Report{file: name}
+	v, ok := parse(r, data, must)
+	return Place{Report: r, Line: v.line, value: v}, ok
+}
+
+func parse(r *Report, data []byte, must string) (value, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if len(data) > MaxBytes {
 		r.fault(1, "the file has more than %d bytes; it must have at most so many", MaxBytes)
@@ -63,7 +76,7 @@ func parse(r *report, data []byte) (value, bool) {
 		syntax(r, err)
 		return value{}, false
 	}
-	body, ok := document(r, file)
+	body, ok := only(r, file, must)
 	if !ok {
 		return value{}, false
 	}
@@ -72,7 +85,7 @@ func parse(r *report, data []byte) (value, bool) {
 
 // isText reports bytes that are no text. A carriage return without a newline
 // is among them: it begins a line for YAML, and for few others.
-func isText(r *report, data []byte) bool {
+func isText(r *Report, data []byte) bool {
 	control := func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 	for i, text := range strings.Split(string(data), "\n") {
 		text = strings.TrimSuffix(text, "\r")
@@ -88,7 +101,7 @@ func isText(r *report, data []byte) bool {
 	return true
 }
 
-func syntax(r *report, err error) {
+func syntax(r *Report, err error) {
 	var known yaml.Error
 	if !errors.As(err, &known) {
 		r.fault(1, "syntax error: %s", oneLine(err.Error()))
@@ -109,7 +122,8 @@ func oneLine(s string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "\t", `\t`).Replace(s)
 }
 
-func document(r *report, file *ast.File) (ast.Node, bool) {
+// only returns the one document of a file.
+func only(r *Report, file *ast.File, must string) (ast.Node, bool) {
 	var bodies []ast.Node
 	for _, doc := range file.Docs {
 		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
@@ -119,19 +133,19 @@ func document(r *report, file *ast.File) (ast.Node, bool) {
 	}
 	switch len(bodies) {
 	case 0:
-		r.fault(1, "the file is empty; it must hold the input of Firehose's CreateDeliveryStream")
+		r.fault(1, "the file is empty; it must hold %s", must)
 		return nil, false
 	case 1:
 		return bodies[0], true
 	default:
-		r.fault(lineOf(bodies[1], 1), "a second document begins; put one configuration into a file")
+		r.fault(lineOf(bodies[1], 1), "a second document begins; put one into a file")
 		return nil, false
 	}
 }
 
 // converter turns the parser's nodes into values, and refuses what JSON cannot
 // say.
-type converter struct{ *report }
+type converter struct{ *Report }
 
 func (c converter) value(path string, n ast.Node, line int) value {
 	line = lineOf(n, line)

@@ -1,23 +1,19 @@
-package config
+package document
 
 import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/token"
 )
 
-// MaxBytes is how large a configuration may be. No more than one byte beyond it
-// need be read to have Load refuse it.
-const MaxBytes = 64 << 10
-
 // What the parser is given: its time grows with the square of either, and its
-// memory too. Firehose's shape is 8 levels deep.
+// memory too. No configuration has 10 levels.
 const (
 	maxDepth  = 32
 	maxTokens = 10_000
 )
 
 // bounded reports text that would take the parser too long, without parsing it.
-func bounded(r *report, data []byte) bool {
+func bounded(r *Report, data []byte) bool {
 	tokens := lexer.Tokenize(string(data))
 	var d depth
 	for i, t := range tokens {
