@@ -144,6 +144,18 @@ func AtTimestamp(t time.Time) InitialPosition {
 	return InitialPosition{p}
 }
 
+// String returns the place as the KCL names it, with its instant if it has one.
+func (i InitialPosition) String() string {
+	switch p := i.at; {
+	case p.IsZero():
+		return checkpoint.TrimHorizon
+	case p.Arrival.IsZero():
+		return p.SequenceNumber
+	default:
+		return p.SequenceNumber + " " + p.Arrival.UTC().Format(time.RFC3339Nano)
+	}
+}
+
 // position returns where to begin for leases created when the service's clock
 // showed now.
 func (i InitialPosition) position(now time.Time) checkpoint.Position {
@@ -214,7 +226,9 @@ func HashRangeRuleOf(wire uint8) (HashRangeRule, bool) {
 // DefaultFailoverTime is lease.DefaultFailoverTime.
 const DefaultFailoverTime = lease.DefaultFailoverTime
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with the default of each field that is not set. New does
+// so itself.
+func (c Config) WithDefaults() Config {
 	c.FailoverTime = cmp.Or(c.FailoverTime, DefaultFailoverTime)
 	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)

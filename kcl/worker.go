@@ -43,7 +43,7 @@ type Worker struct {
 // New returns a worker that is not running. It does no I/O. factory makes a
 // processor for each shard.
 func New(cfg Config, factory ProcessorFactory) (*Worker, error) {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	if err := cfg.validate(factory); err != nil {
 		return nil, err
 	}

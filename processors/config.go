@@ -128,8 +128,9 @@ type settings struct {
 // buckets returns those that a plan may name, the one for new objects first.
 func (s *settings) buckets() []string { return append([]string{s.Bucket}, s.FormerBuckets...) }
 
-// settle fills in defaults and reports everything that is wrong.
-func (c Config) settle() (settings, error) {
+// WithDefaults returns c with the default of each field that is not set. New does
+// so itself.
+func (c Config) WithDefaults() Config {
 	if c.Hints == (BufferingHints{}) {
 		c.Hints = BufferingHints{SizeInMBs: 5, IntervalInSeconds: 300}
 	}
@@ -138,12 +139,16 @@ func (c Config) settle() (settings, error) {
 	c.Delivery = cmp.Or(c.Delivery, ExactlyOnce)
 	c.RetryInterval = cmp.Or(c.RetryInterval, 5*time.Second)
 	c.SpoolMemory = cmp.Or(c.SpoolMemory, 8*mib)
-	if c.Logger == nil {
-		c.Logger = zap.NewNop()
-	}
+	c.Logger = cmp.Or(c.Logger, zap.NewNop())
 	if c.newUUID == nil {
 		c.newUUID = randomUUID
 	}
+	return c
+}
+
+// settle fills in defaults and reports everything that is wrong.
+func (c Config) settle() (settings, error) {
+	c = c.WithDefaults()
 	s := settings{
 		Config:   c,
 		names:    names{stream: c.DeliveryStreamName, version: c.Version},

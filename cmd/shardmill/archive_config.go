@@ -18,7 +18,6 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors"
 )
 
 // configFlags are the flags of archive that go with --config.
@@ -64,7 +63,10 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if err != nil {
 		return err
 	}
-	watched := health.New(health.Options{DeliveryStreamName: cfg.DeliveryStreamName, FailoverTime: cfg.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger})
+	watched := health.New(health.Options{
+		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, FailoverTime: cfg.Worker.FailoverTime,
+		ShutdownTimeout: c.shutdownTimeout, Logger: logger,
+	})
 	options := optionsOf(cfg, c, logger)
 	options.Health = watched
 	w, err := archiver.New(clients, options)
@@ -78,7 +80,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if served != nil {
 		defer served.Close(ctx) // last, so that an archiver that shuts down still answers
 	}
-	logger.Info("archiving", zap.String("stream", cfg.StreamName), zap.String("bucket", cfg.Bucket), zap.String("delivery", cfg.Delivery))
+	logger.Info("archiving", zap.String("stream", cfg.Worker.StreamName), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)))
 	return explainRun(watched.Run(ctx, w), cfg)
 }
 
@@ -115,50 +117,21 @@ func serveHealth(ctx context.Context, cfg config.Config, h http.Handler, logger 
 	}
 }
 
+// optionsOf returns what the file says, and what the program adds.
 func optionsOf(cfg config.Config, c configFlags, logger *zap.Logger) archiver.Options {
 	host, _ := os.Hostname() // "" will do: the random part makes it unique
-	position := kcl.TrimHorizon()
-	switch cfg.InitialPosition {
-	case "LATEST":
-		position = kcl.Latest()
-	case "AT_TIMESTAMP":
-		position = kcl.AtTimestamp(cfg.InitialTimestamp)
-	}
-	return archiver.Options{
-		Worker: kcl.Config{
-			ApplicationName:   cfg.ApplicationName,
-			StreamName:        cfg.StreamName,
-			StreamARN:         cfg.StreamARN,
-			WorkerID:          cmp.Or(c.workerID, host+"-"+rand.Text()[:12]),
-			InitialPosition:   position,
-			FailoverTime:      cfg.FailoverTime,
-			ScanInterval:      cfg.ScanInterval,
-			ShardSyncInterval: cfg.ShardSyncInterval,
-			ShutdownTimeout:   c.shutdownTimeout,
-			MaxLeases:         cfg.MaxLeases,
-			MaxBytes:          cfg.MaxMemoryBytes,
-			Logger:            logger,
-		},
-		Delivery: processors.Config{
-			DeliveryStreamName: cfg.DeliveryStreamName,
-			Version:            cfg.DeliveryStreamVersion,
-			Bucket:             cfg.Bucket,
-			FormerBuckets:      cfg.FormerBuckets,
-			Prefix:             cfg.Prefix,
-			// Zero buffering delivers within seconds: an interval of 1 s does.
-			Hints:       processors.BufferingHints{SizeInMBs: cfg.SizeInMBs, IntervalInSeconds: max(1, cfg.IntervalInSeconds)},
-			Compression: processors.Compression(cfg.CompressionFormat),
-			Delivery:    processors.Delivery(cfg.Delivery),
-			SpoolDir:    cfg.SpoolDirectory,
-		},
-	}
+	o := archiver.Options{Worker: cfg.Worker, Delivery: cfg.Delivery}
+	o.Worker.WorkerID = cmp.Or(c.workerID, host+"-"+rand.Text()[:12])
+	o.Worker.ShutdownTimeout = c.shutdownTimeout
+	o.Worker.Logger = logger
+	return o
 }
 
 // explainRun adds what to do to the errors that a first try meets.
 func explainRun(err error, cfg config.Config) error {
 	switch {
 	case errors.Is(err, kcl.ErrStreamNotFound):
-		return fmt.Errorf("%w; KinesisStreamARN names %s: create it, or correct the name, the region and the account", err, cfg.StreamARN)
+		return fmt.Errorf("%w; KinesisStreamARN names %s: create it, or correct the name, the region and the account", err, cfg.Worker.StreamARN)
 	case errors.Is(err, kcl.ErrShutdownTimeout):
 		return fmt.Errorf("%w; the records that were not delivered will be by the next worker", err)
 	}

@@ -2,41 +2,26 @@ package config
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // Config is what a configuration file says, with defaults filled in. A Config
 // that Load returned without an error is complete and valid by itself; whether
 // streams, buckets and directories exist is not looked at.
 type Config struct {
-	DeliveryStreamName    string // 1-64 characters of a-z A-Z 0-9 _ . -
-	DeliveryStreamVersion int    // at least 1; default 1
+	// Worker has the names of the application and of the stream, the initial
+	// position, the failover time, the intervals of scans and shard syncs, and the
+	// limits of leases and memory.
+	Worker kcl.Config
 
-	StreamARN  string // the Kinesis stream
-	StreamName string // of StreamARN
-	Region     string // of StreamARN
+	// Delivery has everything but what the program sets: logger, hooks and how
+	// puts are repeated.
+	Delivery processors.Config
 
-	Bucket            string // its name
-	Prefix            string // literal; at most 512 bytes, no ".." between slashes; default ""
-	SizeInMBs         int    // MiB before compression, 1-128; default 5
-	IntervalInSeconds int    // 0-900; default 300
-	CompressionFormat string // GZIP or UNCOMPRESSED; default UNCOMPRESSED
-
-	ApplicationName  string    // also the name of the lease table; default DeliveryStreamName
-	InitialPosition  string    // TRIM_HORIZON, LATEST or AT_TIMESTAMP; default TRIM_HORIZON
-	InitialTimestamp time.Time // of AT_TIMESTAMP, in UTC; otherwise zero
-	Delivery         string    // exactly-once or at-least-once; default exactly-once
-	FormerBuckets    []string  // names of buckets in which prepared objects may be finished; default none
-
-	FailoverTime      time.Duration // default 10s
-	ScanInterval      time.Duration // default half of FailoverTime
-	ShardSyncInterval time.Duration // default 60s
-	MaxLeases         int           // 0, the default, is no limit
-	MaxMemoryBytes    int64         // default 256 MiB
-	SpoolDirectory    string        // "", the default, is the system's directory for temporary files
+	Region string // of Worker.StreamARN
 
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default
@@ -87,20 +72,10 @@ type loader struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.DeliveryStreamVersion = cmp.Or(c.DeliveryStreamVersion, 1)
-	c.CompressionFormat = cmp.Or(c.CompressionFormat, "UNCOMPRESSED")
-	c.ApplicationName = cmp.Or(c.ApplicationName, c.DeliveryStreamName)
-	c.InitialPosition = cmp.Or(c.InitialPosition, "TRIM_HORIZON")
-	c.Delivery = cmp.Or(c.Delivery, "exactly-once")
-	c.FailoverTime = cmp.Or(c.FailoverTime, kcl.DefaultFailoverTime)
-	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
-	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
-	c.MaxMemoryBytes = cmp.Or(c.MaxMemoryBytes, 256<<20)
+	c.Worker.ApplicationName = cmp.Or(c.Worker.ApplicationName, c.Delivery.DeliveryStreamName)
+	c.Worker, c.Delivery = c.Worker.WithDefaults(), c.Delivery.WithDefaults()
 	if !c.HealthGiven {
 		c.HealthAddress = DefaultHealthAddress
-	}
-	if c.SizeInMBs == 0 { // BufferingHints were not given
-		c.SizeInMBs, c.IntervalInSeconds = 5, 300
 	}
 	return c
 }

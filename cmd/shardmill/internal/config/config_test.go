@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,40 +12,59 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // defaults is what base says.
 func defaults() config.Config {
 	return config.Config{
-		DeliveryStreamName:    "orders",
-		DeliveryStreamVersion: 1,
-		StreamARN:             "arn:aws:kinesis:us-east-1:123456789012:stream/orders",
-		StreamName:            "orders",
-		Region:                "us-east-1",
-		Bucket:                "archive",
-		SizeInMBs:             5,
-		IntervalInSeconds:     300,
-		CompressionFormat:     "UNCOMPRESSED",
-		ApplicationName:       "orders",
-		InitialPosition:       "TRIM_HORIZON",
-		Delivery:              "exactly-once",
-		FailoverTime:          10 * time.Second,
-		ScanInterval:          5 * time.Second,
-		ShardSyncInterval:     time.Minute,
-		MaxMemoryBytes:        256 << 20,
-		HealthAddress:         "127.0.0.1:9500",
+		Worker: kcl.Config{
+			ApplicationName: "orders",
+			StreamName:      "orders",
+			StreamARN:       "arn:aws:kinesis:us-east-1:123456789012:stream/orders",
+			MaxBytes:        256 << 20,
+		}.WithDefaults(),
+		Delivery:      processors.Config{DeliveryStreamName: "orders", Bucket: "archive"}.WithDefaults(),
+		Region:        "us-east-1",
+		HealthAddress: "127.0.0.1:9500",
+	}
+}
+
+// differ shows how two configurations differ. Two loggers that log nothing do not.
+func differ(a, b config.Config) string {
+	return cmp.Diff(a, b,
+		cmp.Comparer(func(a, b *zap.Logger) bool { return (a == nil) == (b == nil) }),
+		cmp.Comparer(func(a, b kcl.InitialPosition) bool { return a.String() == b.String() }),
+		cmpopts.IgnoreUnexported(processors.Config{}))
+}
+
+// What a file may leave out is as documented, whatever the packages' defaults
+// become.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load("a.yaml", []byte(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, d := c.Worker, c.Delivery
+	got := fmt.Sprintln(w.InitialPosition, w.FailoverTime, w.ScanInterval, w.ShardSyncInterval, w.MaxLeases, w.MaxBytes, d.Version, d.Hints, d.Compression, d.Delivery, d.SpoolDir)
+	if want := "TRIM_HORIZON 10s 5s 1m0s 0 268435456 1 {5 300} UNCOMPRESSED exactly-once \n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	want := defaults()
-	want.Prefix = "logs/"
-	want.CompressionFormat = "GZIP"
-	want.ApplicationName = "orders-archiver"
+	want.Delivery.Prefix = "logs/"
+	want.Delivery.Compression = "GZIP"
+	want.Worker.ApplicationName = "orders-archiver"
 	for _, name := range []string{"archiver.yaml", "archiver.json"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,11 +83,8 @@ func check(t *testing.T, text string, want config.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := differ(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
-	}
-	if zone := got.InitialTimestamp.Location(); zone != time.UTC {
-		t.Errorf("InitialTimestamp is in %v, not in UTC", zone)
 	}
 }
 
@@ -98,33 +115,33 @@ ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda}]}
 DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 300}}
 DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), nil},
 		{"what is off unless it is on", inDestination("CloudWatchLoggingOptions: {}\nProcessingConfiguration: {}\nCustomTimeZone: ''"), nil},
-		{"GZIP", inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.CompressionFormat = "GZIP" }},
+		{"GZIP", inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.Delivery.Compression = "GZIP" }},
 		{"the least hints", inDestination("BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}"), func(c *config.Config) {
-			c.SizeInMBs, c.IntervalInSeconds = 1, 60
+			c.Delivery.Hints.SizeInMBs, c.Delivery.Hints.IntervalInSeconds = 1, 60
 		}},
 		{"the greatest hints", inDestination("BufferingHints: {SizeInMBs: 128, IntervalInSeconds: 900}"), func(c *config.Config) {
-			c.SizeInMBs, c.IntervalInSeconds = 128, 900
+			c.Delivery.Hints.SizeInMBs, c.Delivery.Hints.IntervalInSeconds = 128, 900
 		}},
 		{"the longest prefix", inDestination("Prefix: " + strings.Repeat("x", 512)), func(c *config.Config) {
-			c.Prefix = strings.Repeat("x", 512)
+			c.Delivery.Prefix = strings.Repeat("x", 512)
 		}},
-		{"a prefix with spaces and marks", inDestination("Prefix: 'a b/!x{y}#/'"), func(c *config.Config) { c.Prefix = "a b/!x{y}#/" }},
+		{"a prefix with spaces and marks", inDestination("Prefix: 'a b/!x{y}#/'"), func(c *config.Config) { c.Delivery.Prefix = "a b/!x{y}#/" }},
 		{"a prefix whose marks are not seen", inDestination("Prefix: \"a\u202e\u200b/\""), func(c *config.Config) {
-			c.Prefix = "a\u202e\u200b/"
+			c.Delivery.Prefix = "a\u202e\u200b/"
 			c.Warnings = []string{`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a\u202e\u200b/"; it has the character U+202E, which cannot be seen or looks like a space; remove it unless keys are to have it`}
 		}},
 		{"a prefix with a space that is none", inDestination("Prefix: \"a\u00a0b/\""), func(c *config.Config) {
-			c.Prefix = "a\u00a0b/"
+			c.Delivery.Prefix = "a\u00a0b/"
 			c.Warnings = []string{`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a\u00a0b/"; it has the character U+00A0, which cannot be seen or looks like a space; remove it unless keys are to have it`}
 		}},
-		{"a prefix of letters that are not ours", inDestination("Prefix: \"日本/é/\""), func(c *config.Config) { c.Prefix = "日本/é/" }},
-		{"text that looks like lists, and lists below their keys", inDestination("Prefix: '"+strings.Repeat("[", 100)+"'") + "Tags:\n" + strings.Repeat("- {Key: a}\n- Key: b\n  Value: c\n", 100), func(c *config.Config) { c.Prefix = strings.Repeat("[", 100) }},
+		{"a prefix of letters that are not ours", inDestination("Prefix: \"日本/é/\""), func(c *config.Config) { c.Delivery.Prefix = "日本/é/" }},
+		{"text that looks like lists, and lists below their keys", inDestination("Prefix: '"+strings.Repeat("[", 100)+"'") + "Tags:\n" + strings.Repeat("- {Key: a}\n- Key: b\n  Value: c\n", 100), func(c *config.Config) { c.Delivery.Prefix = strings.Repeat("[", 100) }},
 		{"an interval of no time", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 0}"), func(c *config.Config) {
-			c.IntervalInSeconds = 0
+			c.Delivery.Hints.IntervalInSeconds = 1
 			c.Warnings = []string{"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; below 60 Firehose changes to multipart uploads; here it only makes many small objects"}
 		}},
 		{"two warnings", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 59}\nErrorOutputPrefix: errors/"), func(c *config.Config) {
-			c.IntervalInSeconds = 59
+			c.Delivery.Hints.IntervalInSeconds = 59
 			c.Warnings = []string{
 				"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; below 60 Firehose changes to multipart uploads; here it only makes many small objects",
 				`a.yaml:6: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: this version writes no error records`,
@@ -142,20 +159,19 @@ maxMemoryMBs: 64
 spoolDirectory: /var/spool/shardmill
 formerBuckets: [archive-2024, "my.old_bucket"]
 healthAddress: "[::1]:0"`), func(c *config.Config) {
-			c.ApplicationName = "app"
-			c.InitialPosition = "AT_TIMESTAMP"
-			c.InitialTimestamp = time.Date(2016, 2, 25, 13, 0, 0, 5e8, time.UTC)
-			c.Delivery = "at-least-once"
-			c.DeliveryStreamVersion = 7
-			c.FailoverTime, c.ScanInterval, c.ShardSyncInterval = 30*time.Second, 3*time.Second, 10*time.Minute
-			c.MaxLeases, c.MaxMemoryBytes = 4, 64<<20
-			c.SpoolDirectory = "/var/spool/shardmill"
-			c.FormerBuckets = []string{"archive-2024", "my.old_bucket"}
+			c.Worker.ApplicationName = "app"
+			c.Worker.InitialPosition = kcl.AtTimestamp(time.Date(2016, 2, 25, 13, 0, 0, 5e8, time.UTC))
+			c.Delivery.Delivery = "at-least-once"
+			c.Delivery.Version = 7
+			c.Worker.FailoverTime, c.Worker.ScanInterval, c.Worker.ShardSyncInterval = 30*time.Second, 3*time.Second, 10*time.Minute
+			c.Worker.MaxLeases, c.Worker.MaxBytes = 4, 64<<20
+			c.Delivery.SpoolDir = "/var/spool/shardmill"
+			c.Delivery.FormerBuckets = []string{"archive-2024", "my.old_bucket"}
 			c.HealthAddress, c.HealthGiven = "[::1]:0", true
 		}},
-		{"no former bucket, and the present one", inOurs("formerBuckets: [archive]"), func(c *config.Config) { c.FormerBuckets = []string{"archive"} }},
+		{"no former bucket, and the present one", inOurs("formerBuckets: [archive]"), func(c *config.Config) { c.Delivery.FormerBuckets = []string{"archive"} }},
 		{"an empty list", inOurs("formerBuckets: []"), nil},
-		{"dots in a prefix that name no other place", inDestination("Prefix: 'a..b/.../..'"), func(c *config.Config) { c.Prefix = "a..b/.../.." }},
+		{"dots in a prefix that name no other place", inDestination("Prefix: 'a..b/.../..'"), func(c *config.Config) { c.Delivery.Prefix = "a..b/.../.." }},
 		{"no health", inOurs("healthAddress: off"), func(c *config.Config) { c.HealthAddress, c.HealthGiven = "", true }},
 		{"the default health address, given", inOurs("healthAddress: 127.0.0.1:9500"), func(c *config.Config) { c.HealthGiven = true }},
 		{"health for everybody", inOurs("healthAddress: 0.0.0.0:9500"), func(c *config.Config) {
@@ -168,16 +184,16 @@ healthAddress: "[::1]:0"`), func(c *config.Config) {
 		}},
 		{"health at localhost", inOurs("healthAddress: localhost:9501"), func(c *config.Config) { c.HealthAddress, c.HealthGiven = "127.0.0.1:9501", true }},
 		{"a scan interval that follows the failover time", inOurs("failoverTimeSeconds: 5\ninitialPosition: LATEST"), func(c *config.Config) {
-			c.FailoverTime, c.ScanInterval = 5*time.Second, 2500*time.Millisecond
-			c.InitialPosition = "LATEST"
+			c.Worker.FailoverTime, c.Worker.ScanInterval = 5*time.Second, 2500*time.Millisecond
+			c.Worker.InitialPosition = kcl.Latest()
 		}},
 		{"another partition and stream", strings.Replace(base, "arn:aws:kinesis:us-east-1:123456789012:stream/orders",
 			"arn:aws-cn:kinesis:cn-north-1:123456789012:stream/Or.ders_1", 1), func(c *config.Config) {
-			c.StreamARN = "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/Or.ders_1"
-			c.Region, c.StreamName = "cn-north-1", "Or.ders_1"
+			c.Worker.StreamARN = "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/Or.ders_1"
+			c.Region, c.Worker.StreamName = "cn-north-1", "Or.ders_1"
 		}},
 		{"a short name and a table", strings.Replace(base, "Name: orders", "Name: o", 1) + "shardmill: {applicationName: app}\n", func(c *config.Config) {
-			c.DeliveryStreamName, c.ApplicationName = "o", "app"
+			c.Delivery.DeliveryStreamName, c.Worker.ApplicationName = "o", "app"
 		}},
 	}
 	for _, row := range rows {
@@ -268,8 +284,8 @@ func TestEveryPrefix(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := config.Load("a.json", []byte(inDestination("Prefix: "+string(quoted))))
-		if err != nil || got.Prefix != prefix {
-			t.Fatalf("%s was read as %q, %v", quoted, got.Prefix, err)
+		if err != nil || got.Delivery.Prefix != prefix {
+			t.Fatalf("%s was read as %q, %v", quoted, got.Delivery.Prefix, err)
 		}
 	})
 }

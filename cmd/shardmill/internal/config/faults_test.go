@@ -37,7 +37,7 @@ func checkFaults(t *testing.T, document func(text string) string, rows []fault) 
 			if diff := cmp.Diff(row.want, err.Error()); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(config.Config{}, got); diff != "" {
+			if diff := differ(config.Config{}, got); diff != "" {
 				t.Errorf("with an error a Config (-want +got):\n%s", diff)
 			}
 		})

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 )
 
@@ -43,7 +41,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := config.Load("a.yaml", data)
 		again, errAgain := config.Load("a.yaml", data)
-		if diff := cmp.Diff(c, again); diff != "" || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
+		if diff := differ(c, again); diff != "" || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
 			t.Fatalf("a second time it is another: %s%v\n%v", diff, err, errAgain)
 		}
 		if err == nil {
@@ -67,19 +65,19 @@ func FuzzLoad(f *testing.F) {
 
 func checkBounds(t *testing.T, c config.Config) {
 	t.Helper()
-	names := c.DeliveryStreamName != "" && c.StreamARN != "" && c.StreamName != "" && c.Region != "" && c.Bucket != "" && len(c.ApplicationName) >= 3
-	hints := 1 <= c.SizeInMBs && c.SizeInMBs <= 128 && 0 <= c.IntervalInSeconds && c.IntervalInSeconds <= 900
+	names := c.Delivery.DeliveryStreamName != "" && c.Worker.StreamARN != "" && c.Worker.StreamName != "" && c.Region != "" && c.Delivery.Bucket != "" && len(c.Worker.ApplicationName) >= 3
+	hints := 1 <= c.Delivery.Hints.SizeInMBs && c.Delivery.Hints.SizeInMBs <= 128 && 0 <= c.Delivery.Hints.IntervalInSeconds && c.Delivery.Hints.IntervalInSeconds <= 900
 	_, err := netip.ParseAddrPort(c.HealthAddress)
 	if strings.HasPrefix(c.HealthAddress, ":") {
 		_, err = strconv.ParseUint(c.HealthAddress[1:], 10, 16)
 	}
 	health := err == nil || c.HealthAddress == "" && c.HealthGiven
 	buckets := regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,255}$`)
-	for _, name := range c.FormerBuckets {
+	for _, name := range c.Delivery.FormerBuckets {
 		names = names && buckets.MatchString(name)
 	}
-	times := c.FailoverTime > 0 && c.ScanInterval > 0 && c.ShardSyncInterval > 0 && c.MaxMemoryBytes > 0
-	if !names || !hints || !times || !health || len(c.Prefix) > 512 || strings.Contains(c.Prefix, "!{") || slices.Contains(strings.Split(c.Prefix+"x", "/"), "..") {
+	times := c.Worker.FailoverTime > 0 && c.Worker.ScanInterval > 0 && c.Worker.ShardSyncInterval > 0 && c.Worker.MaxBytes > 0
+	if !names || !hints || !times || !health || len(c.Delivery.Prefix) > 512 || strings.Contains(c.Delivery.Prefix, "!{") || slices.Contains(strings.Split(c.Delivery.Prefix+"x", "/"), "..") {
 		t.Errorf("accepted out of bounds: %+v", c)
 	}
 }
@@ -109,7 +107,7 @@ func FuzzJSON(f *testing.F) {
 			return
 		}
 		c.Warnings, compact.Warnings = nil, nil
-		if diff := cmp.Diff(c, compact); diff != "" {
+		if diff := differ(c, compact); diff != "" {
 			t.Fatalf("%s means another: %s", data, diff)
 		}
 	})

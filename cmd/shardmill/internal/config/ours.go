@@ -6,7 +6,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
 )
 
 const (
@@ -17,10 +20,10 @@ const (
 // ours reads the shardmill key.
 func (l *loader) ours(p document.Place) { p.Read(l.oursShape()) }
 
-// oursShape is the document.Shape of the shardmill key; the package comment documents
+// oursShape is the shape of the shardmill key; the package comment documents
 // its members.
 func (l *loader) oursShape() document.Shape {
-	c := &l.config
+	worker, delivery := &l.config.Worker, &l.config.Delivery
 	seconds := func(d *time.Duration) func(document.Place) {
 		return func(p document.Place) {
 			n, _ := p.Integer(1, day)
@@ -33,20 +36,25 @@ func (l *loader) oursShape() document.Shape {
 	return document.Shape{Of: "the shardmill key", Members: map[string]func(document.Place){
 		"applicationName":          l.applicationName,
 		"initialPosition":          l.initialPosition,
-		"delivery":                 func(p document.Place) { c.Delivery = p.OneOf("exactly-once", "at-least-once") },
-		"deliveryStreamVersion":    count(&c.DeliveryStreamVersion, 999_999_999),
-		"failoverTimeSeconds":      seconds(&c.FailoverTime),
-		"scanIntervalSeconds":      seconds(&c.ScanInterval),
-		"shardSyncIntervalSeconds": seconds(&c.ShardSyncInterval),
-		"maxLeases":                count(&c.MaxLeases, 1_000_000),
+		"delivery":                 l.delivery,
+		"deliveryStreamVersion":    count(&delivery.Version, 999_999_999),
+		"failoverTimeSeconds":      seconds(&worker.FailoverTime),
+		"scanIntervalSeconds":      seconds(&worker.ScanInterval),
+		"shardSyncIntervalSeconds": seconds(&worker.ShardSyncInterval),
+		"maxLeases":                count(&worker.MaxLeases, 1_000_000),
 		"maxMemoryMBs": func(p document.Place) {
 			n, _ := p.Integer(1, 1<<20)
-			c.MaxMemoryBytes = int64(n) << 20
+			worker.MaxBytes = int64(n) << 20
 		},
 		"formerBuckets":  l.formerBuckets,
 		"spoolDirectory": l.spoolDirectory,
 		"healthAddress":  l.healthAddress,
 	}}
+}
+
+func (l *loader) delivery(p document.Place) {
+	s := p.OneOf(string(processors.ExactlyOnce), string(processors.AtLeastOnce))
+	l.config.Delivery.Delivery = processors.Delivery(s)
 }
 
 func (l *loader) applicationName(p document.Place) {
@@ -56,7 +64,7 @@ func (l *loader) applicationName(p document.Place) {
 		p.Bad("it must be 3-255 characters of a-z A-Z 0-9 _ . -, as it names the lease table")
 		return
 	}
-	l.config.ApplicationName = s
+	l.config.Worker.ApplicationName = s
 }
 
 func (l *loader) initialPosition(p document.Place) {
@@ -64,16 +72,19 @@ func (l *loader) initialPosition(p document.Place) {
 	if !ok {
 		return
 	}
-	if s == "TRIM_HORIZON" || s == "LATEST" {
-		l.config.InitialPosition = s
-		return
+	switch s {
+	case checkpoint.TrimHorizon:
+		l.config.Worker.InitialPosition = kcl.TrimHorizon()
+	case checkpoint.Latest:
+		l.config.Worker.InitialPosition = kcl.Latest()
+	default:
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			p.Bad("it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z")
+			return
+		}
+		l.config.Worker.InitialPosition = kcl.AtTimestamp(t.UTC())
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		p.Bad("it must be TRIM_HORIZON, LATEST or a time such as 2016-02-25T13:00:00Z")
-		return
-	}
-	l.config.InitialPosition, l.config.InitialTimestamp = "AT_TIMESTAMP", t.UTC()
 }
 
 func (l *loader) formerBuckets(p document.Place) {
@@ -89,7 +100,7 @@ func (l *loader) formerBuckets(p document.Place) {
 			at.Bad("it is there twice, first in line %d; remove one", lines[s])
 		default:
 			lines[s] = at.Line
-			l.config.FormerBuckets = append(l.config.FormerBuckets, s)
+			l.config.Delivery.FormerBuckets = append(l.config.Delivery.FormerBuckets, s)
 		}
 	}
 }
@@ -99,7 +110,7 @@ func (l *loader) spoolDirectory(p document.Place) {
 	if ok && s == "" {
 		p.Bad("name a directory, or remove it for the system's directory for temporary files")
 	}
-	l.config.SpoolDirectory = s
+	l.config.Delivery.SpoolDir = s
 }
 
 // healthAddress takes no host names but localhost: what one resolves to may

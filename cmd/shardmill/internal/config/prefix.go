@@ -10,7 +10,7 @@ import (
 func (l *loader) prefix(p document.Place) {
 	if s, ok := readPrefix(p, prefix.Objects); ok {
 		warnOfMarks(p, s)
-		l.config.Prefix = s
+		l.config.Delivery.Prefix = s
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/container"
 )
 
@@ -89,7 +90,7 @@ func (l *loader) bucketARN(p document.Place) {
 		p.Bad("it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -")
 		return
 	}
-	l.config.Bucket = parts[1]
+	l.config.Delivery.Bucket = parts[1]
 }
 
 func (l *loader) bufferingHints(p document.Place) {
@@ -112,7 +113,10 @@ func (l *loader) bufferingHints(p document.Place) {
 	case given["IntervalInSeconds"] && !given["SizeInMBs"]:
 		p.Fault("has IntervalInSeconds but no SizeInMBs; give both or remove both")
 	}
-	l.config.SizeInMBs, l.config.IntervalInSeconds = size, interval
+	if given["IntervalInSeconds"] {
+		interval = max(1, interval) // Firehose's zero buffering delivers within seconds: so does a second
+	}
+	l.config.Delivery.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
 }
 
 func (l *loader) compressionFormat(p document.Place) {
@@ -123,7 +127,7 @@ func (l *loader) compressionFormat(p document.Place) {
 	_, err := container.Named(s)
 	switch {
 	case err == nil:
-		l.config.CompressionFormat = s
+		l.config.Delivery.Compression = processors.Compression(s)
 	case errors.Is(err, container.ErrUnknown):
 		rule := "Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]"
 		p.Bad("%s", says("choose "+container.Choice(), constraint(p, rule)))

@@ -96,7 +96,7 @@ func (l *loader) streamName(p document.Place) {
 		p.Bad("it must be 1-64 characters of a-z A-Z 0-9 _ . -")
 		return
 	}
-	l.config.DeliveryStreamName, l.name = s, p
+	l.config.Delivery.DeliveryStreamName, l.name = s, p
 }
 
 func streamType(p document.Place) {
@@ -128,7 +128,7 @@ func (l *loader) kinesisARN(p document.Place) {
 		p.Bad("it must be arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, with an account of 12 digits")
 		return
 	}
-	l.config.StreamARN, l.config.Region, l.config.StreamName = s, parts[1], parts[2]
+	l.config.Worker.StreamARN, l.config.Region, l.config.Worker.StreamName = s, parts[1], parts[2]
 }
 
 // role checks a RoleARN, which does nothing here: credentials come from the
@@ -155,8 +155,8 @@ func tags(p document.Place) {
 // defaultTable checks the name of the lease table if it is that of the
 // delivery stream.
 func (l *loader) defaultTable() {
-	name := l.config.DeliveryStreamName
-	if name == "" || l.config.ApplicationName != "" || l.applicationGiven || tableName.MatchString(name) {
+	name := l.config.Delivery.DeliveryStreamName
+	if name == "" || l.config.Worker.ApplicationName != "" || l.applicationGiven || tableName.MatchString(name) {
 		return
 	}
 	l.name.Bad("DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName")
