@@ -39,6 +39,7 @@ func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	end := s.w.troubles.reads()
 	f.wg.Go(func() {
 		defer end()
+		defer r.Close()
 		f.run(ctx, s.info.ShardID, read, s.acct)
 	})
 	return f

@@ -52,8 +52,7 @@ type Shard = lease.Shard
 // serves. The zero value is unknown.
 type HashRange = lease.HashRange
 
-// ShardReader reads one shard, in order. One goroutine owns it; there is
-// nothing to close.
+// ShardReader reads one shard, in order. One goroutine owns it, and closes it.
 type ShardReader interface {
 	// Next returns the next page, which may have no records. It makes one
 	// successful call of the service, waits as long as the service's limits
@@ -67,6 +66,11 @@ type ShardReader interface {
 	// After any other error call Next again, after a while: nothing was
 	// skipped.
 	Next(ctx context.Context) (Page, error)
+
+	// Close lets go of what the reader holds, such as a subscription. It is the
+	// last call, is made once, whatever Next returned, and must be quick. Pages
+	// that Next returned stay good until they are released.
+	Close()
 }
 
 // Page is one answer of the service.
