@@ -52,8 +52,9 @@ type Config struct {
 	//
 	// It, OnScan and OnScanFailed are called in the order in which things
 	// happened, one at a time, on a goroutine that Run starts: leases are taken,
-	// held and released meanwhile. One that does not return, or panics, is
-	// logged. Run waits for them at its end, ten seconds at most.
+	// held and released meanwhile. One that does not return within five seconds, or
+	// panics, is logged, at most once a minute, under the name that kcl.Hooks has
+	// for it. Run waits for them at its end, ten seconds at most.
 	OnChange func(Change)
 
 	// OnTry is told of every reading of the table what OnScan or OnScanFailed is
@@ -231,20 +232,20 @@ func (c *Coordinator) holding(key string) *Held {
 // changed tells OnChange.
 func (c *Coordinator) changed(ch Change) {
 	if f := c.cfg.OnChange; f != nil {
-		c.hooks.tell("OnChange", func() { f(ch) })
+		c.hooks.tell(ch.Kind.hook(), func() { f(ch) })
 	}
 }
 
 // scanned tells OnTry, and OnScan, or OnScanFailed if err is not nil.
 func (c *Coordinator) scanned(s Scan, err error) {
 	if f := c.cfg.OnTry; f != nil {
-		c.hooks.guard("OnTry", func() { f(err) })
+		c.hooks.guard(hookTry, func() { f(err) })
 	}
 	switch done, failed := c.cfg.OnScan, c.cfg.OnScanFailed; {
 	case err != nil && failed != nil:
-		c.hooks.tell("OnScanFailed", func() { failed(err) })
+		c.hooks.tell(hookScanFailed, func() { failed(err) })
 	case err == nil && done != nil:
-		c.hooks.tell("OnScan", func() { done(s) })
+		c.hooks.tell(hookScanned, func() { done(s) })
 	}
 }
 
