@@ -13,8 +13,8 @@ import (
 // replay implements InitializationInput.Replay.
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
 	r := replayer{
-		source: s.w.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
-		read: s.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
+		source: s.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
+		read: s.stream.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }
 }
@@ -24,7 +24,7 @@ type replayer struct {
 	source      Source
 	shardID     string
 	first, last checkpoint.ExtendedSequenceNumber
-	read        func(context.Context, ShardReader) (Page, error)
+	read        func(ctx context.Context, shardID string, r ShardReader) (Page, error)
 	split       *expander
 	acct        *budget.Account
 	yielded     bool
@@ -48,7 +48,7 @@ func (r *replayer) readFrom(ctx context.Context, from checkpoint.Position, yield
 	reader := r.source.Open(r.shardID, from)
 	defer reader.Close()
 	for {
-		page, err := r.read(ctx, reader)
+		page, err := r.read(ctx, r.shardID, reader)
 		switch {
 		case errors.Is(err, ErrShardNotFound):
 			return false // every record has expired

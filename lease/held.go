@@ -32,8 +32,8 @@ type Held struct {
 	turn  chan struct{}
 	doubt *doubt // the write whose outcome is unknown; belongs to who has the turn
 
-	// deliverFrom is when the lease's former holder has certainly noticed.
-	deliverFrom time.Time
+	// processFrom is when the lease's former holder has certainly noticed.
+	processFrom time.Time
 
 	mu      sync.Mutex // guards what follows; never held over I/O
 	row     Lease
@@ -106,10 +106,11 @@ func (h *Held) Surplus() <-chan struct{} { return h.surplus }
 
 // DeliverFrom returns the local time before which the processor must not be
 // called: the former holder may not know yet that it lost the lease.
-func (h *Held) DeliverFrom() time.Time { return h.deliverFrom }
+func (h *Held) DeliverFrom() time.Time { return h.processFrom }
 
-// UntilDelivery returns how long it is until DeliverFrom.
-func (h *Held) UntilDelivery() time.Duration { return h.deliverFrom.Sub(h.clock.now()) }
+// UntilProcessing returns for how long yet the processor must not be called: the
+// former holder of a stolen lease may not know that it lost it.
+func (h *Held) UntilProcessing() time.Duration { return h.processFrom.Sub(h.clock.now()) }
 
 // CheckTrust returns nil while the lease is trusted, else an error that is
 // ErrLost. It asks the clock, so it is right also if timers are late.
@@ -183,7 +184,7 @@ func (h *Held) Annotate(ctx context.Context, children []string) error {
 // A stolen lease is not released before DeliverFrom: whoever took it then would
 // deliver at once, and its first holder may not know yet. It runs out.
 func (h *Held) Release(ctx context.Context, why ReleaseReason) error {
-	if h.clock.now().Before(h.deliverFrom) {
+	if h.clock.now().Before(h.processFrom) {
 		h.end(errTooEarly)
 		return nil
 	}
