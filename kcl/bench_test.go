@@ -59,6 +59,8 @@ func (p *pages) Next(ctx context.Context) (kcl.Page, error) {
 	return p.list[p.next-1], nil
 }
 
+func (*pages) Close() {}
+
 // meter is a processor that counts what the process allocates from its first
 // call after warmUp records until all have come.
 type meter struct {

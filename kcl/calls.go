@@ -39,8 +39,8 @@ type result struct {
 var errGoexit = errors.New("runtime.Goexit was called, as t.FailNow does")
 
 // newCalls returns calls. Close them.
-func newCalls(cfg Config, log *zap.Logger, begin func(string, *deadline.Call) func()) *calls {
-	c := &calls{timeout: cfg.CallTimeout, warnAfter: cfg.WarnAfter, log: log, begin: begin, done: make(chan result)}
+func newCalls(timeout, warnAfter time.Duration, log *zap.Logger, begin func(string, *deadline.Call) func()) *calls {
+	c := &calls{timeout: timeout, warnAfter: warnAfter, log: log, begin: begin, done: make(chan result)}
 	c.timer = time.NewTimer(c.warnAfter)
 	c.timer.Stop()
 	return c

@@ -230,7 +230,7 @@ const DefaultFailoverTime = lease.DefaultFailoverTime
 // so itself.
 func (c Config) WithDefaults() Config {
 	c.FailoverTime = cmp.Or(c.FailoverTime, DefaultFailoverTime)
-	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
+	c.ScanInterval = cmp.Or(c.ScanInterval, lease.DefaultScanInterval(c.FailoverTime))
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
 	c.KeepFinishedLeases = cmp.Or(c.KeepFinishedLeases, 20*time.Minute)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)

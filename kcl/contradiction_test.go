@@ -214,6 +214,8 @@ func (refusing) Next(context.Context) (kcl.Page, error) {
 	return kcl.Page{}, errors.Join(kcl.ErrTrimmed, errors.New("did not come from this stream"))
 }
 
+func (refusing) Close() {}
+
 // Two streams of one second: their first sequence numbers are the same, so only
 // what is read tells that the checkpoint is of the other one.
 func TestACheckpointThatTheStreamRefutes(t *testing.T) {

@@ -2,12 +2,9 @@ package kcl
 
 import (
 	"context"
-	"errors"
 	"sync"
-	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl/internal/budget"
 )
 
@@ -26,34 +23,20 @@ type fetched struct {
 	err   error // the fetcher goes on by itself unless isFinal(err)
 }
 
-// recordOverhead is what a Record takes beside its data, about.
-const recordOverhead = 128
-
 // startFetcher begins to read the shard at from. Stop the fetcher.
 func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
-	r := s.w.cfg.Source.Open(s.info.ShardID, from)
-	read := func(ctx context.Context) (Page, error) { return s.read(ctx, r) }
+	r := s.cfg.Source.Open(s.info.ShardID, from)
+	read := func(ctx context.Context) (Page, error) { return s.stream.read(ctx, s.info.ShardID, r) }
 	ctx, cancel := context.WithCancel(s.stop)
 	f.cancel = cancel
-	end := s.w.troubles.reads()
+	end := s.troubles.reads()
 	f.wg.Go(func() {
 		defer end()
+		defer r.Close()
 		f.run(ctx, s.info.ShardID, read, s.acct)
 	})
 	return f
-}
-
-// read reads a page as a step of the shard's loop.
-func (s *session) read(ctx context.Context, r ShardReader) (page Page, err error) {
-	err = s.w.steps.do(ctx, loopShard, s.info.ShardID, "reading", func(ctx context.Context) (err error) {
-		page, err = r.Next(ctx)
-		return err
-	})
-	if ctx.Err() == nil {
-		s.w.troubles.outcome(doingRead, err)
-	}
-	return page, err
 }
 
 // stop ends the reading and waits for it.
@@ -99,24 +82,4 @@ func (f *fetcher) send(ctx context.Context, p fetched) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// memory returns what the page takes.
-func (p Page) memory() int64 { return p.Bytes() + recordOverhead*int64(len(p.Records)) }
-
-func (p Page) release() {
-	if p.Release != nil {
-		p.Release()
-	}
-}
-
-// isFinal reports whether a reader that returned err is of no more use.
-func isFinal(err error) bool {
-	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrShardNotFound)
-}
-
-// newRetries returns the pauses between tries of what may take long to be
-// mended: from a fifth of a second to half a minute, half of it random.
-func newRetries(what string) *pause.BackOff {
-	return pause.NewBackOff(what, 200*time.Millisecond, 30*time.Second, 0.5)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"go.uber.org/zap"
 )
 
 // guarded is a processor whose panics become errors that are *PanicError, and
@@ -85,4 +87,12 @@ func (g guarded) ShutdownRequested(ctx context.Context, in ShutdownRequestedInpu
 func isPanic(err error) bool {
 	p, ok := errors.AsType[*PanicError](err)
 	return ok && p.Call == callProcessor
+}
+
+// panicStack returns the stack of a panic for the log.
+func panicStack(err error) zap.Field {
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		return zap.ByteString("stack", p.Stack)
+	}
+	return zap.Skip()
 }

@@ -1,12 +1,12 @@
 package kcl
 
 import (
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -17,8 +17,8 @@ type Hooks struct {
 	// These four come in the order in which things happened, one at a time, on a
 	// goroutine that is theirs: leases are taken, held and released meanwhile, and
 	// a processor may be called before LeaseTaken. One that does not return within
-	// 5 s is logged, and keeps the others waiting. Run waits for them at its end,
-	// for 10 s.
+	// 5 s is logged, then each minute, and keeps the others waiting. Run waits for
+	// them at its end, for 10 s.
 	LeaseTaken    func(LeaseEvent) // [TakenLeases, NeedToReassign]
 	LeaseLost     func(LeaseEvent) // [LostLeases]
 	LeaseReleased func(LeaseEvent)
@@ -80,15 +80,17 @@ type LossEvent struct {
 	Before  checkpoint.Position // reading goes on here; zero if nothing is left
 }
 
-// guarded returns hooks that do what h's do and never panic. One that does not
-// return is logged after warnAfter, and then each minute.
+// guarded returns the hooks that are called where things happen: they do what h's
+// do and never panic. One that does not return is logged after warnAfter, and then
+// each minute. Those about leases are guarded where they are called, by package
+// lease.
 func (h Hooks) guarded(log *zap.Logger, warnAfter time.Duration) Hooks {
 	g := hookGuard{log, warnAfter}
 	return Hooks{
-		LeaseTaken:          guardHook(g, "LeaseTaken", h.LeaseTaken),
-		LeaseLost:           guardHook(g, "LeaseLost", h.LeaseLost),
-		LeaseReleased:       guardHook(g, "LeaseReleased", h.LeaseReleased),
-		LeasesScanned:       guardHook(g, "LeasesScanned", h.LeasesScanned),
+		LeaseTaken:          h.LeaseTaken,
+		LeaseLost:           h.LeaseLost,
+		LeaseReleased:       h.LeaseReleased,
+		LeasesScanned:       h.LeasesScanned,
 		Processed:           guardHook(g, "Processed", h.Processed),
 		Checkpointed:        guardHook(g, "Checkpointed", h.Checkpointed),
 		DeadLettered:        guardHook(g, "DeadLettered", h.DeadLettered),
@@ -106,25 +108,9 @@ type hookGuard struct {
 
 // watch tells of a hook until the function that it returns is called.
 func (g hookGuard) watch(name string) (end func()) {
-	begun := time.Now()
-	var mu sync.Mutex // guards timer
-	var timer *time.Timer
-	mu.Lock()
-	defer mu.Unlock()
-	timer = time.AfterFunc(g.warnAfter, func() {
-		g.log.Warn("hook does not return; what happened waits for it", zap.String("hook", name), zap.Duration("duration", time.Since(begun)))
-		mu.Lock()
-		defer mu.Unlock()
-		if timer != nil {
-			timer.Reset(warnAgain)
-		}
+	return pause.Remind(g.warnAfter, warnAgain, func(passed time.Duration) {
+		g.log.Warn("hook does not return; what happened waits for it", zap.String("hook", name), zap.Duration("duration", passed))
 	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		timer.Stop()
-		timer = nil
-	}
 }
 
 // guardHook returns a hook that calls f on a goroutine of its own and logs its

@@ -43,8 +43,8 @@ func (e *foreignError) Is(target error) bool { return target == lease.ErrInvalid
 // began at now, and tells which rows contradict it. These are left alone, each with
 // its shard. The error is a foreignError if the worker must not go on: at the start
 // if one row proves that the table is another's, later if no row is left.
-func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease, unreadable []*lease.UnreadableError) (map[string]rows.Judgement, error) {
-	judged, lasting := w.kin.note(now, list, unreadable)
+func (s *stream) judgeRows(ctx context.Context, loop string, now time.Time, list []lease.Lease, unreadable []*lease.UnreadableError) (map[string]rows.Judgement, error) {
+	judged, lasting := s.kin.note(now, list, unreadable)
 	wrong := make(map[string]string)
 	for key, j := range judged {
 		if j.Verdict == rows.Contradicts {
@@ -52,42 +52,33 @@ func (w *Worker) judgeRows(ctx context.Context, loop string, now time.Time, list
 		}
 	}
 	for _, key := range lasting {
-		row, err := w.readRow(ctx, loop, key)
+		row, err := s.readRow(ctx, loop, key)
 		if err != nil {
-			w.cfg.Logger.Warn("row that may contradict the stream was not read", zap.String("lease_key", key), zap.Error(err))
-			if !errors.Is(err, lease.ErrNotFound) && w.troubles.has(contradiction(key)) {
+			s.cfg.Logger.Warn("row that may contradict the stream was not read", zap.String("lease_key", key), zap.Error(err))
+			if !errors.Is(err, lease.ErrNotFound) && s.troubles.has(contradiction(key)) {
 				wrong[key] = judged[key].Text // nothing says that it is mended
 			}
-		} else if j := w.kin.judge(row); j.MayBeLag() {
+		} else if j := s.kin.judge(row); j.MayBeLag() {
 			wrong[key] = j.Text
-			w.kin.confirm(row, j)
+			s.kin.confirm(row, j)
 		}
 	}
-	w.tellRows(judged, wrong)
+	s.tellRows(judged, wrong)
 	if loop == loopStart {
-		return judged, w.refuse(judged, func(j rows.Judgement) bool { return j.Verdict == rows.Contradicts || lease.IsMultiStreamKey(j.Key) })
+		return judged, s.refuse(judged, func(j rows.Judgement) bool { return j.Verdict == rows.Contradicts || lease.IsMultiStreamKey(j.Key) })
 	}
 	for key, j := range judged {
 		if _, isWrong := wrong[key]; !isWrong && j.Verdict != rows.Alien && j.Verdict != rows.Unreadable {
 			return judged, nil // a row is left
 		}
 	}
-	return judged, w.refuse(judged, func(j rows.Judgement) bool { _, isWrong := wrong[j.Key]; return isWrong })
-}
-
-// readRow reads one row consistently, as a step of a loop.
-func (w *Worker) readRow(ctx context.Context, loop, key string) (row lease.Lease, err error) {
-	err = w.steps.do(ctx, loop, key, "reading a lease", func(ctx context.Context) (err error) {
-		row, err = w.cfg.Leases.Get(ctx, key)
-		return err
-	})
-	return row, err
+	return judged, s.refuse(judged, func(j rows.Judgement) bool { _, isWrong := wrong[j.Key]; return isWrong })
 }
 
 // refuse returns a foreignError of the rows that count, nil if none does.
-func (w *Worker) refuse(judged map[string]rows.Judgement, counts func(rows.Judgement) bool) error {
+func (s *stream) refuse(judged map[string]rows.Judgement, counts func(rows.Judgement) bool) error {
 	const most = 3
-	e := &foreignError{table: w.cfg.ApplicationName}
+	e := &foreignError{table: s.cfg.ApplicationName}
 	for _, key := range slices.Sorted(maps.Keys(judged)) {
 		j := judged[key]
 		if !counts(j) {
@@ -97,7 +88,7 @@ func (w *Worker) refuse(judged map[string]rows.Judgement, counts func(rows.Judge
 			e.texts = append(e.texts, j.Text)
 		}
 		if j.Anew {
-			e.anew = w.cfg.StreamName
+			e.anew = s.cfg.StreamName
 		}
 	}
 	if e.rows == 0 {
@@ -108,30 +99,30 @@ func (w *Worker) refuse(judged map[string]rows.Judgement, counts func(rows.Judge
 
 // tellRows makes what is wrong with rows the worker's troubles, and logs what is
 // odd or not of this stream whenever that is something else than before.
-func (w *Worker) tellRows(judged map[string]rows.Judgement, wrong map[string]string) {
+func (s *stream) tellRows(judged map[string]rows.Judgement, wrong map[string]string) {
 	unreadable, notes := make(map[string]bool), []string(nil)
 	for _, key := range slices.Sorted(maps.Keys(judged)) {
 		switch j := judged[key]; {
 		case j.Verdict == rows.Unreadable:
 			unreadable[key] = true
-			w.troubles.set(troubleKey{reason: TroubleUnreadable, shardID: key}, j.Text, nil)
+			s.troubles.set(troubleKey{reason: TroubleUnreadable, shardID: key}, j.Text, nil)
 		case j.Verdict == rows.Alien, j.Warning != "":
 			notes = append(notes, j.Text+j.Warning)
 		}
 	}
 	for key, text := range wrong {
-		w.troubles.set(contradiction(key), text+"; its shard is not processed: see `shardmill leases`", nil)
+		s.troubles.set(contradiction(key), text+"; its shard is not processed: see `shardmill leases`", nil)
 	}
-	w.troubles.clear(func(k troubleKey) bool {
+	s.troubles.clear(func(k troubleKey) bool {
 		_, isWrong := wrong[k.shardID]
 		return k.reason == TroubleUnreadable && !unreadable[k.shardID] || k.reason == TroubleContradiction && !isWrong
 	})
-	w.mu.Lock()
-	same := slices.Equal(w.noted, notes)
-	w.noted = notes
-	w.mu.Unlock()
+	s.mu.Lock()
+	same := slices.Equal(s.noted, notes)
+	s.noted = notes
+	s.mu.Unlock()
 	if !same && len(notes) > 0 {
-		w.cfg.Logger.Warn("rows of the lease table are odd, or not of this stream", zap.Strings("rows", notes))
+		s.cfg.Logger.Warn("rows of the lease table are odd, or not of this stream", zap.Strings("rows", notes))
 	}
 }
 
@@ -152,7 +143,3 @@ func asJudged(list []lease.Lease, judged map[string]rows.Judgement) (leases []le
 	}
 	return leases, unreadable
 }
-
-// errRefuted means that a checkpoint is of another stream than the one that is
-// read.
-var errRefuted = errors.New("checkpoint is not of this stream")

@@ -94,7 +94,7 @@ func TestRefutes(t *testing.T) {
 		{"", []Record{{SequenceNumber: "1"}}, false},
 	} {
 		refused := checkpoint.Position{ExtendedSequenceNumber: checkpoint.ExtendedSequenceNumber{SequenceNumber: tt.refused}}
-		if err := refutes(Page{Records: tt.first}, refused); errors.Is(err, errRefuted) != tt.want || (err != nil) != tt.want {
+		if err := refutes(Page{Records: tt.first}, refused); errors.Is(err, endRefuted) != tt.want || (err != nil) != tt.want {
 			t.Errorf("refused %s, read %v: %v, want proof %v", tt.refused, tt.first, err, tt.want)
 		}
 	}

@@ -41,6 +41,8 @@ func (m missing) Next(ctx context.Context) (kcl.Page, error) {
 	return kcl.Page{}, errors.Join(kcl.ErrShardNotFound, m.o.meet(ctx, "read"))
 }
 
+func (missing) Close() {}
+
 // No call of a stream or a table can wait for ever: not at the start, not of a
 // sync, not of a shard.
 func TestEveryCallHasALimit(t *testing.T) {

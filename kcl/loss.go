@@ -1,11 +1,13 @@
 package kcl
 
 import (
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/lease"
 )
 
 // minRetention is the shortest time for which a stream keeps its records.
@@ -53,5 +55,27 @@ func (s *session) lost(after, before checkpoint.Position) {
 	s.log.Error("records expired before they were read",
 		zap.Stringer("checkpoint", after), zap.Time("done_until", after.Arrival),
 		zap.Stringer("resumed_at", before), zap.Time("resumed_from", before.Arrival))
-	s.w.cfg.Hooks.recordsLost(LossEvent{ShardID: s.info.ShardID, After: after, Before: before})
+	s.cfg.Hooks.recordsLost(LossEvent{ShardID: s.info.ShardID, After: after, Before: before})
+}
+
+// markInterval is how often an idle shard's checkpoint is written again with a
+// later timestamp, so that its age does not look like a loss.
+const markInterval = time.Hour
+
+// markLag is how far the mark stays behind the service's clock.
+const markLag = time.Minute
+
+// markIdle notes that everything up to now is done, if it is.
+func (s *session) markIdle(p Page) error {
+	if len(p.Records) > 0 || p.BehindLatest > 0 || p.At.IsZero() || time.Since(s.lastMark) < markInterval {
+		return nil
+	}
+	if at := s.cp.Last(); !at.IsRecord() || at.ExtendedSequenceNumber != s.cp.LastProcessed().ExtendedSequenceNumber {
+		return nil
+	}
+	s.lastMark = time.Now()
+	if err := s.cp.Refresh(s.stop, p.At.Add(-markLag)); errors.Is(err, lease.ErrLost) {
+		return err
+	}
+	return nil // it only serves to tell losses; the next one will do
 }

@@ -50,6 +50,8 @@ func (r *onePage) Next(ctx context.Context) (kcl.Page, error) {
 	return p, nil
 }
 
+func (*onePage) Close() {}
+
 // pageOf makes a page of n aggregated records that share their data, so that
 // only what is built of them takes memory.
 func pageOf(n, size, data int) (page []kcl.Record, users int) {

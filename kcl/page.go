@@ -7,11 +7,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// deliverPage delivers the records of a page, batch by batch, and lets go of
+// processPage processes the records of a page, batch by batch, and lets go of
 // their memory. What is built of aggregated records is counted beside the page.
 // It never waits for memory: what it needs is part of the one page that a shard
 // may always have.
-func (s *session) deliverPage(got fetched) error {
+func (s *session) processPage(got fetched) error {
 	var built int64
 	defer func() { s.acct.Release(got.bytes + built) }()
 	defer got.page.release()
@@ -34,7 +34,7 @@ func (s *session) deliverPage(got fetched) error {
 		s.acct.Adjust(built, now)
 		built = now
 		if recs = s.withoutDead(recs); len(recs) > 0 {
-			if err := s.deliver(recs, false); err != nil {
+			if err := s.process(recs, false); err != nil {
 				return err
 			}
 		}
@@ -48,15 +48,15 @@ func (s *session) betweenBatches() error {
 	}
 	select {
 	case <-s.acct.Pressure():
-		return s.deliver(nil, true)
+		return s.process(nil, true)
 	default:
 		return nil
 	}
 }
 
 func (s *session) countSplit() {
-	s.w.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
-	s.w.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
+	s.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
+	s.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
 	if s.split.malformed > 0 {
 		s.log.Warn("aggregated records that cannot be split were delivered whole", zap.Int("records", s.split.malformed))
 	}

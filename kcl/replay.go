@@ -13,8 +13,8 @@ import (
 // replay implements InitializationInput.Replay.
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
 	r := replayer{
-		source: s.w.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
-		read: s.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
+		source: s.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
+		read: s.stream.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }
 }
@@ -24,7 +24,7 @@ type replayer struct {
 	source      Source
 	shardID     string
 	first, last checkpoint.ExtendedSequenceNumber
-	read        func(context.Context, ShardReader) (Page, error)
+	read        func(ctx context.Context, shardID string, r ShardReader) (Page, error)
 	split       *expander
 	acct        *budget.Account
 	yielded     bool
@@ -34,38 +34,47 @@ type replayer struct {
 // record of a replay, although records before it were there.
 var errShortReplay = errors.New("shard ended before the last record to replay")
 
+// run reads from the first record on. If nothing is found where the range should
+// be, only the oldest record that is left tells that it has expired.
 func (r *replayer) run(ctx context.Context, yield func(Record, error) bool) {
-	reader := r.source.Open(r.shardID, checkpoint.Position{ExtendedSequenceNumber: r.first})
-	for oldest := false; ; {
-		page, err := r.read(ctx, reader)
-		over := err == nil && (page.End || len(page.Records) == 0 && page.BehindLatest == 0)
+	if r.readFrom(ctx, checkpoint.Position{ExtendedSequenceNumber: r.first}, yield) {
+		r.readFrom(ctx, checkpoint.Sentinel(checkpoint.TrimHorizon), yield)
+	}
+}
+
+// readFrom yields what a reader opened at from returns of the range, and reports
+// whether that is nothing and the range may have expired.
+func (r *replayer) readFrom(ctx context.Context, from checkpoint.Position, yield func(Record, error) bool) (nothing bool) {
+	reader := r.source.Open(r.shardID, from)
+	defer reader.Close()
+	for {
+		page, err := r.read(ctx, r.shardID, reader)
 		switch {
 		case errors.Is(err, ErrShardNotFound):
-			return // every record has expired
-		case err != nil && !errors.Is(err, ErrTrimmed):
+			return false // every record has expired
+		case errors.Is(err, ErrTrimmed):
+			return r.ended(yield)
+		case err != nil:
 			yield(Record{}, err)
-			return
-		case err == nil:
-			done := r.yieldPage(page, yield)
-			page.release()
-			if done {
-				return
-			}
+			return false
 		}
+		done := r.yieldPage(page, yield)
+		page.release()
 		switch {
-		case !over && err == nil:
-		case r.yielded:
-			yield(Record{}, fmt.Errorf("%w: %v", errShortReplay, r.last))
-			return
-		case oldest:
-			return // nothing of the range is left
-		default:
-			// Nothing was found where the range should be: only the oldest
-			// record that is left tells that it has expired.
-			oldest = true
-			reader = r.source.Open(r.shardID, checkpoint.Sentinel(checkpoint.TrimHorizon))
+		case done:
+			return false
+		case page.End || len(page.Records) == 0 && page.BehindLatest == 0:
+			return r.ended(yield)
 		}
 	}
+}
+
+// ended notes that there is no more to read, before the last record was found.
+func (r *replayer) ended(yield func(Record, error) bool) (nothing bool) {
+	if r.yielded {
+		yield(Record{}, fmt.Errorf("%w: %v", errShortReplay, r.last))
+	}
+	return !r.yielded
 }
 
 // yieldPage yields the page's records within the range. done means that the

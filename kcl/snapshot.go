@@ -117,20 +117,16 @@ func loopStatus(l lease.LoopStatus) LoopStatus {
 func (w *Worker) Snapshot() Snapshot {
 	s := Snapshot{WorkerID: w.cfg.WorkerID, Now: w.leases.Now()}
 	s.BytesInUse, s.MaxBytes = w.memory.Used()
+	s.LastSync, s.Loops, s.Troubles = w.stream.syncedAt(), w.loops(), w.troubles.present()
 	w.mu.Lock()
-	s.StopBy, s.LastSync = w.stopBy, w.lastSync
-	s.Loops, s.Troubles = w.loops(), w.troubles.present()
+	s.StopBy = w.stopBy
 	consumers := make([]*consumer, 0, len(w.consumers))
 	for c := range w.consumers {
 		consumers = append(consumers, c)
 	}
 	w.mu.Unlock()
 	for _, c := range consumers {
-		c.mu.Lock()
-		st := c.status
-		c.mu.Unlock()
-		st.TrustedUntil, st.Lost = c.held.TrustedUntil(), c.held.Context().Err() != nil
-		s.Shards = append(s.Shards, st)
+		s.Shards = append(s.Shards, c.snapshot())
 	}
 	slices.SortFunc(s.Shards, func(a, b ShardStatus) int { return cmp.Compare(a.ShardID, b.ShardID) })
 	return s

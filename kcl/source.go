@@ -41,6 +41,14 @@ type ShardList struct {
 	At     time.Time // the service's clock when it answered; zero if unknown
 }
 
+// now returns the service's clock as it answered, or ours if it told none.
+func (l ShardList) now() time.Time {
+	if l.At.IsZero() {
+		return time.Now()
+	}
+	return l.At
+}
+
 // CheckWhole returns an error unless the open shards cover every hash key once. A
 // listing that raced a reshard does not: nothing may be concluded from it.
 func (l ShardList) CheckWhole() error { return shardsync.Check(l.Shards) }
@@ -52,8 +60,7 @@ type Shard = lease.Shard
 // serves. The zero value is unknown.
 type HashRange = lease.HashRange
 
-// ShardReader reads one shard, in order. One goroutine owns it; there is
-// nothing to close.
+// ShardReader reads one shard, in order. One goroutine owns it, and closes it.
 type ShardReader interface {
 	// Next returns the next page, which may have no records. It makes one
 	// successful call of the service, waits as long as the service's limits
@@ -67,6 +74,11 @@ type ShardReader interface {
 	// After any other error call Next again, after a while: nothing was
 	// skipped.
 	Next(ctx context.Context) (Page, error)
+
+	// Close lets go of what the reader holds, such as a subscription. It is the
+	// last call, is made once, whatever Next returned, and must be quick. Pages
+	// that Next returned stay good until they are released.
+	Close()
 }
 
 // Page is one answer of the service.
@@ -92,6 +104,23 @@ func (p Page) Bytes() (n int64) {
 		n += int64(len(p.Records[i].Data))
 	}
 	return n
+}
+
+// recordOverhead is what a Record takes beside its data, about.
+const recordOverhead = 128
+
+// memory returns what the page takes.
+func (p Page) memory() int64 { return p.Bytes() + recordOverhead*int64(len(p.Records)) }
+
+func (p Page) release() {
+	if p.Release != nil {
+		p.Release()
+	}
+}
+
+// isFinal reports whether a reader that returned err is of no more use.
+func isFinal(err error) bool {
+	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrShardNotFound)
 }
 
 var (

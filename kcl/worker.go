@@ -17,26 +17,20 @@ import (
 
 // Worker processes shards of a stream: those whose leases it holds.
 type Worker struct {
-	cfg     Config
-	factory ProcessorFactory
-	leases  *lease.Coordinator
-	memory  *budget.Budget
-	kin     *kinship
-	resync  chan struct{} // has a value if a shard sync is asked for
-
+	cfg      Config
+	leases   *lease.Coordinator
+	memory   *budget.Budget
+	stream   *stream
 	steps    steps
 	troubles troubles
+	env      env // of its consumers
+	failures failures
 
 	mu         sync.Mutex // guards what follows; never held over I/O
 	started    bool
 	stopBy     time.Time // when processors must have stopped; zero before the shutdown
-	lastSync   time.Time
-	finished   map[string]sighting // the finished leases of the last shard sync
-	withheld   []string            // the shards that the last shard sync left without a lease
-	noted      []string            // what the last shard sync found odd about rows
 	consumers  map[*consumer]struct{}
-	failures   map[string]int // times in a row that a shard was given up
-	failed     []error        // what Run returns
+	failed     []error // what Run returns
 	stopForErr context.CancelCauseFunc
 }
 
@@ -47,33 +41,25 @@ func New(cfg Config, factory ProcessorFactory) (*Worker, error) {
 	if err := cfg.validate(factory); err != nil {
 		return nil, err
 	}
-	w := &Worker{
-		cfg: cfg, factory: factory, memory: budget.New(cfg.MaxBytes),
-		kin: &kinship{stream: cfg.StreamName, arn: cfg.StreamARN}, resync: make(chan struct{}, 1),
-		consumers: make(map[*consumer]struct{}), failures: make(map[string]int),
-	}
-	w.cfg.Logger = cfg.Logger.With(zap.String("worker_id", cfg.WorkerID))
-	w.cfg.Hooks = cfg.Hooks.guarded(w.cfg.Logger, cfg.WarnAfter)
+	cfg.Logger = cfg.Logger.With(zap.String("worker_id", cfg.WorkerID))
+	cfg.Hooks = cfg.Hooks.guarded(cfg.Logger, cfg.WarnAfter)
+	w := &Worker{cfg: cfg, memory: budget.New(cfg.MaxBytes), consumers: make(map[*consumer]struct{})}
+	w.stream = newStream(cfg, &w.steps, &w.troubles)
 	var err error
 	w.leases, err = lease.NewCoordinator(lease.Config{
 		Table: cfg.Leases, WorkerID: cfg.WorkerID, FailoverTime: cfg.FailoverTime, ScanInterval: cfg.ScanInterval,
-		MaxLeases: cfg.MaxLeases, MaxSteal: cfg.MaxSteal, Judge: w.mayTake, OnChange: w.cfg.Hooks.changed,
-		OnTry: func(err error) { w.troubles.outcome(doingLease, err) }, OnScan: w.cfg.Hooks.LeasesScanned, Logger: w.cfg.Logger,
+		MaxLeases: cfg.MaxLeases, MaxSteal: cfg.MaxSteal, Judge: w.stream.mayTake, OnChange: cfg.Hooks.changed,
+		OnTry: func(err error) { w.troubles.outcome(doingLease, err) }, OnScan: cfg.Hooks.LeasesScanned, Logger: cfg.Logger,
 	}, rand.Text())
 	if err != nil {
 		return nil, fmt.Errorf("kcl: %w", err)
 	}
-	return w, nil
-}
-
-// mayTake says whether the lease of a row may be taken, and what the row is to say
-// then. A row of a shard that was not listed yet has the shards listed.
-func (w *Worker) mayTake(row lease.Lease) (lease.Identity, bool) {
-	id, may, news := w.kin.claim(row)
-	if news {
-		w.syncSoon()
+	w.stream.leases = w.leases
+	w.env = env{
+		cfg: cfg, factory: factory, stream: w.stream, steps: &w.steps, troubles: &w.troubles, failures: &w.failures,
+		avoid: w.leases.Avoid, fail: w.fail, stopBy: w.deadline,
 	}
-	return id, may
+	return w, nil
 }
 
 // errAlreadyRun is returned by a second call of Run.
@@ -106,7 +92,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	w.stopForErr = stop
-	if err := w.makeReady(ctx); err != nil {
+	if err := w.stream.makeReady(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -117,7 +103,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	// The leases and their processors outlive ctx, by ShutdownTimeout at most.
 	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	wg.Go(func() { w.limitShutdown(ctx, hard, cancel) })
-	wg.Go(func() { w.keepSynced(ctx) })
+	wg.Go(func() {
+		if err := w.stream.keepSynced(ctx); err != nil {
+			w.fail(err)
+		}
+	})
 	wg.Go(func() { w.watchTroubles(ctx) })
 	w.leases.Run(ctx, hard, func(h *lease.Held) { w.consume(ctx, h) })
 	cancel(nil)
@@ -149,16 +139,7 @@ func (w *Worker) deadline() time.Time {
 
 // consume runs the consumer of one held lease.
 func (w *Worker) consume(soft context.Context, h *lease.Held) {
-	row := h.Lease()
-	c := &consumer{
-		w: w, held: h, acct: w.memory.Open(),
-		log: w.cfg.Logger.With(zap.String("shard_id", row.Key)),
-		info: ShardInfo{
-			StreamName: w.cfg.StreamName, StreamARN: w.cfg.StreamARN, Table: w.cfg.ApplicationName,
-			ShardID: row.Key, WorkerID: w.cfg.WorkerID, Range: row.Range, HashRangeRule: w.cfg.HashRangeRule,
-		},
-		status: ShardStatus{ShardID: row.Key, State: ShardWaiting, Checkpoint: row.Checkpoint},
-	}
+	c := newConsumer(w.env, h, w.memory.Open())
 	w.mu.Lock()
 	w.consumers[c] = struct{}{}
 	w.mu.Unlock()
@@ -180,32 +161,4 @@ func (w *Worker) result() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return errors.Join(w.failed...)
-}
-
-// progressed notes that a shard is processed well.
-func (w *Worker) progressed(shardID string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.failures, shardID)
-}
-
-// maxAvoid bounds how long a shard that fails is left to other workers.
-const maxAvoid = 10 * time.Minute
-
-// giveUp notes that a shard failed and leaves it to others for a time that
-// doubles with each failure in a row.
-func (w *Worker) giveUp(shardID string) time.Duration {
-	w.mu.Lock()
-	w.failures[shardID]++
-	n := w.failures[shardID]
-	w.mu.Unlock()
-	avoid := min(maxAvoid, w.cfg.FailoverTime<<min(n-1, 16))
-	w.leases.Avoid(shardID, avoid)
-	return avoid
-}
-
-// pauseAfter returns the pause after the n-th failure in a row, or after one that
-// does not count.
-func (w *Worker) pauseAfter(n int) time.Duration {
-	return min(30*time.Second, 500*time.Millisecond<<max(0, min(n-1, 10)))
 }

@@ -3,112 +3,13 @@ package lease
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 )
-
-// Config configures a Coordinator. Fields without a default are required.
-type Config struct {
-	Table    Table
-	WorkerID string // unique among the workers of the application; leaseOwner
-
-	// FailoverTime is how long a lease lives unrenewed: after so long without
-	// a sign of life another worker takes it. All workers of an application
-	// should have the same. Default 10s. Source: KCL failoverTimeMillis.
-	FailoverTime time.Duration
-
-	// ScanInterval is how often the table is read to find leases to take, or up
-	// to a tenth sooner, and also when a lease that nobody renews runs out.
-	// Default FailoverTime. Each read costs one read unit per 8 KB of the table.
-	ScanInterval time.Duration
-
-	// MaxLeases is the most leases held at once. Default: no limit.
-	// Source: KCL maxLeasesForWorker.
-	MaxLeases int
-
-	// MaxSteal is the most leases stolen at once from a Java worker. Default 1.
-	// Source: KCL maxLeasesToStealAtOneTime.
-	MaxSteal int
-
-	// Judge says of each lease that a list showed whether this worker may take
-	// it, and what identity it has by what is known of the stream. A lease that
-	// it may not take is left alone, and is no load of anybody; that somebody owns
-	// it gives him no share of the others. One that is held stays held. Judge is
-	// called on Run's goroutine, once for each row of each list that could be read,
-	// also for those that are held or finished, and must be quick; while it blocks
-	// nothing is taken. Default: every lease, of an identity that is not known.
-	Judge func(Lease) (Identity, bool)
-
-	// OnChange is told of every lease taken, lost and released. Default: nobody
-	// is told.
-	//
-	// It, OnScan and OnScanFailed are called in the order in which things
-	// happened, one at a time, on a goroutine that Run starts: leases are taken,
-	// held and released meanwhile. One that does not return, or panics, is
-	// logged. Run waits for them at its end, ten seconds at most.
-	OnChange func(Change)
-
-	// OnTry is told of every reading of the table what OnScan or OnScanFailed is
-	// told of later: nil, or the error. It is called at once, on Run's goroutine,
-	// so it must be quick, and no other hook can keep it waiting. Default: nobody
-	// is told.
-	OnTry func(error)
-
-	// OnScan is told of every reading of the table, after what it led to was
-	// done. Default: nobody is told.
-	OnScan func(Scan)
-
-	// OnScanFailed is told, instead of OnScan, of a reading that failed, and of
-	// one after which no lease was taken because the table refused the takes
-	// (ErrAccessDenied, ErrTableNotFound). Default: nobody is told.
-	OnScanFailed func(error)
-
-	Logger *zap.Logger // default: none
-}
-
-// Scan is what one reading of the lease table led to.
-type Scan struct {
-	Free      int // leases that nobody held
-	Needed    int // leases that this worker lacked to its share
-	ToTake    int // leases that it tried to take or steal
-	Taken     int // those of them that it got
-	Spillover int // leases of its share that it leaves to others because of MaxLeases
-	LeftAlone int // leases that it may not take, by Judge or because their counter can grow no more; finished ones too
-}
-
-// Change is what happened to a lease that this worker holds or held.
-type Change struct {
-	Kind   ChangeKind
-	Lease  Lease
-	Reason string // of a loss
-}
-
-// ChangeKind tells the changes apart.
-type ChangeKind int
-
-// The changes of a lease.
-const (
-	Taken    ChangeKind = iota + 1 // it was free
-	Stolen                         // another worker held it
-	Lost                           // another worker took it, or trust ran out
-	Released                       // given back to the table
-)
-
-// MinFailoverTime is the shortest failover time that New accepts: below it,
-// ordinary delays of a table cost leases.
-const MinFailoverTime = 500 * time.Millisecond
-
-// DefaultFailoverTime is the failover time of workers that are not told
-// another one. Source: KCL failoverTimeMillis.
-const DefaultFailoverTime = 10 * time.Second
 
 // Coordinator takes, holds and gives up the leases of one worker.
 type Coordinator struct {
@@ -137,23 +38,8 @@ type tried struct {
 // NewCoordinator returns a Coordinator that is not running. instance must be
 // unique to this call: no process may ever use it again.
 func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
-	cfg.FailoverTime = cmp.Or(cfg.FailoverTime, DefaultFailoverTime)
-	cfg.ScanInterval = cmp.Or(cfg.ScanInterval, cfg.FailoverTime)
-	cfg.Logger = cmp.Or(cfg.Logger, zap.NewNop())
-	var errs []error
-	need := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	need(cfg.Table != nil, "Table is required")
-	need(cfg.WorkerID != "", "WorkerID is required")
-	need(instance != "", "the instance is required")
-	need(cfg.FailoverTime >= MinFailoverTime, "FailoverTime is %v; it must be at least %v", cfg.FailoverTime, MinFailoverTime)
-	need(cfg.ScanInterval > 0, "ScanInterval is %v; it must be positive", cfg.ScanInterval)
-	need(cfg.MaxLeases >= 0, "MaxLeases is %d; it must be positive, or 0 for no limit", cfg.MaxLeases)
-	need(cfg.MaxSteal >= 0, "MaxSteal is %d; it must be positive, or 0 for the default", cfg.MaxSteal)
-	if err := errors.Join(errs...); err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(instance); err != nil {
 		return nil, err
 	}
 	w := new(deadline.Watch)
@@ -235,20 +121,20 @@ func (c *Coordinator) holding(key string) *Held {
 // changed tells OnChange.
 func (c *Coordinator) changed(ch Change) {
 	if f := c.cfg.OnChange; f != nil {
-		c.hooks.tell("OnChange", func() { f(ch) })
+		c.hooks.tell(ch.Kind.hook(), func() { f(ch) })
 	}
 }
 
 // scanned tells OnTry, and OnScan, or OnScanFailed if err is not nil.
 func (c *Coordinator) scanned(s Scan, err error) {
 	if f := c.cfg.OnTry; f != nil {
-		c.hooks.guard("OnTry", func() { f(err) })
+		c.hooks.guard(hookTry, func() { f(err) })
 	}
 	switch done, failed := c.cfg.OnScan, c.cfg.OnScanFailed; {
 	case err != nil && failed != nil:
-		c.hooks.tell("OnScanFailed", func() { failed(err) })
+		c.hooks.tell(hookScanFailed, func() { failed(err) })
 	case err == nil && done != nil:
-		c.hooks.tell("OnScan", func() { done(s) })
+		c.hooks.tell(hookScanned, func() { done(s) })
 	}
 }
 

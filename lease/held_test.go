@@ -408,7 +408,7 @@ func TestCoordinatorsShare(t *testing.T) {
 			hard, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 			c.Run(ctx, hard, func(h *lease.Held) {
 				key := h.Lease().Key
-				time.Sleep(time.Until(h.DeliverFrom())) // a stolen lease
+				time.Sleep(h.UntilProcessing()) // a stolen lease
 				if h.CheckTrust() != nil {
 					return
 				}
@@ -476,7 +476,7 @@ func TestThiefDoesNotReleaseEarly(t *testing.T) {
 		trusting := map[string]*lease.Held{}
 		enter := func(id string) func(*lease.Held) {
 			return func(h *lease.Held) {
-				time.Sleep(time.Until(h.DeliverFrom()))
+				time.Sleep(h.UntilProcessing())
 				mu.Lock()
 				key := h.Lease().Key
 				if other := trusting[key]; other != nil && other.CheckTrust() == nil && h.CheckTrust() == nil {
@@ -494,7 +494,7 @@ func TestThiefDoesNotReleaseEarly(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		stolen := false
 		held("thief", func(h *lease.Held) { // it holds nothing, so it steals one; and gives it up
-			stolen = stolen || time.Now().Before(h.DeliverFrom())
+			stolen = stolen || h.UntilProcessing() > 0
 			_ = h.Release(h.Context(), lease.Plain)
 		})
 		time.Sleep(time.Second)

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
 const (
@@ -24,6 +25,30 @@ const (
 	// starts with all its leases tells at once.
 	mostNotices = 100_000
 )
+
+// The hooks, as the log and LoopStatus name them: the names that kcl.Hooks gives
+// them, for that is where users set them.
+const (
+	hookTaken      = "LeaseTaken"
+	hookLost       = "LeaseLost"
+	hookReleased   = "LeaseReleased"
+	hookScanned    = "LeasesScanned"
+	hookScanFailed = "LeasesScanFailed"
+	hookTry        = "OnTry"
+	hookJudge      = "Judge"
+)
+
+// hook names the hook that is told of such changes.
+func (k ChangeKind) hook() string {
+	switch k {
+	case Lost:
+		return hookLost
+	case Released:
+		return hookReleased
+	case Taken, Stolen:
+	}
+	return hookTaken
+}
 
 // teller calls the hooks, in order and one at a time, on a goroutine of its
 // own: one that blocks keeps the others waiting, and not the work.
@@ -102,8 +127,8 @@ func (t *teller) call(n notice) {
 	if waited := time.Since(n.at); waited > hookBehind {
 		t.behind(n.hook, waited)
 	}
-	timer := time.AfterFunc(hookBehind, func() { t.behind(n.hook, hookBehind) })
-	defer timer.Stop()
+	returned := pause.Remind(hookBehind, tellEvery, func(waited time.Duration) { t.behind(n.hook, waited) })
+	defer returned()
 	end := t.watch.Begin("hook", "", n.hook, 0)
 	defer end()
 	t.guard(n.hook, n.call)

@@ -58,10 +58,10 @@ func TestAHookThatBlocks(t *testing.T) {
 				t.Errorf("%s was not released", l.Key)
 			}
 		}
-		if loops, want := <-seen, []lease.LoopStatus{{Loop: "hook", Doing: "OnChange", Silent: 40 * time.Second}}; !slices.Equal(loops, want) {
+		if loops, want := <-seen, []lease.LoopStatus{{Loop: "hook", Doing: "LeaseTaken", Silent: 40 * time.Second}}; !slices.Equal(loops, want) {
 			t.Errorf("under way were %+v, want %+v", loops, want)
 		}
-		if n := logs.FilterMessage("hook does not return; what else is to be told waits").Len(); n != 1 {
+		if n := logs.FilterMessage("hook does not return; what else is to be told waits").Len(); n != 2 { // after five seconds, and a minute later
 			t.Errorf("told %d times", n)
 		}
 		if end := logs.FilterMessage("hook has not returned; the worker ends without it").All(); len(end) != 1 || ended.Sub(end[0].Time) > time.Second {
@@ -118,11 +118,11 @@ func TestAHookThatPanics(t *testing.T) {
 					t.Errorf("told of %d changes and %d scans", changes, scans)
 				}
 				told := logs.FilterMessage("hook panicked")
-				if n := told.Len(); n != 2 { // once in a minute for each
+				if n := told.Len(); n != 3 { // once in a minute for each
 					t.Errorf("told of %d panics", n)
 				}
 				for _, e := range told.All() {
-					if f := e.ContextMap(); f["stack"] == "" || f["hook"] != "OnChange" && f["hook"] != "OnScan" {
+					if f := e.ContextMap(); f["stack"] == "" || !slices.Contains([]string{"LeaseTaken", "LeaseLost", "LeasesScanned"}, fmt.Sprint(f["hook"])) {
 						t.Errorf("told as %v", f)
 					}
 				}

@@ -1,13 +1,10 @@
 package lease
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -76,8 +73,8 @@ func (m *Mem) Get(ctx context.Context, key string) (Lease, error) {
 
 // Take implements Store.
 func (m *Mem) Take(ctx context.Context, seen Lease, by Claim) (Lease, error) {
-	if by.Owner == "" || by.Instance == "" || strings.Contains(by.Instance, "/") {
-		return Lease{}, fmt.Errorf("taking lease %s: %w: a claim needs an owner, and an instance without a slash", seen.Key, ErrInvalidState)
+	if err := by.Validate(); err != nil {
+		return Lease{}, fmt.Errorf("taking lease %s: %w", seen.Key, err)
 	}
 	next, err := seen.Next()
 	if err != nil {
@@ -140,7 +137,7 @@ func (m *Mem) Release(ctx context.Context, held Lease, why ReleaseReason) (Lease
 	return m.update(ctx, "release", held.Key, update{
 		allowed: heldIn(held),
 		stays: func(row Lease) bool {
-			return holder(held) != "" && (held.CheckpointOwner == "" || row.Owner == held.Owner)
+			return held.Holder() != "" && (held.CheckpointOwner == "" || row.Owner == held.Owner)
 		},
 		set: func(row Lease) Lease {
 			if held.CheckpointOwner == "" {
@@ -162,7 +159,7 @@ func (m *Mem) Create(ctx context.Context, l Lease) error {
 		if _, ok := m.rows[l.Key]; ok {
 			return fmt.Errorf("creating lease %s: %w", l.Key, ErrExists)
 		}
-		m.set(fresh(l))
+		m.set(l.Fresh())
 		return nil
 	})
 }
@@ -174,12 +171,12 @@ func (m *Mem) CreateChild(ctx context.Context, parent, child Lease) error {
 	}
 	return m.write(ctx, "createChild", child.Key, func() error {
 		row, ok := m.rows[parent.Key]
-		free := holder(parent) == "" && holder(row) == "" && row.Counter == parent.Counter
+		free := parent.Holder() == "" && row.Holder() == "" && row.Counter == parent.Counter
 		if !ok || !free && !heldIn(parent)(row) {
 			return m.lost(parent.Key)
 		}
 		if _, ok := m.rows[child.Key]; !ok {
-			m.set(fresh(child))
+			m.set(child.Fresh())
 		}
 		return nil
 	})
@@ -216,155 +213,4 @@ func (m *Mem) Delete(ctx context.Context, seen Lease) error {
 		delete(m.rows, seen.Key)
 		return nil
 	})
-}
-
-// update is a conditional write of a row. set is given the row and changes no
-// more than what the write sets; doing it twice is doing it once.
-type update struct {
-	allowed func(row Lease) bool
-	stays   func(row Lease) bool // what set does not set but the writer's own row has; nil: nothing
-	set     func(row Lease) Lease
-}
-
-// updateHeld makes a write that only who holds the lease may make, and that
-// leaves it held.
-func (m *Mem) updateHeld(ctx context.Context, op string, held Lease, set func(Lease) Lease) (Lease, error) {
-	next, err := held.Next()
-	if err != nil {
-		return Lease{}, fmt.Errorf("%s: %w", op, err)
-	}
-	return m.update(ctx, op, held.Key, update{
-		allowed: heldIn(held),
-		stays: func(row Lease) bool {
-			return holder(held) != "" && row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
-		},
-		set: func(row Lease) Lease {
-			row = set(row)
-			row.Counter = next
-			return row
-		},
-	})
-}
-
-// heldIn returns the condition that a row is held as the value says.
-func heldIn(held Lease) func(Lease) bool {
-	return func(row Lease) bool {
-		return holder(held) != "" && row.Counter == held.Counter && row.CheckpointOwner == held.CheckpointOwner &&
-			(held.CheckpointOwner != "" || row.Owner == held.Owner)
-	}
-}
-
-// holder returns who may act on l, or "".
-func holder(l Lease) string { return cmp.Or(l.CheckpointOwner, l.Owner) }
-
-func (m *Mem) update(ctx context.Context, op, key string, u update) (Lease, error) {
-	var row Lease
-	err := m.write(ctx, op, key, func() error {
-		old, ok := m.rows[key]
-		if !ok {
-			return m.lost(key)
-		}
-		row = u.set(copyOf(old))
-		// A row that the write would not change is the one it left before.
-		happened := (u.stays == nil || u.stays(old)) && reflect.DeepEqual(row, old)
-		if !u.allowed(old) && !happened {
-			return m.lost(key)
-		}
-		m.set(row)
-		row = copyOf(m.rows[key])
-		return nil
-	})
-	if err != nil {
-		return Lease{}, err
-	}
-	return row, nil
-}
-
-// write runs f under the lock, between the two calls of Fault.
-func (m *Mem) write(ctx context.Context, op, key string, f func() error) error {
-	fault := m.Fault
-	if fault == nil {
-		fault = func(context.Context, string, string, bool) error { return nil }
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := fault(ctx, op, key, false); err != nil {
-		return err
-	}
-	if err := m.locked(f); err != nil {
-		return err
-	}
-	return fault(ctx, op, key, true)
-}
-
-func (m *Mem) locked(f func() error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return f()
-}
-
-func (m *Mem) set(l Lease) {
-	if m.rows == nil {
-		m.rows = make(map[string]Lease)
-	}
-	m.rows[l.Key] = copyOf(l)
-}
-
-func (m *Mem) lost(key string) error {
-	row, ok := m.rows[key]
-	if !ok {
-		return &LostError{Key: key}
-	}
-	row = copyOf(row)
-	return &LostError{Key: key, Now: &row}
-}
-
-// creatable returns an error that is ErrInvalidState if no table can hold l.
-func creatable(l Lease) error {
-	switch err := l.Checkpoint.Validate(); {
-	case l.Key == "":
-		return fmt.Errorf("%w: a lease needs a key", ErrInvalidState)
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrInvalidState, err)
-	case l.Range.half():
-		return fmt.Errorf("%w: a hash range needs both ends", ErrInvalidState)
-	}
-	return nil
-}
-
-func (r HashRange) half() bool { return (r.Start == "") != (r.End == "") }
-
-// fresh returns l as a new row: nobody has owned it.
-func fresh(l Lease) Lease {
-	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches, l.Released = "", "", 0, "", 0, 0, Plain
-	return l
-}
-
-// copyOf returns l as a table keeps it: it shares nothing with l, what is empty
-// is absent, times are in milliseconds, and who has an owner was not released.
-func copyOf(l Lease) Lease {
-	if l.Owner != "" {
-		l.Released = Plain
-	}
-	l.Parents, l.Children = present(l.Parents), present(l.Children)
-	l.Checkpoint = inMillis(l.Checkpoint)
-	if l.Pending != nil {
-		l.Pending = &checkpoint.Prepared{At: l.Pending.At, State: present(l.Pending.State)}
-	}
-	return l
-}
-
-func present[T any](s []T) []T {
-	if len(s) == 0 {
-		return nil
-	}
-	return slices.Clone(s)
-}
-
-func inMillis(p checkpoint.Position) checkpoint.Position {
-	if !p.Arrival.IsZero() {
-		p.Arrival = time.UnixMilli(p.Arrival.UnixMilli()).UTC()
-	}
-	return p
 }

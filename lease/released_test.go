@@ -58,7 +58,7 @@ func (f *holders) start(id string) (stop, crash func()) {
 			case <-ctx.Done():
 			case <-h.Surplus():
 				why = lease.Surplus
-				time.Sleep(h.UntilDelivery())
+				time.Sleep(h.UntilProcessing())
 			}
 			_ = h.Release(h.Context(), why)
 		})

@@ -111,7 +111,7 @@ func (t *takeLoop) judge(list []Lease) (identities map[string]Identity, leftAlon
 	identities, leftAlone = make(map[string]Identity, len(list)), make(map[string]bool)
 	for _, l := range list {
 		ours := false
-		t.c.hooks.guard("Judge", func() { identities[l.Key], ours = judge(l) })
+		t.c.hooks.guard(hookJudge, func() { identities[l.Key], ours = judge(l) })
 		if !ours {
 			leftAlone[l.Key] = true
 		}

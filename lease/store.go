@@ -27,18 +27,23 @@ import (
 // write sets as it would set them. Then it succeeds and returns that row. So
 // every write may be repeated with the same arguments.
 //
-// Each call ends after a time of its own whatever becomes of the request: with
-// an answer, or with an error of none of the classes below. A call that never
-// returns stops whoever made it, for its context need not end. leasetest.RunUnanswered
-// checks that.
+// Each call returns within a time of its own, whether the service answers or not:
+// the caller's context need not end, so a call that waits for ever stops the loop
+// that made it. The error of a request that was not answered is none of the named
+// ones below, for its outcome is unknown. leasetest.RunUnanswered checks that.
 //
-// Errors: ErrLost, final. ErrThrottled, ErrAccessDenied, ErrTableNotFound: nothing
-// was written by this call, and it may pass. ErrInvalidState: nothing was written
-// and trying again is no use now; that is also the answer to arguments that no
-// row may have, and to a counter that is the largest number there is. Of these an
-// UnreadableError is about the row that the write left, or would have changed.
-// After any other error the outcome is unknown: repeat the same write before any
-// other one of that row. A request that was given up may still take effect later.
+// What an error says of the write:
+//
+//	ErrLost           it did not happen, and cannot happen any more: the lease is another's, or the row is gone
+//	ErrThrottled,     nothing was written by this call, and it may pass
+//	ErrAccessDenied,
+//	ErrTableNotFound
+//	ErrInvalidState   nothing was written, and trying again is no use until somebody changes something; also for arguments
+//	                  that no row may have, and for a counter that is the largest number there is
+//	UnreadableError   the row is malformed, so nobody can tell: it is the one that this write left, or would have changed.
+//	                  It is an ErrInvalidState, too
+//	any other         unknown: repeat the same write before any other one of that row. A request that was given up may
+//	                  still take effect later
 //
 // A Store is safe for concurrent use. Unknown attributes of a row survive every
 // write. leasetest.Run checks all of the above.

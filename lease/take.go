@@ -33,7 +33,7 @@ func (t *takeLoop) take(ctx context.Context, seen Lease, id Identity, how Change
 	//nolint:contextcheck // a holding outlives the context that leases are taken under
 	h := newHeld(t.hard, c, row, start)
 	if how == Stolen {
-		h.deliverFrom = c.clock.now().Add(max(c.cfg.FailoverTime, seen.FailoverTime))
+		h.processFrom = c.clock.now().Add(max(c.cfg.FailoverTime, seen.FailoverTime))
 	}
 	c.mu.Lock()
 	c.held[row.Key] = h

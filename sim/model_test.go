@@ -194,6 +194,8 @@ func (r *modelReader) Next(ctx context.Context) (kcl.Page, error) {
 	return page, nil
 }
 
+func (r *modelReader) Close() { r.r.Close() }
+
 // write makes a write of the table, with its place in history.
 func (p *model) write(op, key string, do func() error) error {
 	p.writing.Lock()

@@ -6,6 +6,7 @@ package pause
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -55,6 +56,31 @@ func For(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	case <-timer.C:
 		return nil
+	}
+}
+
+// Remind calls f after first, and then again and again, each time after so much
+// more time, with the time that has passed. It does so on goroutines of its own
+// until end is called; a call of f that runs then is not waited for.
+func Remind(first, then time.Duration, f func(passed time.Duration)) (end func()) {
+	begun := time.Now()
+	var mu sync.Mutex // guards timer
+	var timer *time.Timer
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(first, func() {
+		f(time.Since(begun))
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Reset(then)
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+		timer = nil
 	}
 }
 

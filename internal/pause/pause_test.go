@@ -3,6 +3,7 @@ package pause_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,4 +89,19 @@ func TestWithoutChanceThePausesDiffer(t *testing.T) {
 	if len(seen) < 15 {
 		t.Errorf("%d different pauses of 20", len(seen))
 	}
+}
+
+// Remind calls after the first time, then each other one, and not after its end.
+func TestRemind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got []time.Duration
+		end := pause.Remind(5*time.Second, time.Minute, func(passed time.Duration) { got = append(got, passed) })
+		time.Sleep(3 * time.Minute)
+		end()
+		time.Sleep(time.Hour)
+		if want := []time.Duration{5 * time.Second, 65 * time.Second, 125 * time.Second}; !slices.Equal(got, want) {
+			t.Errorf("called after %v, want %v", got, want)
+		}
+	})
 }

@@ -169,6 +169,7 @@ type memReader struct {
 	empty   bool
 }
 
+// Next implements kcl.ShardReader.
 func (r *memReader) Next(ctx context.Context) (kcl.Page, error) {
 	if r.empty {
 		select {
@@ -197,6 +198,9 @@ func (r *memReader) Next(ctx context.Context) (kcl.Page, error) {
 	}
 	return r.read(sh), nil
 }
+
+// Close implements kcl.ShardReader.
+func (*memReader) Close() {}
 
 func (r *memReader) read(sh *memShard) kcl.Page {
 	if r.next < 0 {

@@ -3,7 +3,6 @@ package kinesissource
 import (
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/deadline"
@@ -35,11 +34,11 @@ func (a asking) came(n int) asking {
 	return asking{limit: min(a.most, 2*a.limit), most: a.most}
 }
 
-// learn draws from the outcome of GetRecords how many records to ask for next.
-func (r *reader) learn(out *kinesis.GetRecordsOutput, err error) {
+// learn draws from the outcome of GetRecords, which brought so many, how many records to ask for next.
+func (r *reader) learn(records int, err error) {
 	was := r.asking
 	if err == nil {
-		r.asking = was.came(len(out.Records))
+		r.asking = was.came(records)
 	} else if late, ok := errors.AsType[*deadline.Error](err); ok && late.Body {
 		r.asking = was.tooSlow()
 	}

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -17,11 +14,11 @@ import (
 var errNotEnded = errors.New("the service says that the shard ended, but its listing does not")
 
 // children returns the shards that follow this one, which the service says has
-// ended: those of the answer if it names them in full, else those of the
-// shard listing, which must agree that the shard is closed.
-func (r *reader) children(ctx context.Context, answer []types.ChildShard) ([]kcl.Shard, error) {
-	if children, ok := r.fromAnswer(answer); ok {
-		return children, nil
+// ended: those that its answer named, if in full, else those of the shard
+// listing, which must agree that the shard is closed.
+func (r *reader) children(ctx context.Context, named []kcl.Shard) ([]kcl.Shard, error) {
+	if len(named) > 0 && !slices.ContainsFunc(named, r.doubtful) {
+		return named, nil
 	}
 	list, err := r.src.ListShards(ctx)
 	if err != nil {
@@ -42,15 +39,9 @@ func (r *reader) children(ctx context.Context, answer []types.ChildShard) ([]kcl
 	return children, nil
 }
 
-func (r *reader) fromAnswer(answer []types.ChildShard) (children []kcl.Shard, ok bool) {
-	for i := range answer {
-		c := &answer[i]
-		if aws.ToString(c.ShardId) == "" || !slices.Contains(c.ParentShards, r.shardID) {
-			return nil, false
-		}
-		children = append(children, kcl.Shard{ID: *c.ShardId, ParentIDs: c.ParentShards, Range: hashRange(c.HashKeyRange)})
-	}
-	return children, len(children) > 0
+// doubtful reports whether a child was not named in full.
+func (r *reader) doubtful(child kcl.Shard) bool {
+	return child.ID == "" || !slices.Contains(child.ParentIDs, r.shardID)
 }
 
 // missing finds out what a ResourceNotFoundException means. It is never the end

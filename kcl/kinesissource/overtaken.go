@@ -4,19 +4,18 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/shardmill/shardmill/kcl"
 )
 
-// checkJump returns an error if out is a page behind records that have expired
+// checkJump returns an error if a is a page behind records that have expired
 // unread. An iterator that the end of the retention period overtakes goes on at
 // the oldest record without a word. If the last record read is still there after
-// out was made, nothing after it was missing in out.
-func (r *reader) checkJump(ctx context.Context, out *kinesis.GetRecordsOutput) error {
-	r.sawTime(serverTime(out.ResultMetadata))
-	empty := len(out.Records) == 0 && out.NextShardIterator != nil
+// a was made, nothing after it was missing in a.
+func (r *reader) checkJump(ctx context.Context, a answer) error {
+	r.sawTime(a.at)
+	empty := len(a.records) == 0 && a.next != ""
 	if empty || r.last == "" || r.recheck || r.lastArrival.IsZero() || !r.lastMayBeTrimmed() {
 		return nil // without arrival times it is not Kinesis, and nothing can be told
 	}
@@ -33,13 +32,13 @@ func (r *reader) checkJump(ctx context.Context, out *kinesis.GetRecordsOutput) e
 		if err != nil {
 			return err
 		}
-		if len(again.Records) > 0 && aws.ToString(again.Records[0].SequenceNumber) == r.last {
+		if len(again.records) > 0 && again.records[0].SequenceNumber == r.last {
 			return nil
 		}
-		if len(again.Records) > 0 {
+		if len(again.records) > 0 {
 			break
 		}
-		iterator = aws.ToString(again.NextShardIterator)
+		iterator = again.next
 	}
 	return r.lastIsGone()
 }

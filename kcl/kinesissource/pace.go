@@ -3,9 +3,6 @@ package kinesissource
 import (
 	"context"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
 // The limits of a shard, shared by all its readers that poll.
@@ -29,23 +26,15 @@ func (r *reader) waitTurn(ctx context.Context) error {
 }
 
 // setPace puts the next call off until the shard may be read again after what
-// out took of it, and if there is nothing more to read, for the poll interval.
-// limit is the most records that out could have.
-func (r *reader) setPace(out *kinesis.GetRecordsOutput, limit int) {
+// a took of it, and if there is nothing more to read, for the poll interval.
+// limit is the most records that a could have.
+func (r *reader) setPace(a answer, limit int) {
 	wait := r.notBefore.Sub(r.called)
 	if !r.src.o.NoRateLimit {
-		wait = max(wait, time.Duration(size(out))*time.Second/bytesPerSecond)
+		wait = max(wait, time.Duration(a.size)*time.Second/bytesPerSecond)
 	}
-	if aws.ToInt64(out.MillisBehindLatest) == 0 && len(out.Records) < limit {
+	if a.behind == 0 && len(a.records) < limit {
 		wait = max(wait, r.src.o.PollInterval)
 	}
 	r.notBefore = r.called.Add(wait)
-}
-
-// size returns how many bytes of the shard's throughput an answer took.
-func size(out *kinesis.GetRecordsOutput) (n int64) {
-	for i := range out.Records {
-		n += int64(len(out.Records[i].Data) + len(aws.ToString(out.Records[i].PartitionKey)))
-	}
-	return n
 }

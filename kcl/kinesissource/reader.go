@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -58,13 +57,13 @@ func (r *reader) Next(ctx context.Context) (kcl.Page, error) {
 			return kcl.Page{}, err
 		}
 		limit := r.asking.limit
-		out, err := r.getRecords(ctx, r.iterator, limit)
-		r.learn(out, err)
+		a, err := r.getRecords(ctx, r.iterator, limit)
+		r.learn(len(a.records), err)
 		if err == nil {
-			if err = r.checkJump(ctx, out); err != nil {
+			if err = r.checkJump(ctx, a); err != nil {
 				return kcl.Page{}, err
 			}
-			return r.page(ctx, out, limit)
+			return r.page(ctx, a, limit)
 		}
 		if refused, err = r.afterRefusal(ctx, err); err != nil {
 			return kcl.Page{}, err
@@ -95,64 +94,66 @@ func (r *reader) afterRefusal(ctx context.Context, err error) (refused, final er
 	return nil, err
 }
 
+// Close implements kcl.ShardReader. Between two calls a reader that polls holds
+// nothing.
+func (*reader) Close() {}
+
 // getRecords makes one successful call.
-func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (out *kinesis.GetRecordsOutput, err error) {
+func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (a answer, err error) {
 	in := &kinesis.GetRecordsInput{
 		ShardIterator: aws.String(iterator),
 		Limit:         aws.Int32(int32(limit)),
 		StreamARN:     r.src.arn(),
 	}
-	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) (err error) {
-		out, err = r.src.api.GetRecords(ctx, in, perCall)
+	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) error {
+		out, err := r.src.api.GetRecords(ctx, in, perCall)
+		if err == nil {
+			a = decode(out)
+		}
 		return err
 	})
-	return out, err
+	return a, err
 }
 
 // page makes a page of an answer, of at most limit records, and moves the reader
 // behind it.
-func (r *reader) page(ctx context.Context, out *kinesis.GetRecordsOutput, limit int) (kcl.Page, error) {
-	next := aws.ToString(out.NextShardIterator)
-	records, err := r.fresh(out.Records, next == "")
+func (r *reader) page(ctx context.Context, a answer, limit int) (kcl.Page, error) {
+	records, err := r.fresh(a)
 	if err != nil {
 		r.iterator = ""
 		return kcl.Page{}, err
 	}
-	p := kcl.Page{
-		Records:      convert(records),
-		BehindLatest: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
-		At:           serverTime(out.ResultMetadata),
-	}
-	if next == "" {
-		if p.Children, err = r.children(ctx, out.ChildShards); err != nil {
+	p := kcl.Page{Records: records, BehindLatest: a.behind, At: a.at}
+	if a.next == "" {
+		if p.Children, err = r.children(ctx, a.children); err != nil {
 			return kcl.Page{}, err
 		}
 		p.End = true
 		r.ended = &kcl.Page{At: p.At, End: true, Children: p.Children}
 	}
-	r.iterator, r.proven = next, true
+	r.iterator, r.proven = a.next, true
 	if n := len(p.Records); n > 0 {
 		r.last, r.lastArrival = p.Records[n-1].SequenceNumber, p.Records[n-1].ApproximateArrivalTimestamp
 	}
-	r.recheck = r.recheck && len(out.Records) == 0
+	r.recheck = r.recheck && len(a.records) == 0
 	r.sawTime(p.At)
 	if len(p.Records) > 0 && !r.lastArrival.IsZero() && r.lastMayBeTrimmed() {
 		r.iterator = "" // the next page begins at the last record; to check this one afterwards costs one call more
 	}
-	r.setPace(out, limit)
+	r.setPace(a, limit)
 	return p, nil
 }
 
 // fresh returns the records that were not read before. While recheck is set the
 // first record of the service must be the last one read.
-func (r *reader) fresh(records []types.Record, end bool) ([]types.Record, error) {
-	if !r.recheck || len(records) == 0 && !end {
-		return records, nil
+func (r *reader) fresh(a answer) ([]kcl.Record, error) {
+	if !r.recheck || len(a.records) == 0 && a.next != "" {
+		return a.records, nil
 	}
-	if len(records) == 0 || aws.ToString(records[0].SequenceNumber) != r.last {
+	if len(a.records) == 0 || a.records[0].SequenceNumber != r.last {
 		return nil, r.lastIsGone()
 	}
-	return records[1:], nil
+	return a.records[1:], nil
 }
 
 func (r *reader) sawTime(at time.Time) {
@@ -167,22 +168,4 @@ func (r *reader) now() time.Time {
 		return time.Now()
 	}
 	return r.at.Add(time.Since(r.atTaken))
-}
-
-func convert(in []types.Record) []kcl.Record {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make([]kcl.Record, len(in))
-	for i := range in {
-		out[i] = kcl.Record{
-			SequenceNumber: aws.ToString(in[i].SequenceNumber),
-			PartitionKey:   aws.ToString(in[i].PartitionKey), // absent under AUTO record distribution
-			Data:           in[i].Data,
-		}
-		if t := in[i].ApproximateArrivalTimestamp; t != nil {
-			out[i].ApproximateArrivalTimestamp = t.Round(time.Millisecond) // the wire has a fraction of a second
-		}
-	}
-	return out
 }

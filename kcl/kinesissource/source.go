@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go/middleware"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
@@ -108,32 +104,4 @@ func (s *Source) arn() *string {
 		return nil
 	}
 	return aws.String(s.o.StreamARN)
-}
-
-// serverTime returns the Date of an answer, which has whole seconds; zero if it
-// had none.
-func serverTime(m middleware.Metadata) time.Time {
-	t, _ := awsmiddleware.GetServerTime(m)
-	return t
-}
-
-func shard(in *types.Shard) kcl.Shard {
-	out := kcl.Shard{ID: aws.ToString(in.ShardId), Range: hashRange(in.HashKeyRange)}
-	for _, parent := range []*string{in.ParentShardId, in.AdjacentParentShardId} {
-		if aws.ToString(parent) != "" {
-			out.ParentIDs = append(out.ParentIDs, *parent)
-		}
-	}
-	if r := in.SequenceNumberRange; r != nil {
-		out.StartingSequenceNumber = aws.ToString(r.StartingSequenceNumber)
-		out.EndingSequenceNumber = aws.ToString(r.EndingSequenceNumber)
-	}
-	return out
-}
-
-func hashRange(in *types.HashKeyRange) kcl.HashRange {
-	if in == nil {
-		return kcl.HashRange{}
-	}
-	return kcl.HashRange{Start: aws.ToString(in.StartingHashKey), End: aws.ToString(in.EndingHashKey)}
 }

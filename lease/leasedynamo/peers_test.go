@@ -123,7 +123,7 @@ func (w *watched) row(key string) lease.Lease {
 // run runs a worker's coordinator until ctx is done.
 func (w *watched) run(ctx context.Context, id, instance string, hold func(*lease.Held)) {
 	w.t.Helper()
-	c, err := lease.NewCoordinator(lease.Config{Table: w.Table, WorkerID: id, FailoverTime: 10 * time.Second}, instance)
+	c, err := lease.NewCoordinator(lease.Config{Table: w.Table, WorkerID: id, FailoverTime: 10 * time.Second, ScanInterval: 10 * time.Second}, instance)
 	if err != nil {
 		w.t.Error(err)
 		return

@@ -22,7 +22,7 @@ func (t *Table) Create(ctx context.Context, l lease.Lease) error {
 	e := newExpression()
 	_, err := send(ctx, t, t.api.PutItem, &dynamodb.PutItemInput{
 		TableName:                &t.opts.TableName,
-		Item:                     encode(fresh(l)),
+		Item:                     encode(l.Fresh()),
 		ConditionExpression:      aws.String(e.absent(leaseKey)),
 		ExpressionAttributeNames: e.names,
 	}, oneTry)
@@ -52,7 +52,7 @@ func (t *Table) CreateChild(ctx context.Context, parent, child lease.Lease) erro
 		}},
 		{Put: &types.Put{
 			TableName:                &t.opts.TableName,
-			Item:                     encode(fresh(child)),
+			Item:                     encode(child.Fresh()),
 			ConditionExpression:      aws.String(free.absent(leaseKey)),
 			ExpressionAttributeNames: free.names,
 		}},
@@ -159,10 +159,4 @@ func checkRange(r lease.HashRange) error {
 		return fmt.Errorf("%w: %s is %q; it must be %s", lease.ErrInvalidState, startingHashKey, r.Start, want)
 	}
 	return nil
-}
-
-// fresh returns l as a new row: nobody has owned it.
-func fresh(l lease.Lease) lease.Lease {
-	l.Owner, l.Instance, l.FailoverTime, l.CheckpointOwner, l.Counter, l.OwnerSwitches, l.Released = "", "", 0, "", 0, 0, lease.Plain
-	return l
 }

@@ -1,11 +1,9 @@
 package leasedynamo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,8 +15,8 @@ import (
 
 // Take implements lease.Store. Its condition is the counter alone, as Java's.
 func (t *Table) Take(ctx context.Context, seen lease.Lease, by lease.Claim) (lease.Lease, error) {
-	if by.Owner == "" || by.Instance == "" || strings.Contains(by.Instance, "/") {
-		return lease.Lease{}, fmt.Errorf("%w: lease %s: a claim needs an owner, and an instance without a slash", lease.ErrInvalidState, seen.Key)
+	if err := by.Validate(); err != nil {
+		return lease.Lease{}, fmt.Errorf("lease %s: %w", seen.Key, err)
 	}
 	next, err := seen.Next()
 	if err != nil {
@@ -68,7 +66,7 @@ func (t *Table) Release(ctx context.Context, held lease.Lease, why lease.Release
 	}
 	c := setCounter(next).and(setReleased(next, why))
 	c.remove = append(c.remove, ownerInstance, ownerFailover, leaseOwner)
-	stays := func(lease.Lease) bool { return holder(held) != "" }
+	stays := func(lease.Lease) bool { return held.Holder() != "" }
 	if held.CheckpointOwner != "" {
 		c = setCounter(next)
 		c.remove = []string{ownerInstance, ownerFailover, checkpointOwner}
@@ -94,13 +92,10 @@ func (t *Table) updateHeld(ctx context.Context, held lease.Lease, c change) (lea
 		allowed: func(e *expression) string { return e.heldAs(held) },
 		change:  setCounter(next).and(c),
 		stays: func(row lease.Lease) bool {
-			return holder(held) != "" && row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
+			return held.Holder() != "" && row.Owner == held.Owner && row.Instance == held.Instance && row.CheckpointOwner == held.CheckpointOwner
 		},
 	})
 }
-
-// holder returns who may act on l, or "".
-func holder(l lease.Lease) string { return cmp.Or(l.CheckpointOwner, l.Owner) }
 
 // write is a conditional change of one row that moves the counter.
 type write struct {

@@ -157,7 +157,7 @@ func hold(h *lease.Held) {
 		return
 	case <-h.Surplus():
 	}
-	_ = pause(h.Context(), h.UntilDelivery())
+	_ = pause(h.Context(), h.UntilProcessing())
 	_ = h.Release(h.Context(), lease.Surplus) // if it fails the lease runs out
 }
 

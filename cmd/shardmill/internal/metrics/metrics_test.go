@@ -119,6 +119,8 @@ func (p *onePage) Next(context.Context) (kcl.Page, error) {
 	return kcl.Page{Records: []kcl.Record{{Data: []byte("abc")}, {Data: []byte("defg")}}}, nil
 }
 
+func (*onePage) Close() {}
+
 // sleeper is a processor whose calls take 2 ms, that of ShutdownRequested 3 s.
 type sleeper struct{ kcl.RecordProcessor }
 

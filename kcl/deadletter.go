@@ -1,0 +1,70 @@
+package kcl
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// span is the records after from up to through.
+type span struct {
+	from, through checkpoint.ExtendedSequenceNumber
+}
+
+// deadLetter is the end of the tries with records that the processor cannot
+// take: those of them that it has not checkpointed go to Config.DeadLetter, or
+// the shard is given up.
+func (s *session) deadLetter(recs []Record, attempts int, err error) error {
+	gaveUp := fmt.Errorf("processing %d records, attempt %d: %w", len(recs), attempts, err)
+	if s.cfg.DeadLetter == nil || len(recs) == 0 {
+		return gaveUp
+	}
+	last := recs[len(recs)-1].Position()
+	from := s.accepted.ExtendedSequenceNumber
+	if at := s.cp.Last(); at.Compare(from) > 0 {
+		from = at.ExtendedSequenceNumber
+	}
+	if recs = after(recs, from); len(recs) == 0 {
+		s.log.Warn("processor failed for the last time, but had checkpointed all its records", zap.Error(err), panicStack(err))
+	} else if dlErr := s.sendDead(recs, attempts, err); dlErr != nil {
+		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
+	} else {
+		s.dead = append(s.dead, span{from: from, through: last.ExtendedSequenceNumber})
+	}
+	if isPanic(err) {
+		s.failed = -1 // which this panic makes 0
+		return err    // a new processor, which does not see these records
+	}
+	s.cp.Processed(last)
+	s.accept(last)
+	return nil
+}
+
+// sendDead gives records to Config.DeadLetter and tells that they are there.
+func (s *session) sendDead(recs []Record, attempts int, err error) error {
+	in := DeadLetterInput{Shard: s.info, Records: recs, Err: original(err), Attempts: attempts}
+	dlErr := s.calls.limited(s.held.Context(), callDeadLetter, callDeadLetter, func(ctx context.Context) error { return s.cfg.DeadLetter(ctx, in) })
+	if dlErr != nil {
+		return dlErr
+	}
+	first, last := recs[0].Position(), recs[len(recs)-1].Position()
+	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)),
+		zap.Stringer("first_sequence_number", first), zap.Stringer("last_sequence_number", last), panicStack(err))
+	s.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: original(err), Last: last})
+	return nil
+}
+
+// withoutDead leaves out the records that were dead-lettered before.
+func (s *session) withoutDead(recs []Record) []Record {
+	if len(s.dead) == 0 || len(recs) == 0 {
+		return recs
+	}
+	return slices.DeleteFunc(recs, func(r Record) bool {
+		at := r.Position().ExtendedSequenceNumber
+		return slices.ContainsFunc(s.dead, func(d span) bool { return at.Compare(d.from) > 0 && at.Compare(d.through) <= 0 })
+	})
+}

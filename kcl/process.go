@@ -1,0 +1,111 @@
+package kcl
+
+import (
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// process calls ProcessRecords with recs until the processor accepts them or
+// they are somebody else's to care for. It returns nil if it may go on with
+// later records.
+func (s *session) process(recs []Record, pressure bool) error {
+	retries := newRetries("process " + s.info.ShardID)
+	checkpointed := s.cp.Last()
+	for attempt := 1; ; attempt++ {
+		if last := s.cp.Last(); last.Compare(checkpointed.ExtendedSequenceNumber) > 0 {
+			checkpointed = last
+			left := after(recs, last.ExtendedSequenceNumber)
+			if len(recs) > 0 && len(left) == 0 {
+				s.accept(last)
+				return nil
+			}
+			recs = left
+		}
+		err := s.call(recs, pressure, attempt)
+		if err == nil {
+			if len(recs) > 0 {
+				s.accept(recs[len(recs)-1].Position())
+			}
+			return nil
+		}
+		s.panicked = s.panicked || isPanic(err)
+		s.cp.Retract(s.accepted)
+		if lost := s.held.CheckTrust(); lost != nil {
+			return lost
+		}
+		if isPanic(err) && s.failed+1 < s.cfg.MaxAttempts {
+			return err
+		}
+		if attempt >= s.cfg.MaxAttempts || IsGiveUp(err) || isPanic(err) {
+			return s.deadLetter(recs, attempt, err)
+		}
+		s.log.Warn("processor failed; the records are delivered again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
+		if err := retries.Wait(s.stop); err != nil {
+			return err
+		}
+	}
+}
+
+// call makes one call of ProcessRecords, if the lease is trusted.
+func (s *session) call(recs []Record, pressure bool, attempt int) error {
+	if err := s.held.CheckTrust(); err != nil {
+		return err
+	}
+	if len(recs) > 0 {
+		s.cp.Processed(recs[len(recs)-1].Position())
+	}
+	start := time.Now()
+	s.called = start
+	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
+		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.hold,
+	})
+	if isPanic(err) {
+		s.panicAt = s.cp.LastProcessed().ExtendedSequenceNumber
+	}
+	if len(recs) == 0 {
+		return err
+	}
+	e := BatchEvent{
+		ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs),
+		BehindLatest: s.behind, Duration: time.Since(start), Attempt: attempt, Err: original(err),
+		Last: recs[len(recs)-1].Position(),
+	}
+	if err == nil {
+		s.setStatus(func(st *ShardStatus) { st.Records += int64(e.Records); st.Bytes += e.Bytes; st.LastError = "" })
+	} else {
+		s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
+	}
+	s.cfg.Hooks.processed(e)
+	return err
+}
+
+// accept notes that the records up to at are the processor's now.
+func (s *session) accept(at checkpoint.Position) {
+	if at.Compare(s.accepted.ExtendedSequenceNumber) > 0 {
+		s.accepted = at
+	}
+	if at.Compare(s.panicAt) > 0 {
+		s.failed = 0
+	}
+	s.failures.progressed(s.info.ShardID)
+}
+
+// after returns the records of recs that come after at.
+func after(recs []Record, at checkpoint.ExtendedSequenceNumber) []Record {
+	i := slices.IndexFunc(recs, func(r Record) bool { return r.Position().Compare(at) > 0 })
+	if i < 0 {
+		return nil
+	}
+	return recs[i:]
+}
+
+func sizeOf(recs []Record) (n int64) {
+	for i := range recs {
+		n += int64(len(recs[i].Data))
+	}
+	return n
+}
