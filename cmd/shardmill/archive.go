@@ -72,7 +72,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 		return err
 	}
 	o := localrun.Options{
-		Input: lines.Input{Files: f.Args(), Stdin: interruptible{ctx, s.in}}, Shards: *shards, Workers: *workers,
+		Input: lines.Input{Files: f.Args(), Stdin: s.in}, Shards: *shards, Workers: *workers,
 		Reshard: *reshard, Limits: *limits, Dir: *dir, Logger: logger, Notes: s.err,
 	}
 	if err := o.Validate(); err != nil {

@@ -66,7 +66,7 @@ func TestUsage(t *testing.T) {
 			"put, all faults at once",
 			[]string{"put", "--rate", "-1"},
 			2,
-			"shardmill: put: --stream is required\nshardmill: put: --rate is -1; it must be positive\nshardmill: put: name the files to put, or - for standard input\n",
+			"shardmill: put: --stream is required\nshardmill: put: --rate is -1; it must be positive, and at most 1000000000\nshardmill: put: name the files to put, or - for standard input\n",
 		},
 		{"leases without an action", []string{"leases"}, 2, leasesHelp + "\nshardmill: leases: an action is needed: list, set, release or adopt\n"},
 		{"an action that is none", []string{"leases", "seek"}, 2, "shardmill: leases: there is no action \"seek\"; it must be list, set, release or adopt\n"},

@@ -247,6 +247,58 @@ func TestArchiveConfig(t *testing.T) {
 	}
 }
 
+// A quiet log's lines are put though it does not end, and larger records than
+// usual into a stream that takes them.
+func TestPutOfALogThatIsQuiet(t *testing.T) {
+	t.Parallel()
+	stack, env := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	client := kinesis.NewFromConfig(stack.AWSConfig())
+	if _, err := client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String("logs"), ShardCount: aws.Int32(1), MaxRecordSizeInKiB: aws.Int32(2048)}); err != nil {
+		t.Fatal(err)
+	}
+	cmd, out, errs := program(ctx, t, env, "put", "--stream", "logs", "-")
+	log, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 1500<<10) + "\n"
+	for _, text := range []string{"one\n", large} {
+		before := stack.StoredBytes("logs")
+		if _, err := io.WriteString(log, text); err != nil {
+			t.Fatal(err)
+		}
+		for stack.StoredBytes("logs") < before+int64(len(text)) && ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond) // between two looks at another process
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if want := fmt.Sprintf("put 2 records, %d bytes\n", 4+len(large)); cmd.ProcessState.ExitCode() != 143 || out.String() != want {
+		t.Errorf("exit %d, stdout %s, stderr %s", cmd.ProcessState.ExitCode(), out, errs)
+	}
+}
+
+// Who put records is told how many more may be in the stream.
+func TestPutWhoseAnswersAreLost(t *testing.T) {
+	t.Parallel()
+	stack, env := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stack.Faults().Add(localaws.Fault{Operation: "PutRecords", Kind: localaws.LostAnswer()})
+	cmd, out, errs := program(ctx, t, append(env, "AWS_MAX_ATTEMPTS=2"), "put", "--stream", "logs", "--create-shards", "1", write(t, "in", "one\ntwo\n"))
+	_ = cmd.Run() // the exit code is looked at
+	if want := "put 0 records, 0 bytes\nup to 2 more may be in the stream: it was not answered whether they were put\n"; cmd.ProcessState.ExitCode() != 1 || out.String() != want {
+		t.Errorf("exit %d, stdout %s, stderr %s", cmd.ProcessState.ExitCode(), out, errs)
+	}
+}
+
 // countLines returns the lines in all objects.
 func countLines(t *testing.T, stack *localaws.Stack) (n int) {
 	t.Helper()
