@@ -213,7 +213,7 @@ func HashRangeRuleOf(wire uint8) (HashRangeRule, bool) {
 
 func (c Config) withDefaults() Config {
 	c.FailoverTime = cmp.Or(c.FailoverTime, 10*time.Second)
-	c.ScanInterval = cmp.Or(c.ScanInterval, c.FailoverTime/2)
+	c.ScanInterval = cmp.Or(c.ScanInterval, max(c.FailoverTime, lease.MinFailoverTime)/2) // a bad failover time is one fault
 	c.ShardSyncInterval = cmp.Or(c.ShardSyncInterval, time.Minute)
 	c.KeepFinishedLeases = cmp.Or(c.KeepFinishedLeases, 20*time.Minute)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)

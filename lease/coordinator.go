@@ -134,7 +134,7 @@ type tried struct {
 // unique to this call: no process may ever use it again.
 func NewCoordinator(cfg Config, instance string) (*Coordinator, error) {
 	cfg.FailoverTime = cmp.Or(cfg.FailoverTime, 10*time.Second)
-	cfg.ScanInterval = cmp.Or(cfg.ScanInterval, cfg.FailoverTime)
+	cfg.ScanInterval = cmp.Or(cfg.ScanInterval, max(cfg.FailoverTime, MinFailoverTime)) // a bad failover time is one fault
 	cfg.Logger = cmp.Or(cfg.Logger, zap.NewNop())
 	var errs []error
 	need := func(ok bool, format string, args ...any) {
