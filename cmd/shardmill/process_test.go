@@ -127,7 +127,7 @@ func TestArchiveRefuses(t *testing.T) {
 			name: "a table of another shape", code: 1,
 			prepare: func(t *testing.T, s *localaws.Stack) { t.Helper(); stream(t, s); table(t, s, "id") },
 			want: "shardmill: lease table unusable: table orders has the keys HASH key id (S), so it is not a lease table, which has HASH key leaseKey (S): " +
-				"use the name of another table, or delete this one",
+				"use the name of another table",
 		},
 		{
 			name: "a table of another application", code: 1,
@@ -324,6 +324,36 @@ func countLines(t *testing.T, stack *localaws.Stack) (n int) {
 		_ = got.Body.Close()
 	}
 	return n
+}
+
+// At the level debug requests, batches and checkpoints are told, and nothing of
+// what is in them.
+func TestDebugShowsWhatIsDone(t *testing.T) {
+	t.Parallel()
+	r := shardmill(t, t.Context(), "secret\n", "archive", "--local", "--log-level", "debug", "--dir", t.TempDir(), "-")
+	if r.code != 0 {
+		t.Fatal(r.err)
+	}
+	for _, want := range []string{
+		`debug	request	{"service": "Kinesis", "operation": "PutRecords", "duration": "`, `"operation": "UpdateItem"`, `"operation": "PutObject"`,
+		`"operation": "CreateTable", `, `, "status": 400, "request_id": "`, // there was no table
+		`debug	batch processed	{"shard_id": "shardId-00000000000`, `"records": 1, "bytes": 7, "last": "`, `debug	checkpoint written	{"shard_id": "`,
+	} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(r.err, "secret") || strings.Contains(r.err, "c2VjcmV0") {
+		t.Errorf("it tells of the data:\n%s", r.err)
+	}
+	_, env := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd, _, errs := program(ctx, t, env, "archive", "--log-level", "debug", "--config", write(t, "archiver.yaml", goodConfig))
+	_ = cmd.Run() // there is no stream
+	if got := errs.String(); !strings.Contains(got, `"msg":"request","service":"Kinesis","operation":"ListShards","duration":"`) {
+		t.Errorf("with --config it tells\n%s", got)
+	}
 }
 
 // local serves until it is stopped and prints what to set.
