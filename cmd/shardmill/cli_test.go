@@ -51,6 +51,20 @@ func TestUsage(t *testing.T) {
 		{"a bad value", []string{"archive", "--local", "--shards", "x", "f"}, 2, "shardmill: archive: invalid value \"x\" for flag -shards: parse error; 'shardmill archive --help' lists its flags\n"},
 		{"neither mode", []string{"archive", "f"}, 2, "shardmill: archive: --local or --config FILE is required; 'shardmill archive --help' has examples\n"},
 		{"both modes", []string{"archive", "--local", "--config", "c", "f"}, 2, "shardmill: archive: --local and --config exclude each other\n"},
+		{
+			"flags of the other mode, with --config",
+			[]string{"archive", "--config", "c", "--workers", "4", "--reshard", "--json"},
+			2,
+			"shardmill: archive: --json goes with --local, not with --config\nshardmill: archive: --reshard goes with --local, not with --config\nshardmill: archive: --workers goes with --local, not with --config\n",
+		},
+		{
+			"flags of the other mode, with --local",
+			[]string{"archive", "--local", "--shutdown-timeout", "1m", "--worker-id", "x", "--log-level", "info", "f"},
+			2,
+			"shardmill: archive: --shutdown-timeout goes with --config, not with --local\nshardmill: archive: --worker-id goes with --config, not with --local\n",
+		},
+		{"no directory", []string{"archive", "--local", "--dir", "", "-"}, 2, "shardmill: --dir is empty; it must name a directory\n"},
+		{"no directory to serve", []string{"local", "--dir="}, 2, "shardmill: local: --dir is empty; it must name a directory\n"},
 		{"no input", []string{"archive", "--local"}, 2, "shardmill: archive --local: name the files to archive, or - for standard input\n"},
 		{"a file that is not there", []string{"archive", "--local", "/no/such"}, 2, "shardmill: stat /no/such: no such file or directory\n"},
 		{

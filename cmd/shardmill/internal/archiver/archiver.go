@@ -82,9 +82,10 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 		return nil, fmt.Errorf("delivery stream: %w", err)
 	}
 	if o.Health == nil {
+		o.Hooks = logged(o.Hooks, o.Logger)
 		return newWorker(o, source, table, factory)
 	}
-	o.Hooks = o.Health.Hooks()
+	o.Hooks = logged(o.Health.Hooks(), o.Logger)
 	return newWorker(o, o.Health.Source(source), o.Health.Table(table), o.Health.Factory(factory))
 }
 
