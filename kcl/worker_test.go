@@ -536,6 +536,17 @@ func TestConfigErrorsAreAllReported(t *testing.T) {
 	}
 }
 
+// A failover time that cannot be is not also a fault of what follows from it.
+func TestAConfigErrorIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	cfg := config(kcltest.NewStream(1), new(lease.Mem), "me")
+	cfg.FailoverTime, cfg.ScanInterval = -1, 0
+	_, err := kcl.New(cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return nil })
+	if want := "kcl: Config.FailoverTime is -1ns; it must be at least 500ms"; fmt.Sprint(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestRunMayBeCalledOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

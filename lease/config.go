@@ -78,8 +78,11 @@ const MinFailoverTime = 500 * time.Millisecond
 const DefaultFailoverTime = 10 * time.Second
 
 // DefaultScanInterval is the scan interval of workers that are told no other
-// than a failover time.
-func DefaultScanInterval(failover time.Duration) time.Duration { return failover / 2 }
+// than a failover time: half of it. Of a failover time that is too short it is one
+// that can be used, as that is one fault and not two.
+func DefaultScanInterval(failover time.Duration) time.Duration {
+	return max(failover, MinFailoverTime) / 2
+}
 
 func (c Config) withDefaults() Config {
 	c.FailoverTime = cmp.Or(c.FailoverTime, DefaultFailoverTime)

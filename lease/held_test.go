@@ -506,6 +506,15 @@ func TestThiefDoesNotReleaseEarly(t *testing.T) {
 	})
 }
 
+// A failover time that cannot be is not also a fault of what follows from it.
+func TestNewCoordinatorReportsAFaultOnce(t *testing.T) {
+	t.Parallel()
+	_, err := lease.NewCoordinator(lease.Config{Table: new(lease.Mem), WorkerID: "me", FailoverTime: -1}, "me-1")
+	if want := "FailoverTime is -1ns; it must be at least 500ms"; fmt.Sprint(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestNewCoordinatorReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := lease.NewCoordinator(lease.Config{FailoverTime: time.Millisecond, ScanInterval: -1, MaxLeases: -1, MaxSteal: -1}, "")

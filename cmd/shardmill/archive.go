@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/localrun"
@@ -16,7 +19,8 @@ With --local it runs the whole job in this process: it serves Kinesis, DynamoDB
 and S3, puts each line of the input as one record, archives the stream with
 several workers to plain files, reads these back, and verifies that every record
 is in exactly one of them. Nothing else is needed. The first Ctrl-C stops the
-putting; what was put is archived and verified. A second one ends at once.
+putting; what was put is archived and verified. Another one, a second later or
+more, ends at once.
 
 With --config it archives a stream to S3 until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON. Endpoints,
@@ -50,13 +54,19 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	asJSON := f.Bool("json", false, "with --local: print the summary as JSON")
 	var c configFlags
 	c.register(f)
-	level := f.String("log-level", "", "log from this `level` on: debug, info, warn or error; default: warn with --local, else info")
+	level := f.String("log-level", "", "log from this `level` on: debug (each request, batch and checkpoint), info, warn or error; default: warn with --local, else info")
 	if err := f.parse(args); err != nil {
 		return err
 	}
 	switch {
 	case *local && c.file != "":
 		return usagef("archive: --local and --config exclude each other")
+	case *local || c.file != "":
+		if err := otherMode(f, *local); err != nil {
+			return err
+		}
+	}
+	switch {
 	case c.file != "":
 		return archiveConfig(ctx, c, f.Args(), *level, s)
 	case !*local:
@@ -72,7 +82,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 		return err
 	}
 	o := localrun.Options{
-		Input: lines.Input{Files: f.Args(), Stdin: interruptible{ctx, s.in}}, Shards: *shards, Workers: *workers,
+		Input: lines.Input{Files: f.Args(), Stdin: s.in}, Shards: *shards, Workers: *workers,
 		Reshard: *reshard, Limits: *limits, Dir: *dir, Logger: logger, Notes: s.err,
 	}
 	if err := o.Validate(); err != nil {
@@ -82,6 +92,22 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 		return usageError{err}
 	}
 	return archiveLocal(ctx, o, *asJSON, s)
+}
+
+// otherMode refuses the flags that go with the mode that was not chosen, as their
+// help says.
+func otherMode(f flags, local bool) error {
+	chosen, other := "--config", "--local"
+	if local {
+		chosen, other = other, chosen
+	}
+	var errs []error
+	f.Visit(func(g *flag.Flag) {
+		if strings.HasPrefix(g.Usage, "with "+other+": ") {
+			errs = append(errs, usagef("archive: --%s goes with %s, not with %s", g.Name, other, chosen))
+		}
+	})
+	return errors.Join(errs...)
 }
 
 func archiveLocal(ctx context.Context, o localrun.Options, asJSON bool, s stdio) error {

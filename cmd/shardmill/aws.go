@@ -75,6 +75,7 @@ func loadConfig(ctx context.Context, limit time.Duration, log *zap.Logger) (aws.
 		cfg.HTTPClient = c.WithTimeout(0)
 	}
 	cfg.HTTPClient = deadline.Client(cfg.HTTPClient, requestTimeout)
+	cfg.APIOptions = append(cfg.APIOptions, archiver.LogRequests(log)...)
 	return cfg, nil
 }
 

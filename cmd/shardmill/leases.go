@@ -67,6 +67,8 @@ type leaseFlags struct {
 	failover time.Duration
 	write    bool
 	abandon  bool
+
+	region string // of the table, once it is open
 }
 
 func newLeaseFlags(action, text string) *leaseFlags {
@@ -137,11 +139,33 @@ func (f *leaseFlags) open(ctx context.Context) (*leasedynamo.Table, archiver.Cli
 	if err != nil {
 		return nil, clients, err
 	}
+	f.region = clients.DynamoDB.Options().Region
 	t, err := leasedynamo.New(clients.DynamoDB, leasedynamo.Options{TableName: f.table, NeverCreate: true})
 	if err == nil && f.Lookup("write") != nil {
 		err = t.Ensure(ctx) // it makes none
 	}
-	return t, clients, err
+	return t, clients, f.explain(err)
+}
+
+// checkTable returns an error if the table, in which no lease was found, is not
+// one of leases. Whether it is cannot be told without a permission that a list
+// does not need otherwise; that is said then.
+func (f *leaseFlags) checkTable(ctx context.Context, t *leasedynamo.Table, s stdio) error {
+	err := f.explain(t.CheckShape(ctx))
+	if errors.Is(err, lease.ErrAccessDenied) {
+		s.notef("there are no leases, and whether table %s is for leases is not known: %v\n", f.table, err)
+		return nil
+	}
+	return err
+}
+
+// explain says of a table that is missing where it was looked for.
+func (f *leaseFlags) explain(err error) error {
+	if !errors.Is(err, lease.ErrTableNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w: there is no table %s in region %s: --table must be the application's name, and the region and the account those of its workers",
+		lease.ErrTableNotFound, f.table, f.region)
 }
 
 // listing returns the stream as the service lists it, nil if none was named.
@@ -157,7 +181,10 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients, s stdio) (
 	if err := s.while("listing the shards of stream "+cmp.Or(f.stream, f.arn), func() (err error) {
 		list, err = source.ListShards(ctx)
 		return err
-	}); err != nil {
+	}); errors.Is(err, kcl.ErrStreamNotFound) {
+		return nil, fmt.Errorf("%w: there is no stream %s in region %s of these credentials' account: correct its name, or give --stream-arn",
+			kcl.ErrStreamNotFound, cmp.Or(f.stream, f.arn), c.Kinesis.Options().Region)
+	} else if err != nil {
 		return nil, err
 	}
 	name := f.stream
@@ -173,7 +200,7 @@ func (f *leaseFlags) rows(ctx context.Context, t leaseadmin.Table, s stdio) (lis
 		list, unreadable, err = t.List(ctx)
 		return err
 	})
-	return list, unreadable, err
+	return list, unreadable, f.explain(err)
 }
 
 // regionOf returns the region in an ARN, or "".

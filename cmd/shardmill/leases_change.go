@@ -245,7 +245,7 @@ func adoptLeases(ctx context.Context, args []string, s stdio) error {
 // printChange shows a row before and after a change.
 func printChange(c leaseadmin.Change, s stdio) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "%s\tBEFORE\tAFTER\n", c.Before.Key)
+	_, _ = fmt.Fprintf(w, "%s\tBEFORE\tAFTER\n", cell(c.Before.Key))
 	for _, line := range []struct {
 		name string
 		of   func(lease.Lease) string
@@ -259,7 +259,7 @@ func printChange(c leaseadmin.Change, s stdio) error {
 		{"stream", func(l lease.Lease) string { return l.Identity.Stream }},
 		{"begins", func(l lease.Lease) string { return l.Identity.Start }},
 	} {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", line.name, cmp.Or(line.of(c.Before), "-"), cmp.Or(line.of(c.After), "-"))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", line.name, cell(line.of(c.Before)), cell(line.of(c.After)))
 	}
 	return w.Flush()
 }
@@ -269,12 +269,12 @@ func printPlan(plan []leaseadmin.Change, s stdio) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "LEASE\tACTION\tSTREAM\tBEGINS\tCHECKPOINT\tBECOMES\tWHY")
 	for _, c := range plan {
-		becomes := "-"
+		becomes := ""
 		if c.Kind == leaseadmin.Rewrites {
 			becomes = c.After.Checkpoint.String()
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Before.Key, c.Kind, cmp.Or(c.Before.Identity.Stream, "-"), cmp.Or(c.Before.Identity.Start, "-"),
-			cmp.Or(c.Before.Checkpoint.String(), "-"), becomes, cmp.Or(c.Why, "-"))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(c.Before.Key), c.Kind, cell(c.Before.Identity.Stream), cell(c.Before.Identity.Start),
+			cell(c.Before.Checkpoint.String()), cell(becomes), cell(c.Why))
 	}
 	return w.Flush()
 }

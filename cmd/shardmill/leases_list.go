@@ -24,6 +24,8 @@ it is done; Java workers store none. STREAM and BEGINS say which shard the lease
 is of, by the stream's name and the shard's first sequence number; RELEASED why
 its last holder left it. Nothing is written.
 
+What a row says is quoted if a terminal would not show it as it is.
+
 With --stream the shards of that stream are listed too. SHARD says whether a
 shard is open or closed, and NOTE what of a row contradicts the stream.
 
@@ -48,6 +50,9 @@ func listLeases(ctx context.Context, args []string, s stdio) error {
 		return err
 	}
 	rows, unreadable, err := f.rows(ctx, t, s)
+	if err == nil && len(rows)+len(unreadable) == 0 {
+		err = f.checkTable(ctx, t, s)
+	}
 	if err != nil {
 		return err
 	}
@@ -148,9 +153,9 @@ func printLeases(list []judged, withStream bool, s stdio) error {
 			cells = append(cells, l.shard)
 		}
 		for i, c := range cells {
-			cells[i] = cmp.Or(c, "-")
+			cells[i] = cell(c)
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", strings.Join(cells, "\t"), cmp.Or(l.note(), "-"))
+		_, _ = fmt.Fprintf(w, "%s\t%s\n", strings.Join(cells, "\t"), cell(l.note()))
 	}
 	return w.Flush()
 }

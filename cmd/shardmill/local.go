@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
-	"syscall"
 
 	"github.com/shardmill/shardmill/localaws"
 )
@@ -36,6 +34,9 @@ func runLocal(ctx context.Context, args []string, s stdio) error {
 	if f.NArg() > 0 {
 		return usagef("local takes no arguments")
 	}
+	if *dir == "" {
+		return usagef("local: --dir is empty; it must name a directory")
+	}
 	logger, err := newLogger(s.err, *level, false)
 	if err != nil {
 		return err
@@ -46,7 +47,7 @@ func runLocal(ctx context.Context, args []string, s stdio) error {
 	}
 	defer stack.Close()
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
+	if isInUse(err) {
 		return fmt.Errorf("%s is in use; stop the other program, or choose another address with --listen", *listen)
 	}
 	if err != nil {

@@ -8,17 +8,36 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		cancel(signalError{<-signals})
-		os.Exit(signalError{<-signals}.code()) // the second one ends at once
-	}()
-	os.Exit(run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	s := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	go obey(signals, cancel, os.Exit, s)
+	os.Exit(run(ctx, os.Args[1:], s))
+}
+
+// impatient is how long after the first signal another one ends the process.
+// Before, it is the same one said twice: by a supervisor, or by a shell to the
+// process and to its group.
+const impatient = time.Second
+
+// obey ends the context by the first signal and the process by a later one.
+func obey(signals <-chan os.Signal, cancel context.CancelCauseFunc, exit func(int), s stdio) {
+	first := <-signals
+	begun := time.Now()
+	cancel(signalError{first})
+	if first == os.Interrupt {
+		s.notef("finishing; again ends at once\n")
+	}
+	for again := range signals {
+		if time.Since(begun) >= impatient {
+			exit(signalError{again}.code())
+		}
+	}
 }
 
 // signalError is the cause of a context that a signal ended.

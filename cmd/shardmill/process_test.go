@@ -127,7 +127,7 @@ func TestArchiveRefuses(t *testing.T) {
 			name: "a table of another shape", code: 1,
 			prepare: func(t *testing.T, s *localaws.Stack) { t.Helper(); stream(t, s); table(t, s, "id") },
 			want: "shardmill: lease table unusable: table orders has the keys HASH key id (S), so it is not a lease table, which has HASH key leaseKey (S): " +
-				"use the name of another table, or delete this one",
+				"use the name of another table",
 		},
 		{
 			name: "a table of another application", code: 1,
@@ -247,6 +247,58 @@ func TestArchiveConfig(t *testing.T) {
 	}
 }
 
+// A quiet log's lines are put though it does not end, and larger records than
+// usual into a stream that takes them.
+func TestPutOfALogThatIsQuiet(t *testing.T) {
+	t.Parallel()
+	stack, env := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	client := kinesis.NewFromConfig(stack.AWSConfig())
+	if _, err := client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String("logs"), ShardCount: aws.Int32(1), MaxRecordSizeInKiB: aws.Int32(2048)}); err != nil {
+		t.Fatal(err)
+	}
+	cmd, out, errs := program(ctx, t, env, "put", "--stream", "logs", "-")
+	log, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 1500<<10) + "\n"
+	for _, text := range []string{"one\n", large} {
+		before := stack.StoredBytes("logs")
+		if _, err := io.WriteString(log, text); err != nil {
+			t.Fatal(err)
+		}
+		for stack.StoredBytes("logs") < before+int64(len(text)) && ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond) // between two looks at another process
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if want := fmt.Sprintf("put 2 records, %d bytes\n", 4+len(large)); cmd.ProcessState.ExitCode() != 143 || out.String() != want {
+		t.Errorf("exit %d, stdout %s, stderr %s", cmd.ProcessState.ExitCode(), out, errs)
+	}
+}
+
+// Who put records is told how many more may be in the stream.
+func TestPutWhoseAnswersAreLost(t *testing.T) {
+	t.Parallel()
+	stack, env := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stack.Faults().Add(localaws.Fault{Operation: "PutRecords", Kind: localaws.LostAnswer()})
+	cmd, out, errs := program(ctx, t, append(env, "AWS_MAX_ATTEMPTS=2"), "put", "--stream", "logs", "--create-shards", "1", write(t, "in", "one\ntwo\n"))
+	_ = cmd.Run() // the exit code is looked at
+	if want := "put 0 records, 0 bytes\nup to 2 more may be in the stream: it was not answered whether they were put\n"; cmd.ProcessState.ExitCode() != 1 || out.String() != want {
+		t.Errorf("exit %d, stdout %s, stderr %s", cmd.ProcessState.ExitCode(), out, errs)
+	}
+}
+
 // countLines returns the lines in all objects.
 func countLines(t *testing.T, stack *localaws.Stack) (n int) {
 	t.Helper()
@@ -272,6 +324,36 @@ func countLines(t *testing.T, stack *localaws.Stack) (n int) {
 		_ = got.Body.Close()
 	}
 	return n
+}
+
+// At the level debug requests, batches and checkpoints are told, and nothing of
+// what is in them.
+func TestDebugShowsWhatIsDone(t *testing.T) {
+	t.Parallel()
+	r := shardmill(t, t.Context(), "secret\n", "archive", "--local", "--log-level", "debug", "--dir", t.TempDir(), "-")
+	if r.code != 0 {
+		t.Fatal(r.err)
+	}
+	for _, want := range []string{
+		`debug	request	{"service": "Kinesis", "operation": "PutRecords", "duration": "`, `"operation": "UpdateItem"`, `"operation": "PutObject"`,
+		`"operation": "CreateTable", `, `, "status": 400, "request_id": "`, // there was no table
+		`debug	batch processed	{"shard_id": "shardId-00000000000`, `"records": 1, "bytes": 7, "last": "`, `debug	checkpoint written	{"shard_id": "`,
+	} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(r.err, "secret") || strings.Contains(r.err, "c2VjcmV0") {
+		t.Errorf("it tells of the data:\n%s", r.err)
+	}
+	_, env := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd, _, errs := program(ctx, t, env, "archive", "--log-level", "debug", "--config", write(t, "archiver.yaml", goodConfig))
+	_ = cmd.Run() // there is no stream
+	if got := errs.String(); !strings.Contains(got, `"msg":"request","service":"Kinesis","operation":"ListShards","duration":"`) {
+		t.Errorf("with --config it tells\n%s", got)
+	}
 }
 
 // local serves until it is stopped and prints what to set.

@@ -20,8 +20,10 @@ import (
 const putHelp = `shardmill put --stream NAME [FLAGS] FILE...|-
 
 Puts each line of the input, with its newline, as one record. The partition key
-is the running number of the line. When it is told to end it puts what it has
-read, for 20 seconds at most; when the stream takes nothing it says so.
+is the running number of the line. A line waits for others for a tenth of a second
+at most. When it is told to end it puts what it has read, for 20 seconds at most;
+when the stream takes nothing it says so, and at the end also how many records may
+be in the stream because a call was not answered.
 
 Examples:
 
@@ -37,7 +39,7 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
-	in := lines.Input{Files: f.Args(), Stdin: interruptible{ctx, s.in}}
+	in := lines.Input{Files: f.Args(), Stdin: s.in}
 	var errs []error
 	if *stream == "" {
 		errs = append(errs, errors.New("put: --stream is required"))
@@ -45,8 +47,8 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 	if *shards < 0 {
 		errs = append(errs, fmt.Errorf("put: --create-shards is %d; it must be positive", *shards))
 	}
-	if *rate < 0 {
-		errs = append(errs, fmt.Errorf("put: --rate is %d; it must be positive", *rate))
+	if *rate < 0 || *rate > maxRate {
+		errs = append(errs, fmt.Errorf("put: --rate is %d; it must be positive, and at most %d", *rate, maxRate))
 	}
 	if f.NArg() == 0 {
 		errs = append(errs, errors.New("put: name the files to put, or - for standard input"))
@@ -59,14 +61,31 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureStream(ctx, clients.Kinesis, *stream, *shards, s); err != nil {
+	if in.MaxBytes, err = ensureStream(ctx, clients.Kinesis, *stream, *shards, s); err != nil {
 		return err
 	}
 	feeder := feed.New(clients.Kinesis, *stream, nil)
 	err = putAll(ctx, feeder, in, *rate, s)
 	records, bytes := feeder.Progress()
 	s.printf("put %d records, %d bytes\n", records, bytes)
+	if n := feeder.Doubt(); n > 0 {
+		s.printf("up to %d more may be in the stream: it was not answered whether they were put\n", n)
+	}
 	return err
+}
+
+const (
+	// maxRate is far beyond any stream, and far from an overflow.
+	maxRate = 1_000_000_000
+
+	// linger is how long a record waits for others to be put with.
+	linger = 100 * time.Millisecond
+)
+
+// due returns when after the start a record is put, the n-th at a rate.
+func due(n int64, rate int) time.Duration {
+	whole, rest := n/int64(rate), n%int64(rate)
+	return time.Duration(whole)*time.Second + time.Duration(rest)*time.Second/time.Duration(rate)
 }
 
 // flushTimeout is how long after a signal what was read may still be put.
@@ -86,28 +105,30 @@ func putAll(ctx context.Context, feeder *feed.Feeder, in lines.Input, rate int, 
 
 // putRecords reads until ctx is done and puts until hard is.
 func putRecords(ctx, hard context.Context, feeder *feed.Feeder, in lines.Input, rate int) error {
-	start, n := time.Now(), 0
-	for r, err := range in.Records() {
-		if ctx.Err() != nil {
+	start, n := time.Now(), int64(0)
+	for r, err := range in.Arriving(ctx, linger) {
+		switch {
+		case ctx.Err() != nil:
 			return feeder.Flush(hard)
+		case err != nil:
+			return errors.Join(err, feeder.Flush(hard))
+		case r.Data == nil:
+			err = feeder.Flush(hard) // it has waited
+		default:
+			n++
+			err = feeder.Add(hard, r.Data)
 		}
 		if err != nil {
-			return errors.Join(err, feeder.Flush(hard))
-		}
-		if err := feeder.Add(hard, r.Data); err != nil {
 			return err
 		}
-		if n++; rate == 0 || n%max(1, rate/10) != 0 {
+		if r.Data == nil || rate == 0 || n%int64(max(1, rate/10)) != 0 {
 			continue
 		}
 		// A tenth of a second's worth at a time.
 		if err := feeder.Flush(hard); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Until(start.Add(time.Duration(n) * time.Second / time.Duration(rate)))):
-		}
+		_ = pause.For(ctx, time.Until(start.Add(due(n, rate)))) // the loop sees that ctx is done
 	}
 	return feeder.Flush(hard)
 }
@@ -124,22 +145,25 @@ func outlast(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 // ensureStream creates the stream if shards is positive and it is not there,
-// and waits until it can be used.
-func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards int, s stdio) error {
+// and waits until it can be used. It returns how many bytes a record may have.
+func ensureStream(ctx context.Context, api *kinesis.Client, name string, shards int, s stdio) (recordBytes int, err error) {
 	if shards > 0 {
 		err := s.while("creating stream "+name, func() error { return createStream(ctx, api, name, shards) })
 		if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
-			return fmt.Errorf("creating stream %s: %w", name, err)
+			return 0, fmt.Errorf("creating stream %s: %w", name, err)
 		}
 	}
-	err := s.while("waiting for stream "+name+" to become active", func() error { return waitActive(ctx, api, name) })
+	err = s.while("waiting for stream "+name+" to become active", func() (err error) {
+		recordBytes, err = waitActive(ctx, api, name)
+		return err
+	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		return fmt.Errorf("stream %s does not exist; --create-shards N creates it", name)
+		return 0, fmt.Errorf("stream %s does not exist; --create-shards N creates it", name)
 	}
 	if err != nil {
-		return fmt.Errorf("describing stream %s: %w", name, err)
+		return 0, fmt.Errorf("describing stream %s: %w", name, err)
 	}
-	return nil
+	return recordBytes, nil
 }
 
 func createStream(ctx context.Context, api *kinesis.Client, name string, shards int) error {
@@ -149,24 +173,27 @@ func createStream(ctx context.Context, api *kinesis.Client, name string, shards 
 	return deadline.Explain(ctx, err)
 }
 
-func waitActive(ctx context.Context, api *kinesis.Client, name string) error {
+func waitActive(ctx context.Context, api *kinesis.Client, name string) (recordBytes int, err error) {
 	for {
-		status, err := statusOf(ctx, api, name)
-		if err != nil || status == types.StreamStatusActive || status == types.StreamStatusUpdating {
-			return err
+		stream, err := describe(ctx, api, name)
+		if err != nil {
+			return 0, err
+		}
+		if s := stream.StreamStatus; s == types.StreamStatusActive || s == types.StreamStatusUpdating {
+			return int(aws.ToInt32(stream.MaxRecordSizeInKiB)) << 10, nil
 		}
 		if err := pause.For(ctx, time.Second); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }
 
-func statusOf(ctx context.Context, api *kinesis.Client, name string) (types.StreamStatus, error) {
+func describe(ctx context.Context, api *kinesis.Client, name string) (*types.StreamDescriptionSummary, error) {
 	ctx, call := deadline.Start(ctx, requestTimeout)
 	defer call.End()
 	out, err := api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &name})
 	if err != nil {
-		return "", deadline.Explain(ctx, err)
+		return nil, deadline.Explain(ctx, err)
 	}
-	return out.StreamDescriptionSummary.StreamStatus, nil
+	return out.StreamDescriptionSummary, nil
 }

@@ -52,14 +52,14 @@ func TestEnsureStreamIsNeverAnswered(t *testing.T) {
 				stack.Faults().Add(localaws.Fault{Operation: operation, Times: 1, Kind: localaws.Stall(0)})
 				var notes bytes.Buffer
 				begun := time.Now()
-				err := ensureStream(t.Context(), api, "orders", 1, stdio{err: &notes})
+				_, err := ensureStream(t.Context(), api, "orders", 1, stdio{err: &notes})
 				if err == nil || !strings.HasPrefix(err.Error(), want.err) || time.Since(begun) != time.Minute {
 					t.Errorf("after %v: %v", time.Since(begun), err)
 				}
 				if !strings.HasPrefix(notes.String(), want.note) {
 					t.Errorf("it says %q", notes.String())
 				}
-				if err := ensureStream(t.Context(), api, "orders", 1, stdio{err: &notes}); err != nil {
+				if _, err := ensureStream(t.Context(), api, "orders", 1, stdio{err: &notes}); err != nil {
 					t.Errorf("once it is answered: %v", err)
 				}
 			})
@@ -77,7 +77,7 @@ func TestAStreamThatIsNeverActive(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(40*time.Second, func() { cancel(signalError{syscall.SIGTERM}) })
 		begun := time.Now()
-		err := ensureStream(ctx, api, "orders", 1, stdio{err: &notes})
+		_, err := ensureStream(ctx, api, "orders", 1, stdio{err: &notes})
 		if err == nil || time.Since(begun) != 40*time.Second || strings.Count(notes.String(), "still waiting") != 2 {
 			t.Errorf("after %v: %v; it says %q", time.Since(begun), err, notes.String())
 		}
@@ -105,7 +105,7 @@ func TestPutEndsAfterASignal(t *testing.T) {
 				stack, api := calm(t)
 				var notes bytes.Buffer
 				s := stdio{err: &notes}
-				if err := ensureStream(t.Context(), api, "orders", 1, s); err != nil {
+				if _, err := ensureStream(t.Context(), api, "orders", 1, s); err != nil {
 					t.Fatal(err)
 				}
 				notes.Reset()
@@ -147,6 +147,27 @@ func TestARefusedPutEndsAfterASignal(t *testing.T) {
 			t.Errorf("it says so %d times in an hour", n)
 		}
 	})
+}
+
+// A rate is kept however much was put, and overflows nowhere.
+func TestDue(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		n    int64
+		rate int
+		want time.Duration
+	}{
+		{0, 500, 0},
+		{50, 500, 100 * time.Millisecond},
+		{3, 2, 1500 * time.Millisecond},
+		{10_000_000_001, 1_000_000, 10_000*time.Second + time.Microsecond},
+		{1_000_000_000_000, maxRate, 1000 * time.Second},
+		{maxRate - 1, maxRate, time.Second - 1},
+	} {
+		if got := due(row.n, row.rate); got != row.want {
+			t.Errorf("%d at %d a second: after %v, want %v", row.n, row.rate, got, row.want)
+		}
+	}
 }
 
 // refusal is a Kinesis that takes no record.

@@ -121,6 +121,20 @@ func (t *Table) create(ctx context.Context) error {
 	return nil
 }
 
+// CheckShape returns an error that is lease.ErrInvalidState if the table is none
+// of leases, or cannot be used now, and lease.ErrTableNotFound if it does not
+// exist. It reads the table's description, and nothing else.
+func (t *Table) CheckShape(ctx context.Context) error {
+	table, err := t.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if table == nil {
+		return fmt.Errorf("%w: table %s", lease.ErrTableNotFound, t.opts.TableName)
+	}
+	return checkShape(table)
+}
+
 // checkShape returns an error that is ErrInvalidState unless the table can be
 // used now and has the key of a lease table.
 func checkShape(table *types.TableDescription) error {
@@ -138,7 +152,7 @@ func checkShape(table *types.TableDescription) error {
 		fmt.Fprintf(&found, " %s key %s (%s)", k.KeyType, attr, kinds[attr])
 	}
 	if want := fmt.Sprintf(" %s key %s (%s)", types.KeyTypeHash, leaseKey, types.ScalarAttributeTypeS); found.String() != want {
-		return fmt.Errorf("%w: table %s has the keys%s, so it is not a lease table, which has%s: use the name of another table, or delete this one",
+		return fmt.Errorf("%w: table %s has the keys%s, so it is not a lease table, which has%s: use the name of another table",
 			lease.ErrInvalidState, name, found.String(), want)
 	}
 	return nil

@@ -54,7 +54,8 @@ type Options struct {
 const (
 	defaultPartBytes = 64 << 20
 	minPartBytes     = 5 << 20
-	maxPartBytes     = 5 << 30
+
+	maxPartBytes int64 = 5 << 30
 
 	defaultRequestTimeout = 50 * time.Second
 	bytesPerSecond        = 1 << 20 // that a call may be allowed to send no slower
@@ -167,10 +168,38 @@ func classify(operation, object string, err error) error {
 	case isRefused(err):
 		return fmt.Errorf("%s %s: %w", operation, object, processors.ErrExists)
 	}
+	if region := elsewhere(err); region != "" {
+		return fmt.Errorf("%s %s: the bucket is in region %s: the client must be of that region, as with AWS_REGION=%s; or name a bucket in the client's: %w", operation, object, region, region, err)
+	}
 	if kind := denied(err); kind != access.None {
-		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, kind.Remedy(permission(operation)), err)
+		return fmt.Errorf("%s %s: %w: %s; or correct the bucket's name if it is somebody else's: %w", operation, object, processors.ErrAccessDenied, kind.Remedy(permission(operation)), err)
+	}
+	if isNoBucket(operation, err) {
+		return fmt.Errorf("%s %s: there is no such bucket: create it, or correct its name: %w", operation, object, err)
 	}
 	return fmt.Errorf("%s %s: %w", operation, object, err)
+}
+
+// elsewhere returns the region of a bucket that is not in the client's, as the
+// answer names it, else "".
+func elsewhere(err error) string {
+	r, ok := errors.AsType[*awshttp.ResponseError](err)
+	if !ok || r.Response == nil {
+		return ""
+	}
+	switch r.HTTPStatusCode() {
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		return r.Response.Header.Get("X-Amz-Bucket-Region")
+	default:
+		return ""
+	}
+}
+
+// isNoBucket reports whether there is no bucket. The answer to a HEAD has no
+// code.
+func isNoBucket(operation string, err error) bool {
+	e, ok := errors.AsType[smithy.APIError](err)
+	return ok && e.ErrorCode() == "NoSuchBucket" || operation == "HeadBucket" && status(err) == http.StatusNotFound
 }
 
 // denied tells whether and how access was refused. The answer to a HEAD has no

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -14,8 +15,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
@@ -319,6 +322,55 @@ func TestHeadThatFails(t *testing.T) {
 	}
 }
 
+// What a bucket refuses is told with what to do.
+func TestRemedies(t *testing.T) {
+	t.Parallel()
+	answer := func(code string, status int, header http.Header) error {
+		return &smithy.OperationError{ServiceID: "S3", OperationName: "X", Err: &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status, Header: header}}, Err: &smithy.GenericAPIError{Code: code},
+		}}}
+	}
+	milan := http.Header{"X-Amz-Bucket-Region": {"eu-south-1"}}
+	const region = "the bucket is in region eu-south-1: the client must be of that region, as with AWS_REGION=eu-south-1; or name a bucket in the client's: "
+	for _, row := range []struct {
+		name   string
+		err    error
+		put    string
+		check  string
+		denied bool
+	}{
+		{"another region", answer("PermanentRedirect", 301, milan), region, region, false},
+		{"another region, as the signature tells", answer("AuthorizationHeaderMalformed", 400, milan), region, region, false},
+		{
+			"somebody else's", answer("AccessDenied", 403, milan),
+			"access denied: permit s3:PutObject; or correct the bucket's name if it is somebody else's: ", "access denied: permit s3:ListBucket; or correct the bucket's name if it is somebody else's: ", true,
+		},
+		{
+			"none", answer("NoSuchBucket", 404, nil),
+			"there is no such bucket: create it, or correct its name: ", "there is no such bucket: create it, or correct its name: ", false,
+		},
+		{"none, without a code", answer("NotFound", 404, nil), "", "there is no such bucket: create it, or correct its name: ", false},
+		{"another fault", answer("InvalidRequest", 400, nil), "", "", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			store, err := s3archive.New(answers{err: row.err}, s3archive.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			put, check := store.Put(t.Context(), object("k", "plan-1", small())), store.Check(t.Context(), "bucket")
+			for _, got := range []struct {
+				err  error
+				want string
+			}{{put, "PutObject bucket/k: " + row.put}, {check, "HeadBucket bucket: " + row.check}} {
+				if !strings.HasPrefix(got.err.Error(), got.want+"operation error S3: X") && !(row.denied && strings.HasPrefix(got.err.Error(), got.want)) || errors.Is(got.err, processors.ErrAccessDenied) != row.denied {
+					t.Errorf("got  %v\nwant %s", got.err, got.want)
+				}
+			}
+		})
+	}
+}
+
 // answers is an API whose calls fail in a given way.
 type answers struct {
 	s3archive.API
@@ -327,6 +379,10 @@ type answers struct {
 }
 
 func (a answers) PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	return nil, a.err
+}
+
+func (a answers) HeadBucket(context.Context, *s3.HeadBucketInput, ...func(*s3.Options)) (*s3.HeadBucketOutput, error) {
 	return nil, a.err
 }
 

@@ -59,6 +59,7 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 		return nil, err
 	}
 	o.Worker.Source, o.Worker.Leases = source, table
+	o.Worker.Hooks = logged(o.Worker.Hooks, o.Worker.Logger)
 	if o.Health == nil {
 		return kcl.New(o.Worker, archiver.Processor)
 	}

@@ -48,6 +48,7 @@ type Feeder struct {
 	mu    sync.Mutex // guards what follows
 	n     int64
 	size  int64
+	doubt int64
 	since time.Time         // when the call, or the calls, for the present batch began
 	why   string            // what the last answer to it said; "" if there was none
 	last  map[string]string // shard: the last sequence number put
@@ -105,9 +106,16 @@ func (f *Feeder) put(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
-		out, err := f.call(ctx)
+		out, unclear, err := f.call(ctx)
+		if unclear {
+			f.doubts(len(f.entries))
+		}
 		if err != nil {
-			return fmt.Errorf("putting %d records into stream %s, of which some may be there: %w", len(f.entries), f.stream, err)
+			some := ""
+			if unclear {
+				some = ", of which some may be there"
+			}
+			return fmt.Errorf("putting %d records into stream %s%s: %w", len(f.entries), f.stream, some, err)
 		}
 		refused := f.note(out)
 		if refused == 0 {
@@ -123,16 +131,26 @@ func (f *Feeder) put(ctx context.Context) error {
 	}
 }
 
-// call makes one call, which may not be answered. It is not repeated then: what
-// it asked for may have been done.
-func (f *Feeder) call(ctx context.Context) (*kinesis.PutRecordsOutput, error) {
+// call makes one call, which the SDK may repeat. It reports also whether it is
+// unclear what a try of it did: such a call is not repeated here.
+func (f *Feeder) call(ctx context.Context) (out *kinesis.PutRecordsOutput, unclear bool, err error) {
+	if ctx.Err() != nil {
+		return nil, false, context.Cause(ctx)
+	}
 	timed, call := deadline.Start(ctx, requestTimeout)
 	defer call.End()
-	out, err := f.api.PutRecords(timed, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: f.entries})
+	out, err = f.api.PutRecords(timed, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: f.entries}, unanswered(&unclear))
+	unclear = unclear || isUnclear(err)
 	if err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, unclear, context.Cause(ctx)
 	}
-	return out, deadline.Explain(timed, err)
+	return out, unclear, deadline.Explain(timed, err)
+}
+
+func (f *Feeder) doubts(records int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doubt += int64(records)
 }
 
 func (f *Feeder) waits(since time.Time) {
@@ -168,6 +186,15 @@ func (f *Feeder) Progress() (records, bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.n, f.size
+}
+
+// Doubt returns how many records more than those of Progress may be in the
+// stream, at most: it was not answered whether they were put. Some of them may be
+// there a second time, since the SDK repeats such calls.
+func (f *Feeder) Doubt() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.doubt
 }
 
 // Waits returns for how long the present batch is being put, 0 if none is, and

@@ -4,6 +4,8 @@ package lines
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +13,8 @@ import (
 	"os"
 )
 
-// MaxBytes is the largest record with its partition key. Source: Kinesis API
-// PutRecords.
+// MaxBytes is the largest record with its partition key, unless the stream was
+// set to take larger ones. Source: Kinesis API PutRecords.
 const MaxBytes = 1 << 20
 
 // maxKey is the room that is kept for the partition key, a running number.
@@ -20,8 +22,9 @@ const maxKey = 20
 
 // Input is a list of files, of which "-" is standard input.
 type Input struct {
-	Files []string
-	Stdin io.Reader
+	Files    []string
+	Stdin    io.Reader
+	MaxBytes int // of a record with its partition key; default MaxBytes
 }
 
 // Record is one line.
@@ -29,6 +32,8 @@ type Record struct {
 	Data []byte // with the newline; valid until the next record
 	File string
 	Line int64 // within the file, from 1
+
+	more bool // the next one of the file is at hand: nothing need be waited for
 }
 
 // ErrTooLong is the error of a line that is no record.
@@ -105,18 +110,18 @@ func (in Input) file(name string, yield func(Record, error) bool) bool {
 		defer func() { _ = f.Close() }() // only read
 		r = f
 	}
-	return scan(name, r, yield)
+	return scan(name, r, cmp.Or(in.MaxBytes, MaxBytes), yield)
 }
 
-func scan(name string, r io.Reader, yield func(Record, error) bool) bool {
-	buf := bufio.NewReaderSize(r, MaxBytes)
+func scan(name string, r io.Reader, most int, yield func(Record, error) bool) bool {
+	buf := bufio.NewReaderSize(r, most)
 	var own []byte
 	for line := int64(1); ; line++ {
 		data, err := buf.ReadSlice('\n')
 		switch {
-		case err == nil && len(data) <= MaxBytes-maxKey:
-		case errors.Is(err, bufio.ErrBufferFull) || err == nil || len(data) >= MaxBytes-maxKey:
-			yield(Record{}, fmt.Errorf("%s:%d: %w: at most %d bytes with its newline", name, line, ErrTooLong, MaxBytes-maxKey))
+		case err == nil && len(data) <= most-maxKey:
+		case errors.Is(err, bufio.ErrBufferFull) || err == nil || len(data) >= most-maxKey:
+			yield(Record{}, fmt.Errorf("%s:%d: %w: at most %d bytes with its newline", name, line, ErrTooLong, most-maxKey))
 			return false
 		case errors.Is(err, io.EOF) && len(data) == 0:
 			return true
@@ -127,11 +132,17 @@ func scan(name string, r io.Reader, yield func(Record, error) bool) bool {
 			yield(Record{}, fmt.Errorf("%s:%d: %w", name, line, err))
 			return false
 		}
-		if !yield(Record{Data: data, File: name, Line: line}, nil) {
+		if !yield(Record{Data: data, File: name, Line: line, more: err == nil && hasLine(buf)}, nil) {
 			return false
 		}
 		if err != nil {
 			return true
 		}
 	}
+}
+
+// hasLine reports whether a line can be had without a read.
+func hasLine(r *bufio.Reader) bool {
+	read, _ := r.Peek(r.Buffered()) // so many there are
+	return bytes.IndexByte(read, '\n') >= 0
 }

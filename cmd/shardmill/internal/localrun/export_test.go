@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/localaws"
@@ -39,6 +40,6 @@ func Sending(o Options, d deadline.Doer) Options {
 
 // GetObject reads an object as the verification does.
 func GetObject(ctx context.Context, d deadline.Doer, key string) ([]byte, error) {
-	j := &job{clients: clientsOf("http://s3.invalid", d)}
+	j := &job{clients: clientsOf("http://s3.invalid", d, zap.NewNop())}
 	return j.object(ctx, key)
 }

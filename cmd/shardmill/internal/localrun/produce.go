@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -19,16 +20,25 @@ import (
 	"github.com/shardmill/shardmill/processors"
 )
 
+// linger is how long a record waits for others to be put with.
+const linger = 100 * time.Millisecond
+
 // produce puts the input's records until it ends, fails or ctx is done. What
 // was read before is put in any case, unless feeding is done.
 func (j *job) produce(ctx, feeding context.Context) error {
 	half := j.half()
-	for r, err := range j.o.Input.Records() {
+	for r, err := range j.o.Input.Arriving(ctx, linger) {
 		if err == nil {
 			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return errors.Join(err, j.feeder.Flush(feeding))
+		}
+		if r.Data == nil { // what arrived has waited
+			if err := j.feeder.Flush(feeding); err != nil {
+				return err
+			}
+			continue
 		}
 		j.put.Add(r.Data)
 		if err := j.feeder.Add(feeding, r.Data); err != nil {
@@ -160,6 +170,10 @@ func (j *job) behind(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	last := j.feeder.Last()
+	if len(last) == 0 {
+		return 0, nil // the workers may have ended before there was a table
+	}
 	list, _, err := table.List(ctx)
 	if err != nil {
 		return 0, err
@@ -167,7 +181,7 @@ func (j *job) behind(ctx context.Context) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	left := 0
-	for shard, seq := range j.feeder.Last() {
+	for shard, seq := range last {
 		i := slices.IndexFunc(list, func(l lease.Lease) bool { return l.Key == shard })
 		put := checkpoint.ExtendedSequenceNumber{SequenceNumber: seq}
 		if i >= 0 && list[i].Checkpoint.Compare(put) < 0 {

@@ -82,6 +82,9 @@ func (o Options) Validate() error {
 	if o.Reshard && o.Shards < 3 {
 		errs = append(errs, fmt.Errorf("--reshard needs at least 3 shards, one to split and two to merge; --shards is %d", o.Shards))
 	}
+	if o.Dir == "" {
+		errs = append(errs, errors.New("--dir is empty; it must name a directory"))
+	}
 	return errors.Join(errs...)
 }
 
@@ -141,13 +144,13 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 			o.Logger.Error("local services ended", zap.Error(err))
 		}
 	})
-	j.clients = clientsOf("http://"+l.Addr().String(), o.client)
+	j.clients = clientsOf("http://"+l.Addr().String(), o.client, o.Logger)
 	return j.run(ctx, hard)
 }
 
 // clientsOf returns clients of a local endpoint with the local credentials. d, if
 // not nil, sends their requests.
-func clientsOf(endpoint string, d deadline.Doer) archiver.Clients {
+func clientsOf(endpoint string, d deadline.Doer, logger *zap.Logger) archiver.Clients {
 	if d == nil {
 		d = awshttp.NewBuildableClient()
 	}
@@ -156,6 +159,7 @@ func clientsOf(endpoint string, d deadline.Doer) archiver.Clients {
 		Credentials:  credentials.NewStaticCredentialsProvider(localaws.DefaultAccessKeyID, localaws.DefaultSecretAccessKey, ""),
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   deadline.Client(d, requestTimeout),
+		APIOptions:   archiver.LogRequests(logger),
 		// What the SDK's own loader would set.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,

@@ -31,6 +31,29 @@ func options(t *testing.T, text string) (localrun.Options, *bytes.Buffer) {
 	}, notes
 }
 
+// An input without records is archived: there is nothing to do.
+func TestInputWithoutRecords(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ text, err string }{
+		"an empty file":            {"", ""},
+		"a line that is no record": {strings.Repeat("x", 3<<20), ":1: line is longer than a record may be: at most 1048556 bytes with its newline"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 3 { // the workers may come to their table or not
+				o, _ := options(t, row.text)
+				sum, err := localrun.Run(t.Context(), o)
+				if (err == nil) != (row.err == "") || err != nil && err.Error() != o.Input.Files[0]+row.err {
+					t.Errorf("Run = %v", err)
+				}
+				if !sum.Verified || sum.Records != 0 || sum.Objects != 0 || sum.Seconds == 0 {
+					t.Errorf("the summary is %+v", sum)
+				}
+			}
+		})
+	}
+}
+
 // A disk that cannot be written ends the run, and the error says which.
 func TestDiskThatFails(t *testing.T) {
 	t.Parallel()
