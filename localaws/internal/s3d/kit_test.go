@@ -17,7 +17,17 @@ func newServer(t *testing.T, o s3d.Options) *s3d.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = server.Close() }) // unless the test did
 	return server
+}
+
+// restart returns another server for the directory of one, which it closes.
+func restart(t *testing.T, server *s3d.Server, dir string) *s3d.Server {
+	t.Helper()
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return newServer(t, s3d.Options{Dir: dir})
 }
 
 // reply is what a server answered.

@@ -152,6 +152,11 @@ func isObjectHeader(name string) bool {
 	return false
 }
 
+// isKept reports whether an object may have a header of that name.
+func isKept(name string) bool {
+	return isObjectHeader(name) || name == "Content-Encoding" || strings.HasPrefix(name, "X-Amz-Meta-") || strings.HasPrefix(name, checksumHeader)
+}
+
 // withoutChunked is a Content-Encoding less the aws-chunked that describes the
 // transfer and not the object.
 func withoutChunked(values []string) string {

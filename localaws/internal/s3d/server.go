@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,7 +49,8 @@ type Server struct {
 type objectID struct{ bucket, key string }
 
 // New returns a server. With Options.Dir it reads the directory, makes it if
-// need be, and removes what a former run left half received.
+// need be, and removes what a former run left half received; the directory is
+// the server's until Close, and New's error is ErrInUse if it is another's.
 func New(o Options) (*Server, error) {
 	s := &Server{
 		options: o, storage: memory{}, log: writeLog{max: o.WriteLog},
@@ -60,7 +62,7 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 		if s.buckets, err = d.load(); err != nil {
-			return nil, err
+			return nil, errors.Join(err, d.close())
 		}
 		s.storage = d
 	}
@@ -68,6 +70,15 @@ func New(o Options) (*Server, error) {
 		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(!o.StrictBuckets),
 		gofakes3.WithTimeSkewLimit(0), gofakes3.WithMetadataSizeLimit(0)).Server()
 	return s, nil
+}
+
+// Close frees the directory for other servers. The server is not to be used
+// after it.
+func (s *Server) Close() error {
+	if err := s.storage.close(); err != nil {
+		return fmt.Errorf("closing the object directory: %w", err)
+	}
+	return nil
 }
 
 // Writes returns the latest writes, oldest first, as many as Options.WriteLog
@@ -95,11 +106,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serve(a *answer, r *http.Request, call Call) error {
-	if len(call.Key) > gofakes3.KeySizeLimit {
-		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
-	}
-	if !utf8.ValidString(call.Key) {
-		return apiErrorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	if err := checkKey(call.Key); err != nil {
+		return err
 	}
 	body, err := newPayload(r)
 	if err != nil {
@@ -208,6 +216,17 @@ func (s *Server) makeBucket(name string) (made bool, err error) {
 	}
 	s.buckets[name] = newBucket(time.Now())
 	return true, nil
+}
+
+// checkKey applies S3's rules for keys.
+func checkKey(key string) error {
+	if len(key) > gofakes3.KeySizeLimit {
+		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
+	}
+	if !utf8.ValidString(key) {
+		return apiErrorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	}
+	return nil
 }
 
 // checkBucketName applies S3's rules for the names of buckets.

@@ -100,6 +100,8 @@ func TestChunkedBodies(t *testing.T) {
 		{"one chunk and its trailer", "c\r\nhello shards\r\n0\r\n" + sum, "12", ""},
 		{"several chunks", "5\r\nhello\r\n7;ext=1\r\n shards\r\n0\r\n" + sum, "12", ""},
 		{"a wrong checksum", "c\r\nhello shardX\r\n0\r\n" + sum, "12", "BadDigest"},
+		{"a longer trailer than there can be", "c\r\nhello shards\r\n0\r\na:b\r\nc:d\r\n" + sum, "12", "IncompleteBody"},
+		{"more after the trailer", "c\r\nhello shards\r\n0\r\n" + sum + "x", "12", "IncompleteBody"},
 		{"no trailer", "c\r\nhello shards\r\n0\r\n\r\n", "12", "BadDigest"},
 		{"another length than announced", "c\r\nhello shards\r\n0\r\n" + sum, "13", "IncompleteBody"},
 		{"more than announced", "c\r\nhello shards\r\n0\r\n" + sum, "3", "IncompleteBody"},
@@ -157,6 +159,18 @@ func TestBrokenConnection(t *testing.T) {
 	}
 	if log := server.Writes(); len(log) != 1 || log[0].Status != 400 {
 		t.Errorf("the log is %+v, want one write with status 400", log)
+	}
+}
+
+// TestTwoTrailers has a body that announces more trailers than there are.
+func TestTwoTrailers(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, s3d.Options{})
+	r := do(t, server, http.MethodPut, path("key"), strings.NewReader("1\r\nx\r\n0\r\n\r\n"),
+		"X-Amz-Content-Sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length: 1",
+		"X-Amz-Trailer: x-amz-checksum-crc32, x-amz-checksum-crc32c")
+	if r.code() != "MalformedTrailerError" {
+		t.Errorf("the answer is %d %s, want MalformedTrailerError", r.status, r.code())
 	}
 }
 
