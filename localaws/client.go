@@ -74,7 +74,7 @@ func (c client) Do(out *http.Request) (*http.Response, error) {
 	x := &exchange{client: out.Context(), server: ctx, cancel: cancel, header: make(http.Header), ready: make(chan struct{})}
 	c.stack.calls.Go(func() {
 		defer cancel()
-		x.run(c.stack, in)
+		x.run(http.HandlerFunc(c.stack.serve), in)
 		_ = body.Close() // the client's to report
 	})
 	select {
@@ -97,6 +97,9 @@ func serverRequest(ctx context.Context, out *http.Request) (*http.Request, error
 	in := out.Clone(ctx)
 	in.URL, in.RequestURI, in.RemoteAddr = u, uri, "in-process"
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
+	if in.Header == nil {
+		in.Header = make(http.Header)
+	}
 	if in.Host == "" {
 		in.Host = out.URL.Host
 	}

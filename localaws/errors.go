@@ -7,8 +7,10 @@ import (
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
 )
 
-// writeError answers a request with an error in its service's form.
+// writeError answers a request with an error in its service's form, after
+// receiving the rest of its body.
 func writeError(w http.ResponseWriter, r *http.Request, service string, status int, code, message string) {
+	s3d.Drain(r)
 	if service == S3 {
 		s3d.WriteError(w, r, status, code, message)
 		return

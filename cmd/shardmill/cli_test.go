@@ -87,6 +87,13 @@ func TestUsage(t *testing.T) {
 		{"leases adopt with a flag of set", []string{"leases", "adopt", "--at", "latest"}, 2, "shardmill: leases adopt: flag provided but not defined: -at; 'shardmill leases adopt --help' lists its flags\n"},
 		{"version with arguments", []string{"version", "x"}, 2, "shardmill: version takes no arguments\n"},
 		{"local with arguments", []string{"local", "x"}, 2, "shardmill: local takes no arguments\n"},
+		{
+			"local with a key alone, nowhere",
+			[]string{"local", "--credentials", "key", "--dir", ""},
+			2,
+			"shardmill: --dir is empty; name a directory for the objects\n" +
+				"shardmill: --credentials must be an access key without any of \"/ ,=\", a colon and a secret\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

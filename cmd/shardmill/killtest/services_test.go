@@ -112,6 +112,7 @@ func (s *services) control(method, path string, body, into any) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		s.t.Fatal(err)

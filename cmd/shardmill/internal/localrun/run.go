@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	var err error
 	j.stack, err = localaws.New(localaws.Options{Dir: o.Dir, Limits: o.Limits, MaxPageBytes: 2 << 20, WriteLog: -1, Logger: o.Logger})
 	if err != nil {
-		return Summary{}, fmt.Errorf("opening %s: %w", o.Dir, err)
+		return Summary{}, DirError(o.Dir, err)
 	}
 	defer j.stack.Close()
 	if o.prepared != nil {
