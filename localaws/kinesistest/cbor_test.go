@@ -124,6 +124,9 @@ func plain(value cbor.Value) any {
 		m := map[string]any{}
 		for name, value := range v {
 			m[name] = plain(value)
+			if _, ok := value.(cbor.Slice); name == "Data" && !ok {
+				m[name] = "not bytes"
+			}
 		}
 		return m
 	case cbor.List:
