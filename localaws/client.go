@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -202,7 +203,10 @@ func (x *exchange) begin(status int) {
 	if x.status != 0 || status < http.StatusOK {
 		return
 	}
-	x.status, x.sent = status, x.header.Clone()
+	x.status, x.sent = status, make(http.Header)
+	for name, values := range x.header { // as over a connection: a name's case is lost
+		x.sent[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
 	if x.sent.Get("Date") == "" {
 		x.sent.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}

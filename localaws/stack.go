@@ -70,7 +70,7 @@ type Options struct {
 	OnRowWrite func(RowWrite)
 
 	// StrictBuckets refuses buckets that were not created. Default off: a
-	// bucket comes to be when it is first named.
+	// bucket comes to be when something is first put into it.
 	StrictBuckets bool
 	// WriteLog is how many of the latest S3 writes are kept for Writes;
 	// negative keeps none. Default 10,000.
@@ -146,7 +146,7 @@ func New(o Options) (*Stack, error) {
 		hosts = append(hosts, strings.ToLower(strings.TrimSuffix(name, ".")))
 	}
 	objects, err := s3d.New(s3d.Options{
-		Region: o.Region, Dir: o.Dir, StrictBuckets: o.StrictBuckets, WriteLog: o.WriteLog,
+		Account: o.Account, Region: o.Region, Dir: o.Dir, StrictBuckets: o.StrictBuckets, WriteLog: o.WriteLog,
 		HostSuffixes: append([]string{inProcessHost, "s3.localhost"}, hosts...),
 	})
 	if err != nil {

@@ -54,7 +54,11 @@ func do(t *testing.T, server *s3d.Server, method, target string, body io.Reader,
 	}
 	recorder := httptest.NewRecorder()
 	server.ServeHTTP(recorder, request)
-	return reply{recorder.Code, recorder.Header(), recorder.Body.String()}
+	header := make(http.Header) // as a client of a connection sees it
+	for name, values := range recorder.Header() {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	return reply{recorder.Code, header, recorder.Body.String()}
 }
 
 // path is a key as it stands in a URL.

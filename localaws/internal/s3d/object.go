@@ -146,7 +146,7 @@ func objectHeaders(h http.Header) (map[string]string, error) {
 func isObjectHeader(name string) bool {
 	switch name {
 	case "Content-Type", "Content-Disposition", "Content-Language", "Cache-Control", "Expires",
-		"X-Amz-Storage-Class", "X-Amz-Website-Redirect-Location":
+		"X-Amz-Server-Side-Encryption", "X-Amz-Website-Redirect-Location":
 		return true
 	}
 	return false

@@ -2,8 +2,10 @@ package s3d
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +21,12 @@ import (
 // Options say how a server behaves. The zero value is a server in memory that
 // makes buckets as they are used.
 type Options struct {
-	Account string // unused by S3's answers; for symmetry with the other services
+	Account string // the owner of all buckets; "" is 000000000000
 	Region  string // answered by GetBucketLocation and HeadBucket; "" is us-east-1
 	// Dir is where objects are kept as files; "" keeps them in memory.
 	Dir string
 	// StrictBuckets refuses a bucket that was not created. Otherwise a bucket
-	// comes to be when it is first named, even by HeadBucket.
+	// comes to be when something is first put into it.
 	StrictBuckets bool
 	// HostSuffixes are the hosts below which a host's first label is a bucket.
 	HostSuffixes []string
@@ -39,6 +41,8 @@ type Server struct {
 	wire    http.Handler // gofakes3
 	log     writeLog
 
+	completed completions
+
 	mu      sync.Mutex // guards what follows; never held over I/O
 	buckets map[string]*bucket
 	uploads map[string]*upload
@@ -52,6 +56,8 @@ type objectID struct{ bucket, key string }
 // need be, and removes what a former run left half received; the directory is
 // the server's until Close, and New's error is ErrInUse if it is another's.
 func New(o Options) (*Server, error) {
+	o.Account = cmp.Or(o.Account, "000000000000")
+	o.Region = cmp.Or(o.Region, "us-east-1")
 	s := &Server{
 		options: o, storage: memory{}, log: writeLog{max: o.WriteLog},
 		buckets: make(map[string]*bucket), uploads: make(map[string]*upload), busy: make(map[objectID]chan struct{}),
@@ -67,7 +73,7 @@ func New(o Options) (*Server, error) {
 		s.storage = d
 	}
 	s.wire = gofakes3.New(&backend{s: s},
-		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(!o.StrictBuckets),
+		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(false),
 		gofakes3.WithTimeSkewLimit(0), gofakes3.WithMetadataSizeLimit(0)).Server()
 	return s, nil
 }
@@ -106,7 +112,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serve(a *answer, r *http.Request, call Call) error {
+	if call.Operation == "" {
+		return notImplemented("this operation")
+	}
 	if err := checkKey(call.Key); err != nil {
+		return err
+	}
+	if err := s.checkHeaders(call.Operation, r.Header); err != nil {
 		return err
 	}
 	body, err := newPayload(r)
@@ -114,8 +126,6 @@ func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 		return err
 	}
 	switch call.Operation {
-	case "":
-		return notImplemented("this operation")
 	case "PutObject":
 		return s.putObject(a, r, call, body)
 	case "UploadPart":
@@ -130,6 +140,20 @@ func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 		return s.createBucket(a, call.Bucket)
 	case "HeadBucket":
 		return s.headBucket(a, call.Bucket)
+	case "ListObjectsV2":
+		return s.listObjects(a, r, call)
+	case "GetObject", "HeadObject":
+		return s.readObject(a, r, call)
+	case "DeleteObject":
+		return s.deleteObject(a, r, call)
+	case "DeleteObjects":
+		if err := checkDeletes(text); err != nil {
+			return err
+		}
+	case "CopyObject":
+		return s.copyObject(a, r, call)
+	case "UploadPartCopy":
+		return s.uploadPartCopy(a, r, call)
 	case "CreateMultipartUpload":
 		return s.createUpload(a, r, call)
 	case "CompleteMultipartUpload":
@@ -154,6 +178,26 @@ func (s *Server) delegate(a *answer, r *http.Request, call Call, text []byte) {
 	s.wire.ServeHTTP(a, &clone)
 }
 
+// checkDeletes refuses, by name, what a DeleteObjects asks for beyond keys.
+func checkDeletes(text []byte) error {
+	var request struct {
+		Objects []struct{ ETag, LastModifiedTime, Size, VersionId string } `xml:"Object"`
+	}
+	if xml.Unmarshal(text, &request) != nil {
+		return nil // gofakes3 says so
+	}
+	for _, o := range request.Objects {
+		for name, value := range map[string]string{
+			"ETag": o.ETag, "LastModifiedTime": o.LastModifiedTime, "Size": o.Size, "VersionId": o.VersionId,
+		} {
+			if value != "" {
+				return notImplemented("the member " + name + " of DeleteObjects")
+			}
+		}
+	}
+	return nil
+}
+
 func (s *Server) createBucket(a *answer, name string) error {
 	if err := checkBucketName(name); err != nil {
 		return err
@@ -172,31 +216,29 @@ func (s *Server) createBucket(a *answer, name string) error {
 }
 
 func (s *Server) headBucket(a *answer, name string) error {
-	if err := s.needBucket(name); err != nil {
+	if err := s.checkBucket(name); err != nil {
 		return err
 	}
-	a.Header().Set("X-Amz-Bucket-Region", s.region())
+	a.Header().Set("X-Amz-Bucket-Region", s.options.Region)
 	a.WriteHeader(http.StatusOK)
 	return nil
 }
 
-func (s *Server) region() string {
-	if s.options.Region != "" {
-		return s.options.Region
+// checkBucket makes sure that a bucket is there.
+func (s *Server) checkBucket(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[name] == nil {
+		return noSuchBucket(name)
 	}
-	return "us-east-1"
+	return nil
 }
 
-// needBucket makes sure that a bucket is there, making it if the options allow.
+// needBucket makes sure that a bucket is there to put something into, making it
+// if the options allow.
 func (s *Server) needBucket(name string) error {
-	s.mu.Lock()
-	_, ok := s.buckets[name]
-	s.mu.Unlock()
-	if ok {
-		return nil
-	}
-	if s.options.StrictBuckets {
-		return noSuchBucket(name)
+	if err := s.checkBucket(name); err == nil || s.options.StrictBuckets {
+		return err
 	}
 	if err := checkBucketName(name); err != nil {
 		return err
@@ -305,7 +347,7 @@ func sentSHA256(h http.Header) string {
 func isWrite(operation string) bool {
 	switch operation {
 	case "CreateBucket", "DeleteBucket", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects",
-		"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload":
+		"CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload":
 		return true
 	}
 	return false
