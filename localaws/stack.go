@@ -232,6 +232,10 @@ func (s *Stack) serve(w http.ResponseWriter, r *http.Request) {
 		s.serveControl(w, r)
 		return
 	}
+	if service := absentService(r); service != "" {
+		refuseAbsent(w, r, service)
+		return
+	}
 	c := s.identify(r)
 	var a authorization
 	if !s.options.SkipSignatures {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/localrun"
 	"github.com/shardmill/shardmill/localaws"
 )
@@ -26,14 +29,14 @@ others: do not let it listen where others can reach it without that.
 Examples:
 
   shardmill local
-  shardmill local --listen 127.0.0.1:0 --dir /tmp/objects
+  shardmill local --listen 127.0.0.1:0 --dir /tmp/objects --buckets archive
   shardmill local --listen 0.0.0.0:4566 --hosts shardmill --credentials me:secret
 `
 
 // localFlags are the flags of local.
 type localFlags struct {
-	listen, dir, hosts, credentials, level string
-	limits, control, strictBuckets         bool
+	listen, dir, buckets, hosts, credentials, level string
+	limits, control, strictBuckets                  bool
 }
 
 func runLocal(ctx context.Context, args []string, s stdio) error {
@@ -43,6 +46,7 @@ func runLocal(ctx context.Context, args []string, s stdio) error {
 	f.StringVar(&o.hosts, "hosts", "", "other `names` by which clients call it, with commas between them")
 	f.StringVar(&o.credentials, "credentials", "", "access key and secret to take, as `KEY:SECRET`, and no others (default local:local)")
 	f.StringVar(&o.dir, "dir", "./shardmill-data", "`directory` for the objects")
+	f.StringVar(&o.buckets, "buckets", "", "`names` of buckets to make unless they are there, with commas between them")
 	f.BoolVar(&o.strictBuckets, "strict-buckets", false, "refuse to put into a bucket that was not created, instead of making it")
 	f.BoolVar(&o.limits, "limits", false, "throttle as Kinesis does")
 	f.BoolVar(&o.control, "control", false, "serve /_localaws/, where tests add faults and read the log of writes")
@@ -65,6 +69,9 @@ func runLocal(ctx context.Context, args []string, s stdio) error {
 		return localrun.DirError(o.dir, err)
 	}
 	defer stack.Close()
+	if err := makeBuckets(ctx, stack, names(o.buckets)); err != nil {
+		return err
+	}
 	l, err := listenLocal(ctx, o.listen)
 	if err != nil {
 		return err
@@ -95,12 +102,12 @@ func (o localFlags) stack() (localaws.Options, error) {
 		}
 		options.Credentials = map[string]string{key: secret}
 	}
-	names := strings.Split(o.hosts, ",")
+	hosts := names(o.hosts)
 	if host, _, err := net.SplitHostPort(o.listen); err == nil {
-		names = append(names, host)
+		hosts = append(hosts, host)
 	}
-	for _, name := range names {
-		if name = strings.TrimSpace(name); name != "" && net.ParseIP(name) == nil {
+	for _, name := range hosts {
+		if name != "" && net.ParseIP(name) == nil {
 			options.Hosts = append(options.Hosts, name)
 		}
 	}
@@ -108,6 +115,29 @@ func (o localFlags) stack() (localaws.Options, error) {
 		return options, usageError{err}
 	}
 	return options, nil
+}
+
+// names are those of a list with commas.
+func names(list string) []string {
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// makeBuckets makes the buckets that are not there.
+func makeBuckets(ctx context.Context, stack *localaws.Stack, buckets []string) error {
+	client := s3.NewFromConfig(stack.AWSConfig(), stack.S3Options)
+	for _, name := range buckets {
+		_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
+		if _, isThere := errors.AsType[*types.BucketAlreadyOwnedByYou](err); err != nil && !isThere {
+			return fmt.Errorf("making the bucket %q of --buckets: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // listenLocal listens on a TCP address; one of IPv4 is not one of IPv6, too.
