@@ -159,11 +159,15 @@ func badReshards(k *kit) {
 }
 
 func tooManyShards(k *kit) {
+	kind := "LimitExceededException"
+	if k.features.FarScalingIsInvalidArgument {
+		kind = "InvalidArgumentException"
+	}
 	for _, count := range []int32{9, 1} {
 		_, err := k.client.UpdateShardCount(k.ctx, &kinesis.UpdateShardCountInput{
 			StreamName: &k.stream, TargetShardCount: &count, ScalingType: types.ScalingTypeUniformScaling,
 		})
-		k.refused(fmt.Sprintf("scaling 4 shards to %d", count), err, "LimitExceededException")
+		k.refused(fmt.Sprintf("scaling 4 shards to %d", count), err, kind)
 	}
 	k.same("shards", len(k.shards(nil)), 4)
 }

@@ -168,13 +168,17 @@ func wantCode(t *testing.T, err error, codes ...string) {
 // status.
 func wantStatus(t *testing.T, err error, status int) {
 	t.Helper()
+	if !isStatus(err, status) {
+		t.Fatalf("got error %v, want an answer with status %d", err, status)
+	}
+}
+
+func isStatus(err error, status int) bool {
 	answer, ok := errors.AsType[interface {
 		error
 		HTTPStatusCode() int
 	}](err)
-	if !ok || answer.HTTPStatusCode() != status {
-		t.Fatalf("got error %v, want an answer with status %d", err, status)
-	}
+	return ok && answer.HTTPStatusCode() == status
 }
 
 // bytesOf is n bytes that differ along the way and by seed.

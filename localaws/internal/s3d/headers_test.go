@@ -169,6 +169,43 @@ func TestListingParameters(t *testing.T) {
 	}
 }
 
+// TestConditionalDeletes has the keys and ETags that a delete may be for.
+func TestConditionalDeletes(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, s3d.Options{})
+	put(t, server, "key", "content")
+	for _, row := range []struct {
+		key, match string
+		status     int
+	}{
+		{"absent", "*", 404},
+		{"absent", "x", 404},
+		{"absent", "", 204},
+		{"key", "x", 412},
+		{"key", "*", 204},
+	} {
+		if r := do(t, server, http.MethodDelete, path(row.key), nil, "If-Match: "+row.match); r.status != row.status {
+			t.Errorf("%s if %q: %d %s, want %d", row.key, row.match, r.status, r.body, row.status)
+		}
+	}
+}
+
+// TestOtherParts completes an upload again, with other parts than before.
+func TestOtherParts(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, s3d.Options{})
+	_, rest, _ := strings.Cut(do(t, server, http.MethodPost, path("key")+"?uploads", nil).body, "<UploadId>")
+	id, _, _ := strings.Cut(rest, "<")
+	etag := do(t, server, http.MethodPut, path("key")+"?partNumber=1&uploadId="+id, strings.NewReader("content")).header.Get("ETag")
+	complete := func(etag string) int {
+		text := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part></CompleteMultipartUpload>"
+		return do(t, server, http.MethodPost, path("key")+"?uploadId="+id, strings.NewReader(text)).status
+	}
+	if first, again, other := complete(etag), complete(etag), complete("x"); first != 200 || again != 200 || other != 404 {
+		t.Errorf("completed with %d, again with %d, with other parts with %d; want 200, 200 and 404", first, again, other)
+	}
+}
+
 // TestCopyMistakes has copies that S3 refuses.
 func TestCopyMistakes(t *testing.T) {
 	t.Parallel()
