@@ -68,6 +68,7 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 	o.Delivery.Logger = o.Logger
 	source, err1 := kinesissource.New(c.Kinesis, kinesissource.Options{
 		StreamName: o.StreamName, StreamARN: o.StreamARN, PollInterval: o.PollInterval, NoRateLimit: o.NoRateLimit, Logger: o.Logger,
+		FallBackToName: c.Kinesis.Options().BaseEndpoint != nil, // an endpoint of the user's own
 	})
 	table, err2 := leasedynamo.New(c.DynamoDB, leasedynamo.Options{TableName: o.Table, Logger: o.Logger})
 	store, err3 := s3archive.New(c.S3, s3archive.Options{})
