@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -74,7 +75,7 @@ func (c client) Do(out *http.Request) (*http.Response, error) {
 	x := &exchange{client: out.Context(), server: ctx, cancel: cancel, header: make(http.Header), ready: make(chan struct{})}
 	c.stack.calls.Go(func() {
 		defer cancel()
-		x.run(c.stack, in)
+		x.run(http.HandlerFunc(c.stack.serve), in)
 		_ = body.Close() // the client's to report
 	})
 	select {
@@ -97,6 +98,9 @@ func serverRequest(ctx context.Context, out *http.Request) (*http.Request, error
 	in := out.Clone(ctx)
 	in.URL, in.RequestURI, in.RemoteAddr = u, uri, "in-process"
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
+	if in.Header == nil {
+		in.Header = make(http.Header)
+	}
 	if in.Host == "" {
 		in.Host = out.URL.Host
 	}
@@ -199,7 +203,10 @@ func (x *exchange) begin(status int) {
 	if x.status != 0 || status < http.StatusOK {
 		return
 	}
-	x.status, x.sent = status, x.header.Clone()
+	x.status, x.sent = status, make(http.Header)
+	for name, values := range x.header { // as over a connection: a name's case is lost
+		x.sent[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
 	if x.sent.Get("Date") == "" {
 		x.sent.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}

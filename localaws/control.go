@@ -22,7 +22,7 @@ import (
 // "userAgent": "app/a", "body": "text", "kind": "Stall", "duration": "5s",
 // "status": 503, "code": "AccessDenied", "after": 0, "times": 1}. Its answer has
 // "hits" and "struck" besides: whether ActiveFault.Struck is closed. Removed ones
-// are no longer listed.
+// are no longer listed. A POST has the content type application/json.
 const controlPath = "/_localaws/"
 
 // controlFault is a fault as JSON.
@@ -98,14 +98,26 @@ func (a *ActiveFault) control() controlFault {
 	return c
 }
 
+func (s *Stack) isControl(r *http.Request) bool {
+	return s.options.Control && strings.HasPrefix(r.URL.Path, controlPath)
+}
+
+func writeControlError(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	writeJSON(w, status, map[string]string{"error": message})
+}
+
 func (s *Stack) serveControl(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, controlPath), "/")
 	switch {
+	case r.Method == http.MethodPost && !isJSON(r):
+		writeControlError(w, http.StatusUnsupportedMediaType,
+			fmt.Sprintf("the content type is %q; a POST must have application/json", r.Header.Get("Content-Type")))
 	case r.Method == http.MethodGet && parts[0] == "writes" && len(parts) == 1:
 		writeJSON(w, http.StatusOK, append([]Write{}, s.Writes()...))
 	case parts[0] != "faults":
-		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no " + r.URL.Path})
+		writeControlError(w, http.StatusNotFound, "there is no "+r.URL.Path)
 	case len(parts) > 1:
 		s.controlOne(w, r, parts[1:])
 	case r.Method == http.MethodPost:
@@ -132,7 +144,7 @@ func (s *Stack) controlAdd(w http.ResponseWriter, r *http.Request) {
 		err = kindErr
 	}
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		writeControlError(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	a := s.faults.Add(Fault{
@@ -161,5 +173,5 @@ func (s *Stack) controlOne(w http.ResponseWriter, r *http.Request, path []string
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no fault " + path[0]})
+	writeControlError(w, http.StatusNotFound, "there is no fault "+path[0])
 }

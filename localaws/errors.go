@@ -4,26 +4,23 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
 )
 
-// writeError answers a request with an error in its service's form.
+// writeError answers a request with an error in its service's form, after
+// receiving the rest of its body.
 func writeError(w http.ResponseWriter, r *http.Request, service string, status int, code, message string) {
-	if service == S3 {
+	s3d.Drain(r)
+	switch service {
+	case S3:
 		s3d.WriteError(w, r, status, code, message)
-		return
+	case Kinesis:
+		kinesisd.WriteError(w, r, status, code, message)
+	default:
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		writeJSON(w, status, map[string]string{"__type": dynamoErrorName(code), "message": message})
 	}
-	writeJSONError(w, service, status, code, message)
-}
-
-// writeJSONError answers as Kinesis and DynamoDB do.
-func writeJSONError(w http.ResponseWriter, service string, status int, code, message string) {
-	contentType, name := "application/x-amz-json-1.1", code
-	if service == DynamoDB {
-		contentType, name = "application/x-amz-json-1.0", dynamoErrorName(code)
-	}
-	w.Header().Set("Content-Type", contentType)
-	writeJSON(w, status, map[string]string{"__type": name, "message": message})
 }
 
 // dynamoErrorName is an error's name with the namespace that DynamoDB gives it.

@@ -15,10 +15,15 @@ import (
 // shutdownTimeout is how long running requests have to end when Serve does.
 const shutdownTimeout = 5 * time.Second
 
+// idleTimeout is how long a connection may wait for its next request.
+const idleTimeout = 3 * time.Minute
+
 // Serve answers requests on a listener, by HTTP/1.1 and by HTTP/2 without TLS,
 // until ctx ends; then it closes the listener, lets running requests end for a
 // few seconds, and returns nil when all have. Several calls of Serve may share
-// a stack.
+// a stack. A client that sends nothing of a body for 30 seconds, or less than
+// 4 KiB a second of it, loses its connection, as does one that is idle for
+// three minutes.
 func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
 	var running handlers
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -35,9 +40,11 @@ func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.begin()
 			defer running.end()
+			body := pace(w, r)
+			defer body.end()
 			s.ServeHTTP(w, r)
 		}),
-		Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, ErrorLog: errorLog,
+		Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: idleTimeout, ErrorLog: errorLog,
 		BaseContext: func(net.Listener) context.Context { return base },
 	}
 	served := make(chan error, 1)

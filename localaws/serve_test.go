@@ -220,6 +220,7 @@ func control(t *testing.T, method, url, body string, status int, into any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, url, err)

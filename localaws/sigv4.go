@@ -17,15 +17,24 @@ import (
 // maxClockSkew is how far a request's date may be from the server's clock.
 const maxClockSkew = 15 * time.Minute
 
+// What requests say of how and when they were signed.
+const (
+	signingAlgorithm = "AWS4-HMAC-SHA256"
+	signingTime      = "20060102T150405Z"
+)
+
 // The ways in which a request's signature is wrong.
 type authProblem int
 
 const (
 	missingAuth authProblem = iota
 	malformedAuth
+	malformedQuery
+	twoAuths
 	unknownKey
 	wrongScope
 	skewedClock
+	expired
 	unsignedHeader
 	missingHash
 	wrongSignature
@@ -36,11 +45,27 @@ type authError struct {
 	detail  string
 }
 
-// authorization is a parsed Authorization header.
+// authorization is what a request says of its signature, in its Authorization
+// header or, if it is presigned, in its query.
 type authorization struct {
 	accessKey, date, region, service string
 	signedHeaders                    []string
 	signature                        string
+	presigned                        bool
+	at                               time.Time
+}
+
+// setCredential reads <key>/<date>/<region>/<service>/aws4_request.
+func (a *authorization) setCredential(value string) {
+	scope := strings.Split(value, "/")
+	if n := len(scope) - 4; n > 0 && scope[n+3] == "aws4_request" {
+		a.accessKey = strings.Join(scope[:n], "/")
+		a.date, a.region, a.service = scope[n], scope[n+1], scope[n+2]
+	}
+}
+
+func (a *authorization) complete() bool {
+	return a.accessKey != "" && len(a.signedHeaders) > 0 && a.signature != ""
 }
 
 // parseAuthorization reads
@@ -48,7 +73,7 @@ type authorization struct {
 //	AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, SignedHeaders=<a;b>, Signature=<hex>
 func parseAuthorization(header string) (authorization, bool) {
 	var a authorization
-	fields, ok := strings.CutPrefix(header, "AWS4-HMAC-SHA256 ")
+	fields, ok := strings.CutPrefix(header, signingAlgorithm+" ")
 	if !ok {
 		return a, false
 	}
@@ -56,55 +81,67 @@ func parseAuthorization(header string) (authorization, bool) {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
 		switch name {
 		case "Credential":
-			scope := strings.Split(value, "/")
-			if len(scope) < 5 || scope[len(scope)-1] != "aws4_request" {
-				return a, false
-			}
-			n := len(scope) - 4
-			a.accessKey = strings.Join(scope[:n], "/")
-			a.date, a.region, a.service = scope[n], scope[n+1], scope[n+2]
+			a.setCredential(value)
 		case "SignedHeaders":
 			a.signedHeaders = strings.Split(value, ";")
 		case "Signature":
 			a.signature = value
 		}
 	}
-	return a, a.accessKey != "" && len(a.signedHeaders) > 0 && a.signature != ""
+	return a, a.complete()
 }
 
-// verify checks a request's Signature Version 4 by signing it again with the
-// SDK's own signer. That S3's body is the one that was signed is checked where
-// it is read.
-func (s *Stack) verify(r *http.Request, c call, now time.Time) *authError {
+// authorizationOf reads what a request says of its signature, and when it was
+// made.
+func authorizationOf(r *http.Request, c call) (authorization, *authError) {
 	header := r.Header.Get("Authorization")
+	if c.service == S3 && isPresigned(r.URL.Query()) {
+		if header != "" {
+			return authorization{}, &authError{problem: twoAuths}
+		}
+		return parsePresigned(r.URL.Query())
+	}
 	if header == "" {
-		return &authError{problem: missingAuth}
+		return authorization{}, &authError{problem: missingAuth}
 	}
 	a, ok := parseAuthorization(header)
-	if !ok {
-		return &authError{problem: malformedAuth}
+	at, err := time.Parse(signingTime, r.Header.Get("X-Amz-Date"))
+	if !ok || err != nil || !strings.HasPrefix(r.Header.Get("X-Amz-Date"), a.date) {
+		return a, &authError{problem: malformedAuth}
 	}
-	secret, ok := s.options.Credentials[a.accessKey]
-	if !ok {
-		return &authError{problem: unknownKey}
-	}
-	if service := strings.ToLower(c.service); a.service != service || a.region != s.options.Region {
-		return &authError{wrongScope, fmt.Sprintf("signed for %s in %s, but this is %s in %s",
-			a.service, a.region, service, s.options.Region)}
-	}
-	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	if err != nil || !strings.HasPrefix(r.Header.Get("X-Amz-Date"), a.date) {
-		return &authError{problem: malformedAuth}
-	}
-	if skew := now.Sub(at); skew > maxClockSkew || skew < -maxClockSkew {
-		return &authError{skewedClock, fmt.Sprintf("signed at %s, received at %s",
-			at.Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
-	}
-	return s.compareSignature(r, c, a, aws.Credentials{AccessKeyID: a.accessKey, SecretAccessKey: secret}, at)
+	a.at = at
+	return a, nil
 }
 
-// compareSignature signs what the client says it signed and compares.
-func (s *Stack) compareSignature(r *http.Request, c call, a authorization, key aws.Credentials, at time.Time) *authError {
+// authorize checks by whom, for what and when a request says that it was
+// signed, for which its body is not needed.
+func (s *Stack) authorize(r *http.Request, c call, now time.Time) (authorization, *authError) {
+	a, problem := authorizationOf(r, c)
+	if problem != nil {
+		return a, problem
+	}
+	if _, ok := s.options.Credentials[a.accessKey]; !ok {
+		return a, &authError{problem: unknownKey}
+	}
+	if service := strings.ToLower(c.service); a.service != service || a.region != s.options.Region {
+		return a, &authError{wrongScope, fmt.Sprintf("signed for %s in %s, but this is %s in %s",
+			a.service, a.region, service, s.options.Region)}
+	}
+	skew := now.Sub(a.at)
+	if skew < -maxClockSkew || (skew > maxClockSkew && !a.presigned) {
+		return a, &authError{skewedClock, fmt.Sprintf("signed at %s, received at %s",
+			a.at.Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
+	}
+	if a.presigned {
+		return a, checkExpiry(r.URL.Query().Get("X-Amz-Expires"), skew)
+	}
+	return a, nil
+}
+
+// compareSignature signs what the client says it signed, with the SDK's own
+// signer, and compares. That S3's body is the one that was signed is checked
+// where it is read.
+func (s *Stack) compareSignature(r *http.Request, c call, a authorization) *authError {
 	u := *r.URL
 	again := &http.Request{Method: r.Method, URL: &u, Host: r.Host, Header: make(http.Header)}
 	for name, values := range r.Header {
@@ -118,11 +155,15 @@ func (s *Stack) compareSignature(r *http.Request, c call, a authorization, key a
 	if slices.Contains(a.signedHeaders, "content-length") {
 		again.ContentLength = r.ContentLength
 	}
+	key := aws.Credentials{AccessKeyID: a.accessKey, SecretAccessKey: s.options.Credentials[a.accessKey]}
+	if a.presigned {
+		return s.comparePresigned(again, a, key)
+	}
 	hash, missing := payloadHash(r, c)
 	if missing {
 		return &authError{problem: missingHash}
 	}
-	err := s.signer.SignHTTP(r.Context(), key, again, hash, a.service, a.region, at,
+	err := s.signer.SignHTTP(r.Context(), key, again, hash, a.service, a.region, a.at,
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = c.service == S3 })
 	if err != nil {
 		return &authError{malformedAuth, err.Error()}
@@ -189,6 +230,12 @@ func (e *authError) xml() (status int, code, message string) {
 		return http.StatusForbidden, "AccessDenied", "Access Denied: the request is not signed."
 	case malformedAuth, wrongScope:
 		return http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed."
+	case malformedQuery:
+		return http.StatusBadRequest, "AuthorizationQueryParametersError", "The authorization query parameters are malformed."
+	case twoAuths:
+		return http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed."
+	case expired:
+		return http.StatusForbidden, "AccessDenied", "Request has expired"
 	case unknownKey:
 		return http.StatusForbidden, "InvalidAccessKeyId",
 			"The AWS Access Key Id you provided does not exist in our records."

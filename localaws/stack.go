@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
@@ -27,6 +26,10 @@ const (
 	DefaultAccessKeyID     = "local"
 	DefaultSecretAccessKey = "local"
 )
+
+// ErrDirInUse is New's error if another stack, of this process or another, has
+// Options.Dir.
+var ErrDirInUse = s3d.ErrInUse
 
 // Services as Fault.Service and Call name them.
 const (
@@ -42,7 +45,8 @@ type Options struct {
 
 	// Dir is the directory that keeps S3's objects as plain files, at
 	// <Dir>/<bucket>/<key>; it is made if need be, and what it holds are the
-	// objects. One process at a time may use it. Default "": in memory.
+	// objects. It is this stack's until Close or the end of the process; New
+	// returns ErrDirInUse if it is another's. Default "": in memory.
 	Dir string
 
 	// Limits makes Kinesis throttle as the service does. Default off.
@@ -66,7 +70,7 @@ type Options struct {
 	OnRowWrite func(RowWrite)
 
 	// StrictBuckets refuses buckets that were not created. Default off: a
-	// bucket comes to be when it is first named.
+	// bucket comes to be when something is first put into it.
 	StrictBuckets bool
 	// WriteLog is how many of the latest S3 writes are kept for Writes;
 	// negative keeps none. Default 10,000.
@@ -77,6 +81,13 @@ type Options struct {
 	// Credentials are the access keys that are accepted, with their secrets.
 	// Default: DefaultAccessKeyID with DefaultSecretAccessKey.
 	Credentials map[string]string
+
+	// Hosts are the names, besides localhost, by which clients over a connection
+	// call the stack; names below them are its too. A request that calls it by
+	// another name than these and IP addresses is refused, as is one that a
+	// browser says is from a page of elsewhere: the default credentials are
+	// public. Default: none.
+	Hosts []string
 
 	// Control serves /_localaws/: adding and removing faults, and reading the
 	// log of writes, by HTTP without signature, for tests whose client is
@@ -117,7 +128,9 @@ type Stack struct {
 	s3      *s3d.Server
 	faults  Faults
 	signer  *v4.Signer
-	bodies  sync.Pool // *bytes.Buffer
+	hosts   []string            // lower-case names that are the stack's
+	bodies  sync.Pool           // *bytes.Buffer
+	room    *semaphore.Weighted // bytes of bodies that may be in memory
 
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -128,9 +141,13 @@ type Stack struct {
 // Options.Dir is set it reads the directory, and fails if it cannot.
 func New(o Options) (*Stack, error) {
 	o = o.withDefaults()
+	hosts := []string{"localhost"}
+	for _, name := range o.Hosts {
+		hosts = append(hosts, strings.ToLower(strings.TrimSuffix(name, ".")))
+	}
 	objects, err := s3d.New(s3d.Options{
-		Region: o.Region, Dir: o.Dir, StrictBuckets: o.StrictBuckets, WriteLog: o.WriteLog,
-		HostSuffixes: []string{inProcessHost, "s3.localhost", "localhost"},
+		Account: o.Account, Region: o.Region, Dir: o.Dir, StrictBuckets: o.StrictBuckets, WriteLog: o.WriteLog,
+		HostSuffixes: append([]string{inProcessHost, "s3.localhost"}, hosts...),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the local S3: %w", err)
@@ -151,16 +168,23 @@ func New(o Options) (*Stack, error) {
 			CreateDelay: o.CreateDelay, OnWrite: o.OnRowWrite,
 		}),
 		s3:     objects,
+		hosts:  hosts,
+		room:   semaphore.NewWeighted(maxBodies),
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		closed: make(chan struct{}),
 	}, nil
 }
 
-// Close drops what faults hold and waits for calls in this process to end.
-// After it the stack is not to be used.
+// Close drops what faults hold, waits for calls in this process to end, and
+// frees Options.Dir. After it the stack is not to be used.
 func (s *Stack) Close() {
-	s.closeOnce.Do(func() { close(s.closed) })
-	s.calls.Wait()
+	s.closeOnce.Do(func() {
+		close(s.closed)
+		s.calls.Wait()
+		if err := s.s3.Close(); err != nil {
+			s.options.Logger.Warn("closing the local S3", zap.Error(err))
+		}
+	})
 }
 
 // Faults returns what breaks requests on purpose.
@@ -185,9 +209,6 @@ func (s *Stack) Trim(stream, shardID, before string) { s.kinesis.Trim(stream, sh
 // such stream.
 func (s *Stack) StoredBytes(stream string) int64 { return s.kinesis.StoredBytes(stream) }
 
-// maxJSONBody is the size of the largest request of Kinesis or DynamoDB.
-const maxJSONBody = 32 << 20
-
 // call is what a request asks for.
 type call struct {
 	service   string
@@ -197,33 +218,41 @@ type call struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.options.Control && strings.HasPrefix(r.URL.Path, controlPath) {
+	if why := s.foreign(r); why != "" {
+		s.refuseForeign(w, r, why)
+		return
+	}
+	s.serve(w, r)
+}
+
+// serve answers a request that no web page sent. Who signed it, for what and
+// when is checked before its body is read.
+func (s *Stack) serve(w http.ResponseWriter, r *http.Request) {
+	if s.isControl(r) {
 		s.serveControl(w, r)
 		return
 	}
+	if service := absentService(r); service != "" {
+		refuseAbsent(w, r, service)
+		return
+	}
 	c := s.identify(r)
+	var a authorization
+	if !s.options.SkipSignatures {
+		var err *authError
+		if a, err = s.authorize(r, c, time.Now()); err != nil {
+			err.write(w, r, c.service)
+			return
+		}
+	}
 	if c.service == S3 {
-		s.serveCall(w, r, c)
+		s.serveSigned(w, r, c, a) // its body is read as a stream
 		return
 	}
-	buffer, _ := s.bodies.Get().(*bytes.Buffer)
-	defer s.bodies.Put(buffer)
-	buffer.Reset()
-	if _, err := io.Copy(buffer, http.MaxBytesReader(w, r.Body, maxJSONBody)); err != nil {
-		refuseBody(w, c.service, err)
-		return
-	}
-	c.body = buffer.Bytes()
-	r.Body = io.NopCloser(bytes.NewReader(c.body))
-	s.serveCall(w, r, c)
-}
-
-func refuseBody(w http.ResponseWriter, service string, err error) {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		writeJSONError(w, service, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request is too large.")
-		return
-	}
-	writeJSONError(w, service, http.StatusBadRequest, "SerializationException", "The body did not arrive: "+err.Error())
+	s.withBody(w, r, c, func(body []byte) {
+		c.body = body
+		s.serveSigned(w, r, c, a)
+	})
 }
 
 // identify tells a request's service and operation.
@@ -238,13 +267,16 @@ func (s *Stack) identify(r *http.Request) call {
 	return call{service: S3, operation: s.s3.Parse(r).Operation}
 }
 
-// serveCall checks the signature, lets faults strike, and serves.
-func (s *Stack) serveCall(w http.ResponseWriter, r *http.Request, c call) {
+// serveSigned checks the signature, lets faults strike, and serves.
+func (s *Stack) serveSigned(w http.ResponseWriter, r *http.Request, c call, a authorization) {
 	if !s.options.SkipSignatures {
-		if err := s.verify(r, c, time.Now()); err != nil {
+		if err := s.compareSignature(r, c, a); err != nil {
 			err.write(w, r, c.service)
 			return
 		}
+	}
+	if c.service == S3 {
+		hoist(r)
 	}
 	s.strike(w, r, c)
 }

@@ -57,6 +57,8 @@ func newAWSParts(w *world) *awsParts {
 	p.stream, p.bucket = kinesis.NewFromConfig(cfg), s3.NewFromConfig(cfg, p.stack.S3Options)
 	_, err = p.stream.CreateStream(w.t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(int32(w.shards))})
 	p.must(err)
+	_, err = p.bucket.CreateBucket(w.t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")})
+	p.must(err)
 	p.look()
 	return p
 }

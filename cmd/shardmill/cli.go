@@ -31,7 +31,9 @@ type stdio struct {
 }
 
 func (s stdio) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.out, format, a...) }
-func (s stdio) notef(format string, a ...any)  { _, _ = io.WriteString(s.err, visible(fmt.Sprintf(format, a...))) }
+func (s stdio) notef(format string, a ...any) {
+	_, _ = io.WriteString(s.err, visible(fmt.Sprintf(format, a...)))
+}
 
 // tellEvery is how often a command says what it waits for.
 const tellEvery = 15 * time.Second

@@ -64,7 +64,7 @@ func TestUsage(t *testing.T) {
 			"shardmill: archive: --shutdown-timeout goes with --config, not with --local\nshardmill: archive: --worker-id goes with --config, not with --local\n",
 		},
 		{"no directory", []string{"archive", "--local", "--dir", "", "-"}, 2, "shardmill: --dir is empty; it must name a directory\n"},
-		{"no directory to serve", []string{"local", "--dir="}, 2, "shardmill: local: --dir is empty; it must name a directory\n"},
+		{"no directory to serve", []string{"local", "--dir="}, 2, "shardmill: --dir is empty; it must name a directory for the objects\n"},
 		{"no input", []string{"archive", "--local"}, 2, "shardmill: archive --local: name the files to archive, or - for standard input\n"},
 		{"a file that is not there", []string{"archive", "--local", "/no/such"}, 2, "shardmill: stat /no/such: no such file or directory\n"},
 		{
@@ -101,6 +101,13 @@ func TestUsage(t *testing.T) {
 		{"leases adopt with a flag of set", []string{"leases", "adopt", "--at", "latest"}, 2, "shardmill: leases adopt: flag provided but not defined: -at; 'shardmill leases adopt --help' lists its flags\n"},
 		{"version with arguments", []string{"version", "x"}, 2, "shardmill: version takes no arguments\n"},
 		{"local with arguments", []string{"local", "x"}, 2, "shardmill: local takes no arguments\n"},
+		{
+			"local with a key alone, nowhere",
+			[]string{"local", "--credentials", "key", "--dir", ""},
+			2,
+			"shardmill: --dir is empty; it must name a directory for the objects\n" +
+				"shardmill: --credentials must be an access key without any of \"/ ,=\", a colon and a secret\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

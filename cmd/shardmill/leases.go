@@ -173,7 +173,9 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients, s stdio) (
 	if f.stream == "" && f.arn == "" {
 		return nil, nil //nolint:nilnil // it is not asked for
 	}
-	source, err := kinesissource.New(c.Kinesis, kinesissource.Options{StreamName: f.stream, StreamARN: f.arn})
+	source, err := kinesissource.New(c.Kinesis, kinesissource.Options{
+		StreamName: f.stream, StreamARN: f.arn, FallBackToName: c.Kinesis.Options().BaseEndpoint != nil,
+	})
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -53,6 +55,14 @@ func isThrottle(err error) bool {
 	}
 	var answer *smithyhttp.ResponseError
 	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests
+}
+
+// isARNIgnored reports whether a server that was asked by an ARN says that it
+// was not told of a stream.
+func isARNIgnored(in *kinesis.ListShardsInput, err error) bool {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	return ok && in.StreamARN != nil && answer.ErrorCode() == "InvalidArgumentException" &&
+		strings.Contains(answer.ErrorMessage(), "NextToken or StreamName should be provided")
 }
 
 func isExpiredIterator(err error) bool {

@@ -18,6 +18,12 @@ type Options struct {
 	// a stream of another account.
 	StreamARN string
 
+	// FallBackToName names the stream by its name once the server has said that
+	// it does not take StreamARN, as kinesalite does not. Only for a server that
+	// is not AWS: there, the name is of a stream of the caller's own account.
+	// Default: such a server's refusal is ListShards' error, and says so.
+	FallBackToName bool
+
 	// PollInterval is the time from one call of GetRecords to the next on a
 	// shard that has nothing new. A shard that is behind is read without such
 	// pauses. Default 1 s, at least 200 ms.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
@@ -31,6 +34,8 @@ var (
 type Source struct {
 	api API
 	o   Options
+
+	byName atomic.Bool // the server does not take the ARN
 }
 
 // New returns the Source of the stream that o names. It makes no call.
@@ -57,6 +62,14 @@ func (s *Source) ListShards(ctx context.Context) (kcl.ShardList, error) {
 	in := &kinesis.ListShardsInput{StreamName: s.name(), StreamARN: s.arn()}
 	for {
 		out, err := s.listPage(ctx, in)
+		if isARNIgnored(in, err) {
+			if s.o.FallBackToName && s.byName.CompareAndSwap(false, true) {
+				s.o.Logger.Warn("the server does not know streams by ARN; naming it by its name", zap.String("stream", s.o.StreamName))
+				in = &kinesis.ListShardsInput{StreamName: s.name()}
+				continue
+			}
+			err = fmt.Errorf("this server knows streams by name only, and the stream was named by its ARN: %w", err)
+		}
 		if err != nil {
 			return kcl.ShardList{}, err
 		}
@@ -93,14 +106,14 @@ func (s *Source) Open(shardID string, from checkpoint.Position) kcl.ShardReader 
 
 // name returns what to name the stream by, if that is not its ARN.
 func (s *Source) name() *string {
-	if s.o.StreamARN != "" {
+	if s.arn() != nil {
 		return nil
 	}
 	return aws.String(s.o.StreamName)
 }
 
 func (s *Source) arn() *string {
-	if s.o.StreamARN == "" {
+	if s.o.StreamARN == "" || s.byName.Load() {
 		return nil
 	}
 	return aws.String(s.o.StreamARN)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shardmill/shardmill/kcl"
@@ -81,6 +82,29 @@ func TestListShardsOfAStreamNamedByItsARN(t *testing.T) {
 	list, err := newSource(t, api, kinesissource.Options{StreamARN: streamARN}).ListShards(t.Context())
 	if err != nil || len(list.Shards) != 2 || !list.At.IsZero() {
 		t.Errorf("ListShards = %+v, %v", list, err)
+	}
+}
+
+// TestServerWithoutARNs has a server that knows streams by name only, as
+// kinesalite does.
+func TestServerWithoutARNs(t *testing.T) {
+	t.Parallel()
+	unknown := &smithy.GenericAPIError{Code: "InvalidArgumentException", Message: "Either NextToken or StreamName should be provided."}
+	api := newScript(t,
+		exchange{"ListShards arn:orders", unknown},
+		exchange{"ListShards name:orders", listing("", openShard("a"))},
+		exchange{"ListShards name:orders", listing("", openShard("a"))},
+	)
+	src := newSource(t, api, kinesissource.Options{StreamARN: streamARN, FallBackToName: true})
+	for range 2 {
+		if list, err := src.ListShards(t.Context()); err != nil || len(list.Shards) != 1 {
+			t.Errorf("ListShards = %+v, %v", list, err)
+		}
+	}
+	api = newScript(t, exchange{"ListShards arn:orders", unknown})
+	_, err := newSource(t, api, kinesissource.Options{StreamARN: streamARN}).ListShards(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "knows streams by name only") {
+		t.Errorf("without a fallback: %v", err)
 	}
 }
 

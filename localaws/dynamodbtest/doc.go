@@ -55,7 +55,9 @@ func Run(t *testing.T, client *dynamodb.Client) {
 		"transaction reasons":     testTransactionReasons,
 		"transaction token":       testTransactionToken,
 		"transactions refused":    testTransactionsRefused,
+		"transaction size":        testTransactionSize,
 		"transactional reads":     testTransactionalReads,
+		"throughput unchanged":    testThroughputUnchanged,
 		"capacity":                testCapacity,
 	} {
 		t.Run(name, func(t *testing.T) {

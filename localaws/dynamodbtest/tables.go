@@ -1,6 +1,7 @@
 package dynamodbtest
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -42,6 +43,33 @@ func testTables(s *suite) {
 		t.Errorf("deleting: %v, %v", out, err)
 	}
 	testNoTable(t, client, tableName())
+}
+
+// testThroughputUnchanged asks for the throughput that a table has.
+func testThroughputUnchanged(s *suite) {
+	t, client := s.T, s.client
+	name := tableName()
+	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: name, BillingMode: types.BillingModeProvisioned,
+		ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: aws.Int64(6)},
+		AttributeDefinitions:  define("leaseKey", types.ScalarAttributeTypeS), KeySchema: key("leaseKey", ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: name})
+	})
+	update := func(writes int64) error {
+		_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+			TableName: name, ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: &writes},
+		})
+		return err
+	}
+	wantCode(t, update(6), validation, "")
+	if err := update(7); err != nil {
+		t.Errorf("another throughput: %v", err)
+	}
 }
 
 // testNoTable asserts that each operation knows that there is no such table.

@@ -126,6 +126,33 @@ func testTransactionReasons(s *suite) {
 	f.wantRow(keyB, "")
 }
 
+// testTransactionSize has rows that are allowed one by one, but not together.
+func testTransactionSize(s *suite) {
+	t, client := s.T, s.client
+	f := leases(t, client)
+	var puts []types.TransactWriteItem
+	var gets []types.TransactGetItem
+	for i := range 11 {
+		key := map[string]types.AttributeValue{"leaseKey": &types.AttributeValueMemberS{Value: fmt.Sprint(i)}}
+		row := map[string]types.AttributeValue{"leaseKey": key["leaseKey"], "large": &types.AttributeValueMemberB{Value: make([]byte, 390<<10)}}
+		puts = append(puts, types.TransactWriteItem{Put: &types.Put{TableName: f.table, Item: row}})
+		gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: f.table, Key: key}})
+	}
+	if err := f.transact(puts...); code(err) != validation {
+		t.Errorf("putting 4.2 MB: got %v, want %s", err, validation)
+	}
+	f.wantRow(`{"leaseKey":{"S":"0"}}`, "")
+	for _, half := range [][]types.TransactWriteItem{puts[:6], puts[6:]} {
+		if err := f.transact(half...); err != nil {
+			t.Fatalf("putting half of it: %v", err)
+		}
+	}
+	_, err := client.TransactGetItems(t.Context(), &dynamodb.TransactGetItemsInput{TransactItems: gets[:10]})
+	if err != nil {
+		t.Errorf("getting 3.9 MB: %v", err)
+	}
+}
+
 func testTransactionToken(s *suite) {
 	t, client := s.T, s.client
 	f := leases(t, client)
@@ -189,4 +216,9 @@ func testTransactionalReads(s *suite) {
 		{Get: &types.Get{TableName: tableName(), Key: parse(t, keyA)}},
 	}})
 	wantCode(t, err, notFound, "")
+	_, err = client.TransactGetItems(t.Context(), &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+		{Get: &types.Get{TableName: f.table, Key: parse(t, keyA)}},
+		{Get: &types.Get{TableName: f.table, Key: parse(t, keyA), ProjectionExpression: aws.String("n")}},
+	}})
+	wantCode(t, err, validation, "")
 }

@@ -19,6 +19,8 @@ type Features struct {
 	// UnknownNumberIsNotFound: a StartingSequenceNumber that the shard never gave is a ResourceNotFoundException, which a consumer takes for a
 	// stream that is gone. The service has InvalidArgumentException.
 	UnknownNumberIsNotFound bool
+	// FarScalingIsInvalidArgument: an UpdateShardCount beyond double or half is an InvalidArgumentException. The service has LimitExceededException.
+	FarScalingIsInvalidArgument bool
 	// SlowWithMegabytes leaves out the tests that store more than a few kilobytes, for a server that would take minutes.
 	SlowWithMegabytes bool
 }
@@ -26,13 +28,14 @@ type Features struct {
 // KinesisMock is what kinesis-mock 0.6.2 (npm kinesis-local) gets wrong.
 func KinesisMock() Features {
 	return Features{
-		AtTrimHorizonListsAll:   true,
-		NoEndingSequenceNumber:  true,
-		NoPutLimits:             true,
-		BadIteratorIsUnknown:    true,
-		UnevenRanges:            true,
-		BadKeyIsInvalidArgument: true,
-		UnknownNumberIsNotFound: true,
-		SlowWithMegabytes:       true,
+		AtTrimHorizonListsAll:       true,
+		NoEndingSequenceNumber:      true,
+		NoPutLimits:                 true,
+		BadIteratorIsUnknown:        true,
+		UnevenRanges:                true,
+		BadKeyIsInvalidArgument:     true,
+		UnknownNumberIsNotFound:     true,
+		FarScalingIsInvalidArgument: true,
+		SlowWithMegabytes:           true,
 	}
 }

@@ -23,6 +23,7 @@ func reshardTests() []test {
 		{"A closed shard takes no records, its children do", 1, closedTakesNothing},
 		{"Only open shards are split, at a key inside them, and only neighbours are merged", 3, badReshards},
 		{"UpdateShardCount gives equal shards that cover all keys", 2, updateShardCount},
+		{"UpdateShardCount goes no further than double and half", 4, tooManyShards},
 	}
 }
 
@@ -155,6 +156,20 @@ func badReshards(k *kit) {
 	}); err == nil {
 		k.t.Error("a closed shard was split")
 	}
+}
+
+func tooManyShards(k *kit) {
+	kind := "LimitExceededException"
+	if k.features.FarScalingIsInvalidArgument {
+		kind = "InvalidArgumentException"
+	}
+	for _, count := range []int32{9, 1} {
+		_, err := k.client.UpdateShardCount(k.ctx, &kinesis.UpdateShardCountInput{
+			StreamName: &k.stream, TargetShardCount: &count, ScalingType: types.ScalingTypeUniformScaling,
+		})
+		k.refused(fmt.Sprintf("scaling 4 shards to %d", count), err, kind)
+	}
+	k.same("shards", len(k.shards(nil)), 4)
 }
 
 func updateShardCount(k *kit) {

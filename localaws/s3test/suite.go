@@ -20,12 +20,16 @@ type Features struct {
 	Signatures          bool // refuses a request that is signed with a wrong key
 	Checksums           bool // refuses a body that differs from its checksum
 	ConditionalComplete bool // honours If-None-Match on CompleteMultipartUpload
+	ConditionalDelete   bool // honours If-Match on DeleteObject
+	RepeatedComplete    bool // answers a CompleteMultipartUpload again as the first time
 	RefusedBodies       bool // reads the body of what it refuses; else a client that still sends may see a reset connection
 }
 
 // All is every feature, as S3 has them.
 func All() Features {
-	return Features{Signatures: true, Checksums: true, ConditionalComplete: true, RefusedBodies: true}
+	return Features{
+		Signatures: true, Checksums: true, ConditionalComplete: true, ConditionalDelete: true, RepeatedComplete: true, RefusedBodies: true,
+	}
 }
 
 // Run checks the server that a client talks to. Every test uses a bucket of
@@ -54,6 +58,14 @@ func Run(t *testing.T, client *s3.Client, features Features) {
 		{"a conditional put does not replace an object", testConditionalPut, true},
 		{"one of 16 conditional puts wins", testOneWinner, true},
 		{"a put on a wrong ETag does not replace the object", testIfMatch, true},
+		{"a read on a wrong ETag or time is refused", testConditionalReads, true},
+		{"a copy on a wrong ETag or time is refused", testConditionalCopy, true},
+		{"a delete on a wrong ETag deletes nothing", testConditionalDelete, features.ConditionalDelete},
+		{"a bucket without objects is listed", testEmptyListing, true},
+		{"a bucket that is not there is not made by reading", testMissingBucket, true},
+		{"a URL that was signed puts and gets", testPresigned, features.Signatures},
+		{"parts of an object are copied into an upload", testCopyPart, true},
+		{"an upload may be completed again", testRepeatedComplete, features.RepeatedComplete},
 		{"an upload in parts makes one object", testMultipart, true},
 		{"parts may come in any order and be replaced", testPartOrder, true},
 		{"a part that is too small is refused", testTooSmall, true},
@@ -156,13 +168,17 @@ func wantCode(t *testing.T, err error, codes ...string) {
 // status.
 func wantStatus(t *testing.T, err error, status int) {
 	t.Helper()
+	if !isStatus(err, status) {
+		t.Fatalf("got error %v, want an answer with status %d", err, status)
+	}
+}
+
+func isStatus(err error, status int) bool {
 	answer, ok := errors.AsType[interface {
 		error
 		HTTPStatusCode() int
 	}](err)
-	if !ok || answer.HTTPStatusCode() != status {
-		t.Fatalf("got error %v, want an answer with status %d", err, status)
-	}
+	return ok && answer.HTTPStatusCode() == status
 }
 
 // bytesOf is n bytes that differ along the way and by seed.

@@ -65,6 +65,14 @@ func (l local) connect(t *testing.T, client *s3.Client) local {
 	return l
 }
 
+// makeBucket makes the bucket, which only a put makes otherwise.
+func (l local) makeBucket(t *testing.T) {
+	t.Helper()
+	if _, err := l.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // object makes one with a plan's metadata.
 func object(key, planID string, data []byte) processors.Object {
 	return processors.Object{
@@ -205,6 +213,7 @@ func TestOneTry(t *testing.T) {
 			t.Run(operation+" "+name, func(t *testing.T) {
 				t.Parallel()
 				l := open(t, localaws.Options{})
+				l.makeBucket(t)
 				f := l.Faults().Add(localaws.Fault{Service: localaws.S3, Operation: operation, Kind: kind})
 				err := l.store.Put(t.Context(), object("k", "plan-1", data))
 				if err == nil || errors.Is(err, processors.ErrExists) {
@@ -302,9 +311,7 @@ func TestBucketThatIsMissing(t *testing.T) {
 	if err := l.store.Put(t.Context(), object("k", "plan-1", small())); err == nil || errors.Is(err, processors.ErrExists) {
 		t.Errorf("Put: error %v", err)
 	}
-	if _, err := l.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")}); err != nil {
-		t.Fatal(err)
-	}
+	l.makeBucket(t)
 	if err := l.store.Check(t.Context(), "bucket"); err != nil {
 		t.Error(err)
 	}

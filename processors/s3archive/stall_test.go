@@ -54,6 +54,7 @@ func TestNeverAnswered(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				l := open(t, localaws.Options{})
+				l.makeBucket(t)
 				l.Faults().Add(localaws.Fault{Service: localaws.S3, Operation: tt.operation, Times: 1, Kind: localaws.Stall(0)})
 				begun := time.Now()
 				err := tt.call(t.Context(), l)

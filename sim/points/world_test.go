@@ -121,6 +121,7 @@ func newWorld(t *testing.T, plain, large bool) *world {
 	w.stack, w.streams, w.table = stack, kinesis.NewFromConfig(cfg), dynamodb.NewFromConfig(cfg)
 	w.objects = s3.NewFromConfig(cfg, stack.S3Options)
 	w.must(w.streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(2)}))
+	w.must(w.objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")}))
 	w.look()
 	return w
 }

@@ -39,7 +39,7 @@ func startServices(t *testing.T, dir string) *services {
 	t.Helper()
 	s := &services{t: t, dir: filepath.Join(dir, "objects")}
 	var out lockedBuffer
-	s.local = start(t, dir, "local", []string{"GOGC=50"}, &out, "local", "--listen", "127.0.0.1:0", "--control", "--dir", s.dir)
+	s.local = start(t, dir, "local", []string{"GOGC=50"}, &out, "local", "--listen", "127.0.0.1:0", "--control", "--dir", s.dir, "--buckets", bucket)
 	eventually(t, "shardmill local to serve", 20*time.Second, func() bool {
 		log, err := os.ReadFile(filepath.Join(dir, "local.log"))
 		// What it prints and what it logs come by different ways.
@@ -112,6 +112,7 @@ func (s *services) control(method, path string, body, into any) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		s.t.Fatal(err)

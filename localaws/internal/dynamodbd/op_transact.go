@@ -9,8 +9,25 @@ import (
 
 const (
 	maxTransactActions = 100
+	maxTransactBytes   = 4 << 20 // of all rows
 	tokenLife          = 10 * time.Minute
 )
+
+func errTwice() error {
+	return invalid("Transaction request cannot include multiple operations on one item")
+}
+
+// checkSizes refuses rows that are too large for one transaction.
+func checkSizes(rows []Item) error {
+	sum := 0
+	for _, row := range rows {
+		sum += row.size()
+	}
+	if sum > maxTransactBytes {
+		return invalid("Transaction request cannot exceed 4MB: the aggregate size of its items is %d bytes", sum)
+	}
+	return nil
+}
 
 // transactionToken remembers a transaction by its ClientRequestToken, so that repeating it does nothing.
 type transactionToken struct {
@@ -166,7 +183,7 @@ func (s *Server) transact(request []byte, token string, mutations []*mutation) (
 	if err != nil {
 		return nil, err
 	}
-	targets, err := s.targets(mutations, invalid("Transaction request cannot include multiple operations on one item"))
+	targets, err := s.targets(mutations, errTwice())
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +196,9 @@ func (s *Server) transact(request []byte, token string, mutations []*mutation) (
 	}
 	next, err := evaluate(mutations, targets)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkSizes(next); err != nil {
 		return nil, err
 	}
 	for i, m := range mutations {
@@ -276,6 +296,7 @@ func (s *Server) transactGetItems(body []byte) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := transactGetOutput{Responses: make([]itemOutput, len(in.TransactItems))}
+	rows := make([]Item, len(in.TransactItems))
 	units := map[string]float64{}
 	for i, action := range in.TransactItems {
 		if action.Get == nil {
@@ -285,13 +306,28 @@ func (s *Server) transactGetItems(body []byte) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		it, err := s.read(action.Get.TableName, action.Get.Key, true)
-		if err != nil {
+		if rows[i], err = s.read(action.Get.TableName, action.Get.Key, true); err != nil {
 			return nil, err
 		}
-		out.Responses[i].Item = answered(it, paths)
-		units[action.Get.TableName] += 2 * readUnits(it.size(), true)
+		out.Responses[i].Item = answered(rows[i], paths)
+		units[action.Get.TableName] += 2 * readUnits(rows[i].size(), true)
+	}
+	if err := s.checkKeysOnce(in); err != nil {
+		return nil, err
+	}
+	if err := checkSizes(rows); err != nil {
+		return nil, err
 	}
 	out.ConsumedCapacity = consumedByTable(in.ReturnConsumedCapacity, units)
 	return out, nil
+}
+
+// checkKeysOnce refuses a row that is read twice. The keys were checked. It is called under the lock.
+func (s *Server) checkKeysOnce(in transactGetInput) error {
+	mutations := make([]*mutation, len(in.TransactItems))
+	for i, action := range in.TransactItems {
+		mutations[i] = &mutation{table: action.Get.TableName, key: action.Get.Key}
+	}
+	_, err := s.targets(mutations, errTwice())
+	return err
 }

@@ -95,6 +95,14 @@ func (in *updateTableInput) applyBilling(t *table) error {
 	if err != nil {
 		return err
 	}
+	if mode != onDemand && t.billing.onDemandAt.IsZero() && b.throughput == t.billing.throughput && in.DeletionProtectionEnabled == nil &&
+		len(in.GlobalSecondaryIndexUpdates) == 0 {
+		return invalid("The provisioned throughput for the table will not change. The requested value equals the current value. "+
+			"Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %[1]d. "+
+			"Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %[2]d. "+
+			"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+			b.throughput.ReadCapacityUnits, b.throughput.WriteCapacityUnits)
+	}
 	t.billing = b
 	return nil
 }

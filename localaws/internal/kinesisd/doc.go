@@ -25,8 +25,12 @@
 // record in its shard at bit 84 (64 bits), the second of its arrival at bit 36 (40 bits), the number of the shard at bit 4 (32 bits) and 2 in the
 // lowest four. A child is created at least one second after its parents by this count, and hence all of its numbers are above theirs.
 //
+// # Protocols
+//
+// JSON, and the CBOR that the AWS SDKs for Java speak unless told otherwise: a request in CBOR is translated into JSON, and its answer back.
+//
 // # What is not there
 //
-// Enhanced fan-out, on-demand capacity, encryption, enhanced monitoring, channels, resource policies and the CBOR protocol. Each operation that is
+// Enhanced fan-out, on-demand capacity, encryption, enhanced monitoring, channels and resource policies. Each operation that is
 // not there is answered with UnknownOperationException and its name.
 package kinesisd

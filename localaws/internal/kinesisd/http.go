@@ -53,19 +53,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.bodies.Put(body)
 	answer, err := s.serve(r, body)
 	if err != nil {
-		writeError(w, err)
+		writeError(w, r, err)
 		return
 	}
-	pieces, err := encode(answer)
+	pieces, err := encode(r, answer)
 	if err != nil {
-		writeError(w, err)
+		writeError(w, r, err)
 		return
 	}
 	length := 0
 	for _, piece := range pieces {
 		length += len(piece)
 	}
-	header.Set("Content-Type", contentJSON)
+	header.Set("Content-Type", contentOf(r))
 	header.Set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(http.StatusOK)
 	for _, piece := range pieces {
@@ -82,19 +82,23 @@ func (s *Server) buffer() *[]byte {
 	return new([]byte)
 }
 
-// serve checks what HTTP has to say about a request and carries it out. The CBOR protocol would be told apart and translated here.
+// serve checks what HTTP has to say about a request and carries it out.
 func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
 	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	if !ok || r.Method != http.MethodPost {
 		return nil, refuse("UnknownOperationException", "This is Kinesis: a POST with the header X-Amz-Target: %s<operation> is expected.", targetPrefix)
 	}
-	if content := r.Header.Get("Content-Type"); strings.Contains(content, "cbor") {
-		return nil, malformed("The content type %s is not supported here; turn CBOR off in the client and use %s.", content, contentJSON)
-	}
 	if err := readBody(r, body); err != nil {
 		return nil, err
 	}
-	return s.operate(operation, &call{body: *body, now: time.Now()})
+	text := *body
+	if isCBOR(r) {
+		var err error
+		if text, err = fromCBOR(text); err != nil {
+			return nil, err
+		}
+	}
+	return s.operate(operation, &call{body: text, now: time.Now()})
 }
 
 func (s *Server) operate(operation string, c *call) (any, error) {
@@ -157,34 +161,57 @@ func readBody(r *http.Request, body *[]byte) error {
 	return nil
 }
 
-func encode(answer any) (rendered, error) {
+// encode writes an answer as the request was written.
+func encode(r *http.Request, answer any) (rendered, error) {
+	var pieces rendered
 	switch answer := answer.(type) {
 	case nil:
 		return nil, nil
 	case rendered:
-		return answer, nil
+		pieces = answer
 	default:
 		text, err := json.Marshal(answer)
-		return rendered{text}, err
+		if err != nil {
+			return nil, err
+		}
+		pieces = rendered{text}
 	}
+	if !isCBOR(r) {
+		return pieces, nil
+	}
+	text, err := toCBOR(bytes.Join(pieces, nil))
+	return rendered{text}, err
 }
 
-func writeError(w http.ResponseWriter, err error) {
+func contentOf(r *http.Request) string {
+	if isCBOR(r) {
+		return contentCBOR
+	}
+	return contentJSON
+}
+
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, ok := errors.AsType[*apiError](err)
 	if !ok {
 		refusal = &apiError{kind: "InternalFailureException", message: err.Error(), status: http.StatusInternalServerError}
 	}
-	text, err := json.Marshal(struct {
+	WriteError(w, r, refusal.status, refusal.kind, refusal.message)
+}
+
+// WriteError answers a request with an error of Kinesis, as the request was
+// written.
+func WriteError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	pieces, err := encode(r, struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"`
-	}{refusal.kind, refusal.message})
+	}{code, message})
 	if err != nil {
-		return // unreachable: two strings always have a JSON form
+		return // unreachable: two strings always have a form
 	}
-	w.Header().Set("Content-Type", contentJSON)
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(refusal.status)
-	_, _ = w.Write(text) // the client is gone otherwise
+	w.Header().Set("Content-Type", contentOf(r))
+	w.Header().Set("Content-Length", strconv.Itoa(len(pieces[0])))
+	w.WriteHeader(status)
+	_, _ = w.Write(pieces[0]) // the client is gone otherwise
 }
 
 // requestID is a random UUID, as the service gives.

@@ -151,7 +151,7 @@ func reshard(tb testing.TB, r *rapid.T, server *kinesisd.Server) {
 	switch rapid.IntRange(0, 3).Draw(r, "reshard") {
 	case 1:
 		do(tb, server, "UpdateShardCount", fields{
-			"StreamName": orders, "TargetShardCount": rapid.IntRange(1, 6).Draw(r, "count"), "ScalingType": "UNIFORM_SCALING",
+			"StreamName": orders, "TargetShardCount": rapid.IntRange((len(open)+1)/2, max((len(open)+1)/2, min(6, 2*len(open)))).Draw(r, "count"), "ScalingType": "UNIFORM_SCALING",
 		})
 	case 2:
 		shard := rapid.SampledFrom(open).Draw(r, "split")

@@ -153,20 +153,25 @@ func (s *Server) updateShardCount(c *call) (any, error) {
 	}
 	defer st.mu.Unlock()
 	current, target := len(st.ranges), int(*in.TargetShardCount)
-	if err := s.checkScaling(st, current, target); err != nil {
+	if err := s.checkScaling(current, target); err != nil {
 		return nil, err
 	}
 	st.during(statusUpdating, c.now, s.options.Delay, func(at time.Time) { st.scale(target, at) })
 	return updateShardCountOutput{name, st.arn, current, target}, nil
 }
 
-func (s *Server) checkScaling(st *stream, current, target int) error {
+// checkScaling holds to the service's own limits of one UpdateShardCount.
+func (s *Server) checkScaling(current, target int) error {
 	if err := s.checkShardLimit(current, int64(target-current)); err != nil {
 		return err
 	}
-	if s.options.Limits && (target > 2*current || 2*target < current) {
-		return limitExceeded("UpdateShardCount cannot scale stream %s under account %s from %d to %d shards: at most double and at least half of them.",
-			st.name, s.options.Account, current, target)
+	switch {
+	case target > 2*current:
+		return limitExceeded("UpdateShardCount cannot scale up over double your current open shard count. "+
+			"Current open shard count: %d, Target shard count: %d", current, target)
+	case 2*target < current:
+		return limitExceeded("UpdateShardCount cannot scale down below half your current open shard count. "+
+			"Current open shard count: %d, Target shard count: %d", current, target)
 	}
 	return nil
 }

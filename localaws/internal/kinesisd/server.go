@@ -24,8 +24,8 @@ type Options struct {
 	// Region is the region in ARNs and messages. Default "us-east-1".
 	Region string
 	// Limits turns on what the service limits by rate: per shard 1 MiB and 1000 records a second in, 2 MiB and 5 GetRecords a second out, and five
-	// seconds without reading after a full page; per stream the factor of two of UpdateShardCount. The limits on the size of one request and of
-	// one record always hold. Default off.
+	// seconds without reading after a full page. The limits on the size of one request and of one record, and the factor of two of UpdateShardCount,
+	// always hold. Default off.
 	Limits bool
 	// MaxPageBytes is how many bytes of data one GetRecords answers; a single record above it is answered alone. Default 10 MiB.
 	MaxPageBytes int

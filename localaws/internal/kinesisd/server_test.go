@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/smithy-go/encoding/cbor"
+
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 )
 
@@ -30,7 +32,6 @@ func TestRequestsThatAreNoneOfKinesis(t *testing.T) {
 		{"GET", http.MethodGet, "Kinesis_20131202.ListStreams", "application/x-amz-json-1.1", nil, 400, "UnknownOperationException"},
 		{"no target", http.MethodPost, "", "application/x-amz-json-1.1", nil, 400, "UnknownOperationException"},
 		{"another service", http.MethodPost, "DynamoDB_20120810.ListTables", "application/x-amz-json-1.0", nil, 400, "UnknownOperationException"},
-		{"CBOR", http.MethodPost, "Kinesis_20131202.ListStreams", "application/x-amz-cbor-1.1", nil, 400, "SerializationException"},
 		{
 			"a body without end", http.MethodPost, "Kinesis_20131202.PutRecords", "application/x-amz-json-1.1",
 			bytes.NewReader(make([]byte, 25<<20)), 413, "RequestEntityTooLargeException",
@@ -47,6 +48,28 @@ func TestRequestsThatAreNoneOfKinesis(t *testing.T) {
 				t.Errorf("got %d %s, want %d %s", w.Code, w.Body, row.status, row.kind)
 			}
 		})
+	}
+}
+
+// TestCBORMistakes has bodies that are no request in CBOR; the errors are CBOR.
+func TestCBORMistakes(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, kinesisd.Options{}, 1)
+	for name, body := range map[string]string{
+		"no body": "", "half a map": "\xa1", "a list": "\x80", "JSON": "{}", "a time in seconds": "\xa1\x61T\xc1\xfb\x41\xd9\x00\x00\x00\x00\x00\x00",
+		"another tag": "\xa1\x65Limit\xc2\x41\x01", "text that is not UTF-8": "\xa1\x61a\x61\xff", "not a number": "\xa1\x65Limit\xf9\x7e\x00",
+		"lists in lists": strings.Repeat("\x81", 10_000),
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-Amz-Target", "Kinesis_20131202.ListStreams")
+		r.Header.Set("Content-Type", "application/x-amz-cbor-1.1")
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, r)
+		answer, err := cbor.Decode(w.Body.Bytes())
+		m, _ := answer.(cbor.Map)
+		if w.Code != http.StatusBadRequest || err != nil || m["__type"] != cbor.String("SerializationException") || m["message"] == nil {
+			t.Errorf("%s: %d %v, %v; want a SerializationException", name, w.Code, answer, err)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package kinesisd_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,7 +203,7 @@ func checkLimits(t *testing.T, rows []limitRow) {
 	}
 }
 
-func TestLimitsOfWritingAndScaling(t *testing.T) {
+func TestLimitsOfWriting(t *testing.T) {
 	t.Parallel()
 	record := fields{"StreamName": orders, "PartitionKey": "k", "Data": []byte{}}
 	checkLimits(t, []limitRow{
@@ -232,16 +231,6 @@ func TestLimitsOfWritingAndScaling(t *testing.T) {
 			time.Sleep(time.Second)
 			answer = do(t, server, "PutRecords", fields{"StreamName": orders, "Records": []any{half, half}})
 			want(t, "failed after a second", answer["FailedRecordCount"].(float64), 0)
-		}},
-		{"UpdateShardCount by two at most", func(t *testing.T, server *kinesisd.Server) {
-			t.Helper()
-			scale := fields{"StreamName": orders, "TargetShardCount": 3, "ScalingType": "UNIFORM_SCALING"}
-			message := refused(t, server, "UpdateShardCount", scale, "LimitExceededException")
-			if !strings.Contains(message, "from 1 to 3") {
-				t.Errorf("message: %s", message)
-			}
-			scale["TargetShardCount"] = 2
-			do(t, server, "UpdateShardCount", scale)
 		}},
 	})
 }

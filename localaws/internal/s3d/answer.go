@@ -5,10 +5,6 @@ import (
 	"strings"
 )
 
-// etagHeader carries an object's ETag from the backend past gofakes3, which
-// knows MD5 sums only, not the form with the number of parts.
-const etagHeader = "X-Localaws-Etag"
-
 // answer corrects the headers that gofakes3 sets, and notes what was answered.
 type answer struct {
 	http.ResponseWriter
@@ -24,19 +20,19 @@ func (a *answer) WriteHeader(status int) {
 	}
 	a.status = status
 	h := a.Header()
-	if etag := h.Get(etagHeader); etag != "" {
-		h.Del(etagHeader)
-		h.Set("ETag", etag)
-	}
 	if a.request.Header.Get("X-Amz-Checksum-Mode") != "ENABLED" || status == http.StatusPartialContent {
 		hideChecksums(h, a.request.Method)
 	}
 	if status >= http.StatusBadRequest {
 		h.Set("Content-Type", "application/xml")
 	}
-	for name := range h {
-		if strings.HasPrefix(name, "Access-Control-") {
+	for name, values := range h {
+		switch {
+		case strings.HasPrefix(name, "Access-Control-"):
 			h.Del(name)
+		case strings.HasPrefix(name, "X-Amz-Meta-"): // clients take the case for the key's
+			h.Del(name)
+			h[strings.ToLower(name)] = values
 		}
 	}
 	a.ResponseWriter.WriteHeader(status)

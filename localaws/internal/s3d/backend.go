@@ -1,14 +1,11 @@
 package s3d
 
 import (
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
 	"maps"
-	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/johannesboyne/gofakes3"
 )
@@ -89,31 +86,10 @@ func (b *backend) DeleteBucket(name string) error {
 // ForceDeleteBucket implements gofakes3.Backend.
 func (b *backend) ForceDeleteBucket(string) error { return gofakes3.ErrNotImplemented }
 
-// GetObject implements gofakes3.Backend.
-func (b *backend) GetObject(name, key string, want *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
-	o, content, err := b.s.open(objectID{name, key})
-	if err != nil {
-		return nil, forGofakes3(err)
-	}
-	got := describe(o)
-	got.Contents = content
-	if got.Range, err = want.Range(o.Size); err != nil {
-		_ = content.Close() // nothing was read
-		return nil, err
-	}
-	if got.Range != nil {
-		if _, err := content.Seek(got.Range.Start, io.SeekStart); err != nil {
-			_ = content.Close() // nothing was read
-			return nil, forGofakes3(err)
-		}
-		got.Contents = limited{io.LimitReader(content, got.Range.Length), content}
-	}
-	return got, nil
-}
-
-type limited struct {
-	io.Reader
-	io.Closer
+// GetObject implements gofakes3.Backend; the server answers these requests
+// itself.
+func (b *backend) GetObject(string, string, *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	return nil, gofakes3.ErrNotImplemented
 }
 
 // open returns an object and its content, which belong together: it waits for
@@ -137,52 +113,24 @@ func (s *Server) open(id objectID) (*object, io.ReadSeekCloser, error) {
 	return o, content, err
 }
 
-// HeadObject implements gofakes3.Backend.
-func (b *backend) HeadObject(name, key string) (*gofakes3.Object, error) {
-	o := b.s.find(objectID{name, key})
-	if o == nil {
-		return nil, forGofakes3(noSuchKey())
-	}
-	return describe(o), nil
+// HeadObject implements gofakes3.Backend; the server answers these requests
+// itself.
+func (b *backend) HeadObject(string, string) (*gofakes3.Object, error) {
+	return nil, gofakes3.ErrNotImplemented
 }
 
-func describe(o *object) *gofakes3.Object {
-	headers := maps.Clone(o.Headers)
-	headers["Last-Modified"] = o.Modified.UTC().Format(http.TimeFormat)
-	headers[etagHeader] = quote(o.ETag)
-	sum, _ := hex.DecodeString(o.ETag) // of a multipart object it is not hex; etagHeader has it
-	return &gofakes3.Object{
-		Name: o.Key, Metadata: headers, Size: o.Size, Hash: sum,
-		Contents: io.NopCloser(strings.NewReader("")),
-	}
-}
-
-// DeleteObject implements gofakes3.Backend.
-func (b *backend) DeleteObject(name, key string) (gofakes3.ObjectDeleteResult, error) {
-	id := objectID{name, key}
-	unlock := b.s.lock(id)
-	defer unlock()
-	o := b.s.find(id)
-	if o == nil {
-		return gofakes3.ObjectDeleteResult{}, nil
-	}
-	if err := b.s.storage.remove(name, o); err != nil {
-		return gofakes3.ObjectDeleteResult{}, forGofakes3(err)
-	}
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
-	if found := b.s.buckets[name]; found != nil {
-		found.remove(key)
-	}
-	return gofakes3.ObjectDeleteResult{}, nil
+// DeleteObject implements gofakes3.Backend; the server answers these requests
+// itself.
+func (b *backend) DeleteObject(string, string) (gofakes3.ObjectDeleteResult, error) {
+	return gofakes3.ObjectDeleteResult{}, gofakes3.ErrNotImplemented
 }
 
 // DeleteMulti implements gofakes3.Backend.
 func (b *backend) DeleteMulti(name string, keys ...string) (gofakes3.MultiDeleteResult, error) {
 	var result gofakes3.MultiDeleteResult
 	for _, key := range keys {
-		if _, err := b.DeleteObject(name, key); err != nil {
-			failed := gofakes3.ErrorResultFromError(err)
+		if err := b.s.removeObject(objectID{name, key}, preconditions{}); err != nil {
+			failed := gofakes3.ErrorResultFromError(forGofakes3(err))
 			failed.Key = key
 			result.Error = append(result.Error, failed)
 			continue
@@ -200,47 +148,8 @@ func (b *backend) PutObject(
 	return gofakes3.PutObjectResult{}, gofakes3.ErrNotImplemented
 }
 
-// CopyObject implements gofakes3.Backend.
-func (b *backend) CopyObject(
-	fromBucket, fromKey, toBucket, toKey string, meta map[string]string,
-) (gofakes3.CopyObjectResult, error) {
-	o, err := b.s.copyObject(objectID{fromBucket, fromKey}, objectID{toBucket, toKey}, meta)
-	if err != nil {
-		return gofakes3.CopyObjectResult{}, forGofakes3(err)
-	}
-	return gofakes3.CopyObjectResult{ETag: quote(o.ETag), LastModified: gofakes3.NewContentTime(o.Modified)}, nil
-}
-
-// copyObject copies an object with its headers, or with those of the request
-// if it says so.
-func (s *Server) copyObject(from, to objectID, request map[string]string) (*object, error) {
-	source, content, err := s.open(from)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = content.Close() }() // it was only read
-	headers := source.Headers
-	if request["X-Amz-Metadata-Directive"] == "REPLACE" {
-		sent := make(http.Header)
-		for name, value := range request {
-			sent.Set(name, value)
-		}
-		if headers, err = objectHeaders(sent); err != nil {
-			return nil, err
-		}
-	}
-	received, etag, err := s.receive(content)
-	if err != nil {
-		return nil, err
-	}
-	if strings.Contains(source.ETag, "-") { // its checksum is of its parts
-		headers = maps.Clone(headers)
-		maps.DeleteFunc(headers, func(name, _ string) bool { return strings.HasPrefix(name, checksumHeader) })
-	}
-	o := &object{Key: to.key, Size: source.Size, ETag: etag, Headers: headers}
-	if err := s.store(to.bucket, o, conditions{}, func() (spool, error) { return received, nil }); err != nil {
-		received.discard()
-		return nil, err
-	}
-	return o, nil
+// CopyObject implements gofakes3.Backend; the server answers these requests
+// itself.
+func (b *backend) CopyObject(string, string, string, string, map[string]string) (gofakes3.CopyObjectResult, error) {
+	return gofakes3.CopyObjectResult{}, gofakes3.ErrNotImplemented
 }

@@ -71,23 +71,29 @@ func (c *chunkReader) nextChunk() error {
 	return c.readTrailer()
 }
 
+// maxTrailerLines is how many lines a trailer may have: a checksum and its
+// signature are what there is to say.
+const maxTrailerLines = 2
+
+// readTrailer reads the trailer, after which there is nothing.
 func (c *chunkReader) readTrailer() error {
 	trailer := make(http.Header)
-	for {
+	for range maxTrailerLines + 1 {
 		line, err := c.line()
 		if err != nil && !errors.Is(err, io.EOF) {
 			return malformed(err)
 		}
 		if line == "" {
-			c.trailer = trailer
-			if _, err = io.Copy(io.Discard, c.in); err != nil {
-				return malformed(err)
+			if _, err = c.in.Peek(1); !errors.Is(err, io.EOF) {
+				return malformed(errors.New("there is more after the trailer"))
 			}
+			c.trailer = trailer
 			return io.EOF
 		}
 		name, value, _ := strings.Cut(line, ":")
 		trailer.Set(textproto.TrimString(name), textproto.TrimString(value))
 	}
+	return malformed(fmt.Errorf("the trailer has more than %d lines", maxTrailerLines))
 }
 
 // line reads a line without its end.

@@ -17,20 +17,26 @@
 //	<dir>/.tmp/                              bodies still being received
 //
 // A key cannot be a file if it has an empty segment, or one that is "." or
-// "..", is longer than 255 bytes or contains NUL; or if another object's key
-// needs a directory where this one needs a file. Such an object is kept in .hidden under a
-// hash of its key and behaves like any other through the API.
+// "..", is longer than 255 bytes or contains NUL; if another object's key needs
+// a directory where this one needs a file; if a symbolic link is in its way; or
+// if the file system ignores case, or how a letter is composed, and has it in
+// another spelling. Such an object is kept in .hidden under a hash of its key
+// and behaves like any other through the API.
 //
 // A file becomes visible by a rename, its metadata before it, so that a crash
 // of the process leaves the old object or the new one, each with its own
 // metadata. Nothing is synced: a crash of the machine may lose what was
-// written last. One process at a time may use a directory.
+// written last. One server at a time has a directory: it holds a lock on
+// <dir>/.lock until Close or the end of its process, however that comes.
 //
 // New reads the directory, and what it finds are the objects. A file without
 // metadata, or changed since by hand, is an object with the MD5 of its
-// content as ETag and no metadata; names that begin with a dot are left out.
-// What is changed by hand while the server runs is seen at the next start.
-// Unfinished multipart uploads do not survive a restart. On a file system
-// that ignores case, keys that differ in case only are not kept apart over a
-// restart.
+// content as ETag and no metadata; names that begin with a dot or cannot be a
+// key are left out. Metadata is believed only of the file that has the key's
+// very name. What is changed by hand while the server runs is seen at the next
+// start. Unfinished multipart uploads do not survive a restart.
+//
+// Whoever may write to the directory may change the objects, but not make the
+// server touch a file outside of it, neither by a name nor by a symbolic link:
+// it goes through os.Root. A bucket that is a symbolic link is refused.
 package s3d

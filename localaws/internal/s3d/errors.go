@@ -74,12 +74,17 @@ type errorBody struct {
 // and not the answer.
 const drainLimit = 64 << 20
 
-// WriteError answers a request with an S3 error, after receiving the rest of
-// its body. A HEAD gets the status alone.
-func WriteError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+// Drain receives the rest of a request's body, up to a limit, and forgets it.
+func Drain(r *http.Request) {
 	if r.Body != nil {
 		_, _ = io.CopyN(io.Discard, r.Body, drainLimit) // the answer does not depend on it
 	}
+}
+
+// WriteError answers a request with an S3 error, after receiving the rest of
+// its body. A HEAD gets the status alone.
+func WriteError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	Drain(r)
 	h := w.Header()
 	h.Set("Content-Type", "application/xml")
 	if r.Method == http.MethodHead {

@@ -205,16 +205,16 @@ func FuzzKeys(f *testing.F) {
 				want[o.key] = string(o.body)
 			}
 		}
-		restarted := newServer(t, s3d.Options{Dir: dir})
-		for name, server := range map[string]*s3d.Server{"disk": onDisk, "memory": inMemory, "restarted": restarted} {
-			wantObjects(t, name, server, want)
-		}
+		wantObjects(t, "disk", onDisk, want)
+		wantObjects(t, "memory", inMemory, want)
+		restarted := restart(t, onDisk, dir)
+		wantObjects(t, "restarted", restarted, want)
 		wantOnly(t, root, "s3")
 		if do(t, restarted, http.MethodDelete, path(first), nil).status == http.StatusNoContent {
 			delete(want, first)
 		}
 		wantObjects(t, "after a delete", restarted, want)
-		wantObjects(t, "restarted after a delete", newServer(t, s3d.Options{Dir: dir}), want)
+		wantObjects(t, "restarted after a delete", restart(t, restarted, dir), want)
 	})
 }
 
@@ -244,7 +244,7 @@ func wantOnly(t *testing.T, dir, name string) {
 func FuzzChunked(f *testing.F) {
 	for _, body := range []string{
 		"c\r\nhello shards\r\n0\r\n\r\n", "5\r\nhello\r\n7;ext=1\r\n shards\r\n0\r\n\r\n", "0\r\n\r\n", "5\nhello\n0\n\n", "05\r\nhello\r\n00\r\n\r\n", "5\r\nhello0\r\n\r\n",
-		"5\r\nhello\r\n0\r\na:b\r\n\r\nrest", "+5\r\nhello\r\n0\r\n\r\n", "7fffffffffffffff\r\nx", "1\r\n\r\r\n0\r\n\r\n", "5\r\nhello\r\n0", "5\r\nhello\r\n-1\r\n\r\n", "5\r\nhello\r\nand\r\n0\r\n\r\n", "5\r\nhelloand\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "",
+		"5\r\nhello\r\n0\r\na:b\r\n\r\nrest", "5\r\nhello\r\n0\r\na:b\r\nc:d\r\n\r\n", "5\r\nhello\r\n0\r\na:b\r\nc:d\r\ne:f\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n", "7fffffffffffffff\r\nx", "1\r\n\r\r\n0\r\n\r\n", "5\r\nhello\r\n0", "5\r\nhello\r\n-1\r\n\r\n", "5\r\nhello\r\nand\r\n0\r\n\r\n", "5\r\nhelloand\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "",
 	} {
 		f.Add([]byte(body), 5)
 	}
@@ -263,6 +263,22 @@ func FuzzChunked(f *testing.F) {
 	})
 }
 
+// trailer accepts up to two lines and an empty one, or the end of the body
+// instead of that, and nothing more.
+func trailer(text []byte) error {
+	for range 3 {
+		line, rest, found := bytes.Cut(text, []byte("\n"))
+		if !found || len(bytes.TrimSuffix(line, []byte("\r"))) == 0 {
+			if found && len(rest) > 0 {
+				return errors.New("more than a trailer")
+			}
+			return nil
+		}
+		text = rest
+	}
+	return errors.New("a long trailer")
+}
+
 // unchunk decodes the form that chunkReader documents, all at once.
 func unchunk(body []byte) (content []byte, err error) {
 	for {
@@ -273,7 +289,7 @@ func unchunk(body []byte) (content []byte, err error) {
 		case !found || err != nil || size < 0:
 			return nil, errors.New("no size")
 		case size == 0:
-			return content, nil
+			return content, trailer(rest)
 		case size > int64(len(rest)):
 			return nil, io.ErrUnexpectedEOF
 		}

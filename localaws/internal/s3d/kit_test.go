@@ -17,7 +17,17 @@ func newServer(t *testing.T, o s3d.Options) *s3d.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = server.Close() }) // unless the test did
 	return server
+}
+
+// restart returns another server for the directory of one, which it closes.
+func restart(t *testing.T, server *s3d.Server, dir string) *s3d.Server {
+	t.Helper()
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return newServer(t, s3d.Options{Dir: dir})
 }
 
 // reply is what a server answered.
@@ -44,7 +54,11 @@ func do(t *testing.T, server *s3d.Server, method, target string, body io.Reader,
 	}
 	recorder := httptest.NewRecorder()
 	server.ServeHTTP(recorder, request)
-	return reply{recorder.Code, recorder.Header(), recorder.Body.String()}
+	header := make(http.Header) // as a client of a connection sees it
+	for name, values := range recorder.Header() {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	return reply{recorder.Code, header, recorder.Body.String()}
 }
 
 // path is a key as it stands in a URL.

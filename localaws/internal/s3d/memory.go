@@ -41,6 +41,7 @@ func (memory) open(_ string, o *object) (io.ReadSeekCloser, error) {
 func (memory) remove(string, *object) error { return nil }
 func (memory) addBucket(string) error       { return nil }
 func (memory) removeBucket(string) error    { return nil }
+func (memory) close() error                 { return nil }
 
 // memorySpool receives a body in chunks, so that it is copied once, however
 // long it grows.

@@ -84,14 +84,20 @@ func (s *Server) findUpload(bucket, key, id string) (*upload, map[int]*part, err
 	return u, maps.Clone(u.parts), nil
 }
 
-func (s *Server) uploadPart(a *answer, r *http.Request, call Call, body *payload) error {
+// partOf reads which part of which upload a request sends.
+func (s *Server) partOf(r *http.Request, call Call) (u *upload, number int, err error) {
 	q := r.URL.Query()
-	number, err := strconv.Atoi(q.Get("partNumber"))
+	number, err = strconv.Atoi(q.Get("partNumber"))
 	if err != nil || number < 1 || number > gofakes3.MaxUploadPartNumber {
-		return apiErrorf(http.StatusBadRequest, "InvalidArgument",
+		return nil, 0, apiErrorf(http.StatusBadRequest, "InvalidArgument",
 			"Part number must be an integer between 1 and 10000, inclusive")
 	}
-	u, _, err := s.findUpload(call.Bucket, call.Key, q.Get("uploadId"))
+	u, _, err = s.findUpload(call.Bucket, call.Key, q.Get("uploadId"))
+	return u, number, err
+}
+
+func (s *Server) uploadPart(a *answer, r *http.Request, call Call, body *payload) error {
+	u, number, err := s.partOf(r, call)
 	if err != nil {
 		return err
 	}
@@ -172,10 +178,13 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 	if err := xml.Unmarshal(text, &request); err != nil || len(request.Parts) == 0 {
 		return apiErrorf(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed.")
 	}
-	// Two completions of one upload: the second finds it gone.
 	uploadID := r.URL.Query().Get("uploadId")
 	unlock := s.lock(objectID{key: uploadID})
 	defer unlock()
+	if done, ok := s.completed.find(uploadID); ok && done.is(call, request.Parts) {
+		writeXML(a, http.StatusOK, done.result)
+		return nil
+	}
 	u, have, err := s.findUpload(call.Bucket, call.Key, uploadID)
 	if err != nil {
 		return err
@@ -185,7 +194,7 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 		return err
 	}
 	o := assemble(u, parts)
-	err = s.store(u.bucket, o, conditionsOf(r.Header), func() (spool, error) {
+	err = s.store(u.bucket, o, preconditionsOf(r.Header, ""), func() (spool, error) {
 		bodies := make([]spool, len(parts))
 		for i, p := range parts {
 			bodies[i] = p.body
@@ -197,9 +206,11 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 	}
 	s.dropUpload(u)
 	a.write.ETag, a.write.Size = o.ETag, o.Size
-	writeXML(a, http.StatusOK, completeResult{
+	result := completeResult{
 		Location: "http://" + r.Host + "/" + u.bucket + "/" + u.key, Bucket: u.bucket, Key: u.key, ETag: quote(o.ETag),
-	})
+	}
+	s.completed.add(u.id, completion{request.Parts, result})
+	writeXML(a, http.StatusOK, result)
 	return nil
 }
 

@@ -146,10 +146,15 @@ func objectHeaders(h http.Header) (map[string]string, error) {
 func isObjectHeader(name string) bool {
 	switch name {
 	case "Content-Type", "Content-Disposition", "Content-Language", "Cache-Control", "Expires",
-		"X-Amz-Storage-Class", "X-Amz-Website-Redirect-Location":
+		"X-Amz-Server-Side-Encryption", "X-Amz-Website-Redirect-Location":
 		return true
 	}
 	return false
+}
+
+// isKept reports whether an object may have a header of that name.
+func isKept(name string) bool {
+	return isObjectHeader(name) || name == "Content-Encoding" || strings.HasPrefix(name, "X-Amz-Meta-") || strings.HasPrefix(name, checksumHeader)
 }
 
 // withoutChunked is a Content-Encoding less the aws-chunked that describes the

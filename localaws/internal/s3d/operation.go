@@ -61,7 +61,7 @@ func objectOperation(r *http.Request, q url.Values) string {
 	switch {
 	case q.Has("uploadId"):
 		if isCopy {
-			return ""
+			return pick(r.Method, map[string]string{http.MethodPut: "UploadPartCopy"})
 		}
 		return pick(r.Method, map[string]string{
 			http.MethodGet: "ListParts", http.MethodPut: "UploadPart",

@@ -58,16 +58,18 @@ func (p *payload) unchunk(r *http.Request, mode string) error {
 	p.size = size
 	chunks := newChunkReader(r.Body)
 	p.body, p.trailer = chunks, chunks.Trailer
-	for name := range strings.SplitSeq(r.Header.Get("X-Amz-Trailer"), ",") {
-		if strings.TrimSpace(name) == "" {
-			continue
-		}
-		c, err := newCheck(name, "")
-		if err != nil {
-			return err
-		}
-		p.checks = append(p.checks, c)
+	names := strings.Join(r.Header.Values("X-Amz-Trailer"), ",")
+	if strings.TrimSpace(names) == "" {
+		return nil
 	}
+	if strings.Contains(names, ",") {
+		return apiErrorf(http.StatusBadRequest, "MalformedTrailerError", "The x-amz-trailer header names more than one trailer: %q", names)
+	}
+	c, err := newCheck(names, "")
+	if err != nil {
+		return err
+	}
+	p.checks = append(p.checks, c)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
-	"strings"
 )
 
 // putObject serves PutObject: the body is received out of sight, checked, and
@@ -28,7 +27,7 @@ func (s *Server) putObject(a *answer, r *http.Request, call Call, body *payload)
 		headers["X-Amz-Checksum-Type"] = "FULL_OBJECT"
 	}
 	o := &object{Key: call.Key, Size: body.size, ETag: etag, Headers: headers}
-	if err := s.store(call.Bucket, o, conditionsOf(r.Header), func() (spool, error) { return received, nil }); err != nil {
+	if err := s.store(call.Bucket, o, preconditionsOf(r.Header, ""), func() (spool, error) { return received, nil }); err != nil {
 		received.discard()
 		return err
 	}
@@ -63,40 +62,15 @@ func (s *Server) receive(body io.Reader) (spool, string, error) {
 	return sp, hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// conditions are those of a conditional write.
-type conditions struct {
-	ifNoneMatch string
-	ifMatch     string
-}
-
-func conditionsOf(h http.Header) conditions {
-	return conditions{ifNoneMatch: h.Get("If-None-Match"), ifMatch: h.Get("If-Match")}
-}
-
-// check says whether a write may go on over what is there now, which may be
-// nil.
-func (c conditions) check(now *object) error {
-	switch {
-	case c.ifNoneMatch != "" && c.ifNoneMatch != "*":
-		return notImplemented("If-None-Match with a value other than *")
-	case c.ifNoneMatch != "" && now != nil, c.ifMatch != "" && now != nil && strings.Trim(c.ifMatch, `"`) != now.ETag:
-		return apiErrorf(http.StatusPreconditionFailed, "PreconditionFailed",
-			"At least one of the pre-conditions you specified did not hold")
-	case c.ifMatch != "" && now == nil:
-		return noSuchKey()
-	}
-	return nil
-}
-
 // store puts an object in place if the conditions hold for what its key has at
 // that moment. Content is called only then; what it returns is published or
 // discarded.
-func (s *Server) store(bucket string, o *object, c conditions, content func() (spool, error)) error {
+func (s *Server) store(bucket string, o *object, c preconditions, content func() (spool, error)) error {
 	id := objectID{bucket, o.Key}
 	unlock := s.lock(id)
 	defer unlock()
 	old := s.find(id)
-	if err := c.check(old); err != nil {
+	if err := c.checkWrite(old); err != nil {
 		return err
 	}
 	body, err := content()

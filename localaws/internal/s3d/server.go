@@ -2,8 +2,11 @@ package s3d
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,12 +21,12 @@ import (
 // Options say how a server behaves. The zero value is a server in memory that
 // makes buckets as they are used.
 type Options struct {
-	Account string // unused by S3's answers; for symmetry with the other services
+	Account string // the owner of all buckets; "" is 000000000000
 	Region  string // answered by GetBucketLocation and HeadBucket; "" is us-east-1
 	// Dir is where objects are kept as files; "" keeps them in memory.
 	Dir string
 	// StrictBuckets refuses a bucket that was not created. Otherwise a bucket
-	// comes to be when it is first named, even by HeadBucket.
+	// comes to be when something is first put into it.
 	StrictBuckets bool
 	// HostSuffixes are the hosts below which a host's first label is a bucket.
 	HostSuffixes []string
@@ -38,6 +41,8 @@ type Server struct {
 	wire    http.Handler // gofakes3
 	log     writeLog
 
+	completed completions
+
 	mu      sync.Mutex // guards what follows; never held over I/O
 	buckets map[string]*bucket
 	uploads map[string]*upload
@@ -48,8 +53,11 @@ type Server struct {
 type objectID struct{ bucket, key string }
 
 // New returns a server. With Options.Dir it reads the directory, makes it if
-// need be, and removes what a former run left half received.
+// need be, and removes what a former run left half received; the directory is
+// the server's until Close, and New's error is ErrInUse if it is another's.
 func New(o Options) (*Server, error) {
+	o.Account = cmp.Or(o.Account, "000000000000")
+	o.Region = cmp.Or(o.Region, "us-east-1")
 	s := &Server{
 		options: o, storage: memory{}, log: writeLog{max: o.WriteLog},
 		buckets: make(map[string]*bucket), uploads: make(map[string]*upload), busy: make(map[objectID]chan struct{}),
@@ -60,14 +68,23 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 		if s.buckets, err = d.load(); err != nil {
-			return nil, err
+			return nil, errors.Join(err, d.close())
 		}
 		s.storage = d
 	}
 	s.wire = gofakes3.New(&backend{s: s},
-		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(!o.StrictBuckets),
+		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(false),
 		gofakes3.WithTimeSkewLimit(0), gofakes3.WithMetadataSizeLimit(0)).Server()
 	return s, nil
+}
+
+// Close frees the directory for other servers. The server is not to be used
+// after it.
+func (s *Server) Close() error {
+	if err := s.storage.close(); err != nil {
+		return fmt.Errorf("closing the object directory: %w", err)
+	}
+	return nil
 }
 
 // Writes returns the latest writes, oldest first, as many as Options.WriteLog
@@ -95,19 +112,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serve(a *answer, r *http.Request, call Call) error {
-	if len(call.Key) > gofakes3.KeySizeLimit {
-		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
+	if call.Operation == "" {
+		return notImplemented("this operation")
 	}
-	if !utf8.ValidString(call.Key) {
-		return apiErrorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	if err := checkKey(call.Key); err != nil {
+		return err
+	}
+	if err := s.checkHeaders(call.Operation, r.Header); err != nil {
+		return err
 	}
 	body, err := newPayload(r)
 	if err != nil {
 		return err
 	}
 	switch call.Operation {
-	case "":
-		return notImplemented("this operation")
 	case "PutObject":
 		return s.putObject(a, r, call, body)
 	case "UploadPart":
@@ -122,6 +140,20 @@ func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 		return s.createBucket(a, call.Bucket)
 	case "HeadBucket":
 		return s.headBucket(a, call.Bucket)
+	case "ListObjectsV2":
+		return s.listObjects(a, r, call)
+	case "GetObject", "HeadObject":
+		return s.readObject(a, r, call)
+	case "DeleteObject":
+		return s.deleteObject(a, r, call)
+	case "DeleteObjects":
+		if err := checkDeletes(text); err != nil {
+			return err
+		}
+	case "CopyObject":
+		return s.copyObject(a, r, call)
+	case "UploadPartCopy":
+		return s.uploadPartCopy(a, r, call)
 	case "CreateMultipartUpload":
 		return s.createUpload(a, r, call)
 	case "CompleteMultipartUpload":
@@ -146,6 +178,26 @@ func (s *Server) delegate(a *answer, r *http.Request, call Call, text []byte) {
 	s.wire.ServeHTTP(a, &clone)
 }
 
+// checkDeletes refuses, by name, what a DeleteObjects asks for beyond keys.
+func checkDeletes(text []byte) error {
+	var request struct {
+		Objects []struct{ ETag, LastModifiedTime, Size, VersionId string } `xml:"Object"`
+	}
+	if xml.Unmarshal(text, &request) != nil {
+		return nil // gofakes3 says so
+	}
+	for _, o := range request.Objects {
+		for name, value := range map[string]string{
+			"ETag": o.ETag, "LastModifiedTime": o.LastModifiedTime, "Size": o.Size, "VersionId": o.VersionId,
+		} {
+			if value != "" {
+				return notImplemented("the member " + name + " of DeleteObjects")
+			}
+		}
+	}
+	return nil
+}
+
 func (s *Server) createBucket(a *answer, name string) error {
 	if err := checkBucketName(name); err != nil {
 		return err
@@ -164,31 +216,29 @@ func (s *Server) createBucket(a *answer, name string) error {
 }
 
 func (s *Server) headBucket(a *answer, name string) error {
-	if err := s.needBucket(name); err != nil {
+	if err := s.checkBucket(name); err != nil {
 		return err
 	}
-	a.Header().Set("X-Amz-Bucket-Region", s.region())
+	a.Header().Set("X-Amz-Bucket-Region", s.options.Region)
 	a.WriteHeader(http.StatusOK)
 	return nil
 }
 
-func (s *Server) region() string {
-	if s.options.Region != "" {
-		return s.options.Region
+// checkBucket makes sure that a bucket is there.
+func (s *Server) checkBucket(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[name] == nil {
+		return noSuchBucket(name)
 	}
-	return "us-east-1"
+	return nil
 }
 
-// needBucket makes sure that a bucket is there, making it if the options allow.
+// needBucket makes sure that a bucket is there to put something into, making it
+// if the options allow.
 func (s *Server) needBucket(name string) error {
-	s.mu.Lock()
-	_, ok := s.buckets[name]
-	s.mu.Unlock()
-	if ok {
-		return nil
-	}
-	if s.options.StrictBuckets {
-		return noSuchBucket(name)
+	if err := s.checkBucket(name); err == nil || s.options.StrictBuckets {
+		return err
 	}
 	if err := checkBucketName(name); err != nil {
 		return err
@@ -208,6 +258,17 @@ func (s *Server) makeBucket(name string) (made bool, err error) {
 	}
 	s.buckets[name] = newBucket(time.Now())
 	return true, nil
+}
+
+// checkKey applies S3's rules for keys.
+func checkKey(key string) error {
+	if len(key) > gofakes3.KeySizeLimit {
+		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
+	}
+	if !utf8.ValidString(key) {
+		return apiErrorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	}
+	return nil
 }
 
 // checkBucketName applies S3's rules for the names of buckets.
@@ -286,7 +347,7 @@ func sentSHA256(h http.Header) string {
 func isWrite(operation string) bool {
 	switch operation {
 	case "CreateBucket", "DeleteBucket", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects",
-		"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload":
+		"CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload":
 		return true
 	}
 	return false

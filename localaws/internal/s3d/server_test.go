@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,6 +39,8 @@ func TestUnknownSubresources(t *testing.T) {
 	}
 }
 
+// TestBuckets has buckets that were not created: to look for one does not make
+// it, to put into it does unless buckets are strict.
 func TestBuckets(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -45,23 +49,37 @@ func TestBuckets(t *testing.T) {
 		bucket string
 		status int
 	}{
-		{"a bucket comes to be when it is headed", false, "new-bucket", 200},
+		{"a bucket comes to be when something is put into it", false, "new-bucket", 200},
 		{"with strict buckets it does not", true, "new-bucket", 404},
 		{"a bucket with a bad name does not", false, "Bad_Bucket", 400},
 		{"nor does a directory's parent", false, "..", 400},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			server := newServer(t, s3d.Options{StrictBuckets: row.strict, Dir: t.TempDir()})
-			for _, method := range []string{http.MethodHead, http.MethodGet} {
-				response := do(t, server, method, row.bucket, nil)
-				if got := response.status; got != row.status && (method == http.MethodHead || got < 400) != (row.status < 400) {
-					t.Errorf("%s: status %d, want %d", method, got, row.status)
+			dir := t.TempDir()
+			server := newServer(t, s3d.Options{StrictBuckets: row.strict, Dir: dir})
+			look := func(want int) {
+				for _, target := range []string{"", "?list-type=2", "?list-type=1", "?location", "?uploads", "/key", "/key?uploadId=1"} {
+					for _, method := range []string{http.MethodHead, http.MethodGet} {
+						response := do(t, server, method, row.bucket+target, nil)
+						if found := response.status != http.StatusNotFound; found && want == 404 && response.code() != "NotImplemented" && response.status != 501 {
+							t.Errorf("%s %s: status %d, want %d", method, target, response.status, want)
+						}
+					}
 				}
 			}
-			response := do(t, server, http.MethodPut, row.bucket+"/key", strings.NewReader("content"))
-			if response.status != row.status {
-				t.Errorf("putting: status %d, want %d", response.status, row.status)
+			look(http.StatusNotFound)
+			if made, err := os.ReadDir(filepath.Join(dir, row.bucket)); err == nil && row.bucket != ".." {
+				t.Errorf("to look for it has made the bucket, with %v", made)
+			}
+			for _, target := range []string{"/key", "/copied"} {
+				response := do(t, server, http.MethodPut, row.bucket+target, strings.NewReader("content"))
+				if response.status != row.status {
+					t.Errorf("putting: status %d, want %d", response.status, row.status)
+				}
+			}
+			if got := do(t, server, http.MethodHead, row.bucket, nil).status; (got == 200) != (row.status == 200) {
+				t.Errorf("after the put it is headed with %d", got)
 			}
 		})
 	}
@@ -100,6 +118,8 @@ func TestChunkedBodies(t *testing.T) {
 		{"one chunk and its trailer", "c\r\nhello shards\r\n0\r\n" + sum, "12", ""},
 		{"several chunks", "5\r\nhello\r\n7;ext=1\r\n shards\r\n0\r\n" + sum, "12", ""},
 		{"a wrong checksum", "c\r\nhello shardX\r\n0\r\n" + sum, "12", "BadDigest"},
+		{"a longer trailer than there can be", "c\r\nhello shards\r\n0\r\na:b\r\nc:d\r\n" + sum, "12", "IncompleteBody"},
+		{"more after the trailer", "c\r\nhello shards\r\n0\r\n" + sum + "x", "12", "IncompleteBody"},
 		{"no trailer", "c\r\nhello shards\r\n0\r\n\r\n", "12", "BadDigest"},
 		{"another length than announced", "c\r\nhello shards\r\n0\r\n" + sum, "13", "IncompleteBody"},
 		{"more than announced", "c\r\nhello shards\r\n0\r\n" + sum, "3", "IncompleteBody"},
@@ -122,7 +142,7 @@ func TestChunkedBodies(t *testing.T) {
 				t.Errorf("the answer is %d %q, want %q", response.status, got, row.code)
 			}
 			content, h := get(t, server, "key")
-			if row.code != "" && content != "NoSuchKey" {
+			if row.code != "" && content != "NoSuchKey" && content != "NoSuchBucket" {
 				t.Errorf("stored was %q", content)
 			}
 			if row.code == "" && (content != "hello shards" || h.Get("Content-Encoding") != "gzip") {
@@ -157,6 +177,18 @@ func TestBrokenConnection(t *testing.T) {
 	}
 	if log := server.Writes(); len(log) != 1 || log[0].Status != 400 {
 		t.Errorf("the log is %+v, want one write with status 400", log)
+	}
+}
+
+// TestTwoTrailers has a body that announces more trailers than there are.
+func TestTwoTrailers(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, s3d.Options{})
+	r := do(t, server, http.MethodPut, path("key"), strings.NewReader("1\r\nx\r\n0\r\n\r\n"),
+		"X-Amz-Content-Sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length: 1",
+		"X-Amz-Trailer: x-amz-checksum-crc32, x-amz-checksum-crc32c")
+	if r.code() != "MalformedTrailerError" {
+		t.Errorf("the answer is %d %s, want MalformedTrailerError", r.status, r.code())
 	}
 }
 

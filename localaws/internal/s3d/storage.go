@@ -17,6 +17,7 @@ type storage interface {
 	remove(bucket string, o *object) error
 	addBucket(name string) error
 	removeBucket(name string) error
+	close() error
 }
 
 // spool is a body in no one's sight yet. Its owner calls close after the last

@@ -41,6 +41,7 @@ type Options struct {
 // New returns the worker. It does no I/O. The error joins all that is wrong.
 func New(c Clients, o Options) (*kcl.Worker, error) {
 	o.Source.StreamName, o.Source.StreamARN = o.Worker.StreamName, o.Worker.StreamARN
+	o.Source.FallBackToName = c.Kinesis.Options().BaseEndpoint != nil // an endpoint of the user's own
 	o.Source.Logger, o.Delivery.Logger = o.Worker.Logger, o.Worker.Logger
 	if o.Health != nil {
 		o.Delivery.Hooks, o.Worker.Hooks = o.Health.DeliveryHooks(), o.Health.Hooks()

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
@@ -123,7 +124,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	var err error
 	j.stack, err = localaws.New(localaws.Options{Dir: o.Dir, Limits: o.Limits, MaxPageBytes: 2 << 20, WriteLog: -1, Logger: o.Logger})
 	if err != nil {
-		return Summary{}, fmt.Errorf("opening %s: %w", o.Dir, err)
+		return Summary{}, DirError(o.Dir, err)
 	}
 	defer j.stack.Close()
 	if o.prepared != nil {
@@ -206,8 +207,9 @@ func (j *job) prepare(ctx context.Context) error {
 	if _, err := j.clients.Kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: &shards}); err != nil {
 		return fmt.Errorf("creating stream %s: %w", stream, err)
 	}
-	if _, err := j.clients.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(bucket)}); err != nil {
-		return fmt.Errorf("opening bucket %s: %w", bucket, err)
+	_, err := j.clients.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)})
+	if _, isThere := errors.AsType[*types.BucketAlreadyOwnedByYou](err); err != nil && !isThere {
+		return fmt.Errorf("creating bucket %s: %w", bucket, err)
 	}
 	j.before = make(map[string]bool)
 	return j.eachObject(ctx, func(key string, _ int64) error { j.before[key] = true; return nil })
