@@ -112,7 +112,7 @@ type Config struct {
 	// Default 1m. Source: KCL logWarningForTaskAfterMillis.
 	WarnAfter time.Duration
 
-	Logger *zap.Logger // default: none
+	Logger *zap.Logger // default: none; package slogzap makes one of a slog.Handler
 	Hooks  Hooks
 }
 
