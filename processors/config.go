@@ -207,7 +207,7 @@ func (c Config) parsePrefix() (prefix.Prefix, error) {
 	if e.Remedy != "" {
 		return p, wrong("Prefix", c.Prefix, err.Error())
 	}
-	return p, fmt.Errorf("Prefix %w", err)
+	return p, errors.New("Prefix " + err.Error())
 }
 
 func (h BufferingHints) check() error {

@@ -42,7 +42,9 @@ func level(l zapcore.Level) slog.Level {
 }
 
 // Enabled implements zapcore.Core.
-func (c core) Enabled(l zapcore.Level) bool { return c.h.Enabled(context.Background(), level(l)) }
+func (c core) Enabled(l zapcore.Level) bool {
+	return c.h.Enabled(context.Background(), level(l)) //nolint:forbidigo // zap has none
+}
 
 // With implements zapcore.Core.
 func (c core) With(fields []zapcore.Field) zapcore.Core {
@@ -71,7 +73,7 @@ func (c core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		r.AddAttrs(slog.String("logger", e.LoggerName))
 	}
 	r.AddAttrs(all(fields)...)
-	return c.h.Handle(context.Background(), r)
+	return c.h.Handle(context.Background(), r) //nolint:forbidigo // zap has none
 }
 
 // Sync implements zapcore.Core; a handler has nothing to sync.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/checkpoint"

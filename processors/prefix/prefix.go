@@ -96,7 +96,7 @@ func (p Prefix) Longest() string { return p.At(time.Time{}) } // a literal one n
 const maxKey = 1024
 
 // upwards is what wrongKey says of a key that leads elsewhere.
-const upwards = `has ".." between slashes`
+const upwards = `has ".." between slashes` //nolint:gosec // no credentials
 
 // CheckKey refuses keys that S3 does not take, or that name another place to
 // who reads them as a path or a line of text: of no or more than 1024 bytes, not

@@ -25,7 +25,7 @@ func (p Place) Fault(format string, args ...any) {
 	if path == "" {
 		path = "the file"
 	}
-	p.Report.fault(p.Line, "%s %s", path, fmt.Sprintf(format, args...))
+	p.fault(p.Line, "%s %s", path, fmt.Sprintf(format, args...))
 }
 
 // Bad says "<path> is <value>; <remedy>".
@@ -35,7 +35,7 @@ func (p Place) Bad(remedy string, args ...any) {
 
 // Warn says "<path> is <value>; <remark>".
 func (p Place) Warn(remark string) {
-	p.Report.warn(p.Line, "%s is %s; %s", p.Path, p.show(), remark)
+	p.warn(p.Line, "%s is %s; %s", p.Path, p.show(), remark)
 }
 
 func (p Place) show() string {
