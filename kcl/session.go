@@ -107,7 +107,7 @@ func (s *session) stampStart() error {
 	}
 	switch at.SequenceNumber {
 	case checkpoint.AtTimestamp:
-		if begin := s.cfg.InitialPosition.at.Arrival; !begin.IsZero() {
+		if begin := s.stream.initial.at.Arrival; !begin.IsZero() {
 			return s.cp.Refresh(s.stop, begin)
 		}
 		s.log.Warn("lease is at AT_TIMESTAMP and nobody says which; reading begins at TRIM_HORIZON")
