@@ -17,7 +17,7 @@ func (Defaults) ShardEnded(ctx context.Context, in ShardEndedInput) error {
 	return in.Checkpointer.Checkpoint(ctx)
 }
 
-// ShutdownRequested does nothing: what was not checkpointed is delivered again.
+// ShutdownRequested does nothing: what was not checkpointed is processed again.
 func (Defaults) ShutdownRequested(context.Context, ShutdownRequestedInput) error { return nil }
 
 // Handle returns a factory of processors that call f with each batch and

@@ -53,7 +53,7 @@ type Config struct {
 	// KeepFinishedLeases is how long the lease of a finished shard stays in the
 	// table once this worker has seen it finished. A request to create a lease
 	// that was under way all the time would bring a deleted one back, and the
-	// shard's records would be delivered again. AWS accepts no request that was
+	// shard's records would be processed again. AWS accepts no request that was
 	// signed a quarter of an hour ago, which the default outlasts. Default 20m.
 	// Source: KCL LeaseCleanupConfig.completedLeaseCleanupIntervalMillis (5m).
 	KeepFinishedLeases time.Duration
@@ -66,7 +66,7 @@ type Config struct {
 	// fails. Default: never.
 	TickInterval time.Duration
 
-	// MaxAttempts is how often records are delivered to a processor that
+	// MaxAttempts is how often records are given to a processor that
 	// fails. Default 10.
 	MaxAttempts int
 

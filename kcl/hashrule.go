@@ -14,7 +14,7 @@ const (
 	HashRangeKPL HashRangeRule = iota
 
 	// HashRangeJava drops the whole aggregated record if one user record lies
-	// outside, as Java workers do, so that a mixed fleet delivers the same
+	// outside, as Java workers do, so that a mixed fleet processes the same
 	// whoever holds the shard. It loses the user records that lie inside, and
 	// those of other producers.
 	HashRangeJava

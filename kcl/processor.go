@@ -13,7 +13,7 @@ import (
 // for each holding, and calls it from one goroutine, in this order:
 //
 //	Initialize, ProcessRecords…, and then one of
-//	  ShardEnded                      every record of the shard was delivered
+//	  ShardEnded                      every record of the shard was processed
 //	  LeaseLost                       another worker has the shard now
 //	  ShutdownRequested, LeaseLost    this worker gives the shard up: it stops, or another worker is to have it
 //
@@ -44,7 +44,7 @@ type RecordProcessor interface {
 	// records may be too much for one: then several calls get up to 10,000 of
 	// their user records each.
 	//
-	// If it returns an error, or panics, the same records are delivered again
+	// If it returns an error, or panics, the same records are processed again
 	// after a delay that grows with each try, less those checkpointed since.
 	// After Config.MaxAttempts tries, or at once if the error is GiveUp's, the
 	// records go to Config.DeadLetter, or without one the worker gives the
@@ -120,7 +120,7 @@ type ProcessRecordsInput struct {
 	Checkpointer Checkpointer
 	BehindLatest time.Duration // how far the last read was behind the tip of the shard; MillisBehindLatest
 
-	// Attempt counts the deliveries of these records to this processor, from 1.
+	// Attempt counts the calls with these records to this processor, from 1.
 	Attempt int
 
 	// Pressure says that the worker's memory budget is used up and that no

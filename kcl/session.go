@@ -24,7 +24,7 @@ type session struct {
 	hold  func(bytes int64)
 
 	// accepted is the last record that the processor took, or where reading
-	// began: what is at or before it is not delivered any more.
+	// began: what is at or before it is not processed any more.
 	accepted checkpoint.Position
 
 	initialized bool // the processor may be asked to stop
