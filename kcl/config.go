@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
 )
 
@@ -54,7 +53,7 @@ type Config struct {
 	// KeepFinishedLeases is how long the lease of a finished shard stays in the
 	// table once this worker has seen it finished. A request to create a lease
 	// that was under way all the time would bring a deleted one back, and the
-	// shard's records would be delivered again. AWS accepts no request that was
+	// shard's records would be processed again. AWS accepts no request that was
 	// signed a quarter of an hour ago, which the default outlasts. Default 20m.
 	// Source: KCL LeaseCleanupConfig.completedLeaseCleanupIntervalMillis (5m).
 	KeepFinishedLeases time.Duration
@@ -67,7 +66,7 @@ type Config struct {
 	// fails. Default: never.
 	TickInterval time.Duration
 
-	// MaxAttempts is how often records are delivered to a processor that
+	// MaxAttempts is how often records are given to a processor that
 	// fails. Default 10.
 	MaxAttempts int
 
@@ -122,105 +121,6 @@ type DeadLetterInput struct {
 	Records  []Record
 	Err      error // the last one
 	Attempts int
-}
-
-// InitialPosition is where a shard without history is read from. The zero
-// value is TrimHorizon.
-type InitialPosition struct{ at checkpoint.Position }
-
-// TrimHorizon reads from the oldest record that the stream still has.
-func TrimHorizon() InitialPosition {
-	return InitialPosition{checkpoint.Sentinel(checkpoint.TrimHorizon)}
-}
-
-// Latest reads what is put after the lease was created. The instant is stored,
-// so that a worker that fails over begins there too.
-func Latest() InitialPosition { return InitialPosition{checkpoint.Sentinel(checkpoint.Latest)} }
-
-// AtTimestamp reads what arrived at or after t. The instant is stored.
-func AtTimestamp(t time.Time) InitialPosition {
-	p := checkpoint.Sentinel(checkpoint.AtTimestamp)
-	p.Arrival = t
-	return InitialPosition{p}
-}
-
-// String returns the place as the KCL names it, with its instant if it has one.
-func (i InitialPosition) String() string {
-	switch p := i.at; {
-	case p.IsZero():
-		return checkpoint.TrimHorizon
-	case p.Arrival.IsZero():
-		return p.SequenceNumber
-	default:
-		return p.SequenceNumber + " " + p.Arrival.UTC().Format(time.RFC3339Nano)
-	}
-}
-
-// position returns where to begin for leases created when the service's clock
-// showed now.
-func (i InitialPosition) position(now time.Time) checkpoint.Position {
-	p := i.at
-	if p.IsZero() {
-		return checkpoint.Sentinel(checkpoint.TrimHorizon)
-	}
-	if p.SequenceNumber == checkpoint.Latest {
-		p.Arrival = now
-	}
-	return p
-}
-
-// HashRangeRule is a rule for user records whose hash key lies outside the
-// shard that their aggregated record is in. It happens when a producer packed
-// them before it learnt of a reshard, or cares for the first one's hash key
-// only. The KPL puts those again that lie outside, and nothing else; no other
-// producer puts one again. Each drop is counted and logged.
-type HashRangeRule int
-
-const (
-	// HashRangeKPL drops just those that lie outside, if it was the KPL that
-	// packed the record, as its form tells: see kpl.Splitter.IsKPL. Of any other
-	// aggregated record it drops none.
-	HashRangeKPL HashRangeRule = iota
-
-	// HashRangeJava drops the whole aggregated record if one user record lies
-	// outside, as Java workers do, so that a mixed fleet delivers the same
-	// whoever holds the shard. It loses the user records that lie inside, and
-	// those of other producers.
-	HashRangeJava
-
-	// HashRangeEach drops just those that lie outside, whoever packed them. It
-	// loses those of other producers than the KPL.
-	HashRangeEach
-
-	// HashRangeOff drops nothing: some user records may come twice.
-	HashRangeOff
-)
-
-// Wire returns the number of the rule where it is stored. It stays the same in
-// all versions.
-func (r HashRangeRule) Wire() uint8 {
-	switch r {
-	case HashRangeJava:
-		return 0
-	case HashRangeEach:
-		return 1
-	case HashRangeOff:
-		return 2
-	case HashRangeKPL:
-		return 3
-	}
-	return 255 // no rule, and nobody will take it for one
-}
-
-// HashRangeRuleOf returns the rule with the number that Wire returned, and false
-// if there is none.
-func HashRangeRuleOf(wire uint8) (HashRangeRule, bool) {
-	for _, r := range []HashRangeRule{HashRangeKPL, HashRangeJava, HashRangeEach, HashRangeOff} {
-		if r.Wire() == wire {
-			return r, true
-		}
-	}
-	return 0, false
 }
 
 // DefaultFailoverTime is lease.DefaultFailoverTime.

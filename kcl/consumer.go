@@ -64,7 +64,7 @@ func newConsumer(e env, held *lease.Held, acct *budget.Account) *consumer {
 	return &consumer{
 		env: e, held: held, acct: acct, log: e.cfg.Logger.With(zap.String("shard_id", row.Key)),
 		info: ShardInfo{
-			StreamName: e.cfg.StreamName, StreamARN: e.cfg.StreamARN, Table: e.cfg.ApplicationName,
+			StreamName: e.stream.name, StreamARN: e.stream.arn, Table: e.cfg.ApplicationName,
 			ShardID: row.Key, WorkerID: e.cfg.WorkerID, Range: row.Range, HashRangeRule: e.cfg.HashRangeRule,
 		},
 		status: ShardStatus{ShardID: row.Key, State: ShardWaiting, Checkpoint: row.Checkpoint},

@@ -43,8 +43,8 @@
 // unchanged, so a worker that was overtaken cannot move it. Where reading
 // resumes follows from the checkpoint alone: AT the record that it names, less
 // what is at or before it, so a checkpoint within an aggregated record works.
-// Records that a processor failed on do not count as delivered, so a checkpoint
-// of "everything delivered" never passes them. SHARD_END is written after every
+// Records that a processor failed on do not count as processed, so a checkpoint
+// of "everything processed" never passes them. SHARD_END is written after every
 // record was accepted and after the leases of all children exist; a child waits
 // until each of its parents that has a lease has ended. A finished lease is
 // deleted only once its children have begun.
@@ -52,7 +52,7 @@
 // # Differences from the Java KCL
 //
 //   - An exception in processRecords makes Java skip the batch. Here it is
-//     delivered again.
+//     processed again.
 //   - LeaseLost has no checkpointer and cannot fail; ShardEnded must checkpoint,
 //     and Defaults does.
 //   - Leases are released at shutdown, so others take them within a scan interval

@@ -141,7 +141,7 @@ func (s *session) end(why error) error {
 		s.state(ShardStopping)
 		err := s.shutdownRequested(e == endSurplus)
 		if err != nil && s.held.CheckTrust() == nil {
-			s.log.Warn("processor failed to stop well; its records will be delivered again", zap.Error(err), panicStack(err))
+			s.log.Warn("processor failed to stop well; its records will be processed again", zap.Error(err), panicStack(err))
 		}
 		if isPanic(err) {
 			return why

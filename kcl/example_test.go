@@ -51,7 +51,7 @@ func Example() {
 				stop()
 			}
 		}
-		return nil // checkpoints; an error has the same records delivered again
+		return nil // checkpoints; an error has the same records processed again
 	}))
 	if err != nil {
 		log.Fatal(err)

@@ -155,7 +155,7 @@ func (x *expander) take() {
 
 // addRaw adds a record that is not split. One that looks aggregated and stands
 // at the checkpoint was split by whoever checkpointed within it, so not all of
-// it is done: it is delivered again as a whole.
+// it is done: it is processed again as a whole.
 func (x *expander) addRaw(r *Record, malformed bool) {
 	again := false
 	if malformed {

@@ -26,7 +26,7 @@ type fetched struct {
 // startFetcher begins to read the shard at from. Stop the fetcher.
 func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
-	r := s.cfg.Source.Open(s.info.ShardID, from)
+	r := s.stream.source.Open(s.info.ShardID, from)
 	read := func(ctx context.Context) (Page, error) { return s.stream.read(ctx, s.info.ShardID, r) }
 	ctx, cancel := context.WithCancel(s.stop)
 	f.cancel = cancel

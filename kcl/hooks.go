@@ -32,18 +32,18 @@ type Hooks struct {
 	DeadLettered func(BatchEvent)      // records that went to Config.DeadLetter
 
 	// RecordsLost is told of gaps: records after a checkpoint expired before they
-	// were delivered, or may have, for nobody can tell whether there were any.
+	// were processed, or may have, for nobody can tell whether there were any.
 	// It is the one thing that should wake somebody. What expired before a
 	// shard's first checkpoint is not told: nothing says that it was ever there.
 	// A gap may be told more than once.
 	RecordsLost func(LossEvent)
 
 	// AggregatesMalformed counts aggregated records that could not be taken
-	// apart; each was delivered as one record.
+	// apart; each was processed as one record.
 	AggregatesMalformed func(shardID string, n int)
 
 	// UserRecordsDropped counts user records outside the shard's hash range
-	// that were not delivered here; see Config.HashRangeRule.
+	// that were not processed here; see Config.HashRangeRule.
 	UserRecordsDropped func(shardID string, n int)
 }
 
@@ -54,7 +54,7 @@ type LeaseEvent struct {
 	Reason string // of LeaseLost
 }
 
-// BatchEvent is one delivery of records to a processor.
+// BatchEvent is one call of ProcessRecords with records.
 type BatchEvent struct {
 	ShardID      string
 	Records      int

@@ -88,7 +88,7 @@ func (s *stream) refuse(judged map[string]rows.Judgement, counts func(rows.Judge
 			e.texts = append(e.texts, j.Text)
 		}
 		if j.Anew {
-			e.anew = s.cfg.StreamName
+			e.anew = s.name
 		}
 	}
 	if e.rows == 0 {

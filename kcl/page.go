@@ -58,10 +58,10 @@ func (s *session) countSplit() {
 	s.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
 	s.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
 	if s.split.malformed > 0 {
-		s.log.Warn("aggregated records that cannot be split were delivered whole", zap.Int("records", s.split.malformed))
+		s.log.Warn("aggregated records that cannot be split are processed whole", zap.Int("records", s.split.malformed))
 	}
 	if s.split.dropped > 0 {
-		s.log.Warn("user records outside the shard's hash range were not delivered", zap.Int("records", s.split.dropped))
+		s.log.Warn("user records outside the shard's hash range are not processed", zap.Int("records", s.split.dropped))
 	}
 	s.split.malformed, s.split.dropped = 0, 0
 }

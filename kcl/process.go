@@ -43,7 +43,7 @@ func (s *session) process(recs []Record, pressure bool) error {
 		if attempt >= s.cfg.MaxAttempts || IsGiveUp(err) || isPanic(err) {
 			return s.deadLetter(recs, attempt, err)
 		}
-		s.log.Warn("processor failed; the records are delivered again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
+		s.log.Warn("processor failed; the records are processed again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
 		if err := retries.Wait(s.stop); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // for each holding, and calls it from one goroutine, in this order:
 //
 //	Initialize, ProcessRecords…, and then one of
-//	  ShardEnded                      every record of the shard was delivered
+//	  ShardEnded                      every record of the shard was processed
 //	  LeaseLost                       another worker has the shard now
 //	  ShutdownRequested, LeaseLost    this worker gives the shard up: it stops, or another worker is to have it
 //
@@ -44,7 +44,7 @@ type RecordProcessor interface {
 	// records may be too much for one: then several calls get up to 10,000 of
 	// their user records each.
 	//
-	// If it returns an error, or panics, the same records are delivered again
+	// If it returns an error, or panics, the same records are processed again
 	// after a delay that grows with each try, less those checkpointed since.
 	// After Config.MaxAttempts tries, or at once if the error is GiveUp's, the
 	// records go to Config.DeadLetter, or without one the worker gives the
@@ -85,21 +85,6 @@ type ShardInfo struct {
 	HashRangeRule HashRangeRule
 }
 
-// Checkpointer records how far a shard has been processed. It is valid during
-// the call that it was passed to, and after that, if it came with Initialize or
-// ProcessRecords, during the later calls of the same processor.
-// *checkpoint.Checkpointer describes each method and its errors; all of them
-// return an error that is ErrLeaseLost once the lease is gone.
-type Checkpointer interface {
-	Checkpoint(ctx context.Context) error
-	CheckpointAt(ctx context.Context, at checkpoint.Position) error
-	Prepare(ctx context.Context, state []byte) (*checkpoint.PreparedCheckpoint, error)
-	PrepareAt(ctx context.Context, at checkpoint.Position, state []byte) (*checkpoint.PreparedCheckpoint, error)
-	Resume(at checkpoint.Position, state []byte) (*checkpoint.PreparedCheckpoint, error)
-	Clear(ctx context.Context) error
-	Last() checkpoint.Position
-}
-
 // InitializationInput is the argument of RecordProcessor.Initialize.
 type InitializationInput struct {
 	Shard      ShardInfo
@@ -135,7 +120,7 @@ type ProcessRecordsInput struct {
 	Checkpointer Checkpointer
 	BehindLatest time.Duration // how far the last read was behind the tip of the shard; MillisBehindLatest
 
-	// Attempt counts the deliveries of these records to this processor, from 1.
+	// Attempt counts the calls with these records to this processor, from 1.
 	Attempt int
 
 	// Pressure says that the worker's memory budget is used up and that no
@@ -171,45 +156,4 @@ type ShutdownRequestedInput struct {
 	// Surplus says that this worker goes on and only this shard is given up, so
 	// that another worker may have it.
 	Surplus bool
-}
-
-// Defaults implements every method of RecordProcessor but ProcessRecords:
-// ShardEnded checkpoints, the others do nothing. Embed it.
-type Defaults struct{}
-
-// Initialize does nothing.
-func (Defaults) Initialize(context.Context, InitializationInput) error { return nil }
-
-// LeaseLost does nothing.
-func (Defaults) LeaseLost(context.Context, LeaseLostInput) {}
-
-// ShardEnded checkpoints, so that the shard's children are processed.
-func (Defaults) ShardEnded(ctx context.Context, in ShardEndedInput) error {
-	return in.Checkpointer.Checkpoint(ctx)
-}
-
-// ShutdownRequested does nothing: what was not checkpointed is delivered again.
-func (Defaults) ShutdownRequested(context.Context, ShutdownRequestedInput) error { return nil }
-
-// Handle returns a factory of processors that call f with each batch and
-// checkpoint it when f returns nil: at least once, with the least code.
-func Handle(f func(ctx context.Context, shard ShardInfo, records []Record) error) ProcessorFactory {
-	return func(s ShardInfo) RecordProcessor { return &handler{shard: s, f: f} }
-}
-
-type handler struct {
-	Defaults
-
-	shard ShardInfo
-	f     func(context.Context, ShardInfo, []Record) error
-}
-
-func (h *handler) ProcessRecords(ctx context.Context, in ProcessRecordsInput) error {
-	if len(in.Records) == 0 {
-		return nil
-	}
-	if err := h.f(ctx, h.shard, in.Records); err != nil {
-		return err
-	}
-	return in.Checkpointer.Checkpoint(ctx)
 }

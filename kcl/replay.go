@@ -13,7 +13,7 @@ import (
 // replay implements InitializationInput.Replay.
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
 	r := replayer{
-		source: s.cfg.Source, shardID: s.info.ShardID, first: first, last: last,
+		source: s.stream.source, shardID: s.info.ShardID, first: first, last: last,
 		read: s.stream.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }

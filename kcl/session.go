@@ -24,7 +24,7 @@ type session struct {
 	hold  func(bytes int64)
 
 	// accepted is the last record that the processor took, or where reading
-	// began: what is at or before it is not delivered any more.
+	// began: what is at or before it is not processed any more.
 	accepted checkpoint.Position
 
 	initialized bool // the processor may be asked to stop
@@ -107,7 +107,7 @@ func (s *session) stampStart() error {
 	}
 	switch at.SequenceNumber {
 	case checkpoint.AtTimestamp:
-		if begin := s.cfg.InitialPosition.at.Arrival; !begin.IsZero() {
+		if begin := s.stream.initial.at.Arrival; !begin.IsZero() {
 			return s.cp.Refresh(s.stop, begin)
 		}
 		s.log.Warn("lease is at AT_TIMESTAMP and nobody says which; reading begins at TRIM_HORIZON")

@@ -14,6 +14,10 @@ import (
 // stream is the stream as the worker knows it: its shards, and which rows of the
 // lease table are theirs. It is safe for concurrent use.
 type stream struct {
+	name, arn string // arn is "" if it is not configured
+	source    Source
+	initial   InitialPosition
+
 	cfg      Config
 	leases   *lease.Coordinator // for its clock, and to have it look for the leases that a sync made
 	steps    *steps
@@ -30,6 +34,7 @@ type stream struct {
 
 func newStream(cfg Config, st *steps, tr *troubles) *stream {
 	return &stream{
+		name: cfg.StreamName, arn: cfg.StreamARN, source: cfg.Source, initial: cfg.InitialPosition,
 		cfg: cfg, steps: st, troubles: tr, resync: make(chan struct{}, 1),
 		kin: kinship{stream: cfg.StreamName, arn: cfg.StreamARN},
 	}
@@ -99,7 +104,7 @@ const (
 // listShards lists the shards as a step of a loop.
 func (s *stream) listShards(ctx context.Context, loop, shardID string) (list ShardList, err error) {
 	err = s.steps.do(ctx, loop, shardID, doingList, func(ctx context.Context) (err error) {
-		list, err = s.cfg.Source.ListShards(ctx)
+		list, err = s.source.ListShards(ctx)
 		return err
 	})
 	s.troubles.outcome(doingList, err)

@@ -1,9 +1,7 @@
 package lease
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -96,18 +94,6 @@ func (c *Coordinator) Avoid(key string, d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.avoid[key] = c.clock.now().Add(d)
-}
-
-// Held returns the leases that are held now, in the order of their keys.
-func (c *Coordinator) Held() []*Held {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := make([]*Held, 0, len(c.held))
-	for _, h := range c.held {
-		out = append(out, h)
-	}
-	slices.SortFunc(out, func(a, b *Held) int { return cmp.Compare(a.Lease().Key, b.Lease().Key) })
-	return out
 }
 
 // holding returns the holding of a lease, also one that is lost and whose hold

@@ -65,7 +65,7 @@
 // them we steal as they do. The victim of a theft learns of it at its next
 // write, and trusts its lease until then: the thief therefore calls no
 // processor before F has passed, and does not release the lease before either,
-// since whoever takes a released lease delivers at once.
+// since whoever takes a released lease processes at once.
 //
 // Free leases of its share a worker takes as soon as it sees them. Beyond its
 // share it takes them
@@ -112,9 +112,9 @@
 //   - A child lease is created in one transaction with a check that its parent
 //     is held. Without that, a worker that was stopped after it read the table
 //     could create again a child that others have finished and deleted: its
-//     records would be delivered twice.
+//     records would be processed twice.
 //   - List is eventually consistent. What it does not show is not gone: parents
-//     are read again, consistently, before a child's first record is delivered.
+//     are read again, consistently, before a child's first record is processed.
 //   - Release leaves the pending checkpoint: the successor needs it.
 //   - A malformed row stops its own shard and the shards that follow it: it is
 //     told and waits for someone to mend it. A shard that comes before it waits

@@ -128,8 +128,8 @@ func (h *Held) Annotate(ctx context.Context, children []string) error {
 // Release gives the lease up: others may take it at once. No call of a
 // processor may be running. After an error the lease runs out by itself.
 //
-// A stolen lease is not released while UntilProcessing: whoever took it then would
-// deliver at once, and its first holder may not know yet. It runs out.
+// A stolen lease is not released while UntilProcessing is positive: whoever took it
+// then would process at once, and its first holder may not know yet. It runs out.
 func (h *Held) Release(ctx context.Context, why ReleaseReason) error {
 	if h.clock.now().Before(h.processFrom) {
 		h.end(errTooEarly)

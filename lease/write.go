@@ -52,32 +52,30 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 	tries := newTries(w.name+" "+h.Lease().Key, h.timing.try)
 	told := false
 	for attempt := 1; ; attempt++ {
+		// 1. Who does not hold the lease, as far as time tells, does not write.
 		if err := h.CheckTrust(); err != nil {
 			return err
 		}
+		// 2. One try. Trust counts from the start of the first that may have happened.
 		start := h.clock.now()
 		row, err := h.attempt(ctx, w)
-		switch {
-		case err == nil:
-			if first.IsZero() {
-				first = start
-			}
+		if first.IsZero() && !nothingWritten(err) {
+			first = start
+		}
+		// 3. It happened, or to try again is no use.
+		if err == nil {
 			h.doubt = nil
 			h.advance(row, first)
 			return nil
-		case errors.Is(err, ErrLost):
-			h.end(err)
+		}
+		if err := h.final(err); err != nil {
 			return err
-		case IsUnreadable(err): // it may have happened, and nobody can tell what the row is now
-			err = fmt.Errorf("%w: %w", ErrLost, err)
-			h.end(err)
-			return err
-		case errors.Is(err, ErrInvalidState), errors.Is(err, ErrNotFound):
-			return err
-		case !nothingWritten(err) && first.IsZero():
-			first = start
+		}
+		// 4. It may have happened: no other write of the row passes before it is settled.
+		if !first.IsZero() && h.doubt == nil {
 			h.doubt = &doubt{write: w, first: first}
 		}
+		// 5. The same write once more, after a pause.
 		h.noteFailure(err)
 		if !told && (attempt > 1 || h.clock.now().Sub(start) >= h.timing.try) { // one quick failure alone is ordinary
 			told = true
@@ -88,6 +86,23 @@ func (h *Held) settle(ctx context.Context, w write, first time.Time) error {
 			return fmt.Errorf("%w (last try: %w)", werr, err)
 		}
 	}
+}
+
+// final returns the error of a write that need not be tried again, nil if err says
+// that it must. Of a lost lease the holding ends.
+func (h *Held) final(err error) error {
+	switch {
+	case errors.Is(err, ErrLost):
+		h.end(err)
+		return err
+	case IsUnreadable(err): // it may have happened, and nobody can tell what the row is now
+		err = fmt.Errorf("%w: %w", ErrLost, err)
+		h.end(err)
+		return err
+	case errors.Is(err, ErrInvalidState), errors.Is(err, ErrNotFound):
+		return err
+	}
+	return nil
 }
 
 // attempt makes one try of w, which ends with trust at the latest.

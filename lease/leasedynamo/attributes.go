@@ -160,9 +160,3 @@ func setRange(r lease.HashRange) change {
 	}
 	return change{set: item{startingHashKey: text(r.Start), endingHashKey: text(r.End)}}
 }
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
