@@ -184,7 +184,7 @@ func checkDeletes(text []byte) error {
 		Objects []struct{ ETag, LastModifiedTime, Size, VersionId string } `xml:"Object"`
 	}
 	if xml.Unmarshal(text, &request) != nil {
-		return nil // gofakes3 says so
+		return malformedXML()
 	}
 	for _, o := range request.Objects {
 		for name, value := range map[string]string{
