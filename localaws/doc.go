@@ -27,27 +27,38 @@
 // # What it is not
 //
 // It is no copy of AWS. It has one account and one region, no IAM, no TLS, no
-// billing, and no limits unless Options.Limits asks for them. Streams and
-// tables are in memory and end with the process; objects are files if
-// Options.Dir is set. It is not meant to be reached from other machines.
+// billing, and no limits of rate unless Options.Limits asks for them. Streams
+// and tables are in memory and end with the process; objects are files if
+// Options.Dir is set.
+//
+// It is not meant to be reached from other machines. The default credentials
+// are public, so requests over a connection must call it by an IP address, by
+// localhost or by one of Options.Hosts, and browsers are refused what pages of
+// elsewhere send. Key, scope and date are checked before a body is read, and
+// the bodies that are in memory at once have a limit; so has the time that one
+// may take to arrive. A directory that others may write to can give it other
+// objects, but does not lead it to files outside.
 //
 // # Operations
 //
-// Kinesis, by its JSON protocol: streams, shards and resharding, PutRecord,
-// PutRecords, GetShardIterator and GetRecords. The documentation of
-// internal/kinesisd has the details.
+// Kinesis, in JSON and in the CBOR of the AWS SDKs for Java: streams, shards
+// and resharding, PutRecord, PutRecords, GetShardIterator and GetRecords. The
+// documentation of internal/kinesisd has the details.
 //
 // DynamoDB: tables with global indexes, the item operations with their
 // expressions, Query, Scan, batches and transactions. The documentation of
 // internal/dynamodbd has the details.
 //
-// S3 (internal/s3d has the details): ListBuckets, CreateBucket, HeadBucket, DeleteBucket,
-// GetBucketLocation, ListObjects, ListObjectsV2, PutObject, CopyObject,
-// GetObject, HeadObject, DeleteObject, DeleteObjects, CreateMultipartUpload,
-// UploadPart, CompleteMultipartUpload, AbortMultipartUpload, ListParts and
-// ListMultipartUploads. Conditional writes, part sizes and checksums are
-// enforced. Versioning, ACLs, policies, tags, lifecycle rules and presigned
-// URLs are answered with NotImplemented or refused.
+// S3 (internal/s3d has the details): ListBuckets, CreateBucket, HeadBucket,
+// DeleteBucket, GetBucketLocation, ListObjects, ListObjectsV2, PutObject,
+// CopyObject, GetObject, HeadObject, DeleteObject, DeleteObjects,
+// CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload,
+// AbortMultipartUpload, ListParts and ListMultipartUploads; also by presigned
+// URLs. Conditions on writes, reads, copies and deletes, part sizes and
+// checksums are enforced. Versions, ACLs, policies, tags, lifecycle rules,
+// storage classes, keys for encryption and the parameter partNumber are refused
+// by name: no header of S3's own is dropped in silence.
 //
-// An operation that is not there is answered with an error that says so.
+// An operation or a service that is not there is answered with an error that
+// says so, in the protocol of the request.
 package localaws

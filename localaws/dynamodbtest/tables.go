@@ -1,7 +1,6 @@
 package dynamodbtest
 
 import (
-	"context"
 	"slices"
 	"testing"
 
@@ -48,21 +47,14 @@ func testTables(s *suite) {
 // testThroughputUnchanged asks for the throughput that a table has.
 func testThroughputUnchanged(s *suite) {
 	t, client := s.T, s.client
-	name := tableName()
-	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
-		TableName: name, BillingMode: types.BillingModeProvisioned,
+	f := create(t, client, &dynamodb.CreateTableInput{
+		BillingMode:           types.BillingModeProvisioned,
 		ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: aws.Int64(6)},
 		AttributeDefinitions:  define("leaseKey", types.ScalarAttributeTypeS), KeySchema: key("leaseKey", ""),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, _ = client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: name})
-	})
 	update := func(writes int64) error {
 		_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
-			TableName: name, ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: &writes},
+			TableName: f.table, ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: &writes},
 		})
 		return err
 	}

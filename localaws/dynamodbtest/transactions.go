@@ -3,6 +3,7 @@ package dynamodbtest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,7 +134,7 @@ func testTransactionSize(s *suite) {
 	var puts []types.TransactWriteItem
 	var gets []types.TransactGetItem
 	for i := range 11 {
-		key := map[string]types.AttributeValue{"leaseKey": &types.AttributeValueMemberS{Value: fmt.Sprint(i)}}
+		key := map[string]types.AttributeValue{"leaseKey": &types.AttributeValueMemberS{Value: strconv.Itoa(i)}}
 		row := map[string]types.AttributeValue{"leaseKey": key["leaseKey"], "large": &types.AttributeValueMemberB{Value: make([]byte, 390<<10)}}
 		puts = append(puts, types.TransactWriteItem{Put: &types.Put{TableName: f.table, Item: row}})
 		gets = append(gets, types.TransactGetItem{Get: &types.Get{TableName: f.table, Key: key}})

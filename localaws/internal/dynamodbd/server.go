@@ -40,7 +40,8 @@ type Write struct {
 
 // Server is a DynamoDB service with its tables. Make one with [New]. It is safe for concurrent use.
 type Server struct {
-	opts Options
+	opts  Options
+	known map[string]func(body []byte) (any, error) // operations by name
 
 	mu       sync.Mutex // guards the rest, in memory only
 	tables   map[string]*table
@@ -59,12 +60,14 @@ func New(opts Options) *Server {
 	if opts.Region == "" {
 		opts.Region = "us-east-1"
 	}
-	return &Server{
+	s := &Server{
 		opts:    opts,
 		tables:  map[string]*table{},
 		tokens:  map[string]transactionToken{},
 		telling: make(chan struct{}, 1),
 	}
+	s.known = s.operations()
+	return s
 }
 
 const (
@@ -131,52 +134,35 @@ func (s *Server) call(r *http.Request) (any, error) {
 	if len(body) > maxRequestBytes {
 		return nil, fault("RequestEntityTooLarge", "the request is larger than 16 MB")
 	}
-	op := s.operation(name)
-	if op == nil {
+	run := s.known[name]
+	if run == nil {
 		return nil, unknownOperation(name)
 	}
-	return op(body)
+	return run(body)
 }
 
-// operation gives the function for an operation's name, nil for an unknown one.
-func (s *Server) operation(name string) func(body []byte) (any, error) {
-	switch name {
-	case "CreateTable":
-		return s.createTable
-	case "DescribeTable":
-		return s.describeTable
-	case "DeleteTable":
-		return s.deleteTable
-	case "ListTables":
-		return s.listTables
-	case "UpdateTable":
-		return s.updateTable
-	case "DescribeTimeToLive":
-		return s.describeTimeToLive
-	case "UpdateTimeToLive":
-		return s.updateTimeToLive
-	case "PutItem":
-		return s.putItem
-	case "GetItem":
-		return s.getItem
-	case "UpdateItem":
-		return s.updateItem
-	case "DeleteItem":
-		return s.deleteItem
-	case "Query":
-		return s.query
-	case "Scan":
-		return s.scan
-	case "BatchGetItem":
-		return s.batchGetItem
-	case "BatchWriteItem":
-		return s.batchWriteItem
-	case "TransactGetItems":
-		return s.transactGetItems
-	case "TransactWriteItems":
-		return s.transactWriteItems
+// operations are what the server has, by name: from the body of a request to
+// its answer.
+func (s *Server) operations() map[string]func(body []byte) (any, error) {
+	return map[string]func(body []byte) (any, error){
+		"CreateTable":        s.createTable,
+		"DescribeTable":      s.describeTable,
+		"DeleteTable":        s.deleteTable,
+		"ListTables":         s.listTables,
+		"UpdateTable":        s.updateTable,
+		"DescribeTimeToLive": s.describeTimeToLive,
+		"UpdateTimeToLive":   s.updateTimeToLive,
+		"PutItem":            s.putItem,
+		"GetItem":            s.getItem,
+		"UpdateItem":         s.updateItem,
+		"DeleteItem":         s.deleteItem,
+		"Query":              s.query,
+		"Scan":               s.scan,
+		"BatchGetItem":       s.batchGetItem,
+		"BatchWriteItem":     s.batchWriteItem,
+		"TransactGetItems":   s.transactGetItems,
+		"TransactWriteItems": s.transactWriteItems,
 	}
-	return nil
 }
 
 // committed notes a write for OnWrite. It is called under the lock.

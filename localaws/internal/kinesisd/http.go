@@ -69,7 +69,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(http.StatusOK)
 	for _, piece := range pieces {
-		if _, err := w.Write(piece); err != nil { //nolint:gosec // JSON with its own content type: no browser runs it
+		if _, err := w.Write(piece); err != nil {
 			return // the client is gone; it sees a short body
 		}
 	}
@@ -84,9 +84,13 @@ func (s *Server) buffer() *[]byte {
 
 // serve checks what HTTP has to say about a request and carries it out.
 func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
-	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	if !ok || r.Method != http.MethodPost {
 		return nil, refuse("UnknownOperationException", "This is Kinesis: a POST with the header X-Amz-Target: %s<operation> is expected.", targetPrefix)
+	}
+	run := s.known[name]
+	if run == nil {
+		return nil, refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.", name)
 	}
 	if err := readBody(r, body); err != nil {
 		return nil, err
@@ -98,50 +102,39 @@ func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
 			return nil, err
 		}
 	}
-	return s.operate(operation, &call{body: text, now: time.Now()})
+	return run(&call{body: text, now: time.Now()})
 }
 
-func (s *Server) operate(operation string, c *call) (any, error) {
-	switch operation {
-	case "PutRecord":
-		return s.putRecord(c)
-	case "PutRecords":
-		return s.putRecords(c)
-	case "GetShardIterator":
-		return s.getShardIterator(c)
-	case "GetRecords":
-		return s.getRecords(c)
-	case "ListShards":
-		return s.listShards(c)
-	case "DescribeStream":
-		return s.describeStream(c)
-	case "DescribeStreamSummary":
-		return s.describeStreamSummary(c)
-	case "ListStreams":
-		return s.listStreams(c)
-	case "CreateStream":
-		return nil, s.createStream(c)
-	case "DeleteStream":
-		return nil, s.deleteStream(c)
-	case "SplitShard":
-		return nil, s.splitShard(c)
-	case "MergeShards":
-		return nil, s.mergeShards(c)
-	case "UpdateShardCount":
-		return s.updateShardCount(c)
-	case "IncreaseStreamRetentionPeriod":
-		return nil, s.changeRetention(c, true)
-	case "DecreaseStreamRetentionPeriod":
-		return nil, s.changeRetention(c, false)
-	case "AddTagsToStream":
-		return nil, s.addTags(c)
-	case "RemoveTagsFromStream":
-		return nil, s.removeTags(c)
-	case "ListTagsForStream":
-		return s.listTags(c)
-	default:
-		return nil, refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.", operation)
+// operation carries out one request and gives its answer, nil if that is empty.
+type operation func(c *call) (any, error)
+
+// operations are what the server has, by name.
+func (s *Server) operations() map[string]operation {
+	return map[string]operation{
+		"PutRecord":                     s.putRecord,
+		"PutRecords":                    s.putRecords,
+		"GetShardIterator":              s.getShardIterator,
+		"GetRecords":                    s.getRecords,
+		"ListShards":                    s.listShards,
+		"DescribeStream":                s.describeStream,
+		"DescribeStreamSummary":         s.describeStreamSummary,
+		"ListStreams":                   s.listStreams,
+		"CreateStream":                  unanswered(s.createStream),
+		"DeleteStream":                  unanswered(s.deleteStream),
+		"SplitShard":                    unanswered(s.splitShard),
+		"MergeShards":                   unanswered(s.mergeShards),
+		"UpdateShardCount":              s.updateShardCount,
+		"IncreaseStreamRetentionPeriod": unanswered(func(c *call) error { return s.changeRetention(c, true) }),
+		"DecreaseStreamRetentionPeriod": unanswered(func(c *call) error { return s.changeRetention(c, false) }),
+		"AddTagsToStream":               unanswered(s.addTags),
+		"RemoveTagsFromStream":          unanswered(s.removeTags),
+		"ListTagsForStream":             s.listTags,
 	}
+}
+
+// unanswered is an operation whose answer is empty.
+func unanswered(f func(c *call) error) operation {
+	return func(c *call) (any, error) { return nil, f(c) }
 }
 
 // readBody reads a whole body into a buffer that is used again, growing it as bytes come and not as the header says.

@@ -52,6 +52,7 @@ func (o Options) withDefaults() Options {
 // Server is Kinesis in memory for one account and region. Its methods are safe for concurrent use, from any bubble.
 type Server struct {
 	options Options
+	known   map[string]operation
 	bodies  sync.Pool // *[]byte, for the bodies of requests
 
 	mu      sync.Mutex
@@ -61,7 +62,9 @@ type Server struct {
 
 // New returns a server without streams. It does no I/O and starts nothing.
 func New(options Options) *Server {
-	return &Server{options: options.withDefaults(), streams: make(map[string]*stream)}
+	s := &Server{options: options.withDefaults(), streams: make(map[string]*stream)}
+	s.known = s.operations()
+	return s
 }
 
 // Discard frees the memory of a shard's records up to and including the one with that sequence number.

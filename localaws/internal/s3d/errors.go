@@ -37,6 +37,10 @@ func noSuchUpload() error {
 		"The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
 }
 
+func malformedXML() error {
+	return apiErrorf(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed.")
+}
+
 func notImplemented(what string) error {
 	return apiErrorf(http.StatusNotImplemented, "NotImplemented", "The local S3 does not have %s.", what)
 }

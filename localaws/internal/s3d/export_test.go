@@ -30,13 +30,13 @@ func (s *Server) IgnoreCase() bool {
 			if err != nil {
 				return nil, err
 			}
-			real := segment
+			found := segment
 			for _, e := range entries {
 				if strings.EqualFold(e.Name(), segment) {
-					real = e.Name()
+					found = e.Name()
 				}
 			}
-			at = filepath.Join(at, real)
+			at = filepath.Join(at, found)
 		}
 		return d.root.Lstat(at)
 	}

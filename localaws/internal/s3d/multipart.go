@@ -176,7 +176,7 @@ type completeResult struct {
 func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []byte) error {
 	var request completeRequest
 	if err := xml.Unmarshal(text, &request); err != nil || len(request.Parts) == 0 {
-		return apiErrorf(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed.")
+		return malformedXML()
 	}
 	uploadID := r.URL.Query().Get("uploadId")
 	unlock := s.lock(objectID{key: uploadID})

@@ -38,6 +38,7 @@ type Options struct {
 type Server struct {
 	options Options
 	storage storage
+	known   map[string]operation
 	wire    http.Handler // gofakes3
 	log     writeLog
 
@@ -72,6 +73,7 @@ func New(o Options) (*Server, error) {
 		}
 		s.storage = d
 	}
+	s.known = s.operations()
 	s.wire = gofakes3.New(&backend{s: s},
 		gofakes3.WithoutVersioning(), gofakes3.WithAutoBucket(false),
 		gofakes3.WithTimeSkewLimit(0), gofakes3.WithMetadataSizeLimit(0)).Server()
@@ -111,6 +113,46 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// operation serves one kind of request. It reads all of body before it has an
+// effect.
+type operation func(a *answer, r *http.Request, call Call, body *payload) error
+
+// operations are those that the server carries out itself, by name; gofakes3
+// has the rest.
+func (s *Server) operations() map[string]operation {
+	return map[string]operation{
+		"PutObject":               s.putObject,
+		"UploadPart":              s.uploadPart,
+		"CreateBucket":            bodiless(s.createBucket),
+		"HeadBucket":              bodiless(s.headBucket),
+		"ListObjectsV2":           bodiless(s.listObjects),
+		"GetObject":               bodiless(s.readObject),
+		"HeadObject":              bodiless(s.readObject),
+		"DeleteObject":            bodiless(s.deleteObject),
+		"DeleteObjects":           whole(s.deleteObjects),
+		"CopyObject":              bodiless(s.copyObject),
+		"UploadPartCopy":          bodiless(s.uploadPartCopy),
+		"CreateMultipartUpload":   bodiless(s.createUpload),
+		"CompleteMultipartUpload": whole(s.completeUpload),
+	}
+}
+
+// whole has a body read into memory and checked before f is called.
+func whole(f func(a *answer, r *http.Request, call Call, text []byte) error) operation {
+	return func(a *answer, r *http.Request, call Call, body *payload) error {
+		text, err := body.readAll(bodyLimit)
+		if err != nil {
+			return err
+		}
+		return f(a, r, call, text)
+	}
+}
+
+// bodiless is whole for an f that makes nothing of the body.
+func bodiless(f func(a *answer, r *http.Request, call Call) error) operation {
+	return whole(func(a *answer, r *http.Request, call Call, _ []byte) error { return f(a, r, call) })
+}
+
 func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 	if call.Operation == "" {
 		return notImplemented("this operation")
@@ -125,47 +167,15 @@ func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 	if err != nil {
 		return err
 	}
-	switch call.Operation {
-	case "PutObject":
-		return s.putObject(a, r, call, body)
-	case "UploadPart":
-		return s.uploadPart(a, r, call, body)
+	if run := s.known[call.Operation]; run != nil {
+		return run(a, r, call, body)
 	}
-	text, err := body.readAll(bodyLimit)
-	if err != nil {
-		return err
-	}
-	switch call.Operation {
-	case "CreateBucket":
-		return s.createBucket(a, call.Bucket)
-	case "HeadBucket":
-		return s.headBucket(a, call.Bucket)
-	case "ListObjectsV2":
-		return s.listObjects(a, r, call)
-	case "GetObject", "HeadObject":
-		return s.readObject(a, r, call)
-	case "DeleteObject":
-		return s.deleteObject(a, r, call)
-	case "DeleteObjects":
-		if err := checkDeletes(text); err != nil {
-			return err
-		}
-	case "CopyObject":
-		return s.copyObject(a, r, call)
-	case "UploadPartCopy":
-		return s.uploadPartCopy(a, r, call)
-	case "CreateMultipartUpload":
-		return s.createUpload(a, r, call)
-	case "CompleteMultipartUpload":
-		return s.completeUpload(a, r, call, text)
-	}
-	s.delegate(a, r, call, text)
-	return nil
+	return whole(s.delegate)(a, r, call, body)
 }
 
 // delegate has gofakes3 serve a request, in path style and with a body that
 // was checked.
-func (s *Server) delegate(a *answer, r *http.Request, call Call, text []byte) {
+func (s *Server) delegate(a *answer, r *http.Request, call Call, text []byte) error {
 	u := *r.URL
 	u.Path, u.RawPath = "/"+call.Bucket, ""
 	if call.Key != "" {
@@ -176,15 +186,16 @@ func (s *Server) delegate(a *answer, r *http.Request, call Call, text []byte) {
 	clone.Body = io.NopCloser(bytes.NewReader(text))
 	clone.ContentLength = int64(len(text))
 	s.wire.ServeHTTP(a, &clone)
+	return nil
 }
 
-// checkDeletes refuses, by name, what a DeleteObjects asks for beyond keys.
-func checkDeletes(text []byte) error {
+// deleteObjects refuses, by name, what a DeleteObjects asks for beyond keys.
+func (s *Server) deleteObjects(a *answer, r *http.Request, call Call, text []byte) error {
 	var request struct {
 		Objects []struct{ ETag, LastModifiedTime, Size, VersionId string } `xml:"Object"`
 	}
 	if xml.Unmarshal(text, &request) != nil {
-		return nil // gofakes3 says so
+		return malformedXML()
 	}
 	for _, o := range request.Objects {
 		for name, value := range map[string]string{
@@ -195,14 +206,14 @@ func checkDeletes(text []byte) error {
 			}
 		}
 	}
-	return nil
+	return s.delegate(a, r, call, text)
 }
 
-func (s *Server) createBucket(a *answer, name string) error {
-	if err := checkBucketName(name); err != nil {
+func (s *Server) createBucket(a *answer, _ *http.Request, call Call) error {
+	if err := checkBucketName(call.Bucket); err != nil {
 		return err
 	}
-	made, err := s.makeBucket(name)
+	made, err := s.makeBucket(call.Bucket)
 	if err != nil {
 		return err
 	}
@@ -210,13 +221,13 @@ func (s *Server) createBucket(a *answer, name string) error {
 		return apiErrorf(http.StatusConflict, "BucketAlreadyOwnedByYou",
 			"Your previous request to create the named bucket succeeded and you already own it.")
 	}
-	a.Header().Set("Location", "/"+name)
+	a.Header().Set("Location", "/"+call.Bucket)
 	a.WriteHeader(http.StatusOK)
 	return nil
 }
 
-func (s *Server) headBucket(a *answer, name string) error {
-	if err := s.checkBucket(name); err != nil {
+func (s *Server) headBucket(a *answer, _ *http.Request, call Call) error {
+	if err := s.checkBucket(call.Bucket); err != nil {
 		return err
 	}
 	a.Header().Set("X-Amz-Bucket-Region", s.options.Region)
