@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,7 +30,9 @@ type stdio struct {
 }
 
 func (s stdio) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.out, format, a...) }
-func (s stdio) notef(format string, a ...any)  { _, _ = io.WriteString(s.err, visible(fmt.Sprintf(format, a...))) }
+func (s stdio) notef(format string, a ...any) {
+	_, _ = io.WriteString(s.err, visible(fmt.Sprintf(format, a...)))
+}
 
 // tellEvery is how often a command says what it waits for.
 const tellEvery = 15 * time.Second
@@ -80,6 +81,7 @@ func commands() []command {
 		{"put", "put the lines of files into a stream", runPut},
 		{"leases", "look at the leases of an application, and mend them: list, set, release, adopt", runLeases},
 		{"version", "print the version", runVersion},
+		{"completion", "print what makes a shell complete commands and flags: bash, zsh or fish", runCompletion},
 	}
 }
 
@@ -99,7 +101,8 @@ Try it, with nothing but this binary:
 
   shardmill archive --local testdata/clickstream.ndjson
 
-'shardmill COMMAND --help' tells the flags of a command. Results are written to
+'shardmill help COMMAND' or 'shardmill COMMAND --help' tells the flags of a command.
+Flags may come after arguments; -- ends them. Results are written to
 standard output, everything else to standard error. Exit codes: 0; 1 something
 failed or is missing; 2 wrong usage or configuration; 130 and 143 signals.
 `
@@ -110,9 +113,15 @@ func run(ctx context.Context, args []string, s stdio) int {
 		s.notef("%s", usage())
 		return exitUsage
 	}
-	if slices.Contains([]string{"help", "-h", "--help", "-help"}, args[0]) {
-		s.printf("%s", usage())
-		return exitOK
+	switch args[0] {
+	case "help", "-h", "--help", "-help":
+		if len(args) == 1 {
+			s.printf("%s", usage())
+			return exitOK
+		}
+		args = append(args[1:], "--help")
+	case "--version", "-version":
+		args[0] = "version"
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
@@ -127,7 +136,7 @@ func usage() string {
 	var b strings.Builder
 	b.WriteString(usageHead)
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.brief)
+		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.brief)
 	}
 	return b.String() + usageTail
 }
@@ -141,7 +150,10 @@ func (e usageError) Unwrap() error { return e.err }
 func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
 // helpError is the text that --help asked for.
-type helpError struct{ text string }
+type helpError struct {
+	text  string
+	flags *flag.FlagSet // nil if there are none
+}
 
 func (helpError) Error() string { return "help requested" }
 
@@ -179,23 +191,35 @@ func newFlags(name, text string) flags {
 	return f
 }
 
-// parse parses args; its error is a usageError or a helpError.
+// parse parses args, in which flags may come after arguments, until a "--"; its
+// error is a usageError or a helpError.
 func (f flags) parse(args []string) error {
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return helpError{f.help()}
+	var arguments []string
+	for {
+		err := f.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			return helpError{f.help(), f.FlagSet}
+		}
+		if err != nil {
+			return usagef("%s: %w; 'shardmill %s --help' lists its flags", f.Name(), err, f.Name())
+		}
+		parsed := len(args) - f.NArg()
+		if f.NArg() == 0 || parsed > 0 && args[parsed-1] == "--" {
+			break
+		}
+		arguments, args = append(arguments, f.Arg(0)), f.Args()[1:]
 	}
-	if err != nil {
-		return usagef("%s: %w; 'shardmill %s --help' lists its flags", f.Name(), err, f.Name())
-	}
-	return nil
+	return f.Parse(append(append([]string{"--"}, arguments...), f.Args()...)) // for Args; it has no flags
 }
 
 func (f flags) help() string {
 	var b strings.Builder
-	b.WriteString(f.text + "\nFlags:\n\n")
+	b.WriteString(f.text)
+	heading := "\nFlags:\n\n"
 	f.VisitAll(func(g *flag.Flag) {
 		kind, use := flag.UnquoteUsage(g)
+		b.WriteString(heading)
+		heading = ""
 		fmt.Fprintf(&b, "  --%s\n      %s", strings.TrimSpace(g.Name+" "+kind), strings.ReplaceAll(use, "\n", "\n      "))
 		if g.DefValue != "" && g.DefValue != "false" && g.DefValue != "0" {
 			fmt.Fprintf(&b, " (default %s)", g.DefValue)

@@ -6,8 +6,17 @@ import (
 	"runtime/debug"
 )
 
+const versionHelp = `shardmill version
+
+Prints the version of shardmill, that of Go, and the system it was built for.
+`
+
 func runVersion(_ context.Context, args []string, s stdio) error {
-	if len(args) > 0 {
+	f := newFlags("version", versionHelp)
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
 		return usagef("version takes no arguments")
 	}
 	version := "unknown"
