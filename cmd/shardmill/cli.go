@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,23 +47,7 @@ func (s stdio) while(doing string, f func() error) error {
 // telling runs f, and calls tell every so often until f returns. f must not
 // write to standard error.
 func (s stdio) telling(tell func(), f func() error) error {
-	done := make(chan struct{})
-	var teller sync.WaitGroup
-	teller.Go(func() {
-		tick := time.NewTicker(tellEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				tell()
-			}
-		}
-	})
-	defer teller.Wait()
-	defer close(done)
-	return f()
+	return every(tellEvery, tell, f)
 }
 
 // command is one subcommand.
@@ -227,6 +210,22 @@ func (f flags) help() string {
 		b.WriteByte('\n')
 	})
 	return b.String()
+}
+
+// logFormat is the value of --log-format.
+type logFormat string
+
+const logFormatUse = "`format` of the log: console (for people), json, or auto: console with --local and on a terminal, otherwise json"
+
+// json reports whether to log as JSON if auto means that.
+func (l logFormat) json(auto bool) (bool, error) {
+	switch l {
+	case "auto":
+		return auto, nil
+	case "console", "json":
+		return l == "json", nil
+	}
+	return false, usagef("--log-format is %q; it must be auto, console or json", string(l))
 }
 
 // newLogger returns a logger to w for people or, as JSON, for machines.

@@ -75,6 +75,8 @@ func TestUsage(t *testing.T) {
 			"shardmill: --workers is 0; it must be between 1 and 64\nshardmill: --reshard needs at least 3 shards, one to split and two to merge; --shards is 2\n",
 		},
 		{"a bad log level", []string{"archive", "--local", "--log-level", "loud", "-"}, 2, "shardmill: --log-level is \"loud\"; it must be debug, info, warn or error\n"},
+		{"a bad log format", []string{"archive", "--config", "c", "--log-format", "xml"}, 2, "shardmill: --log-format is \"xml\"; it must be auto, console or json\n"},
+		{"a bad log format of a local run", []string{"archive", "--local", "--log-format", "", "-"}, 2, "shardmill: --log-format is \"\"; it must be auto, console or json\n"},
 		{"arguments with --config", []string{"archive", "--config", "c", "f"}, 2, "shardmill: archive --config: there are no arguments, but \"f\" was given\n"},
 		{"a configuration that is not there", []string{"archive", "--config", "/no/such"}, 2, "shardmill: archive: --config: open /no/such: no such file or directory\n"},
 		{

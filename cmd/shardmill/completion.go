@@ -22,7 +22,7 @@ Examples:
   shardmill completion fish | source
 `
 
-func runCompletion(_ context.Context, args []string, s stdio) error {
+func runCompletion(ctx context.Context, args []string, s stdio) error {
 	f := newFlags("completion", completionHelp)
 	if err := f.parse(args); err != nil {
 		return err
@@ -32,7 +32,7 @@ func runCompletion(_ context.Context, args []string, s stdio) error {
 	if f.NArg() != 1 || script == nil {
 		return usagef("completion: name one shell: bash, zsh or fish")
 	}
-	s.printf("%s", script(completions()))
+	s.printf("%s", script(completions(ctx)))
 	return nil
 }
 
@@ -45,7 +45,7 @@ type completed struct {
 }
 
 // completions returns all commands and actions, with what their help says.
-func completions() []completed {
+func completions(ctx context.Context) []completed {
 	var out []completed
 	for _, c := range commands() {
 		one := completed{path: c.name, brief: c.brief}
@@ -55,21 +55,21 @@ func completions() []completed {
 		case "completion":
 			one.words = []string{"bash", "zsh", "fish"}
 		}
-		out = append(out, one.withFlags(c))
+		out = append(out, one.withFlags(ctx, c))
 		if c.name != "leases" {
 			continue
 		}
 		for _, action := range one.words {
-			out = append(out, completed{path: c.name + " " + action}.withFlags(c))
+			out = append(out, completed{path: c.name + " " + action}.withFlags(ctx, c))
 		}
 	}
 	return out
 }
 
 // withFlags asks the command for its help; that does nothing else.
-func (c completed) withFlags(of command) completed {
+func (c completed) withFlags(ctx context.Context, of command) completed {
 	args := append(strings.Fields(c.path)[1:], "--help")
-	if help, ok := errors.AsType[helpError](of.run(context.Background(), args, stdio{})); ok && help.flags != nil {
+	if help, ok := errors.AsType[helpError](of.run(ctx, args, stdio{})); ok && help.flags != nil {
 		help.flags.VisitAll(func(g *flag.Flag) { c.flags = append(c.flags, g) })
 	}
 	return c

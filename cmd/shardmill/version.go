@@ -19,10 +19,14 @@ func runVersion(_ context.Context, args []string, s stdio) error {
 	if f.NArg() > 0 {
 		return usagef("version takes no arguments")
 	}
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	s.printf("shardmill %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	s.printf("shardmill %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
+}
+
+// version returns which version of the module this is.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
 }

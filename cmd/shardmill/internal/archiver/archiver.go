@@ -53,6 +53,8 @@ type Options struct {
 	// Health counts what the worker does; it must also run it. It takes the
 	// place of Hooks and of Delivery.Hooks. Default: nobody counts.
 	Health *health.Monitor
+
+	Tally *Tally // of what is delivered; default: none
 }
 
 // callTimeout is how long a processor's call may go without a sign of life: each
@@ -76,6 +78,9 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 	}
 	if o.Health != nil {
 		o.Delivery.Hooks = o.Health.DeliveryHooks()
+	}
+	if o.Tally != nil {
+		o.Delivery.Hooks = o.Tally.counting(o.Delivery.Hooks)
 	}
 	factory, err := processors.New(o.Delivery, store)
 	if err != nil {
