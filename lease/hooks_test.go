@@ -16,6 +16,33 @@ import (
 	"github.com/shardmill/shardmill/lease"
 )
 
+// Why a lease was released is told, of one that moves for balance too.
+func TestAReleaseSaysWhy(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[lease.ReleaseReason]string{
+		lease.Plain: "the worker stops, or the shard has ended", lease.Surplus: "balance: another worker holds too few",
+		lease.Blocked: "a parent has not ended", lease.GivenUp: "its processor failed for the last time",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			core, logs := observer.New(zap.InfoLevel)
+			c, err := lease.NewCoordinator(lease.Config{Table: newTable(t, shards(1)...), WorkerID: "me", FailoverTime: failover, Logger: zap.New(core)}, "me-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			c.Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
+				defer cancel()
+				if err := h.Release(context.WithoutCancel(ctx), reason); err != nil {
+					t.Error(err)
+				}
+			})
+			if told := logs.FilterMessage("lease released").FilterField(zap.String("why", want)); told.Len() != 1 {
+				t.Errorf("it logs %v, want %s", logs.All(), want)
+			}
+		})
+	}
+}
+
 // A hook that does not return keeps no lease from being taken, renewed and
 // released, nor Run from its end; that is told, and seen.
 func TestAHookThatBlocks(t *testing.T) {

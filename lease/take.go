@@ -131,7 +131,7 @@ func (c *Coordinator) keepHolding(h *Held, hold func(*Held)) {
 	switch cause := context.Cause(h.ctx); {
 	case errors.Is(cause, errReleased):
 		c.changed(Change{Kind: Released, Lease: h.Lease()})
-		c.cfg.Logger.Info("lease released", zap.String("lease_key", key))
+		c.cfg.Logger.Info("lease released", zap.String("lease_key", key), zap.String("why", h.Lease().Released.why()))
 		c.Wake()
 	default:
 		h.end(cmp.Or[error](cause, errNotReleased))
@@ -144,6 +144,20 @@ func (c *Coordinator) keepHolding(h *Held, hold func(*Held)) {
 		c.cfg.Logger.Log(level, "lease lost", zap.String("lease_key", key), zap.String("reason", reason))
 	}
 	renewals.Wait()
+}
+
+// why says in words why a lease was released.
+func (r ReleaseReason) why() string {
+	switch r {
+	case Surplus:
+		return "balance: another worker holds too few"
+	case Blocked:
+		return "a parent has not ended"
+	case GivenUp:
+		return "its processor failed for the last time"
+	case Plain:
+	}
+	return "the worker stops, or the shard has ended"
 }
 
 var errNotReleased = errors.New("given up without a release")

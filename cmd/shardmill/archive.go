@@ -26,7 +26,8 @@ With --config it archives a stream to S3 until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON. Endpoints,
 credentials and region come from the AWS SDK's environment. It tells its health
 on 127.0.0.1:9500, at /healthz, /readyz and /metrics; shardmill.healthAddress in
-the file says where else, or off.
+the file says where else, or off. It logs what it archives when it begins, how far
+it is each minute, and what it delivered when it ends.
 
 It ends by itself, with exit code 1, if the stream or the lease table refuses its
 credentials or there is no such stream, when it starts or later for 15 minutes; if
@@ -55,6 +56,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	var c configFlags
 	c.register(f)
 	level := f.String("log-level", "", "log from this `level` on: debug (each request, batch and checkpoint), info, warn or error; default: warn with --local, else info")
+	format := f.String("log-format", "auto", logFormatUse)
 	if err := f.parse(args); err != nil {
 		return err
 	}
@@ -68,7 +70,11 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	}
 	switch {
 	case c.file != "":
-		return archiveConfig(ctx, c, f.Args(), *level, s)
+		asJSON, err := logFormat(*format).json(!s.isTerminal())
+		if err != nil {
+			return err
+		}
+		return archiveConfig(ctx, c, f.Args(), logWith{*level, asJSON}, s)
 	case !*local:
 		return usagef("archive: --local or --config FILE is required; 'shardmill archive --help' has examples")
 	case f.NArg() == 0:
@@ -77,7 +83,11 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	if *level == "" {
 		*level = "warn"
 	}
-	logger, err := newLogger(s.err, *level, false)
+	logJSON, err := logFormat(*format).json(false)
+	if err != nil {
+		return err
+	}
+	logger, err := newLogger(s.err, *level, logJSON)
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,14 @@ func (c *configFlags) register(f flags) {
 	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", time.Minute, "with --config: how long what is buffered may take to be delivered at the end")
 }
 
+// logWith is how to log.
+type logWith struct {
+	level string // default: info
+	json  bool
+}
+
 // archiveConfig runs one worker as a configuration file says.
-func archiveConfig(ctx context.Context, c configFlags, args []string, level string, s stdio) error {
+func archiveConfig(ctx context.Context, c configFlags, args []string, how logWith, s stdio) error {
 	if len(args) > 0 {
 		return usagef("archive --config: there are no arguments, but %q was given", args[0])
 	}
@@ -48,7 +54,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if err != nil {
 		return usageError{err}
 	}
-	logger, err := newLogger(s.err, cmp.Or(level, "info"), true)
+	logger, err := newLogger(s.err, cmp.Or(how.level, "info"), how.json)
 	if err != nil {
 		return err
 	}
@@ -67,7 +73,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 		ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)
-	options.Health = watched
+	options.Health, options.Tally = watched, new(archiver.Tally)
 	w, err := archiver.New(clients, options)
 	if err != nil {
 		return usageError{err}
@@ -79,8 +85,9 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, level stri
 	if served != nil {
 		defer served.Close(ctx) // last, so that an archiver that shuts down still answers
 	}
-	logger.Info("archiving", zap.String("stream", cfg.Worker.StreamName), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)))
-	return explainRun(watched.Run(ctx, w), cfg)
+	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
+		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)), zap.String("worker_id", options.Worker.WorkerID))
+	return explainRun(progress(w.Snapshot, options.Tally, logger, func() error { return watched.Run(ctx, w) }), cfg)
 }
 
 // readConfig reads a file, of one that is too large only so much that this is

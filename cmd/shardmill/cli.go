@@ -6,9 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -49,23 +47,7 @@ func (s stdio) while(doing string, f func() error) error {
 // telling runs f, and calls tell every so often until f returns. f must not
 // write to standard error.
 func (s stdio) telling(tell func(), f func() error) error {
-	done := make(chan struct{})
-	var teller sync.WaitGroup
-	teller.Go(func() {
-		tick := time.NewTicker(tellEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				tell()
-			}
-		}
-	})
-	defer teller.Wait()
-	defer close(done)
-	return f()
+	return every(tellEvery, tell, f)
 }
 
 // command is one subcommand.
@@ -82,6 +64,7 @@ func commands() []command {
 		{"put", "put the lines of files into a stream", runPut},
 		{"leases", "look at the leases of an application, and mend them: list, set, release, adopt", runLeases},
 		{"version", "print the version", runVersion},
+		{"completion", "print what makes a shell complete commands and flags: bash, zsh or fish", runCompletion},
 	}
 }
 
@@ -101,7 +84,8 @@ Try it, with nothing but this binary:
 
   shardmill archive --local testdata/clickstream.ndjson
 
-'shardmill COMMAND --help' tells the flags of a command. Results are written to
+'shardmill help COMMAND' or 'shardmill COMMAND --help' tells the flags of a command.
+Flags may come after arguments; -- ends them. Results are written to
 standard output, everything else to standard error. Exit codes: 0; 1 something
 failed or is missing; 2 wrong usage or configuration; 130 and 143 signals.
 `
@@ -112,9 +96,15 @@ func run(ctx context.Context, args []string, s stdio) int {
 		s.notef("%s", usage())
 		return exitUsage
 	}
-	if slices.Contains([]string{"help", "-h", "--help", "-help"}, args[0]) {
-		s.printf("%s", usage())
-		return exitOK
+	switch args[0] {
+	case "help", "-h", "--help", "-help":
+		if len(args) == 1 {
+			s.printf("%s", usage())
+			return exitOK
+		}
+		args = append(args[1:], "--help")
+	case "--version", "-version":
+		args[0] = "version"
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
@@ -129,7 +119,7 @@ func usage() string {
 	var b strings.Builder
 	b.WriteString(usageHead)
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.brief)
+		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.brief)
 	}
 	return b.String() + usageTail
 }
@@ -143,7 +133,10 @@ func (e usageError) Unwrap() error { return e.err }
 func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
 // helpError is the text that --help asked for.
-type helpError struct{ text string }
+type helpError struct {
+	text  string
+	flags *flag.FlagSet // nil if there are none
+}
 
 func (helpError) Error() string { return "help requested" }
 
@@ -181,23 +174,35 @@ func newFlags(name, text string) flags {
 	return f
 }
 
-// parse parses args; its error is a usageError or a helpError.
+// parse parses args, in which flags may come after arguments, until a "--"; its
+// error is a usageError or a helpError.
 func (f flags) parse(args []string) error {
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return helpError{f.help()}
+	var arguments []string
+	for {
+		err := f.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			return helpError{f.help(), f.FlagSet}
+		}
+		if err != nil {
+			return usagef("%s: %w; 'shardmill %s --help' lists its flags", f.Name(), err, f.Name())
+		}
+		parsed := len(args) - f.NArg()
+		if f.NArg() == 0 || parsed > 0 && args[parsed-1] == "--" {
+			break
+		}
+		arguments, args = append(arguments, f.Arg(0)), f.Args()[1:]
 	}
-	if err != nil {
-		return usagef("%s: %w; 'shardmill %s --help' lists its flags", f.Name(), err, f.Name())
-	}
-	return nil
+	return f.Parse(append(append([]string{"--"}, arguments...), f.Args()...)) // for Args; it has no flags
 }
 
 func (f flags) help() string {
 	var b strings.Builder
-	b.WriteString(f.text + "\nFlags:\n\n")
+	b.WriteString(f.text)
+	heading := "\nFlags:\n\n"
 	f.VisitAll(func(g *flag.Flag) {
 		kind, use := flag.UnquoteUsage(g)
+		b.WriteString(heading)
+		heading = ""
 		fmt.Fprintf(&b, "  --%s\n      %s", strings.TrimSpace(g.Name+" "+kind), strings.ReplaceAll(use, "\n", "\n      "))
 		if g.DefValue != "" && g.DefValue != "false" && g.DefValue != "0" {
 			fmt.Fprintf(&b, " (default %s)", g.DefValue)
@@ -205,6 +210,22 @@ func (f flags) help() string {
 		b.WriteByte('\n')
 	})
 	return b.String()
+}
+
+// logFormat is the value of --log-format.
+type logFormat string
+
+const logFormatUse = "`format` of the log: console (for people), json, or auto: console with --local and on a terminal, otherwise json"
+
+// json reports whether to log as JSON if auto means that.
+func (l logFormat) json(auto bool) (bool, error) {
+	switch l {
+	case "auto":
+		return auto, nil
+	case "console", "json":
+		return l == "json", nil
+	}
+	return false, usagef("--log-format is %q; it must be auto, console or json", string(l))
 }
 
 // newLogger returns a logger to w for people or, as JSON, for machines.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +75,8 @@ func TestUsage(t *testing.T) {
 			"shardmill: --workers is 0; it must be between 1 and 64\nshardmill: --reshard needs at least 3 shards, one to split and two to merge; --shards is 2\n",
 		},
 		{"a bad log level", []string{"archive", "--local", "--log-level", "loud", "-"}, 2, "shardmill: --log-level is \"loud\"; it must be debug, info, warn or error\n"},
+		{"a bad log format", []string{"archive", "--config", "c", "--log-format", "xml"}, 2, "shardmill: --log-format is \"xml\"; it must be auto, console or json\n"},
+		{"a bad log format of a local run", []string{"archive", "--local", "--log-format", "", "-"}, 2, "shardmill: --log-format is \"\"; it must be auto, console or json\n"},
 		{"arguments with --config", []string{"archive", "--config", "c", "f"}, 2, "shardmill: archive --config: there are no arguments, but \"f\" was given\n"},
 		{"a configuration that is not there", []string{"archive", "--config", "/no/such"}, 2, "shardmill: archive: --config: open /no/such: no such file or directory\n"},
 		{
@@ -99,6 +102,12 @@ func TestUsage(t *testing.T) {
 		{"leases release without anything", []string{"leases", "release"}, 2, "shardmill: leases release: KEY is required\nshardmill: leases release: --table is required\n"},
 		{"leases adopt without anything", []string{"leases", "adopt", "k"}, 2, "shardmill: leases adopt: there are no further arguments, but [\"k\"] was given\nshardmill: leases adopt: --table is required\nshardmill: leases adopt: --stream or --stream-arn is required\n"},
 		{"leases adopt with a flag of set", []string{"leases", "adopt", "--at", "latest"}, 2, "shardmill: leases adopt: flag provided but not defined: -at; 'shardmill leases adopt --help' lists its flags\n"},
+		{"help of what is no command", []string{"help", "archiv"}, 2, "shardmill: unknown command \"archiv\"; 'shardmill help' lists them\n"},
+		{"a flag after a file, of the other mode", []string{"archive", "--local", "f", "--worker-id", "x"}, 2, "shardmill: archive: --worker-id goes with --config, not with --local\n"},
+		{"a flag after a file, unknown", []string{"archive", "--local", "f", "--lokal"}, 2, "shardmill: archive: flag provided but not defined: -lokal; 'shardmill archive --help' lists its flags\n"},
+		{"files after --", []string{"archive", "--local", "--", "/no/such", "--shards"}, 2, "shardmill: stat /no/such: no such file or directory\nshardmill: stat --shards: no such file or directory\n"},
+		{"a shell that is not known", []string{"completion", "csh"}, 2, "shardmill: completion: name one shell: bash, zsh or fish\n"},
+		{"no shell", []string{"completion"}, 2, "shardmill: completion: name one shell: bash, zsh or fish\n"},
 		{"version with arguments", []string{"version", "x"}, 2, "shardmill: version takes no arguments\n"},
 		{"local with arguments", []string{"local", "x"}, 2, "shardmill: local takes no arguments\n"},
 		{
@@ -125,12 +134,6 @@ func TestHelp(t *testing.T) {
 	for _, c := range commands() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if c.name == "version" {
-				return
-			}
-			if c.name == "leases" {
-				return
-			}
 			helps(t, c.name)
 		})
 	}
@@ -149,17 +152,23 @@ func TestHelp(t *testing.T) {
 	if r := shardmill(t, t.Context(), ""); r.code != 2 {
 		t.Errorf("no arguments: exit %d", r.code)
 	}
-	if r := shardmill(t, t.Context(), "", "version"); r.code != 0 || !strings.HasPrefix(r.out, "shardmill ") {
-		t.Errorf("version: exit %d, %q", r.code, r.out)
+	for _, args := range [][]string{{"version"}, {"--version"}} {
+		if r := shardmill(t, t.Context(), "", args...); r.code != 0 || !strings.HasPrefix(r.out, "shardmill ") || strings.Count(r.out, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q", args, r.code, r.out)
+		}
 	}
 }
 
 // helps asks a command for its help.
 func helps(t *testing.T, command ...string) {
 	t.Helper()
-	r := shardmill(t, t.Context(), "", append(command, "--help")...)
-	if r.code != 0 || r.err != "" || !strings.Contains(r.out, "shardmill "+strings.Join(command, " ")) || !strings.Contains(r.out, "Flags:\n\n  --") {
+	r := shardmill(t, t.Context(), "", append(slices.Clone(command), "--help")...)
+	flags := !slices.Contains([]string{"version", "leases", "completion"}, command[len(command)-1])
+	if r.code != 0 || r.err != "" || !strings.Contains(r.out, "shardmill "+strings.Join(command, " ")) || strings.Contains(r.out, "Flags:\n\n  --") != flags {
 		t.Errorf("exit %d, stderr %q, stdout\n%s", r.code, r.err, r.out)
+	}
+	if other := shardmill(t, t.Context(), "", append([]string{"help"}, command...)...); other != r {
+		t.Errorf("help %v: exit %d, stderr %q, stdout\n%s", command, other.code, other.err, other.out)
 	}
 }
 

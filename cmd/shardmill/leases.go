@@ -32,6 +32,8 @@ Looks at the leases of an application, and mends them. The actions:
 nothing unless --write is given: they show what would be.
 `
 
+func leaseActions() []string { return []string{"list", "set", "release", "adopt"} }
+
 func runLeases(ctx context.Context, args []string, s stdio) error {
 	action := ""
 	if len(args) > 0 {
@@ -47,7 +49,7 @@ func runLeases(ctx context.Context, args []string, s stdio) error {
 	case "adopt":
 		return adoptLeases(ctx, args, s)
 	case "help", "-h", "-help", "--help":
-		return helpError{leasesHelp}
+		return helpError{text: leasesHelp}
 	case "":
 		s.notef("%s\n", leasesHelp)
 		return usagef("leases: an action is needed: list, set, release or adopt")
@@ -94,17 +96,14 @@ func (f *leaseFlags) withAbandon() *leaseFlags {
 	return f
 }
 
-// parse parses args, of which the first may be the one argument, and returns it.
+// parse parses args, of which one may be the argument, and returns it.
 // Its error has all that is wrong, further included.
 func (f *leaseFlags) parse(args []string, argument string, further func() []error) (key string, err error) {
-	if argument != "" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		key, args = args[0], args[1:]
-	}
 	if err := f.flags.parse(args); err != nil {
 		return "", err
 	}
 	rest := f.Args()
-	if argument != "" && key == "" && len(rest) > 0 {
+	if argument != "" && len(rest) > 0 {
 		key, rest = rest[0], rest[1:]
 	}
 	var errs []error

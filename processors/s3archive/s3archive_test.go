@@ -370,11 +370,7 @@ func TestRemedies(t *testing.T) {
 				err  error
 				want string
 			}{{put, "PutObject bucket/k: " + row.put}, {check, "HeadBucket bucket: " + row.check}} {
-				want := got.want
-				if !row.denied {
-					want += "operation error S3: X"
-				}
-				if !strings.HasPrefix(got.err.Error(), want) || errors.Is(got.err, processors.ErrAccessDenied) != row.denied {
+				if !strings.HasPrefix(got.err.Error(), got.want+"operation error S3: X") || errors.Is(got.err, processors.ErrAccessDenied) != row.denied {
 					t.Errorf("got  %v\nwant %s", got.err, got.want)
 				}
 			}

@@ -36,6 +36,8 @@ type Options struct {
 	// Health counts what the worker does; it must also run it. It takes the
 	// place of the Hooks of Worker and of Delivery. Default: nobody counts.
 	Health *health.Monitor
+
+	Tally *Tally // of what is delivered; default: none
 }
 
 // New returns the worker. It does no I/O. The error joins all that is wrong.
@@ -51,6 +53,9 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 	store, err3 := s3archive.New(c.S3, s3archive.Options{})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
+	}
+	if o.Tally != nil {
+		o.Delivery.Hooks = o.Tally.counting(o.Delivery.Hooks)
 	}
 	archiver, err := processors.New(o.Delivery, store)
 	if err != nil {

@@ -1,0 +1,31 @@
+package archiver
+
+import (
+	"sync/atomic"
+
+	"github.com/shardmill/shardmill/processors"
+)
+
+// Tally counts what this process has delivered. The zero value counts from 0. It
+// is safe for concurrent use.
+type Tally struct{ records, bytes, objects atomic.Int64 }
+
+// Delivered returns how many records, of how many bytes before compression, are
+// in how many objects.
+func (t *Tally) Delivered() (records, bytes, objects int64) {
+	return t.records.Load(), t.bytes.Load(), t.objects.Load()
+}
+
+// counting returns hooks that count too.
+func (t *Tally) counting(h processors.Hooks) processors.Hooks {
+	delivered := h.Delivered
+	h.Delivered = func(e processors.DeliveredEvent) {
+		t.records.Add(e.Records)
+		t.bytes.Add(e.Bytes)
+		t.objects.Add(1)
+		if delivered != nil {
+			delivered(e)
+		}
+	}
+	return h
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// progressEvery is how often an archiver logs how it does.
+const progressEvery = time.Minute
+
+// progress logs what was delivered, and how far the worker is, every so often
+// until run returns, and what was delivered in all then.
+func progress(snapshot func() kcl.Snapshot, t *archiver.Tally, log *zap.Logger, run func() error) error {
+	err := every(progressEvery, func() {
+		leases, behind := 0, time.Duration(0)
+		for _, sh := range snapshot().Shards {
+			if !sh.Lost {
+				leases++
+				behind = max(behind, sh.BehindLatest)
+			}
+		}
+		log.Info("progress", append(delivered(t), zap.Int("leases", leases), zap.Duration("behind_latest", behind))...)
+	}, run)
+	records, _, objects := t.Delivered()
+	log.Info(fmt.Sprintf("stopped: %d records, %d objects", records, objects), delivered(t)...)
+	return err
+}
+
+func delivered(t *archiver.Tally) []zap.Field {
+	records, bytes, objects := t.Delivered()
+	return []zap.Field{zap.Int64("records", records), zap.Int64("bytes", bytes), zap.Int64("objects", objects)}
+}
+
+// every runs f, and calls tell after each d until f returns.
+func every(d time.Duration, tell func(), f func() error) error {
+	done := make(chan struct{})
+	var teller sync.WaitGroup
+	teller.Go(func() {
+		tick := time.NewTicker(d)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				tell()
+			}
+		}
+	})
+	defer teller.Wait()
+	defer close(done)
+	return f()
+}
+
+// isTerminal reports whether people see what is written.
+func (s stdio) isTerminal() bool {
+	f, ok := s.err.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
