@@ -69,7 +69,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 		return err
 	}
 	watched := health.New(health.Options{
-		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, FailoverTime: cfg.Worker.FailoverTime,
+		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, Version: version(), FailoverTime: cfg.Worker.FailoverTime,
 		ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)

@@ -16,6 +16,7 @@ import (
 // Options describe the archiver that is watched.
 type Options struct {
 	DeliveryStreamName string
+	Version            string        // of the program
 	FailoverTime       time.Duration // of the leases
 	ShutdownTimeout    time.Duration // of the worker
 	Logger             *zap.Logger   // nil logs nothing
@@ -50,7 +51,7 @@ func New(o Options) *Monitor {
 		o.Logger = zap.NewNop()
 	}
 	m := &Monitor{options: o, denied: denials{of: map[string]denial{}}}
-	m.metrics = metrics.New(o.DeliveryStreamName, m.snapshot)
+	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version}, m.snapshot)
 	return m
 }
 

@@ -18,6 +18,7 @@ type counts struct {
 
 	records, bytes *prometheus.CounterVec // by shard
 	processing     *prometheus.HistogramVec
+	latency        prometheus.Histogram
 
 	initializing, stopping prometheus.Histogram
 
@@ -54,8 +55,17 @@ func (m maker) counters(name, label, help string) *prometheus.CounterVec {
 // millis are the buckets of all times.
 func millis() []float64 { return []float64{1, 5, 25, 100, 500, 2_500, 10_000, 60_000} }
 
+// latencies are the buckets of how long records wait: up to a day.
+func latencies() []float64 {
+	return []float64{100, 500, 1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 86_400_000}
+}
+
 func (m maker) histogram(name, help string) prometheus.Histogram {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, ConstLabels: m.labels, Buckets: millis()})
+	return m.histogramOf(name, help, millis())
+}
+
+func (m maker) histogramOf(name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, ConstLabels: m.labels, Buckets: buckets})
 	m.registry.MustRegister(h)
 	return h
 }
@@ -108,6 +118,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		records:      kcl.counters("RecordsProcessed", shardID, "Records that the processor accepted."),
 		bytes:        kcl.counters("DataBytesProcessed", shardID, "Bytes of the records that the processor accepted."),
 		processing:   kcl.histograms("RecordProcessor_processRecords_Time", shardID, "Milliseconds that calls of ProcessRecords with records took."),
+		latency:      kcl.histogramOf("RecordsProcessed_Latency", "Milliseconds from the arrival of a batch's last record until the processor accepted it.", latencies()),
 		initializing: kcl.histogram("RecordProcessor_initialize_Time", "Milliseconds that calls of Initialize took."),
 		stopping:     kcl.histogram("RecordProcessor_shutdown_Time", "Milliseconds that the last calls of processors took."),
 
@@ -156,6 +167,9 @@ func (m *Metrics) Hooks() kcl.Hooks {
 			if e.Err == nil {
 				c.records.WithLabelValues(e.ShardID).Add(float64(e.Records))
 				c.bytes.WithLabelValues(e.ShardID).Add(float64(e.Bytes))
+				if at := e.Last.Arrival; !at.IsZero() {
+					c.latency.Observe(inMillis(max(0, time.Since(at)))) // the service's clock may be ahead
+				}
 			}
 		},
 		DeadLettered:        func(e kcl.BatchEvent) { c.deadLettered.Add(float64(e.Records)) },

@@ -43,6 +43,7 @@
 //	DeliveryToS3_DataFreshness              gauge      Seconds       age of the oldest record that is not delivered; absent without any
 //
 //	our own
+//	RecordsProcessed_Latency                histogram  Milliseconds  from the arrival of a batch's last record until the processor accepted it, by this machine's clock
 //	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
 //	RecordsLost_Gaps                        counter    Count         gaps in shards: records that may have expired before they were read, nobody knows how many
 //	UserRecordsDropped                      counter    Count         user records outside the shard's hash range, not delivered here
@@ -53,7 +54,9 @@
 //	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
 //	LeaseTrust_Millis                       gauge      Milliseconds  how long the lease that is nearest to it is from the end of its trust; absent without leases
 //	SyncShards_Age                          gauge      Seconds       since shards and leases were last compared; absent before the first time
+//	ScanLeases_Age                          gauge      Seconds       since the lease table was last read; absent before the first time
 //	BytesInUse, MaxBytes                    gauge      Bytes         memory for records, and its limit
+//	build_info{version}                     gauge      1             the version of the program that runs
 //	Trouble{Reason}                         gauge      Count         troubles that there are now; each reason is there from the start
 //	Loop_Silent_Seconds{Loop}               gauge      Seconds       since the last sign of life of the try under way that is silent for longest:
 //	                                                                 start, scan, sync, renewal or shard, 0 without one; hook while one is called

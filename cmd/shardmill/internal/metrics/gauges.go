@@ -12,22 +12,24 @@ import (
 type gauges struct {
 	m *Metrics
 
-	behind, farthest, freshness, current, trust, sync, inUse, most, trouble, silent *prometheus.Desc
+	build, behind, farthest, freshness, current, trust, sync, scan, inUse, most, trouble, silent *prometheus.Desc
 }
 
 func newGauges(m *Metrics) *gauges {
-	firehose := prometheus.Labels{"DeliveryStreamName": m.stream}
+	firehose := prometheus.Labels{"DeliveryStreamName": m.options.DeliveryStreamName}
 	desc := func(name, help string, labels prometheus.Labels, variable ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prefix+name, help, variable, labels)
 	}
 	return &gauges{
 		m:         m,
+		build:     desc("build_info", "1: the version of the program that runs.", nil, "version"),
 		behind:    desc("MillisBehindLatest", "Milliseconds that the shard's last page was behind the tip.", nil, shardID),
 		farthest:  desc("KinesisMillisBehindLatest", "The greatest MillisBehindLatest of the shards.", firehose),
 		freshness: desc("DeliveryToS3_DataFreshness", "Age in seconds of the oldest record that is not delivered.", firehose),
 		current:   desc("CurrentLeases", "Leases held.", nil),
 		trust:     desc("LeaseTrust_Millis", "Milliseconds until trust in the first of the leases ends, unless it is renewed.", nil),
 		sync:      desc("SyncShards_Age", "Seconds since shards and leases were last compared.", nil),
+		scan:      desc("ScanLeases_Age", "Seconds since the lease table was last read.", nil),
 		inUse:     desc("BytesInUse", "Bytes of memory that records take.", nil),
 		most:      desc("MaxBytes", "Bytes of memory that records may take.", nil),
 		trouble:   desc("Trouble", "Troubles that there are now and that a restart does not mend.", nil, "Reason"),
@@ -37,7 +39,7 @@ func newGauges(m *Metrics) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.inUse, g.most, g.trouble, g.silent} {
+	for _, d := range []*prometheus.Desc{g.build, g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.scan, g.inUse, g.most, g.trouble, g.silent} {
 		out <- d
 	}
 }
@@ -46,6 +48,10 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	tell := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	tell(g.build, 1, g.m.options.Version)
+	if at := g.m.scanned.Load(); at > 0 {
+		tell(g.scan, time.Since(time.UnixMilli(at)).Seconds())
 	}
 	if age, some := g.m.fresh.age(); some {
 		tell(g.freshness, age.Seconds())

@@ -43,6 +43,7 @@ func (t table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableErro
 			owners[l.Owner] = true
 		}
 	}
+	t.m.scanned.Store(time.Now().UnixMilli())
 	t.total.Set(float64(len(list) + len(unreadable)))
 	t.workers.Set(float64(len(owners)))
 	t.broken.Set(float64(len(unreadable)))

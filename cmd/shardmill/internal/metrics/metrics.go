@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,19 +15,26 @@ import (
 // and Factory, and its deliveries their DeliveryHooks. The methods are safe for
 // concurrent use.
 type Metrics struct {
-	stream   string // the delivery stream
+	options  Options
 	snapshot func() (kcl.Snapshot, bool)
 	registry *prometheus.Registry
 	counts   counts
 	fresh    freshness
+	scanned  atomic.Int64 // when the lease table was last read, in Unix milliseconds; 0 before
 }
 
-// New returns the metrics of the delivery stream of a name. snapshot tells at
+// Options describe the program whose metrics they are.
+type Options struct {
+	DeliveryStreamName string
+	Version            string // of the program
+}
+
+// New returns the metrics of an archiver. snapshot tells at
 // each scrape what the worker does, and false if there is none yet; its troubles
 // are shown all the same.
-func New(deliveryStreamName string, snapshot func() (kcl.Snapshot, bool)) *Metrics {
-	m := &Metrics{stream: deliveryStreamName, snapshot: snapshot, registry: prometheus.NewRegistry(), fresh: newFreshness()}
-	m.counts = newCounts(m.registry, deliveryStreamName)
+func New(o Options, snapshot func() (kcl.Snapshot, bool)) *Metrics {
+	m := &Metrics{options: o, snapshot: snapshot, registry: prometheus.NewRegistry(), fresh: newFreshness()}
+	m.counts = newCounts(m.registry, o.DeliveryStreamName)
 	m.registry.MustRegister(
 		newGauges(m),
 		collectors.NewGoCollector(),

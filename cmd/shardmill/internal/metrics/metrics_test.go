@@ -41,7 +41,7 @@ func inWorld(t *testing.T, f func(world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &shown{func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
-		f(world{t, metrics.New("orders", func() (kcl.Snapshot, bool) { return w.show(), true }), w})
+		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3"}, func() (kcl.Snapshot, bool) { return w.show(), true }), w})
 	})
 }
 
@@ -160,7 +160,10 @@ func everything(w world) {
 	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-2"}, Stolen: true})
 	h.LeaseTaken(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
 	for _, shard := range []string{"shard-1", "shard-2", "shard-3"} {
-		h.Processed(kcl.BatchEvent{ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond})
+		h.Processed(kcl.BatchEvent{
+			ShardID: shard, Records: 5, Bytes: 50, Duration: 20 * time.Millisecond, Last: checkpoint.At("1", 0, time.Now().Add(-3*time.Second)),
+		})
+		h.Processed(kcl.BatchEvent{ShardID: shard, Last: checkpoint.At("1", 0, time.Now().Add(time.Second))}) // of a clock that is ahead
 		h.Processed(kcl.BatchEvent{ShardID: shard, Records: 7, Bytes: 70, Duration: 3 * time.Millisecond, Err: errTest})
 	}
 	h.LeasesScanned(lease.Scan{Free: 31, Needed: 32, ToTake: 35, Taken: 2, Spillover: 34, LeftAlone: 36})
@@ -274,9 +277,9 @@ func TestMetricsAreCustomaryButForTheirNames(t *testing.T) {
 
 var (
 	kind  = regexp.MustCompile(`(?m)^# TYPE shardmill_(\S+) (\S+)$`)
-	inDoc = regexp.MustCompile(`(?m)^//\t([A-Z]\w+)((?:, \w+)*)(?:\{\w+\})?\s+(?://\t\s+)?((?:counter|gauge|histogram)(?:, histogram)?) `)
+	inDoc = regexp.MustCompile(`(?m)^//\t([A-Za-z]\w+)((?:, \w+)*)(?:\{\w+\})?\s+(?://\t\s+)?((?:counter|gauge|histogram)(?:, histogram)?) `)
 
-	inTable = regexp.MustCompile(`(?m)^\| (` + "`" + `[A-Z].*?) \| ((?:counter|gauge|histogram)(?:, histogram)?) \|`)
+	inTable = regexp.MustCompile(`(?m)^\| (` + "`" + `[A-Za-z].*?) \| ((?:counter|gauge|histogram)(?:, histogram)?) \|`)
 	quoted  = regexp.MustCompile("`(\\w+)(?:\\{\\w+\\})?`")
 )
 
@@ -384,7 +387,7 @@ func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
 // Rules on troubles need series that are there before the first trouble.
 func TestTroublesAreZeroFromTheStart(t *testing.T) {
 	t.Parallel()
-	_, text := get(t, metrics.New("", func() (kcl.Snapshot, bool) { return kcl.Snapshot{}, false }))
+	_, text := get(t, metrics.New(metrics.Options{}, func() (kcl.Snapshot, bool) { return kcl.Snapshot{}, false }))
 	for _, reason := range []kcl.TroubleReason{
 		kcl.TroubleAccess, kcl.TroubleStreamNotFound, kcl.TroubleTableNotFound,
 		kcl.TroubleForeignTable, kcl.TroubleContradiction, kcl.TroubleUnreadable,
