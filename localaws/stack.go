@@ -274,6 +274,7 @@ func (s *Stack) serveSigned(w http.ResponseWriter, r *http.Request, c call, a au
 			err.write(w, r, c.service)
 			return
 		}
+		r = s.withChunkSigner(r, a)
 	}
 	if c.service == S3 {
 		hoist(r)
