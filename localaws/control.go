@@ -18,11 +18,11 @@ import (
 //	DELETE /_localaws/faults               remove all; what they hold goes on
 //	GET    /_localaws/writes               Stack.Writes
 //
-// A fault is {"service": "S3", "operation": "PutObject",
-// "userAgent": "app/a", "body": "text", "kind": "Stall", "duration": "5s",
-// "status": 503, "code": "AccessDenied", "after": 0, "times": 1}. Its answer has
-// "hits" and "struck" besides: whether ActiveFault.Struck is closed. Removed ones
-// are no longer listed. A POST has the content type application/json.
+// A fault is {"service": "S3", "operation": "PutObject", "userAgent": "app/a",
+// "body": "text", "kind": "Stall", "duration": "5s", "status": 503, "code":
+// "AccessDenied", "after": 0, "times": 1}. Its answer has "hits" and "struck"
+// besides: whether ActiveFault.Struck is closed. Removed ones are no longer
+// listed. A POST has the content type application/json.
 const controlPath = "/_localaws/"
 
 // controlFault is a fault as JSON.

@@ -65,9 +65,11 @@ type Fault struct {
 	Service   string // Kinesis, DynamoDB or S3; "" is any
 	Operation string // as the service names it, such as "PutObject"; "" is any
 	// UserAgent is a part of the header of that name; "" is any. The SDK puts
-	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes apart.
+	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes
+	// apart.
 	UserAgent string
-	// Body is a part of the body of a request to Kinesis or DynamoDB; "" is any.
+	// Body is a part of the body of a request to Kinesis or DynamoDB; "" is
+	// any.
 	Body string
 	// Match chooses among these requests; nil takes all. The body is the whole
 	// body of a request to Kinesis or DynamoDB, valid during the call, and nil

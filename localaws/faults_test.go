@@ -109,8 +109,8 @@ func TestStall(t *testing.T) {
 	})
 }
 
-// TestNoAnswer has requests that are never answered, with and without effect, and
-// answers that drip.
+// TestNoAnswer has requests that are never answered, with and without effect,
+// and answers that drip.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

@@ -31,6 +31,7 @@ const (
 	malformedAuth
 	malformedQuery
 	twoAuths
+	oldSignature
 	unknownKey
 	wrongScope
 	skewedClock
@@ -100,6 +101,9 @@ func authorizationOf(r *http.Request, c call) (authorization, *authError) {
 			return authorization{}, &authError{problem: twoAuths}
 		}
 		return parsePresigned(r.URL.Query())
+	}
+	if strings.HasPrefix(header, "AWS ") || r.URL.Query().Has("AWSAccessKeyId") {
+		return authorization{}, &authError{problem: oldSignature}
 	}
 	if header == "" {
 		return authorization{}, &authError{problem: missingAuth}
@@ -207,7 +211,7 @@ func (e *authError) json() (code, message string) {
 	switch e.problem {
 	case missingAuth:
 		return "MissingAuthenticationTokenException", "Missing Authentication Token"
-	case malformedAuth, missingHash:
+	case malformedAuth, missingHash, oldSignature:
 		return "IncompleteSignatureException",
 			"Authorization header is malformed: it needs Credential, SignedHeaders and Signature, and the request X-Amz-Date."
 	case unknownKey:
@@ -232,6 +236,9 @@ func (e *authError) xml() (status int, code, message string) {
 		return http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header is malformed."
 	case malformedQuery:
 		return http.StatusBadRequest, "AuthorizationQueryParametersError", "The authorization query parameters are malformed."
+	case oldSignature:
+		return http.StatusBadRequest, "InvalidRequest",
+			"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 	case twoAuths:
 		return http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed."
 	case expired:

@@ -88,6 +88,17 @@ func TestSignatures(t *testing.T) {
 			"InvalidSignatureException", "IncompleteBody", 400,
 		},
 		{
+			"an older signature is refused", change(func(r *http.Request) { r.Header.Set("Authorization", "AWS local:bG9jYWw=") }),
+			"IncompleteSignatureException", "InvalidRequest", 400,
+		},
+		{
+			"an older signature in the query is refused", change(func(r *http.Request) {
+				r.Header.Del("Authorization")
+				r.URL.RawQuery = "AWSAccessKeyId=local&Signature=bG9jYWw%3D&Expires=2000000000"
+			}),
+			"IncompleteSignatureException", "InvalidRequest", 400,
+		},
+		{
 			"a header that is not SigV4 is refused", change(func(r *http.Request) { r.Header.Set("Authorization", "Basic bG9jYWw=") }),
 			"IncompleteSignatureException", "AuthorizationHeaderMalformed", 400,
 		},

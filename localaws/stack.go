@@ -82,11 +82,11 @@ type Options struct {
 	// Default: DefaultAccessKeyID with DefaultSecretAccessKey.
 	Credentials map[string]string
 
-	// Hosts are the names, besides localhost, by which clients over a connection
-	// call the stack; names below them are its too. A request that calls it by
-	// another name than these and IP addresses is refused, as is one that a
-	// browser says is from a page of elsewhere: the default credentials are
-	// public. Default: none.
+	// Hosts are the names, besides localhost, by which clients over a
+	// connection call the stack; names below them are its too. A request that
+	// calls it by another name than these and IP addresses is refused, as is
+	// one that a browser says is from a page of elsewhere: the default
+	// credentials are public. Default: none.
 	Hosts []string
 
 	// Control serves /_localaws/: adding and removing faults, and reading the
@@ -274,6 +274,7 @@ func (s *Stack) serveSigned(w http.ResponseWriter, r *http.Request, c call, a au
 			err.write(w, r, c.service)
 			return
 		}
+		r = s.withChunkSigner(r, a)
 	}
 	if c.service == S3 {
 		hoist(r)

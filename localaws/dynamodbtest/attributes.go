@@ -17,7 +17,8 @@ import (
 // attributes is a row, a key or values, as the SDK has them.
 type attributes = map[string]types.AttributeValue
 
-// parse reads attributes in DynamoDB's JSON, for example {"leaseKey": {"S": "a"}}. Empty text is no attributes.
+// parse reads attributes in DynamoDB's JSON, for example {"leaseKey": {"S":
+// "a"}}. Empty text is no attributes.
 func parse(t *testing.T, text string) attributes {
 	t.Helper()
 	if text == "" {
@@ -113,7 +114,8 @@ func parseElements(t *testing.T, kind string, elements []any) types.AttributeVal
 	return &types.AttributeValueMemberBS{Value: binaries}
 }
 
-// show writes attributes in one way for each meaning: names and members of sets sorted, numbers as fractions.
+// show writes attributes in one way for each meaning: names and members of sets
+// sorted, numbers as fractions.
 func show(row attributes) string {
 	if row == nil {
 		return "none"

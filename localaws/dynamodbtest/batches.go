@@ -86,7 +86,8 @@ func testBatchesRefused(s *suite) {
 	wantCode(t, err, notFound, "")
 }
 
-// testCapacity asserts the capacity of operations on small rows of a table without indexes.
+// testCapacity asserts the capacity of operations on small rows of a table
+// without indexes.
 func testCapacity(s *suite) {
 	t, client := s.T, s.client
 	ctx := t.Context()

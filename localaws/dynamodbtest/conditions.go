@@ -14,7 +14,8 @@ const conditionRow = `{"leaseKey":{"S":"a"}, "n":{"N":"5"}, "s":{"S":"héllo"}, 
 	"l":{"L":[{"S":"x"},{"N":"2"},{"L":[{"S":"deep"}]}]}, "m":{"M":{"k":{"S":"v"},"c":{"N":"7"}}},
 	"ss":{"SS":["a","b"]}, "ns":{"NS":["1","2.50"]}, "bs":{"BS":["AA=="]}, "five":{"N":"5.0"}}`
 
-// holds says whether a condition holds for the row with the lease key a, or gives the error.
+// holds says whether a condition holds for the row with the lease key a, or
+// gives the error.
 func (f *fixture) holds(condition, values string) (bool, error) {
 	f.Helper()
 	_, err := f.client.TransactWriteItems(f.Context(), &dynamodb.TransactWriteItemsInput{
@@ -242,7 +243,8 @@ func testOldRowOfFailure(s *suite) {
 	f.wantRow(`{"leaseKey":{"S":"absent"}}`, "")
 }
 
-// wantOldRow asserts that a condition failed, and the row that the error carries.
+// wantOldRow asserts that a condition failed, and the row that the error
+// carries.
 func wantOldRow(t *testing.T, operation string, err error, row string) {
 	t.Helper()
 	e, ok := errors.AsType[*types.ConditionalCheckFailedException](err)

@@ -10,7 +10,8 @@ import (
 	"github.com/shardmill/shardmill/localaws/dynamodbtest"
 )
 
-// TestEndpointConforms runs the suite against the server at $DYNAMODB_ENDPOINT, such as DynamoDB Local.
+// TestEndpointConforms runs the suite against the server at $DYNAMODB_ENDPOINT,
+// such as DynamoDB Local.
 func TestEndpointConforms(t *testing.T) {
 	t.Parallel()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")

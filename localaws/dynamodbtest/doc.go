@@ -1,9 +1,11 @@
-// Package dynamodbtest is the conformance suite of DynamoDB servers, as far as a lease table needs one: the same tests
-// hold this repository's in-memory server and Amazon's DynamoDB Local to the same answers, so that tests that pass
-// against the one mean something for the other.
+// Package dynamodbtest is the conformance suite of DynamoDB servers, as far as
+// a lease table needs one: the same tests hold this repository's in-memory
+// server and Amazon's DynamoDB Local to the same answers, so that tests that
+// pass against the one mean something for the other.
 //
-// The suite asserts what DynamoDB documents and both servers do. It does not assert the wording of errors where it
-// differs between DynamoDB and DynamoDB Local, the order of a Scan, or capacity of indexes.
+// The suite asserts what DynamoDB documents and both servers do. It does not
+// assert the wording of errors where it differs between DynamoDB and DynamoDB
+// Local, the order of a Scan, or capacity of indexes.
 package dynamodbtest
 
 import (
@@ -12,8 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// Run tests the server behind client. Each test makes tables of its own, with names not used before, and deletes them;
-// others may use the server at the same time.
+// Run tests the server behind client. Each test makes tables of its own, with
+// names not used before, and deletes them; others may use the server at the
+// same time.
 func Run(t *testing.T, client *dynamodb.Client) {
 	t.Helper()
 	for name, test := range map[string]func(*suite){

@@ -48,7 +48,8 @@ func leases(t *testing.T, client *dynamodb.Client) *fixture {
 	})
 }
 
-// ranged makes a table with the hash key h, a string, and the range key r, a number.
+// ranged makes a table with the hash key h, a string, and the range key r, a
+// number.
 func ranged(t *testing.T, client *dynamodb.Client) *fixture {
 	t.Helper()
 	return create(t, client, &dynamodb.CreateTableInput{
@@ -98,7 +99,8 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// The test's context is over by now. The test may have deleted the table itself.
+		// The test's context is over by now. The test may have deleted the
+		// table itself.
 		ctx := context.WithoutCancel(t.Context())
 		_, _ = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: f.table})
 	})
@@ -106,7 +108,8 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 	return f
 }
 
-// awaitActive waits until the table and its indexes are ACTIVE, which takes DynamoDB Local a moment.
+// awaitActive waits until the table and its indexes are ACTIVE, which takes
+// DynamoDB Local a moment.
 func (f *fixture) awaitActive() *types.TableDescription {
 	f.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -170,7 +173,8 @@ func code(err error) string {
 	return err.Error()
 }
 
-// wantCode asserts the error code of an answer, empty for none, and a part of its message.
+// wantCode asserts the error code of an answer, empty for none, and a part of
+// its message.
 func wantCode(t *testing.T, err error, want, message string) {
 	t.Helper()
 	if got := code(err); got != want {

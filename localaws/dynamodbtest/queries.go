@@ -20,7 +20,8 @@ func sorts(rows []attributes) string {
 	return strings.Join(keys, " ")
 }
 
-// fill makes a table of 7 rows in one partition and one in another. Range keys are written in an order of their own.
+// fill makes a table of 7 rows in one partition and one in another. Range keys
+// are written in an order of their own.
 func fill(t *testing.T, client *dynamodb.Client) *fixture {
 	t.Helper()
 	f := ranged(t, client)

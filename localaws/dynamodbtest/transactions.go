@@ -74,7 +74,8 @@ func testTransactions(s *suite) {
 	other.wantRow(keyA, keyA)
 }
 
-// wantReasons asserts a cancellation and its reasons, each as its code and the row it carries.
+// wantReasons asserts a cancellation and its reasons, each as its code and the
+// row it carries.
 func wantReasons(t *testing.T, err error, want ...string) {
 	t.Helper()
 	e, ok := errors.AsType[*types.TransactionCanceledException](err)

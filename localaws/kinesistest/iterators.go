@@ -77,7 +77,8 @@ func afterNewest(k *kit) {
 	k.same("data", data, []string{"later"})
 }
 
-// putApart puts records until two have different times of arrival, and gives all that are stored.
+// putApart puts records until two have different times of arrival, and gives
+// all that are stored.
 func putApart(k *kit) []types.Record {
 	k.put("key", "one")
 	for range 100 * patience {

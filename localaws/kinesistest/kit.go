@@ -17,7 +17,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// patience bounds how often a test asks for something that a server may take time for.
+// patience bounds how often a test asks for something that a server may take
+// time for.
 const patience = 200
 
 // kit is one test's client and stream.
@@ -60,7 +61,8 @@ func (k *kit) summary() *types.StreamDescriptionSummary {
 	return out.StreamDescriptionSummary
 }
 
-// active waits until the stream is ACTIVE. Against a server that takes no time for it, it does not wait at all.
+// active waits until the stream is ACTIVE. Against a server that takes no time
+// for it, it does not wait at all.
 func (k *kit) active() {
 	k.t.Helper()
 	for range patience {
@@ -103,7 +105,8 @@ func (k *kit) putAt(hashKey, data string) *kinesis.PutRecordOutput {
 	return out
 }
 
-// putMany stores n records "0", "1", … in order, each with its own number as the partition key.
+// putMany stores n records "0", "1", … in order, each with its own number as
+// the partition key.
 func (k *kit) putMany(n int) []string {
 	k.t.Helper()
 	numbers := make([]string, n)
@@ -163,7 +166,8 @@ func (k *kit) get(iterator *string, limit *int32) *kinesis.GetRecordsOutput {
 	return out
 }
 
-// read reads on until it has n records, and gives their data and the last answer.
+// read reads on until it has n records, and gives their data and the last
+// answer.
 func (k *kit) read(iterator *string, n int) ([]string, *kinesis.GetRecordsOutput) {
 	k.t.Helper()
 	var data []string

@@ -12,8 +12,10 @@ type test struct {
 	run    func(*kit)
 }
 
-// Run checks a server by a client of it, one subtest for each behaviour. Each makes a stream with a name of its own and deletes it afterwards; they
-// run in parallel. The client should retry throttled requests, as it does when nothing is set.
+// Run checks a server by a client of it, one subtest for each behaviour. Each
+// makes a stream with a name of its own and deletes it afterwards; they run in
+// parallel. The client should retry throttled requests, as it does when nothing
+// is set.
 func Run(t *testing.T, client *kinesis.Client, features Features) {
 	t.Helper()
 	var tests []test

@@ -13,7 +13,8 @@ import (
 	"github.com/shardmill/shardmill/localaws/kinesistest"
 )
 
-// TestServer runs the suite against the server at $KINESIS_ENDPOINT. $KINESIS_SERVER=kinesis-mock leaves out what that server gets wrong.
+// TestServer runs the suite against the server at $KINESIS_ENDPOINT.
+// $KINESIS_SERVER=kinesis-mock leaves out what that server gets wrong.
 func TestServer(t *testing.T) {
 	t.Parallel()
 	endpoint := os.Getenv("KINESIS_ENDPOINT")

@@ -6,7 +6,8 @@ type consumption struct {
 	CapacityUnits float64
 }
 
-// checkCapacity checks ReturnConsumedCapacity, of which the detail by index is not supported.
+// checkCapacity checks ReturnConsumedCapacity, of which the detail by index is
+// not supported.
 func checkCapacity(value string) error {
 	if value == "INDEXES" {
 		return notSupported("ReturnConsumedCapacity INDEXES")
@@ -14,8 +15,8 @@ func checkCapacity(value string) error {
 	return checkEnum("returnConsumedCapacity", value, "TOTAL", "NONE")
 }
 
-// checkMetrics checks ReturnItemCollectionMetrics. Only tables with local secondary indexes have any, so both values
-// give none.
+// checkMetrics checks ReturnItemCollectionMetrics. Only tables with local
+// secondary indexes have any, so both values give none.
 func checkMetrics(value string) error {
 	return checkEnum("returnItemCollectionMetrics", value, "SIZE", "NONE")
 }
@@ -28,7 +29,8 @@ func consumed(asked, table string, units float64) *consumption {
 	return &consumption{TableName: table, CapacityUnits: units}
 }
 
-// readUnits is what reading so many bytes costs: a unit for 4 KB, half if it may be stale.
+// readUnits is what reading so many bytes costs: a unit for 4 KB, half if it
+// may be stale.
 func readUnits(size int, consistent bool) float64 {
 	units := float64(max(1, (size+4095)/4096))
 	if !consistent {

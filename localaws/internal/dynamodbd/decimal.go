@@ -6,22 +6,24 @@ import (
 	"strings"
 )
 
-// Limits of a DynamoDB number: magnitudes from 1E-130 up to 9.99…E+125, with 38 significant digits.
+// Limits of a DynamoDB number: magnitudes from 1E-130 up to 9.99…E+125, with 38
+// significant digits.
 const (
 	maxDigits   = 38
 	maxExponent = 126  // of the form 0.digits × 10^exp
 	minExponent = -129 // likewise
 )
 
-// decimal is a DynamoDB number: ± 0.digits × 10^exp. The digits neither start nor end with '0'; zero has none. Two equal
-// numbers are equal decimals.
+// decimal is a DynamoDB number: ± 0.digits × 10^exp. The digits neither start
+// nor end with '0'; zero has none. Two equal numbers are equal decimals.
 type decimal struct {
 	negative bool
 	digits   string
 	exp      int
 }
 
-// parseDecimal reads a number as Java's BigDecimal does: sign, digits with at most one point, exponent.
+// parseDecimal reads a number as Java's BigDecimal does: sign, digits with at
+// most one point, exponent.
 func parseDecimal(s string) (decimal, error) {
 	mantissa, exponent, ok := splitExponent(s)
 	if !ok {
@@ -42,7 +44,8 @@ func parseDecimal(s string) (decimal, error) {
 	return d.normalise(digits, len(whole)+exponent)
 }
 
-// splitExponent cuts "12E-3" into "12" and -3. An exponent beyond reason is cut to one that is still out of range.
+// splitExponent cuts "12E-3" into "12" and -3. An exponent beyond reason is cut
+// to one that is still out of range.
 func splitExponent(s string) (mantissa string, exponent int, ok bool) {
 	at := strings.IndexAny(s, "eE")
 	if at < 0 {
@@ -65,7 +68,8 @@ func splitExponent(s string) (mantissa string, exponent int, ok bool) {
 	return s[:at], exponent, true
 }
 
-// normalise gives ± 0.digits × 10^exp its one form, or says why DynamoDB has no place for it.
+// normalise gives ± 0.digits × 10^exp its one form, or says why DynamoDB has no
+// place for it.
 func (d decimal) normalise(digits string, exp int) (decimal, error) {
 	trimmed := strings.TrimLeft(digits, "0")
 	exp -= len(digits) - len(trimmed)
@@ -176,7 +180,8 @@ func (d decimal) sortKey() string {
 	return string(append(flipped, 0xff))
 }
 
-// storedSize is what the number counts towards the size of its row: about one byte for two digits.
+// storedSize is what the number counts towards the size of its row: about one
+// byte for two digits.
 func (d decimal) storedSize() int {
 	size := (len(d.digits)+1)/2 + 1
 	if d.negative {

@@ -79,7 +79,8 @@ func rational(text string) *big.Rat {
 	return r
 }
 
-// storable says that a number has at most 38 digits; the generator goes nowhere near the limits of magnitude.
+// storable says that a number has at most 38 digits; the generator goes nowhere
+// near the limits of magnitude.
 func storable(r *big.Rat) bool {
 	digits := strings.Trim(strings.Replace(r.FloatString(130), ".", "", 1), "-0")
 	return len(digits) <= 38

@@ -13,8 +13,9 @@ const (
 	spaceValidate = "com.amazon.coral.validate#"
 )
 
-// apiError is an error as DynamoDB answers it. Every error that an operation returns is one, or it is a defect of the
-// server and is answered as InternalServerError.
+// apiError is an error as DynamoDB answers it. Every error that an operation
+// returns is one, or it is a defect of the server and is answered as
+// InternalServerError.
 type apiError struct {
 	space   string
 	code    string

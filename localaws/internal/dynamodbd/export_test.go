@@ -38,7 +38,8 @@ func AddNumbers(a, b string) (string, error) {
 	return d.String(), err
 }
 
-// CompareNumbers orders two stored numbers, by value and as they are sorted in a table.
+// CompareNumbers orders two stored numbers, by value and as they are sorted in
+// a table.
 func CompareNumbers(a, b string) (byValue, byKey int) {
 	x, y := Value{Kind: KindNumber, Text: a}, Value{Kind: KindNumber, Text: b}
 	byValue, _ = x.compare(y)

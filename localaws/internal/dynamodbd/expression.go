@@ -27,7 +27,8 @@ type node struct {
 	at     token // for error answers
 }
 
-// isCondition says that the node is true or false, rather than an attribute value.
+// isCondition says that the node is true or false, rather than an attribute
+// value.
 func (n *node) isCondition() bool {
 	switch n.kind {
 	case nodePath, nodeValue, nodeArith:
@@ -67,8 +68,9 @@ func functions(name string) function {
 	return function{}
 }
 
-// holds evaluates a condition for a row; a row that is not there is nil. No row makes it fail: what cannot be compared is
-// not equal, and neither less nor greater.
+// holds evaluates a condition for a row; a row that is not there is nil. No row
+// makes it fail: what cannot be compared is not equal, and neither less nor
+// greater.
 func (n *node) holds(it Item) bool {
 	switch n.kind {
 	case nodeAnd:
@@ -95,7 +97,8 @@ func (n *node) holds(it Item) bool {
 	}
 }
 
-// operand evaluates an operand of a condition; nil if there is no such attribute.
+// operand evaluates an operand of a condition; nil if there is no such
+// attribute.
 func (n *node) operand(it Item) *Value {
 	switch n.kind {
 	case nodeValue:

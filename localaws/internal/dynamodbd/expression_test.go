@@ -28,7 +28,8 @@ func TestReservedWords(t *testing.T) {
 	}
 }
 
-// predicate is a condition as text, and what it should be for a row, worked out without parsing.
+// predicate is a condition as text, and what it should be for a row, worked out
+// without parsing.
 type predicate struct {
 	text   string
 	holds  func(map[string]int) bool
@@ -83,7 +84,8 @@ func test(t *rapid.T) predicate {
 	}
 }
 
-// level generates conditions whose operators bind at least as strongly as level: 0 OR, 1 AND, 2 NOT, 3 the rest.
+// level generates conditions whose operators bind at least as strongly as
+// level: 0 OR, 1 AND, 2 NOT, 3 the rest.
 func level(t *rapid.T, n, depth int) predicate {
 	if depth == 0 {
 		return comparison(t)

@@ -25,7 +25,8 @@ func seeded(tb testing.TB) *dynamodbd.Server {
 	return server
 }
 
-// FuzzExpressions asserts that no expression brings the server down, or is its fault.
+// FuzzExpressions asserts that no expression brings the server down, or is its
+// fault.
 func FuzzExpressions(f *testing.F) {
 	for _, e := range []string{
 		"n = :v AND (k = :v OR NOT attribute_exists(m.q))", "n BETWEEN :v AND :v", "n IN (:v, :v)", "size(l) > :v", "contains(l[0], :v)",

@@ -45,7 +45,8 @@ func (k keySchema) of(it Item) Item {
 	return key
 }
 
-// complete says that the row has the key's attributes, in its types and not empty.
+// complete says that the row has the key's attributes, in its types and not
+// empty.
 func (k keySchema) complete(it Item) bool {
 	for _, a := range k.attributes() {
 		if v, ok := it[a.name]; !ok || v.Kind != a.kind || v.Text == "" {
@@ -55,8 +56,8 @@ func (k keySchema) complete(it Item) bool {
 	return true
 }
 
-// encode gives the place of a row: rows sort by the hash of their hash key, as in DynamoDB's partitions, then by hash
-// key, then by range key.
+// encode gives the place of a row: rows sort by the hash of their hash key, as
+// in DynamoDB's partitions, then by hash key, then by range key.
 func (k keySchema) encode(it Item) string {
 	place := k.partition(it[k.hash.name])
 	if k.sort.name != "" {
@@ -72,10 +73,12 @@ func (k keySchema) partition(hash Value) string {
 	return string(sum[:partitionBytes]) + text
 }
 
-// sortable encodes a key value: its bytes sort as the values do, and none begins with another.
+// sortable encodes a key value: its bytes sort as the values do, and none
+// begins with another.
 func sortable(v Value) string { return sortablePrefix(v) + "\x00\x01" }
 
-// sortablePrefix is what the encodings of all texts that begin with v begin with.
+// sortablePrefix is what the encodings of all texts that begin with v begin
+// with.
 func sortablePrefix(v Value) string {
 	text := v.Text
 	if v.Kind == KindNumber {

@@ -1,6 +1,7 @@
 package dynamodbd
 
-// bounds gives the places that a key condition is about: from the first up to, and without, the second.
+// bounds gives the places that a key condition is about: from the first up to,
+// and without, the second.
 func (k keySchema) bounds(condition *node) (from, to string, err error) {
 	byName := map[string]*node{}
 	if err := k.collect(condition, byName); err != nil {
@@ -31,7 +32,8 @@ func (k keySchema) bounds(condition *node) (from, to string, err error) {
 	return from, to, nil
 }
 
-// collect sorts the conditions by attribute. A comparison is turned so that the attribute is on the left.
+// collect sorts the conditions by attribute. A comparison is turned so that the
+// attribute is on the left.
 func (k keySchema) collect(n *node, byName map[string]*node) error {
 	switch {
 	case n.kind == nodeAnd:
@@ -111,7 +113,8 @@ func (a keyAttribute) checkCondition(n *node) error {
 	return nil
 }
 
-// sortBounds gives the places within a partition that a condition on the sort key is about.
+// sortBounds gives the places within a partition that a condition on the sort
+// key is about.
 func sortBounds(partition string, n *node) (from, to string) {
 	at := partition + sortable(n.args[1].value)
 	from, to = partition, after(partition)

@@ -13,7 +13,8 @@ type expectation struct {
 	AttributeValueList []Value
 }
 
-// legacyCondition gives the condition that Expected and ConditionalOperator stand for; nil if there is none.
+// legacyCondition gives the condition that Expected and ConditionalOperator
+// stand for; nil if there is none.
 func legacyCondition(expected map[string]expectation, operator string) (*node, error) {
 	kind := nodeAnd
 	switch {

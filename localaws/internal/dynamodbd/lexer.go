@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// tokenKind tells tokens of expressions apart. Symbols and keywords are their own kind, in upper case.
+// tokenKind tells tokens of expressions apart. Symbols and keywords are their
+// own kind, in upper case.
 type tokenKind string
 
 const (
@@ -56,7 +57,8 @@ func lexError(clause, src string, before []token, at int) error {
 	return syntaxError(clause, src, tokens, len(before))
 }
 
-// next gives the token that src, which is not empty and does not start with a blank, starts with.
+// next gives the token that src, which is not empty and does not start with a
+// blank, starts with.
 func next(src string) (token, bool) {
 	for _, symbol := range []string{"<>", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".", "+", "-"} {
 		if strings.HasPrefix(src, symbol) {
@@ -103,7 +105,8 @@ func wordLength(s string) int {
 func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }
 
-// syntaxError names the token that cannot stand where it does, with its neighbours.
+// syntaxError names the token that cannot stand where it does, with its
+// neighbours.
 func syntaxError(clause, src string, tokens []token, at int) error {
 	from, to := tokens[max(at-1, 0)].start, tokens[min(at+1, len(tokens)-1)].end
 	return invalid(`Invalid %s: Syntax error; token: "%s", near: "%s"`, clause,

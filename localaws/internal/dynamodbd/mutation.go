@@ -2,7 +2,8 @@ package dynamodbd
 
 import "time"
 
-// mutation is one write of a row, or a check of one: the common form of all writing operations.
+// mutation is one write of a row, or a check of one: the common form of all
+// writing operations.
 type mutation struct {
 	table     string
 	operation string
@@ -62,7 +63,8 @@ type written struct {
 	units     float64
 }
 
-// mutate carries out one mutation. It tells OnWrite, so it is called without the lock.
+// mutate carries out one mutation. It tells OnWrite, so it is called without
+// the lock.
 func (s *Server) mutate(m *mutation) (written, error) {
 	w, err := s.mutateLocked(m)
 	s.tell()
@@ -88,7 +90,8 @@ func (s *Server) mutateLocked(m *mutation) (written, error) {
 	return s.commit(time.Now(), t, m.operation, place, next), nil
 }
 
-// commit puts a row, or with nil removes it, and notes it for OnWrite. It is called under the lock.
+// commit puts a row, or with nil removes it, and notes it for OnWrite. It is
+// called under the lock.
 func (s *Server) commit(now time.Time, t *table, operation, place string, next Item) written {
 	old := t.rows.get(place)
 	w := written{old: old, next: next, units: writeUnits(max(old.size(), next.size()))}

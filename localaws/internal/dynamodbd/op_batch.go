@@ -76,7 +76,8 @@ func (in *batchGetInput) check() error {
 	return nil
 }
 
-// readKeys reads the rows of one table and returns the units they cost. It is called under the lock.
+// readKeys reads the rows of one table and returns the units they cost. It is
+// called under the lock.
 func (s *Server) readKeys(name string, in keysInput, out *batchGetOutput) (float64, error) {
 	paths, err := parsePaths(in.ProjectionExpression, in.ExpressionAttributeNames)
 	if err != nil {
@@ -111,7 +112,8 @@ func (s *Server) readKeys(name string, in keysInput, out *batchGetOutput) (float
 	return units, nil
 }
 
-// checkDistinct refuses keys that are not of the table, or of which two are the same.
+// checkDistinct refuses keys that are not of the table, or of which two are the
+// same.
 func (t *table) checkDistinct(keys []Item) error {
 	places := map[string]bool{}
 	for _, key := range keys {
@@ -218,7 +220,8 @@ func (in *batchWriteInput) mutations() ([]*mutation, error) {
 	return all, nil
 }
 
-// writeAll checks all mutations and then carries all of them out. It returns the units by table.
+// writeAll checks all mutations and then carries all of them out. It returns
+// the units by table.
 func (s *Server) writeAll(mutations []*mutation) (map[string]float64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,7 +248,8 @@ type target struct {
 	place string
 }
 
-// targets gives where the mutations write; two in one place are the error given. It is called under the lock.
+// targets gives where the mutations write; two in one place are the error
+// given. It is called under the lock.
 func (s *Server) targets(mutations []*mutation, duplicate error) ([]target, error) {
 	seen := map[target]bool{}
 	targets := make([]target, len(mutations))

@@ -34,7 +34,8 @@ func parsePaths(expression *string, names map[string]string) ([]path, error) {
 	return paths, sc.finish()
 }
 
-// cut gives the asked parts of a row, the whole row if paths is nil. A row of which no part was asked for is still a row.
+// cut gives the asked parts of a row, the whole row if paths is nil. A row of
+// which no part was asked for is still a row.
 func cut(it Item, paths []path) Item {
 	if paths == nil || it == nil {
 		return it
@@ -45,7 +46,8 @@ func cut(it Item, paths []path) Item {
 	return Item{}
 }
 
-// read gives a row by its key, nil if there is none. It is called under the lock.
+// read gives a row by its key, nil if there is none. It is called under the
+// lock.
 func (s *Server) read(tableName string, key Item, consistent bool) (Item, error) {
 	t, err := s.usable(tableName)
 	if err != nil {

@@ -31,7 +31,8 @@ type searchInput struct {
 	FilterExpression       *string
 }
 
-// search is a Query or Scan that was understood; from and to bound the places it looks at.
+// search is a Query or Scan that was understood; from and to bound the places
+// it looks at.
 type search struct {
 	paths    []path
 	filter   *node
@@ -49,7 +50,8 @@ type searchOutput struct {
 	ConsumedCapacity *consumption `json:"ConsumedCapacity,omitempty"`
 }
 
-// parse checks the parameters and reads the expressions; key is the key condition, nil for a scan.
+// parse checks the parameters and reads the expressions; key is the key
+// condition, nil for a scan.
 func (in *searchInput) parse(key *string) (*search, error) {
 	if err := in.check(); err != nil {
 		return nil, err
@@ -141,7 +143,8 @@ func (s *Server) source(in *searchInput) (*source, error) {
 	return &source{table: t, index: ix, key: ix.key, rows: ix.rows.seen(now, false)}, nil
 }
 
-// checkAttributes refuses expressions about attributes that the index does not have.
+// checkAttributes refuses expressions about attributes that the index does not
+// have.
 func (src *source) checkAttributes(q *search) error {
 	if src.index == nil {
 		return nil
@@ -159,7 +162,8 @@ func (src *source) checkAttributes(q *search) error {
 	return nil
 }
 
-// attributes are the names of the attributes that a condition is about, in order of appearance.
+// attributes are the names of the attributes that a condition is about, in
+// order of appearance.
 func (n *node) attributes() []string {
 	if n == nil {
 		return nil
@@ -174,7 +178,8 @@ func (n *node) attributes() []string {
 	return names
 }
 
-// rowKey is what identifies a row to start behind: the table's key, and in an index also the index's.
+// rowKey is what identifies a row to start behind: the table's key, and in an
+// index also the index's.
 func (src *source) rowKey(it Item) Item {
 	key := src.table.key.of(it)
 	maps.Copy(key, src.key.of(it))
@@ -308,13 +313,14 @@ func (s *Server) scan(body []byte) (any, error) {
 	return src.run(q, &in.searchInput)
 }
 
-// segmentStart is the first place of a segment: segments are equal parts of the hashes that places begin with. The place
-// behind the last segment is the end.
+// segmentStart is the first place of a segment: segments are equal parts of the
+// hashes that places begin with. The place behind the last segment is the end.
 func segmentStart(segment, total int) string {
 	if segment == total {
 		return ""
 	}
-	// 2^64 × segment / total, in bytes; the remainder carries on to the next byte.
+	// 2^64 × segment / total, in bytes; the remainder carries on to the next
+	// byte.
 	start := make([]byte, 0, partitionBytes)
 	for range partitionBytes {
 		segment *= 256

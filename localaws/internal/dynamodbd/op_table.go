@@ -38,7 +38,8 @@ func (s *Server) createTable(body []byte) (any, error) {
 	return map[string]any{"TableDescription": t.describe(t.created)}, nil
 }
 
-// build checks the request and gives the table, without what depends on the Server.
+// build checks the request and gives the table, without what depends on the
+// Server.
 func (in *createTableInput) build() (*table, error) {
 	if err := checkTableName("tableName", in.TableName); err != nil {
 		return nil, err
@@ -107,7 +108,8 @@ type tableInput struct {
 	TableName string
 }
 
-// describedTable decodes a request that names only a table, and gives the table. It is called under the lock.
+// describedTable decodes a request that names only a table, and gives the
+// table. It is called under the lock.
 func (s *Server) describedTable(body []byte) (*table, error) {
 	var in tableInput
 	if err := decode(body, &in); err != nil {

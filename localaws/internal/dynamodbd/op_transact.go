@@ -29,13 +29,15 @@ func checkSizes(rows []Item) error {
 	return nil
 }
 
-// transactionToken remembers a transaction by its ClientRequestToken, so that repeating it does nothing.
+// transactionToken remembers a transaction by its ClientRequestToken, so that
+// repeating it does nothing.
 type transactionToken struct {
 	request []byte // canonical
 	at      time.Time
 }
 
-// transactAction is one action of TransactWriteItems; exactly one member is set.
+// transactAction is one action of TransactWriteItems; exactly one member is
+// set.
 type transactAction struct {
 	Put *struct {
 		conditionInput
@@ -128,7 +130,8 @@ func (s *Server) transactWriteItems(body []byte) (any, error) {
 	return transactWriteOutput{consumedByTable(in.ReturnConsumedCapacity, units)}, nil
 }
 
-// canonical is a request with its members in one order, so that equal requests have equal bytes.
+// canonical is a request with its members in one order, so that equal requests
+// have equal bytes.
 func canonical(body []byte) []byte {
 	var request any
 	if json.Unmarshal(body, &request) != nil {
@@ -217,7 +220,8 @@ func (s *Server) transact(request []byte, token string, mutations []*mutation) (
 // isCheck says that the mutation writes nothing.
 func (m *mutation) isCheck() bool { return m.put == nil && m.update == nil && !m.remove }
 
-// evaluate gives the rows that the mutations would leave, or the cancellation with a reason for each of them.
+// evaluate gives the rows that the mutations would leave, or the cancellation
+// with a reason for each of them.
 func evaluate(mutations []*mutation, targets []target) ([]Item, error) {
 	next := make([]Item, len(mutations))
 	reasons := make([]cancellationReason, len(mutations))
@@ -254,7 +258,8 @@ func reasonFor(err error) cancellationReason {
 	return cancellationReason{Code: code, Message: e.message, Item: e.item}
 }
 
-// repeated says whether the transaction with this token was already carried out. It is called under the lock.
+// repeated says whether the transaction with this token was already carried
+// out. It is called under the lock.
 func (s *Server) repeated(now time.Time, token string, request []byte) (bool, error) {
 	for t, seen := range s.tokens {
 		if now.Sub(seen.at) > tokenLife {
@@ -322,7 +327,8 @@ func (s *Server) transactGetItems(body []byte) (any, error) {
 	return out, nil
 }
 
-// checkKeysOnce refuses a row that is read twice. The keys were checked. It is called under the lock.
+// checkKeysOnce refuses a row that is read twice. The keys were checked. It is
+// called under the lock.
 func (s *Server) checkKeysOnce(in transactGetInput) error {
 	mutations := make([]*mutation, len(in.TransactItems))
 	for i, action := range in.TransactItems {

@@ -2,7 +2,8 @@ package dynamodbd
 
 import "strings"
 
-// conditionInput are the parameters of a write that say when it may happen and what is answered if it may not.
+// conditionInput are the parameters of a write that say when it may happen and
+// what is answered if it may not.
 type conditionInput struct {
 	expressionNames
 
@@ -10,7 +11,8 @@ type conditionInput struct {
 	ReturnValuesOnConditionCheckFailure string
 }
 
-// legacyInput are the parameters that conditions had before there were expressions.
+// legacyInput are the parameters that conditions had before there were
+// expressions.
 type legacyInput struct {
 	Expected            map[string]expectation
 	ConditionalOperator string
@@ -46,7 +48,8 @@ func (in *answerInput) check(onlyOld bool) error {
 	return checkCapacity(in.ReturnConsumedCapacity)
 }
 
-// parse reads the condition into the mutation, and an update expression if there is one.
+// parse reads the condition into the mutation, and an update expression if
+// there is one.
 func (in *conditionInput) parse(m *mutation, updateExpression *string) error {
 	if err := checkEnum("returnValuesOnConditionCheckFailure", in.ReturnValuesOnConditionCheckFailure, returnAllOld, returnNone); err != nil {
 		return err
@@ -144,7 +147,8 @@ func errNull(parameter string) error {
 	return invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", parameter)
 }
 
-// oldWrite carries out a put or delete, which can only answer with the row as it was.
+// oldWrite carries out a put or delete, which can only answer with the row as
+// it was.
 func (s *Server) oldWrite(m *mutation, condition *conditionInput, legacy *legacyInput, answer *answerInput) (any, error) {
 	if err := checkTableName("tableName", m.table); err != nil {
 		return nil, err

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// checkOperands refuses what can be seen to be wrong in a condition before any row is looked at.
+// checkOperands refuses what can be seen to be wrong in a condition before any
+// row is looked at.
 func (p *parser) checkOperands(n *node) error {
 	for _, arg := range n.args {
 		if err := p.checkOperands(arg); err != nil {

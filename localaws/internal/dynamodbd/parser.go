@@ -16,7 +16,8 @@ const (
 	clauseUpdate       = "UpdateExpression"
 )
 
-// parser reads one expression. The clause is its parameter's name, for error answers.
+// parser reads one expression. The clause is its parameter's name, for error
+// answers.
 type parser struct {
 	clause string
 	src    string
@@ -110,7 +111,8 @@ func (p *parser) refuse(format string, args ...any) error {
 	return invalid("Invalid "+p.clause+": "+format, args...)
 }
 
-// binding is how strongly an operator between two expressions binds; 0 is not an operator.
+// binding is how strongly an operator between two expressions binds; 0 is not
+// an operator.
 func (p *parser) binding(kind tokenKind) int {
 	switch kind {
 	case "OR":
@@ -164,7 +166,8 @@ func (p *parser) prefix() (*node, error) {
 	}
 }
 
-// operandOf reads the operand of an operator, which must be a condition or must not be one.
+// operandOf reads the operand of an operator, which must be a condition or must
+// not be one.
 func (p *parser) operandOf(power int, condition bool) (*node, error) {
 	n, err := p.expression(power)
 	if err == nil && n.isCondition() != condition {

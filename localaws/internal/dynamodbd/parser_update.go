@@ -80,7 +80,8 @@ func (p *parser) literal(a *action) (err error) {
 		a.kind, typeName(v.Kind), a.kind)
 }
 
-// checkAssigned refuses what can be seen to be wrong in the right side of a SET action before any row is looked at.
+// checkAssigned refuses what can be seen to be wrong in the right side of a SET
+// action before any row is looked at.
 func (p *parser) checkAssigned(n *node) error {
 	for _, arg := range n.args {
 		if arg.kind == nodeArith {

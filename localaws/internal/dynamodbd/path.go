@@ -8,14 +8,16 @@ import (
 	"strings"
 )
 
-// step is one step of a document path: an attribute or map key, or an index of a list.
+// step is one step of a document path: an attribute or map key, or an index of
+// a list.
 type step struct {
 	name  string
 	index int // of a list, if name is not used
 	list  bool
 }
 
-// path is a document path such as a.b[2].c. Its first step is the name of an attribute.
+// path is a document path such as a.b[2].c. Its first step is the name of an
+// attribute.
 type path []step
 
 // String is the path as DynamoDB's error answers spell it: [a, b, [2], c].
@@ -30,8 +32,8 @@ func (p path) String() string {
 	return "[" + strings.Join(texts, ", ") + "]"
 }
 
-// compare orders paths; within one list higher indexes come first, so that removing in this order keeps those still
-// to be removed in place.
+// compare orders paths; within one list higher indexes come first, so that
+// removing in this order keeps those still to be removed in place.
 func (p path) compare(o path) int {
 	return slices.CompareFunc(p, o, func(a, b step) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(b.index, a.index))
@@ -54,7 +56,8 @@ func (p path) conflicts(o path) bool {
 	return false
 }
 
-// checkOverlap refuses paths of which two mean the same place, or one a place within the other.
+// checkOverlap refuses paths of which two mean the same place, or one a place
+// within the other.
 func checkOverlap(clause string, paths []path) error {
 	for i, p := range paths {
 		for _, o := range paths[:i] {
@@ -99,7 +102,8 @@ func errPathForUpdate() error {
 	return invalid("The document path provided in the update expression is invalid for update")
 }
 
-// set gives the row with the value at the path; the row itself stays as it is. An index past the end of a list appends.
+// set gives the row with the value at the path; the row itself stays as it is.
+// An index past the end of a list appends.
 func (p path) set(it Item, v Value) (Item, error) {
 	changed, err := p.setIn(Value{Kind: KindMap, Map: it}, v)
 	return changed.Map, err
@@ -145,7 +149,8 @@ func (s step) with(doc, v Value, found bool) Value {
 	return doc
 }
 
-// remove gives the row without what is at the path. Nothing there is no error, but no place for it is.
+// remove gives the row without what is at the path. Nothing there is no error,
+// but no place for it is.
 func (p path) remove(it Item) (Item, error) {
 	changed, err := p.removeIn(Value{Kind: KindMap, Map: it})
 	return changed.Map, err
@@ -176,8 +181,9 @@ func (p path) removeIn(doc Value) (Value, error) {
 	return doc, nil
 }
 
-// project gives the parts of the row that the paths lead to, within the documents that hold them; elements of a list
-// close up. It is nil if there are none.
+// project gives the parts of the row that the paths lead to, within the
+// documents that hold them; elements of a list close up. It is nil if there are
+// none.
 func project(it Item, paths []path) Item {
 	picked, ok := pick(Value{Kind: KindMap, Map: it}, paths)
 	if !ok {

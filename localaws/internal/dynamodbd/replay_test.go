@@ -26,8 +26,9 @@ type exchange struct {
 	Response map[string]any
 }
 
-// TestAnswersTheJavaKCLAsRecorded replays recorded lives of Java KCL applications (2.7.2 polling with a reshard and a killed
-// worker; 3.5.1 with a graceful hand-off) and wants every answer to mean the same.
+// TestAnswersTheJavaKCLAsRecorded replays recorded lives of Java KCL
+// applications (2.7.2 polling with a reshard and a killed worker; 3.5.1 with a
+// graceful hand-off) and wants every answer to mean the same.
 func TestAnswersTheJavaKCLAsRecorded(t *testing.T) {
 	t.Parallel()
 	for name, fewest := range map[string]int{"kcl2-polling": 200, "kcl3-handoff": 1000} {
@@ -91,8 +92,8 @@ func call(tb testing.TB, server http.Handler, op, body string) (int, map[string]
 	return w.Code, answer
 }
 
-// meaning writes an answer in one way for each meaning: without times, sizes, ARNs and wording, numbers as fractions, and
-// what has no order sorted.
+// meaning writes an answer in one way for each meaning: without times, sizes,
+// ARNs and wording, numbers as fractions, and what has no order sorted.
 func meaning(answer any) string {
 	switch v := answer.(type) {
 	case map[string]any:

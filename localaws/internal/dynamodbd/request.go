@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// maxBodyDepth is more than a request with the deepest row that is allowed needs.
+// maxBodyDepth is more than a request with the deepest row that is allowed
+// needs.
 const maxBodyDepth = 2*maxDepth + 32
 
-// decode reads a request. A parameter that it has no place for is refused by name.
+// decode reads a request. A parameter that it has no place for is refused by
+// name.
 func decode(body []byte, into any) error {
 	if tooDeep(body) {
 		return invalid("Nesting Levels have exceeded supported limits: Attributes Nested more than %d levels deep", maxDepth)
@@ -36,7 +38,8 @@ func decode(body []byte, into any) error {
 	return notSerializable(err.Error())
 }
 
-// tooDeep says whether a body nests deeper than any that is allowed, without parsing it.
+// tooDeep says whether a body nests deeper than any that is allowed, without
+// parsing it.
 func tooDeep(body []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(body); i++ {

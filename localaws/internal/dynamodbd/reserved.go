@@ -2,9 +2,11 @@ package dynamodbd
 
 import "strings"
 
-// isReserved says whether an expression must not use word as an attribute name without a #name. Case does not matter.
+// isReserved says whether an expression must not use word as an attribute name
+// without a #name. Case does not matter.
 //
-// Source: Amazon DynamoDB Developer Guide, "Reserved words in DynamoDB" (573 words).
+// Source: Amazon DynamoDB Developer Guide, "Reserved words in DynamoDB" (573
+// words).
 func isReserved(word string) bool {
 	return strings.Contains(reservedWords, " "+strings.ToUpper(word)+" ")
 }

@@ -12,7 +12,8 @@ type row struct {
 	item  Item
 }
 
-// rows are the rows of a table or index in the order of their places, with enough history for stale reads.
+// rows are the rows of a table or index in the order of their places, with
+// enough history for stale reads.
 type rows struct {
 	list []row
 	lag  time.Duration
@@ -67,7 +68,8 @@ func (r *rows) remember(now time.Time, place string, i int, found bool) {
 	r.log = append(slices.Delete(r.log, 0, old), c)
 }
 
-// seen gives the rows for a read at the given time: as they are if it is consistent, else as they were a lag ago.
+// seen gives the rows for a read at the given time: as they are if it is
+// consistent, else as they were a lag ago.
 func (r *rows) seen(now time.Time, consistent bool) *rows {
 	first := len(r.log)
 	for first > 0 && now.Sub(r.log[first-1].at) < r.lag {
@@ -83,7 +85,8 @@ func (r *rows) seen(now time.Time, consistent bool) *rows {
 	return past
 }
 
-// between gives the rows from one place up to, and without, another; no upper place is the end.
+// between gives the rows from one place up to, and without, another; no upper
+// place is the end.
 func (r *rows) between(from, to string) []row {
 	low, _ := r.find(from)
 	high := len(r.list)

@@ -121,7 +121,8 @@ func (spec indexSpec) build(defined map[string]Kind, onDemandTable bool) (*index
 	return ix, err
 }
 
-// throughputFor checks that there is a throughput if, and only if, it is paid for.
+// throughputFor checks that there is a throughput if, and only if, it is paid
+// for.
 func throughputFor(onDemandTable bool, asked *throughput) (throughput, error) {
 	switch {
 	case onDemandTable && asked != nil && cmp.Or(asked.ReadCapacityUnits, asked.WriteCapacityUnits) != 0:

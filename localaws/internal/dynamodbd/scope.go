@@ -6,20 +6,23 @@ import (
 	"strings"
 )
 
-// expressionNames are the parameters that the expressions of a request refer to.
+// expressionNames are the parameters that the expressions of a request refer
+// to.
 type expressionNames struct {
 	ExpressionAttributeNames  map[string]string
 	ExpressionAttributeValues map[string]Value
 }
 
-// scope resolves #names and :values of the expressions of one request and remembers which of them were used.
+// scope resolves #names and :values of the expressions of one request and
+// remembers which of them were used.
 type scope struct {
 	expressionNames
 
 	used map[string]bool
 }
 
-// newScope checks the parameters. anyExpression says whether the request has an expression at all.
+// newScope checks the parameters. anyExpression says whether the request has an
+// expression at all.
 func newScope(names expressionNames, anyExpression bool) (*scope, error) {
 	sc := &scope{expressionNames: names, used: map[string]bool{}}
 	if err := checkPlaceholders("ExpressionAttributeNames", "#", names.ExpressionAttributeNames, anyExpression); err != nil {

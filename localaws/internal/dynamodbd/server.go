@@ -18,27 +18,32 @@ type Options struct {
 	Account string // 12 digits, in ARNs; default "000000000000"
 	Region  string // in ARNs; default "us-east-1"
 
-	// ConsistencyLag makes eventually consistent reads show each table and index as it was so long ago, as DynamoDB
-	// may. Reads of indexes are always eventually consistent. Default 0: every read sees every write before it.
+	// ConsistencyLag makes eventually consistent reads show each table and
+	// index as it was so long ago, as DynamoDB may. Reads of indexes are always
+	// eventually consistent. Default 0: every read sees every write before it.
 	ConsistencyLag time.Duration
 
-	// CreateDelay is how long new tables and indexes are CREATING. Default 0: they are ACTIVE at once.
+	// CreateDelay is how long new tables and indexes are CREATING. Default 0:
+	// they are ACTIVE at once.
 	CreateDelay time.Duration
 
-	// OnWrite, if set, is told of each committed write of a row, in the order in which writes to a table are
-	// committed and one at a time, before the request that wrote is answered. It may read from the Server, but not
+	// OnWrite, if set, is told of each committed write of a row, in the order
+	// in which writes to a table are committed and one at a time, before the
+	// request that wrote is answered. It may read from the Server, but not
 	// write to it, and must be quick.
 	OnWrite func(Write)
 }
 
-// Write is a committed write of one row. The images are shared with the Server and must not be changed.
+// Write is a committed write of one row. The images are shared with the Server
+// and must not be changed.
 type Write struct {
 	Table     string
 	Operation string // PutItem, UpdateItem, DeleteItem, BatchWriteItem or TransactWriteItems
 	Old, New  Item   // nil: the row was not there before, or is not there now
 }
 
-// Server is a DynamoDB service with its tables. Make one with [New]. It is safe for concurrent use.
+// Server is a DynamoDB service with its tables. Make one with [New]. It is safe
+// for concurrent use.
 type Server struct {
 	opts  Options
 	known map[string]func(body []byte) (any, error) // operations by name
@@ -76,7 +81,8 @@ const (
 	maxRequestBytes = 16 << 20
 )
 
-// ServeHTTP answers one request of the DynamoDB API. The authorization is not looked at.
+// ServeHTTP answers one request of the DynamoDB API. The authorization is not
+// looked at.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, status := s.answer(r)
 	h := w.Header()
@@ -172,8 +178,9 @@ func (s *Server) committed(w Write) {
 	}
 }
 
-// tell calls OnWrite for the writes that are committed. When it returns, OnWrite was told of all that were so when it was
-// called. It is called without the lock.
+// tell calls OnWrite for the writes that are committed. When it returns,
+// OnWrite was told of all that were so when it was called. It is called without
+// the lock.
 func (s *Server) tell() {
 	if s.opts.OnWrite == nil {
 		return

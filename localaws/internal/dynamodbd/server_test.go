@@ -348,7 +348,8 @@ func TestAnswersCarryTheHeadersOfDynamoDB(t *testing.T) {
 	})
 }
 
-// TestTableAgreesWithAMap makes random writes and asserts that every way to read gives the rows of a plain map.
+// TestTableAgreesWithAMap makes random writes and asserts that every way to
+// read gives the rows of a plain map.
 func TestTableAgreesWithAMap(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -24,7 +24,8 @@ type table struct {
 	indexes     []*index
 }
 
-// billing is how a table or index is paid for: on demand if there is no throughput.
+// billing is how a table or index is paid for: on demand if there is no
+// throughput.
 type billing struct {
 	throughput throughput
 	onDemandAt time.Time
@@ -59,8 +60,8 @@ func (t *table) building(now time.Time) *index {
 	return nil
 }
 
-// write puts a row at its place, or with nil removes it, here and in the indexes. It returns how many rows of
-// indexes it wrote.
+// write puts a row at its place, or with nil removes it, here and in the
+// indexes. It returns how many rows of indexes it wrote.
 func (t *table) write(now time.Time, place string, it Item) int {
 	old := t.rows.get(place)
 	t.rows.put(now, place, it)

@@ -30,7 +30,8 @@ func (u update) paths() []path {
 	return paths
 }
 
-// apply gives the updated row. Every operand is read from the row as it was before; the row itself stays as it is.
+// apply gives the updated row. Every operand is read from the row as it was
+// before; the row itself stays as it is.
 func (u update) apply(old Item) (Item, error) {
 	var sets []assignment
 	var removals []path
@@ -70,7 +71,8 @@ func assign(it Item, sets []assignment, removals []path) (_ Item, err error) {
 	return it, nil
 }
 
-// evaluate gives the value to put at the action's path; keep is false if what is there is to be removed.
+// evaluate gives the value to put at the action's path; keep is false if what
+// is there is to be removed.
 func (a action) evaluate(old Item) (v Value, keep bool, err error) {
 	if a.kind == actionRemove {
 		return Value{}, false, nil
@@ -94,7 +96,8 @@ func (a action) evaluate(old Item) (v Value, keep bool, err error) {
 	}
 }
 
-// sum adds numbers, unites sets and, for the legacy AttributeUpdates, appends lists.
+// sum adds numbers, unites sets and, for the legacy AttributeUpdates, appends
+// lists.
 func sum(current, operand Value) (Value, error) {
 	switch {
 	case current.Kind != operand.Kind:

@@ -26,8 +26,9 @@ const (
 // Item is a row of a table: its attributes by name.
 type Item map[string]Value
 
-// Value is an attribute value. Kind says which field holds it. Values are never changed once they are made, so they may
-// be shared; a holder of one must not change it either.
+// Value is an attribute value. Kind says which field holds it. Values are never
+// changed once they are made, so they may be shared; a holder of one must not
+// change it either.
 type Value struct {
 	Kind Kind
 	Text string           // S; N in its normal form without exponent; B as raw bytes
@@ -37,19 +38,22 @@ type Value struct {
 	Map  map[string]Value // M
 }
 
-// number gives the number that Text or a member of Set spells. It was checked when the value was made.
+// number gives the number that Text or a member of Set spells. It was checked
+// when the value was made.
 func number(text string) decimal {
 	d, _ := parseDecimal(text)
 	return d
 }
 
-// equal says whether two values have the same type and content; numbers are in normal form, sets are sorted.
+// equal says whether two values have the same type and content; numbers are in
+// normal form, sets are sorted.
 func (v Value) equal(o Value) bool {
 	return v.Kind == o.Kind && v.Text == o.Text && v.Bool == o.Bool && slices.Equal(v.Set, o.Set) &&
 		slices.EqualFunc(v.List, o.List, Value.equal) && maps.EqualFunc(v.Map, o.Map, Value.equal)
 }
 
-// compare orders two values of one ordered type (S, N, B). Other pairs have no order: ok is false.
+// compare orders two values of one ordered type (S, N, B). Other pairs have no
+// order: ok is false.
 func (v Value) compare(o Value) (order int, ok bool) {
 	if v.Kind != o.Kind || !v.ordered() {
 		return 0, false
@@ -92,7 +96,8 @@ func (v Value) union(o Value) Value {
 	return newSet(v.Kind, members)
 }
 
-// minus is the set without the members of o; it may be empty, which no stored set may be.
+// minus is the set without the members of o; it may be empty, which no stored
+// set may be.
 func (v Value) minus(o Value) Value {
 	members := slices.Clone(v.Set)
 	return Value{Kind: v.Kind, Set: slices.DeleteFunc(members, func(m string) bool { return slices.Contains(o.Set, m) })}

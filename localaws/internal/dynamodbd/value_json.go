@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// UnmarshalJSON implements json.Unmarshaler: it reads {"S": "text"} and its like, and refuses what DynamoDB refuses.
+// UnmarshalJSON implements json.Unmarshaler: it reads {"S": "text"} and its
+// like, and refuses what DynamoDB refuses.
 func (v *Value) UnmarshalJSON(data []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -69,7 +70,8 @@ func read(content json.RawMessage, into any) error {
 	return notSerializable("Unexpected value type in payload")
 }
 
-// checkedText gives a scalar as it is stored: numbers in normal form, binaries as raw bytes.
+// checkedText gives a scalar as it is stored: numbers in normal form, binaries
+// as raw bytes.
 func checkedText(kind Kind, text string) (string, error) {
 	switch kind {
 	case KindNumber:
@@ -115,7 +117,8 @@ func checkedSet(kind Kind, members []string) (Value, error) {
 // MarshalJSON implements json.Marshaler.
 func (v Value) MarshalJSON() ([]byte, error) { return v.appendJSON(nil), nil }
 
-// MarshalJSON implements json.Marshaler. Attributes come in the order of their names.
+// MarshalJSON implements json.Marshaler. Attributes come in the order of their
+// names.
 func (it Item) MarshalJSON() ([]byte, error) { return appendAttributes(nil, it), nil }
 
 func (v Value) appendJSON(b []byte) []byte {
@@ -173,7 +176,8 @@ func appendText(b []byte, kind Kind, text string) []byte {
 	return appendString(b, text)
 }
 
-// appendString quotes s; the common case of plain ASCII does not go through the encoder.
+// appendString quotes s; the common case of plain ASCII does not go through the
+// encoder.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {

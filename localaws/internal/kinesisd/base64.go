@@ -1,6 +1,7 @@
 package kinesisd
 
-// decodedSize checks that text is standard base64 with padding and gives the number of bytes it stands for.
+// decodedSize checks that text is standard base64 with padding and gives the
+// number of bytes it stands for.
 func decodedSize(text []byte) (size int, ok bool) {
 	if len(text)%4 != 0 {
 		return 0, false
@@ -28,7 +29,8 @@ func decodedSize(text []byte) (size int, ok bool) {
 	return size, bad == 0
 }
 
-// notBase64 has a 1 for each byte that is not in the alphabet; sixteen bytes a line.
+// notBase64 has a 1 for each byte that is not in the alphabet; sixteen bytes a
+// line.
 const notBase64 = "" +
 	"\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01" +
 	"\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01" +

@@ -34,7 +34,8 @@ func post(server http.Handler, operation string, body []byte) int {
 	return w.bytes
 }
 
-// BenchmarkPutAndGet puts 500 records of a size, reads them and discards them, through the handler. MB/s are of record data.
+// BenchmarkPutAndGet puts 500 records of a size, reads them and discards them,
+// through the handler. MB/s are of record data.
 func BenchmarkPutAndGet(b *testing.B) {
 	for _, size := range []int{100, 666, 1024, 10 << 10} {
 		b.Run(fmt.Sprintf("records of %d bytes", size), func(b *testing.B) {

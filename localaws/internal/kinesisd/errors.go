@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// apiError is an answer that refuses a request. It is the caller's mistake or the stream's state: this server has no 5xx of its own.
+// apiError is an answer that refuses a request. It is the caller's mistake or
+// the stream's state: this server has no 5xx of its own.
 type apiError struct {
 	kind    string // the exception's name, "__type" on the wire
 	message string
@@ -38,7 +39,8 @@ func malformed(format string, args ...any) *apiError {
 	return refuse("SerializationException", format, args...)
 }
 
-// dryRun is the answer to a request that would have been carried out had it not asked for DryRun.
+// dryRun is the answer to a request that would have been carried out had it not
+// asked for DryRun.
 func dryRun() *apiError {
 	return refuse("DryRunOperationException", "Request would have succeeded, but the DryRun parameter was specified.")
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 )
 
-// FuzzRequests sends any body to any operation: no panic, nothing but 200 and 4xx, and always an answer that is JSON with its length.
+// FuzzRequests sends any body to any operation: no panic, nothing but 200 and
+// 4xx, and always an answer that is JSON with its length.
 func FuzzRequests(f *testing.F) {
 	it := iterator(f, newServer(f, kinesisd.Options{}, 1), shard0, trim) // good for any first stream of that name
 	for operation, body := range map[string]string{
@@ -61,7 +62,8 @@ func checkStored(t *testing.T, server *kinesisd.Server) {
 	}
 }
 
-// FuzzRoundTrip puts a record in the spelling of encoding/json, and reads it back.
+// FuzzRoundTrip puts a record in the spelling of encoding/json, and reads it
+// back.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("key", []byte("data"))
 	f.Add("", []byte{})

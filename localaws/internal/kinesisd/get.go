@@ -71,7 +71,8 @@ func (in *getRecordsInput) check() (limit int, err error) {
 	return int(*in.Limit), k.err()
 }
 
-// render gives the answer: the page's own pieces between a head and a tail. They stay valid without the stream's lock.
+// render gives the answer: the page's own pieces between a head and a tail.
+// They stay valid without the stream's lock.
 func render(sh *shard, it iterator, page *logPage, now time.Time) (any, error) {
 	answer := make(rendered, 0, len(page.pieces)+2)
 	answer = append(answer, []byte(`{"Records":[`))
@@ -98,7 +99,8 @@ func render(sh *shard, it iterator, page *logPage, now time.Time) (any, error) {
 	return append(answer, append(tail, '}')), nil
 }
 
-// behind is how far the end of a page is from the tip of its shard, in milliseconds: 0 exactly when there is nothing after it.
+// behind is how far the end of a page is from the tip of its shard, in
+// milliseconds: 0 exactly when there is nothing after it.
 func behind(page *logPage, now time.Time) int64 {
 	if !page.more {
 		return 0

@@ -16,7 +16,8 @@ func hashOf(partitionKey []byte) hash128 {
 	return hash128{binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:])}
 }
 
-// parseHash reads a decimal hash key; ok is false when it is not a number or outside the key space.
+// parseHash reads a decimal hash key; ok is false when it is not a number or
+// outside the key space.
 func parseHash(text []byte) (h hash128, ok bool) {
 	if len(text) == 0 || len(text) > 39 || (text[0] == '0' && len(text) > 1) {
 		return hash128{}, false
@@ -65,7 +66,8 @@ func (h hash128) String() string {
 	return n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(h.low)).String()
 }
 
-// evenRanges gives where each of n equal parts of the key space begins; the last part also has the remainder.
+// evenRanges gives where each of n equal parts of the key space begins; the
+// last part also has the remainder.
 func evenRanges(n int) []hash128 {
 	size := new(big.Int).Lsh(big.NewInt(1), 128)
 	size.Div(size, big.NewInt(int64(n)))

@@ -16,17 +16,20 @@ import (
 const (
 	targetPrefix = "Kinesis_20131202."
 	contentJSON  = "application/x-amz-json-1.1"
-	// maxBodyBytes holds 10 MiB of data in base64 with 500 keys in their longest spelling.
+	// maxBodyBytes holds 10 MiB of data in base64 with 500 keys in their
+	// longest spelling.
 	maxBodyBytes = 24 << 20
 )
 
-// call is one request while it is carried out. body is valid only until the operation returns.
+// call is one request while it is carried out. body is valid only until the
+// operation returns.
 type call struct {
 	body []byte
 	now  time.Time
 }
 
-// decode reads the request's body into a struct of pointers; what is absent or null stays nil.
+// decode reads the request's body into a struct of pointers; what is absent or
+// null stays nil.
 func (c *call) decode(into any) error {
 	if err := json.Unmarshal(c.body, into); err != nil {
 		return malformed("%s", jsonMistake(err))
@@ -41,10 +44,12 @@ func jsonMistake(err error) string {
 	return "The request is not a JSON object."
 }
 
-// rendered is an answer that is JSON already, in pieces that are written one after another.
+// rendered is an answer that is JSON already, in pieces that are written one
+// after another.
 type rendered [][]byte
 
-// ServeHTTP answers one request. It reads all of the body before it does anything, and an answer is either whole or breaks off its connection.
+// ServeHTTP answers one request. It reads all of the body before it does
+// anything, and an answer is either whole or breaks off its connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -137,7 +142,8 @@ func unanswered(f func(c *call) error) operation {
 	return func(c *call) (any, error) { return nil, f(c) }
 }
 
-// readBody reads a whole body into a buffer that is used again, growing it as bytes come and not as the header says.
+// readBody reads a whole body into a buffer that is used again, growing it as
+// bytes come and not as the header says.
 func readBody(r *http.Request, body *[]byte) error {
 	buffer := bytes.NewBuffer((*body)[:0])
 	if r.ContentLength > 0 && r.ContentLength <= maxBodyBytes {

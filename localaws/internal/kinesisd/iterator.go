@@ -11,7 +11,8 @@ import (
 
 const iteratorLife = 5 * time.Minute
 
-// iterator is a place in a shard: the record with that index, or the next one there is.
+// iterator is a place in a shard: the record with that index, or the next one
+// there is.
 type iterator struct {
 	stream string
 	life   uint64
@@ -20,7 +21,8 @@ type iterator struct {
 	issued int64 // milliseconds
 }
 
-// token gives the iterator as clients see it: base64 of its fields and a checksum, so that no client can make one up by accident.
+// token gives the iterator as clients see it: base64 of its fields and a
+// checksum, so that no client can make one up by accident.
 func (it iterator) token() string {
 	raw := make([]byte, 0, 160)
 	raw = binary.BigEndian.AppendUint64(raw, it.life)

@@ -87,7 +87,8 @@ func do(tb testing.TB, server http.Handler, operation string, body any) fields {
 	return answer
 }
 
-// refused sends a request that is to be refused with that exception, and gives its message.
+// refused sends a request that is to be refused with that exception, and gives
+// its message.
 func refused(tb testing.TB, server http.Handler, operation string, body any, kind string) string {
 	tb.Helper()
 	status, answer := ask(tb, server, operation, body)

@@ -64,7 +64,8 @@ type listShardsInput struct {
 	ShardFilter             *shardFilter
 }
 
-// listing is what a ListShards goes on with from page to page; as JSON with a checksum it is the NextToken.
+// listing is what a ListShards goes on with from page to page; as JSON with a
+// checksum it is the NextToken.
 type listing struct {
 	Stream string
 	Life   uint64
@@ -131,7 +132,8 @@ func (in *listShardsInput) check() error {
 	return nil
 }
 
-// check reports a filter whose type and other members do not go together; its type is known to be right.
+// check reports a filter whose type and other members do not go together; its
+// type is known to be right.
 func (f *shardFilter) check() error {
 	if f == nil {
 		return nil
@@ -177,7 +179,8 @@ func (in *listShardsInput) listing(now time.Time) (listing, error) {
 	return l, err
 }
 
-// startAfter leaves out the shards up to that id. An id that is none sorts before all shards or after them, as text.
+// startAfter leaves out the shards up to that id. An id that is none sorts
+// before all shards or after them, as text.
 func (l *listing) startAfter(id string) {
 	if number, ok := shardNumber(id); ok {
 		l.After = max(l.After, int64(number))
@@ -253,7 +256,8 @@ func (l listing) selects(sh *shard) bool {
 	case "AT_TRIM_HORIZON":
 		return sh.oldest()
 	case "AT_TIMESTAMP":
-		// Before the trim horizon it is the same as at the horizon: there is nothing older.
+		// Before the trim horizon it is the same as at the horizon: there is
+		// nothing older.
 		return (sh.createdAt.UnixMilli() <= l.Millis || sh.oldest()) && (sh.open() || sh.closedAt.UnixMilli() >= l.Millis)
 	case "FROM_TIMESTAMP":
 		return sh.open() || sh.closedAt.UnixMilli() >= l.Millis
@@ -262,8 +266,10 @@ func (l listing) selects(sh *shard) bool {
 	}
 }
 
-// oldest reports whether the shard was open at the trim horizon: it has no parent that still is there. Told by descent and not by time, the shards of
-// which that holds cover the key space exactly once even when a stream is resharded within a millisecond of its creation.
+// oldest reports whether the shard was open at the trim horizon: it has no
+// parent that still is there. Told by descent and not by time, the shards of
+// which that holds cover the key space exactly once even when a stream is
+// resharded within a millisecond of its creation.
 func (sh *shard) oldest() bool {
 	return !slices.ContainsFunc(sh.parents, func(parent *shard) bool { return !parent.expired })
 }

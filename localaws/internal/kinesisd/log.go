@@ -9,11 +9,13 @@ import (
 const (
 	minChunkBytes = 4 << 10
 	maxChunkBytes = 512 << 10
-	// renderedBytes is what a rendered record has besides its data and its key: names, quotes, time and sequence number.
+	// renderedBytes is what a rendered record has besides its data and its key:
+	// names, quotes, time and sequence number.
 	renderedBytes = 192
 )
 
-// recordLog holds the records of one shard, rendered. The stream's lock guards it.
+// recordLog holds the records of one shard, rendered. The stream's lock guards
+// it.
 type recordLog struct {
 	chunks      []*chunk
 	first       uint64 // index of the oldest record that can be read
@@ -23,7 +25,8 @@ type recordLog struct {
 	bytes       int64  // of the data of the records from first on, decoded
 }
 
-// chunk is a run of rendered records. Its text never grows beyond its capacity, so slices of it stay valid.
+// chunk is a run of rendered records. Its text never grows beyond its capacity,
+// so slices of it stay valid.
 type chunk struct {
 	base    uint64 // index of records[0]
 	text    []byte
@@ -38,7 +41,8 @@ type recordPlace struct {
 
 func newRecordLog() recordLog { return recordLog{first: 1, next: 1, trimmed: 1} }
 
-// append renders a record after the last one and returns its sequence number, which stays valid.
+// append renders a record after the last one and returns its sequence number,
+// which stays valid.
 func (l *recordLog) append(q sequence, arrival int64, record *putRecord) []byte {
 	arrival = max(arrival, l.lastArrival)
 	l.lastArrival = arrival
@@ -61,7 +65,8 @@ func (l *recordLog) append(q sequence, arrival int64, record *putRecord) []byte 
 	return text[number : number+sequenceDigits]
 }
 
-// room gives a chunk with that many bytes free. Chunks grow from small to large, so that a thousand idle shards cost little.
+// room gives a chunk with that many bytes free. Chunks grow from small to
+// large, so that a thousand idle shards cost little.
 func (l *recordLog) room(bytes int) *chunk {
 	size := minChunkBytes
 	if n := len(l.chunks); n > 0 {
@@ -76,7 +81,8 @@ func (l *recordLog) room(bytes int) *chunk {
 	return c
 }
 
-// appendSeconds writes milliseconds since the epoch as the service writes a time: seconds with three decimals.
+// appendSeconds writes milliseconds since the epoch as the service writes a
+// time: seconds with three decimals.
 func appendSeconds(text []byte, millis int64) []byte {
 	text = strconv.AppendInt(text, millis/1000, 10)
 	rest := millis % 1000
@@ -94,7 +100,8 @@ type logPage struct {
 	full        bool   // maxBytes ended the page
 }
 
-// read gives the records from index on: at most limit, and at most maxBytes of data unless the first alone is larger.
+// read gives the records from index on: at most limit, and at most maxBytes of
+// data unless the first alone is larger.
 func (l *recordLog) read(index uint64, limit int, maxBytes int64) logPage {
 	page := logPage{next: max(index, l.first)}
 	for i := l.chunkOf(page.next); i < len(l.chunks) && page.count < limit && !page.full; i++ {
@@ -129,7 +136,8 @@ func (c *chunk) start(i int) uint32 {
 	return c.records[i-1].end
 }
 
-// chunkOf is the position of the chunk that has the record of that index, or len(l.chunks).
+// chunkOf is the position of the chunk that has the record of that index, or
+// len(l.chunks).
 func (l *recordLog) chunkOf(index uint64) int {
 	return sort.Search(len(l.chunks), func(i int) bool {
 		c := l.chunks[i]
@@ -137,7 +145,8 @@ func (l *recordLog) chunkOf(index uint64) int {
 	})
 }
 
-// indexAt is the index of the first record that arrived at or after that time, or of the next record to come.
+// indexAt is the index of the first record that arrived at or after that time,
+// or of the next record to come.
 func (l *recordLog) indexAt(millis int64) uint64 {
 	i := sort.Search(len(l.chunks), func(i int) bool {
 		records := l.chunks[i].records

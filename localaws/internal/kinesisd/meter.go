@@ -13,7 +13,8 @@ const (
 	pauseAfterAFullPage = 5 * time.Second
 )
 
-// meters are the rates of one shard in one direction. Each holds at most one second's worth, so that is the largest burst.
+// meters are the rates of one shard in one direction. Each holds at most one
+// second's worth, so that is the largest burst.
 type meters struct {
 	calls, bytes meter
 	blocked      time.Time // nothing until then
@@ -25,15 +26,17 @@ type meter struct {
 	at    time.Time
 }
 
-// left is what may be spent now; below zero after something larger than a second's worth.
+// left is what may be spent now; below zero after something larger than a
+// second's worth.
 func (m *meter) left(now time.Time, perSecond float64) float64 {
 	m.spent = math.Max(0, m.spent-now.Sub(m.at).Seconds()*perSecond)
 	m.at = now
 	return perSecond - m.spent
 }
 
-// admitPut takes a record of that size from the shard's capacity, or reports that there is not enough. A record above a second's worth needs a
-// full bucket and is paid off afterwards.
+// admitPut takes a record of that size from the shard's capacity, or reports
+// that there is not enough. A record above a second's worth needs a full bucket
+// and is paid off afterwards.
 func (sh *shard) admitPut(now time.Time, bytes int) bool {
 	m := &sh.in
 	left := m.bytes.left(now, putBytesPerSecond)
@@ -45,7 +48,8 @@ func (sh *shard) admitPut(now time.Time, bytes int) bool {
 	return true
 }
 
-// admitRead takes one GetRecords from the shard's capacity, or reports that there is none. What it reads is paid off afterwards by spendRead.
+// admitRead takes one GetRecords from the shard's capacity, or reports that
+// there is none. What it reads is paid off afterwards by spendRead.
 func (sh *shard) admitRead(now time.Time) bool {
 	m := &sh.out
 	if now.Before(m.blocked) || m.calls.left(now, readsPerSecond) < 1 || m.bytes.left(now, readBytesPerSecond) <= 0 {

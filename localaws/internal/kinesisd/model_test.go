@@ -13,7 +13,8 @@ import (
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 )
 
-// TestShardKeepsWhatWasPut holds one shard against a plain slice under puts, reads, discards and trims in any order.
+// TestShardKeepsWhatWasPut holds one shard against a plain slice under puts,
+// reads, discards and trims in any order.
 func TestShardKeepsWhatWasPut(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
@@ -61,7 +62,8 @@ func compare(r *rapid.T, got, wanted []string) {
 	}
 }
 
-// readAll reads n records, page by page, and checks that pages say whether there is more.
+// readAll reads n records, page by page, and checks that pages say whether
+// there is more.
 func readAll(tb testing.TB, server *kinesisd.Server, it string, n int) []string {
 	tb.Helper()
 	var all []string
@@ -86,8 +88,9 @@ func readAll(tb testing.TB, server *kinesisd.Server, it string, n int) []string 
 	}
 }
 
-// TestReshardsLoseNothing reshards a stream at random while records are put, and reads it as a consumer does: from the shards at the trim horizon,
-// each to its end, then its children.
+// TestReshardsLoseNothing reshards a stream at random while records are put,
+// and reads it as a consumer does: from the shards at the trim horizon, each to
+// its end, then its children.
 func TestReshardsLoseNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
@@ -170,7 +173,8 @@ func reshard(tb testing.TB, r *rapid.T, server *kinesisd.Server) {
 	}
 }
 
-// consume reads every shard to its end, a child when all its parents are read, and gives the records of each hash in the order read.
+// consume reads every shard to its end, a child when all its parents are read,
+// and gives the records of each hash in the order read.
 func consume(tb testing.TB, server *kinesisd.Server) map[string]string {
 	tb.Helper()
 	got := map[string]string{}

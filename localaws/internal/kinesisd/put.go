@@ -14,7 +14,8 @@ const (
 	maxPutBytes   = 10 << 20 // data and partition keys of one PutRecords
 )
 
-// putRecord is one record of a request. Its slices lie in the request's body, except those that had escapes.
+// putRecord is one record of a request. Its slices lie in the request's body,
+// except those that had escapes.
 type putRecord struct {
 	data    []byte // base64 text, nil if absent
 	key     []byte // nil if absent
@@ -72,7 +73,8 @@ func (s *scanner) optional(into **string) error {
 	return nil
 }
 
-// field reads a member of a record; known is false, and nothing read, if it is none of a record's.
+// field reads a member of a record; known is false, and nothing read, if it is
+// none of a record's.
 func (p *putRecord) field(s *scanner, name []byte) (known bool, err error) {
 	switch string(name) {
 	case "Data":
@@ -185,7 +187,8 @@ func (p *putRequest) record(s *scanner) error {
 // alone is the position of the record of a PutRecord, which is in no list.
 const alone = -1
 
-// check reports what is wrong with a record by itself; i is its position in the request.
+// check reports what is wrong with a record by itself; i is its position in the
+// request.
 func (p *putRecord) check(k *checker, i int) {
 	if p.data == nil {
 		k.fault("null", member(i, "data"), "Member must not be null")
@@ -203,7 +206,8 @@ func (p *putRecord) check(k *checker, i int) {
 	}
 }
 
-// place finds the record's hash, and reports a record that no stream of that record size takes.
+// place finds the record's hash, and reports a record that no stream of that
+// record size takes.
 func (p *putRecord) place(maxRecordBytes, i int) error {
 	if p.weight() > maxRecordBytes {
 		k := &checker{}
@@ -303,7 +307,8 @@ func (s *Server) putRecords(c *call) (any, error) {
 	return s.storeAll(st, request.records, c.now), nil
 }
 
-// checkAll reports what is wrong with a PutRecords by itself, and gives the stream's name.
+// checkAll reports what is wrong with a PutRecords by itself, and gives the
+// stream's name.
 func (p *putRequest) checkAll() (string, error) {
 	k := &checker{}
 	switch n := len(p.records); {
@@ -321,7 +326,8 @@ func (p *putRequest) checkAll() (string, error) {
 	return p.resolve(k)
 }
 
-// storeAll puts each record that its shard has room for, and renders the answer.
+// storeAll puts each record that its shard has room for, and renders the
+// answer.
 func (s *Server) storeAll(st *stream, records []putRecord, now time.Time) rendered {
 	failed := 0
 	text := make([]byte, 0, 128*len(records)+64)
@@ -349,7 +355,8 @@ func (s *Server) storeAll(st *stream, records []putRecord, now time.Time) render
 	return rendered{append(text, '}')}
 }
 
-// store puts a record into the shard of its hash; the number is nil if the shard's limits refuse it.
+// store puts a record into the shard of its hash; the number is nil if the
+// shard's limits refuse it.
 func (s *Server) store(st *stream, record *putRecord, now time.Time) (*shard, []byte) {
 	sh := st.ranges[st.shardFor(record.hash)]
 	if s.options.Limits && !sh.admitPut(now, record.weight()) {
@@ -358,7 +365,8 @@ func (s *Server) store(st *stream, record *putRecord, now time.Time) (*shard, []
 	return sh, sh.log.append(sh.sequence(0), now.UnixMilli(), record)
 }
 
-// rateExceeded is the message of a throttled shard. It has no character that JSON escapes.
+// rateExceeded is the message of a throttled shard. It has no character that
+// JSON escapes.
 func (s *Server) rateExceeded(sh *shard) string {
 	return fmt.Sprintf("Rate exceeded for shard %s in stream %s under account %s.", sh.id, sh.stream.name, s.options.Account)
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// lockForChange is lock for an operation that a stream takes only while it is ACTIVE.
+// lockForChange is lock for an operation that a stream takes only while it is
+// ACTIVE.
 func (s *Server) lockForChange(name string, now time.Time) (*stream, error) {
 	st, err := s.lock(name, now)
 	if err != nil {

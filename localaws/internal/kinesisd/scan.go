@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// scanner reads JSON from a request's body without building values: it is what PutRecords spends its time in. It accepts what encoding/json does.
+// scanner reads JSON from a request's body without building values: it is what
+// PutRecords spends its time in. It accepts what encoding/json does.
 type scanner struct {
 	text []byte
 	pos  int
@@ -95,7 +96,8 @@ func (s *scanner) array(element func() error) error {
 	}
 }
 
-// raw reads a string and gives what stands between its quotes. It is checked only where it has escapes.
+// raw reads a string and gives what stands between its quotes. It is checked
+// only where it has escapes.
 func (s *scanner) raw() (inside []byte, escaped bool, err error) {
 	if !s.accept('"') {
 		return nil, false, s.fail("a string")
@@ -118,7 +120,8 @@ func (s *scanner) raw() (inside []byte, escaped bool, err error) {
 	}
 }
 
-// endsInEscape reports whether a quote after text would be escaped: an odd number of backslashes stands before it.
+// endsInEscape reports whether a quote after text would be escaped: an odd
+// number of backslashes stands before it.
 func endsInEscape(text []byte) bool {
 	n := 0
 	for i := len(text) - 1; i >= 0 && text[i] == '\\'; i-- {
@@ -127,7 +130,8 @@ func endsInEscape(text []byte) bool {
 	return n%2 == 1
 }
 
-// str reads a string and gives its value, which lies in the body if it has no escapes.
+// str reads a string and gives its value, which lies in the body if it has no
+// escapes.
 func (s *scanner) str() ([]byte, error) {
 	inside, escaped, err := s.raw()
 	if err != nil {
@@ -146,7 +150,8 @@ func (s *scanner) str() ([]byte, error) {
 	return []byte(value), nil
 }
 
-// plain reports whether text without backslashes may stand in a JSON string as it is.
+// plain reports whether text without backslashes may stand in a JSON string as
+// it is.
 func plain(text []byte) bool {
 	for _, c := range text {
 		if c < 0x20 {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// lastIndex is the index in the EndingSequenceNumber of a closed shard; no record reaches it.
+// lastIndex is the index in the EndingSequenceNumber of a closed shard; no
+// record reaches it.
 const lastIndex = math.MaxInt64
 
 const (
@@ -18,7 +19,8 @@ const (
 
 var errNotASequence = errors.New("not a sequence number")
 
-// sequence is a sequence number taken apart; the package comment has its layout.
+// sequence is a sequence number taken apart; the package comment has its
+// layout.
 type sequence struct {
 	created uint64 // 36 bits: second in which the shard was created
 	index   uint64 // of the record in its shard, from 1; 0 is the shard's start
@@ -57,7 +59,8 @@ func (q sequence) appendTo(text []byte) []byte {
 
 func (q sequence) String() string { return string(q.appendTo(nil)) }
 
-// parseSequence takes a sequence number apart. It refuses what does not have the layout, the low nibble and the version included.
+// parseSequence takes a sequence number apart. It refuses what does not have
+// the layout, the low nibble and the version included.
 func parseSequence(text string) (sequence, error) {
 	if len(text) != sequenceDigits {
 		return sequence{}, errNotASequence

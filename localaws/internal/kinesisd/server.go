@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TrimmedIterator says what GetShardIterator answers for the sequence number of a record that has expired. The service does either.
+// TrimmedIterator says what GetShardIterator answers for the sequence number of
+// a record that has expired. The service does either.
 type TrimmedIterator string
 
 const (
@@ -19,23 +20,29 @@ const (
 
 // Options say how a Server behaves. The zero value is ready to use.
 type Options struct {
-	// Account is the 12 digits of the account in ARNs and messages. Default "000000000000".
+	// Account is the 12 digits of the account in ARNs and messages. Default
+	// "000000000000".
 	Account string
 	// Region is the region in ARNs and messages. Default "us-east-1".
 	Region string
-	// Limits turns on what the service limits by rate: per shard 1 MiB and 1000 records a second in, 2 MiB and 5 GetRecords a second out, and five
-	// seconds without reading after a full page. The limits on the size of one request and of one record, and the factor of two of UpdateShardCount,
+	// Limits turns on what the service limits by rate: per shard 1 MiB and 1000
+	// records a second in, 2 MiB and 5 GetRecords a second out, and five
+	// seconds without reading after a full page. The limits on the size of one
+	// request and of one record, and the factor of two of UpdateShardCount,
 	// always hold. Default off.
 	Limits bool
-	// MaxPageBytes is how many bytes of data one GetRecords answers; a single record above it is answered alone. Default 10 MiB.
+	// MaxPageBytes is how many bytes of data one GetRecords answers; a single
+	// record above it is answered alone. Default 10 MiB.
 	MaxPageBytes int
 	// Retention is how long a new stream keeps records. Default 24 hours.
 	Retention time.Duration
-	// Delay is how long a stream is CREATING, UPDATING or DELETING. Default 0: it is done when the request is answered.
+	// Delay is how long a stream is CREATING, UPDATING or DELETING. Default 0:
+	// it is done when the request is answered.
 	Delay time.Duration
 	// ShardLimit is how many open shards one stream may have. Default 10,000.
 	ShardLimit int
-	// TrimmedIterator is what a sequence number that has expired gives. Default TrimmedOldest.
+	// TrimmedIterator is what a sequence number that has expired gives. Default
+	// TrimmedOldest.
 	TrimmedIterator TrimmedIterator
 }
 
@@ -49,7 +56,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Server is Kinesis in memory for one account and region. Its methods are safe for concurrent use, from any bubble.
+// Server is Kinesis in memory for one account and region. Its methods are safe
+// for concurrent use, from any bubble.
 type Server struct {
 	options Options
 	known   map[string]operation
@@ -67,11 +75,14 @@ func New(options Options) *Server {
 	return s
 }
 
-// Discard frees the memory of a shard's records up to and including the one with that sequence number.
+// Discard frees the memory of a shard's records up to and including the one
+// with that sequence number.
 //
-// The records are gone for readers, but they do not count as expired: an iterator at one of them starts at the oldest record that is kept, whatever
-// Options.TrimmedIterator says. Memory is freed in chunks of up to half a MiB. A stream, shard or sequence number that is not there is ignored, so
-// that a checkpoint such as TRIM_HORIZON may be passed as it is.
+// The records are gone for readers, but they do not count as expired: an
+// iterator at one of them starts at the oldest record that is kept, whatever
+// Options.TrimmedIterator says. Memory is freed in chunks of up to half a MiB.
+// A stream, shard or sequence number that is not there is ignored, so that a
+// checkpoint such as TRIM_HORIZON may be passed as it is.
 func (s *Server) Discard(streamName, shardID, throughSequenceNumber string) {
 	sh, unlock := s.shardNow(streamName, shardID)
 	defer unlock()
@@ -83,9 +94,11 @@ func (s *Server) Discard(streamName, shardID, throughSequenceNumber string) {
 	}
 }
 
-// Trim expires the records of a shard below that sequence number at once, as the end of their retention would; "" expires all of them.
+// Trim expires the records of a shard below that sequence number at once, as
+// the end of their retention would; "" expires all of them.
 //
-// A closed shard whose records are all expired in this way is expired itself: it is listed no more. What is not there is ignored.
+// A closed shard whose records are all expired in this way is expired itself:
+// it is listed no more. What is not there is ignored.
 func (s *Server) Trim(streamName, shardID, before string) {
 	sh, unlock := s.shardNow(streamName, shardID)
 	defer unlock()
@@ -104,9 +117,11 @@ func (s *Server) Trim(streamName, shardID, before string) {
 	}
 }
 
-// StoredBytes is how many bytes of record data of a stream can be read, all shards together, without keys and encoding; 0 without such a stream.
+// StoredBytes is how many bytes of record data of a stream can be read, all
+// shards together, without keys and encoding; 0 without such a stream.
 //
-// The memory in use is about a third more, for base64, and 200 bytes for each record.
+// The memory in use is about a third more, for base64, and 200 bytes for each
+// record.
 func (s *Server) StoredBytes(streamName string) int64 {
 	st, err := s.lock(streamName, time.Now())
 	if err != nil {
@@ -120,7 +135,8 @@ func (s *Server) StoredBytes(streamName string) int64 {
 	return sum
 }
 
-// lock returns a stream as it is at that time, locked: the caller unlocks it. ResourceNotFoundException if there is none.
+// lock returns a stream as it is at that time, locked: the caller unlocks it.
+// ResourceNotFoundException if there is none.
 func (s *Server) lock(name string, now time.Time) (*stream, error) {
 	s.mu.Lock()
 	st := s.streams[name]
@@ -142,7 +158,8 @@ func (s *Server) lock(name string, now time.Time) (*stream, error) {
 	return nil, s.streamNotFound(name)
 }
 
-// lockForData is lock for reading and writing records, for which a stream that is not yet or no longer there does not exist.
+// lockForData is lock for reading and writing records, for which a stream that
+// is not yet or no longer there does not exist.
 func (s *Server) lockForData(name string, now time.Time) (*stream, error) {
 	st, err := s.lock(name, now)
 	if err != nil {
@@ -155,7 +172,8 @@ func (s *Server) lockForData(name string, now time.Time) (*stream, error) {
 	return nil, s.streamNotFound(name)
 }
 
-// shardNow finds a shard and locks its stream. Without one it is nil; unlock is to be called in any case.
+// shardNow finds a shard and locks its stream. Without one it is nil; unlock is
+// to be called in any case.
 func (s *Server) shardNow(streamName, shardID string) (sh *shard, unlock func()) {
 	st, err := s.lock(streamName, time.Now())
 	if err != nil {

@@ -19,7 +19,9 @@ type retentionInput struct {
 	RetentionPeriodHours *int64
 }
 
-// changeRetention is IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod. Records that a longer retention would have kept stay gone.
+// changeRetention is IncreaseStreamRetentionPeriod and
+// DecreaseStreamRetentionPeriod. Records that a longer retention would have
+// kept stay gone.
 func (s *Server) changeRetention(c *call, increase bool) error {
 	var in retentionInput
 	if err := c.decode(&in); err != nil {

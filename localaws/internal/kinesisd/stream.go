@@ -16,7 +16,8 @@ const (
 	statusGone     = "" // deleted: to be removed from the server's map
 )
 
-// defaultRecordBytes is the size of data and partition key that a record of a new stream may have.
+// defaultRecordBytes is the size of data and partition key that a record of a
+// new stream may have.
 const defaultRecordBytes = 1 << 20
 
 // stream is one data stream. mu guards all that follows it.
@@ -56,7 +57,8 @@ type shard struct {
 
 func (sh *shard) open() bool { return sh.closedAt.IsZero() }
 
-// sequence gives the number of the record with that index, without the time of arrival.
+// sequence gives the number of the record with that index, without the time of
+// arrival.
 func (sh *shard) sequence(index uint64) sequence {
 	return sequence{created: sh.birth, index: index, shard: sh.number}
 }
@@ -68,14 +70,16 @@ func (sh *shard) starting() sequence {
 	return q
 }
 
-// ending is the EndingSequenceNumber of a closed shard: above all of its records.
+// ending is the EndingSequenceNumber of a closed shard: above all of its
+// records.
 func (sh *shard) ending() sequence {
 	q := sh.sequence(lastIndex)
 	q.seconds = seconds(sh.closedAt)
 	return q
 }
 
-// issued reports whether a sequence number lies within the range of this shard: its start, one of its records, or its end if it is closed.
+// issued reports whether a sequence number lies within the range of this shard:
+// its start, one of its records, or its end if it is closed.
 func (sh *shard) issued(q sequence) bool {
 	if q.created != sh.birth || q.shard != sh.number {
 		return false
@@ -83,13 +87,15 @@ func (sh *shard) issued(q sequence) bool {
 	return q.index < sh.log.next || (!sh.open() && q == sh.ending())
 }
 
-// during runs change when the stream's delay has passed, at once if there is none, and has the stream in that state until then.
+// during runs change when the stream's delay has passed, at once if there is
+// none, and has the stream in that state until then.
 func (st *stream) during(status string, now time.Time, delay time.Duration, change func(at time.Time)) {
 	st.status, st.due, st.pending = status, now.Add(delay), change
 	st.settle(now)
 }
 
-// settle makes the stream what it is at that time: ends a state that is over, and lets go of records and shards whose retention has passed.
+// settle makes the stream what it is at that time: ends a state that is over,
+// and lets go of records and shards whose retention has passed.
 func (st *stream) settle(now time.Time) {
 	if st.pending != nil && !now.Before(st.due) {
 		change := st.pending
@@ -148,7 +154,8 @@ func (st *stream) add(first, last hash128, at time.Time, parents ...*shard) *sha
 	return sh
 }
 
-// split closes the shard at that position and gives it two children, the second of which begins at key.
+// split closes the shard at that position and gives it two children, the second
+// of which begins at key.
 func (st *stream) split(i int, key hash128, at time.Time) {
 	parent := st.ranges[i]
 	parent.closedAt = at
@@ -157,7 +164,8 @@ func (st *stream) split(i int, key hash128, at time.Time) {
 	st.ranges = slices.Replace(st.ranges, i, i+1, lower, upper)
 }
 
-// merge closes the shards at positions i and i+1 and gives them one child, whose parent is parent and adjacent parent the other.
+// merge closes the shards at positions i and i+1 and gives them one child,
+// whose parent is parent and adjacent parent the other.
 func (st *stream) merge(i int, parent *shard, at time.Time) {
 	lower, upper := st.ranges[i], st.ranges[i+1]
 	adjacent := upper
@@ -169,7 +177,8 @@ func (st *stream) merge(i int, parent *shard, at time.Time) {
 	st.ranges = slices.Replace(st.ranges, i, i+2, child)
 }
 
-// scale makes n shards of equal size by splits at the new borders and then merges within them. Shards that lie right stay as they are.
+// scale makes n shards of equal size by splits at the new borders and then
+// merges within them. Shards that lie right stay as they are.
 func (st *stream) scale(n int, at time.Time) {
 	starts := evenRanges(n)
 	for _, start := range starts {
@@ -190,7 +199,8 @@ func (st *stream) scale(n int, at time.Time) {
 
 func shardID(number uint32) string { return fmt.Sprintf("shardId-%012d", number) }
 
-// shardNumber reads a shard id. As in the service, the digits may be fewer than twelve.
+// shardNumber reads a shard id. As in the service, the digits may be fewer than
+// twelve.
 func shardNumber(id string) (number uint32, ok bool) {
 	const prefix = "shardId-"
 	if len(id) <= len(prefix) || id[:len(prefix)] != prefix || len(id) > len(prefix)+12 {

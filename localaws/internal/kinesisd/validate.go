@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// checker gathers what a request does wrong, as the service does: all of it in one ValidationException.
+// checker gathers what a request does wrong, as the service does: all of it in
+// one ValidationException.
 type checker struct{ faults []string }
 
 func (k *checker) fault(value, field, constraint string) {
@@ -45,7 +46,8 @@ func required[T any](k *checker, field string, value *T) {
 	}
 }
 
-// text checks the length and, unless the pattern is empty, the form of a string that is present.
+// text checks the length and, unless the pattern is empty, the form of a string
+// that is present.
 func (k *checker) text(field string, value *string, shortest, longest int, form pattern) {
 	if value == nil {
 		return
@@ -118,7 +120,8 @@ func (ref streamRef) check(k *checker) {
 
 func (ref streamRef) given() bool { return ref.StreamName != nil || ref.StreamARN != nil }
 
-// resolve checks the whole request with k and gives the stream's name. Only the name in an ARN counts: this server is every account and region.
+// resolve checks the whole request with k and gives the stream's name. Only the
+// name in an ARN counts: this server is every account and region.
 func (ref streamRef) resolve(k *checker) (string, error) {
 	ref.check(k)
 	if err := k.err(); err != nil {

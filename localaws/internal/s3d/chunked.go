@@ -21,10 +21,12 @@ type chunkReader struct {
 	begun   bool
 	trailer http.Header
 	err     error
+
+	signatures *chunkSignatures // nil: they are not looked at
 }
 
-func newChunkReader(in io.Reader) *chunkReader {
-	return &chunkReader{in: bufio.NewReader(in)}
+func newChunkReader(in io.Reader, signatures *chunkSignatures) *chunkReader {
+	return &chunkReader{in: bufio.NewReader(in), signatures: signatures}
 }
 
 // Trailer is what followed the last chunk; nil before its end was read.
@@ -40,6 +42,9 @@ func (c *chunkReader) Read(b []byte) (int, error) {
 	}
 	n, err := c.in.Read(b[:min(int64(len(b)), c.left)])
 	c.left -= int64(n)
+	if c.signatures != nil {
+		_, _ = c.signatures.sum.Write(b[:n]) // a hash takes everything
+	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
@@ -54,19 +59,32 @@ func (c *chunkReader) nextChunk() error {
 		if line, err := c.line(); err != nil || line != "" {
 			return malformed(err)
 		}
+		if c.signatures != nil {
+			if err := c.signatures.end(); err != nil {
+				return err
+			}
+		}
 	}
 	c.begun = true
 	line, err := c.line()
 	if err != nil {
 		return malformed(err)
 	}
-	digits, _, _ := strings.Cut(line, ";")
+	digits, extensions, _ := strings.Cut(line, ";")
+	if c.signatures != nil {
+		c.signatures.begin(extensions)
+	}
 	size, err := strconv.ParseInt(digits, 16, 64)
 	if err != nil || size < 0 {
 		return malformed(err)
 	}
 	if c.left = size; size > 0 {
 		return nil
+	}
+	if c.signatures != nil {
+		if err := c.signatures.end(); err != nil { // of the last chunk, which is empty
+			return err
+		}
 	}
 	return c.readTrailer()
 }
@@ -78,6 +96,7 @@ const maxTrailerLines = 2
 // readTrailer reads the trailer, after which there is nothing.
 func (c *chunkReader) readTrailer() error {
 	trailer := make(http.Header)
+	signed := ""
 	for range maxTrailerLines + 1 {
 		line, err := c.line()
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -88,10 +107,19 @@ func (c *chunkReader) readTrailer() error {
 				return malformed(errors.New("there is more after the trailer"))
 			}
 			c.trailer = trailer
+			if c.signatures != nil {
+				if err := c.signatures.checkTrailer(trailer, signed); err != nil {
+					return err
+				}
+			}
 			return io.EOF
 		}
 		name, value, _ := strings.Cut(line, ":")
-		trailer.Set(textproto.TrimString(name), textproto.TrimString(value))
+		name, value = textproto.TrimString(name), textproto.TrimString(value)
+		trailer.Set(name, value)
+		if !strings.EqualFold(name, trailerSignature) {
+			signed += strings.ToLower(name) + ":" + value + "\n"
+		}
 	}
 	return malformed(fmt.Errorf("the trailer has more than %d lines", maxTrailerLines))
 }

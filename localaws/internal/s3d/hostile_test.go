@@ -34,7 +34,8 @@ func TestPlantedMetadata(t *testing.T) {
 			parent := t.TempDir()
 			dir := filepath.Join(parent, "data")
 			outside := filepath.Join(parent, "outside")
-			// A key that has to be hidden, so that the server itself names the file.
+			// A key that has to be hidden, so that the server itself names the
+			// file.
 			first := newServer(t, s3d.Options{Dir: dir})
 			if len(key) <= 1024 {
 				put(t, first, key, "content")

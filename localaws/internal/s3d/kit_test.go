@@ -69,7 +69,8 @@ func put(t *testing.T, server *s3d.Server, key, content string, headers ...strin
 	return do(t, server, http.MethodPut, path(key), strings.NewReader(content), headers...).status
 }
 
-// get returns a key's content and headers; without the object, the error's code.
+// get returns a key's content and headers; without the object, the error's
+// code.
 func get(t *testing.T, server *s3d.Server, key string) (content string, h http.Header) {
 	t.Helper()
 	r := do(t, server, http.MethodGet, path(key), nil)

@@ -47,7 +47,12 @@ func newPayload(r *http.Request) (*payload, error) {
 
 // unchunk sets the payload up for an aws-chunked body.
 func (p *payload) unchunk(r *http.Request, mode string) error {
-	if mode != "STREAMING-UNSIGNED-PAYLOAD-TRAILER" {
+	var signatures *chunkSignatures
+	switch mode {
+	case "STREAMING-UNSIGNED-PAYLOAD-TRAILER":
+	case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":
+		signatures = chunkSignaturesOf(r)
+	default:
 		return notImplemented("the payload form " + mode)
 	}
 	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
@@ -56,7 +61,7 @@ func (p *payload) unchunk(r *http.Request, mode string) error {
 			"You must provide the x-amz-decoded-content-length HTTP header.")
 	}
 	p.size = size
-	chunks := newChunkReader(r.Body)
+	chunks := newChunkReader(r.Body, signatures)
 	p.body, p.trailer = chunks, chunks.Trailer
 	names := strings.Join(r.Header.Values("X-Amz-Trailer"), ",")
 	if strings.TrimSpace(names) == "" {
@@ -86,6 +91,9 @@ func (p *payload) Read(b []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		return n, p.finish()
 	case err != nil:
+		if refusal, ok := errors.AsType[*apiError](err); ok {
+			return n, refusal
+		}
 		return n, apiErrorf(http.StatusBadRequest, "IncompleteBody",
 			"You did not provide the number of bytes specified by the Content-Length HTTP header (%v).", err)
 	}
