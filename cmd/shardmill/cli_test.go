@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -23,9 +24,28 @@ type result struct {
 	out, err string
 }
 
+// output is written to by the log and by what else a command says, as a file
+// may be.
+type output struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 func shardmill(t *testing.T, ctx context.Context, stdin string, args ...string) result { //nolint:revive // t first reads better in tests
 	t.Helper()
-	var out, err bytes.Buffer
+	var out, err output
 	code := run(ctx, args, stdio{in: strings.NewReader(stdin), out: &out, err: &err})
 	return result{code, out.String(), err.String()}
 }
@@ -219,7 +239,7 @@ func TestArchiveLocalInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	in := &endless{after: 2000, then: func() { cancel(signalError{syscall.SIGINT}) }}
-	var out, errs bytes.Buffer
+	var out, errs output
 	code := run(ctx, []string{"archive", "--local", "--dir", t.TempDir(), "-"}, stdio{in: in, out: &out, err: &errs})
 	if code != 130 || !strings.Contains(out.String(), "verified: every record") || !strings.Contains(out.String(), "interrupted:") {
 		t.Errorf("exit %d, stdout\n%sstderr\n%s", code, out.String(), errs.String())
