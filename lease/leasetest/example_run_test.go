@@ -1,0 +1,9 @@
+package leasetest_test
+
+import "testing"
+
+// What an example shows of a test needs a *testing.T to run.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	testCountingTable(t)
+}
