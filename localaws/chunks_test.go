@@ -1,4 +1,4 @@
-package localaws
+package localaws_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
 )
 
@@ -24,7 +26,7 @@ import (
 func TestChunkSigner(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC)
-	sign := chunkSigner(authorization{date: "20130524", region: "us-east-1", service: "s3", at: at}, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+	sign := localaws.ChunkSigner(at, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 	before := "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
 	for _, row := range []struct {
 		bytes int
@@ -60,11 +62,7 @@ func TestSignedChunks(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			stack, err := New(Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(stack.Close)
+			stack := newStack(t, localaws.Options{})
 			r := signedChunks(t, "hello shards", row.trailer, func(body string) string {
 				return strings.Replace(body, row.old, row.new, 1)
 			})
@@ -88,14 +86,13 @@ func signedChunks(t *testing.T, content string, trailer bool, change func(string
 		r.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32")
 	}
 	r.Header.Set("X-Amz-Content-Sha256", mode)
-	r.Header.Set("X-Amz-Decoded-Content-Length", fmt.Sprint(len(content)))
-	key := aws.Credentials{AccessKeyID: DefaultAccessKeyID, SecretAccessKey: DefaultSecretAccessKey}
+	r.Header.Set("X-Amz-Decoded-Content-Length", strconv.Itoa(len(content)))
+	key := aws.Credentials{AccessKeyID: localaws.DefaultAccessKeyID, SecretAccessKey: localaws.DefaultSecretAccessKey}
 	if err := v4.NewSigner().SignHTTP(context.Background(), key, r, mode, "s3", "us-east-1", at); err != nil {
 		t.Fatal(err)
 	}
-	a, _ := parseAuthorization(r.Header.Get("Authorization"))
-	a.at = at
-	sign, before := chunkSigner(a, DefaultSecretAccessKey), a.signature
+	_, before, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+	sign := localaws.ChunkSigner(at, localaws.DefaultSecretAccessKey)
 	var body strings.Builder
 	for _, chunk := range []string{content[:5], content[5:], ""} {
 		sum := sha256.Sum256([]byte(chunk))
