@@ -9,7 +9,7 @@
 #   SIM_RUNS=10   the same of ./sim/...
 #   PROCS="1 4 8" numbers of processors (GOMAXPROCS)
 #   BUSY=4        busy processes beside
-#   LIMIT=10m     of one run
+#   LIMIT=10m     of one run; then it shows its goroutines, and is killed
 #   TESTS=REGEXP  only these tests; default: all
 #   RACE=-race    under the race detector; default: without
 set -uo pipefail
@@ -53,8 +53,8 @@ done <<<"$listed"
 once() {
   local name="$1" dir="$2" procs="$3" log="$work/log" status=0 what
   cd "$dir" || exit 1
-  GOMAXPROCS="$procs" timeout --kill-after=10 "$LIMIT" "$work/bin/${name//\//+}" \
-    -test.run "$TESTS" -test.count 1 -test.paniconexit0 -test.timeout "$LIMIT" >"$log" 2>&1 &
+  GOMAXPROCS="$procs" timeout --signal=QUIT --kill-after=10 "$LIMIT" "$work/bin/${name//\//+}" \
+    -test.run "$TESTS" -test.count 1 -test.paniconexit0 -test.timeout 0 >"$log" 2>&1 &
   running=$!
   wait "$running" || status=$?
   running=""
