@@ -2,6 +2,7 @@ package kcl_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -40,8 +41,8 @@ func ExampleHandle() {
 	// or
 }
 
-// What is the same for every processor goes around it: here the errors of one
-// shard are counted.
+// What is the same for every processor goes around it: here the calls that failed
+// are counted.
 func ExampleProcessorFactory() {
 	counted := func(next kcl.ProcessorFactory) kcl.ProcessorFactory {
 		return func(s kcl.ShardInfo) kcl.RecordProcessor {
@@ -49,14 +50,14 @@ func ExampleProcessorFactory() {
 		}
 	}
 	factory := counted(kcl.Handle(func(context.Context, kcl.ShardInfo, []kcl.Record) error {
-		return fmt.Errorf("the database is down")
+		return errors.New("the database is down")
 	}))
 
 	p := factory(kcl.ShardInfo{ShardID: "shardId-000000000000"}) // the worker does
 	err := p.ProcessRecords(context.Background(), kcl.ProcessRecordsInput{Records: make([]kcl.Record, 2)})
 	fmt.Println(err)
 	// Output:
-	// shardId-000000000000: 1 errors
+	// shardId-000000000000: 1 failed
 	// the database is down
 }
 
@@ -65,14 +66,14 @@ type countErrors struct {
 	kcl.RecordProcessor
 
 	shardID string
-	errors  int
+	failed  int
 }
 
 func (c *countErrors) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	err := c.RecordProcessor.ProcessRecords(ctx, in)
 	if err != nil {
-		c.errors++
-		fmt.Printf("%s: %d errors\n", c.shardID, c.errors)
+		c.failed++
+		fmt.Printf("%s: %d failed\n", c.shardID, c.failed)
 	}
 	return err // as it is: what GiveUp or the lease says must reach the worker
 }

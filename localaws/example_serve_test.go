@@ -28,7 +28,7 @@ func ExampleStack_Serve() {
 		log.Fatal(err)
 	}
 	defer stack.Close()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // loopback: the keys are public
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0") // loopback: the keys are public
 	if err != nil {
 		log.Fatal(err)
 	}

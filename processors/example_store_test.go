@@ -22,7 +22,11 @@ func ExampleObjectStore() {
 	defer stop()
 	archiver, err := processors.New(processors.Config{
 		DeliveryStreamName: "orders", Bucket: "archive",
-		Hooks: processors.Hooks{Buffered: func(processors.BufferedEvent) { stop() }},
+		Hooks: processors.Hooks{Buffered: func(e processors.BufferedEvent) {
+			if e.Records == 2 {
+				stop() // what is buffered is delivered before Run returns
+			}
+		}},
 	}, new(memoryStore))
 	if err != nil {
 		log.Fatal(err)

@@ -54,23 +54,30 @@ func ExampleSource_Open() {
 		log.Fatal(err)
 	}
 	for _, shard := range list.Shards {
-		reader := source.Open(shard.ID, checkpoint.Sentinel(checkpoint.TrimHorizon))
-		defer reader.Close()
-		for {
-			page, err := reader.Next(ctx)
-			if err != nil {
-				log.Fatal(err)
-			}
-			for _, r := range page.Records {
-				fmt.Printf("%s: %s\n", shard.ID, r.Data)
-			}
-			if page.Release != nil { // Data is good until then
-				page.Release()
-			}
-			if page.End || page.BehindLatest == 0 {
-				break
-			}
+		if err := printShard(ctx, source, shard.ID); err != nil {
+			log.Fatal(err)
 		}
 	}
 	// Output: shardId-000000000000: to be
+}
+
+// printShard prints what the shard has until there is nothing new.
+func printShard(ctx context.Context, source *kinesissource.Source, shardID string) error {
+	reader := source.Open(shardID, checkpoint.Sentinel(checkpoint.TrimHorizon))
+	defer reader.Close()
+	for {
+		page, err := reader.Next(ctx)
+		if err != nil {
+			return err // of throttling and expired iterators nothing is seen here
+		}
+		for _, r := range page.Records {
+			fmt.Printf("%s: %s\n", shardID, r.Data)
+		}
+		if page.Release != nil {
+			page.Release() // Data is good until then
+		}
+		if page.End || page.BehindLatest == 0 {
+			return nil
+		}
+	}
 }
