@@ -20,7 +20,7 @@ import (
 // shard next finishes that, under the same name and with the same records.
 func ExampleCheckpointer_prepareAndResume() {
 	stream, table := kcltest.NewStream(1), new(lease.Mem)
-	stream.Put(0, "to", "be", "or")
+	stream.Page = 10 // records in one batch, at most
 
 	work := func(workerID string, write func(stop func(), name, content string) error) {
 		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
@@ -37,20 +37,25 @@ func ExampleCheckpointer_prepareAndResume() {
 			log.Fatal(err)
 		}
 	}
+	stream.Put(0, "to", "be", "or")
 	work("worker-1", func(stop func(), name, _ string) error {
 		stop()
 		return errors.New("no space left for " + name)
 	})
+	stream.Put(0, "not")
 	work("worker-2", func(stop func(), name, content string) error {
-		stop()
 		fmt.Printf("%s: %s\n", name, content)
+		if content == "not" {
+			stop()
+		}
 		return nil
 	})
 	row, err := table.Get(context.Background(), "shardId-000000000000")
 	fmt.Println("checkpoint", row.Checkpoint, err)
 	// Output:
 	// words-1002: to be or
-	// checkpoint 1004 <nil>
+	// words-1005: not
+	// checkpoint 1005 <nil>
 }
 
 // exporter writes each batch to a file. write replaces a file that is there.
