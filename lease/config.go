@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -101,6 +102,7 @@ func (c Config) validate(instance string) error {
 	need(c.Table != nil, "Table is required")
 	need(c.WorkerID != "", "WorkerID is required")
 	need(instance != "", "the instance is required")
+	need(!strings.Contains(instance, "/"), "the instance is %q; it must have no slash", instance)
 	need(c.FailoverTime >= MinFailoverTime, "FailoverTime is %v; it must be at least %v", c.FailoverTime, MinFailoverTime)
 	need(c.ScanInterval > 0, "ScanInterval is %v; it must be positive", c.ScanInterval)
 	need(c.MaxLeases >= 0, "MaxLeases is %d; it must be positive, or 0 for no limit", c.MaxLeases)

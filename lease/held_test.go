@@ -515,6 +515,15 @@ func TestNewCoordinatorReportsAFaultOnce(t *testing.T) {
 	}
 }
 
+// An instance that no claim may have would fail at every take.
+func TestNewCoordinatorRefusesASlash(t *testing.T) {
+	t.Parallel()
+	_, err := lease.NewCoordinator(lease.Config{Table: new(lease.Mem), WorkerID: "me"}, "a/b")
+	if want := `the instance is "a/b"; it must have no slash`; fmt.Sprint(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestNewCoordinatorReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := lease.NewCoordinator(lease.Config{FailoverTime: time.Millisecond, ScanInterval: -1, MaxLeases: -1, MaxSteal: -1}, "")
