@@ -366,3 +366,20 @@ func TestIsOutside(t *testing.T) {
 		}
 	}
 }
+
+func TestIsMisuse(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotProcessed,
+		checkpoint.ErrSentinel, checkpoint.ErrStateTooLarge, checkpoint.ErrPreparedStale,
+	} {
+		if !checkpoint.IsMisuse(fmt.Errorf("doing: %w", err)) {
+			t.Errorf("%v is none", err)
+		}
+	}
+	for _, err := range []error{nil, errors.New("lease lost")} {
+		if checkpoint.IsMisuse(err) {
+			t.Errorf("%v is one", err)
+		}
+	}
+}

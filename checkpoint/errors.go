@@ -1,6 +1,9 @@
 package checkpoint
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // The ways to misuse a Checkpointer. Each is the caller's mistake: nothing was
 // written, and trying again with the same arguments cannot help.
@@ -30,6 +33,13 @@ var (
 	// another checkpoint was prepared or committed after it.
 	ErrPreparedStale = errors.New("prepared checkpoint was replaced")
 )
+
+// IsMisuse reports whether err is, or wraps, one of the errors above.
+func IsMisuse(err error) bool {
+	return slices.ContainsFunc([]error{
+		ErrInvalid, ErrBeforeCheckpoint, ErrNotProcessed, ErrSentinel, ErrStateTooLarge, ErrPreparedStale,
+	}, func(e error) bool { return errors.Is(err, e) })
+}
 
 // MaxStateBytes is the largest state that Prepare accepts. A lease row must
 // stay far below DynamoDB's 400 KB, and each KB costs a write unit.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/checkpoint"
 )
 
 // guarded is a processor whose panics become errors that are *PanicError, and
@@ -28,12 +30,13 @@ type userError struct{ err error }
 
 func (e *userError) Error() string { return e.err.Error() }
 
-// fromUser wraps the error of a processor; GiveUp's stays one.
+// fromUser wraps the error of a processor; GiveUp's stays one, and what misuses a
+// checkpointer becomes one: the next try would make the same mistake.
 func fromUser(err error) error {
 	if err == nil {
 		return nil
 	}
-	if IsGiveUp(err) {
+	if IsGiveUp(err) || checkpoint.IsMisuse(err) {
 		return &giveUpError{&userError{err}}
 	}
 	return &userError{err}

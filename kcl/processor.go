@@ -46,9 +46,10 @@ type RecordProcessor interface {
 	//
 	// If it returns an error, or panics, the same records are processed again
 	// after a delay that grows with each try, less those checkpointed since.
-	// After Config.MaxAttempts tries, or at once if the error is GiveUp's, the
-	// records go to Config.DeadLetter, or without one the worker gives the
-	// lease up. Returning nil does not checkpoint.
+	// After Config.MaxAttempts tries, or at once if the error is GiveUp's or says
+	// that a checkpointer was misused (checkpoint.IsMisuse), the records go to
+	// Config.DeadLetter, or without one the worker gives the lease up. Returning
+	// nil does not checkpoint.
 	ProcessRecords(ctx context.Context, in ProcessRecordsInput) error
 
 	// LeaseLost is the last call after the lease has gone. Nothing can be

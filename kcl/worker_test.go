@@ -262,6 +262,16 @@ func TestLifecycle(t *testing.T) {
 			want: "init a#1 b#1 lost", at: checkpoint.TrimHorizon,
 		},
 		{
+			name: "or its use of the checkpointer was a mistake, which the next try would make again", run: 8 * time.Second,
+			fail: func(c string, _ int) error {
+				if c == "b" {
+					return fmt.Errorf("checkpointing: %w", checkpoint.ErrNotProcessed)
+				}
+				return nil
+			},
+			want: "init a#1 b#1 lost", at: checkpoint.TrimHorizon,
+		},
+		{
 			name: "a lease that is taken away", steal: 7 * time.Second, run: 12 * time.Second,
 			want: "init a#1 b#1 c#1 ok:a ok:b ok:c d#1 ok:d lost", at: "d", owner: "thief",
 		},

@@ -96,23 +96,9 @@ func (t *tries) once(ctx context.Context, doing string, limit time.Duration, f f
 func (t *tries) write(ctx context.Context, doing string, f func(context.Context) error) error {
 	return t.until(ctx, doing, tableInterval, func(ctx context.Context) error {
 		err := f(ctx)
-		if isMisuse(err) {
+		if checkpoint.IsMisuse(err) {
 			return kcl.GiveUp(err)
 		}
 		return err
 	})
-}
-
-// isMisuse reports whether a checkpointer refused its arguments, or the
-// prepared checkpoint was replaced: a mistake of ours or of the worker.
-func isMisuse(err error) bool {
-	for _, e := range []error{
-		checkpoint.ErrInvalid, checkpoint.ErrBeforeCheckpoint, checkpoint.ErrNotProcessed,
-		checkpoint.ErrSentinel, checkpoint.ErrStateTooLarge, checkpoint.ErrPreparedStale,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
