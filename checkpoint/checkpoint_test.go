@@ -287,7 +287,8 @@ func TestPrepared(t *testing.T) {
 		t.Parallel()
 		w := new(table)
 		c := checkpoint.New(w, at("10"), true)
-		p, err := c.Resume(checkpoint.At("20", 0, time.UnixMilli(5)), []byte("plan"))
+		p, err := c.Resume(checkpoint.Prepared{At: esn("20"), State: []byte("plan")})
+		p.SetArrival(time.UnixMilli(5))
 		if err != nil || p.Checkpoint(ctx) != nil || !c.Last().Equal(checkpoint.At("20", 0, time.UnixMilli(5))) {
 			t.Errorf("%v, last %v", err, c.Last())
 		}
@@ -295,7 +296,7 @@ func TestPrepared(t *testing.T) {
 	})
 	t.Run("or refused if the checkpoint has passed it", func(t *testing.T) {
 		t.Parallel()
-		if _, err := checkpoint.New(new(table), at("10"), true).Resume(at("9"), nil); !errors.Is(err, checkpoint.ErrBeforeCheckpoint) {
+		if _, err := checkpoint.New(new(table), at("10"), true).Resume(checkpoint.Prepared{At: esn("9")}); !errors.Is(err, checkpoint.ErrBeforeCheckpoint) {
 			t.Errorf("Resume = %v", err)
 		}
 	})

@@ -142,9 +142,10 @@ func (c *Checkpointer) PrepareAt(ctx context.Context, at Position, state []byte)
 }
 
 // Resume returns the prepared checkpoint that an earlier holder left, so that
-// it can be committed once its work is finished. last carries the timestamp of
-// its position, zero if unknown. It writes nothing.
-func (c *Checkpointer) Resume(at Position, state []byte) (*PreparedCheckpoint, error) {
+// it can be committed once its work is finished. Its position has no timestamp,
+// which the row does not keep: SetArrival. It writes nothing.
+func (c *Checkpointer) Resume(pending Prepared) (*PreparedCheckpoint, error) {
+	at := Position{ExtendedSequenceNumber: pending.At}
 	if err := at.Validate(); err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (c *Checkpointer) Resume(at Position, state []byte) (*PreparedCheckpoint, e
 		return nil, fmt.Errorf("%w: %v, checkpoint %v", ErrBeforeCheckpoint, at, c.last)
 	}
 	c.Processed(at)
-	c.prepared = &PreparedCheckpoint{c: c, at: at, state: state}
+	c.prepared = &PreparedCheckpoint{c: c, at: at, state: pending.State}
 	return c.prepared, nil
 }
 
@@ -162,6 +163,15 @@ type PreparedCheckpoint struct {
 	c     *Checkpointer
 	at    Position
 	state []byte
+}
+
+// SetArrival sets the server-side timestamp of the record at the position of a
+// prepared checkpoint that was resumed, if it is known: Checkpoint stores it.
+func (p *PreparedCheckpoint) SetArrival(at time.Time) {
+	if p.c.processed.ExtendedSequenceNumber == p.at.ExtendedSequenceNumber {
+		p.c.processed.Arrival = at
+	}
+	p.at.Arrival = at
 }
 
 // At returns the position that Checkpoint commits.

@@ -95,7 +95,7 @@ func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 		next := checkpoint.New(r, r.at, true)
-		p, err := next.Resume(checkpoint.Position{ExtendedSequenceNumber: r.pending.At}, r.pending.State)
+		p, err := next.Resume(*r.pending)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestPeer58CheckpointsNeverGoBack(t *testing.T) {
 				if rapid.Bool().Draw(t, "taken over") {
 					c, processed = checkpoint.New(r, r.at, r.pending != nil), 9
 					if r.pending != nil {
-						keep(c.Resume(checkpoint.Position{ExtendedSequenceNumber: r.pending.At}, nil))
+						keep(c.Resume(*r.pending))
 					}
 				}
 			}

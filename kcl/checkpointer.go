@@ -42,10 +42,9 @@ type Checkpointer interface {
 	PrepareAt(ctx context.Context, at checkpoint.Position, state []byte) (*checkpoint.PreparedCheckpoint, error)
 
 	// Resume returns the prepared checkpoint that InitializationInput.Pending
-	// is, so that it can be committed once its work is finished. at is its
-	// position, with the arrival of that record, zero if unknown. It writes
-	// nothing.
-	Resume(at checkpoint.Position, state []byte) (*checkpoint.PreparedCheckpoint, error)
+	// is, so that it can be committed once its work is finished. Give it the
+	// arrival of the last record, if it is known: SetArrival. It writes nothing.
+	Resume(pending checkpoint.Prepared) (*checkpoint.PreparedCheckpoint, error)
 
 	// Clear removes a prepared checkpoint, whoever prepared it; the checkpoint
 	// stays. It writes nothing if there is none.

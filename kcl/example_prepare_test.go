@@ -93,12 +93,11 @@ func (e *exporter) Initialize(ctx context.Context, in kcl.InitializationInput) e
 	if err := e.write(p.Name, strings.Join(words, " ")); err != nil {
 		return err
 	}
-	prepared, err := in.Checkpointer.Resume(checkpoint.Position{
-		ExtendedSequenceNumber: in.Pending.At, Arrival: last.Arrival,
-	}, in.Pending.State)
+	prepared, err := in.Checkpointer.Resume(*in.Pending)
 	if err != nil {
 		return err
 	}
+	prepared.SetArrival(last.Arrival)
 	return prepared.Checkpoint(ctx) // reading begins after it
 }
 

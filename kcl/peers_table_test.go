@@ -214,7 +214,7 @@ func (p *twoPhase) Initialize(ctx context.Context, in kcl.InitializationInput) e
 		return nil
 	}
 	p.j.note("found:%s", in.Pending.State)
-	c, err := in.Checkpointer.Resume(checkpoint.Position{ExtendedSequenceNumber: in.Pending.At}, in.Pending.State)
+	c, err := in.Checkpointer.Resume(*in.Pending)
 	if err != nil {
 		return err
 	}

@@ -83,10 +83,13 @@ func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exa
 			return err
 		}
 	}
-	prepared, err := in.Checkpointer.Resume(checkpoint.Position{ExtendedSequenceNumber: pl.Last, Arrival: pl.LastArrival}, in.Pending.State)
+	// Not at SHARD_END, where the last cut of a shard was prepared: the worker must
+	// see the end itself, and make the children.
+	prepared, err := in.Checkpointer.Resume(checkpoint.Prepared{At: pl.Last, State: in.Pending.State})
 	if err != nil {
 		return kcl.GiveUp(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
 	}
+	prepared.SetArrival(pl.LastArrival)
 	if err := s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
 		return err
 	}
