@@ -51,6 +51,10 @@ type consumer struct {
 	failed  int
 	panicAt checkpoint.ExtendedSequenceNumber
 
+	// unlisted are the parents of merged shards that no listing has shown since
+	// then, nor the merged ones.
+	unlisted map[string]time.Time
+
 	// dead are the positions whose records went to Config.DeadLetter although
 	// no checkpoint covers them yet.
 	dead []span

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/kcl/internal/rows"
 	"github.com/shardmill/shardmill/kcl/internal/shardsync"
 	"github.com/shardmill/shardmill/lease"
 )
@@ -79,8 +80,8 @@ var errOtherParent = errors.New("the other parent of a merged shard has no lease
 // otherParent makes sure that the other parent of a merged shard has a lease,
 // unless the child has begun. A child does not wait for a parent that has none,
 // and the other one's own parent may still be being read. If it might never be
-// read, a shard sync makes its lease. One that the stream lists no more has
-// expired: that is told, and nobody will make its lease.
+// read, a shard sync makes its lease. One that has expired is told, and nobody
+// will make its lease.
 // Source: KCL BlockedOnParentShardException.
 func (c *consumer) otherParent(child lease.Lease) error {
 	if len(child.Parents) < 2 {
@@ -105,13 +106,37 @@ func (c *consumer) otherParent(child lease.Lease) error {
 		} else if !errors.Is(err, lease.ErrNotFound) {
 			return err
 		}
-		if slices.ContainsFunc(shards, func(s Shard) bool { return s.ID == parent }) {
+		if !c.hasExpired(shards, parent, child.Key) {
 			return fmt.Errorf("%w: %s, of %s", errOtherParent, parent, child.Key)
 		}
 		c.log.Error("other parent of a merged shard expired before it was read", zap.String("parent", parent), zap.String("child", child.Key))
 		c.cfg.Hooks.recordsLost(LossEvent{ShardID: parent})
 	}
 	return nil
+}
+
+// hasExpired reports whether a parent is not listed any more. A listing that shows
+// its child, which is younger, would show it; one that shows neither may be
+// behind, unless that lasts for longer than any listing is.
+func (c *consumer) hasExpired(shards []Shard, parent, child string) bool {
+	listed := func(id string) bool {
+		return slices.ContainsFunc(shards, func(s Shard) bool { return s.ID == id })
+	}
+	switch {
+	case listed(parent):
+		delete(c.unlisted, parent)
+		return false
+	case listed(child):
+		return true
+	}
+	first, before := c.unlisted[parent]
+	if !before {
+		if c.unlisted == nil {
+			c.unlisted = make(map[string]time.Time)
+		}
+		c.unlisted[parent] = time.Now()
+	}
+	return before && time.Since(first) >= rows.Lasting
 }
 
 // hasLease reports whether a shard has a lease, be it one that cannot be read.

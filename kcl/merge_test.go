@@ -93,3 +93,69 @@ func TestMergedShardOfAParentThatExpired(t *testing.T) {
 		}
 	})
 }
+
+// lateListing is a stream whose listings are as they once were, until a time.
+type lateListing struct {
+	*kcltest.Stream
+
+	once  kcl.ShardList
+	until time.Time
+}
+
+func (s lateListing) ListShards(ctx context.Context) (kcl.ShardList, error) {
+	list, err := s.Stream.ListShards(ctx)
+	if time.Now().Before(s.until) {
+		list.Shards = slices.Clone(s.once.Shards)
+	}
+	return list, err
+}
+
+// A listing that is behind shows neither a merged shard nor a parent of it that is
+// young: the parent has not expired, and its records come before the merged
+// shard's. If no listing ever shows them, the parent is given up after half a
+// minute, and that is told.
+func TestMergedShardOfAParentThatIsNotListedYet(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		behind time.Duration
+		words  []string
+		lost   int
+	}{
+		{"for a while", 20 * time.Second, []string{"two", "zero", "four"}, 0},
+		{"for good", time.Hour, []string{"zero", "four"}, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
+				once, err := s.ListShards(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Put(0, "zero")
+				s.Split(1) // 2 and 3
+				s.Put(2, "two")
+				s.Merge(0, 2) // 4
+				s.Put(4, "four")
+				table.Put(lease.Lease{Key: s.Shard(0).ID, Range: s.Shard(0).Range, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+				table.Put(lease.Lease{Key: s.Shard(1).ID, Range: s.Shard(1).Range, Checkpoint: checkpoint.Sentinel(checkpoint.ShardEnd)})
+				var lost []kcl.LossEvent
+				cfg := config(lateListing{s, once, time.Now().Add(row.behind)}, table, "me")
+				cfg.Hooks.RecordsLost = func(e kcl.LossEvent) { lost = append(lost, e) } // one consumer has reason to
+				if err := run(t, 2*time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+					t.Error(err)
+				}
+				got := j.words()
+				slices.Sort(got[:max(len(got)-1, 0)]) // of the parents either may come first
+				slices.Sort(row.words[:len(row.words)-1])
+				if !slices.Equal(got, row.words) {
+					t.Errorf("processed %q, want %q", got, row.words)
+				}
+				if len(lost) != row.lost || row.lost > 0 && lost[0].ShardID != s.Shard(2).ID {
+					t.Errorf("told as lost: %+v, want %d", lost, row.lost)
+				}
+			})
+		})
+	}
+}
