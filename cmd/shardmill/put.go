@@ -108,7 +108,7 @@ func putRecords(ctx, hard context.Context, feeder *feed.Feeder, in lines.Input, 
 	start, n := time.Now(), int64(0)
 	for r, err := range in.Arriving(ctx, linger) {
 		switch {
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil: // all that was read is there
 			return feeder.Flush(hard)
 		case err != nil:
 			return errors.Join(err, feeder.Flush(hard))

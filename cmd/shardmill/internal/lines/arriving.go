@@ -19,25 +19,27 @@ type arrival struct {
 
 // Arriving yields the records of all inputs as Records does, and meanwhile, d
 // after the first record that followed the last such sign, one without Data: so
-// long what arrived has waited. It ends with context.Cause(ctx) once ctx is done,
-// also while an input is silent.
+// long what arrived has waited. Once ctx is done it yields what has been read, and
+// ends with context.Cause(ctx), d later at most if an input is silent.
 //
 // Another goroutine reads. One that waits for a silent input when the loop ends
 // is left behind: it ends with the process, since nothing else can end a read
 // from standard input.
 func (in Input) Arriving(ctx context.Context, d time.Duration) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(context.Canceled)
+		gone := make(chan struct{}) // closed when nobody takes arrivals any more
+		defer close(gone)
 		arrivals := make(chan arrival)
 		go func() {
 			defer close(arrivals)
-			in.hand(ctx, arrivals)
+			in.hand(ctx, arrivals, gone)
 		}()
 		var waited <-chan time.Time // nil while nothing waits
 		for {
 			if ctx.Err() != nil {
-				yield(Record{}, context.Cause(ctx))
+				if rest(arrivals, d, yield) {
+					yield(Record{}, context.Cause(ctx))
+				}
 				return
 			}
 			select {
@@ -59,6 +61,23 @@ func (in Input) Arriving(ctx context.Context, d time.Duration) iter.Seq2[Record,
 	}
 }
 
+// rest yields what was read before the end. It is false if yield is.
+func rest(arrivals <-chan arrival, d time.Duration, yield func(Record, error) bool) bool {
+	for {
+		select {
+		case a, more := <-arrivals:
+			if !more {
+				return true
+			}
+			if !a.each(yield) {
+				return false
+			}
+		case <-time.After(d): // who reads waits for more
+			return true
+		}
+	}
+}
+
 func (a arrival) each(yield func(Record, error) bool) bool {
 	for _, r := range a.records {
 		if !yield(r, nil) {
@@ -68,8 +87,9 @@ func (a arrival) each(yield func(Record, error) bool) bool {
 	return a.err == nil || yield(Record{}, a.err)
 }
 
-// hand hands over what it reads, at the latest before it must wait for more.
-func (in Input) hand(ctx context.Context, to chan<- arrival) {
+// hand hands over what it reads, at the latest before it must wait for more; that
+// it does not do once ctx is done.
+func (in Input) hand(ctx context.Context, to chan<- arrival, gone <-chan struct{}) {
 	var a arrival
 	size := 0
 	pass := func() bool {
@@ -80,7 +100,7 @@ func (in Input) hand(ctx context.Context, to chan<- arrival) {
 		case to <- a:
 			a, size = arrival{}, 0
 			return true
-		case <-ctx.Done():
+		case <-gone:
 			return false
 		}
 	}
@@ -89,7 +109,7 @@ func (in Input) hand(ctx context.Context, to chan<- arrival) {
 			r.Data = bytes.Clone(r.Data)
 			a.records, size = append(a.records, r), size+len(r.Data)
 		}
-		if (err != nil || !r.more || size >= blockBytes) && !pass() {
+		if (err != nil || !r.more || size >= blockBytes) && !pass() || !r.more && ctx.Err() != nil {
 			return
 		}
 	}

@@ -83,6 +83,41 @@ func TestArrivingEnds(t *testing.T) {
 	})
 }
 
+// What was read when the context ends is not dropped, be it more than one arrival,
+// and nothing more is read.
+func TestArrivingYieldsWhatWasRead(t *testing.T) {
+	t.Parallel()
+	const each = 20_000 // lines of a write: 200 KiB
+	for name, then := range map[string]func(io.Writer){
+		"and then silence": func(io.Writer) {},
+		"and much more":    func(w io.Writer) { say(w, strings.Repeat("some line\n", 100*each)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r, w := io.Pipe()
+				defer func() { _ = r.Close(); _ = w.Close() }()
+				go func() { say(w, strings.Repeat("some line\n", each)); then(w) }()
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				n, ended := 0, false
+				for record, err := range (lines.Input{Files: []string{"-"}, Stdin: r}).Arriving(ctx, 100*time.Millisecond) {
+					switch {
+					case err != nil:
+						ended = errors.Is(err, context.Canceled)
+					case record.Data != nil:
+						n++
+						cancel(context.Canceled)
+					}
+				}
+				if n < each || n > 10*each || !ended {
+					t.Errorf("%d lines, want the %d that were read; did it say why it ended? %v", n, each, ended)
+				}
+			})
+		})
+	}
+}
+
 // A reader that hears of larger records reads them.
 func TestRecordsOfAStreamWithLargeOnes(t *testing.T) {
 	t.Parallel()

@@ -28,9 +28,6 @@ const linger = 100 * time.Millisecond
 func (j *job) produce(ctx, feeding context.Context) error {
 	half := j.half()
 	for r, err := range j.o.Input.Arriving(ctx, linger) {
-		if err == nil {
-			err = context.Cause(ctx)
-		}
 		if err != nil {
 			return errors.Join(err, j.feeder.Flush(feeding))
 		}
