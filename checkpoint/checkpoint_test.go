@@ -384,3 +384,59 @@ func TestIsMisuse(t *testing.T) {
 		}
 	}
 }
+
+// What was resumed counts as processed when it is committed, and not before: a
+// processor that gives the plan up must not checkpoint past its records.
+func TestAResumedCheckpointIsNotProcessed(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		pending string
+		commit  bool
+		want    string
+	}{
+		{"given up", "20", false, "11"},
+		{"given up, at the shard's end", checkpoint.ShardEnd, false, "11"},
+		{"committed", "20", true, "20"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := checkpoint.New(new(table), at("10"), true)
+			p, err := c.Resume(checkpoint.Prepared{At: esn(row.pending)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row.commit {
+				err = p.Checkpoint(t.Context())
+			} else {
+				err = c.Clear(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Processed(at("11"))
+			if err := c.Checkpoint(t.Context()); err != nil || c.Last().SequenceNumber != row.want {
+				t.Errorf("the checkpoint is %v, %v; want %s", c.Last(), err, row.want)
+			}
+		})
+	}
+}
+
+// A row that is later than what was written says that a write has happened whose
+// outcome was unknown.
+func TestFound(t *testing.T) {
+	t.Parallel()
+	c := checkpoint.New(new(table), at("10"), true)
+	p, err := c.Resume(checkpoint.Prepared{At: esn("20")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ found, want string }{{"10", "10"}, {"9", "10"}, {"20", "20"}, {"15", "20"}} {
+		if c.Found(at(row.found), false); c.Last().SequenceNumber != row.want || c.LastProcessed().SequenceNumber != row.want {
+			t.Errorf("after %s it is at %v, processed to %v; want %s", row.found, c.Last(), c.LastProcessed(), row.want)
+		}
+	}
+	if err := p.Checkpoint(t.Context()); err != nil {
+		t.Errorf("committing what has happened: %v", err)
+	}
+}

@@ -49,6 +49,15 @@ func (c *Checkpointer) Processed(at Position) {
 	}
 }
 
+// Found notes what the row holds, if that is later: a write whose outcome was
+// unknown has happened. The library calls it before it calls the processor again.
+func (c *Checkpointer) Found(at Position, pending bool) {
+	if at.Compare(c.last.ExtendedSequenceNumber) > 0 {
+		c.last, c.prepared, c.pending = at, nil, pending
+		c.Processed(at)
+	}
+}
+
 // Retract notes that what came after at was not accepted, so that
 // Checkpoint does not count it as done. The library calls it after a call of
 // the processor that failed.
@@ -143,7 +152,8 @@ func (c *Checkpointer) PrepareAt(ctx context.Context, at Position, state []byte)
 
 // Resume returns the prepared checkpoint that an earlier holder left, so that
 // it can be committed once its work is finished. Its position has no timestamp,
-// which the row does not keep: SetArrival. It writes nothing.
+// which the row does not keep: SetArrival. It writes nothing, and nothing counts as
+// processed before the commit: what was resumed may be given up.
 func (c *Checkpointer) Resume(pending Prepared) (*PreparedCheckpoint, error) {
 	at := Position{ExtendedSequenceNumber: pending.At}
 	if err := at.Validate(); err != nil {
@@ -152,7 +162,6 @@ func (c *Checkpointer) Resume(pending Prepared) (*PreparedCheckpoint, error) {
 	if at.Compare(c.last.ExtendedSequenceNumber) < 0 {
 		return nil, fmt.Errorf("%w: %v, checkpoint %v", ErrBeforeCheckpoint, at, c.last)
 	}
-	c.Processed(at)
 	c.prepared = &PreparedCheckpoint{c: c, at: at, state: pending.State}
 	return c.prepared, nil
 }
@@ -167,12 +176,7 @@ type PreparedCheckpoint struct {
 
 // SetArrival sets the server-side timestamp of the record at the position of a
 // prepared checkpoint that was resumed, if it is known: Checkpoint stores it.
-func (p *PreparedCheckpoint) SetArrival(at time.Time) {
-	if p.c.processed.ExtendedSequenceNumber == p.at.ExtendedSequenceNumber {
-		p.c.processed.Arrival = at
-	}
-	p.at.Arrival = at
-}
+func (p *PreparedCheckpoint) SetArrival(at time.Time) { p.at.Arrival = at }
 
 // At returns the position that Checkpoint commits.
 func (p *PreparedCheckpoint) At() Position { return p.at }

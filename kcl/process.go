@@ -16,6 +16,8 @@ func (s *session) process(recs []Record, pressure bool) error {
 	retries := newRetries("process " + s.info.ShardID)
 	checkpointed := s.cp.Last()
 	for attempt := 1; ; attempt++ {
+		row := s.held.Lease()
+		s.cp.Found(row.Checkpoint, row.Pending != nil)
 		if last := s.cp.Last(); last.Compare(checkpointed.ExtendedSequenceNumber) > 0 {
 			checkpointed = last
 			left := after(recs, last.ExtendedSequenceNumber)

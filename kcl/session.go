@@ -143,6 +143,7 @@ func (s *session) initialize() error {
 	s.state(ShardInitializing)
 	return s.retry("initializing", func(int) error {
 		row := s.held.Lease() // a try before this one may have written to it
+		s.cp.Found(row.Checkpoint, row.Pending != nil)
 		return s.p.Initialize(s.held.Context(), InitializationInput{
 			Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
 			Checkpointer: s.cp, Replay: s.replay, CheckTrust: s.held.CheckTrust,
