@@ -168,11 +168,11 @@ func classify(operation, object string, err error) error {
 	case isRefused(err):
 		return fmt.Errorf("%s %s: %w", operation, object, processors.ErrExists)
 	}
-	if region := elsewhere(err); region != "" {
-		return fmt.Errorf("%s %s: the bucket is in region %s: the client must be of that region, as with AWS_REGION=%s; or name a bucket in the client's: %w", operation, object, region, region, err)
-	}
 	if kind := denied(err); kind != access.None {
 		return fmt.Errorf("%s %s: %w: %s; or correct the bucket's name if it is somebody else's: %w", operation, object, processors.ErrAccessDenied, kind.Remedy(permission(operation)), err)
+	}
+	if region := elsewhere(err); region != "" {
+		return fmt.Errorf("%s %s: the bucket is in region %s: the client must be of that region, as with AWS_REGION=%s; or name a bucket in the client's: %w", operation, object, region, region, err)
 	}
 	if isNoBucket(operation, err) {
 		return fmt.Errorf("%s %s: there is no such bucket: create it, or correct its name: %w", operation, object, err)

@@ -349,6 +349,11 @@ func TestRemedies(t *testing.T) {
 		{"another region", answer("PermanentRedirect", 301, milan), region, region, false},
 		{"another region, as the signature tells", answer("AuthorizationHeaderMalformed", 400, milan), region, region, false},
 		{
+			"credentials that are too old, and a region", answer("ExpiredToken", 400, milan),
+			"access denied: s3:PutObject was called with expired credentials, or by a machine whose clock is wrong: renew them, or set it; or correct the bucket's name if it is somebody else's: ",
+			"access denied: s3:ListBucket was called with expired credentials, or by a machine whose clock is wrong: renew them, or set it; or correct the bucket's name if it is somebody else's: ", true,
+		},
+		{
 			"somebody else's", answer("AccessDenied", 403, milan),
 			"access denied: permit s3:PutObject; or correct the bucket's name if it is somebody else's: ", "access denied: permit s3:ListBucket; or correct the bucket's name if it is somebody else's: ", true,
 		},

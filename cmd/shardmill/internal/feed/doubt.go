@@ -14,16 +14,18 @@ import (
 	"github.com/shardmill/shardmill/internal/access"
 )
 
-// unanswered notes whether a try of a call left open what it did, also one that
-// the SDK repeated, of which the call says nothing.
-func unanswered(yes *bool) func(*kinesis.Options) {
+// unanswered counts the tries of a call that left open what they did, also those
+// that the SDK repeated, of which the call says nothing.
+func unanswered(n *int) func(*kinesis.Options) {
 	look := middleware.InitializeMiddlewareFunc("unanswered", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleInitialize(ctx, in)
 		tries, _ := retry.GetAttemptResults(metadata)
 		for _, try := range tries.Results {
-			*yes = *yes || isUnclear(try.Err)
+			if isUnclear(try.Err) {
+				*n++
+			}
 		}
 		return out, metadata, err
 	})

@@ -5,6 +5,10 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
 	"github.com/shardmill/shardmill/localaws"
 )
 
@@ -19,7 +23,7 @@ func TestDoubt(t *testing.T) {
 	}{
 		"answered":                           {localaws.Fault{Operation: "none"}, false, 2, 0},
 		"lost, and asked again":              {localaws.Fault{Times: 1, Kind: localaws.LostAnswer()}, false, 2, 2},
-		"lost whenever asked":                {localaws.Fault{Kind: localaws.LostAnswer()}, true, 0, 2},
+		"lost whenever asked":                {localaws.Fault{Kind: localaws.LostAnswer()}, true, 0, 6},
 		"an error of the service's":          {localaws.Fault{Times: 1, Kind: localaws.ServerError(http.StatusInternalServerError)}, false, 2, 2},
 		"throttled, and asked again":         {localaws.Fault{Times: 1, Kind: localaws.Error(http.StatusBadRequest, "ThrottlingException")}, false, 2, 0},
 		"refused":                            {localaws.Fault{Kind: localaws.Error(http.StatusBadRequest, "AccessDeniedException")}, true, 0, 0},
@@ -38,10 +42,35 @@ func TestDoubt(t *testing.T) {
 				}
 				add(t, f, 2)
 				err := f.Flush(t.Context())
+				if there := count(t, stack); there < row.known || there > row.known+row.doubt {
+					t.Errorf("%d records are in the stream, and %d to %d were told of", there, row.known, row.known+row.doubt)
+				}
 				if known, _ := f.Progress(); (err != nil) != row.fails || known != row.known || f.Doubt() != row.doubt {
 					t.Errorf("%d records are put, and %d may be: %v", known, f.Doubt(), err)
 				}
 			})
 		})
 	}
+}
+
+// count returns how many records the one shard of the stream has.
+func count(t *testing.T, stack *localaws.Stack) int64 {
+	t.Helper()
+	stack.Faults().Clear()
+	api := kinesis.NewFromConfig(stack.AWSConfig())
+	shards, err := api.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("orders")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := api.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
+		StreamName: aws.String("orders"), ShardId: shards.Shards[0].ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := api.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: from.ShardIterator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int64(len(page.Records))
 }

@@ -107,12 +107,10 @@ func (f *Feeder) put(ctx context.Context) error {
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
 		out, unclear, err := f.call(ctx)
-		if unclear {
-			f.doubts(len(f.entries))
-		}
+		f.doubts(unclear * len(f.entries)) // each try may have put them all
 		if err != nil {
 			some := ""
-			if unclear {
+			if unclear > 0 {
 				some = ", of which some may be there"
 			}
 			return fmt.Errorf("putting %d records into stream %s%s: %w", len(f.entries), f.stream, some, err)
@@ -131,16 +129,18 @@ func (f *Feeder) put(ctx context.Context) error {
 	}
 }
 
-// call makes one call, which the SDK may repeat. It reports also whether it is
-// unclear what a try of it did: such a call is not repeated here.
-func (f *Feeder) call(ctx context.Context) (out *kinesis.PutRecordsOutput, unclear bool, err error) {
+// call makes one call, which the SDK may repeat. It reports also of how many tries
+// it is unclear what they did: such a call is not repeated here.
+func (f *Feeder) call(ctx context.Context) (out *kinesis.PutRecordsOutput, unclear int, err error) {
 	if ctx.Err() != nil {
-		return nil, false, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	}
 	timed, call := deadline.Start(ctx, requestTimeout)
 	defer call.End()
 	out, err = f.api.PutRecords(timed, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: f.entries}, unanswered(&unclear))
-	unclear = unclear || isUnclear(err)
+	if unclear == 0 && isUnclear(err) {
+		unclear = 1 // a call whose tries are not known
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, unclear, context.Cause(ctx)
 	}
