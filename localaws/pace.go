@@ -27,7 +27,7 @@ type pacedBody struct {
 
 // pace has the body of a request arrive at a least rate.
 func pace(w http.ResponseWriter, r *http.Request) *pacedBody {
-	b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), begun: time.Now(), ended: r.Body == http.NoBody}
+	b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), ended: r.Body == http.NoBody}
 	if !b.ended {
 		r.Body = b
 	}
@@ -40,6 +40,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	now := time.Now()
+	if b.begun.IsZero() {
+		b.begun = now // who serves may have waited before
+	}
 	until := b.begun.Add(bodyIdle + time.Duration(b.read)*time.Second/bodyRate)
 	if idle := now.Add(bodyIdle); idle.Before(until) {
 		until = idle

@@ -97,7 +97,11 @@ func top(all []completed) string {
 
 func bashCompletion(all []completed) string {
 	return script(all, "${COMP_WORDS[COMP_CWORD]}", "${COMP_WORDS[*]:1:COMP_CWORD-1}") + `  COMPREPLY=($(compgen -W "$choices" -- "$word"))
-  if [[ "$choices" == --* && "$word" != -* ]]; then COMPREPLY+=($(compgen -f -- "$word")); fi
+  if [[ "$choices" == --* && "$word" != -* ]]; then
+    local files
+    mapfile -t files < <(compgen -f -- "$word")
+    COMPREPLY+=("${files[@]}")
+  fi
 }
 complete -o filenames -F _shardmill shardmill
 `

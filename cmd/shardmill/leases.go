@@ -183,8 +183,11 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients, s stdio) (
 		list, err = source.ListShards(ctx)
 		return err
 	}); errors.Is(err, kcl.ErrStreamNotFound) {
+		if f.arn != "" {
+			return nil, fmt.Errorf("%w: there is no stream %s, or these credentials do not reach it: correct --stream-arn", kcl.ErrStreamNotFound, f.arn)
+		}
 		return nil, fmt.Errorf("%w: there is no stream %s in region %s of these credentials' account: correct its name, or give --stream-arn",
-			kcl.ErrStreamNotFound, cmp.Or(f.stream, f.arn), c.Kinesis.Options().Region)
+			kcl.ErrStreamNotFound, f.stream, c.Kinesis.Options().Region)
 	} else if err != nil {
 		return nil, err
 	}

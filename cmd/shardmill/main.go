@@ -31,7 +31,7 @@ func obey(signals <-chan os.Signal, cancel context.CancelCauseFunc, exit func(in
 	begun := time.Now()
 	cancel(signalError{first})
 	if first == os.Interrupt {
-		s.notef("finishing; again ends at once\n")
+		s.notef("finishing; again, a second later, ends at once\n")
 	}
 	for again := range signals {
 		if time.Since(begun) >= impatient {

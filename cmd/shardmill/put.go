@@ -82,6 +82,9 @@ const (
 	linger = 100 * time.Millisecond
 )
 
+// maxLate is how far putting may be behind its rate and still catch up.
+const maxLate = 100 * time.Millisecond
+
 // due returns when after the start a record is put, the n-th at a rate.
 func due(n int64, rate int) time.Duration {
 	whole, rest := n/int64(rate), n%int64(rate)
@@ -128,7 +131,11 @@ func putRecords(ctx, hard context.Context, feeder *feed.Feeder, in lines.Input, 
 		if err := feeder.Flush(hard); err != nil {
 			return err
 		}
-		_ = pause.For(ctx, time.Until(start.Add(due(n, rate)))) // the loop sees that ctx is done
+		wait := time.Until(start.Add(due(n, rate)))
+		if wait < -maxLate {
+			start = start.Add(-wait) // a silence is not made up for
+		}
+		_ = pause.For(ctx, wait) // the loop sees that ctx is done
 	}
 	return feeder.Flush(hard)
 }

@@ -23,7 +23,7 @@ func TestObey(t *testing.T) {
 		"once":                         {syscall.SIGTERM, nil, 0, ""},
 		"twice within a second":        {syscall.SIGTERM, []time.Duration{0, 900 * time.Millisecond}, 0, ""},
 		"again a second later":         {syscall.SIGTERM, []time.Duration{100 * time.Millisecond, time.Second}, time.Second, ""},
-		"Ctrl-C, and again much later": {os.Interrupt, []time.Duration{time.Hour}, time.Hour, "finishing; again ends at once\n"},
+		"Ctrl-C, and again much later": {os.Interrupt, []time.Duration{time.Hour}, time.Hour, "finishing; again, a second later, ends at once\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -130,6 +130,34 @@ func TestPutEndsAfterASignal(t *testing.T) {
 	}
 }
 
+// A silence is not made up for: what comes after it is put at the rate.
+func TestRateAfterASilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, api := calm(t)
+		if _, err := ensureStream(t.Context(), api, "orders", 1, stdio{err: io.Discard}); err != nil {
+			t.Fatal(err)
+		}
+		r, w := io.Pipe()
+		defer func() { _ = r.Close() }()
+		var spoke time.Time
+		go func() {
+			_, _ = io.WriteString(w, "first\n")
+			time.Sleep(time.Hour)
+			spoke = time.Now()
+			_, _ = io.WriteString(w, strings.Repeat("line\n", 2000))
+			_ = w.Close()
+		}()
+		feeder := feed.New(api, "orders", nil)
+		if err := putRecords(t.Context(), t.Context(), feeder, lines.Input{Files: []string{"-"}, Stdin: r}, 500); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(spoke); took < 3800*time.Millisecond || took > 5*time.Second {
+			t.Errorf("2000 records at 500 a second took %v", took)
+		}
+	})
+}
+
 // A stream that refuses all is no reason not to end.
 func TestARefusedPutEndsAfterASignal(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,11 @@ func appendFloat(to []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, fmt.Errorf("%v is no number here", f)
 	}
-	return strconv.AppendFloat(to, f, 'f', -1, 64), nil
+	format := byte('f')
+	if size := math.Abs(f); size >= 1e21 || size != 0 && size < 1e-6 {
+		format = 'e' // as encoding/json has it: without, 9 bytes may become 300
+	}
+	return strconv.AppendFloat(to, f, format, -1, 64), nil
 }
 
 func appendText(to []byte, text string) ([]byte, error) {
