@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,14 +31,15 @@ func (in Input) Arriving(ctx context.Context, d time.Duration) iter.Seq2[Record,
 		gone := make(chan struct{}) // closed when nobody takes arrivals any more
 		defer close(gone)
 		arrivals := make(chan arrival)
+		var busy atomic.Bool // who reads has something that was not handed over
 		go func() {
 			defer close(arrivals)
-			in.hand(ctx, arrivals, gone)
+			in.hand(ctx, arrivals, gone, &busy)
 		}()
 		var waited <-chan time.Time // nil while nothing waits
 		for {
 			if ctx.Err() != nil {
-				if rest(arrivals, d, yield) {
+				if rest(arrivals, d, &busy, yield) {
 					yield(Record{}, context.Cause(ctx))
 				}
 				return
@@ -62,7 +64,7 @@ func (in Input) Arriving(ctx context.Context, d time.Duration) iter.Seq2[Record,
 }
 
 // rest yields what was read before the end. It is false if yield is.
-func rest(arrivals <-chan arrival, d time.Duration, yield func(Record, error) bool) bool {
+func rest(arrivals <-chan arrival, d time.Duration, busy *atomic.Bool, yield func(Record, error) bool) bool {
 	for {
 		select {
 		case a, more := <-arrivals:
@@ -72,8 +74,10 @@ func rest(arrivals <-chan arrival, d time.Duration, yield func(Record, error) bo
 			if !a.each(yield) {
 				return false
 			}
-		case <-time.After(d): // who reads waits for more
-			return true
+		case <-time.After(d):
+			if !busy.Load() { // who reads waits for more
+				return true
+			}
 		}
 	}
 }
@@ -89,7 +93,7 @@ func (a arrival) each(yield func(Record, error) bool) bool {
 
 // hand hands over what it reads, at the latest before it must wait for more; that
 // it does not do once ctx is done.
-func (in Input) hand(ctx context.Context, to chan<- arrival, gone <-chan struct{}) {
+func (in Input) hand(ctx context.Context, to chan<- arrival, gone <-chan struct{}, busy *atomic.Bool) {
 	var a arrival
 	size := 0
 	pass := func() bool {
@@ -105,6 +109,7 @@ func (in Input) hand(ctx context.Context, to chan<- arrival, gone <-chan struct{
 		}
 	}
 	for r, err := range in.Records() {
+		busy.Store(true)
 		if a.err = err; err == nil {
 			r.Data = bytes.Clone(r.Data)
 			a.records, size = append(a.records, r), size+len(r.Data)
@@ -112,6 +117,7 @@ func (in Input) hand(ctx context.Context, to chan<- arrival, gone <-chan struct{
 		if (err != nil || !r.more || size >= blockBytes) && !pass() || !r.more && ctx.Err() != nil {
 			return
 		}
+		busy.Store(r.more)
 	}
 	pass()
 }
