@@ -95,7 +95,15 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 	if in.BillingMode == "" {
 		in.BillingMode = types.BillingModePayPerRequest
 	}
-	if _, err := client.CreateTable(t.Context(), in); err != nil {
+	tries := 0
+	err := patiently(func() error {
+		_, err := client.CreateTable(t.Context(), in)
+		if tries++; tries > 1 && code(err) == inUse {
+			return nil // a try before has made it after all
+		}
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -106,6 +114,16 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 	})
 	f.awaitActive()
 	return f
+}
+
+// patiently repeats what DynamoDB Local under load answers with an InternalFailure
+// at times.
+func patiently(f func() error) error {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if err := f(); code(err) != "InternalFailure" || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // awaitActive waits until the table and its indexes are ACTIVE, which takes

@@ -53,10 +53,12 @@ func testThroughputUnchanged(s *suite) {
 		AttributeDefinitions:  define("leaseKey", types.ScalarAttributeTypeS), KeySchema: key("leaseKey", ""),
 	})
 	update := func(writes int64) error {
-		_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
-			TableName: f.table, ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: &writes},
+		return patiently(func() error {
+			_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+				TableName: f.table, ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: &writes},
+			})
+			return err
 		})
-		return err
 	}
 	wantCode(t, update(6), validation, "")
 	if err := update(7); err != nil {
