@@ -90,7 +90,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
 	sink := &objectSink{store: a.store, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
-	planned := s.Delivery == ExactlyOnce
+	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
 	return &processor{
 		archiver: a,
 		shardID:  shard.ShardID,
@@ -104,7 +104,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			names:     s.names,
 			identity:  identity,
 			hashRange: exactlyonce.HashRange{Start: shard.Range.Start, End: shard.Range.End, Rule: shard.HashRangeRule.Wire()},
-			buckets:   s.buckets(),
+			buckets:   buckets,
 			format:    s.format,
 			planned:   planned,
 			newUUID:   s.newUUID,
@@ -112,7 +112,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		},
 		delivery: delivery{try: try},
 		successor: successor{
-			shop: a.shop, sink: sink, try: try, identity: identity, buckets: s.buckets(),
+			shop: a.shop, sink: sink, try: try, identity: identity, buckets: buckets,
 			hooks: s.Hooks, shardID: shard.ShardID, log: log,
 		},
 	}

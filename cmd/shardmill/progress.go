@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -19,14 +20,9 @@ const progressEvery = time.Minute
 // until run returns, and what was delivered in all then.
 func progress(snapshot func() kcl.Snapshot, t *archiver.Tally, log *zap.Logger, run func() error) error {
 	err := every(progressEvery, func() {
-		leases, behind := 0, time.Duration(0)
-		for _, sh := range snapshot().Shards {
-			if !sh.Lost {
-				leases++
-				behind = max(behind, sh.BehindLatest)
-			}
-		}
-		log.Info("progress", append(delivered(t), zap.Int("leases", leases), zap.Duration("behind_latest", behind))...)
+		now := snapshot()
+		behind, _ := metrics.FarthestBehind(now) // 0 before the first page
+		log.Info("progress", append(delivered(t), zap.Int("leases", metrics.Held(now)), zap.Duration("behind_latest", behind))...)
 	}, run)
 	records, _, objects := t.Delivered()
 	log.Info(fmt.Sprintf("stopped: %d records, %d objects", records, objects), delivered(t)...)

@@ -24,7 +24,12 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		snapshot := func() kcl.Snapshot {
-			return kcl.Snapshot{Shards: []kcl.ShardStatus{{BehindLatest: time.Second}, {BehindLatest: time.Hour}, {BehindLatest: 2 * time.Hour, Lost: true}}}
+			read := time.Now()
+			return kcl.Snapshot{Shards: []kcl.ShardStatus{
+				{LastRead: read, BehindLatest: time.Second},
+				{LastRead: read, BehindLatest: time.Hour},
+				{LastRead: read, BehindLatest: 2 * time.Hour, Lost: true},
+			}}
 		}
 		failed := errors.New("failed")
 		if err := progress(snapshot, new(archiver.Tally), zap.New(core), func() error { time.Sleep(150 * time.Second); return failed }); !errors.Is(err, failed) {

@@ -96,7 +96,7 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 		in.BillingMode = types.BillingModePayPerRequest
 	}
 	tries := 0
-	err := patiently(func() error {
+	err := patiently(time.Now().Add(patience), func() error {
 		_, err := client.CreateTable(t.Context(), in)
 		if tries++; tries > 1 && code(err) == inUse {
 			return nil // a try before has made it after all
@@ -116,10 +116,13 @@ func create(t *testing.T, client *dynamodb.Client, in *dynamodb.CreateTableInput
 	return f
 }
 
+// patience is how long anything of a table may take.
+const patience = 10 * time.Second
+
 // patiently repeats what DynamoDB Local under load answers with an InternalFailure
-// at times.
-func patiently(f func() error) error {
-	for deadline := time.Now().Add(10 * time.Second); ; {
+// at times, until it is too late.
+func patiently(deadline time.Time, f func() error) error {
+	for {
 		if err := f(); code(err) != "InternalFailure" || time.Now().After(deadline) {
 			return err
 		}
@@ -130,12 +133,13 @@ func patiently(f func() error) error {
 // DynamoDB Local a moment.
 func (f *fixture) awaitActive() *types.TableDescription {
 	f.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
-		out, err := f.client.DescribeTable(f.Context(), &dynamodb.DescribeTableInput{TableName: f.table})
-		if code(err) == "InternalFailure" && time.Now().Before(deadline) {
-			continue // of DynamoDB Local, at the moment when an index is done
-		}
+		var out *dynamodb.DescribeTableOutput
+		err := patiently(deadline, func() (err error) { // at the moment when an index is done
+			out, err = f.client.DescribeTable(f.Context(), &dynamodb.DescribeTableInput{TableName: f.table})
+			return err
+		})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -216,7 +220,7 @@ func text(s string) *string {
 // InternalFailure at times, whether or not it has begun to make the index.
 func (f *fixture) addIndex(in *dynamodb.UpdateTableInput) {
 	f.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		_, err := f.client.UpdateTable(f.Context(), in)
 		if err == nil {
 			return

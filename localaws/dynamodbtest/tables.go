@@ -3,6 +3,7 @@ package dynamodbtest
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -53,7 +54,7 @@ func testThroughputUnchanged(s *suite) {
 		AttributeDefinitions:  define("leaseKey", types.ScalarAttributeTypeS), KeySchema: key("leaseKey", ""),
 	})
 	update := func(writes int64) error {
-		return patiently(func() error {
+		return patiently(time.Now().Add(patience), func() error {
 			_, err := client.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
 				TableName: f.table, ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: &writes},
 			})

@@ -107,7 +107,7 @@ func (in AdoptInput) keeps(row lease.Lease, sh kcl.Shard) bool {
 	proven := row.Identity.Start != "" && row.Identity.Start == id.Start
 	switch {
 	case row.Finished():
-		return !open(sh) && (proven || in.Keep)
+		return !sh.IsOpen() && (proven || in.Keep)
 	case at.IsRecord():
 		return within(at.ExtendedSequenceNumber, sh)
 	default: // a LATEST without its instant is a later one for each who reads it

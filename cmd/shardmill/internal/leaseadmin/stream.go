@@ -53,7 +53,7 @@ func (s Stream) Contradictions(row lease.Lease) []string {
 	if at := row.Checkpoint; at.IsOutside(sh.StartingSequenceNumber, sh.EndingSequenceNumber) {
 		out = append(out, fmt.Sprintf("its checkpoint %v is not within the shard, which has %s to %s", at, sh.StartingSequenceNumber, cmp.Or(sh.EndingSequenceNumber, "now")))
 	}
-	if row.Finished() && listed && open(sh) {
+	if row.Finished() && listed && sh.IsOpen() {
 		out = append(out, "it is at SHARD_END, but the shard is open")
 	}
 	return out
@@ -66,8 +66,6 @@ func (s Stream) whole() error {
 	}
 	return nil
 }
-
-func open(sh kcl.Shard) bool { return sh.EndingSequenceNumber == "" }
 
 // within reports whether a record of the shard may be at this place.
 func within(at checkpoint.ExtendedSequenceNumber, sh kcl.Shard) bool {
