@@ -15,7 +15,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -163,28 +162,48 @@ func (j *job) allDelivered() bool {
 // behind returns how many shards have records that are not checkpointed, and
 // makes allDelivered wait for just those.
 func (j *job) behind(ctx context.Context) (int, error) {
-	table, err := leasedynamo.New(j.clients.DynamoDB, leasedynamo.Options{TableName: stream, NeverCreate: true})
-	if err != nil {
-		return 0, err
-	}
-	last := j.feeder.Last()
-	if len(last) == 0 {
-		return 0, nil // the workers may have ended before there was a table
-	}
-	list, _, err := table.List(ctx)
-	if err != nil {
-		return 0, err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	left := 0
-	for shard, seq := range last {
-		i := slices.IndexFunc(list, func(l lease.Lease) bool { return l.Key == shard })
-		put := checkpoint.ExtendedSequenceNumber{SequenceNumber: seq}
-		if i >= 0 && list[i].Checkpoint.Compare(put) < 0 {
+	err := j.eachShard(ctx, func(shard, _ string, done bool) {
+		if !done {
 			left++
 			delete(j.delivered, shard)
 		}
+	})
+	return left, err
+}
+
+// noteCheckpoints notes as delivered what is checkpointed.
+func (j *job) noteCheckpoints(ctx context.Context) error {
+	return j.eachShard(ctx, func(shard, last string, done bool) {
+		if done {
+			j.delivered[shard] = last
+		}
+	})
+}
+
+// eachShard calls f, while j.mu is locked, with each shard that has a lease, with
+// the sequence number of the last record that was put there, and whether that is
+// checkpointed.
+func (j *job) eachShard(ctx context.Context, f func(shard, last string, done bool)) error {
+	table, err := leasedynamo.New(j.clients.DynamoDB, leasedynamo.Options{TableName: stream, NeverCreate: true})
+	if err != nil {
+		return err
 	}
-	return left, nil
+	last := j.feeder.Last()
+	if len(last) == 0 {
+		return nil // the workers may have ended before there was a table
+	}
+	list, _, err := table.List(ctx)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range list {
+		if seq, ok := last[l.Key]; ok {
+			put := checkpoint.ExtendedSequenceNumber{SequenceNumber: seq}
+			f(l.Key, seq, l.Checkpoint.Compare(put) >= 0)
+		}
+	}
+	return nil
 }

@@ -325,12 +325,31 @@ func (j *job) round(ctx context.Context, put <-chan struct{}) error {
 	case <-put:
 	case <-working.Done():
 	}
-	for working.Err() == nil && !j.allDelivered() {
-		_ = pause.For(working, 20*time.Millisecond) // the loop's condition sees its error
-	}
+	j.awaitDelivery(working)
 	stop()
 	wg.Wait()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return cmp.Or(j.failure, errors.Join(errs...))
+}
+
+// readTable is how often the lease table is read while the processors have not
+// had everything.
+const readTable = time.Second
+
+// awaitDelivery returns when the processors have had everything that was put, or
+// ctx ends. What a worker of an earlier round began, and another one finished as
+// it took the lease, comes to no processor: the table says that it is done.
+func (j *job) awaitDelivery(ctx context.Context) {
+	read := time.Now()
+	for ctx.Err() == nil && !j.allDelivered() {
+		_ = pause.For(ctx, 20*time.Millisecond) // the loop's condition sees its error
+		if time.Since(read) < readTable {
+			continue
+		}
+		read = time.Now()
+		if err := j.noteCheckpoints(ctx); err != nil && ctx.Err() == nil {
+			j.o.Logger.Info("lease table not read; it is read again", zap.Error(err))
+		}
+	}
 }

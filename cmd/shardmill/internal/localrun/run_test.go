@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/localrun"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/localaws"
 )
 
@@ -138,5 +143,65 @@ func TestMissingRecordsAreNamed(t *testing.T) {
 	}
 	if want := localrun.ErrNotArchived.Error() + ": 3 records were put and the objects hold 0; 3 are missing and 0 are there too often"; err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// cutOff is a connection that DynamoDB's writes do not come through for a while,
+// from the first object on, which takes as long.
+type cutOff struct {
+	deadline.Doer
+
+	d     time.Duration
+	mu    sync.Mutex
+	until time.Time // zero: no object was put yet
+}
+
+// Do implements deadline.Doer.
+func (c *cutOff) Do(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
+	first := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "local-1-") && c.until.IsZero()
+	if first {
+		c.until = time.Now().Add(c.d)
+	}
+	cut := time.Now().Before(c.until) && strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateItem")
+	c.mu.Unlock()
+	if cut {
+		return nil, errors.New("no way through")
+	}
+	res, err := c.Doer.Do(r)
+	if first {
+		time.Sleep(c.d)
+	}
+	return res, err
+}
+
+// A worker that loses its lease while it writes the last object leaves it to the
+// next one, which has nothing else to do: the run ends.
+func TestTheLastObjectIsFinishedByAnother(t *testing.T) {
+	t.Parallel()
+	o, _ := options(t, strings.Repeat("some line\n", 100))
+	o.Shards, o.Workers = 1, 1
+	core, logged := observer.New(zap.InfoLevel)
+	o.Logger = zap.New(core)
+	o = localrun.Sending(o, &cutOff{Doer: awshttp.NewBuildableClient(), d: 3 * time.Second})
+	type end struct {
+		sum localrun.Summary
+		err error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		sum, err := localrun.Run(t.Context(), o)
+		ended <- end{sum, err}
+	}()
+	select {
+	case e := <-ended:
+		if e.err != nil || !e.sum.Verified || e.sum.Records != 100 {
+			t.Errorf("Run = %+v, %v", e.sum, e.err)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Error("the run does not end")
+	}
+	if logged.FilterMessage("another round").Len() == 0 {
+		t.Error("there was one round only, so nothing was left to another worker")
 	}
 }
