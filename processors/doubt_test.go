@@ -50,10 +50,13 @@ func TestACommitInDoubtIsFound(t *testing.T) {
 			}
 			cfg := kcl.Config{
 				ApplicationName: "app", StreamName: "s", Source: s, Leases: table, WorkerID: "me",
-				FailoverTime: 10 * time.Second, CallTimeout: callTimeout,
+				FailoverTime: 10 * time.Second,
 			}
 			if err := archiver.Configure(&cfg); err != nil {
 				t.Fatal(err)
+			}
+			if callTimeout > 0 { // shorter than Configure permits
+				cfg.CallTimeout = callTimeout
 			}
 			w, err := kcl.New(cfg, archiver.Processor)
 			if err != nil {
