@@ -44,8 +44,12 @@ func TestConfigure(t *testing.T) {
 		want       string
 	}{
 		{"dead letters", kcl.Config{DeadLetter: giveUp}, true, processors.ErrDeadLetter.Error()},
-		{"a call ends before a write under it", kcl.Config{FailoverTime: time.Minute, CallTimeout: 59 * time.Second}, false,
-			`CallTimeout "59s": must be at least the failover time, 1m0s, within which a write of the lease row ends; leave it 0 for 4m0s`},
+		{
+			"a call ends before a write under it",
+			kcl.Config{FailoverTime: time.Minute, CallTimeout: 59 * time.Second},
+			false,
+			`CallTimeout "59s": must be at least the failover time, 1m0s, within which a write of the lease row ends; leave it 0 for 4m0s`,
+		},
 		{"both", kcl.Config{DeadLetter: giveUp, CallTimeout: 9 * time.Second}, true, processors.ErrDeadLetter.Error() + "\n" +
 			`CallTimeout "9s": must be at least the failover time, 10s, within which a write of the lease row ends; leave it 0 for 2m20s`},
 	} {
