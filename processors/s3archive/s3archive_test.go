@@ -327,6 +327,8 @@ func TestRemedies(t *testing.T) {
 		denied bool
 	}{
 		{"another region", answer("PermanentRedirect", 301, milan), region, region, false},
+		{"another region for now", answer("TemporaryRedirect", 307, milan), region, region, false},
+		{"a fault, and a region that is none", answer("InternalError", 500, milan), "", "", false},
 		{"another region, as the signature tells", answer("AuthorizationHeaderMalformed", 400, milan), region, region, false},
 		{
 			"credentials that are too old, and a region", answer("ExpiredToken", 400, milan),
