@@ -426,7 +426,8 @@ func TestAResumedCheckpointIsNotProcessed(t *testing.T) {
 // outcome was unknown.
 func TestFound(t *testing.T) {
 	t.Parallel()
-	c := checkpoint.New(new(table), at("10"), true)
+	w := new(table)
+	c := checkpoint.New(w, at("10"), true)
 	p, err := c.Resume(checkpoint.Prepared{At: esn("20")})
 	if err != nil {
 		t.Fatal(err)
@@ -438,5 +439,8 @@ func TestFound(t *testing.T) {
 	}
 	if err := p.Checkpoint(t.Context()); err != nil {
 		t.Errorf("committing what has happened: %v", err)
+	}
+	if err := c.Clear(t.Context()); err != nil || len(w.writes) > 0 {
+		t.Errorf("clearing what is not pending any more: %v; wrote %q", err, w.writes)
 	}
 }

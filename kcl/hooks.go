@@ -22,7 +22,7 @@ type Hooks struct {
 	LeaseTaken    func(LeaseEvent) // [TakenLeases, NeedToReassign]
 	LeaseLost     func(LeaseEvent) // [LostLeases]
 	LeaseReleased func(LeaseEvent)
-	LeasesScanned func(lease.Scan) // after each reading of the lease table [ExpiredLeases, NeededLeases, LeasesToTake, UntakenLeases, LeaseSpillover]
+	LeasesScanned func(lease.Scan) // after each reading of the lease table; how far it is, too, whoever holds its leases [ExpiredLeases, NeededLeases, LeasesToTake, UntakenLeases, LeaseSpillover]
 
 	// What the others are told of waits until they return, so they must be quick;
 	// those of several shards may run at once.

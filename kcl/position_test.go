@@ -417,3 +417,27 @@ func TestStalledWorkerCannotReviveAFinishedChild(t *testing.T) {
 		}
 	})
 }
+
+// A lease at LATEST says from its creation on from which instant: the worker
+// that creates it may die before anyone takes it.
+func TestLatestHasItsInstantFromTheCreationOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		table.Fault = func(_ context.Context, op, _ string, _ bool) error {
+			if op == "take" {
+				return lease.ErrThrottled
+			}
+			return nil
+		}
+		cfg := config(s, table, "me")
+		cfg.InitialPosition = kcl.Latest()
+		begun := time.Now()
+		if err := run(t, 5*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: new(journal)} }); err != nil {
+			t.Error(err)
+		}
+		if at := row(t, table, 0).Checkpoint; at.SequenceNumber != checkpoint.Latest || !at.Arrival.Equal(begun.Truncate(time.Millisecond)) {
+			t.Errorf("checkpoint %v of %v, want LATEST of %v", at, at.Arrival, begun)
+		}
+	})
+}

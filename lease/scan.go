@@ -66,7 +66,10 @@ func (t *takeLoop) step(ctx context.Context) {
 	if d.Again > 0 {
 		t.next = now.Add(d.Again)
 	}
-	t.act(ctx, now, d, identities)
+	s := Scan{Free: d.Free, Needed: d.Needed, ToTake: len(d.Take) + len(d.Steal), Spillover: d.Spillover, LeftAlone: d.LeftAlone}
+	s.OldestCheckpoint, s.Undated = OldestCheckpoint(list)
+	s.Taken, err = t.act(ctx, now, d, identities)
+	c.scanned(s, err)
 }
 
 // list reads the table; unreadable are the keys of malformed rows. It has a limit of its own: without one a request that is
@@ -179,7 +182,9 @@ func (c *Coordinator) standing(now time.Time) (held, surplus, avoid map[string]b
 // in seconds, few enough not to be throttled for it.
 const parallelTakes = 16
 
-func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision, identities map[string]Identity) {
+// act does what was decided and returns how many leases were taken. The error says
+// that the table refused all takes.
+func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision, identities map[string]Identity) (taken int, err error) {
 	for _, key := range d.Surplus {
 		if h := t.c.holding(key); h != nil && h.makeSurplus() {
 			t.surplus[key] = true
@@ -193,16 +198,14 @@ func (t *takeLoop) act(ctx context.Context, now time.Time, d Decision, identitie
 			t.keepUntil = now.Add(30 * t.c.cfg.FailoverTime)
 		}
 	}
-	taken, err := t.takeAll(ctx, d, identities)
+	taken, err = t.takeAll(ctx, d, identities)
 	if err != nil && ctx.Err() == nil {
 		t.c.cfg.Logger.Warn("leases not taken", zap.Error(err), zap.Int("taken", taken))
 	}
 	if taken > 0 {
 		err = nil
 	}
-	t.c.scanned(Scan{
-		Free: d.Free, Needed: d.Needed, ToTake: len(d.Take) + len(d.Steal), Taken: taken, Spillover: d.Spillover, LeftAlone: d.LeftAlone,
-	}, err)
+	return taken, err
 }
 
 // takeAll takes and steals what was decided and returns how many leases it got.

@@ -38,9 +38,9 @@ func TestScan(t *testing.T) {
 			_ = h.Release(context.WithoutCancel(ctx), lease.Plain)
 		})
 		want := []lease.Scan{
-			{Free: 4, Needed: 3, ToTake: 3, Spillover: 1}, // throttled
-			{Free: 4, Needed: 3, ToTake: 3, Taken: 3, Spillover: 1},
-			{Free: 1, Spillover: 1},
+			{Free: 4, Needed: 3, ToTake: 3, Spillover: 1, Undated: 4}, // throttled
+			{Free: 4, Needed: 3, ToTake: 3, Taken: 3, Spillover: 1, Undated: 4},
+			{Free: 1, Spillover: 1, Undated: 4},
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("told of %+v\nwant    %+v", got, want)

@@ -1,6 +1,10 @@
 package lease
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
 
 // HashRange is the part of the hash key space that a shard serves: decimal
 // numbers in 0..2^128-1, both inclusive. The zero value is unknown.
@@ -8,6 +12,13 @@ type HashRange struct{ Start, End string }
 
 // IsZero reports whether the range is unknown.
 func (r HashRange) IsZero() bool { return r == HashRange{} }
+
+// Equal reports whether both are the same range: the numbers count, not how they
+// are written. One that is unknown equals no other than an unknown one.
+func (r HashRange) Equal(other HashRange) bool {
+	return r.IsZero() == other.IsZero() &&
+		checkpoint.CompareDecimal(r.Start, other.Start) == 0 && checkpoint.CompareDecimal(r.End, other.End) == 0
+}
 
 // Shard is one shard of a stream, as a listing of them shows it. Leases are made
 // from it, and compared with it.

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,21 +67,23 @@ var ErrDeadLetter = errors.New("DeadLetter is set; an archiver's records must no
 
 // Configure sets what the archiver needs of its worker in c where c says
 // nothing: a TickInterval of a second, and a CallTimeout of two minutes and twice
-// the failover time. The error is ErrDeadLetter.
+// the failover time. The error joins what is wrong with c, which is unchanged then:
+// it is ErrDeadLetter, or names a CallTimeout below the failover time.
 func (*Archiver) Configure(c *kcl.Config) error {
+	failover := cmp.Or(c.FailoverTime, kcl.DefaultFailoverTime)
+	var errs []error
 	if c.DeadLetter != nil {
-		return ErrDeadLetter
+		errs = append(errs, ErrDeadLetter)
 	}
-	if c.TickInterval == 0 {
-		c.TickInterval = tick
+	if 0 < c.CallTimeout && c.CallTimeout < failover {
+		errs = append(errs, wrong("CallTimeout", c.CallTimeout.String(), fmt.Sprintf(
+			"must be at least the failover time, %v, within which a write of the lease row ends; leave it 0 for %v", failover, callLimit+2*failover)))
 	}
-	if c.CallTimeout == 0 {
-		failover := c.FailoverTime
-		if failover == 0 {
-			failover = kcl.DefaultFailoverTime
-		}
-		c.CallTimeout = callLimit + 2*failover
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
+	c.TickInterval = cmp.Or(c.TickInterval, tick)
+	c.CallTimeout = cmp.Or(c.CallTimeout, callLimit+2*failover)
 	return nil
 }
 

@@ -126,7 +126,8 @@
 // lease row end with trust in the lease, within the failover time. For
 // kcl.Config.CallTimeout such a call is alive: each try that ends is a sign of
 // life, as is each second that a try of the store runs within its limit, or the
-// next one is waited for. A CallTimeout should be longer than the failover time.
+// next one is waited for. A CallTimeout below the failover time is refused: a call
+// could end before the write under it, whose outcome nobody would know.
 //
 // # Parts
 //

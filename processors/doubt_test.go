@@ -14,32 +14,13 @@ import (
 	"github.com/shardmill/shardmill/processors"
 )
 
-// labelled is a shelf that keeps the metadata of objects. One shard uses it.
-type labelled struct {
-	shelf
-
-	metadata map[string]map[string]string
-}
-
-func (s *labelled) Put(ctx context.Context, o processors.Object) error {
-	err := s.shelf.Put(ctx, o)
-	if err == nil {
-		s.metadata[o.Key] = o.Metadata
-	}
-	return err
-}
-
-func (s *labelled) Head(_ context.Context, _, key string) (map[string]string, bool, error) {
-	return s.metadata[key], s.metadata[key] != nil, nil
-}
-
 // A successor's commit happens, its answer is lost, and the call ends before the
 // trust does: the renewal that settles the doubt is not the processor's. Its next
 // try begins where the row is, and not where it was.
 func TestACommitInDoubtIsFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, table, store := kcltest.NewStream(1), new(lease.Mem), &labelled{metadata: make(map[string]map[string]string)}
+		s, table, store := kcltest.NewStream(1), new(lease.Mem), new(shelf)
 		s.Put(0, "a ", "b ", "c ", "d ")
 		archive := func(d, callTimeout time.Duration, fault func(operation string, after bool) error) {
 			t.Helper()
@@ -50,10 +31,13 @@ func TestACommitInDoubtIsFound(t *testing.T) {
 			}
 			cfg := kcl.Config{
 				ApplicationName: "app", StreamName: "s", Source: s, Leases: table, WorkerID: "me",
-				FailoverTime: 10 * time.Second, CallTimeout: callTimeout,
+				FailoverTime: 10 * time.Second,
 			}
 			if err := archiver.Configure(&cfg); err != nil {
 				t.Fatal(err)
+			}
+			if callTimeout > 0 { // shorter than Configure permits
+				cfg.CallTimeout = callTimeout
 			}
 			w, err := kcl.New(cfg, archiver.Processor)
 			if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // ObjectStore is a store of objects as an archiver needs it; package s3archive
-// implements it on S3. It is safe for concurrent use.
+// implements it on S3, and package sinktest tests any. It is safe for concurrent use.
 //
 // Each call makes one try: the archiver asks whether it may go on before the
 // next one. ctx has a limit, a minute and for Put a second for each MiB more. A

@@ -38,32 +38,35 @@ func (v verbose) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "at line 1")
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		name string
-		log  func(*zap.Logger)
-		want string
+		name  string
+		log   func(*zap.Logger)
+		want  string
+		level slog.Level // that the handler takes; 0: info
 	}{
-		{"levels", func(l *zap.Logger) { l.Debug("a"); l.Info("b"); l.Warn("c"); l.Error("d") }, "level=INFO msg=b\nlevel=WARN msg=c\nlevel=ERROR msg=d\n"},
-		{"above error", func(l *zap.Logger) { l.DPanic("a") }, "level=ERROR msg=a\n"},
+		{"levels", func(l *zap.Logger) { l.Debug("a"); l.Info("b"); l.Warn("c"); l.Error("d") }, "level=INFO msg=b\nlevel=WARN msg=c\nlevel=ERROR msg=d\n", 0},
+		{"above error", func(l *zap.Logger) { l.DPanic("a") }, "level=ERROR msg=a\n", 0},
+		{"above error, of which the handler takes none", func(l *zap.Logger) { l.DPanic("a") }, "", slog.LevelError + 1},
 		{"fields", func(l *zap.Logger) {
 			l.Info("a", zap.String("s", "x y"), zap.Int64("n", -1), zap.Duration("d", 90*time.Second), zap.Bool("b", true), zap.Strings("l", []string{"p", "q"}), zap.Skip())
-		}, "level=INFO msg=a s=\"x y\" n=-1 d=1m30s b=true l=\"[p q]\"\n"},
-		{"errors", func(l *zap.Logger) { l.Info("a", zap.Error(errors.New("e")), zap.Error(nil)) }, "level=INFO msg=a error=e\n"},
-		{"errors that say more", func(l *zap.Logger) { l.Info("a", zap.Error(verbose{errors.New("e")})) }, "level=INFO msg=a error=e errorVerbose=\"at line 1\"\n"},
-		{"a name", func(l *zap.Logger) { l.Named("kcl").Named("x").Info("a") }, "level=INFO msg=a logger=kcl.x\n"},
+		}, "level=INFO msg=a s=\"x y\" n=-1 d=1m30s b=true l=\"[p q]\"\n", 0},
+		{"errors", func(l *zap.Logger) { l.Info("a", zap.Error(errors.New("e")), zap.Error(nil)) }, "level=INFO msg=a error=e\n", 0},
+		{"errors that say more", func(l *zap.Logger) { l.Info("a", zap.Error(verbose{errors.New("e")})) }, "level=INFO msg=a error=e errorVerbose=\"at line 1\"\n", 0},
+		{"a name", func(l *zap.Logger) { l.Named("kcl").Named("x").Info("a") }, "level=INFO msg=a logger=kcl.x\n", 0},
 		{"fields that stay", func(l *zap.Logger) {
 			m := l.With(zap.Int("i", 1))
 			m.With(zap.Int("j", 2)).Info("a", zap.Int("k", 3))
 			m.Info("b")
-		}, "level=INFO msg=a i=1 j=2 k=3\nlevel=INFO msg=b i=1\n"},
+		}, "level=INFO msg=a i=1 j=2 k=3\nlevel=INFO msg=b i=1\n", 0},
 		{"a namespace", func(l *zap.Logger) {
 			l.Info("a", zap.Int("i", 1), zap.Namespace("n"), zap.Int("j", 2), zap.Namespace("m"), zap.Int("k", 3))
-		}, "level=INFO msg=a i=1 n.j=2 n.m.k=3\n"},
-		{"a namespace that stays", func(l *zap.Logger) { l.With(zap.Int("i", 1), zap.Namespace("n")).Info("a", zap.Int("j", 2)) }, "level=INFO msg=a i=1 n.j=2\n"},
+		}, "level=INFO msg=a i=1 n.j=2 n.m.k=3\n", 0},
+		{"a namespace and what it has stay", func(l *zap.Logger) { l.With(zap.Namespace("n"), zap.Int("j", 2)).Info("a") }, "level=INFO msg=a n.j=2\n", 0},
+		{"a namespace that stays", func(l *zap.Logger) { l.With(zap.Int("i", 1), zap.Namespace("n")).Info("a", zap.Int("j", 2)) }, "level=INFO msg=a i=1 n.j=2\n", 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var b bytes.Buffer
-			row.log(slogzap.New(handler(&b, slog.LevelInfo, false)))
+			row.log(slogzap.New(handler(&b, row.level, false)))
 			if b.String() != row.want {
 				t.Errorf("got\n%swant\n%s", b.String(), row.want)
 			}

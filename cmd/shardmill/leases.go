@@ -198,6 +198,28 @@ func (f *leaseFlags) listing(ctx context.Context, c archiver.Clients, s stdio) (
 	return &leaseadmin.Stream{Name: name, ARN: f.arn, Shards: list.Shards, At: list.At}, nil
 }
 
+// seen is what an action looks at: a table with all its rows, and the stream
+// beside it.
+type seen struct {
+	table      *leasedynamo.Table
+	clients    archiver.Clients
+	leases     []lease.Lease
+	unreadable []*lease.UnreadableError
+	stream     *leaseadmin.Stream // nil if none was named
+}
+
+// look opens the table and reads it, and lists the stream if one was named.
+func (f *leaseFlags) look(ctx context.Context, s stdio) (in seen, err error) {
+	if in.table, in.clients, err = f.open(ctx); err != nil {
+		return in, err
+	}
+	if in.stream, err = f.listing(ctx, in.clients, s); err != nil {
+		return in, err
+	}
+	in.leases, in.unreadable, err = f.rows(ctx, in.table, s)
+	return in, err
+}
+
 // rows returns all rows of a table.
 func (f *leaseFlags) rows(ctx context.Context, t leaseadmin.Table, s stdio) (list []lease.Lease, unreadable []*lease.UnreadableError, err error) {
 	err = s.while("listing the leases of table "+f.table, func() (err error) {

@@ -104,24 +104,18 @@ func setLease(ctx context.Context, args []string, s stdio) error {
 	if err != nil {
 		return err
 	}
-	t, clients, err := f.open(ctx)
+	in, err := f.look(ctx, s) // at the rows of the shards that follow, too
 	if err != nil {
 		return err
 	}
-	stream, err := f.listing(ctx, clients, s)
-	if err != nil {
-		return err
-	}
-	leases, unreadable, err := f.rows(ctx, t, s) // of the shards that follow
-	if err != nil {
-		return err
-	}
-	return f.changeOne(ctx, t, key, s, func(row lease.Lease) (leaseadmin.Change, error) {
-		in := leaseadmin.SetInput{Row: row, Leases: leases, Unreadable: unreadable, At: place, Now: time.Now(), Abandon: f.abandon, Stream: stream}
-		if stream != nil && !stream.At.IsZero() {
-			in.Now = stream.At
+	return f.changeOne(ctx, in.table, key, s, func(row lease.Lease) (leaseadmin.Change, error) {
+		now := time.Now()
+		if in.stream != nil && !in.stream.At.IsZero() {
+			now = in.stream.At
 		}
-		return leaseadmin.PlanSet(in)
+		return leaseadmin.PlanSet(leaseadmin.SetInput{
+			Row: row, Leases: in.leases, Unreadable: in.unreadable, At: place, Now: now, Abandon: f.abandon, Stream: in.stream,
+		})
 	})
 }
 
@@ -205,41 +199,36 @@ func adoptLeases(ctx context.Context, args []string, s stdio) error {
 	}); err != nil {
 		return err
 	}
-	t, clients, err := f.open(ctx)
+	in, err := f.look(ctx, s)
 	if err != nil {
 		return err
 	}
-	rows, unreadable, err := f.rows(ctx, t, s)
-	if err != nil {
+	plan := func() ([]leaseadmin.Change, error) {
+		return leaseadmin.PlanAdopt(leaseadmin.AdoptInput{Leases: in.leases, Unreadable: in.unreadable, Stream: *in.stream, Keep: *keep, Abandon: f.abandon})
+	}
+	if _, err := plan(); err != nil { // before the wait
 		return err
 	}
-	plan := func(rows []lease.Lease) ([]leaseadmin.Change, error) {
-		stream, err := f.listing(ctx, clients, s)
-		if err != nil {
-			return nil, err
-		}
-		return leaseadmin.PlanAdopt(leaseadmin.AdoptInput{Leases: rows, Unreadable: unreadable, Stream: *stream, Keep: *keep, Abandon: f.abandon})
-	}
-	if _, err := plan(rows); err != nil { // before the wait
-		return err
-	}
-	life := leaseadmin.Life(rows, f.failover)
+	life := leaseadmin.Life(in.leases, f.failover)
 	s.notef("watching for %v whether a worker runs\n", life)
-	rows, err = leaseadmin.Quiet(ctx, rows, life, func(ctx context.Context) (now []lease.Lease, err error) {
-		now, unreadable, err = t.List(ctx)
+	in.leases, err = leaseadmin.Quiet(ctx, in.leases, life, func(ctx context.Context) (now []lease.Lease, err error) {
+		now, in.unreadable, err = in.table.List(ctx)
 		return now, err
 	})
 	if err != nil {
 		return err
 	}
-	changes, err := plan(rows)
+	if in.stream, err = f.listing(ctx, in.clients, s); err != nil { // which may have been resharded
+		return err
+	}
+	changes, err := plan()
 	if err != nil {
 		return err
 	}
 	if err := printPlan(changes, s); err != nil {
 		return err
 	}
-	return f.apply(ctx, t, changes, s)
+	return f.apply(ctx, in.table, changes, s)
 }
 
 // printChange shows a row before and after a change.

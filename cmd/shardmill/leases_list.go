@@ -41,26 +41,18 @@ func listLeases(ctx context.Context, args []string, s stdio) error {
 	if _, err := f.parse(args, "", nil); err != nil {
 		return err
 	}
-	t, clients, err := f.open(ctx)
-	if err != nil {
-		return err
-	}
-	stream, err := f.listing(ctx, clients, s)
-	if err != nil {
-		return err
-	}
-	rows, unreadable, err := f.rows(ctx, t, s)
-	if err == nil && len(rows)+len(unreadable) == 0 {
-		err = f.checkTable(ctx, t, s)
+	in, err := f.look(ctx, s)
+	if err == nil && len(in.leases)+len(in.unreadable) == 0 {
+		err = f.checkTable(ctx, in.table, s)
 	}
 	if err != nil {
 		return err
 	}
-	list := judgeLeases(rows, unreadable, stream)
+	list := judgeLeases(in.leases, in.unreadable, in.stream)
 	if *asJSON {
 		return printLeasesJSON(list, s)
 	}
-	return printLeases(list, stream != nil, s)
+	return printLeases(list, in.stream != nil, s)
 }
 
 // judged is a row, or a shard without one, and what the stream says to it.

@@ -21,8 +21,11 @@ const progressEvery = time.Minute
 func progress(snapshot func() kcl.Snapshot, t *archiver.Tally, log *zap.Logger, run func() error) error {
 	err := every(progressEvery, func() {
 		now := snapshot()
-		behind, _ := metrics.FarthestBehind(now) // 0 before the first page
-		log.Info("progress", append(delivered(t), zap.Int("leases", metrics.Held(now)), zap.Duration("behind_latest", behind))...)
+		how := append(delivered(t), zap.Int("leases", metrics.Held(now)))
+		if behind, some := metrics.FarthestBehind(now); some { // nothing is known without a page, least of all that it is 0
+			how = append(how, zap.Duration("behind_latest", behind))
+		}
+		log.Info("progress", how...)
 	}, run)
 	records, _, objects := t.Delivered()
 	log.Info(fmt.Sprintf("stopped: %d records, %d objects", records, objects), delivered(t)...)

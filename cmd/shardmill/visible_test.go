@@ -18,7 +18,7 @@ func TestVisible(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"": "", "a\n\tb \"c\" \\\n": "a\n\tb \"c\" \\\n", "日本 é": "日本 é",
-		"\x1b[2J\nx\r": `\x1b[2J` + "\n" + `x\r`, "a\u202eb": `a\u202eb`, "\u009b1m": `\u009b1m`, "\x9b": "\ufffd", "\a": `\a`,
+		"\x1b[2J\nx\r": `\x1b[2J` + "\n" + `x\r`, "a\u202eb": `a\u202eb`, "\u009b1m": `\u009b1m`, "\x9b": "\ufffd", "\a": `\a`, "a\u00a0b": `a\u00a0b`,
 	} {
 		if got := visible(text); got != want {
 			t.Errorf("visible(%q) = %q, want %q", text, got, want)

@@ -48,6 +48,7 @@ func TestCheckKey(t *testing.T) {
 // in the program's configuration.
 func TestParse(t *testing.T) {
 	t.Parallel()
+	const unbuilt = "expressions, !{…}, are not built yet; give a literal prefix"
 	long := "Length of evaluated prefix cannot be greater than 512"
 	for _, row := range []struct {
 		prefix       string
@@ -62,20 +63,37 @@ func TestParse(t *testing.T) {
 		{prefix: strings.Repeat("p", 513), err: "has 513 characters; it may have at most 512", rule: long},
 		{prefix: strings.Repeat("ä", 256)},
 		{prefix: strings.Repeat("ä", 257), err: "has 514 bytes of UTF-8; it may have at most 512"},
+		{prefix: strings.Repeat("p", 1024), err: "has 1024 characters; it may have at most 512", rule: long},
 		{prefix: strings.Repeat("p", 1025), err: "has 1025 characters; it may have at most 512", member: "Member must have length less than or equal to 1024"},
-		{prefix: "!{timestamp:yyyy}/", err: "expressions, !{…}, are not built yet; give a literal prefix"},
-		{prefix: "my!{prefix/", err: "expressions, !{…}, are not built yet; give a literal prefix", rule: "Invalid expression usage: my!{prefix/.Must be of the form !{<namespace>:<value>}"},
+		{prefix: "!{timestamp:yyyy}/", err: unbuilt},
+		{prefix: "my!{prefix/", err: unbuilt, rule: "Invalid expression usage: my!{prefix/.Must be of the form !{<namespace>:<value>}"},
 		{prefix: "../a", err: `remove the ".." between slashes: to who reads keys as paths it names another place`},
-		{prefix: "a/..", kind: prefix.Errors},
-		{prefix: "a/.."}, // the year follows it
+		{prefix: "a/../", kind: prefix.Errors}, // it gets no object
+		{prefix: "a/.."},                       // the year follows it
 		{prefix: "a/../", err: `remove the ".." between slashes: to who reads keys as paths it names another place`},
 		{prefix: "a\x00", err: "it has a control character"},
 		{prefix: "a\xff", err: "it is not UTF-8"},
 		{prefix: "errors/", kind: prefix.Errors},
 		{prefix: strings.Repeat("p", 513), kind: prefix.Errors, err: "has 513 characters; it may have at most 512", rule: "Length of evaluated ErrorOutputPrefix cannot be greater than 512"},
 		{
-			prefix: "!{timestamp:yyyy}/", kind: prefix.Errors, err: "expressions, !{…}, are not built yet; give a literal prefix",
+			prefix: "!{timestamp:yyyy}/", kind: prefix.Errors, err: unbuilt,
 			rule: "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}",
+		},
+		{prefix: "!{timestamp/yyyy}/", err: unbuilt, rule: "Invalid expression usage: !{timestamp/yyyy}/.Must be of the form !{<namespace>:<value>}"},
+		{prefix: "!{timestamp:yyyy", err: unbuilt, rule: "Invalid expression usage: !{timestamp:yyyy.Must be of the form !{<namespace>:<value>}"},
+		{prefix: "!{timestamp:yyyy}/!{x:y}/", err: unbuilt, rule: "Namespace to the left of colon (x) is an invalid keyword!"},
+		{prefix: "!{firehose:random-string}/", err: unbuilt},
+		{prefix: "!{firehose:error-output-type}/", err: unbuilt, rule: "Prefix must not contain any occurrence of !{firehose:error-output-type}"},
+		{prefix: "!{firehose:error-output-type}/", kind: prefix.Errors, err: unbuilt},
+		{prefix: "!{partitionKeyFromQuery:k}/", err: unbuilt},
+		{prefix: "!{partitionKeyFromLambda:k}/", err: unbuilt},
+		{
+			prefix: "!{firehose:error-output-type}/!{partitionKeyFromQuery:k}/", kind: prefix.Errors, err: unbuilt,
+			rule: "Dynamic Partitioning Namespaces can't be part of an error prefix expression",
+		},
+		{
+			prefix: "!{firehose:error-output-type}/!{partitionKeyFromLambda:k}/", kind: prefix.Errors, err: unbuilt,
+			rule: "Dynamic Partitioning Namespaces can't be part of an error prefix expression",
 		},
 	} {
 		_, err := prefix.Parse(row.prefix, row.kind)

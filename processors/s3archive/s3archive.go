@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -105,7 +106,7 @@ func (s *Store) Put(ctx context.Context, o processors.Object) error {
 	_, err := s.api.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:          &o.Bucket,
 		Key:             &o.Key,
-		Body:            o.Body,
+		Body:            io.NewSectionReader(o.Body, 0, o.Body.Size()), // from its start, whoever has read it
 		ContentLength:   aws.Int64(o.Body.Size()),
 		ContentType:     &o.ContentType,
 		ContentEncoding: optional(o.ContentEncoding),

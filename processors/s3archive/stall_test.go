@@ -220,6 +220,7 @@ func TestAccess(t *testing.T) {
 		{"an unknown key", wire{403, code("InvalidAccessKeyId"), 0}, true, true},
 		{"refused for a reason of its own", wire{403, code("SomethingNew"), 0}, true, true},
 		{"without a word", wire{403, "", 0}, true, true},
+		{"without a word, as some stores say it", wire{401, "", 0}, true, true},
 		{"a problem of the service", wire{500, code("InternalError"), 0}, false, false},
 		{"no such bucket", wire{404, code("NoSuchBucket"), 0}, false, false},
 	} {

@@ -144,7 +144,7 @@ func (l Listing) isAnew(row lease.Lease) bool {
 func judgeListed(row lease.Lease, s lease.Shard) Judgement {
 	known := !row.Range.IsZero() && !s.Range.IsZero()
 	switch {
-	case known && row.Range != s.Range:
+	case known && !row.Range.Equal(s.Range):
 		return Judgement{Verdict: Contradicts, Text: fmt.Sprintf("lease %s has the hash keys %s to %s, and its shard has %s to %s",
 			row.Key, row.Range.Start, row.Range.End, s.Range.Start, s.Range.End)}
 	case row.Checkpoint.IsOutside(s.StartingSequenceNumber, s.EndingSequenceNumber):

@@ -54,6 +54,7 @@ func TestJudge(t *testing.T) {
 		{"the whole identity", row("2", "2500", of("orders", "2000", arn)), rows.Ours, ""},
 		{"one without ARN", row("2", "2500", of("orders", "2000", "")), rows.Ours, ""},
 		{"one without a beginning", row("2", "2500", of("orders", "", arn)), rows.Ours, ""},
+		{"hash keys that are written otherwise", row("2", "2500", hashes("00", "09")), rows.Ours, ""},
 		{"a closed shard that is done", row("1", "SHARD_END"), rows.Ours, ""},
 		{"a closed shard that is not", row("1", "1999"), rows.Ours, ""},
 

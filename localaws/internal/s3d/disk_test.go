@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -245,6 +246,47 @@ func TestUnusableDirectory(t *testing.T) {
 	}
 	if _, err := s3d.New(s3d.Options{Dir: file}); err == nil {
 		t.Error("New accepted a file as its directory")
+	}
+}
+
+// interrupted is a client that has something done after the first bytes it gets.
+type interrupted struct {
+	*httptest.ResponseRecorder
+
+	by func()
+}
+
+func (i *interrupted) Write(b []byte) (int, error) {
+	n, err := i.ResponseRecorder.Write(b)
+	if by := i.by; by != nil {
+		i.by = nil
+		by()
+	}
+	return n, err
+}
+
+// Who reads an object goes on with its bytes when it is replaced or deleted.
+func TestReadWhileItChanges(t *testing.T) {
+	t.Parallel()
+	old := strings.Repeat("0123456789abcdef", 1<<16)
+	for _, dir := range []string{"", t.TempDir()} {
+		for change, then := range map[string]string{http.MethodPut: "new", http.MethodDelete: "NoSuchKey"} {
+			server := newServer(t, s3d.Options{Dir: dir})
+			put(t, server, "k", old)
+			reading := &interrupted{httptest.NewRecorder(), func() {
+				if r := do(t, server, change, path("k"), strings.NewReader("new")); r.status/100 != 2 {
+					t.Errorf("%s while it is read: %+v", change, r)
+				}
+			}}
+			server.ServeHTTP(reading, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/"+path("k"), nil))
+			if got := reading.Body.String(); reading.by != nil || got != old {
+				t.Errorf("%s, in %q: the reader got %d bytes, which are not the %d of the old object", change, dir, len(got), len(old))
+			}
+			if got, _ := get(t, server, "k"); got != then {
+				t.Errorf("%s, in %q: then it is %.40q, want %q", change, dir, got, then)
+			}
+			_ = server.Close() // the directory is for the next
+		}
 	}
 }
 

@@ -23,11 +23,15 @@
 // another spelling. Such an object is kept in .hidden under a hash of its key
 // and behaves like any other through the API.
 //
-// A file becomes visible by a rename, its metadata before it, so that a crash
-// of the process leaves the old object or the new one, each with its own
-// metadata. Nothing is synced: a crash of the machine may lose what was
-// written last. One server at a time has a directory: it holds a lock on
-// <dir>/.lock until Close or the end of its process, however that comes.
+// A file becomes visible by a rename, its metadata before it, so that a crash of
+// the process leaves the old object or the new one, each with its own metadata.
+// Nothing is synced: a crash of the machine may lose what was written last. Who
+// reads an object that is replaced or deleted meanwhile reads on in the old one,
+// on Windows too: os.Root opens files so that they may be deleted, and renames
+// and deletes them as POSIX does. NTFS can do so since Windows 10; on a file
+// system that cannot, such as FAT, the put or the delete fails. One server at a
+// time has a directory: it holds a lock on <dir>/.lock until Close or the end of
+// its process, however that comes.
 //
 // New reads the directory, and what it finds are the objects. A file without
 // metadata, or changed since by hand, is an object with the MD5 of its

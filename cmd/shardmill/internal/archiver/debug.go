@@ -46,20 +46,23 @@ func logged(h kcl.Hooks, log *zap.Logger) kcl.Hooks {
 	if log == nil || !log.Core().Enabled(zap.DebugLevel) {
 		return h
 	}
-	processed, checkpointed := h.Processed, h.Checkpointed
-	h.Processed = func(e kcl.BatchEvent) {
+	h.Processed = both(func(e kcl.BatchEvent) {
 		log.Debug("batch processed", zap.String("shard_id", e.ShardID), zap.Int("records", e.Records), zap.Int64("bytes", e.Bytes),
 			zap.Stringer("last", e.Last), zap.Duration("behind_latest", e.BehindLatest), zap.Duration("duration", e.Duration),
 			zap.Int("attempt", e.Attempt), zap.Error(e.Err))
-		if processed != nil {
-			processed(e)
-		}
-	}
-	h.Checkpointed = func(e kcl.CheckpointEvent) {
+	}, h.Processed)
+	h.Checkpointed = both(func(e kcl.CheckpointEvent) {
 		log.Debug("checkpoint written", zap.String("shard_id", e.ShardID), zap.Stringer("checkpoint", e.Checkpoint))
-		if checkpointed != nil {
-			checkpointed(e)
+	}, h.Checkpointed)
+	return h
+}
+
+// both returns a hook that calls first and then, unless it is nil, then.
+func both[E any](first, then func(E)) func(E) {
+	return func(e E) {
+		first(e)
+		if then != nil {
+			then(e)
 		}
 	}
-	return h
 }

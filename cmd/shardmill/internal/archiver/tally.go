@@ -18,14 +18,10 @@ func (t *Tally) Delivered() (records, bytes, objects int64) {
 
 // counting returns hooks that count too.
 func (t *Tally) counting(h processors.Hooks) processors.Hooks {
-	delivered := h.Delivered
-	h.Delivered = func(e processors.DeliveredEvent) {
+	h.Delivered = both(func(e processors.DeliveredEvent) {
 		t.records.Add(e.Records)
 		t.bytes.Add(e.Bytes)
 		t.objects.Add(1)
-		if delivered != nil {
-			delivered(e)
-		}
-	}
+	}, h.Delivered)
 	return h
 }

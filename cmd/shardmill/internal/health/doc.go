@@ -11,7 +11,12 @@
 // Bodies are short lines of text. With ?verbose the first two list the troubles,
 // the tries that are under way, the shards and how far behind they are. Nothing
 // shows the data of records. Only GET and HEAD are answered, to anybody who can
-// connect.
+// connect, under whatever name: probes call by a pod's address and scrapers by a
+// service's name, which nobody could list here. So a web page that has its own name
+// resolve to this machine (DNS rebinding) can read what is told, which is no more
+// than names, positions, figures and the texts of errors, and can change nothing.
+// Where that is too much: healthAddress off, or a proxy in front. Unlike the local
+// services, whose guard refuses such pages, since they could read and write data.
 //
 // # Liveness
 //

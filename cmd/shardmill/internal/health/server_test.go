@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -49,6 +50,31 @@ func serveHTTP(t *testing.T, h http.HandlerFunc) (*pipes, *health.Server) {
 		t.Fatal(err)
 	}
 	return p, s
+}
+
+// Probes call by the address of a pod, scrapers by the name of a service, and
+// neither is known here. They read: nothing can be changed.
+func TestItIsReadUnderAnyName(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		w.w.set(holding(time.Now().Add(time.Minute), false))
+		for _, host := range []string{"10.0.0.7:9500", "[fd00::7]:9500", "localhost:9500", "orders.default.svc.cluster.local:9500", ""} {
+			for _, path := range []string{"/healthz", "/metrics"} {
+				for method, want := range map[string]int{
+					http.MethodGet: http.StatusOK, http.MethodHead: http.StatusOK,
+					http.MethodPost: http.StatusMethodNotAllowed, http.MethodPut: http.StatusMethodNotAllowed, http.MethodDelete: http.StatusMethodNotAllowed,
+				} {
+					r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+					r.Host = host
+					answer := httptest.NewRecorder()
+					w.m.Handler().ServeHTTP(answer, r)
+					if answer.Code != want {
+						t.Errorf("%s %s of %q: %d, want %d", method, path, host, answer.Code, want)
+					}
+				}
+			}
+		}
+	})
 }
 
 // A client that says nothing, or says it slowly, or does not read, must not

@@ -123,7 +123,7 @@ func abandoned(row lease.Lease) []string {
 }
 
 func sameRelations(a, b lease.Lease) bool {
-	return a.Range == b.Range && slices.Equal(sorted(a.Parents), sorted(b.Parents)) && slices.Equal(a.Children, b.Children)
+	return a.Range.Equal(b.Range) && slices.Equal(sorted(a.Parents), sorted(b.Parents)) && slices.Equal(a.Children, b.Children)
 }
 
 func sorted(ids []string) []string { return slices.Sorted(slices.Values(ids)) }

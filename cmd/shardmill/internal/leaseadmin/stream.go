@@ -47,7 +47,7 @@ func (s Stream) Contradictions(row lease.Lease) []string {
 	if why := row.Identity.Contradicts(s.identity(sh, row.Identity)); why != "" {
 		out = append(out, "it is of "+why)
 	}
-	if !row.Range.IsZero() && !sh.Range.IsZero() && !sameRange(row.Range, sh.Range) {
+	if !row.Range.IsZero() && !sh.Range.IsZero() && !row.Range.Equal(sh.Range) {
 		out = append(out, fmt.Sprintf("its hash range is %s to %s, not %s to %s", row.Range.Start, row.Range.End, sh.Range.Start, sh.Range.End))
 	}
 	if at := row.Checkpoint; at.IsOutside(sh.StartingSequenceNumber, sh.EndingSequenceNumber) {
@@ -70,10 +70,6 @@ func (s Stream) whole() error {
 // within reports whether a record of the shard may be at this place.
 func within(at checkpoint.ExtendedSequenceNumber, sh kcl.Shard) bool {
 	return at.IsRecord() && sh.StartingSequenceNumber != "" && !at.IsOutside(sh.StartingSequenceNumber, sh.EndingSequenceNumber)
-}
-
-func sameRange(a, b lease.HashRange) bool {
-	return checkpoint.CompareDecimal(a.Start, b.Start) == 0 && checkpoint.CompareDecimal(a.End, b.End) == 0
 }
 
 func digits(s string) bool { return checkpoint.ExtendedSequenceNumber{SequenceNumber: s}.IsRecord() }

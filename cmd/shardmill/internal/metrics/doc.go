@@ -55,6 +55,11 @@
 //	LeaseTrust_Millis                       gauge      Milliseconds  how long the lease that is nearest to it is from the end of its trust; absent without leases
 //	SyncShards_Age                          gauge      Seconds       since shards and leases were last compared; absent before the first time
 //	ScanLeases_Age                          gauge      Seconds       since the lease table was last read; absent before the first time
+//	OldestCheckpoint_Age                    gauge      Seconds       since the server-side timestamp of the oldest checkpoint in the lease table, of shards that
+//	                                                                 are not finished, by this machine's clock; absent if none has one. It is told of leases that
+//	                                                                 others hold, or nobody. A shard is that far behind at most: without new records it grows, too,
+//	                                                                 by an hour until the holder, at the tip, moves the timestamp
+//	UndatedLeases                           gauge      Count         leases that are not in it: at no record yet, or a Java worker's checkpoint
 //	BytesInUse, MaxBytes                    gauge      Bytes         memory for records, and its limit
 //	build_info{version}                     gauge      1             the version of the program that runs
 //	Trouble{Reason}                         gauge      Count         troubles that there are now; each reason is there from the start

@@ -12,7 +12,7 @@ import (
 type gauges struct {
 	m *Metrics
 
-	build, behind, farthest, freshness, current, trust, sync, scan, inUse, most, trouble, silent *prometheus.Desc
+	build, behind, farthest, freshness, current, trust, sync, scan, oldest, inUse, most, trouble, silent *prometheus.Desc
 }
 
 func newGauges(m *Metrics) *gauges {
@@ -30,6 +30,7 @@ func newGauges(m *Metrics) *gauges {
 		trust:     desc("LeaseTrust_Millis", "Milliseconds until trust in the first of the leases ends, unless it is renewed.", nil),
 		sync:      desc("SyncShards_Age", "Seconds since shards and leases were last compared.", nil),
 		scan:      desc("ScanLeases_Age", "Seconds since the lease table was last read.", nil),
+		oldest:    desc("OldestCheckpoint_Age", "Seconds since the timestamp of the oldest checkpoint in the lease table, whoever holds its lease: the most that a shard can be behind.", nil),
 		inUse:     desc("BytesInUse", "Bytes of memory that records take.", nil),
 		most:      desc("MaxBytes", "Bytes of memory that records may take.", nil),
 		trouble:   desc("Trouble", "Troubles that there are now and that a restart does not mend.", nil, "Reason"),
@@ -39,7 +40,7 @@ func newGauges(m *Metrics) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.build, g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.scan, g.inUse, g.most, g.trouble, g.silent} {
+	for _, d := range []*prometheus.Desc{g.build, g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.scan, g.oldest, g.inUse, g.most, g.trouble, g.silent} {
 		out <- d
 	}
 }
@@ -52,6 +53,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	tell(g.build, 1, g.m.options.Version)
 	if at := g.m.scanned.Load(); at > 0 {
 		tell(g.scan, time.Since(time.UnixMilli(at)).Seconds())
+	}
+	if at := g.m.oldest.Load(); at > 0 {
+		tell(g.oldest, max(0, time.Since(time.UnixMilli(at)).Seconds())) // the service's clock may be ahead
 	}
 	if age, some := g.m.fresh.age(); some {
 		tell(g.freshness, age.Seconds())

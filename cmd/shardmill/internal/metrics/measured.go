@@ -18,6 +18,7 @@ func (m *Metrics) Table(t lease.Table) lease.Table {
 		Table: t, m: m,
 		total:   shape.gauge("TotalLeases", "Rows in the lease table when it was last read."),
 		workers: shape.gauge("NumWorkers", "Owners of leases when the lease table was last read."),
+		undated: shape.gauge("UndatedLeases", "Leases of shards that are not finished whose checkpoint had no timestamp when the lease table was last read."),
 		broken:  shape.gauge("LeaseDeserializationFailureCount", "Leases that could not be read when the lease table was last read."),
 	}
 }
@@ -25,8 +26,8 @@ func (m *Metrics) Table(t lease.Table) lease.Table {
 type table struct {
 	lease.Table
 
-	m                      *Metrics
-	total, workers, broken prometheus.Gauge
+	m                               *Metrics
+	total, workers, undated, broken prometheus.Gauge
 }
 
 // List implements lease.Table.
@@ -43,7 +44,13 @@ func (t table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableErro
 			owners[l.Owner] = true
 		}
 	}
+	oldest, undated := lease.OldestCheckpoint(list)
 	t.m.scanned.Store(time.Now().UnixMilli())
+	t.m.oldest.Store(0)
+	if !oldest.IsZero() {
+		t.m.oldest.Store(oldest.UnixMilli())
+	}
+	t.undated.Set(float64(undated))
 	t.total.Set(float64(len(list) + len(unreadable)))
 	t.workers.Set(float64(len(owners)))
 	t.broken.Set(float64(len(unreadable)))

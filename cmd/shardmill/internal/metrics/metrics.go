@@ -21,6 +21,7 @@ type Metrics struct {
 	counts   counts
 	fresh    freshness
 	scanned  atomic.Int64 // when the lease table was last read, in Unix milliseconds; 0 before
+	oldest   atomic.Int64 // the oldest checkpoint's timestamp in it, likewise; 0 without one
 }
 
 // Options describe the program whose metrics they are.

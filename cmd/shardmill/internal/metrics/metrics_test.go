@@ -57,7 +57,8 @@ func get(t *testing.T, m *metrics.Metrics) (code int, body string) {
 type rows struct{ lease.Table }
 
 func (rows) List(context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
-	list := []lease.Lease{{Key: "shard-1", Owner: "w"}, {Key: "shard-2", Owner: "v"}, {Key: "shard-4", Owner: "w"}}
+	old := func(d time.Duration) checkpoint.Position { return checkpoint.At("7", 0, time.Now().Add(-d)) }
+	list := []lease.Lease{{Key: "shard-1", Owner: "w", Checkpoint: old(time.Minute)}, {Key: "shard-2", Owner: "v", Checkpoint: old(time.Hour)}, {Key: "shard-4", Owner: "w"}}
 	return list, []*lease.UnreadableError{{Key: "shard-3", Err: errTest}}, nil
 }
 
@@ -382,6 +383,50 @@ func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
 			w.t.Errorf("after all deliveries it is %s", got)
 		}
 	})
+}
+
+// dated is a lease table of one row, which nobody holds, with that checkpoint.
+type dated struct {
+	lease.Table
+
+	at checkpoint.Position
+}
+
+func (d dated) List(context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	return []lease.Lease{{Key: "shard-1", Checkpoint: d.at}}, nil, nil
+}
+
+// A fleet that stands still holds no lease, reads no page, and may not even read
+// the table any more: how far it is behind shows all the same, and grows.
+func TestTheOldestCheckpointShowsWhileNoLeaseIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		at   func() checkpoint.Position
+		want string // a minute after the table was read
+	}{
+		{"behind", func() checkpoint.Position { return checkpoint.At("7", 0, time.Now().Add(-time.Hour)) }, "3660"},
+		{"a clock that is ahead", func() checkpoint.Position { return checkpoint.At("7", 0, time.Now().Add(time.Hour)) }, "0"},
+		{"no timestamp", func() checkpoint.Position { return checkpoint.Sentinel(checkpoint.TrimHorizon) }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w world) {
+				now := dated{at: checkpoint.At("7", 0, time.Unix(1, 0))}
+				table := w.m.Table(&now)
+				for range 2 { // what an earlier reading showed must go
+					_, _, _ = table.List(w.t.Context())
+					now.at = tt.at()
+				}
+				time.Sleep(time.Minute)
+				_, text := get(w.t, w.m)
+				_, value, _ := strings.Cut(text, "\nshardmill_OldestCheckpoint_Age ")
+				if value, _, _ = strings.Cut(value, "\n"); value != tt.want {
+					w.t.Errorf("it is %q, want %q", value, tt.want)
+				}
+			})
+		})
+	}
 }
 
 // Rules on troubles need series that are there before the first trouble.

@@ -267,3 +267,30 @@ func TestPeer81RenewalsAndCheckpointsDoNotRace(t *testing.T) {
 		})
 	}
 }
+
+// Eleven of twelve leases were stolen, and their holder has not noticed yet. It
+// must not give up the one that is left for a surplus that it does not have
+// (peers' bug 11).
+func TestPeer11WhatOthersStoleIsNoSurplus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := newTable(t, dozen()...)
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		time.AfterFunc(1500*time.Millisecond, func() {
+			for _, key := range dozen()[1:] {
+				take(t, table, key, "thief of "+key)
+			}
+		})
+		coordinator(t, table, "me").Run(ctx, context.WithoutCancel(ctx), func(h *lease.Held) {
+			select {
+			case <-h.Surplus():
+				if h.Lease().Key == dozen()[0] {
+					t.Error("the last lease is surplus")
+				}
+			case <-h.Context().Done():
+			case <-ctx.Done():
+			}
+		})
+	})
+}

@@ -91,7 +91,7 @@ func TestJudge(t *testing.T) {
 				t.Errorf("asked %d times about %s in a minute, and %d times about another", n, key, asked["free"])
 			}
 		}
-		if want := (lease.Scan{LeftAlone: 7}); len(asked) != 9 || last != want {
+		if want := (lease.Scan{LeftAlone: 7, Undated: 8}); len(asked) != 9 || last != want {
 			t.Errorf("asked about %v, and the last scan was %+v; want 9 leases and %+v", asked, last, want)
 		}
 	})
@@ -161,7 +161,7 @@ func TestACounterAtItsLimitIsLeftAlone(t *testing.T) {
 		}
 		var last lease.Scan
 		logs := run(t, lease.Config{Table: table, OnScan: func(s lease.Scan) { last = s }}, time.Minute)
-		if want := (lease.Scan{LeftAlone: 1}); takes > 0 || last != want {
+		if want := (lease.Scan{LeftAlone: 1, Undated: 2}); takes > 0 || last != want {
 			t.Errorf("%d takes; the last scan was %+v", takes, last)
 		}
 		if told := logs.FilterMessage("lease is left alone").All(); len(told) != 1 || told[0].ContextMap()["lease_key"] != "a" {

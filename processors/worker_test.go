@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,77 +19,6 @@ import (
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 )
-
-// shelf is an object store in memory that keeps the order of the puts.
-type shelf struct {
-	fail func() error  // asked before each put, unless nil
-	slow time.Duration // what a put takes
-
-	mu     sync.Mutex
-	keys   map[string]bool
-	bodies []string
-
-	running map[string]int // puts, by what their first word says before a dot
-	twice   bool           // two of a kind ran at once
-}
-
-// enter notes that a put runs; leave that it has ended.
-func (s *shelf) enter(o processors.Object) (leave func()) {
-	body, _ := io.ReadAll(io.NewSectionReader(o.Body, 0, o.Body.Size()))
-	kind, _, _ := strings.Cut(string(body), ".")
-	count := func(n int) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.running == nil {
-			s.running = make(map[string]int)
-		}
-		s.running[kind] += n
-		s.twice = s.twice || s.running[kind] > 1
-	}
-	count(1)
-	return func() { count(-1) }
-}
-
-func (s *shelf) Put(_ context.Context, o processors.Object) error {
-	leave := s.enter(o)
-	defer leave()
-	time.Sleep(s.slow)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fail != nil {
-		if err := s.fail(); err != nil {
-			return err
-		}
-	}
-	if s.keys[o.Key] {
-		return processors.ErrExists
-	}
-	body, err := io.ReadAll(o.Body)
-	if err != nil {
-		return err
-	}
-	if s.keys == nil {
-		s.keys = make(map[string]bool)
-	}
-	s.keys[o.Key] = true
-	s.bodies = append(s.bodies, string(body))
-	return nil
-}
-
-func (s *shelf) Head(_ context.Context, _, key string) (map[string]string, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return nil, s.keys[key], nil
-}
-
-func (*shelf) Check(context.Context, string) error { return nil }
-
-// words returns what is in the objects, in the order of the puts.
-func (s *shelf) words() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Fields(strings.Join(s.bodies, ""))
-}
 
 // archiveFor runs a worker whose archivers deliver to s.
 func archiveFor(t *testing.T, d time.Duration, id string, source kcl.Source, table lease.Table, c processors.Config, s *shelf, change ...func(*kcl.Config)) {

@@ -3,6 +3,7 @@ package kcl_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,4 +159,69 @@ func TestMergedShardOfAParentThatIsNotListedYet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// staleTable is a table whose List does not show one row yet.
+type staleTable struct {
+	*lease.Mem
+
+	hidden string
+}
+
+func (s staleTable) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableError, error) {
+	list, unreadable, err := s.Mem.List(ctx)
+	return slices.DeleteFunc(list, func(l lease.Lease) bool { return l.Key == s.hidden }), unreadable, err
+}
+
+// The list that a child's lease is taken from does not show its parent, which
+// another worker is still processing: nothing of the child may be delivered.
+func TestParentThatTheListDoesNotShow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "parent")
+		s.Split(0)
+		s.Put(1, "left")
+		s.Put(2, "right")
+		parent, left, right := s.Shard(0), s.Shard(1), s.Shard(2)
+		table.Put(lease.Lease{Key: parent.ID, Range: parent.Range, Owner: "other", Counter: 3, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		for _, child := range []kcl.Shard{left, right} {
+			table.Put(lease.Lease{Key: child.ID, Range: child.Range, Parents: []string{parent.ID}, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
+		}
+		time.AfterFunc(time.Minute, func() {
+			l := row(t, table, 0)
+			l.Checkpoint = checkpoint.Sentinel(checkpoint.ShardEnd)
+			j.note("ended")
+			table.Put(l)
+		})
+		if err := run(t, 2*time.Minute, config(s, staleTable{table, parent.ID}, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		before, after, _ := strings.Cut(j.String(), "ended")
+		if before != "" || !strings.Contains(after, "ok:left") || !strings.Contains(after, "ok:right") {
+			t.Errorf("calls: %s", j)
+		}
+	})
+}
+
+// The list is torn: it shows neither the parent, which ended and was deleted,
+// nor its children, which have begun. The parent must not be created again.
+func TestTornListDoesNotReviveAnEndedParent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table, j := kcltest.NewStream(1), new(lease.Mem), new(journal)
+		s.Put(0, "parent")
+		s.Split(0)
+		s.Put(1, "left")
+		s.Put(2, "right")
+		for i := 1; i <= 2; i++ {
+			table.Put(lease.Lease{Key: s.Shard(i).ID, Range: s.Shard(i).Range, Parents: []string{s.Shard(0).ID}, Checkpoint: s.Records(i)[0].Position()})
+		}
+		if err := run(t, 2*time.Minute, config(s, staleTable{table, s.Shard(1).ID}, "me"), func(kcl.ShardInfo) kcl.RecordProcessor { return &recorder{j: j} }); err != nil {
+			t.Error(err)
+		}
+		if slices.Contains(j.words(), "parent") {
+			t.Errorf("the parent was read again: %s", j)
+		}
+	})
 }

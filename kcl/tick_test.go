@@ -1,0 +1,61 @@
+package kcl_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+)
+
+// A tick that checkpoints something earlier and then fails must not make the
+// worker forget what the processor has accepted since.
+func TestFailedTickKeepsWhatWasAccepted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		s.Put(0, "a", "b", "c")
+		cfg := config(s, table, "me")
+		cfg.TickInterval = time.Second
+		recs := s.Records(0)
+		ticks, got := 0, 0
+		err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+			return ticker(func(ctx context.Context, in kcl.ProcessRecordsInput) error {
+				got += len(in.Records)
+				if len(in.Records) > 0 {
+					return nil
+				}
+				switch ticks++; ticks {
+				case 1:
+					if err := in.Checkpointer.CheckpointAt(ctx, recs[0].Position()); err != nil {
+						t.Error(err)
+					}
+					return context.DeadlineExceeded
+				case 2, 3:
+					return context.DeadlineExceeded
+				case 4:
+					return in.Checkpointer.CheckpointAt(ctx, recs[2].Position())
+				}
+				return nil
+			})
+		})
+		if err != nil || got != 3 || row(t, table, 0).Checkpoint.SequenceNumber != recs[2].SequenceNumber {
+			t.Errorf("Run = %v; %d records, checkpoint %v", err, got, row(t, table, 0).Checkpoint)
+		}
+	})
+}
+
+// ticker is a processor of one function that gets the context.
+type ticker func(context.Context, kcl.ProcessRecordsInput) error
+
+func (ticker) Initialize(context.Context, kcl.InitializationInput) error { return nil }
+
+func (f ticker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	return f(ctx, in)
+}
+func (ticker) LeaseLost(context.Context, kcl.LeaseLostInput)                       {}
+func (ticker) ShardEnded(context.Context, kcl.ShardEndedInput) error               { return nil }
+func (ticker) ShutdownRequested(context.Context, kcl.ShutdownRequestedInput) error { return nil }
