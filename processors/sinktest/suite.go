@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -144,10 +145,10 @@ func (s *suite) buckets() {
 
 func (s *suite) many() {
 	for i := range 50 {
-		s.put(absent(s.object(fmt.Sprint(i), fmt.Sprint("plan-", i), fmt.Append(nil, "object ", i))))
+		s.put(absent(s.object(strconv.Itoa(i), fmt.Sprint("plan-", i), fmt.Append(nil, "object ", i))))
 	}
 	for i := range 50 {
-		s.has(s.object(fmt.Sprint(i), fmt.Sprint("plan-", i), nil), fmt.Append(nil, "object ", i))
+		s.has(s.object(strconv.Itoa(i), fmt.Sprint("plan-", i), nil), fmt.Append(nil, "object ", i))
 	}
 }
 
