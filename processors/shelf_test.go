@@ -53,7 +53,8 @@ func (s *shelf) Put(ctx context.Context, o processors.Object) error {
 	if err != nil {
 		return err
 	}
-	defer s.enter(body)()
+	leave := s.enter(body)
+	defer leave()
 	time.Sleep(s.slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -394,6 +397,40 @@ func TestLeasesAdopt(t *testing.T) {
 	o.same(before) // and nothing else was
 	if out := o.dryly(adopt("--write")...); !strings.Contains(out, "\nthere is nothing to do\n") {
 		t.Errorf("again: %s", out)
+	}
+}
+
+// What becomes of a table is decided from the rows and the shards that there are
+// after it was watched: a stream may be resharded meanwhile, a row come to be.
+func TestLeasesAdoptLooksAgain(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.createStream(1)
+	o.lease(lease.Lease{Key: shard0, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}, nil)
+	var scans atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Scan") && scans.Add(1) == 2 { // the first look of the watch
+			_, err := kinesis.NewFromConfig(o.stack.AWSConfig()).SplitShard(o.ctx, &kinesis.SplitShardInput{
+				StreamName: aws.String("orders"), ShardToSplit: aws.String(shard0), NewStartingHashKey: aws.String("1000"),
+			})
+			text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+			row := map[string]types.AttributeValue{"leaseKey": text(shard3), "checkpoint": text("?")}
+			if err == nil {
+				_, err = o.client.PutItem(o.ctx, &dynamodb.PutItemInput{TableName: aws.String("orders"), Item: row})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		o.stack.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	o.env = o.stack.Environ(server.URL)
+	out, errs := o.run(0, "leases", "adopt", "--table", "orders", "--stream", "orders", "--failover", "500ms")
+	for _, want := range []string{"\n" + shard1 + " none ", "\n" + shard2 + " none ", "\n" + shard3 + " leave "} {
+		if !strings.Contains(squeeze(out), want) {
+			t.Errorf("there is no %q in\n%s%s", want, squeeze(out), errs)
+		}
 	}
 }
 
