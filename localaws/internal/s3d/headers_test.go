@@ -37,6 +37,7 @@ func TestHeadersByName(t *testing.T) {
 		"X-Amz-Expected-Bucket-Owner: " + mine:                    "",
 		"X-Amz-Request-Payer: requester":                          "",
 		"X-Amz-Website-Redirect-Location: /a":                     "",
+		"X-Amz-Te: append-md5":                                    "",
 		"X-Other: 1":                                              "",
 	} {
 		for _, target := range []struct{ method, path string }{{http.MethodPut, "bucket/key"}, {http.MethodPost, "bucket/key?uploads"}} {
