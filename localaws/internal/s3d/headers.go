@@ -52,6 +52,8 @@ func isUnderstood(operation, name, value string) bool {
 		return !slices.Contains([]string{"CopyObject", "UploadPartCopy"}, operation)
 	case name == "X-Amz-Te": // an offer to read more than the body, which S3 need not take up
 		return true
+	case name == objectSize:
+		return operation == "CompleteMultipartUpload"
 	case strings.HasPrefix(name, copySource):
 		return !strings.Contains(name, "Encryption") && slices.Contains([]string{"CopyObject", "UploadPartCopy"}, operation)
 	}

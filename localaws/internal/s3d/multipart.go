@@ -19,6 +19,10 @@ import (
 // minPartBytes is the least size of every part but the last.
 const minPartBytes = 5 << 20
 
+// objectSize is the header by which who completes an upload says how large the
+// object must have become.
+const objectSize = "X-Amz-Mp-Object-Size"
+
 // upload is an unfinished multipart upload. It and its parts are lost when the
 // server ends.
 type upload struct {
@@ -194,6 +198,10 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 		return err
 	}
 	o := assemble(u, parts)
+	if want := r.Header.Get(objectSize); want != "" && want != strconv.FormatInt(o.Size, 10) {
+		return apiErrorf(http.StatusBadRequest, "InvalidRequest",
+			"The parts have %d bytes, and x-amz-mp-object-size is %q", o.Size, want)
+	}
 	err = s.store(u.bucket, o, preconditionsOf(r.Header, ""), func() (spool, error) {
 		bodies := make([]spool, len(parts))
 		for i, p := range parts {
