@@ -168,16 +168,17 @@ func TestRefusedBodies(t *testing.T) { //nolint:paralleltest // see above
 	}
 }
 
-// TestRoomForBodies has as many large bodies on their way as there is room
-// for, and one more request.
+// TestRoomForBodies has a body that took all the room there is, many that
+// announced themselves and did not come, and one more request.
 func TestRoomForBodies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		stack := newStack(t, localaws.Options{SkipSignatures: true})
+		localaws.LimitBodies(stack, 1<<20)
 		cfg := once(stack.AWSConfig())
 		ctx, cancel := context.WithCancel(t.Context())
-		for range 8 {
-			body, _ := io.Pipe()
+		send := func(come int) {
+			body, sender := io.Pipe()
 			r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://localaws.internal/", body)
 			if err != nil {
 				t.Fatal(err)
@@ -189,9 +190,20 @@ func TestRoomForBodies(t *testing.T) {
 					_ = response.Body.Close()
 				}
 			}()
+			if _, err := sender.Write(make([]byte, come)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
 		}
-		synctest.Wait()
 		begun := time.Now()
+		for range 50 {
+			send(0)
+		}
+		if err := listStreams(ctx, cfg); err != nil || time.Since(begun) != 0 {
+			t.Errorf("beside clients that send nothing: %v after %v, want an answer at once", err, time.Since(begun))
+		}
+		send(1 << 20)
+		begun = time.Now()
 		if err := listStreams(ctx, cfg); codeOf(err) != "ServiceUnavailableException" || statusOf(err) != 503 || time.Since(begun) != 10*time.Second {
 			t.Errorf("without room: %v after %v, want 503 after 10s", err, time.Since(begun))
 		}
@@ -199,6 +211,13 @@ func TestRoomForBodies(t *testing.T) {
 		synctest.Wait()
 		if err := listStreams(t.Context(), cfg); err != nil {
 			t.Errorf("with room again: %v", err)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		send(1<<20 + 1)
+		time.Sleep(10 * time.Second)
+		if err := listStreams(t.Context(), cfg); err != nil {
+			t.Errorf("after a body was refused that may yet come: %v", err)
 		}
 	})
 }
@@ -333,6 +352,76 @@ func TestSlowBodies(t *testing.T) {
 				// The buffers on the way decide by how little it is earlier.
 				if row.ends != 0 && (took > row.ends || took < row.ends-2*time.Second) {
 					t.Errorf("it ended after %v, want %v", took, row.ends)
+				}
+				conn.Close()
+				done()
+				writing.Wait()
+			})
+		})
+	}
+}
+
+// deadlines is a connection's answer that tells how long a read may take.
+type deadlines struct {
+	http.ResponseWriter
+
+	read time.Duration
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = time.Until(t)
+	return nil
+}
+
+// TestSlowServer reads a body late. What the server takes its time for is not
+// its client's.
+func TestSlowServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "http://127.0.0.1/", &slowly{10 * time.Second, []byte("x"), 3})
+		conn := new(deadlines)
+		body := localaws.Pace(conn, r)
+		for i, want := range []time.Duration{30 * time.Second, 20 * time.Second, 10 * time.Second} {
+			time.Sleep(time.Hour)
+			begun := time.Now()
+			if n, err := body.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			if got := conn.read.Round(time.Second); got != want || time.Since(begun) != 10*time.Second {
+				t.Errorf("read %d may take %v and took %v, want %v and 10s", i, got, time.Since(begun), want)
+			}
+		}
+	})
+}
+
+// TestLongLatency has requests over a connection that a fault keeps for longer
+// than a body may pause.
+func TestLongLatency(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, method, path, target, body string }{
+		{"Kinesis", http.MethodPost, "/", "Kinesis_20131202.ListStreams", "{}"},
+		{"DynamoDB", http.MethodPost, "/", "DynamoDB_20120810.ListTables", "{}"},
+		{"S3, with a body", http.MethodPut, "/bucket/key", "", strings.Repeat("content ", 100_000)},
+		{"S3, without", http.MethodGet, "/", "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stack := newStack(t, localaws.Options{SkipSignatures: true})
+				stack.Faults().Add(localaws.Fault{Kind: localaws.Latency(5 * time.Minute)})
+				conn, done := dial(t, stack)
+				r, err := http.NewRequestWithContext(t.Context(), row.method, "http://127.0.0.1"+row.path, strings.NewReader(row.body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if row.target != "" {
+					r.Header.Set("X-Amz-Target", row.target)
+				}
+				begun := time.Now()
+				var writing sync.WaitGroup
+				writing.Go(func() { _ = r.Write(conn) })
+				if status := readStatus(conn); status != 200 || time.Since(begun) != 5*time.Minute {
+					t.Errorf("status %d after %v, want 200 after 5m", status, time.Since(begun))
 				}
 				conn.Close()
 				done()

@@ -28,22 +28,26 @@ func TestSignaturesOfOthers(t *testing.T) {
 		status                      int
 	}{
 		{
-			"documented, GET of an object", "20130524T000000Z", "GET", example, "/test.txt", []string{empty, "Range: bytes=0-9"},
+			"documented, GET of an object", "20130524T000000Z", "GET", example, "/test.txt",
+			[]string{empty, "Range: bytes=0-9"},
 			documented, "host;range;x-amz-content-sha256;x-amz-date", "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41", 404,
 		},
 		{
-			"documented, PUT of an object", "20130524T000000Z", "PUT", example, "/test%24file.text", []string{
+			"documented, PUT of an object", "20130524T000000Z", "PUT", example, "/test%24file.text",
+			[]string{
 				"x-amz-content-sha256: 44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072",
 				"Date: Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class: REDUCED_REDUNDANCY",
 			},
 			documented, "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class", "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd", 501,
 		},
 		{
-			"documented, a parameter without value", "20130524T000000Z", "GET", example, "/?lifecycle", []string{empty},
+			"documented, a parameter without value", "20130524T000000Z", "GET", example, "/?lifecycle",
+			[]string{empty},
 			documented, "host;x-amz-content-sha256;x-amz-date", "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543", 501,
 		},
 		{
-			"documented, two parameters", "20130524T000000Z", "GET", example, "/?max-keys=2&prefix=J", []string{empty},
+			"documented, two parameters", "20130524T000000Z", "GET", example, "/?max-keys=2&prefix=J",
+			[]string{empty},
 			documented, "host;x-amz-content-sha256;x-amz-date", "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7", 404,
 		},
 		{
@@ -54,7 +58,8 @@ func TestSignaturesOfOthers(t *testing.T) {
 			nil, "", "", "", 404,
 		},
 		{
-			"Java's CreateMultipartUpload, a length of 0", "20261128T204614Z", "POST", "127.0.0.1:4600", "/java-bucket/multi?uploads", []string{
+			"Java's CreateMultipartUpload, a length of 0", "20261128T204614Z", "POST", "127.0.0.1:4600", "/java-bucket/multi?uploads",
+			[]string{
 				empty, "amz-sdk-invocation-id: 2a3d24a0-f0f6-9cd9-8cea-d02ffc89a277", "amz-sdk-request: attempt=1; max=4",
 				"Content-Type: binary/octet-stream", "Content-Length: 0",
 			},
@@ -63,7 +68,8 @@ func TestSignaturesOfOthers(t *testing.T) {
 			"01c482032c7fd87793ca919d8fea27d22cfa466d38e7c1d4467f5260184baf4d", 200,
 		},
 		{
-			"the host is not signed", "20130524T000000Z", "GET", example, "/test.txt", []string{empty},
+			"the host is not signed", "20130524T000000Z", "GET", example, "/test.txt",
+			[]string{empty},
 			documented, "x-amz-content-sha256;x-amz-date", "00", 400,
 		},
 	} {
