@@ -430,3 +430,36 @@ func TestLongLatency(t *testing.T) {
 		})
 	}
 }
+
+// TestIdleConnections has one connection that pauses between two requests, for
+// less and for longer than it may.
+func TestIdleConnections(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		pause  time.Duration
+		status int // of the second request
+	}{{2*time.Minute + 59*time.Second, 200}, {3*time.Minute + time.Second, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			conn, done := dial(t, newStack(t, localaws.Options{SkipSignatures: true}))
+			send := func() int {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/", http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := r.Write(conn); err != nil {
+					return 0
+				}
+				return readStatus(conn)
+			}
+			if status := send(); status != 200 {
+				t.Errorf("the first request: %d", status)
+			}
+			time.Sleep(row.pause)
+			if status := send(); status != row.status {
+				t.Errorf("the second request after %v: %d, want %d", row.pause, status, row.status)
+			}
+			conn.Close()
+			done()
+		})
+	}
+}
