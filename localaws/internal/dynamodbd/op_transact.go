@@ -287,11 +287,7 @@ type transactGetOutput struct {
 	ConsumedCapacity []consumption `json:"ConsumedCapacity,omitempty"`
 }
 
-func (s *Server) transactGetItems(body []byte) (any, error) {
-	var in transactGetInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) transactGetItems(in *transactGetInput) (any, error) {
 	if err := checkActions(len(in.TransactItems)); err != nil {
 		return nil, err
 	}
@@ -329,7 +325,7 @@ func (s *Server) transactGetItems(body []byte) (any, error) {
 
 // checkKeysOnce refuses a row that is read twice. The keys were checked. It is
 // called under the lock.
-func (s *Server) checkKeysOnce(in transactGetInput) error {
+func (s *Server) checkKeysOnce(in *transactGetInput) error {
 	mutations := make([]*mutation, len(in.TransactItems))
 	for i, action := range in.TransactItems {
 		mutations[i] = &mutation{table: action.Get.TableName, key: action.Get.Key}

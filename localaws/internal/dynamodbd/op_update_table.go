@@ -28,11 +28,7 @@ func (in *updateTableInput) empty() bool {
 		len(in.GlobalSecondaryIndexUpdates) == 0
 }
 
-func (s *Server) updateTable(body []byte) (any, error) {
-	var in updateTableInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) updateTable(in *updateTableInput) (any, error) {
 	if err := checkTableName("tableName", in.TableName); err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ type Write struct {
 // for concurrent use.
 type Server struct {
 	opts  Options
-	known map[string]func(body []byte) (any, error) // operations by name
+	known map[string]operation
 
 	mu       sync.Mutex // guards the rest, in memory only
 	tables   map[string]*table
@@ -147,26 +147,39 @@ func (s *Server) call(r *http.Request) (any, error) {
 	return run(body)
 }
 
-// operations are what the server has, by name: from the body of a request to
-// its answer.
-func (s *Server) operations() map[string]func(body []byte) (any, error) {
-	return map[string]func(body []byte) (any, error){
-		"CreateTable":        s.createTable,
-		"DescribeTable":      s.describeTable,
-		"DeleteTable":        s.deleteTable,
-		"ListTables":         s.listTables,
-		"UpdateTable":        s.updateTable,
-		"DescribeTimeToLive": s.describeTimeToLive,
-		"UpdateTimeToLive":   s.updateTimeToLive,
-		"PutItem":            s.putItem,
-		"GetItem":            s.getItem,
-		"UpdateItem":         s.updateItem,
-		"DeleteItem":         s.deleteItem,
-		"Query":              s.query,
-		"Scan":               s.scan,
-		"BatchGetItem":       s.batchGetItem,
-		"BatchWriteItem":     s.batchWriteItem,
-		"TransactGetItems":   s.transactGetItems,
+// operation carries out one request, of which it is given the body.
+type operation func(body []byte) (any, error)
+
+// decoded is an operation that needs no more of a body than what it decodes to.
+func decoded[T any](f func(in *T) (any, error)) operation {
+	return func(body []byte) (any, error) {
+		in := new(T)
+		if err := decode(body, in); err != nil {
+			return nil, err
+		}
+		return f(in)
+	}
+}
+
+// operations are what the server has, by name.
+func (s *Server) operations() map[string]operation {
+	return map[string]operation{
+		"CreateTable":        decoded(s.createTable),
+		"DescribeTable":      s.onTable(s.describeTable),
+		"DeleteTable":        s.onTable(s.deleteTable),
+		"ListTables":         decoded(s.listTables),
+		"UpdateTable":        decoded(s.updateTable),
+		"DescribeTimeToLive": s.onTable(s.describeTimeToLive),
+		"UpdateTimeToLive":   decoded(s.updateTimeToLive),
+		"PutItem":            decoded(s.putItem),
+		"GetItem":            decoded(s.getItem),
+		"UpdateItem":         decoded(s.updateItem),
+		"DeleteItem":         decoded(s.deleteItem),
+		"Query":              decoded(s.query),
+		"Scan":               decoded(s.scan),
+		"BatchGetItem":       decoded(s.batchGetItem),
+		"BatchWriteItem":     decoded(s.batchWriteItem),
+		"TransactGetItems":   decoded(s.transactGetItems),
 		"TransactWriteItems": s.transactWriteItems,
 	}
 }
