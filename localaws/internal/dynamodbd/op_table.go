@@ -28,7 +28,7 @@ func (s *Server) createTable(in *createTableInput) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tables[t.name] != nil {
-		return nil, fault(codeInUse, "Table already exists: "+t.name)
+		return nil, refuse(codeInUse, "Table already exists: %s", t.name)
 	}
 	s.adopt(t)
 	return map[string]any{"TableDescription": t.describe(t.created)}, nil
@@ -128,8 +128,8 @@ func (s *Server) describeTable(t *table) (any, error) {
 func (s *Server) deleteTable(t *table) (any, error) {
 	now := time.Now()
 	if status := t.status(now); status != statusActive {
-		return nil, fault(codeInUse, "Attempt to change a resource which is still in use: Table is being "+
-			map[string]string{statusCreating: "created", statusUpdating: "updated"}[status]+": "+t.name)
+		return nil, refuse(codeInUse, "Attempt to change a resource which is still in use: Table is being %s: %s",
+			map[string]string{statusCreating: "created", statusUpdating: "updated"}[status], t.name)
 	}
 	if t.protected {
 		return nil, invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")

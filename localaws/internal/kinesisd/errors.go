@@ -1,6 +1,7 @@
 package kinesisd
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -8,15 +9,24 @@ import (
 // apiError is an answer that refuses a request. It is the caller's mistake or
 // the stream's state: this server has no 5xx of its own.
 type apiError struct {
-	kind    string // the exception's name, "__type" on the wire
-	message string
 	status  int
+	code    string // "__type" on the wire
+	message string
 }
 
-func (e *apiError) Error() string { return e.kind + ": " + e.message }
+func (e *apiError) Error() string { return e.code + ": " + e.message }
 
-func refuse(kind, format string, args ...any) *apiError {
-	return &apiError{kind: kind, message: fmt.Sprintf(format, args...), status: http.StatusBadRequest}
+// asAPIError gives the error to answer for err: what is no apiError is a defect
+// of this server.
+func asAPIError(err error) *apiError {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e
+	}
+	return &apiError{status: http.StatusInternalServerError, code: "InternalFailureException", message: err.Error()}
+}
+
+func refuse(code, format string, args ...any) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
 }
 
 func invalidArgument(format string, args ...any) *apiError {

@@ -192,7 +192,7 @@ func readBody(r *http.Request, body *[]byte) error {
 		return malformed("The request's body could not be read: %s", err)
 	}
 	if n > maxBodyBytes {
-		return &apiError{kind: "RequestEntityTooLargeException", message: "The request is too large.", status: http.StatusRequestEntityTooLarge}
+		return &apiError{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLargeException", message: "The request is too large."}
 	}
 	return nil
 }
@@ -227,11 +227,8 @@ func contentOf(r *http.Request) string {
 }
 
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	refusal, ok := errors.AsType[*apiError](err)
-	if !ok {
-		refusal = &apiError{kind: "InternalFailureException", message: err.Error(), status: http.StatusInternalServerError}
-	}
-	WriteError(w, r, refusal.status, refusal.kind, refusal.message)
+	e := asAPIError(err)
+	WriteError(w, r, e.status, e.code, e.message)
 }
 
 // WriteError answers a request with an error of Kinesis, as the request was

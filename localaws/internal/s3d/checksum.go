@@ -58,7 +58,7 @@ func contentChecks(h http.Header) ([]*check, error) {
 	if values := h.Values("Content-MD5"); len(values) > 0 {
 		sum, err := base64.StdEncoding.DecodeString(values[0])
 		if err != nil || len(sum) != md5.Size {
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+			return nil, refuse(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
 		}
 		checks = append(checks, &check{
 			Hash: md5.New(), name: "Content-Md5", want: values[0], //nolint:gosec // see the import
@@ -85,7 +85,7 @@ func checksumChecks(h http.Header) ([]*check, error) {
 		checks = append(checks, c)
 	}
 	if len(checks) > 1 {
-		return nil, apiErrorf(http.StatusBadRequest, "InvalidRequest",
+		return nil, refuse(http.StatusBadRequest, "InvalidRequest",
 			"Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 	}
 	return checks, nil

@@ -20,7 +20,7 @@ func parseCopySource(h http.Header) (objectID, error) {
 	bucket, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch {
 	case err != nil || !ok || bucket == "" || key == "":
-		return objectID{}, apiErrorf(http.StatusBadRequest, "InvalidArgument",
+		return objectID{}, refuse(http.StatusBadRequest, "InvalidArgument",
 			"Invalid copy source object key: x-amz-copy-source is %q, not BUCKET/KEY", source)
 	case version != "":
 		return objectID{}, notImplemented("versions: x-amz-copy-source has " + version)
@@ -118,10 +118,10 @@ func copiedHeaders(request http.Header, source *object, itself bool) (map[string
 		return objectHeaders(request)
 	case "", "COPY":
 	default:
-		return nil, apiErrorf(http.StatusBadRequest, "InvalidArgument", "Unknown metadata directive: %q", directive)
+		return nil, refuse(http.StatusBadRequest, "InvalidArgument", "Unknown metadata directive: %q", directive)
 	}
 	if itself {
-		return nil, apiErrorf(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object "+
+		return nil, refuse(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object "+
 			"to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	headers := maps.Clone(source.Headers)
@@ -147,7 +147,7 @@ func (s *Server) uploadPartCopy(a *answer, r *http.Request, call Call) error {
 		var partial bool
 		section, partial, err = parseRange(header, source.Size)
 		if err != nil || !partial || header != fmt.Sprintf("bytes=%d-%d", section.start, section.start+section.length-1) {
-			return apiErrorf(http.StatusBadRequest, "InvalidArgument",
+			return refuse(http.StatusBadRequest, "InvalidArgument",
 				"The x-amz-copy-source-range value must be of the form bytes=first-last, within the %d bytes of the source: %q", source.Size, header)
 		}
 	}

@@ -93,7 +93,7 @@ func (s *Server) partOf(r *http.Request, call Call) (u *upload, number int, err 
 	q := r.URL.Query()
 	number, err = strconv.Atoi(q.Get("partNumber"))
 	if err != nil || number < 1 || number > gofakes3.MaxUploadPartNumber {
-		return nil, 0, apiErrorf(http.StatusBadRequest, "InvalidArgument",
+		return nil, 0, refuse(http.StatusBadRequest, "InvalidArgument",
 			"Part number must be an integer between 1 and 10000, inclusive")
 	}
 	u, _, err = s.findUpload(call.Bucket, call.Key, q.Get("uploadId"))
@@ -107,7 +107,7 @@ func (s *Server) uploadPart(a *answer, r *http.Request, call Call, body *payload
 	}
 	name, _ := body.checksum()
 	if u.checksum != "" && name != u.checksum {
-		return apiErrorf(http.StatusBadRequest, "InvalidRequest",
+		return refuse(http.StatusBadRequest, "InvalidRequest",
 			"Checksum Type mismatch occurred, expected checksum: %s, actual checksum: %s", u.checksum, name)
 	}
 	received, etag, err := s.receive(body)
@@ -199,7 +199,7 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 	}
 	o := assemble(u, parts)
 	if want := r.Header.Get(objectSize); want != "" && want != strconv.FormatInt(o.Size, 10) {
-		return apiErrorf(http.StatusBadRequest, "InvalidRequest",
+		return refuse(http.StatusBadRequest, "InvalidRequest",
 			"The parts have %d bytes, and x-amz-mp-object-size is %q", o.Size, want)
 	}
 	err = s.store(u.bucket, o, preconditionsOf(r.Header, ""), func() (spool, error) {
@@ -229,20 +229,20 @@ func chooseParts(u *upload, have map[int]*part, listed []completedPart) ([]*part
 		p := have[l.PartNumber]
 		switch {
 		case i > 0 && l.PartNumber <= listed[i-1].PartNumber:
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidPartOrder",
+			return nil, refuse(http.StatusBadRequest, "InvalidPartOrder",
 				"The list of parts was not in ascending order. Parts must be ordered by part number.")
 		case p == nil || strings.Trim(l.ETag, `"`) != p.etag:
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidPart",
+			return nil, refuse(http.StatusBadRequest, "InvalidPart",
 				"One or more of the specified parts could not be found (part %d).", l.PartNumber)
 		case u.checksum != "" && l.checksum(u.checksum) == "":
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidRequest",
+			return nil, refuse(http.StatusBadRequest, "InvalidRequest",
 				"The upload was created using a checksum. The complete request must include the checksum for each part. "+
 					"It was missing for part %d in the request.", l.PartNumber)
 		case u.checksum != "" && l.checksum(u.checksum) != p.checksum:
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidPart",
+			return nil, refuse(http.StatusBadRequest, "InvalidPart",
 				"The checksum of part %d is not that of the part received.", l.PartNumber)
 		case p.size < minPartBytes && i < len(listed)-1:
-			return nil, apiErrorf(http.StatusBadRequest, "EntityTooSmall",
+			return nil, refuse(http.StatusBadRequest, "EntityTooSmall",
 				"Your proposed upload is smaller than the minimum allowed size (part %d has %d bytes).", p.number, p.size)
 		}
 		parts = append(parts, p)

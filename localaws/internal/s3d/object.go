@@ -134,7 +134,7 @@ func objectHeaders(h http.Header) (map[string]string, error) {
 		}
 	}
 	if userBytes > 2048 {
-		return nil, apiErrorf(http.StatusBadRequest, "MetadataTooLarge",
+		return nil, refuse(http.StatusBadRequest, "MetadataTooLarge",
 			"Your metadata headers exceed the maximum allowed metadata size.")
 	}
 	if kept["Content-Type"] == "" {

@@ -96,7 +96,7 @@ func parseRange(header string, size int64) (part byteRange, partial bool, err er
 		return whole, false, nil //nolint:nilerr // it counts as none
 	}
 	if first >= size {
-		return whole, false, apiErrorf(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
+		return whole, false, refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
 	}
 	return byteRange{first, min(last, size-1) - first + 1}, true, nil
 }
