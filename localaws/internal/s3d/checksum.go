@@ -100,3 +100,26 @@ func newCheck(name, want string) (*check, error) {
 	}
 	return &check{Hash: sum, name: name, want: want, encode: base64.StdEncoding.EncodeToString, code: "BadDigest"}, nil
 }
+
+// checksums are the members of XML that are checksums.
+type checksums struct {
+	ChecksumCRC32     string `xml:",omitempty"`
+	ChecksumCRC32C    string `xml:",omitempty"`
+	ChecksumCRC64NVME string `xml:",omitempty"`
+	ChecksumSHA1      string `xml:",omitempty"`
+	ChecksumSHA256    string `xml:",omitempty"`
+}
+
+// member is that for the algorithm of a header; nil if there is none.
+func (c *checksums) member(header string) *string {
+	return map[string]*string{
+		"Crc32": &c.ChecksumCRC32, "Crc32c": &c.ChecksumCRC32C, "Crc64nvme": &c.ChecksumCRC64NVME,
+		"Sha1": &c.ChecksumSHA1, "Sha256": &c.ChecksumSHA256,
+	}[strings.TrimPrefix(header, checksumHeader)]
+}
+
+func (c *checksums) set(header, value string) {
+	if member := c.member(header); member != nil {
+		*member = value
+	}
+}

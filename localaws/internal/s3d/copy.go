@@ -55,27 +55,11 @@ type copyResult struct {
 	ETag         string
 	LastModified string
 
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
+	checksums
 }
 
 func newCopyResult(name, etag string, at time.Time) copyResult {
 	return copyResult{XMLName: xml.Name{Local: name}, ETag: quote(etag), LastModified: xmlTime(at)}
-}
-
-// setChecksum sets the member for the algorithm of a header.
-func (c *copyResult) setChecksum(header, value string) {
-	for name, member := range map[string]*string{
-		"Crc32": &c.ChecksumCRC32, "Crc32c": &c.ChecksumCRC32C, "Crc64nvme": &c.ChecksumCRC64NVME,
-		"Sha1": &c.ChecksumSHA1, "Sha256": &c.ChecksumSHA256,
-	} {
-		if strings.TrimPrefix(header, checksumHeader) == name {
-			*member = value
-		}
-	}
 }
 
 // xmlTime is a time as S3 writes it in XML.
@@ -174,7 +158,7 @@ func (s *Server) uploadPartCopy(a *answer, r *http.Request, call Call) error {
 	}
 	a.write.ETag, a.write.Size = etag, p.size
 	result := newCopyResult("CopyPartResult", etag, p.received)
-	result.setChecksum(u.checksum, p.checksum)
+	result.set(u.checksum, p.checksum)
 	writeXML(a, http.StatusOK, result)
 	return nil
 }

@@ -71,8 +71,6 @@ func TestParametersByName(t *testing.T) {
 	put(t, server, "key", "content")
 	const deletion = "<Delete><Object><Key>key</Key><ETag>x</ETag></Object></Delete>"
 	for _, row := range []struct{ method, target, body, name string }{
-		{http.MethodGet, "bucket/key?partNumber=1", "", "partNumber"},
-		{http.MethodHead, "bucket/key?partNumber=1", "", ""},
 		{http.MethodPost, "bucket?delete", deletion, "ETag"},
 	} {
 		response := do(t, server, row.method, row.target, strings.NewReader(row.body))

@@ -152,21 +152,10 @@ type completeRequest struct {
 }
 
 type completedPart struct {
-	PartNumber        int
-	ETag              string
-	ChecksumCRC32     string
-	ChecksumCRC32C    string
-	ChecksumCRC64NVME string
-	ChecksumSHA1      string
-	ChecksumSHA256    string
-}
+	PartNumber int
+	ETag       string
 
-// checksum is the part's checksum by the algorithm of a header.
-func (c completedPart) checksum(header string) string {
-	return map[string]string{
-		"Crc32": c.ChecksumCRC32, "Crc32c": c.ChecksumCRC32C, "Crc64nvme": c.ChecksumCRC64NVME,
-		"Sha1": c.ChecksumSHA1, "Sha256": c.ChecksumSHA256,
-	}[strings.TrimPrefix(header, checksumHeader)]
+	checksums
 }
 
 type completeResult struct {
@@ -175,6 +164,10 @@ type completeResult struct {
 	Bucket   string
 	Key      string
 	ETag     string
+
+	checksums
+
+	ChecksumType string `xml:",omitempty"`
 }
 
 func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []byte) error {
@@ -216,7 +209,9 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 	a.write.ETag, a.write.Size = o.ETag, o.Size
 	result := completeResult{
 		Location: "http://" + r.Host + "/" + u.bucket + "/" + u.key, Bucket: u.bucket, Key: u.key, ETag: quote(o.ETag),
+		ChecksumType: o.Headers["X-Amz-Checksum-Type"],
 	}
+	result.set(u.checksum, o.Headers[u.checksum])
 	s.completed.add(u.id, completion{request.Parts, result})
 	writeXML(a, http.StatusOK, result)
 	return nil
@@ -234,11 +229,11 @@ func chooseParts(u *upload, have map[int]*part, listed []completedPart) ([]*part
 		case p == nil || strings.Trim(l.ETag, `"`) != p.etag:
 			return nil, refuse(http.StatusBadRequest, "InvalidPart",
 				"One or more of the specified parts could not be found (part %d).", l.PartNumber)
-		case u.checksum != "" && l.checksum(u.checksum) == "":
+		case u.checksum != "" && *l.member(u.checksum) == "":
 			return nil, refuse(http.StatusBadRequest, "InvalidRequest",
 				"The upload was created using a checksum. The complete request must include the checksum for each part. "+
 					"It was missing for part %d in the request.", l.PartNumber)
-		case u.checksum != "" && l.checksum(u.checksum) != p.checksum:
+		case u.checksum != "" && *l.member(u.checksum) != p.checksum:
 			return nil, refuse(http.StatusBadRequest, "InvalidPart",
 				"The checksum of part %d is not that of the part received.", l.PartNumber)
 		case p.size < minPartBytes && i < len(listed)-1:
@@ -258,6 +253,7 @@ func assemble(u *upload, parts []*part) *object {
 	sum := newChecksum(strings.ToLower(strings.TrimPrefix(u.checksum, checksumHeader)))
 	for _, p := range parts {
 		o.Size += p.size
+		o.Parts = append(o.Parts, partSize{p.number, p.size})
 		raw, _ := hex.DecodeString(p.etag) // we made it
 		_, _ = etag.Write(raw)
 		if sum != nil {
