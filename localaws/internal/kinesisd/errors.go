@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // apiError is an answer that refuses a request. It is the caller's mistake or
@@ -47,6 +48,16 @@ func limitExceeded(format string, args ...any) *apiError {
 
 func malformed(format string, args ...any) *apiError {
 	return refuse("SerializationException", format, args...)
+}
+
+// unknownOperation names what is absent. The Java KCL reads by enhanced fan-out
+// unless told otherwise.
+func unknownOperation(name string) *apiError {
+	instead := ""
+	if name == "SubscribeToShard" || strings.Contains(name, "StreamConsumer") {
+		instead = " There is no enhanced fan-out here: read by polling, in the Java KCL with PollingConfig."
+	}
+	return refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.%s", name, instead)
 }
 
 // dryRun is the answer to a request that would have been carried out had it not

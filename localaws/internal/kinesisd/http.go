@@ -95,7 +95,7 @@ func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
 	}
 	run := s.known[name]
 	if run == nil {
-		return nil, refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.", name)
+		return nil, unknownOperation(name)
 	}
 	if err := readBody(r, body); err != nil {
 		return nil, err
