@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -18,45 +20,75 @@ const (
 	roomTimeout = 10 * time.Second
 )
 
+// errNoRoom is why a body is not read to its end: others left it no room.
+var errNoRoom = errors.New("the requests that are being served take all the room that there is; please try again")
+
 // withBody reads the body of a request of Kinesis or DynamoDB and calls f with
 // it, which may use it until it returns. If it cannot, it answers the request.
 func (s *Stack) withBody(w http.ResponseWriter, r *http.Request, c call, f func(body []byte)) {
-	size := r.ContentLength
-	if size < 0 {
-		size = maxBody
-	}
-	if size > maxBody {
-		writeError(w, r, c.service, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request is too large.")
+	if r.ContentLength > maxBody {
+		refuseBody(w, r, c, &http.MaxBytesError{Limit: maxBody})
 		return
 	}
-	if !s.takeRoom(r.Context(), size) {
-		writeError(w, r, c.service, http.StatusServiceUnavailable, serverErrorCode(c, http.StatusServiceUnavailable),
-			"The requests that are being served take all the room that there is. Please try again.")
-		return
-	}
-	defer s.room.Release(size)
 	buffer, _ := s.bodies.Get().(*bytes.Buffer)
 	defer s.bodies.Put(buffer)
 	buffer.Reset()
-	if _, err := io.Copy(buffer, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-		status, code, message := http.StatusBadRequest, "SerializationException", "The body did not arrive: "+err.Error()
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			status, code, message = http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request is too large."
-		}
-		writeError(w, r, c.service, status, code, message)
+	body := &roomedBody{ReadCloser: r.Body, ctx: r.Context(), room: s.room}
+	defer body.release()
+	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, body, maxBody)); err != nil {
+		body.release() // it is of no more use
+		refuseBody(w, r, c, err)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(buffer.Bytes()))
 	f(buffer.Bytes())
 }
 
-// takeRoom waits until so many bytes of bodies may come into memory; false if
-// that lasts too long.
-func (s *Stack) takeRoom(ctx context.Context, size int64) bool {
-	if s.room.TryAcquire(size) {
+// refuseBody answers a request whose body did not come to its end.
+func refuseBody(w http.ResponseWriter, r *http.Request, c call, why error) {
+	status, code, message := http.StatusBadRequest, "SerializationException", "The body did not arrive: "+why.Error()
+	if _, ok := errors.AsType[*http.MaxBytesError](why); ok {
+		status, code, message = http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request is too large."
+	}
+	if errors.Is(why, errNoRoom) {
+		status = http.StatusServiceUnavailable
+		code = serverErrorCode(c, status)
+	}
+	writeError(w, r, c.service, status, code, message)
+}
+
+// roomedBody takes room for the bytes of a body when they have come: a client
+// that announces many and sends none takes none from others.
+type roomedBody struct {
+	io.ReadCloser
+
+	ctx  context.Context //nolint:containedctx // of the request whose body it is
+	room *semaphore.Weighted
+	held int64
+}
+
+// Read implements io.Reader.
+func (b *roomedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 && !b.take(int64(n)) {
+		return 0, errNoRoom
+	}
+	b.held += int64(n)
+	return n, err
+}
+
+// take waits for room; false if that lasts too long.
+func (b *roomedBody) take(size int64) bool {
+	if b.room.TryAcquire(size) {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, roomTimeout)
+	ctx, cancel := context.WithTimeout(b.ctx, roomTimeout)
 	defer cancel()
-	return s.room.Acquire(ctx, size) == nil
+	return b.room.Acquire(ctx, size) == nil
+}
+
+// release leaves the room to others.
+func (b *roomedBody) release() {
+	b.room.Release(b.held)
+	b.held = 0
 }

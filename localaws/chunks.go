@@ -1,7 +1,6 @@
 package localaws
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 // by one, as the AWS SDKs for Java do over plain HTTP. The request's own
 // signature was checked.
 func (s *Stack) withChunkSigner(r *http.Request, a authorization) *http.Request {
-	if !strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-AWS4-HMAC-SHA256-PAYLOAD") {
+	if !strings.HasPrefix(r.Header.Get(contentHash), "STREAMING-AWS4-HMAC-SHA256-PAYLOAD") {
 		return r
 	}
 	return s3d.WithChunkSigner(r, a.signature, chunkSigner(a, s.options.Credentials[a.accessKey]))
@@ -22,24 +21,14 @@ func (s *Stack) withChunkSigner(r *http.Request, a authorization) *http.Request 
 
 // chunkSigner signs what follows a request with an authorization.
 func chunkSigner(a authorization, secret string) s3d.ChunkSigner {
-	key := []byte("AWS4" + secret)
-	for _, part := range []string{a.date, a.region, a.service, "aws4_request"} {
-		key = hmacOf(key, part)
-	}
-	scope := strings.Join([]string{a.date, a.region, a.service, "aws4_request"}, "/")
+	key := a.signingKey(secret)
 	empty := sha256.Sum256(nil)
 	return func(kind, before string, sum []byte) string {
-		parts := []string{kind, a.at.Format(signingTime), scope, before}
+		parts := []string{kind, a.at.Format(signingTime), a.scope(), before}
 		if kind == s3d.SignedChunk {
 			parts = append(parts, hex.EncodeToString(empty[:]))
 		}
 		parts = append(parts, hex.EncodeToString(sum))
 		return hex.EncodeToString(hmacOf(key, strings.Join(parts, "\n")))
 	}
-}
-
-func hmacOf(key []byte, text string) []byte {
-	h := hmac.New(sha256.New, key)
-	_, _ = h.Write([]byte(text)) // a hash takes everything
-	return h.Sum(nil)
 }

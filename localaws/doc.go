@@ -56,8 +56,12 @@
 // AbortMultipartUpload, ListParts and ListMultipartUploads; also by presigned
 // URLs. Conditions on writes, reads, copies and deletes, part sizes and
 // checksums are enforced. Versions, ACLs, policies, tags, lifecycle rules,
-// storage classes, keys for encryption and the parameter partNumber are refused
-// by name: no header of S3's own is dropped in silence.
+// storage classes and keys for encryption are refused by name: no header of S3's
+// own is dropped in silence.
+//
+// Tried, with their defaults and the variables of Environ: botocore, the SDK for
+// Java and its multipart client, the Java KCL 2.7 and 3.5 with PollingConfig,
+// and the KPL 1.1, whose setKinesisEndpoint would have it speak TLS.
 //
 // An operation or a service that is not there is answered with an error that
 // says so, in the protocol of the request.

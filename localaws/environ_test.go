@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/shardmill/shardmill/localaws"
 )
@@ -32,5 +33,12 @@ func TestEnviron(t *testing.T) {
 	}
 	if err := put(t.Context(), cfg, "key", "content"); err != nil || !exists(t, stack.AWSConfig(), "key") {
 		t.Errorf("S3: %v", err)
+	}
+	if cfg.BaseEndpoint == nil {
+		t.Fatal("other services are called elsewhere")
+	}
+	_, err = sts.NewFromConfig(once(cfg)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if codeOf(err) != "UnknownOperationException" {
+		t.Errorf("STS answers %v, want that it is not here", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
 )
@@ -18,18 +19,8 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, status i
 	case Kinesis:
 		kinesisd.WriteError(w, r, status, code, message)
 	default:
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		writeJSON(w, status, map[string]string{"__type": dynamoErrorName(code), "message": message})
+		dynamodbd.WriteError(w, status, code, message)
 	}
-}
-
-// dynamoErrorName is an error's name with the namespace that DynamoDB gives it.
-func dynamoErrorName(code string) string {
-	switch code {
-	case "ProvisionedThroughputExceededException", "InternalServerError":
-		return "com.amazonaws.dynamodb.v20120810#" + code
-	}
-	return "com.amazon.coral.service#" + code
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

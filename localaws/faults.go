@@ -191,7 +191,7 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 			sleep(r.Context(), kind.wait)
 			continue
 		case "Throttle":
-			code, status := throttled(c)
+			status, code := throttled(c)
 			writeError(w, r, c.service, status, code, "Rate exceeded. Please reduce your request rate.")
 		case "ServerError":
 			writeError(w, r, c.service, kind.status, serverErrorCode(c, kind.status), "We encountered an internal error. Please try again.")
@@ -330,18 +330,18 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // throttled is how a service says that it is asked too often.
-func throttled(c call) (code string, status int) {
+func throttled(c call) (status int, code string) {
 	if c.service == S3 {
-		return "SlowDown", http.StatusServiceUnavailable
+		return http.StatusServiceUnavailable, "SlowDown"
 	}
 	if c.service == DynamoDB {
-		return "ProvisionedThroughputExceededException", http.StatusBadRequest
+		return http.StatusBadRequest, "ProvisionedThroughputExceededException"
 	}
 	switch c.operation {
 	case "PutRecord", "PutRecords", "GetRecords", "GetShardIterator":
-		return "ProvisionedThroughputExceededException", http.StatusBadRequest
+		return http.StatusBadRequest, "ProvisionedThroughputExceededException"
 	}
-	return "LimitExceededException", http.StatusBadRequest
+	return http.StatusBadRequest, "LimitExceededException"
 }
 
 func serverErrorCode(c call, status int) string {

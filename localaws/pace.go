@@ -1,7 +1,6 @@
 package localaws
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -18,17 +17,18 @@ const (
 type pacedBody struct {
 	io.ReadCloser
 
-	conn  *http.ResponseController
-	begun time.Time
-	read  int64
-	ended bool  // it is all here
-	err   error // why no more comes
+	conn   *http.ResponseController
+	waited time.Duration // for the client; the server may keep it waiting, too
+	read   int64
+	err    error // why no more comes
 }
 
 // pace has the body of a request arrive at a least rate.
 func pace(w http.ResponseWriter, r *http.Request) *pacedBody {
-	b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), ended: r.Body == http.NoBody}
-	if !b.ended {
+	b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w)}
+	if r.Body == http.NoBody {
+		b.err = io.EOF
+	} else {
 		r.Body = b
 	}
 	return b
@@ -40,27 +40,18 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	now := time.Now()
-	if b.begun.IsZero() {
-		b.begun = now // who serves may have waited before
-	}
-	until := b.begun.Add(bodyIdle + time.Duration(b.read)*time.Second/bodyRate)
-	if idle := now.Add(bodyIdle); idle.Before(until) {
-		until = idle
-	}
-	_ = b.conn.SetReadDeadline(until) // without deadlines it is no connection
+	slack := bodyIdle + time.Duration(b.read)*time.Second/bodyRate - b.waited
+	_ = b.conn.SetReadDeadline(now.Add(min(bodyIdle, slack))) // without deadlines it is no connection
 	var n int
 	n, b.err = b.ReadCloser.Read(p)
+	b.waited += time.Since(now)
 	b.read += int64(n)
-	if errors.Is(b.err, io.EOF) {
-		b.ended = true
-		_ = b.conn.SetReadDeadline(time.Time{}) // or it would end what is being served
-	}
 	return n, b.err
 }
 
 // end bounds what the server does with the rest of a body that was not read.
 func (b *pacedBody) end() {
-	if !b.ended && b.err == nil {
+	if b.err == nil {
 		_ = b.conn.SetReadDeadline(time.Now().Add(bodyIdle))
 	}
 }

@@ -1,22 +1,18 @@
 package localaws
 
 import (
-	"crypto/hmac"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // maxExpires is the longest that a presigned URL may be good for.
 const maxExpires = 7 * 24 * time.Hour
 
-// signedByQuery are the parameters that the signer adds to a presigned URL.
+// signedByQuery are the parameters that presign a URL.
 func signedByQuery() []string {
 	return []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"}
 }
@@ -47,37 +43,6 @@ func checkExpiry(expires string, age time.Duration) *authError {
 	}
 	if age > time.Duration(seconds)*time.Second {
 		return &authError{expired, fmt.Sprintf("it was good for %d seconds, and is %v old", seconds, age.Round(time.Second))}
-	}
-	return nil
-}
-
-// comparePresigned signs a request, which has the headers that were signed, as
-// its URL says it was.
-func (s *Stack) comparePresigned(again *http.Request, a authorization, key aws.Credentials) *authError {
-	q := again.URL.Query()
-	hash := "UNSIGNED-PAYLOAD"
-	if sent := q.Get("X-Amz-Content-Sha256"); sent != "" {
-		hash = sent
-	}
-	if sent := again.Header.Get("X-Amz-Content-Sha256"); sent != "" {
-		hash = sent
-	}
-	for _, name := range signedByQuery() {
-		q.Del(name)
-	}
-	again.URL.RawQuery = q.Encode()
-	signed, _, err := s.signer.PresignHTTP(again.Context(), key, again, hash, a.service, a.region, a.at, func(o *v4.SignerOptions) {
-		o.DisableURIPathEscaping, o.DisableHeaderHoisting = true, true
-	})
-	if err != nil {
-		return &authError{malformedQuery, err.Error()}
-	}
-	u, err := url.Parse(signed)
-	if err != nil {
-		return &authError{malformedQuery, err.Error()}
-	}
-	if !hmac.Equal([]byte(u.Query().Get("X-Amz-Signature")), []byte(a.signature)) {
-		return &authError{problem: wrongSignature}
 	}
 	return nil
 }

@@ -113,7 +113,9 @@ func (h *handlers) wait(ctx context.Context) {
 
 // Environ returns the variables that make an AWS SDK of any language use the
 // stack at an endpoint such as "http://127.0.0.1:4566", in the form of
-// os.Environ.
+// os.Environ. What it asks of other services comes to the stack as well, which
+// refuses it by name: the credentials are good for nothing elsewhere, and a test
+// is to call nobody else.
 func (s *Stack) Environ(endpoint string) []string {
 	key, secret := s.credentials()
 	return []string{
@@ -121,6 +123,7 @@ func (s *Stack) Environ(endpoint string) []string {
 		"AWS_DEFAULT_REGION=" + s.options.Region,
 		"AWS_ACCESS_KEY_ID=" + key,
 		"AWS_SECRET_ACCESS_KEY=" + secret,
+		"AWS_ENDPOINT_URL=" + endpoint,
 		"AWS_ENDPOINT_URL_KINESIS=" + endpoint,
 		"AWS_ENDPOINT_URL_DYNAMODB=" + endpoint,
 		"AWS_ENDPOINT_URL_S3=" + endpoint,

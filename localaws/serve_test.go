@@ -207,7 +207,13 @@ func TestControl(t *testing.T) {
 	if len(faults) != 0 {
 		t.Errorf("after removing all there are %+v", faults)
 	}
-	for _, body := range []string{`{`, `{"kind":"Thunder"}`, `{"kind":"ServerError"}`, `{"kind":"Stall","duration":"soon"}`} {
+	control(t, http.MethodPost, endpoint+"/_localaws/faults", `{"kind":"Error","status":403,"code":"ExpiredToken","times":1}`, 201, nil)
+	if err := put(t.Context(), cfg, "key", "content"); statusOf(err) != 403 || codeOf(err) != "ExpiredToken" {
+		t.Errorf("the put gave %v, want ExpiredToken with 403", err)
+	}
+	for _, body := range []string{
+		`{`, `{"kind":"Thunder"}`, `{"kind":"ServerError"}`, `{"kind":"Error","status":403}`, `{"kind":"Error","status":200,"code":"A"}`, `{"kind":"Stall","duration":"soon"}`,
+	} {
 		control(t, http.MethodPost, endpoint+"/_localaws/faults", body, 400, nil)
 	}
 	closed := serve(t, newStack(t, localaws.Options{}))

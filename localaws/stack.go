@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -127,7 +126,6 @@ type Stack struct {
 	dynamo  *dynamodbd.Server
 	s3      *s3d.Server
 	faults  Faults
-	signer  *v4.Signer
 	hosts   []string            // lower-case names that are the stack's
 	bodies  sync.Pool           // *bytes.Buffer
 	room    *semaphore.Weighted // bytes of bodies that may be in memory
@@ -158,7 +156,6 @@ func New(o Options) (*Stack, error) {
 	}
 	return &Stack{
 		options: o,
-		signer:  v4.NewSigner(),
 		kinesis: kinesisd.New(kinesisd.Options{
 			Account: o.Account, Region: o.Region, Limits: o.Limits, MaxPageBytes: o.MaxPageBytes,
 			Delay: o.CreateDelay, TrimmedIterator: trimmed,

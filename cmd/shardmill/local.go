@@ -21,6 +21,10 @@ Serves Kinesis, DynamoDB and S3 on this machine until it is stopped. Streams and
 tables are in memory; objects are plain files, and stay. It prints what to set
 in the shells of its clients; any AWS SDK will do. Nothing of AWS is ever called.
 
+The Java KCL must poll it (PollingConfig): there is no enhanced fan-out. The KPL
+finds it by those variables; setKinesisEndpoint would have it speak TLS, which it
+does not.
+
 Its clients call it by an IP address, by localhost, or by a name that --listen
 or --hosts has. The keys that it takes are public, unless --credentials has
 others: do not let it listen where others can reach it without that.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 )
 
 // local runs the command in a process of its own until the test ends. It
@@ -147,5 +153,48 @@ func TestLocalNames(t *testing.T) {
 	shell.Env = os.Environ()
 	if got, err := shell.Output(); err != nil || string(got) != "me s'e:c $x" {
 		t.Errorf("a shell reads %q, %v", got, err)
+	}
+}
+
+// TestLocalStrictBuckets puts into a bucket that was made at the start, and
+// into another.
+func TestLocalStrictBuckets(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		flags []string
+		code  string // of a put into the other
+	}{{"by default", nil, ""}, {"strict", []string{"--strict-buckets"}, "NoSuchBucket"}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			endpoint, _, _ := local(t, append(row.flags, "--listen", "127.0.0.1:0", "--dir", t.TempDir(), "--buckets", "made")...)
+			client := s3.New(s3.Options{
+				Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, Retryer: aws.NopRetryer{},
+				Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+			})
+			for bucket, want := range map[string]string{"made": "", "other": row.code} {
+				_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: aws.String("key"), Body: strings.NewReader("content")})
+				refusal, _ := errors.AsType[smithy.APIError](err)
+				if (err != nil) != (want != "") || (refusal != nil && refusal.ErrorCode() != want) {
+					t.Errorf("a put into %s gives %v, want %q", bucket, err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestListenLocal has addresses of IPv4, which are not listened to at those of
+// IPv6 besides.
+func TestListenLocal(t *testing.T) {
+	t.Parallel()
+	for _, want := range []string{"0.0.0.0", "127.0.0.1"} {
+		l, err := listenLocal(t.Context(), want+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, _ := net.SplitHostPort(l.Addr().String()); got != want {
+			t.Errorf("it listens at %s, want %s", got, want)
+		}
+		_ = l.Close()
 	}
 }

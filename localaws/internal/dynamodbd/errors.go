@@ -6,18 +6,11 @@ import (
 	"net/http"
 )
 
-// Prefixes of the __type member of an error answer.
-const (
-	spaceDynamoDB = "com.amazonaws.dynamodb.v20120810#"
-	spaceService  = "com.amazon.coral.service#"
-	spaceValidate = "com.amazon.coral.validate#"
-)
-
 // apiError is an error as DynamoDB answers it. Every error that an operation
 // returns is one, or it is a defect of the server and is answered as
 // InternalServerError.
 type apiError struct {
-	space   string
+	status  int
 	code    string
 	message string
 	item    Item                 // of a failed condition, if asked for
@@ -36,7 +29,7 @@ func (e *apiError) Error() string { return e.code + ": " + e.message }
 
 // body is the answer to send.
 func (e *apiError) body() map[string]any {
-	body := map[string]any{"__type": e.space + e.code, "message": e.message}
+	body := map[string]any{"__type": namespace(e.code) + e.code, "message": e.message}
 	if e.item != nil {
 		body["Item"] = e.item
 	}
@@ -48,33 +41,44 @@ func (e *apiError) body() map[string]any {
 	return body
 }
 
-// status is the HTTP status to send.
-func (e *apiError) status() int {
-	if e.code == codeInternal {
-		return http.StatusInternalServerError
-	}
-	return http.StatusBadRequest
-}
-
 const (
 	codeInternal    = "InternalServerError"
 	codeValidation  = "ValidationException"
 	codeConditional = "ConditionalCheckFailedException"
 	codeNotFound    = "ResourceNotFoundException"
 	codeInUse       = "ResourceInUseException"
+	codeLimit       = "LimitExceededException"
+	codeCancelled   = "TransactionCanceledException"
+	codeMismatch    = "IdempotentParameterMismatchException"
+	codeTooLarge    = "RequestEntityTooLarge"
+	codeThroughput  = "ProvisionedThroughputExceededException"
 )
+
+// namespace is what stands before an error's code in an answer: the service's
+// own, or that of what several have.
+func namespace(code string) string {
+	switch code {
+	case codeValidation:
+		return "com.amazon.coral.validate#"
+	case codeInternal, codeConditional, codeNotFound, codeInUse, codeLimit, codeCancelled, codeMismatch, codeTooLarge, codeThroughput:
+		return "com.amazonaws.dynamodb.v20120810#"
+	}
+	return "com.amazon.coral.service#"
+}
 
 // asAPIError gives the error to answer for err.
 func asAPIError(err error) *apiError {
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
-	return &apiError{space: spaceDynamoDB, code: codeInternal, message: err.Error()}
+	return &apiError{status: http.StatusInternalServerError, code: codeInternal, message: err.Error()}
 }
 
-func invalid(format string, args ...any) error {
-	return &apiError{space: spaceValidate, code: codeValidation, message: fmt.Sprintf(format, args...)}
+func refuse(code, format string, args ...any) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
 }
+
+func invalid(format string, args ...any) error { return refuse(codeValidation, format, args...) }
 
 // invalidParam is a ValidationException of the family about parameter values.
 func invalidParam(format string, args ...any) error {
@@ -86,18 +90,30 @@ func notSupported(parameter string) error {
 }
 
 func notSerializable(message string) error {
-	return &apiError{space: spaceService, code: "SerializationException", message: message}
+	return refuse("SerializationException", "%s", message)
 }
 
 func unknownOperation(name string) error {
-	return &apiError{space: spaceService, code: "UnknownOperationException", message: "The operation " + name + " is not known to this server"}
-}
-
-func fault(code, message string) error {
-	return &apiError{space: spaceDynamoDB, code: code, message: message}
+	return refuse("UnknownOperationException", "The operation %s is not known to this server", name)
 }
 
 // conditionFailed is the answer to a write whose condition does not hold.
 func conditionFailed(old Item) error {
-	return &apiError{space: spaceDynamoDB, code: codeConditional, message: "The conditional request failed", item: old}
+	e := refuse(codeConditional, "The conditional request failed")
+	e.item = old
+	return e
+}
+
+// WriteError answers a request with an error of DynamoDB.
+func WriteError(w http.ResponseWriter, status int, code, message string) {
+	writeError(w, &apiError{status: status, code: code, message: message})
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	e := asAPIError(err)
+	body, err := encode(e.body())
+	if err != nil { // unreachable: what it is made of always has a form
+		e.status, body = http.StatusInternalServerError, nil
+	}
+	write(w, e.status, body)
 }

@@ -29,11 +29,7 @@ type batchGetOutput struct {
 	size int
 }
 
-func (s *Server) batchGetItem(body []byte) (any, error) {
-	var in batchGetInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) batchGetItem(in *batchGetInput) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -158,11 +154,7 @@ type batchWriteOutput struct {
 	ConsumedCapacity []consumption `json:"ConsumedCapacity,omitempty"`
 }
 
-func (s *Server) batchWriteItem(body []byte) (any, error) {
-	var in batchWriteInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) batchWriteItem(in *batchWriteInput) (any, error) {
 	mutations, err := in.mutations()
 	if err != nil {
 		return nil, err

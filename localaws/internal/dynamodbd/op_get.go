@@ -71,11 +71,7 @@ type itemOutput struct {
 	ConsumedCapacity *consumption `json:"ConsumedCapacity,omitempty"`
 }
 
-func (s *Server) getItem(body []byte) (any, error) {
-	var in getItemInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) getItem(in *getItemInput) (any, error) {
 	paths, err := in.parse()
 	if err != nil {
 		return nil, err

@@ -288,11 +288,7 @@ func (in *scanInput) checkSegments() error {
 	return nil
 }
 
-func (s *Server) scan(body []byte) (any, error) {
-	var in scanInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) scan(in *scanInput) (any, error) {
 	if err := in.checkSegments(); err != nil {
 		return nil, err
 	}
@@ -337,11 +333,7 @@ type queryInput struct {
 	ScanIndexForward       *bool
 }
 
-func (s *Server) query(body []byte) (any, error) {
-	var in queryInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) query(in *queryInput) (any, error) {
 	if in.KeyConditionExpression == nil {
 		return nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}

@@ -20,11 +20,7 @@ type createTableInput struct {
 	Tags                      []struct{ Key, Value string }
 }
 
-func (s *Server) createTable(body []byte) (any, error) {
-	var in createTableInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) createTable(in *createTableInput) (any, error) {
 	t, err := in.build()
 	if err != nil {
 		return nil, err
@@ -32,7 +28,7 @@ func (s *Server) createTable(body []byte) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tables[t.name] != nil {
-		return nil, fault(codeInUse, "Table already exists: "+t.name)
+		return nil, refuse(codeInUse, "Table already exists: %s", t.name)
 	}
 	s.adopt(t)
 	return map[string]any{"TableDescription": t.describe(t.created)}, nil
@@ -108,40 +104,32 @@ type tableInput struct {
 	TableName string
 }
 
-// describedTable decodes a request that names only a table, and gives the
-// table. It is called under the lock.
-func (s *Server) describedTable(body []byte) (*table, error) {
-	var in tableInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
-	if err := checkTableName("tableName", in.TableName); err != nil {
-		return nil, err
-	}
-	return s.table(in.TableName)
+// onTable is an operation whose request names only a table. It calls f under
+// the lock.
+func (s *Server) onTable(f func(t *table) (any, error)) operation {
+	return decoded(func(in *tableInput) (any, error) {
+		if err := checkTableName("tableName", in.TableName); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		t, err := s.table(in.TableName)
+		if err != nil {
+			return nil, err
+		}
+		return f(t)
+	})
 }
 
-func (s *Server) describeTable(body []byte) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.describedTable(body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) describeTable(t *table) (any, error) {
 	return map[string]any{"Table": t.describe(time.Now())}, nil
 }
 
-func (s *Server) deleteTable(body []byte) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.describedTable(body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) deleteTable(t *table) (any, error) {
 	now := time.Now()
 	if status := t.status(now); status != statusActive {
-		return nil, fault(codeInUse, "Attempt to change a resource which is still in use: Table is being "+
-			map[string]string{statusCreating: "created", statusUpdating: "updated"}[status]+": "+t.name)
+		return nil, refuse(codeInUse, "Attempt to change a resource which is still in use: Table is being %s: %s",
+			map[string]string{statusCreating: "created", statusUpdating: "updated"}[status], t.name)
 	}
 	if t.protected {
 		return nil, invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
@@ -154,14 +142,12 @@ func (s *Server) deleteTable(body []byte) (any, error) {
 
 const maxListedTables = 100
 
-func (s *Server) listTables(body []byte) (any, error) {
-	var in struct {
-		ExclusiveStartTableName string
-		Limit                   *int
-	}
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+type listTablesInput struct {
+	ExclusiveStartTableName string
+	Limit                   *int
+}
+
+func (s *Server) listTables(in *listTablesInput) (any, error) {
 	limit, err := limitOf(in.Limit)
 	if err != nil {
 		return nil, err

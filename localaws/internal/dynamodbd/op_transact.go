@@ -238,12 +238,9 @@ func evaluate(mutations []*mutation, targets []target) ([]Item, error) {
 	for i, r := range reasons {
 		codes[i] = r.Code
 	}
-	return nil, &apiError{
-		space:   spaceDynamoDB,
-		code:    "TransactionCanceledException",
-		message: "Transaction cancelled, please refer cancellation reasons for specific reasons [" + strings.Join(codes, ", ") + "]",
-		reasons: reasons,
-	}
+	e := refuse(codeCancelled, "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
+	e.reasons = reasons
+	return nil, e
 }
 
 func reasonFor(err error) cancellationReason {
@@ -271,7 +268,7 @@ func (s *Server) repeated(now time.Time, token string, request []byte) (bool, er
 		return false, nil
 	}
 	if !bytes.Equal(seen.request, request) {
-		return false, fault("IdempotentParameterMismatchException",
+		return false, refuse(codeMismatch,
 			"The request uses the same client token as a previous, but non-identical request.")
 	}
 	return true, nil
@@ -287,11 +284,7 @@ type transactGetOutput struct {
 	ConsumedCapacity []consumption `json:"ConsumedCapacity,omitempty"`
 }
 
-func (s *Server) transactGetItems(body []byte) (any, error) {
-	var in transactGetInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) transactGetItems(in *transactGetInput) (any, error) {
 	if err := checkActions(len(in.TransactItems)); err != nil {
 		return nil, err
 	}
@@ -329,7 +322,7 @@ func (s *Server) transactGetItems(body []byte) (any, error) {
 
 // checkKeysOnce refuses a row that is read twice. The keys were checked. It is
 // called under the lock.
-func (s *Server) checkKeysOnce(in transactGetInput) error {
+func (s *Server) checkKeysOnce(in *transactGetInput) error {
 	mutations := make([]*mutation, len(in.TransactItems))
 	for i, action := range in.TransactItems {
 		mutations[i] = &mutation{table: action.Get.TableName, key: action.Get.Key}

@@ -5,13 +5,7 @@ type timeToLive struct {
 	Enabled       *bool
 }
 
-func (s *Server) describeTimeToLive(body []byte) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.describedTable(body)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) describeTimeToLive(t *table) (any, error) {
 	description := map[string]string{"TimeToLiveStatus": "DISABLED"}
 	if t.ttl != "" {
 		description = map[string]string{"TimeToLiveStatus": "ENABLED", "AttributeName": t.ttl}
@@ -19,14 +13,12 @@ func (s *Server) describeTimeToLive(body []byte) (any, error) {
 	return map[string]any{"TimeToLiveDescription": description}, nil
 }
 
-func (s *Server) updateTimeToLive(body []byte) (any, error) {
-	var in struct {
-		TableName               string
-		TimeToLiveSpecification *timeToLive
-	}
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+type updateTimeToLiveInput struct {
+	TableName               string
+	TimeToLiveSpecification *timeToLive
+}
+
+func (s *Server) updateTimeToLive(in *updateTimeToLiveInput) (any, error) {
 	if err := checkTableName("tableName", in.TableName); err != nil {
 		return nil, err
 	}

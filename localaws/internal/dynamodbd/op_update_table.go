@@ -28,11 +28,7 @@ func (in *updateTableInput) empty() bool {
 		len(in.GlobalSecondaryIndexUpdates) == 0
 }
 
-func (s *Server) updateTable(body []byte) (any, error) {
-	var in updateTableInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) updateTable(in *updateTableInput) (any, error) {
 	if err := checkTableName("tableName", in.TableName); err != nil {
 		return nil, err
 	}
@@ -48,7 +44,7 @@ func (s *Server) updateTable(body []byte) (any, error) {
 	}
 	now := time.Now()
 	if now.Before(t.activeAt) {
-		return nil, fault(codeInUse, "Attempt to change a resource which is still in use: Table is being created: "+t.name)
+		return nil, refuse(codeInUse, "Attempt to change a resource which is still in use: Table is being created: %s", t.name)
 	}
 	changed := *t // so that a request that is refused half way changes nothing
 	changed.indexes = slices.Clone(t.indexes)
@@ -73,7 +69,7 @@ func (in *updateTableInput) apply(t *table, opts Options, now time.Time) error {
 		}
 	}
 	if moves > 1 || moves == 1 && t.building(now) != nil {
-		return fault("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+		return refuse(codeLimit, "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
 	}
 	for _, u := range in.GlobalSecondaryIndexUpdates {
 		if err := in.applyIndex(t, u, opts, now); err != nil {

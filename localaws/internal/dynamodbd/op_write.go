@@ -110,11 +110,7 @@ type putItemInput struct {
 	Item      Item
 }
 
-func (s *Server) putItem(body []byte) (any, error) {
-	var in putItemInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) putItem(in *putItemInput) (any, error) {
 	if in.Item == nil {
 		return nil, errNull("item")
 	}
@@ -131,11 +127,7 @@ type deleteItemInput struct {
 	Key       Item
 }
 
-func (s *Server) deleteItem(body []byte) (any, error) {
-	var in deleteItemInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) deleteItem(in *deleteItemInput) (any, error) {
 	if in.Key == nil {
 		return nil, errNull("key")
 	}
@@ -195,11 +187,7 @@ type updateItemInput struct {
 	AttributeUpdates map[string]attributeUpdate
 }
 
-func (s *Server) updateItem(body []byte) (any, error) {
-	var in updateItemInput
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) updateItem(in *updateItemInput) (any, error) {
 	m, err := in.mutation()
 	if err != nil {
 		return nil, err

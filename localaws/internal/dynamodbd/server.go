@@ -46,7 +46,7 @@ type Write struct {
 // for concurrent use.
 type Server struct {
 	opts  Options
-	known map[string]func(body []byte) (any, error) // operations by name
+	known map[string]operation
 
 	mu       sync.Mutex // guards the rest, in memory only
 	tables   map[string]*table
@@ -84,15 +84,28 @@ const (
 // ServeHTTP answers one request of the DynamoDB API. The authorization is not
 // looked at.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer, status := s.answer(r)
+	w.Header().Set("x-amzn-RequestId", s.requestID())
+	answer, err := s.call(r)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	body, err := encode(answer)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	write(w, http.StatusOK, body)
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	h.Set("x-amz-crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10))
-	h.Set("x-amzn-RequestId", s.requestID())
+	h.Set("x-amz-crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	w.WriteHeader(status)
-	_, _ = w.Write(answer) //nolint:gosec // JSON is no markup, and a client that went away needs no answer
+	_, _ = w.Write(body) //nolint:gosec // JSON is no markup, and a client that went away needs no answer
 }
 
 // requestID is a number in the length and letters of DynamoDB's.
@@ -101,22 +114,6 @@ func (s *Server) requestID() string {
 	defer s.mu.Unlock()
 	s.requests++
 	return fmt.Sprintf("%052d", s.requests)
-}
-
-func (s *Server) answer(r *http.Request) ([]byte, int) {
-	result, err := s.call(r)
-	if err == nil {
-		var body []byte
-		if body, err = encode(result); err == nil {
-			return body, http.StatusOK
-		}
-	}
-	e := asAPIError(err)
-	body, err := encode(e.body())
-	if err != nil {
-		return nil, http.StatusInternalServerError
-	}
-	return body, e.status()
 }
 
 // encode writes an answer; < and > stay as they are, as messages have them.
@@ -138,7 +135,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 		return nil, notSerializable("the request ended early: " + err.Error())
 	}
 	if len(body) > maxRequestBytes {
-		return nil, fault("RequestEntityTooLarge", "the request is larger than 16 MB")
+		return nil, refuse(codeTooLarge, "the request is larger than 16 MB")
 	}
 	run := s.known[name]
 	if run == nil {
@@ -147,26 +144,39 @@ func (s *Server) call(r *http.Request) (any, error) {
 	return run(body)
 }
 
-// operations are what the server has, by name: from the body of a request to
-// its answer.
-func (s *Server) operations() map[string]func(body []byte) (any, error) {
-	return map[string]func(body []byte) (any, error){
-		"CreateTable":        s.createTable,
-		"DescribeTable":      s.describeTable,
-		"DeleteTable":        s.deleteTable,
-		"ListTables":         s.listTables,
-		"UpdateTable":        s.updateTable,
-		"DescribeTimeToLive": s.describeTimeToLive,
-		"UpdateTimeToLive":   s.updateTimeToLive,
-		"PutItem":            s.putItem,
-		"GetItem":            s.getItem,
-		"UpdateItem":         s.updateItem,
-		"DeleteItem":         s.deleteItem,
-		"Query":              s.query,
-		"Scan":               s.scan,
-		"BatchGetItem":       s.batchGetItem,
-		"BatchWriteItem":     s.batchWriteItem,
-		"TransactGetItems":   s.transactGetItems,
+// operation carries out one request, of which it is given the body.
+type operation func(body []byte) (any, error)
+
+// decoded is an operation that needs no more of a body than what it decodes to.
+func decoded[T any](f func(in *T) (any, error)) operation {
+	return func(body []byte) (any, error) {
+		in := new(T)
+		if err := decode(body, in); err != nil {
+			return nil, err
+		}
+		return f(in)
+	}
+}
+
+// operations are what the server has, by name.
+func (s *Server) operations() map[string]operation {
+	return map[string]operation{
+		"CreateTable":        decoded(s.createTable),
+		"DescribeTable":      s.onTable(s.describeTable),
+		"DeleteTable":        s.onTable(s.deleteTable),
+		"ListTables":         decoded(s.listTables),
+		"UpdateTable":        decoded(s.updateTable),
+		"DescribeTimeToLive": s.onTable(s.describeTimeToLive),
+		"UpdateTimeToLive":   decoded(s.updateTimeToLive),
+		"PutItem":            decoded(s.putItem),
+		"GetItem":            decoded(s.getItem),
+		"UpdateItem":         decoded(s.updateItem),
+		"DeleteItem":         decoded(s.deleteItem),
+		"Query":              decoded(s.query),
+		"Scan":               decoded(s.scan),
+		"BatchGetItem":       decoded(s.batchGetItem),
+		"BatchWriteItem":     decoded(s.batchWriteItem),
+		"TransactGetItems":   decoded(s.transactGetItems),
 		"TransactWriteItems": s.transactWriteItems,
 	}
 }
@@ -205,13 +215,13 @@ func (s *Server) usable(name string) (*table, error) {
 	return t, nil
 }
 
-func errNoTable() error { return fault(codeNotFound, "Requested resource not found") }
+func errNoTable() error { return refuse(codeNotFound, "Requested resource not found") }
 
 // table gives a table in whichever state. It is called under the lock.
 func (s *Server) table(name string) (*table, error) {
 	t, ok := s.tables[tableName(name)]
 	if !ok {
-		return nil, fault(codeNotFound, "Requested resource not found: Table: "+name+" not found")
+		return nil, refuse(codeNotFound, "Requested resource not found: Table: %s not found", name)
 	}
 	return t, nil
 }

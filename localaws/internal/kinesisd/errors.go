@@ -1,22 +1,33 @@
 package kinesisd
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // apiError is an answer that refuses a request. It is the caller's mistake or
 // the stream's state: this server has no 5xx of its own.
 type apiError struct {
-	kind    string // the exception's name, "__type" on the wire
-	message string
 	status  int
+	code    string // "__type" on the wire
+	message string
 }
 
-func (e *apiError) Error() string { return e.kind + ": " + e.message }
+func (e *apiError) Error() string { return e.code + ": " + e.message }
 
-func refuse(kind, format string, args ...any) *apiError {
-	return &apiError{kind: kind, message: fmt.Sprintf(format, args...), status: http.StatusBadRequest}
+// asAPIError gives the error to answer for err: what is no apiError is a defect
+// of this server.
+func asAPIError(err error) *apiError {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e
+	}
+	return &apiError{status: http.StatusInternalServerError, code: "InternalFailureException", message: err.Error()}
+}
+
+func refuse(code, format string, args ...any) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
 }
 
 func invalidArgument(format string, args ...any) *apiError {
@@ -37,6 +48,16 @@ func limitExceeded(format string, args ...any) *apiError {
 
 func malformed(format string, args ...any) *apiError {
 	return refuse("SerializationException", format, args...)
+}
+
+// unknownOperation names what is absent. The Java KCL reads by enhanced fan-out
+// unless told otherwise.
+func unknownOperation(name string) *apiError {
+	instead := ""
+	if name == "SubscribeToShard" || strings.Contains(name, "StreamConsumer") {
+		instead = " There is no enhanced fan-out here: read by polling, in the Java KCL with PollingConfig."
+	}
+	return refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.%s", name, instead)
 }
 
 // dryRun is the answer to a request that would have been carried out had it not

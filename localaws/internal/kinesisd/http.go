@@ -95,7 +95,7 @@ func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
 	}
 	run := s.known[name]
 	if run == nil {
-		return nil, refuse("UnknownOperationException", "The operation %q is not supported by this local Kinesis.", name)
+		return nil, unknownOperation(name)
 	}
 	if err := readBody(r, body); err != nil {
 		return nil, err
@@ -113,6 +113,48 @@ func (s *Server) serve(r *http.Request, body *[]byte) (any, error) {
 // operation carries out one request and gives its answer, nil if that is empty.
 type operation func(c *call) (any, error)
 
+// streamRequest is a request about a stream that is there.
+type streamRequest interface {
+	// check notes what is wrong with its members other than the stream.
+	check(k *checker)
+	// resolve notes what is wrong with the stream's, and gives its name unless
+	// something was noted.
+	resolve(k *checker) (name string, err error)
+}
+
+// onStream is an operation on a stream: its request is decoded and checked, and
+// the stream is found and locked until f returns.
+func onStream[T any, R interface {
+	*T
+	streamRequest
+}](
+	lock func(name string, now time.Time) (*stream, error), f func(c *call, in R, st *stream) (any, error),
+) operation {
+	return func(c *call) (any, error) {
+		in := R(new(T))
+		if err := c.decode(in); err != nil {
+			return nil, err
+		}
+		k := &checker{}
+		in.check(k)
+		name, err := in.resolve(k)
+		if err != nil {
+			return nil, err
+		}
+		st, err := lock(name, c.now)
+		if err != nil {
+			return nil, err
+		}
+		defer st.mu.Unlock()
+		return f(c, in, st)
+	}
+}
+
+// unanswered has the answer of an operation on a stream be empty.
+func unanswered[R streamRequest](f func(c *call, in R, st *stream) error) func(c *call, in R, st *stream) (any, error) {
+	return func(c *call, in R, st *stream) (any, error) { return nil, f(c, in, st) }
+}
+
 // operations are what the server has, by name.
 func (s *Server) operations() map[string]operation {
 	return map[string]operation{
@@ -121,25 +163,20 @@ func (s *Server) operations() map[string]operation {
 		"GetShardIterator":              s.getShardIterator,
 		"GetRecords":                    s.getRecords,
 		"ListShards":                    s.listShards,
-		"DescribeStream":                s.describeStream,
-		"DescribeStreamSummary":         s.describeStreamSummary,
 		"ListStreams":                   s.listStreams,
-		"CreateStream":                  unanswered(s.createStream),
-		"DeleteStream":                  unanswered(s.deleteStream),
-		"SplitShard":                    unanswered(s.splitShard),
-		"MergeShards":                   unanswered(s.mergeShards),
-		"UpdateShardCount":              s.updateShardCount,
-		"IncreaseStreamRetentionPeriod": unanswered(func(c *call) error { return s.changeRetention(c, true) }),
-		"DecreaseStreamRetentionPeriod": unanswered(func(c *call) error { return s.changeRetention(c, false) }),
-		"AddTagsToStream":               unanswered(s.addTags),
-		"RemoveTagsFromStream":          unanswered(s.removeTags),
-		"ListTagsForStream":             s.listTags,
+		"CreateStream":                  func(c *call) (any, error) { return nil, s.createStream(c) },
+		"DescribeStream":                onStream(s.lock, s.describeStream),
+		"DescribeStreamSummary":         onStream(s.lock, s.describeStreamSummary),
+		"DeleteStream":                  onStream(s.lock, unanswered(s.deleteStream)),
+		"SplitShard":                    onStream(s.lockForChange, unanswered(s.splitShard)),
+		"MergeShards":                   onStream(s.lockForChange, unanswered(s.mergeShards)),
+		"UpdateShardCount":              onStream(s.lockForChange, s.updateShardCount),
+		"IncreaseStreamRetentionPeriod": onStream(s.lockForChange, unanswered(s.increaseRetention)),
+		"DecreaseStreamRetentionPeriod": onStream(s.lockForChange, unanswered(s.decreaseRetention)),
+		"AddTagsToStream":               onStream(s.lock, unanswered(s.addTags)),
+		"RemoveTagsFromStream":          onStream(s.lock, unanswered(s.removeTags)),
+		"ListTagsForStream":             onStream(s.lock, s.listTags),
 	}
-}
-
-// unanswered is an operation whose answer is empty.
-func unanswered(f func(c *call) error) operation {
-	return func(c *call) (any, error) { return nil, f(c) }
 }
 
 // readBody reads a whole body into a buffer that is used again, growing it as
@@ -155,7 +192,7 @@ func readBody(r *http.Request, body *[]byte) error {
 		return malformed("The request's body could not be read: %s", err)
 	}
 	if n > maxBodyBytes {
-		return &apiError{kind: "RequestEntityTooLargeException", message: "The request is too large.", status: http.StatusRequestEntityTooLarge}
+		return &apiError{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLargeException", message: "The request is too large."}
 	}
 	return nil
 }
@@ -190,11 +227,8 @@ func contentOf(r *http.Request) string {
 }
 
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	refusal, ok := errors.AsType[*apiError](err)
-	if !ok {
-		refusal = &apiError{kind: "InternalFailureException", message: err.Error(), status: http.StatusInternalServerError}
-	}
-	WriteError(w, r, refusal.status, refusal.kind, refusal.message)
+	e := asAPIError(err)
+	WriteError(w, r, e.status, e.code, e.message)
 }
 
 // WriteError answers a request with an error of Kinesis, as the request was

@@ -103,7 +103,7 @@ func parseListing(token string, now time.Time) (l listing, err error) {
 
 func (in *listShardsInput) check() error {
 	k := &checker{}
-	in.streamRef.check(k)
+	in.checkStream(k)
 	k.text("nextToken", in.NextToken, 1, 1<<20, pattern{})
 	k.text("exclusiveStartShardId", in.ExclusiveStartShardId, 1, 128, namePattern())
 	k.number("maxResults", in.MaxResults, 1, 10_000)

@@ -100,30 +100,11 @@ func (st *stream) populate(n int, at time.Time) {
 	}
 }
 
-// named decodes a request that has nothing but a stream.
-func (s *Server) named(c *call) (*stream, error) {
-	var in streamRef
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	name, err := in.resolve(&checker{})
-	if err != nil {
-		return nil, err
-	}
-	return s.lock(name, c.now)
-}
-
-func (s *Server) deleteStream(c *call) error {
-	st, err := s.named(c)
-	if err != nil {
-		return err
-	}
+func (s *Server) deleteStream(c *call, _ *streamRef, st *stream) error {
 	if st.status != statusDeleting {
 		st.during(statusDeleting, c.now, s.options.Delay, func(time.Time) {})
 	}
-	gone := st.status == statusGone
-	st.mu.Unlock()
-	if gone {
+	if st.status == statusGone {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.streams[st.name] == st {
@@ -181,23 +162,12 @@ type streamDescription struct {
 	HasMoreShards bool
 }
 
-func (s *Server) describeStream(c *call) (any, error) {
-	var in describeStreamInput
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	k := &checker{}
+func (in *describeStreamInput) check(k *checker) {
 	k.text("exclusiveStartShardId", in.ExclusiveStartShardId, 1, 128, namePattern())
 	k.number("limit", in.Limit, 1, 10_000)
-	name, err := in.resolve(k)
-	if err != nil {
-		return nil, err
-	}
-	st, err := s.lock(name, c.now)
-	if err != nil {
-		return nil, err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) describeStream(_ *call, in *describeStreamInput, st *stream) (any, error) {
 	l := listing{After: -1}
 	if in.ExclusiveStartShardId != nil {
 		l.startAfter(*in.ExclusiveStartShardId)
@@ -221,12 +191,7 @@ type streamSummary struct {
 	MaxRecordSizeInKiB int
 }
 
-func (s *Server) describeStreamSummary(c *call) (any, error) {
-	st, err := s.named(c)
-	if err != nil {
-		return nil, err
-	}
-	defer st.mu.Unlock()
+func (s *Server) describeStreamSummary(_ *call, _ *streamRef, st *stream) (any, error) {
 	return struct{ StreamDescriptionSummary streamSummary }{
 		streamSummary{streamFacts: st.facts(), OpenShardCount: len(st.ranges), MaxRecordSizeInKiB: st.maxRecordBytes >> 10},
 	}, nil

@@ -40,25 +40,14 @@ type splitShardInput struct {
 	NewStartingHashKey *string
 }
 
-func (s *Server) splitShard(c *call) error {
-	var in splitShardInput
-	if err := c.decode(&in); err != nil {
-		return err
-	}
-	k := &checker{}
+func (in *splitShardInput) check(k *checker) {
 	required(k, "newStartingHashKey", in.NewStartingHashKey)
 	required(k, "shardToSplit", in.ShardToSplit)
 	k.text("newStartingHashKey", in.NewStartingHashKey, 0, math.MaxInt, digitsPattern())
 	k.text("shardToSplit", in.ShardToSplit, 1, 128, namePattern())
-	name, err := in.resolve(k)
-	if err != nil {
-		return err
-	}
-	st, err := s.lockForChange(name, c.now)
-	if err != nil {
-		return err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) splitShard(c *call, in *splitShardInput, st *stream) error {
 	i, err := s.position(st, *in.ShardToSplit)
 	if err != nil {
 		return err
@@ -71,7 +60,7 @@ func (s *Server) splitShard(c *call) error {
 	if !ok || key.compare(sh.first.next()) <= 0 || key.compare(sh.last) >= 0 {
 		return invalidArgument("NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account %s is not both greater than one plus "+
 			"the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
-			*in.NewStartingHashKey, sh.id, name, s.options.Account, sh.first, sh.last)
+			*in.NewStartingHashKey, sh.id, st.name, s.options.Account, sh.first, sh.last)
 	}
 	st.during(statusUpdating, c.now, s.options.Delay, func(at time.Time) { st.split(st.shardFor(key), key, at) })
 	return nil
@@ -84,25 +73,14 @@ type mergeShardsInput struct {
 	AdjacentShardToMerge *string
 }
 
-func (s *Server) mergeShards(c *call) error {
-	var in mergeShardsInput
-	if err := c.decode(&in); err != nil {
-		return err
-	}
-	k := &checker{}
+func (in *mergeShardsInput) check(k *checker) {
 	required(k, "shardToMerge", in.ShardToMerge)
 	required(k, "adjacentShardToMerge", in.AdjacentShardToMerge)
 	k.text("shardToMerge", in.ShardToMerge, 1, 128, namePattern())
 	k.text("adjacentShardToMerge", in.AdjacentShardToMerge, 1, 128, namePattern())
-	name, err := in.resolve(k)
-	if err != nil {
-		return err
-	}
-	st, err := s.lockForChange(name, c.now)
-	if err != nil {
-		return err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) mergeShards(c *call, in *mergeShardsInput, st *stream) error {
 	i, err := s.position(st, *in.ShardToMerge)
 	if err != nil {
 		return err
@@ -114,7 +92,7 @@ func (s *Server) mergeShards(c *call) error {
 	parent := st.ranges[i]
 	if i-j != 1 && j-i != 1 {
 		return invalidArgument("Shards %s and %s in stream %s under account %s are not an adjacent pair of shards eligible for merging",
-			parent.id, st.ranges[j].id, name, s.options.Account)
+			parent.id, st.ranges[j].id, st.name, s.options.Account)
 	}
 	st.during(statusUpdating, c.now, s.options.Delay, func(at time.Time) { st.merge(min(i, j), parent, at) })
 	return nil
@@ -134,31 +112,20 @@ type updateShardCountOutput struct {
 	TargetShardCount  int
 }
 
-func (s *Server) updateShardCount(c *call) (any, error) {
-	var in updateShardCountInput
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	k := &checker{}
+func (in *updateShardCountInput) check(k *checker) {
 	required(k, "targetShardCount", in.TargetShardCount)
 	required(k, "scalingType", in.ScalingType)
 	k.number("targetShardCount", in.TargetShardCount, 1, math.MaxInt32)
 	k.oneOf("scalingType", in.ScalingType, "UNIFORM_SCALING")
-	name, err := in.resolve(k)
-	if err != nil {
-		return nil, err
-	}
-	st, err := s.lockForChange(name, c.now)
-	if err != nil {
-		return nil, err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) updateShardCount(c *call, in *updateShardCountInput, st *stream) (any, error) {
 	current, target := len(st.ranges), int(*in.TargetShardCount)
 	if err := s.checkScaling(current, target); err != nil {
 		return nil, err
 	}
 	st.during(statusUpdating, c.now, s.options.Delay, func(at time.Time) { st.scale(target, at) })
-	return updateShardCountOutput{name, st.arn, current, target}, nil
+	return updateShardCountOutput{st.name, st.arn, current, target}, nil
 }
 
 // checkScaling holds to the service's own limits of one UpdateShardCount.

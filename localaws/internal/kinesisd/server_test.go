@@ -19,9 +19,13 @@ import (
 func TestRequestsThatAreNoneOfKinesis(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, kinesisd.Options{}, 1)
-	message := refused(t, server, "SubscribeToShard", fields{}, "UnknownOperationException")
-	if !strings.Contains(message, "SubscribeToShard") {
-		t.Errorf("the operation is not named: %s", message)
+	for operation, fanOut := range map[string]bool{
+		"SubscribeToShard": true, "DescribeStreamConsumer": true, "RegisterStreamConsumer": true, "StartStreamEncryption": false,
+	} {
+		message := refused(t, server, operation, fields{}, "UnknownOperationException")
+		if !strings.Contains(message, operation) || strings.Contains(message, "PollingConfig") != fanOut {
+			t.Errorf("%s is refused with: %s", operation, message)
+		}
 	}
 	for _, row := range []struct {
 		name, method, target, content string

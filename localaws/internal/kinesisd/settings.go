@@ -19,38 +19,39 @@ type retentionInput struct {
 	RetentionPeriodHours *int64
 }
 
-// changeRetention is IncreaseStreamRetentionPeriod and
-// DecreaseStreamRetentionPeriod. Records that a longer retention would have
-// kept stay gone.
-func (s *Server) changeRetention(c *call, increase bool) error {
-	var in retentionInput
-	if err := c.decode(&in); err != nil {
-		return err
-	}
-	k := &checker{}
+func (in *retentionInput) check(k *checker) {
 	required(k, "retentionPeriodHours", in.RetentionPeriodHours)
 	k.number("retentionPeriodHours", in.RetentionPeriodHours, 1, maxRetentionHours)
-	name, err := in.resolve(k)
-	if err != nil {
-		return err
+}
+
+func (in *retentionInput) resolve(k *checker) (string, error) {
+	name, err := in.streamRef.resolve(k)
+	if err == nil && *in.RetentionPeriodHours < minRetentionHours {
+		return "", invalidArgument("Minimum allowed retention period is %d hours. Requested retention period (%d hours) is too short.",
+			minRetentionHours, *in.RetentionPeriodHours)
 	}
-	hours := *in.RetentionPeriodHours
-	if hours < minRetentionHours {
-		return invalidArgument("Minimum allowed retention period is %d hours. Requested retention period (%d hours) is too short.", minRetentionHours, hours)
-	}
-	st, err := s.lockForChange(name, c.now)
-	if err != nil {
-		return err
-	}
-	defer st.mu.Unlock()
-	current := st.retentionHours()
+	return name, err
+}
+
+func (s *Server) increaseRetention(c *call, in *retentionInput, st *stream) error {
+	return s.changeRetention(c, in, st, true)
+}
+
+func (s *Server) decreaseRetention(c *call, in *retentionInput, st *stream) error {
+	return s.changeRetention(c, in, st, false)
+}
+
+// changeRetention lets records that a longer retention would have kept stay
+// gone.
+func (s *Server) changeRetention(c *call, in *retentionInput, st *stream, increase bool) error {
+	hours, current := *in.RetentionPeriodHours, st.retentionHours()
 	if increase && hours < current {
 		return invalidArgument("Requested retention period (%d hours) for stream %s can not be shorter than existing retention period (%d hours)."+
-			" Use DecreaseRetentionPeriod API.", hours, name, current)
+			" Use DecreaseRetentionPeriod API.", hours, st.name, current)
 	}
 	if !increase && hours > current {
 		return invalidArgument("Requested retention period (%d hours) for stream %s can not be longer than existing retention period (%d hours)."+
-			" Use IncreaseRetentionPeriod API.", hours, name, current)
+			" Use IncreaseRetentionPeriod API.", hours, st.name, current)
 	}
 	st.during(statusUpdating, c.now, s.options.Delay, func(time.Time) { st.retention = time.Duration(hours) * time.Hour })
 	return nil
@@ -73,30 +74,19 @@ type addTagsInput struct {
 	Tags map[string]string
 }
 
-func (s *Server) addTags(c *call) error {
-	var in addTagsInput
-	if err := c.decode(&in); err != nil {
-		return err
-	}
-	k := &checker{}
+func (in *addTagsInput) check(k *checker) {
 	if in.Tags == nil {
 		k.fault("null", "tags", "Member must not be null")
 	}
 	checkTags(k, in.Tags)
-	name, err := in.resolve(k)
-	if err != nil {
-		return err
-	}
-	st, err := s.lock(name, c.now)
-	if err != nil {
-		return err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) addTags(_ *call, in *addTagsInput, st *stream) error {
 	all := maps.Clone(st.tags)
 	maps.Copy(all, in.Tags)
 	if len(all) > maxTags {
 		return invalidArgument("Failed to add tags to stream %s under account %s because a given stream cannot have more than %d tags associated with it.",
-			name, s.options.Account, maxTags)
+			st.name, s.options.Account, maxTags)
 	}
 	st.tags = all
 	return nil
@@ -108,12 +98,7 @@ type removeTagsInput struct {
 	TagKeys []string
 }
 
-func (s *Server) removeTags(c *call) error {
-	var in removeTagsInput
-	if err := c.decode(&in); err != nil {
-		return err
-	}
-	k := &checker{}
+func (in *removeTagsInput) check(k *checker) {
 	if in.TagKeys == nil {
 		k.fault("null", "tagKeys", "Member must not be null")
 	}
@@ -123,15 +108,9 @@ func (s *Server) removeTags(c *call) error {
 	if len(in.TagKeys) > maxTags {
 		k.fault("'[...]'", "tagKeys", fmt.Sprintf("Member must have length less than or equal to %d", maxTags))
 	}
-	name, err := in.resolve(k)
-	if err != nil {
-		return err
-	}
-	st, err := s.lock(name, c.now)
-	if err != nil {
-		return err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) removeTags(_ *call, in *removeTagsInput, st *stream) error {
 	for _, key := range in.TagKeys {
 		delete(st.tags, key)
 	}
@@ -147,23 +126,12 @@ type listTagsInput struct {
 
 type tag struct{ Key, Value string }
 
-func (s *Server) listTags(c *call) (any, error) {
-	var in listTagsInput
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	k := &checker{}
+func (in *listTagsInput) check(k *checker) {
 	k.text("exclusiveStartTagKey", in.ExclusiveStartTagKey, 1, 128, pattern{})
 	k.number("limit", in.Limit, 1, maxTags)
-	name, err := in.resolve(k)
-	if err != nil {
-		return nil, err
-	}
-	st, err := s.lock(name, c.now)
-	if err != nil {
-		return nil, err
-	}
-	defer st.mu.Unlock()
+}
+
+func (s *Server) listTags(_ *call, in *listTagsInput, st *stream) (any, error) {
 	keys := slices.Sorted(maps.Keys(st.tags))
 	if in.ExclusiveStartTagKey != nil {
 		keys = slices.DeleteFunc(keys, func(key string) bool { return key <= *in.ExclusiveStartTagKey })

@@ -113,7 +113,10 @@ type streamRef struct {
 	StreamARN  *string
 }
 
-func (ref streamRef) check(k *checker) {
+// check finds nothing wrong with a request that has nothing else.
+func (ref streamRef) check(*checker) {}
+
+func (ref streamRef) checkStream(k *checker) {
 	k.text("streamName", ref.StreamName, 1, 128, namePattern())
 	k.text("streamARN", ref.StreamARN, 1, 2048, pattern{`arn:aws.*:kinesis:.*:\d{12}:stream/\S+`, isStreamARN})
 }
@@ -123,7 +126,7 @@ func (ref streamRef) given() bool { return ref.StreamName != nil || ref.StreamAR
 // resolve checks the whole request with k and gives the stream's name. Only the
 // name in an ARN counts: this server is every account and region.
 func (ref streamRef) resolve(k *checker) (string, error) {
-	ref.check(k)
+	ref.checkStream(k)
 	if err := k.err(); err != nil {
 		return "", err
 	}

@@ -58,7 +58,7 @@ func contentChecks(h http.Header) ([]*check, error) {
 	if values := h.Values("Content-MD5"); len(values) > 0 {
 		sum, err := base64.StdEncoding.DecodeString(values[0])
 		if err != nil || len(sum) != md5.Size {
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+			return nil, refuse(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified was invalid.")
 		}
 		checks = append(checks, &check{
 			Hash: md5.New(), name: "Content-Md5", want: values[0], //nolint:gosec // see the import
@@ -85,7 +85,7 @@ func checksumChecks(h http.Header) ([]*check, error) {
 		checks = append(checks, c)
 	}
 	if len(checks) > 1 {
-		return nil, apiErrorf(http.StatusBadRequest, "InvalidRequest",
+		return nil, refuse(http.StatusBadRequest, "InvalidRequest",
 			"Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 	}
 	return checks, nil
@@ -99,4 +99,27 @@ func newCheck(name, want string) (*check, error) {
 		return nil, notImplemented("the checksum " + name)
 	}
 	return &check{Hash: sum, name: name, want: want, encode: base64.StdEncoding.EncodeToString, code: "BadDigest"}, nil
+}
+
+// checksums are the members of XML that are checksums.
+type checksums struct {
+	ChecksumCRC32     string `xml:",omitempty"`
+	ChecksumCRC32C    string `xml:",omitempty"`
+	ChecksumCRC64NVME string `xml:",omitempty"`
+	ChecksumSHA1      string `xml:",omitempty"`
+	ChecksumSHA256    string `xml:",omitempty"`
+}
+
+// member is that for the algorithm of a header; nil if there is none.
+func (c *checksums) member(header string) *string {
+	return map[string]*string{
+		"Crc32": &c.ChecksumCRC32, "Crc32c": &c.ChecksumCRC32C, "Crc64nvme": &c.ChecksumCRC64NVME,
+		"Sha1": &c.ChecksumSHA1, "Sha256": &c.ChecksumSHA256,
+	}[strings.TrimPrefix(header, checksumHeader)]
+}
+
+func (c *checksums) set(header, value string) {
+	if member := c.member(header); member != nil {
+		*member = value
+	}
 }

@@ -25,7 +25,7 @@ func preconditionsOf(h http.Header, before string) preconditions {
 const copySource = "X-Amz-Copy-Source-"
 
 func preconditionFailed(header string) error {
-	return apiErrorf(http.StatusPreconditionFailed, "PreconditionFailed",
+	return refuse(http.StatusPreconditionFailed, "PreconditionFailed",
 		"At least one of the pre-conditions you specified did not hold (%s)", header)
 }
 

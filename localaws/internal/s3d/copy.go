@@ -20,7 +20,7 @@ func parseCopySource(h http.Header) (objectID, error) {
 	bucket, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch {
 	case err != nil || !ok || bucket == "" || key == "":
-		return objectID{}, apiErrorf(http.StatusBadRequest, "InvalidArgument",
+		return objectID{}, refuse(http.StatusBadRequest, "InvalidArgument",
 			"Invalid copy source object key: x-amz-copy-source is %q, not BUCKET/KEY", source)
 	case version != "":
 		return objectID{}, notImplemented("versions: x-amz-copy-source has " + version)
@@ -55,27 +55,11 @@ type copyResult struct {
 	ETag         string
 	LastModified string
 
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
+	checksums
 }
 
 func newCopyResult(name, etag string, at time.Time) copyResult {
 	return copyResult{XMLName: xml.Name{Local: name}, ETag: quote(etag), LastModified: xmlTime(at)}
-}
-
-// setChecksum sets the member for the algorithm of a header.
-func (c *copyResult) setChecksum(header, value string) {
-	for name, member := range map[string]*string{
-		"Crc32": &c.ChecksumCRC32, "Crc32c": &c.ChecksumCRC32C, "Crc64nvme": &c.ChecksumCRC64NVME,
-		"Sha1": &c.ChecksumSHA1, "Sha256": &c.ChecksumSHA256,
-	} {
-		if strings.TrimPrefix(header, checksumHeader) == name {
-			*member = value
-		}
-	}
 }
 
 // xmlTime is a time as S3 writes it in XML.
@@ -118,10 +102,10 @@ func copiedHeaders(request http.Header, source *object, itself bool) (map[string
 		return objectHeaders(request)
 	case "", "COPY":
 	default:
-		return nil, apiErrorf(http.StatusBadRequest, "InvalidArgument", "Unknown metadata directive: %q", directive)
+		return nil, refuse(http.StatusBadRequest, "InvalidArgument", "Unknown metadata directive: %q", directive)
 	}
 	if itself {
-		return nil, apiErrorf(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object "+
+		return nil, refuse(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object "+
 			"to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	headers := maps.Clone(source.Headers)
@@ -147,7 +131,7 @@ func (s *Server) uploadPartCopy(a *answer, r *http.Request, call Call) error {
 		var partial bool
 		section, partial, err = parseRange(header, source.Size)
 		if err != nil || !partial || header != fmt.Sprintf("bytes=%d-%d", section.start, section.start+section.length-1) {
-			return apiErrorf(http.StatusBadRequest, "InvalidArgument",
+			return refuse(http.StatusBadRequest, "InvalidArgument",
 				"The x-amz-copy-source-range value must be of the form bytes=first-last, within the %d bytes of the source: %q", source.Size, header)
 		}
 	}
@@ -174,7 +158,7 @@ func (s *Server) uploadPartCopy(a *answer, r *http.Request, call Call) error {
 	}
 	a.write.ETag, a.write.Size = etag, p.size
 	result := newCopyResult("CopyPartResult", etag, p.received)
-	result.setChecksum(u.checksum, p.checksum)
+	result.set(u.checksum, p.checksum)
 	writeXML(a, http.StatusOK, result)
 	return nil
 }

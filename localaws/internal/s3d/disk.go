@@ -269,7 +269,7 @@ func (d *disk) addBucket(name string) error {
 		return fmt.Errorf("creating a bucket's directory: %w", err)
 	}
 	if !info.IsDir() || !d.isName(".", name) {
-		return apiErrorf(http.StatusForbidden, "AccessDenied",
+		return refuse(http.StatusForbidden, "AccessDenied",
 			"The bucket's directory cannot be %s: that is a file, a symbolic link, or another name's.", filepath.Join(d.root.Name(), name))
 	}
 	return nil
@@ -277,7 +277,7 @@ func (d *disk) addBucket(name string) error {
 
 func (d *disk) removeBucket(name string) error {
 	if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return apiErrorf(http.StatusConflict, "BucketNotEmpty", "The bucket's directory has files that are not objects.")
+		return refuse(http.StatusConflict, "BucketNotEmpty", "The bucket's directory has files that are not objects.")
 	}
 	for _, dir := range []string{metaDir, hiddenDir} {
 		if err := d.root.RemoveAll(filepath.Join(dir, name)); err != nil {

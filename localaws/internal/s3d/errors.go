@@ -20,29 +20,29 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
-func apiErrorf(status int, code, format string, args ...any) *apiError {
+func refuse(status int, code, format string, args ...any) *apiError {
 	return &apiError{status: status, code: code, message: fmt.Sprintf(format, args...)}
 }
 
 func noSuchBucket(name string) error {
-	return apiErrorf(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist: %s", name)
+	return refuse(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist: %s", name)
 }
 
 func noSuchKey() error {
-	return apiErrorf(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
+	return refuse(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
 }
 
 func noSuchUpload() error {
-	return apiErrorf(http.StatusNotFound, "NoSuchUpload",
+	return refuse(http.StatusNotFound, "NoSuchUpload",
 		"The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
 }
 
 func malformedXML() error {
-	return apiErrorf(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed.")
+	return refuse(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed.")
 }
 
 func notImplemented(what string) error {
-	return apiErrorf(http.StatusNotImplemented, "NotImplemented", "The local S3 does not have %s.", what)
+	return refuse(http.StatusNotImplemented, "NotImplemented", "The local S3 does not have %s.", what)
 }
 
 // asAPIError turns any error into one that can be answered: what is not an
@@ -51,7 +51,7 @@ func asAPIError(err error) *apiError {
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
-	return apiErrorf(http.StatusInternalServerError, "InternalError",
+	return refuse(http.StatusInternalServerError, "InternalError",
 		"We encountered an internal error. Please try again. (%v)", err)
 }
 

@@ -17,12 +17,12 @@ func (s *Server) checkHeaders(operation string, h http.Header) error {
 		case name == "X-Amz-Acl" || strings.HasPrefix(name, "X-Amz-Grant-"):
 			// As new buckets do, in which the owner owns all objects.
 			if name != "X-Amz-Acl" || value != "bucket-owner-full-control" {
-				return apiErrorf(http.StatusBadRequest, "AccessControlListNotSupported",
+				return refuse(http.StatusBadRequest, "AccessControlListNotSupported",
 					"The bucket does not allow ACLs (%s: %s)", strings.ToLower(name), value)
 			}
 		case name == "X-Amz-Expected-Bucket-Owner" || name == copySource+"Expected-Bucket-Owner":
 			if value != s.options.Account {
-				return apiErrorf(http.StatusForbidden, "AccessDenied",
+				return refuse(http.StatusForbidden, "AccessDenied",
 					"The owner of the buckets is account %s (%s: %s)", s.options.Account, strings.ToLower(name), value)
 			}
 		case !isUnderstood(operation, name, value):
@@ -50,6 +50,10 @@ func isUnderstood(operation, name, value string) bool {
 		return true
 	case strings.HasPrefix(name, checksumHeader):
 		return !slices.Contains([]string{"CopyObject", "UploadPartCopy"}, operation)
+	case name == "X-Amz-Te": // an offer to read more than the body, which S3 need not take up
+		return true
+	case name == objectSize:
+		return operation == "CompleteMultipartUpload"
 	case strings.HasPrefix(name, copySource):
 		return !strings.Contains(name, "Encryption") && slices.Contains([]string{"CopyObject", "UploadPartCopy"}, operation)
 	}

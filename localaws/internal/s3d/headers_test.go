@@ -37,6 +37,7 @@ func TestHeadersByName(t *testing.T) {
 		"X-Amz-Expected-Bucket-Owner: " + mine:                    "",
 		"X-Amz-Request-Payer: requester":                          "",
 		"X-Amz-Website-Redirect-Location: /a":                     "",
+		"X-Amz-Te: append-md5":                                    "",
 		"X-Other: 1":                                              "",
 	} {
 		for _, target := range []struct{ method, path string }{{http.MethodPut, "bucket/key"}, {http.MethodPost, "bucket/key?uploads"}} {
@@ -70,8 +71,6 @@ func TestParametersByName(t *testing.T) {
 	put(t, server, "key", "content")
 	const deletion = "<Delete><Object><Key>key</Key><ETag>x</ETag></Object></Delete>"
 	for _, row := range []struct{ method, target, body, name string }{
-		{http.MethodGet, "bucket/key?partNumber=1", "", "partNumber"},
-		{http.MethodHead, "bucket/key?partNumber=1", "", ""},
 		{http.MethodPost, "bucket?delete", deletion, "ETag"},
 	} {
 		response := do(t, server, row.method, row.target, strings.NewReader(row.body))
@@ -191,19 +190,42 @@ func TestConditionalDeletes(t *testing.T) {
 	}
 }
 
+// uploaded begins an upload of a key whose one part is "content". What it
+// returns completes it, with a part of some ETag.
+func uploaded(t *testing.T, server *s3d.Server) (etag string, complete func(etag string, headers ...string) reply) {
+	t.Helper()
+	_, rest, _ := strings.Cut(do(t, server, http.MethodPost, path("key")+"?uploads", nil).body, "<UploadId>")
+	id, _, _ := strings.Cut(rest, "<")
+	etag = do(t, server, http.MethodPut, path("key")+"?partNumber=1&uploadId="+id, strings.NewReader("content")).header.Get("ETag")
+	return etag, func(etag string, headers ...string) reply {
+		text := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part></CompleteMultipartUpload>"
+		return do(t, server, http.MethodPost, path("key")+"?uploadId="+id, strings.NewReader(text), headers...)
+	}
+}
+
 // TestOtherParts completes an upload again, with other parts than before.
 func TestOtherParts(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, s3d.Options{})
-	_, rest, _ := strings.Cut(do(t, server, http.MethodPost, path("key")+"?uploads", nil).body, "<UploadId>")
-	id, _, _ := strings.Cut(rest, "<")
-	etag := do(t, server, http.MethodPut, path("key")+"?partNumber=1&uploadId="+id, strings.NewReader("content")).header.Get("ETag")
-	complete := func(etag string) int {
-		text := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part></CompleteMultipartUpload>"
-		return do(t, server, http.MethodPost, path("key")+"?uploadId="+id, strings.NewReader(text)).status
-	}
-	if first, again, other := complete(etag), complete(etag), complete("x"); first != 200 || again != 200 || other != 404 {
+	etag, complete := uploaded(t, server)
+	if first, again, other := complete(etag).status, complete(etag).status, complete("x").status; first != 200 || again != 200 || other != 404 {
 		t.Errorf("completed with %d, again with %d, with other parts with %d; want 200, 200 and 404", first, again, other)
+	}
+}
+
+// TestObjectSize completes an upload and says how large it must be.
+func TestObjectSize(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, s3d.Options{})
+	etag, complete := uploaded(t, server)
+	if r := complete(etag, "X-Amz-Mp-Object-Size: 8"); r.code() != "InvalidRequest" {
+		t.Errorf("of 7 bytes as 8: %d %s, want InvalidRequest", r.status, r.body)
+	}
+	if content, h := get(t, server, "key"); h != nil {
+		t.Errorf("stored was %q", content)
+	}
+	if r := complete(etag, "X-Amz-Mp-Object-Size: 7"); r.status != 200 {
+		t.Errorf("of 7 bytes as 7: %d %s", r.status, r.body)
 	}
 }
 

@@ -104,6 +104,9 @@ func TestPlantedHeaders(t *testing.T) {
 		{`"X-Amz-Meta-Plan":"p1"`, `"Location":"http://elsewhere"`},
 		{`"X-Amz-Meta-Plan":"p1"`, `"X-Amz-Meta-Plan":"p1\r\nLocation: x"`},
 		{`"etag":"`, `"etag":"<x>`},
+		{`"etag":"`, `"parts":[{"number":1,"size":8},{"number":2,"size":-1}],"etag":"`},
+		{`"etag":"`, `"parts":[{"size":9223372036854775807},{"size":9223372036854775807},{"size":9}],"etag":"`},
+		{`"etag":"`, `"parts":[{"number":1,"size":6}],"etag":"`},
 	} {
 		dir := t.TempDir()
 		first := newServer(t, s3d.Options{Dir: dir})

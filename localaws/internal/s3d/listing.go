@@ -87,19 +87,19 @@ func (l *listResult) parse(q url.Values) (after string, err error) {
 	if q.Has("max-keys") {
 		n, err := strconv.Atoi(q.Get("max-keys"))
 		if err != nil || n < 0 {
-			return "", apiErrorf(http.StatusBadRequest, "InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647")
+			return "", refuse(http.StatusBadRequest, "InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647")
 		}
 		l.MaxKeys = min(n, maxListed)
 	}
 	if l.EncodingType != "" && l.EncodingType != "url" {
-		return "", apiErrorf(http.StatusBadRequest, "InvalidArgument", "Invalid Encoding Method specified in Request")
+		return "", refuse(http.StatusBadRequest, "InvalidArgument", "Invalid Encoding Method specified in Request")
 	}
 	if !q.Has("continuation-token") {
 		return l.StartAfter, nil
 	}
 	token, err := base64.URLEncoding.DecodeString(l.ContinuationToken)
 	if err != nil || len(token) == 0 {
-		return "", apiErrorf(http.StatusBadRequest, "InvalidArgument", "The continuation token provided is incorrect")
+		return "", refuse(http.StatusBadRequest, "InvalidArgument", "The continuation token provided is incorrect")
 	}
 	return string(token), nil
 }

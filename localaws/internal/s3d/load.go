@@ -190,6 +190,12 @@ func (d *disk) readMeta(file string, info fs.FileInfo) (*object, error) {
 func (o *object) isPlausible() bool {
 	etag, parts, _ := strings.Cut(o.ETag, "-")
 	ok := checkKey(o.Key) == nil && len(etag) == hex.EncodedLen(md5.Size) && isDigits(etag, "0123456789abcdef") && isDigits(parts, "0123456789")
+	rest := o.Size
+	for _, p := range o.Parts {
+		ok = ok && p.Size >= 0 && p.Size <= rest
+		rest -= p.Size
+	}
+	ok = ok && (rest == 0 || len(o.Parts) == 0)
 	for name, value := range o.Headers {
 		ok = ok && isKept(name) && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 	}

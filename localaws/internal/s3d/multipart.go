@@ -19,6 +19,10 @@ import (
 // minPartBytes is the least size of every part but the last.
 const minPartBytes = 5 << 20
 
+// objectSize is the header by which who completes an upload says how large the
+// object must have become.
+const objectSize = "X-Amz-Mp-Object-Size"
+
 // upload is an unfinished multipart upload. It and its parts are lost when the
 // server ends.
 type upload struct {
@@ -89,7 +93,7 @@ func (s *Server) partOf(r *http.Request, call Call) (u *upload, number int, err 
 	q := r.URL.Query()
 	number, err = strconv.Atoi(q.Get("partNumber"))
 	if err != nil || number < 1 || number > gofakes3.MaxUploadPartNumber {
-		return nil, 0, apiErrorf(http.StatusBadRequest, "InvalidArgument",
+		return nil, 0, refuse(http.StatusBadRequest, "InvalidArgument",
 			"Part number must be an integer between 1 and 10000, inclusive")
 	}
 	u, _, err = s.findUpload(call.Bucket, call.Key, q.Get("uploadId"))
@@ -103,7 +107,7 @@ func (s *Server) uploadPart(a *answer, r *http.Request, call Call, body *payload
 	}
 	name, _ := body.checksum()
 	if u.checksum != "" && name != u.checksum {
-		return apiErrorf(http.StatusBadRequest, "InvalidRequest",
+		return refuse(http.StatusBadRequest, "InvalidRequest",
 			"Checksum Type mismatch occurred, expected checksum: %s, actual checksum: %s", u.checksum, name)
 	}
 	received, etag, err := s.receive(body)
@@ -148,21 +152,10 @@ type completeRequest struct {
 }
 
 type completedPart struct {
-	PartNumber        int
-	ETag              string
-	ChecksumCRC32     string
-	ChecksumCRC32C    string
-	ChecksumCRC64NVME string
-	ChecksumSHA1      string
-	ChecksumSHA256    string
-}
+	PartNumber int
+	ETag       string
 
-// checksum is the part's checksum by the algorithm of a header.
-func (c completedPart) checksum(header string) string {
-	return map[string]string{
-		"Crc32": c.ChecksumCRC32, "Crc32c": c.ChecksumCRC32C, "Crc64nvme": c.ChecksumCRC64NVME,
-		"Sha1": c.ChecksumSHA1, "Sha256": c.ChecksumSHA256,
-	}[strings.TrimPrefix(header, checksumHeader)]
+	checksums
 }
 
 type completeResult struct {
@@ -171,6 +164,10 @@ type completeResult struct {
 	Bucket   string
 	Key      string
 	ETag     string
+
+	checksums
+
+	ChecksumType string `xml:",omitempty"`
 }
 
 func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []byte) error {
@@ -194,6 +191,10 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 		return err
 	}
 	o := assemble(u, parts)
+	if want := r.Header.Get(objectSize); want != "" && want != strconv.FormatInt(o.Size, 10) {
+		return refuse(http.StatusBadRequest, "InvalidRequest",
+			"The parts have %d bytes, and x-amz-mp-object-size is %q", o.Size, want)
+	}
 	err = s.store(u.bucket, o, preconditionsOf(r.Header, ""), func() (spool, error) {
 		bodies := make([]spool, len(parts))
 		for i, p := range parts {
@@ -208,7 +209,9 @@ func (s *Server) completeUpload(a *answer, r *http.Request, call Call, text []by
 	a.write.ETag, a.write.Size = o.ETag, o.Size
 	result := completeResult{
 		Location: "http://" + r.Host + "/" + u.bucket + "/" + u.key, Bucket: u.bucket, Key: u.key, ETag: quote(o.ETag),
+		ChecksumType: o.Headers["X-Amz-Checksum-Type"],
 	}
+	result.set(u.checksum, o.Headers[u.checksum])
 	s.completed.add(u.id, completion{request.Parts, result})
 	writeXML(a, http.StatusOK, result)
 	return nil
@@ -221,20 +224,20 @@ func chooseParts(u *upload, have map[int]*part, listed []completedPart) ([]*part
 		p := have[l.PartNumber]
 		switch {
 		case i > 0 && l.PartNumber <= listed[i-1].PartNumber:
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidPartOrder",
+			return nil, refuse(http.StatusBadRequest, "InvalidPartOrder",
 				"The list of parts was not in ascending order. Parts must be ordered by part number.")
 		case p == nil || strings.Trim(l.ETag, `"`) != p.etag:
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidPart",
+			return nil, refuse(http.StatusBadRequest, "InvalidPart",
 				"One or more of the specified parts could not be found (part %d).", l.PartNumber)
-		case u.checksum != "" && l.checksum(u.checksum) == "":
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidRequest",
+		case u.checksum != "" && *l.member(u.checksum) == "":
+			return nil, refuse(http.StatusBadRequest, "InvalidRequest",
 				"The upload was created using a checksum. The complete request must include the checksum for each part. "+
 					"It was missing for part %d in the request.", l.PartNumber)
-		case u.checksum != "" && l.checksum(u.checksum) != p.checksum:
-			return nil, apiErrorf(http.StatusBadRequest, "InvalidPart",
+		case u.checksum != "" && *l.member(u.checksum) != p.checksum:
+			return nil, refuse(http.StatusBadRequest, "InvalidPart",
 				"The checksum of part %d is not that of the part received.", l.PartNumber)
 		case p.size < minPartBytes && i < len(listed)-1:
-			return nil, apiErrorf(http.StatusBadRequest, "EntityTooSmall",
+			return nil, refuse(http.StatusBadRequest, "EntityTooSmall",
 				"Your proposed upload is smaller than the minimum allowed size (part %d has %d bytes).", p.number, p.size)
 		}
 		parts = append(parts, p)
@@ -250,6 +253,7 @@ func assemble(u *upload, parts []*part) *object {
 	sum := newChecksum(strings.ToLower(strings.TrimPrefix(u.checksum, checksumHeader)))
 	for _, p := range parts {
 		o.Size += p.size
+		o.Parts = append(o.Parts, partSize{p.number, p.size})
 		raw, _ := hex.DecodeString(p.etag) // we made it
 		_, _ = etag.Write(raw)
 		if sum != nil {

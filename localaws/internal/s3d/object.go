@@ -18,7 +18,14 @@ type object struct {
 	Modified time.Time         `json:"modified"`
 	Headers  map[string]string `json:"headers"`          // canonical name to value, as GET returns them
 	Hidden   bool              `json:"hidden,omitempty"` // on disk, but not under its key
+	Parts    []partSize        `json:"parts,omitempty"`  // in order, if it was uploaded in parts
 	chunks   chunks            // content, if it is in memory
+}
+
+// partSize is a part of an object, by the number that it was uploaded with.
+type partSize struct {
+	Number int   `json:"number"`
+	Size   int64 `json:"size"`
 }
 
 // bucket is one bucket's objects, in the order that S3 lists them.
@@ -134,7 +141,7 @@ func objectHeaders(h http.Header) (map[string]string, error) {
 		}
 	}
 	if userBytes > 2048 {
-		return nil, apiErrorf(http.StatusBadRequest, "MetadataTooLarge",
+		return nil, refuse(http.StatusBadRequest, "MetadataTooLarge",
 			"Your metadata headers exceed the maximum allowed metadata size.")
 	}
 	if kept["Content-Type"] == "" {

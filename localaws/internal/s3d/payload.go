@@ -37,10 +37,10 @@ func newPayload(r *http.Request) (*payload, error) {
 	case err != nil:
 		return nil, err
 	case p.size < 0:
-		return nil, apiErrorf(http.StatusLengthRequired, "MissingContentLength",
+		return nil, refuse(http.StatusLengthRequired, "MissingContentLength",
 			"You must provide the Content-Length HTTP header.")
 	case p.size > maxObjectBytes:
-		return nil, apiErrorf(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+		return nil, refuse(http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
 	}
 	return p, nil
 }
@@ -57,7 +57,7 @@ func (p *payload) unchunk(r *http.Request, mode string) error {
 	}
 	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || size < 0 {
-		return apiErrorf(http.StatusLengthRequired, "MissingContentLength",
+		return refuse(http.StatusLengthRequired, "MissingContentLength",
 			"You must provide the x-amz-decoded-content-length HTTP header.")
 	}
 	p.size = size
@@ -68,7 +68,7 @@ func (p *payload) unchunk(r *http.Request, mode string) error {
 		return nil
 	}
 	if strings.Contains(names, ",") {
-		return apiErrorf(http.StatusBadRequest, "MalformedTrailerError", "The x-amz-trailer header names more than one trailer: %q", names)
+		return refuse(http.StatusBadRequest, "MalformedTrailerError", "The x-amz-trailer header names more than one trailer: %q", names)
 	}
 	c, err := newCheck(names, "")
 	if err != nil {
@@ -87,14 +87,14 @@ func (p *payload) Read(b []byte) (int, error) {
 	}
 	switch {
 	case p.read > p.size:
-		return n, apiErrorf(http.StatusBadRequest, "IncompleteBody", "The body is longer than announced.")
+		return n, refuse(http.StatusBadRequest, "IncompleteBody", "The body is longer than announced.")
 	case errors.Is(err, io.EOF):
 		return n, p.finish()
 	case err != nil:
 		if refusal, ok := errors.AsType[*apiError](err); ok {
 			return n, refusal
 		}
-		return n, apiErrorf(http.StatusBadRequest, "IncompleteBody",
+		return n, refuse(http.StatusBadRequest, "IncompleteBody",
 			"You did not provide the number of bytes specified by the Content-Length HTTP header (%v).", err)
 	}
 	return n, nil
@@ -104,7 +104,7 @@ func (p *payload) Read(b []byte) (int, error) {
 // what is wrong.
 func (p *payload) finish() error {
 	if p.read != p.size {
-		return apiErrorf(http.StatusBadRequest, "IncompleteBody",
+		return refuse(http.StatusBadRequest, "IncompleteBody",
 			"You did not provide the number of bytes specified by the Content-Length HTTP header.")
 	}
 	var trailer http.Header
@@ -116,7 +116,7 @@ func (p *payload) finish() error {
 			c.want = trailer.Get(c.name)
 		}
 		if !c.ok() {
-			return apiErrorf(http.StatusBadRequest, c.code,
+			return refuse(http.StatusBadRequest, c.code,
 				"The %s you specified did not match what we received.", strings.ToLower(c.name))
 		}
 	}
@@ -138,7 +138,7 @@ func (p *payload) checksum() (name, value string) {
 // request's XML.
 func (p *payload) readAll(limit int64) ([]byte, error) {
 	if p.size > limit {
-		return nil, apiErrorf(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too big.")
+		return nil, refuse(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too big.")
 	}
 	return io.ReadAll(p)
 }

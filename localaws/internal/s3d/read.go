@@ -7,14 +7,13 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/johannesboyne/gofakes3"
 )
 
 // readObject serves GetObject and HeadObject.
 func (s *Server) readObject(a *answer, r *http.Request, call Call) error {
 	q := r.URL.Query()
-	if q.Has("partNumber") {
-		return notImplemented("the parameter partNumber of " + call.Operation)
-	}
 	if err := s.checkBucket(call.Bucket); err != nil {
 		return err
 	}
@@ -34,10 +33,13 @@ func (s *Server) readObject(a *answer, r *http.Request, call Call) error {
 		a.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	part, partial, err := parseRange(r.Header.Get("Range"), o.Size)
+	part, partial, err := o.asked(q, r.Header.Get("Range"))
 	if err != nil {
 		h.Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
 		return err
+	}
+	if q.Has("partNumber") && len(o.Parts) > 0 {
+		h.Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(o.Parts)))
 	}
 	describe(h, o, q)
 	h.Set("Content-Length", strconv.FormatInt(part.length, 10))
@@ -76,6 +78,30 @@ func describe(h http.Header, o *object, q url.Values) {
 // byteRange is a part of an object.
 type byteRange struct{ start, length int64 }
 
+// asked is the part of an object that a read asks for, by number or by range.
+func (o *object) asked(q url.Values, header string) (part byteRange, partial bool, err error) {
+	if !q.Has("partNumber") {
+		return parseRange(header, o.Size)
+	}
+	number, err := strconv.Atoi(q.Get("partNumber"))
+	switch {
+	case err != nil || number < 1 || number > gofakes3.MaxUploadPartNumber:
+		return part, false, refuse(http.StatusBadRequest, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+	case header != "":
+		return part, false, refuse(http.StatusBadRequest, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+	case number == 1 && len(o.Parts) == 0:
+		return byteRange{0, o.Size}, o.Size > 0, nil
+	}
+	for _, p := range o.Parts {
+		if p.Number == number {
+			part.length = p.Size
+			return part, part.length > 0, nil
+		}
+		part.start += p.Size
+	}
+	return part, false, refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+}
+
 // parseRange reads a Range header of an object of some size. One that is not
 // of one range of bytes counts as none.
 func parseRange(header string, size int64) (part byteRange, partial bool, err error) {
@@ -96,7 +122,7 @@ func parseRange(header string, size int64) (part byteRange, partial bool, err er
 		return whole, false, nil //nolint:nilerr // it counts as none
 	}
 	if first >= size {
-		return whole, false, apiErrorf(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
+		return whole, false, refuse(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable")
 	}
 	return byteRange{first, min(last, size-1) - first + 1}, true, nil
 }

@@ -218,7 +218,7 @@ func (s *Server) createBucket(a *answer, _ *http.Request, call Call) error {
 		return err
 	}
 	if !made {
-		return apiErrorf(http.StatusConflict, "BucketAlreadyOwnedByYou",
+		return refuse(http.StatusConflict, "BucketAlreadyOwnedByYou",
 			"Your previous request to create the named bucket succeeded and you already own it.")
 	}
 	a.Header().Set("Location", "/"+call.Bucket)
@@ -274,10 +274,10 @@ func (s *Server) makeBucket(name string) (made bool, err error) {
 // checkKey applies S3's rules for keys.
 func checkKey(key string) error {
 	if len(key) > gofakes3.KeySizeLimit {
-		return apiErrorf(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
+		return refuse(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
 	}
 	if !utf8.ValidString(key) {
-		return apiErrorf(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+		return refuse(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
 	}
 	return nil
 }
@@ -291,7 +291,7 @@ func checkBucketName(name string) error {
 		ok = ok && (alnum || inside)
 	}
 	if !ok {
-		return apiErrorf(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid: %q", name)
+		return refuse(http.StatusBadRequest, "InvalidBucketName", "The specified bucket is not valid: %q", name)
 	}
 	return nil
 }

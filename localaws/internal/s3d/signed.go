@@ -50,7 +50,7 @@ func chunkSignaturesOf(r *http.Request) *chunkSignatures {
 }
 
 func wrongChunkSignature() error {
-	return apiErrorf(http.StatusForbidden, "SignatureDoesNotMatch",
+	return refuse(http.StatusForbidden, "SignatureDoesNotMatch",
 		"The signature of a chunk we calculated does not match the signature you provided.")
 }
 
