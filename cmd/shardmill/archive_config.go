@@ -50,7 +50,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	if err != nil {
 		return usagef("archive: --config: %w", err)
 	}
-	cfg, err := config.Load(c.file, data)
+	cfg, err := config.Load(c.file, data, os.LookupEnv)
 	if err != nil {
 		return usageError{err}
 	}

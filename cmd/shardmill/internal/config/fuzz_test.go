@@ -39,8 +39,8 @@ func seed(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := config.Load("a.yaml", data)
-		again, errAgain := config.Load("a.yaml", data)
+		c, err := config.Load("a.yaml", data, nil)
+		again, errAgain := config.Load("a.yaml", data, nil)
 		if diff := differ(c, again); diff != "" || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
 			t.Fatalf("a second time it is another: %s%v\n%v", diff, err, errAgain)
 		}
@@ -94,8 +94,8 @@ func FuzzJSON(f *testing.F) {
 		if err := json.Compact(&small, data); err != nil {
 			t.Fatal(err)
 		}
-		c, err := config.Load("a.yaml", data)
-		compact, compactErr := config.Load("a.yaml", small.Bytes())
+		c, err := config.Load("a.yaml", data, nil)
+		compact, compactErr := config.Load("a.yaml", small.Bytes(), nil)
 		if (err == nil) != (compactErr == nil) {
 			t.Fatalf("%s: %v\ncompact: %v", data, err, compactErr)
 		}
