@@ -21,7 +21,8 @@ type Config struct {
 	// puts are repeated.
 	Delivery processors.Config
 
-	Region string // of Worker.StreamARN
+	Region    string // of Worker.StreamARN
+	BucketARN string // of Delivery.Bucket
 
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default

@@ -32,6 +32,7 @@ func defaults() config.Config {
 		}.WithDefaults(),
 		Delivery:      processors.Config{DeliveryStreamName: "orders", Bucket: "archive"}.WithDefaults(),
 		Region:        "us-east-1",
+		BucketARN:     "arn:aws:s3:::archive",
 		HealthAddress: "127.0.0.1:9500",
 	}
 }
