@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
@@ -52,9 +53,9 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	reshard := f.Bool("reshard", false, "with --local: split one shard and merge two others half way")
 	limits := f.Bool("limits", false, "with --local: throttle as Kinesis does")
 	dir := f.String("dir", "./shardmill-data", "with --local: `directory` for the objects")
-	asJSON := f.Bool("json", false, "with --local: print the summary as JSON")
 	var c configFlags
 	c.register(f)
+	f.BoolVar(&c.json, "json", false, "with --local or --check: print the summary, or what was found, as JSON")
 	level := f.String("log-level", "", "log from this `level` on: debug (each request, batch and checkpoint), info, warn or error; default: warn with --local, else info")
 	format := f.String("log-format", "auto", logFormatUse)
 	if err := f.parse(args); err != nil {
@@ -64,17 +65,23 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	case *local && c.file != "":
 		return usagef("archive: --local and --config exclude each other")
 	case *local || c.file != "":
-		if err := otherMode(f, *local); err != nil {
+		if err := otherMode(f, *local, c.check); err != nil {
 			return err
 		}
 	}
 	switch {
 	case c.file != "":
-		asJSON, err := logFormat(*format).json(!s.isTerminal())
+		logJSON, err := logFormat(*format).json(!s.isTerminal())
 		if err != nil {
 			return err
 		}
-		return archiveConfig(ctx, c, f.Args(), logWith{*level, asJSON}, s)
+		how := logWith{*level, logJSON}
+		if c.check {
+			return checkConfig(ctx, c, f.Args(), how, s)
+		}
+		return archiveConfig(ctx, c, f.Args(), how, s)
+	case c.check:
+		return usagef("archive --check: --config FILE is required")
 	case !*local:
 		return usagef("archive: --local or --config FILE is required; 'shardmill archive --help' has examples")
 	case f.NArg() == 0:
@@ -101,20 +108,26 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	if err := o.Input.Check(); err != nil {
 		return usageError{err}
 	}
-	return archiveLocal(ctx, o, *asJSON, s)
+	return archiveLocal(ctx, o, c.json, s)
 }
 
-// otherMode refuses the flags that go with the mode that was not chosen, as their
-// help says.
-func otherMode(f flags, local bool) error {
-	chosen, other := "--config", "--local"
-	if local {
-		chosen, other = other, chosen
+// otherMode refuses the flags that go with a mode that was not chosen, as their
+// help says: "with --MODE: ", or "with --MODE or --MODE: ".
+func otherMode(f flags, local, check bool) error {
+	chosen := []string{"--config"}
+	switch {
+	case local:
+		chosen = []string{"--local"}
+	case check:
+		chosen = append(chosen, "--check")
 	}
 	var errs []error
 	f.Visit(func(g *flag.Flag) {
-		if strings.HasPrefix(g.Usage, "with "+other+": ") {
-			errs = append(errs, usagef("archive: --%s goes with %s, not with %s", g.Name, other, chosen))
+		modes, _, _ := strings.Cut(g.Usage, ": ")
+		modes, limited := strings.CutPrefix(modes, "with ")
+		goes := func(mode string) bool { return slices.Contains(chosen, mode) }
+		if limited && !slices.ContainsFunc(strings.Split(modes, " or "), goes) {
+			errs = append(errs, usagef("archive: --%s goes with %s, not with %s", g.Name, modes, strings.Join(chosen, " ")))
 		}
 	})
 	return errors.Join(errs...)
