@@ -40,6 +40,10 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 		File: c.file, Faults: []string{}, Warnings: []string{}, Looks: []check.Look{},
 		WorkerID: cmp.Or(c.workerID, host+"-RANDOM"), ShutdownTimeout: c.shutdownTimeout.String(),
 	}
+	logger, err := newLogger(s.err, cmp.Or(how.level, "warn"), how.json)
+	if err != nil {
+		return err
+	}
 	cfg, err := loadFile(ctx, c, args, s)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // told to end before it began
@@ -57,7 +61,7 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 		return err
 	}
 	if !c.offline {
-		err = found.look(ctx, cfg, c, how, s)
+		err = found.look(ctx, cfg, c, logger, s)
 	}
 	if ctx.Err() != nil {
 		return err
@@ -77,7 +81,7 @@ func valid(cfg config.Config, c configFlags) error {
 }
 
 // look looks at what the archiver would use.
-func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags, how logWith, s stdio) error {
+func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags, logger *zap.Logger, s stdio) error {
 	var wrong []string
 	tell := func(l check.Look) {
 		l.Text = strings.ReplaceAll(l.Text, "\n", "; ")
@@ -88,10 +92,6 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 		if !c.json {
 			s.printf("%s", visible(fmt.Sprintf("%-11s  %s: %s\n", l.Status, l.What, l.Text)))
 		}
-	}
-	logger, err := newLogger(s.err, cmp.Or(how.level, "warn"), how.json)
-	if err != nil {
-		return err
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if ctx.Err() != nil {
