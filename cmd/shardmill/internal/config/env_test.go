@@ -95,6 +95,7 @@ func TestFaultsOfEnvironment(t *testing.T) {
 		"several lines":                  {inDestination("Prefix: ${LINES}"), destination + `Prefix is "a\nBucketARN: b", from "${LINES}"; remove the control character U+000A`},
 		"no text":                        {inDestination("Prefix: ${BYTES}"), destination + `Prefix has "${BYTES}", whose value is not UTF-8; set it to a text`},
 		"more than a file may have":      {inDestination("Prefix: ${LONG}${LONG}"), destination + `Prefix has "${LONG}", and with it the variables of the file have more than 65536 bytes; set it to a shorter text`},
+		"one without quotes in braces":   {base + "Tags: [{Key: a, Value: ${NAME}}]\n", "a.yaml:5: syntax error at column 25: ',' or '}' must be specified; put ${NAME} in quotes where there are braces or brackets around"},
 		"the name of a member":           {base + "${NAME}: a\n", `a.yaml:5: "${NAME}" is not a member of Firehose's CreateDeliveryStream; remove it; its members are `},
 		"what looks like a secret": {
 			inDestination("Prefix: ${AWS_SECRET_ACCESS_KEY}/${db_password}/${SessionToken}/${AWS_ACCESS_KEY_ID}/${MYAPIKEY}"),

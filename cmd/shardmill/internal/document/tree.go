@@ -79,7 +79,7 @@ func parse(r *Report, data []byte, must string, env Env) (value, bool) {
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		syntax(r, err)
+		syntax(r, err, data)
 		return value{}, false
 	}
 	body, ok := only(r, file, must)
@@ -108,7 +108,7 @@ func isText(r *Report, data []byte) bool {
 	return true
 }
 
-func syntax(r *Report, err error) {
+func syntax(r *Report, err error, data []byte) {
 	var known yaml.Error
 	if !errors.As(err, &known) {
 		r.fault(1, "syntax error: %s", oneLine(err.Error()))
@@ -120,6 +120,9 @@ func syntax(r *Report, err error) {
 	}
 	if strings.Contains(message, `'\t'`) {
 		message += "; indent with spaces"
+	}
+	if lines := strings.Split(string(data), "\n"); line <= len(lines) && strings.Contains(lines[line-1], "${") {
+		message += "; put ${NAME} in quotes where there are braces or brackets around"
 	}
 	r.fault(line, "syntax error at column %d: %s", column, message)
 }
