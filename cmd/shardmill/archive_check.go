@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 
@@ -130,10 +131,19 @@ func whoAndWhere(ctx context.Context, c archiver.Clients) string {
 	} {
 		text += fmt.Sprintf("; %s in %s", of.service, of.region)
 		if at := aws.ToString(of.endpoint); at != "" {
-			text += " at " + at
+			text += " at " + withoutPassword(at)
 		}
 	}
 	return text
+}
+
+// withoutPassword returns an address without the password that may be in it.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an endpoint that is no URL"
+	}
+	return u.Redacted()
 }
 
 // printText prints the configuration, unless JSON was asked for.

@@ -128,6 +128,19 @@ func TestArchiveCheckWithoutCredentials(t *testing.T) {
 	}
 }
 
+// A password in an endpoint is not shown.
+func TestArchiveCheckHidesPasswords(t *testing.T) {
+	t.Parallel()
+	_, env := serve(t)
+	for i, e := range env {
+		env[i] = strings.Replace(e, "http://", "http://somebody:hidden@", 1)
+	}
+	r := checks(t, env, checkedConfig)
+	if !strings.Contains(r.out, "DynamoDB in us-east-1 at http://somebody:xxxxx@*;") || strings.Contains(r.out+r.err, "hidden") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
 // All faults of a configuration are told at once, also as JSON, and nothing else is
 // shown.
 func TestArchiveCheckFaults(t *testing.T) {

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"time"
 
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
@@ -112,11 +114,22 @@ func (l *looker) look(ctx context.Context, what string, f func(context.Context) 
 		l.tell(Look{what, NotChecked, err.Error()})
 		return false
 	case err != nil:
-		l.tell(Look{what, Wrong, l.Explain(err).Error()})
+		text := l.Explain(err).Error()
+		if unreached(err) {
+			text += "; is the network up, and are the region and the endpoint right?"
+		}
+		l.tell(Look{what, Wrong, text})
 		return false
 	}
 	l.tell(Look{what, OK, found})
 	return true
+}
+
+// unreached reports whether a service did not answer at all.
+func unreached(err error) bool {
+	_, unsent := errors.AsType[*smithyhttp.RequestSendError](err)
+	late, silent := errors.AsType[*deadline.Error](err)
+	return unsent || silent && !late.Body
 }
 
 // skip tells of a look that is of no use before something else is mended.

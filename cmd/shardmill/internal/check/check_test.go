@@ -489,6 +489,8 @@ func TestNeverAnswered(t *testing.T) {
 		"Scan":                               {"Scan", localaws.Stall(0), "leases in table app", 10 * time.Second, late},
 		"HeadBucket":                         {"HeadBucket", localaws.Stall(0), "bucket archive", 10 * time.Second, late},
 		"HeadObject":                         {"HeadObject", localaws.Stall(0), "objects of bucket archive", 10 * time.Second, late},
+		"a table that is out of reach":       {"DescribeTable", localaws.Refuse(), "wrong table app", 0, "the connection was cut: unexpected EOF; is the network up, and are the region and the endpoint right?"},
+		"a bucket that is out of reach":      {"HeadBucket", localaws.Stall(0), "wrong bucket archive", 10 * time.Second, "context canceled; is the network up, and are the region and the endpoint right?"},
 		"a throttled listing":                {"ListShards", localaws.Throttle(), "stream orders", 30 * time.Second, long},
 		"a page that comes a byte at a time": {"GetRecords", localaws.Drip(9 * time.Second), "records of stream orders", 10 * time.Second, "the answer stopped coming"},
 	} {
