@@ -120,21 +120,16 @@ func whoAndWhere(ctx context.Context, c archiver.Clients) string {
 	if id, err := c.Kinesis.Options().Credentials.Retrieve(ctx); err == nil { // it has them
 		source = id.Source
 	}
-	text := "from " + source
-	for _, of := range []struct {
-		service, region string
-		endpoint        *string
-	}{
-		{"Kinesis", c.Kinesis.Options().Region, c.Kinesis.Options().BaseEndpoint},
-		{"DynamoDB", c.DynamoDB.Options().Region, c.DynamoDB.Options().BaseEndpoint},
-		{"S3", c.S3.Options().Region, c.S3.Options().BaseEndpoint},
-	} {
-		text += fmt.Sprintf("; %s in %s", of.service, of.region)
-		if at := aws.ToString(of.endpoint); at != "" {
-			text += " at " + withoutPassword(at)
+	where := func(service, region string, endpoint *string) string {
+		if at := aws.ToString(endpoint); at != "" {
+			return fmt.Sprintf("; %s in %s at %s", service, region, withoutPassword(at))
 		}
+		return fmt.Sprintf("; %s in %s", service, region)
 	}
-	return text
+	return "from " + source +
+		where("Kinesis", c.Kinesis.Options().Region, c.Kinesis.Options().BaseEndpoint) +
+		where("DynamoDB", c.DynamoDB.Options().Region, c.DynamoDB.Options().BaseEndpoint) +
+		where("S3", c.S3.Options().Region, c.S3.Options().BaseEndpoint)
 }
 
 // withoutPassword returns an address without the password that may be in it.

@@ -86,7 +86,10 @@ func (l *looker) judgeLeases(ctx context.Context, streamUsable bool) (string, er
 	if !streamUsable {
 		return "", unknownError(fmt.Sprintf("%d, and whether they are of the stream is not known, as it cannot be used; dynamodb:Scan is permitted", len(list)))
 	}
-	found := fmt.Sprintf("%d, none of which contradicts the stream; dynamodb:Scan is permitted", len(list))
+	found := "none yet; dynamodb:Scan is permitted"
+	if len(list) > 0 {
+		found = fmt.Sprintf("%d, none of which contradicts the stream; dynamodb:Scan is permitted", len(list))
+	}
 	if len(odd) > 0 {
 		found += "; odd: " + few(odd)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 )
 
-func TestEffective(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestEffective(t *testing.T) {
 	t.Setenv("TMPDIR", "/tmp/of/mine")
 	c, err := config.Load("a.yaml", []byte(base), nil)
 	if err != nil {

@@ -1,8 +1,8 @@
 package document
 
 import (
-	"fmt"
 	"regexp"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -65,7 +65,7 @@ func (c converter) lookUp(ref string) (s, remedy string) {
 	case !utf8.ValidString(s):
 		return "", "whose value is not UTF-8; set it to a text"
 	case *c.room < 0:
-		return "", "and with it the variables of the file have more than " + fmt.Sprint(MaxBytes) + " bytes; set it to a shorter text"
+		return "", "and with it the variables of the file have more than " + strconv.Itoa(MaxBytes) + " bytes; set it to a shorter text"
 	}
 	return s, ""
 }
