@@ -65,20 +65,25 @@ func (s *stream) judgeRows(ctx context.Context, loop string, now time.Time, list
 	}
 	s.tellRows(judged, wrong)
 	if loop == loopStart {
-		return judged, s.refuse(judged, func(j rows.Judgement) bool { return j.Verdict == rows.Contradicts || lease.IsMultiStreamKey(j.Key) })
+		return judged, refuse(s.cfg, judged, refusedAtStart)
 	}
 	for key, j := range judged {
 		if _, isWrong := wrong[key]; !isWrong && j.Verdict != rows.Alien && j.Verdict != rows.Unreadable {
 			return judged, nil // a row is left
 		}
 	}
-	return judged, s.refuse(judged, func(j rows.Judgement) bool { _, isWrong := wrong[j.Key]; return isWrong })
+	return judged, refuse(s.cfg, judged, func(j rows.Judgement) bool { _, isWrong := wrong[j.Key]; return isWrong })
+}
+
+// refusedAtStart tells rows with which no worker starts.
+func refusedAtStart(j rows.Judgement) bool {
+	return j.Verdict == rows.Contradicts || lease.IsMultiStreamKey(j.Key)
 }
 
 // refuse returns a foreignError of the rows that count, nil if none does.
-func (s *stream) refuse(judged map[string]rows.Judgement, counts func(rows.Judgement) bool) error {
+func refuse(cfg Config, judged map[string]rows.Judgement, counts func(rows.Judgement) bool) error {
 	const most = 3
-	e := &foreignError{table: s.cfg.ApplicationName}
+	e := &foreignError{table: cfg.ApplicationName}
 	for _, key := range slices.Sorted(maps.Keys(judged)) {
 		j := judged[key]
 		if !counts(j) {
@@ -88,7 +93,7 @@ func (s *stream) refuse(judged map[string]rows.Judgement, counts func(rows.Judge
 			e.texts = append(e.texts, j.Text)
 		}
 		if j.Anew {
-			e.anew = s.name
+			e.anew = cfg.StreamName
 		}
 	}
 	if e.rows == 0 {
@@ -100,14 +105,11 @@ func (s *stream) refuse(judged map[string]rows.Judgement, counts func(rows.Judge
 // tellRows makes what is wrong with rows the worker's troubles, and logs what is
 // odd or not of this stream whenever that is something else than before.
 func (s *stream) tellRows(judged map[string]rows.Judgement, wrong map[string]string) {
-	unreadable, notes := make(map[string]bool), []string(nil)
-	for _, key := range slices.Sorted(maps.Keys(judged)) {
-		switch j := judged[key]; {
-		case j.Verdict == rows.Unreadable:
+	unreadable, notes := make(map[string]bool), textsOf(judged, isOdd)
+	for key, j := range judged {
+		if j.Verdict == rows.Unreadable {
 			unreadable[key] = true
 			s.troubles.set(troubleKey{reason: TroubleUnreadable, shardID: key}, j.Text, nil)
-		case j.Verdict == rows.Alien, j.Warning != "":
-			notes = append(notes, j.Text+j.Warning)
 		}
 	}
 	for key, text := range wrong {
@@ -124,6 +126,36 @@ func (s *stream) tellRows(judged map[string]rows.Judgement, wrong map[string]str
 	if !same && len(notes) > 0 {
 		s.cfg.Logger.Warn("rows of the lease table are odd, or not of this stream", zap.Strings("rows", notes))
 	}
+}
+
+// isOdd tells rows that are odd, or of no shard of this stream.
+func isOdd(j rows.Judgement) bool { return j.Verdict == rows.Alien || j.Warning != "" }
+
+// textsOf returns what is said of the rows that count, by key.
+func textsOf(judged map[string]rows.Judgement, counts func(rows.Judgement) bool) (texts []string) {
+	for _, key := range slices.Sorted(maps.Keys(judged)) {
+		if j := judged[key]; counts(j) {
+			texts = append(texts, j.Text+j.Warning)
+		}
+	}
+	return texts
+}
+
+// JudgeLeases judges what a lease table listed, by a whole listing of the shards
+// that was begun after it, as a worker of cfg does that starts. It needs of cfg the
+// ApplicationName, the StreamName and the StreamARN if there is one, and does no
+// I/O.
+//
+// The error, which is lease.ErrInvalidState, is that of Run: the table is another
+// stream's. doubtful are rows that contradict the stream unless the listing is
+// behind; of those that do half a minute later too the shards are not processed.
+// odd are those of no shard, which a worker leaves alone, and those that it takes
+// and warns of. Each is a sentence that names its lease.
+func JudgeLeases(cfg Config, shards []Shard, list []lease.Lease) (doubtful, odd []string, err error) {
+	kin := kinship{stream: cfg.StreamName, arn: cfg.StreamARN}
+	kin.saw(shards)
+	judged, _ := kin.note(time.Now(), list, nil)
+	return textsOf(judged, rows.Judgement.MayBeLag), textsOf(judged, isOdd), refuse(cfg, judged, refusedAtStart)
 }
 
 // asJudged returns the rows for whoever decides which leases a stream needs.

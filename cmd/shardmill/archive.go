@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
@@ -13,7 +14,8 @@ import (
 )
 
 const archiveHelp = `shardmill archive --local [FLAGS] FILE...|-
-shardmill archive --config FILE [FLAGS]
+shardmill archive --config FILE|- [FLAGS]
+shardmill archive --config FILE|- --check [--offline] [--json] [FLAGS]
 
 With --local it runs the whole job in this process: it serves Kinesis, DynamoDB
 and S3, puts each line of the input as one record, archives the stream with
@@ -23,7 +25,8 @@ putting; what was put is archived and verified. Another one, a second later or
 more, ends at once.
 
 With --config it archives a stream to S3 until it is stopped. The file is the
-input of Firehose's CreateDeliveryStream, as YAML or JSON. Endpoints,
+input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
+${NAME} is an environment variable, and $${ a ${ that is none. Endpoints,
 credentials and region come from the AWS SDK's environment. It tells its health
 on 127.0.0.1:9500, at /healthz, /readyz and /metrics; shardmill.healthAddress in
 the file says where else, or off. It logs what it archives when it begins, how far
@@ -33,15 +36,30 @@ It ends by itself, with exit code 1, if the stream or the lease table refuses it
 credentials or there is no such stream, when it starts or later for 15 minutes; if
 the lease table is gone for as long; and if it is another stream's.
 
+With --check too it archives nothing. It prints the configuration with all that
+is not in the file, and unless --offline is given looks as an archiver that
+starts does: whether the stream is there and a record of it can be read, whether
+there is a lease table and each of its rows is this stream's, and whether the
+buckets, former ones too, are there and can be read. Each line begins with ok,
+with wrong, and then says what to do, or with "not checked": what only a write
+would show, and what cannot be looked at before something else is mended.
+Nothing is written, and a look takes 30 seconds at most. The exit code is 0 if
+nothing is wrong, 1 if a look found something, and 2 for faults of the
+configuration and missing credentials.
+
 Examples:
 
   shardmill archive --local testdata/clickstream.ndjson
   zcat logs.gz | shardmill archive --local --shards 8 --reshard -
+  shardmill archive --config archiver.yaml --check
   shardmill archive --config archiver.yaml --worker-id host-1
 
 --json prints the summary of a local run as one JSON object: records, bytes,
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
-bytes, objects of each), verified, interrupted, directory, megabytes_sec.
+bytes, objects of each), verified, interrupted, directory, megabytes_sec. With
+--check it prints one object: file, ok, faults, warnings, configuration (in the
+shape of its file; null with faults), workerId, shutdownTimeout, and looks (what,
+status, text).
 `
 
 func runArchive(ctx context.Context, args []string, s stdio) error {
@@ -52,10 +70,10 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	reshard := f.Bool("reshard", false, "with --local: split one shard and merge two others half way")
 	limits := f.Bool("limits", false, "with --local: throttle as Kinesis does")
 	dir := f.String("dir", "./shardmill-data", "with --local: `directory` for the objects")
-	asJSON := f.Bool("json", false, "with --local: print the summary as JSON")
 	var c configFlags
 	c.register(f)
-	level := f.String("log-level", "", "log from this `level` on: debug (each request, batch and checkpoint), info, warn or error; default: warn with --local, else info")
+	f.BoolVar(&c.json, "json", false, "with --local or --check: print the summary, or what was found, as JSON")
+	level := f.String("log-level", "", "log from this `level` on: debug (each request, batch and checkpoint), info, warn or error; default: warn with --local or --check, else info")
 	format := f.String("log-format", "auto", logFormatUse)
 	if err := f.parse(args); err != nil {
 		return err
@@ -64,17 +82,23 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	case *local && c.file != "":
 		return usagef("archive: --local and --config exclude each other")
 	case *local || c.file != "":
-		if err := otherMode(f, *local); err != nil {
+		if err := otherMode(f, *local, c.check); err != nil {
 			return err
 		}
 	}
 	switch {
 	case c.file != "":
-		asJSON, err := logFormat(*format).json(!s.isTerminal())
+		logJSON, err := logFormat(*format).json(!s.isTerminal())
 		if err != nil {
 			return err
 		}
-		return archiveConfig(ctx, c, f.Args(), logWith{*level, asJSON}, s)
+		how := logWith{*level, logJSON}
+		if c.check {
+			return checkConfig(ctx, c, f.Args(), how, s)
+		}
+		return archiveConfig(ctx, c, f.Args(), how, s)
+	case c.check:
+		return usagef("archive --check: --config FILE is required")
 	case !*local:
 		return usagef("archive: --local or --config FILE is required; 'shardmill archive --help' has examples")
 	case f.NArg() == 0:
@@ -101,20 +125,26 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	if err := o.Input.Check(); err != nil {
 		return usageError{err}
 	}
-	return archiveLocal(ctx, o, *asJSON, s)
+	return archiveLocal(ctx, o, c.json, s)
 }
 
-// otherMode refuses the flags that go with the mode that was not chosen, as their
-// help says.
-func otherMode(f flags, local bool) error {
-	chosen, other := "--config", "--local"
-	if local {
-		chosen, other = other, chosen
+// otherMode refuses the flags that go with a mode that was not chosen, as their
+// help says: "with --MODE: ", or "with --MODE or --MODE: ".
+func otherMode(f flags, local, check bool) error {
+	chosen := []string{"--config"}
+	switch {
+	case local:
+		chosen = []string{"--local"}
+	case check:
+		chosen = append(chosen, "--check")
 	}
 	var errs []error
 	f.Visit(func(g *flag.Flag) {
-		if strings.HasPrefix(g.Usage, "with "+other+": ") {
-			errs = append(errs, usagef("archive: --%s goes with %s, not with %s", g.Name, other, chosen))
+		modes, _, _ := strings.Cut(g.Usage, ": ")
+		modes, limited := strings.CutPrefix(modes, "with ")
+		goes := func(mode string) bool { return slices.Contains(chosen, mode) }
+		if limited && !slices.ContainsFunc(strings.Split(modes, " or "), goes) {
+			errs = append(errs, usagef("archive: --%s goes with %s, not with %s", g.Name, modes, strings.Join(chosen, " ")))
 		}
 	})
 	return errors.Join(errs...)

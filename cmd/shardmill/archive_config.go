@@ -24,10 +24,15 @@ type configFlags struct {
 	file            string
 	workerID        string
 	shutdownTimeout time.Duration
+	check           bool
+	offline         bool
+	json            bool // what is found
 }
 
 func (c *configFlags) register(f flags) {
-	f.StringVar(&c.file, "config", "", "archive as this `file` says, until stopped")
+	f.StringVar(&c.file, "config", "", "archive as this `file` says, or standard input for -, until stopped")
+	f.BoolVar(&c.check, "check", false, "with --config: archive nothing; show the configuration as it applies, and look at the\nstream, the table, the buckets and permissions without writing anything")
+	f.BoolVar(&c.offline, "offline", false, "with --check: show the configuration only, and send nothing")
 	f.StringVar(&c.workerID, "worker-id", "", "with --config: `ID` of this worker, unique in the application; default: host name and a random part")
 	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", time.Minute, "with --config: how long what is buffered may take to be delivered at the end")
 }
@@ -40,19 +45,12 @@ type logWith struct {
 
 // archiveConfig runs one worker as a configuration file says.
 func archiveConfig(ctx context.Context, c configFlags, args []string, how logWith, s stdio) error {
-	if len(args) > 0 {
-		return usagef("archive --config: there are no arguments, but %q was given", args[0])
+	cfg, err := loadFile(ctx, c, args, s)
+	if err != nil && ctx.Err() != nil {
+		return nil // told to end before it began: the error is only that
 	}
-	if c.shutdownTimeout <= 0 {
-		return usagef("archive: --shutdown-timeout is %v; it must be positive", c.shutdownTimeout)
-	}
-	data, err := readConfig(c.file)
 	if err != nil {
-		return usagef("archive: --config: %w", err)
-	}
-	cfg, err := config.Load(c.file, data)
-	if err != nil {
-		return usageError{err}
+		return err
 	}
 	logger, err := newLogger(s.err, cmp.Or(how.level, "info"), how.json)
 	if err != nil {
@@ -63,7 +61,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if err != nil && ctx.Err() != nil {
-		return nil // told to end before it began: the error is only that
+		return nil // as above
 	}
 	if err != nil {
 		return err
@@ -90,15 +88,66 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	return explainRun(progress(w.Snapshot, options.Tally, logger, func() error { return watched.Run(ctx, w) }), cfg)
 }
 
-// readConfig reads a file, of one that is too large only so much that this is
-// seen.
-func readConfig(name string) ([]byte, error) {
+// loadFile returns what the configuration says. Its error has all that is wrong,
+// and is a usageError.
+func loadFile(ctx context.Context, c configFlags, args []string, s stdio) (config.Config, error) {
+	if len(args) > 0 {
+		return config.Config{}, usagef("archive --config: there are no arguments, but %q was given", args[0])
+	}
+	if c.shutdownTimeout <= 0 {
+		return config.Config{}, usagef("archive: --shutdown-timeout is %v; it must be positive", c.shutdownTimeout)
+	}
+	data, err := readConfig(ctx, c.file, s)
+	if err != nil {
+		return config.Config{}, usagef("archive: --config: %w", err)
+	}
+	cfg, err := config.Load(c.file, data, os.LookupEnv)
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	return cfg, nil
+}
+
+// readConfig reads a file, or standard input for -, of one that is too large only
+// so much that this is seen.
+func readConfig(ctx context.Context, name string, s stdio) ([]byte, error) {
+	if name == "-" {
+		return readInput(ctx, s)
+	}
 	f, err := os.Open(name) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, config.MaxBytes+1))
+	data, err := readBounded(f)
 	return data, errors.Join(err, f.Close())
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r, config.MaxBytes+1))
+}
+
+// readInput reads standard input until it ends or ctx does, and says that it
+// waits. A read cannot be ended: it is left to the end of the process.
+func readInput(ctx context.Context, s stdio) ([]byte, error) {
+	type input struct {
+		data []byte
+		err  error
+	}
+	read := make(chan input, 1)
+	go func() {
+		data, err := readBounded(s.in)
+		read <- input{data, err}
+	}()
+	var in input
+	err := s.while("reading the configuration from standard input", func() error {
+		select {
+		case in = <-read:
+			return in.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	return in.data, err
 }
 
 // serveHealth serves h where cfg says. Without an error the server is nil if

@@ -16,7 +16,7 @@ func TestFormerBucketsReachTheArchiver(t *testing.T) {
 KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
 ExtendedS3DestinationConfiguration: {BucketARN: "arn:aws:s3:::new"}
 shardmill: {formerBuckets: [old, older]}
-`))
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

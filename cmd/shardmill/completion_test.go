@@ -17,18 +17,19 @@ func TestCompletionOfBash(t *testing.T) {
 	}
 	dir := filepath.Dir(write(t, "input.log", ""))
 	for line, want := range map[string]string{
-		"":                            "help archive local put leases version completion --version",
-		"arch":                        "archive",
-		"help le":                     "leases",
-		"leases ":                     "list set release adopt",
-		"leases set --a":              "--abandon --at",
-		"leases list --json --s":      "--stream --stream-arn",
-		"archive --local --sh":        "--shards --shutdown-timeout",
-		"archive --config in":         "input.log",
-		"put --rate 5 in":             "input.log",
-		"completion f":                "fish",
-		"nonsense ":                   "",
-		"archive --config c.yaml --w": "--worker-id --workers",
+		"":                               "help archive local put leases version completion --version",
+		"arch":                           "archive",
+		"help le":                        "leases",
+		"leases ":                        "list set release adopt",
+		"leases set --a":                 "--abandon --at",
+		"leases list --json --s":         "--stream --stream-arn",
+		"archive --local --sh":           "--shards --shutdown-timeout",
+		"archive --config in":            "input.log",
+		"archive --config - --check --o": "--offline",
+		"put --rate 5 in":                "input.log",
+		"completion f":                   "fish",
+		"nonsense ":                      "",
+		"archive --config c.yaml --w":    "--worker-id --workers",
 	} {
 		words := strings.Split("shardmill "+line, " ")
 		cmd := exec.CommandContext(t.Context(), "bash", "-c", script.out+`COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shardmill; echo "${COMPREPLY[*]}"`, "bash")

@@ -21,7 +21,8 @@ type Config struct {
 	// puts are repeated.
 	Delivery processors.Config
 
-	Region string // of Worker.StreamARN
+	Region    string // of Worker.StreamARN
+	BucketARN string // of Delivery.Bucket
 
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default
@@ -39,7 +40,9 @@ const MaxBytes = document.MaxBytes
 // otherwise: only this machine reaches it.
 const DefaultHealthAddress = "127.0.0.1:9500"
 
-// Load reads a configuration from data; name is the file's, for messages.
+// Load reads a configuration from data; name is the file's, for messages. env
+// returns the value of an environment variable, false if it is not set; nil has
+// none.
 //
 // The error joins (see [errors.Join]) one error for each fault, in the order of
 // lines, and the Config is then the zero Config. Each says on one line what is
@@ -49,8 +52,8 @@ const DefaultHealthAddress = "127.0.0.1:9500"
 //
 // After a syntax error nothing else is looked at. Load does no I/O, its result
 // depends on its arguments alone, and it is safe for concurrent use.
-func Load(name string, data []byte) (Config, error) {
-	root, ok := document.Read(name, data, "the input of Firehose's CreateDeliveryStream")
+func Load(name string, data []byte, env document.Env) (Config, error) {
+	root, ok := document.Read(name, data, "the input of Firehose's CreateDeliveryStream", env)
 	l := &loader{}
 	if ok {
 		l.stream(root)

@@ -32,6 +32,7 @@ func defaults() config.Config {
 		}.WithDefaults(),
 		Delivery:      processors.Config{DeliveryStreamName: "orders", Bucket: "archive"}.WithDefaults(),
 		Region:        "us-east-1",
+		BucketARN:     "arn:aws:s3:::archive",
 		HealthAddress: "127.0.0.1:9500",
 	}
 }
@@ -48,7 +49,7 @@ func differ(a, b config.Config) string {
 // become.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load("a.yaml", []byte(base))
+	c, err := config.Load("a.yaml", []byte(base), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestExamples(t *testing.T) {
 
 func check(t *testing.T, text string, want config.Config) {
 	t.Helper()
-	got, err := config.Load("a.yaml", []byte(text))
+	got, err := config.Load("a.yaml", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +265,7 @@ func TestOtherDestinations(t *testing.T) {
 // TestErrorsAreSeparate takes the error apart: one for each fault.
 func TestErrorsAreSeparate(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load("a.yaml", []byte("{}"))
+	_, err := config.Load("a.yaml", []byte("{}"), nil)
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) != 3 {
 		t.Errorf("Load returned %#v, want three joined errors", err)
@@ -283,7 +284,7 @@ func TestEveryPrefix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := config.Load("a.json", []byte(inDestination("Prefix: "+string(quoted))))
+		got, err := config.Load("a.json", []byte(inDestination("Prefix: "+string(quoted))), nil)
 		if err != nil || got.Delivery.Prefix != prefix {
 			t.Fatalf("%s was read as %q, %v", quoted, got.Delivery.Prefix, err)
 		}

@@ -36,6 +36,26 @@
 // file names is taken, the archiver does not start: something waits to find it
 // there.
 //
+// # Environment variables
+//
+// In a text that is a value, as opposed to the name of a member, ${NAME} is the
+// value of that environment variable:
+//
+//	BucketARN: arn:aws:s3:::${BUCKET}
+//	BufferingHints: {SizeInMBs: "${SIZE}", IntervalInSeconds: 300}
+//
+// NAME is of letters, digits and _. What a variable holds is text whatever is in
+// it, is looked at once, and must be what the member may be; one that is all there
+// is, as "${SIZE}" is, may also be a number, or true or false. Where YAML has
+// braces or brackets around, and in JSON, it needs quotes. $${ is written for a ${
+// that is none. A variable that is not set is a fault; there are no defaults.
+//
+// No member is a secret: all of them show in logs, metrics or the names of
+// objects. A variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
+// CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in its name) is refused, so that
+// none gets there by mistake. Credentials of AWS come from the SDK's own
+// environment.
+//
 // # What is refused
 //
 // A member of Firehose's shape that would act, but is not built yet, is refused

@@ -30,7 +30,7 @@ func checkFaults(t *testing.T, document func(text string) string, rows []fault) 
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := config.Load("a.yaml", []byte(document(row.text)))
+			got, err := config.Load("a.yaml", []byte(document(row.text)), nil)
 			if err == nil {
 				t.Fatalf("no error, but %+v", got)
 			}

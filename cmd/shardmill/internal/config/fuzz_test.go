@@ -29,6 +29,7 @@ func seed(f *testing.F) {
 	for _, text := range []string{
 		"", "a: &a [*a]", "<<: 1", "? a\n: b", "a: !!x", "{a: {b: [c, ", "---\n...\n---", "a: |\n b\n", "\"\\ud800\": 1", "a: 1e9\n1: 2", base,
 		inOurs("formerBuckets: [a, 'b', 3]"), inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"), inOurs("healthAddress: ':1'"),
+		inDestination("Prefix: $${a}${WORDS}${LINES}${BYTES}"), inDestination("BufferingHints: {SizeInMBs: '${SIZE}', IntervalInSeconds: \"${ZERO}\"}"), inOurs("maxLeases: |-\n  ${SIZE}\nformerBuckets: ['${NONE}', '${NAME}', '${']"),
 	} {
 		f.Add([]byte(text))
 	}
@@ -39,8 +40,8 @@ func seed(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := config.Load("a.yaml", data)
-		again, errAgain := config.Load("a.yaml", data)
+		c, err := config.Load("a.yaml", data, environment)
+		again, errAgain := config.Load("a.yaml", data, environment)
 		if diff := differ(c, again); diff != "" || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
 			t.Fatalf("a second time it is another: %s%v\n%v", diff, err, errAgain)
 		}
@@ -94,8 +95,8 @@ func FuzzJSON(f *testing.F) {
 		if err := json.Compact(&small, data); err != nil {
 			t.Fatal(err)
 		}
-		c, err := config.Load("a.yaml", data)
-		compact, compactErr := config.Load("a.yaml", small.Bytes())
+		c, err := config.Load("a.yaml", data, nil)
+		compact, compactErr := config.Load("a.yaml", small.Bytes(), nil)
 		if (err == nil) != (compactErr == nil) {
 			t.Fatalf("%s: %v\ncompact: %v", data, err, compactErr)
 		}

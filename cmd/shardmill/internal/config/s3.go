@@ -90,7 +90,7 @@ func (l *loader) bucketARN(p document.Place) {
 		p.Bad("it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -")
 		return
 	}
-	l.config.Delivery.Bucket = parts[1]
+	l.config.BucketARN, l.config.Delivery.Bucket = s, parts[1]
 }
 
 func (l *loader) bufferingHints(p document.Place) {

@@ -41,6 +41,9 @@ func (p Place) Warn(remark string) {
 func (p Place) show() string {
 	switch p.value.kind {
 	case text:
+		if p.value.written != "" {
+			return quote(p.value.text) + ", from " + quote(p.value.written)
+		}
 		return quote(p.value.text)
 	case list:
 		return "a list"
@@ -178,12 +181,18 @@ func (p Place) OneOf(choices ...string) string {
 	return ""
 }
 
+// isVariable reports whether a variable is all that is there: it may be any scalar.
+func (p Place) isVariable() bool { return variable.MatchString(p.value.written) }
+
 // Integer returns the number that is there if it is in the range.
 func (p Place) Integer(lowest, highest int) (int, bool) {
 	span := fmt.Sprintf("between %d and %d", lowest, highest)
-	switch p.value.kind {
-	case number:
-	case text:
+	switch {
+	case p.value.kind == number, p.isVariable():
+	case p.value.written != "":
+		p.Bad("it must be a number %s, or one variable that is one", span)
+		return 0, false
+	case p.value.kind == text:
 		p.Fault("is %s, a string; it must be a number %s, without quotes", p.show(), span)
 		return 0, false
 	default:
@@ -205,10 +214,13 @@ func (p Place) Integer(lowest, highest int) (int, bool) {
 
 // Boolean returns the truth value that is there.
 func (p Place) Boolean() (on, ok bool) {
-	switch p.value.kind {
-	case boolean:
-		return p.value.text == "true", true
-	case text:
+	is := p.value.text
+	switch {
+	case p.value.kind == boolean, p.isVariable() && (is == "true" || is == "false"):
+		return is == "true", true
+	case p.isVariable():
+		p.Bad("it must be true or false")
+	case p.value.kind == text:
 		p.Fault("is %s, a string; it must be true or false, without quotes", p.show())
 	default:
 		p.WrongKind("true or false")

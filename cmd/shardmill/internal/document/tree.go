@@ -31,6 +31,7 @@ const (
 type value struct {
 	kind    kind
 	text    string // of a text what it means, of other scalars what is written
+	written string // of a text with variables what is written; else ""
 	line    int
 	items   []value
 	members []member // each key once
@@ -46,17 +47,22 @@ type member struct {
 // be read to have Read refuse it.
 const MaxBytes = 64 << 10
 
+// Env returns the value of an environment variable, false if it is not set. A nil
+// one has none.
+type Env func(name string) (string, bool)
+
 // Read parses the one document of a file and returns its place. It is false, and
 // the place's report says why, if there is none; other faults of the text are in
 // the report alone. name is the file's, for messages; must is what the file has to
-// hold, for one that is empty. Read does no I/O.
-func Read(name string, data []byte, must string) (Place, bool) {
+// hold, for one that is empty. Variables in its texts are those of env. Read does
+// no I/O.
+func Read(name string, data []byte, must string, env Env) (Place, bool) {
 	r := &Report{file: name}
-	v, ok := parse(r, data, must)
+	v, ok := parse(r, data, must, env)
 	return Place{Report: r, Line: v.line, value: v}, ok
 }
 
-func parse(r *Report, data []byte, must string) (value, bool) {
+func parse(r *Report, data []byte, must string, env Env) (value, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if len(data) > MaxBytes {
 		r.fault(1, "the file has more than %d bytes; it must have at most so many", MaxBytes)
@@ -73,14 +79,15 @@ func parse(r *Report, data []byte, must string) (value, bool) {
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		syntax(r, err)
+		syntax(r, err, data)
 		return value{}, false
 	}
 	body, ok := only(r, file, must)
 	if !ok {
 		return value{}, false
 	}
-	return converter{r}.value("", body, 1), true
+	room := MaxBytes
+	return converter{r, env, &room}.value("", body, 1), true
 }
 
 // isText reports bytes that are no text. A carriage return without a newline
@@ -101,7 +108,7 @@ func isText(r *Report, data []byte) bool {
 	return true
 }
 
-func syntax(r *Report, err error) {
+func syntax(r *Report, err error, data []byte) {
 	var known yaml.Error
 	if !errors.As(err, &known) {
 		r.fault(1, "syntax error: %s", oneLine(err.Error()))
@@ -113,6 +120,9 @@ func syntax(r *Report, err error) {
 	}
 	if strings.Contains(message, `'\t'`) {
 		message += "; indent with spaces"
+	}
+	if lines := strings.Split(string(data), "\n"); line <= len(lines) && strings.Contains(lines[line-1], "${") {
+		message += "; put ${NAME} in quotes where there are braces or brackets around"
 	}
 	r.fault(line, "syntax error at column %d: %s", column, message)
 }
@@ -145,7 +155,12 @@ func only(r *Report, file *ast.File, must string) (ast.Node, bool) {
 
 // converter turns the parser's nodes into values, and refuses what JSON cannot
 // say.
-type converter struct{ *Report }
+type converter struct {
+	*Report
+
+	env  Env
+	room *int // bytes that values of variables may still have
+}
 
 func (c converter) value(path string, n ast.Node, line int) value {
 	line = lineOf(n, line)
@@ -157,9 +172,12 @@ func (c converter) value(path string, n ast.Node, line int) value {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		return value{kind: number, text: n.GetToken().Value, line: line}
 	case *ast.StringNode:
-		return value{kind: kindOf(n), text: n.Value, line: line}
+		if isNumber(n) {
+			return value{kind: number, text: n.Value, line: line}
+		}
+		return c.text(path, n.Value, line)
 	case *ast.LiteralNode:
-		return value{kind: text, text: n.Value.Value, line: line}
+		return c.text(path, n.Value.Value, line)
 	case *ast.SequenceNode:
 		return c.list(path, n, line)
 	case *ast.MappingNode:
@@ -196,14 +214,10 @@ func (c converter) refused(path string, n ast.Node, line int) value {
 // numeral is what JSON or YAML reads as a number, unless it is quoted.
 var numeral = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 
-// kindOf finds the numbers that the parser takes for strings: those with an
+// isNumber finds the numbers that the parser takes for strings: those with an
 // exponent and no dot, and those that exceed 64 bits.
-func kindOf(n *ast.StringNode) kind {
-	plain := n.Token.Type == token.StringType
-	if plain && numeral.MatchString(n.Value) {
-		return number
-	}
-	return text
+func isNumber(n *ast.StringNode) bool {
+	return n.Token.Type == token.StringType && numeral.MatchString(n.Value)
 }
 
 func (c converter) list(path string, n *ast.SequenceNode, line int) value {

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/check"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+)
+
+// checked is what archive --check found.
+type checked struct {
+	File            string            `json:"file"` // "-" is standard input
+	OK              bool              `json:"ok"`   // no fault, and no look that found something wrong
+	Faults          []string          `json:"faults"`
+	Warnings        []string          `json:"warnings"`
+	Configuration   *config.Effective `json:"configuration"` // as it applies; nil with faults
+	WorkerID        string            `json:"workerId"`
+	ShutdownTimeout string            `json:"shutdownTimeout"`
+	Looks           []check.Look      `json:"looks"` // none with --offline
+}
+
+// checkConfig shows what a configuration file means, and looks at what the archiver
+// would use. Faults of the configuration are a usageError.
+func checkConfig(ctx context.Context, c configFlags, args []string, how logWith, s stdio) error {
+	host, _ := os.Hostname()
+	found := checked{
+		File: c.file, Faults: []string{}, Warnings: []string{}, Looks: []check.Look{},
+		WorkerID: cmp.Or(c.workerID, host+"-RANDOM"), ShutdownTimeout: c.shutdownTimeout.String(),
+	}
+	logger, err := newLogger(s.err, cmp.Or(how.level, "warn"), how.json)
+	if err != nil {
+		return err
+	}
+	cfg, err := loadFile(ctx, c, args, s)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // told to end before it began
+	}
+	if err == nil {
+		err = valid(cfg, c)
+	}
+	if err != nil {
+		found.Faults = strings.Split(err.Error(), "\n")
+		return errors.Join(err, found.printJSON(c, s))
+	}
+	effective := cfg.Effective()
+	found.Configuration, found.Warnings = &effective, append(found.Warnings, cfg.Warnings...)
+	if err := found.printText(c, s); err != nil {
+		return err
+	}
+	if !c.offline {
+		err = found.look(ctx, cfg, c, logger, s)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	found.OK = err == nil
+	return errors.Join(err, found.printJSON(c, s))
+}
+
+// valid returns what is wrong with a configuration that only the parts of the
+// archiver know. It does no I/O.
+func valid(cfg config.Config, c configFlags) error {
+	clients := archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{})}
+	if _, err := archiver.New(clients, optionsOf(cfg, c, zap.NewNop())); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// look looks at what the archiver would use.
+func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags, logger *zap.Logger, s stdio) error {
+	var wrong []string
+	tell := func(l check.Look) {
+		l.Text = strings.ReplaceAll(l.Text, "\n", "; ")
+		found.Looks = append(found.Looks, l)
+		if l.Status == check.Wrong {
+			wrong = append(wrong, l.What)
+		}
+		if !c.json {
+			s.printf("%s", visible(fmt.Sprintf("%-11s  %s: %s\n", l.Status, l.What, l.Text)))
+		}
+	}
+	clients, err := loadAWS(ctx, cfg.Region, logger)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // told to end
+	}
+	if err != nil {
+		tell(check.Look{What: "AWS credentials", Status: check.Wrong, Text: err.Error()})
+		return err
+	}
+	tell(check.Look{What: "AWS credentials", Status: check.OK, Text: whoAndWhere(ctx, clients)})
+	err = s.while("looking at what the archiver would use", func() error {
+		return check.Run(ctx, clients, check.Options{
+			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
+		}, tell)
+	})
+	if err == nil && len(wrong) > 0 {
+		return fmt.Errorf("archive --check: something is wrong with %s", strings.Join(wrong, ", "))
+	}
+	return err
+}
+
+// whoAndWhere says where the credentials are from and which services are used.
+func whoAndWhere(ctx context.Context, c archiver.Clients) string {
+	source := "somewhere"
+	if id, err := c.Kinesis.Options().Credentials.Retrieve(ctx); err == nil { // it has them
+		source = id.Source
+	}
+	where := func(service, region string, endpoint *string) string {
+		if at := aws.ToString(endpoint); at != "" {
+			return fmt.Sprintf("; %s in %s at %s", service, region, withoutPassword(at))
+		}
+		return fmt.Sprintf("; %s in %s", service, region)
+	}
+	return "from " + source +
+		where("Kinesis", c.Kinesis.Options().Region, c.Kinesis.Options().BaseEndpoint) +
+		where("DynamoDB", c.DynamoDB.Options().Region, c.DynamoDB.Options().BaseEndpoint) +
+		where("S3", c.S3.Options().Region, c.S3.Options().BaseEndpoint)
+}
+
+// withoutPassword returns an address without the password that may be in it.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an endpoint that is no URL"
+	}
+	return u.Redacted()
+}
+
+// printText prints the configuration, unless JSON was asked for.
+func (found *checked) printText(c configFlags, s stdio) error {
+	if c.json {
+		return nil
+	}
+	text, err := found.Configuration.YAML()
+	if err != nil {
+		return err
+	}
+	name := found.File
+	if name == "-" {
+		name = "standard input"
+	}
+	s.printf("# %s as it applies, with --worker-id %s --shutdown-timeout %s\n%s", visible(name), visible(found.WorkerID), found.ShutdownTimeout, text)
+	if len(found.Warnings) > 0 || !c.offline {
+		s.printf("\n")
+	}
+	for _, w := range found.Warnings {
+		s.printf("%-11s  %s\n", "warning", visible(w))
+	}
+	return nil
+}
+
+// printJSON prints everything, if JSON was asked for.
+func (found *checked) printJSON(c configFlags, s stdio) error {
+	if !c.json {
+		return nil
+	}
+	enc := json.NewEncoder(s.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(found); err != nil {
+		return fmt.Errorf("printing what was found: %w", err)
+	}
+	return nil
+}

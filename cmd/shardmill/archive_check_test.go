@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/check"
+)
+
+const checkedConfig = `DeliveryStreamName: orders
+KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
+ExtendedS3DestinationConfiguration:
+  BucketARN: arn:aws:s3:::${BUCKET}
+  BufferingHints: {SizeInMBs: "${SIZE}", IntervalInSeconds: 59}
+`
+
+// checks runs archive --check on standard input in a process of its own.
+func checks(t *testing.T, env []string, configuration string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd, out, errs := program(ctx, t, append(env, "BUCKET=archive", "SIZE=64"), append([]string{"archive", "--config", "-", "--check", "--worker-id", "me"}, args...)...)
+	cmd.Stdin = strings.NewReader(configuration)
+	_ = cmd.Run() // the exit code is looked at
+	plain := func(s string) string { return volatile.ReplaceAllString(strings.ReplaceAll(s, "HostID: , ", ""), "*") }
+	return result{cmd.ProcessState.ExitCode(), plain(out.String()), plain(errs.String())}
+}
+
+// golden compares a text with a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	want, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("testdata/%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// What is shown of a configuration, and of what it names, is as it was agreed on.
+// Nothing is written, and the exit code says whether anything is wrong.
+func TestArchiveCheck(t *testing.T) {
+	t.Parallel()
+	stack, env := serve(t)
+	client := kinesis.NewFromConfig(stack.AWSConfig())
+	if _, err := client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("orders"), ShardCount: aws.Int32(2)}); err != nil {
+		t.Fatal(err)
+	}
+	const wrong = "shardmill: archive --check: something is wrong with bucket archive\n"
+	r := checks(t, env, checkedConfig)
+	golden(t, "check-no-bucket.txt", r.out)
+	if r.code != 1 || r.err != wrong {
+		t.Errorf("exit %d, stderr\n%s", r.code, r.err)
+	}
+	r = checks(t, env, checkedConfig, "--json")
+	golden(t, "check-no-bucket.json", r.out)
+	if r.code != 1 || r.err != wrong {
+		t.Errorf("with --json: exit %d, stderr\n%s", r.code, r.err)
+	}
+	if tables, err := dynamodb.NewFromConfig(stack.AWSConfig()).ListTables(t.Context(), nil); err != nil || len(tables.TableNames) > 0 || len(stack.Writes()) > 0 {
+		t.Errorf("it made tables %v and objects %v: %v", tables, stack.Writes(), err)
+	}
+	if _, err := s3.NewFromConfig(stack.AWSConfig(), stack.S3Options).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
+		t.Fatal(err)
+	}
+	if r := checks(t, env, checkedConfig); r.code != 0 || r.err != "" || !strings.Contains(r.out, "\nok           bucket archive: exists, in region us-east-1; s3:ListBucket is permitted\n") {
+		t.Errorf("once the bucket is there: exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	r = checks(t, env, checkedConfig, "--json")
+	var found checked
+	if err := json.Unmarshal([]byte(r.out), &found); err != nil || r.code != 0 || !found.OK || r.err != "" {
+		t.Errorf("once the bucket is there, with --json: exit %d, %v\n%s%s", r.code, err, r.out, r.err)
+	}
+}
+
+// With --offline nothing is sent, to anybody, and no credentials are asked for.
+func TestArchiveCheckOffline(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer server.Close()
+	env := []string{"AWS_ENDPOINT_URL=" + server.URL, "AWS_CONTAINER_CREDENTIALS_FULL_URI=" + server.URL, "AWS_MAX_ATTEMPTS=1"}
+	r := checks(t, env, checkedConfig, "--offline")
+	golden(t, "check-offline.txt", r.out)
+	if n := requests.Load(); r.code != 0 || r.err != "" || n > 0 {
+		t.Errorf("exit %d, %d requests\n%s", r.code, n, r.err)
+	}
+	r = checks(t, env, checkedConfig, "--offline", "--json")
+	if n := requests.Load(); r.code != 0 || n > 0 || !strings.Contains(r.out, "\n  \"ok\": true,\n") || !strings.HasSuffix(r.out, "\n  \"looks\": []\n}\n") {
+		t.Errorf("with --json: exit %d, %d requests\n%s%s", r.code, n, r.out, r.err)
+	}
+	if r := checks(t, env, checkedConfig); r.code != 2 || requests.Load() == 0 {
+		t.Errorf("without: exit %d, %d requests\n%s%s", r.code, requests.Load(), r.out, r.err)
+	}
+}
+
+// Without credentials the configuration is shown, and what is missing is a look.
+func TestArchiveCheckWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	r := checks(t, nil, checkedConfig, "--json")
+	var found checked
+	if err := json.Unmarshal([]byte(r.out), &found); err != nil || r.code != 2 || found.OK || found.Configuration == nil {
+		t.Errorf("exit %d, %v\n%s", r.code, err, r.out)
+	}
+	if len(found.Looks) != 1 || found.Looks[0].Status != check.Wrong || !strings.HasPrefix(found.Looks[0].Text, "no AWS credentials; set AWS_ACCESS_KEY_ID ") || !strings.HasPrefix(r.err, "shardmill: no AWS credentials; ") {
+		t.Errorf("it says %+v, stderr\n%s", found.Looks, r.err)
+	}
+}
+
+// A password in an endpoint is not shown.
+func TestArchiveCheckHidesPasswords(t *testing.T) {
+	t.Parallel()
+	_, env := serve(t)
+	for i, e := range env {
+		env[i] = strings.Replace(e, "http://", "http://somebody:hidden@", 1)
+	}
+	r := checks(t, env, checkedConfig)
+	if !strings.Contains(r.out, "DynamoDB in us-east-1 at http://somebody:xxxxx@*;") || strings.Contains(r.out+r.err, "hidden") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
+// All faults of a configuration are told at once, also as JSON, and nothing else is
+// shown.
+func TestArchiveCheckFaults(t *testing.T) {
+	t.Parallel()
+	faulty := strings.ReplaceAll(strings.ReplaceAll(checkedConfig, "SIZE", "NONE"), "BufferingHints", "Prefix: a/../b\n  BufferingHints")
+	const want = "-:5: ExtendedS3DestinationConfiguration.Prefix is \"a/../b\"; "
+	const unset = "-:6: ExtendedS3DestinationConfiguration.BufferingHints.SizeInMBs has \"${NONE}\", which is not set in the environment; "
+	r := checks(t, nil, faulty)
+	if lines := strings.Split(r.err, "\n"); r.code != 2 || r.out != "" || len(lines) != 3 || !strings.HasPrefix(lines[0], "shardmill: "+want) || !strings.HasPrefix(lines[1], "shardmill: "+unset) {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	r = checks(t, nil, faulty, "--json", "--offline")
+	var found checked
+	err := json.Unmarshal([]byte(r.out), &found)
+	if err != nil || r.code != 2 || found.OK || found.Configuration != nil || len(found.Faults) != 2 || !strings.HasPrefix(found.Faults[0], want) || !strings.HasPrefix(found.Faults[1], unset) {
+		t.Errorf("exit %d, %v\n%s%s", r.code, err, r.out, r.err)
+	}
+}
+
+// What only the parts of the archiver know to be wrong is a fault too.
+func TestArchiveCheckOfAPlanThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	long := strings.Replace(checkedConfig, "::${BUCKET}", "::"+strings.Repeat("b", 255)+"\n  Prefix: "+strings.Repeat("é", 256), 1)
+	r := checks(t, nil, long, "--offline")
+	if r.code != 2 || r.out != "" || !strings.Contains(r.err, "len(Prefix)+len(Bucket)") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
+// A configuration on standard input is bounded as one in a file is.
+func TestConfigurationOnStandardInput(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ text, want string }{
+		"faults":          {"DeliveryStreamName: [", "shardmill: -:1: syntax error at column "},
+		"nothing":         {"", "shardmill: -:1: the file is empty; it must hold the input of Firehose's CreateDeliveryStream\n"},
+		"a large one":     {strings.Repeat("#", 70_000), "shardmill: -:1: the file has more than 65536 bytes; it must have at most so many\n"},
+		"what has no end": {"\x00endless", "shardmill: -:1: the file has more than 65536 bytes; it must have at most so many\n"},
+	} {
+		var in io.Reader = strings.NewReader(row.text)
+		if row.text == "\x00endless" {
+			in = &endless{after: -1}
+		}
+		var out, errs output
+		if code := run(t.Context(), []string{"archive", "--config", "-"}, stdio{in: in, out: &out, err: &errs}); code != 2 || !strings.HasPrefix(errs.String(), row.want) {
+			t.Errorf("%s: exit %d\n%s", name, code, errs.String())
+		}
+	}
+}
+
+// Standard input that does not end is told of, and a signal ends the waiting.
+func TestStandardInputThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"", "--check"} {
+		synctest.Test(t, func(t *testing.T) {
+			in, w := io.Pipe()
+			defer func() { _ = w.Close() }()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(20*time.Second, func() { cancel(signalError{syscall.SIGTERM}) })
+			var out, errs output
+			args := strings.Fields("archive --config - " + mode)
+			code := run(ctx, args, stdio{in: in, out: &out, err: &errs})
+			if want := "still reading the configuration from standard input after 15s\n"; code != 143 || errs.String() != want || out.String() != "" {
+				t.Errorf("%v: exit %d\n%s%s", args, code, out.String(), errs.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/shardmill/shardmill/checkpoint"
+)
+
+// Effective is a configuration in the shape of its file, with every value that
+// applies, those of defaults and of environment variables too. A member of the file
+// that does nothing is not in it.
+type Effective struct {
+	DeliveryStreamName                 string
+	KinesisStreamSourceConfiguration   effectiveSource
+	ExtendedS3DestinationConfiguration effectiveS3
+	Shardmill                          effectiveOurs `json:"shardmill"`
+}
+
+type effectiveSource struct{ KinesisStreamARN string }
+
+type effectiveS3 struct {
+	BucketARN         string
+	Prefix            string
+	BufferingHints    effectiveHints
+	CompressionFormat string
+}
+
+type effectiveHints struct{ SizeInMBs, IntervalInSeconds int }
+
+type effectiveOurs struct {
+	ApplicationName          string   `json:"applicationName"`
+	InitialPosition          string   `json:"initialPosition"`
+	Delivery                 string   `json:"delivery"`
+	FormerBuckets            []string `json:"formerBuckets"`
+	DeliveryStreamVersion    int      `json:"deliveryStreamVersion"`
+	FailoverTimeSeconds      float64  `json:"failoverTimeSeconds"`
+	ScanIntervalSeconds      float64  `json:"scanIntervalSeconds"`
+	ShardSyncIntervalSeconds float64  `json:"shardSyncIntervalSeconds"`
+	MaxLeases                *int     `json:"maxLeases"` // nil: no limit
+	MaxMemoryMBs             int64    `json:"maxMemoryMBs"`
+	SpoolDirectory           string   `json:"spoolDirectory"`
+	HealthAddress            string   `json:"healthAddress"`
+}
+
+// Effective returns c in the shape of its file. It asks the system which directory
+// is for temporary files, if c does not say.
+func (c Config) Effective() Effective {
+	w, d := c.Worker, c.Delivery
+	e := Effective{
+		DeliveryStreamName:               d.DeliveryStreamName,
+		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
+		ExtendedS3DestinationConfiguration: effectiveS3{
+			BucketARN: c.BucketARN, Prefix: d.Prefix, BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
+		},
+		Shardmill: effectiveOurs{
+			ApplicationName:          w.ApplicationName,
+			InitialPosition:          strings.TrimPrefix(w.InitialPosition.String(), checkpoint.AtTimestamp+" "),
+			Delivery:                 string(d.Delivery),
+			FormerBuckets:            append([]string{}, d.FormerBuckets...),
+			DeliveryStreamVersion:    d.Version,
+			FailoverTimeSeconds:      w.FailoverTime.Seconds(),
+			ScanIntervalSeconds:      w.ScanInterval.Seconds(),
+			ShardSyncIntervalSeconds: w.ShardSyncInterval.Seconds(),
+			MaxMemoryMBs:             w.MaxBytes >> 20,
+			SpoolDirectory:           cmp.Or(d.SpoolDir, os.TempDir()),
+			HealthAddress:            cmp.Or(c.HealthAddress, "off"),
+		},
+	}
+	if w.MaxLeases > 0 {
+		e.Shardmill.MaxLeases = &w.MaxLeases
+	}
+	return e
+}
+
+// YAML returns it as a file that may be used as a configuration. What no file can
+// say is said in a comment.
+func (e Effective) YAML() (string, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return "", fmt.Errorf("the effective configuration: %w", err)
+	}
+	text, err := yaml.JSONToYAML(data)
+	if err != nil {
+		return "", fmt.Errorf("the effective configuration: %w", err)
+	}
+	return strings.Replace(string(text), "\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", 1), nil
+}

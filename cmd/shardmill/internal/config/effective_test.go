@@ -1,0 +1,119 @@
+package config_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+)
+
+func TestEffective(t *testing.T) {
+	t.Setenv("TMPDIR", "/tmp/of/mine")
+	c, err := config.Load("a.yaml", []byte(base), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Effective().YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `DeliveryStreamName: orders
+KinesisStreamSourceConfiguration:
+  KinesisStreamARN: arn:aws:kinesis:us-east-1:123456789012:stream/orders
+ExtendedS3DestinationConfiguration:
+  BucketARN: arn:aws:s3:::archive
+  Prefix: ""
+  BufferingHints:
+    SizeInMBs: 5
+    IntervalInSeconds: 300
+  CompressionFormat: UNCOMPRESSED
+shardmill:
+  applicationName: orders
+  initialPosition: TRIM_HORIZON
+  delivery: exactly-once
+  formerBuckets: []
+  deliveryStreamVersion: 1
+  failoverTimeSeconds: 10
+  scanIntervalSeconds: 5
+  shardSyncIntervalSeconds: 60
+  # maxLeases: no limit
+  maxMemoryMBs: 256
+  spoolDirectory: /tmp/of/mine
+  healthAddress: 127.0.0.1:9500
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestEffectiveIsAFile: what applies, written down and read again, is the same.
+func TestEffectiveIsAFile(t *testing.T) {
+	t.Parallel()
+	same := func(t interface {
+		Helper()
+		Fatalf(format string, a ...any)
+	}, text string,
+	) {
+		t.Helper()
+		first, err := config.Load("a.yaml", []byte(text), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		asYAML, err := first.Effective().YAML()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		asJSON, err := json.Marshal(first.Effective())
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		for _, again := range []string{asYAML, strings.Replace(string(asJSON), `"maxLeases":null,`, "", 1)} {
+			second, err := config.Load("b.yaml", []byte(again), nil)
+			if err != nil {
+				t.Fatalf("%s\n%v", again, err)
+			}
+			second.HealthGiven, second.Warnings = first.HealthGiven, first.Warnings
+			first.Delivery.SpoolDir = second.Delivery.SpoolDir
+			if diff := differ(first, second); diff != "" {
+				t.Fatalf("it is another one: %s\n%s", diff, again)
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"all of ours": inOurs("applicationName: '123'\ninitialPosition: 2016-02-25T14:00:00.5+01:00\ndelivery: at-least-once\ndeliveryStreamVersion: 7\nfailoverTimeSeconds: 30\n" +
+			"scanIntervalSeconds: 3\nshardSyncIntervalSeconds: 600\nmaxLeases: 4\nmaxMemoryMBs: 64\nspoolDirectory: '/a b/#c'\nformerBuckets: ['2024', 'true', a.b]\nhealthAddress: '[::1]:0'"),
+		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
+		"another partition":                   strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
+		"an old shape":                        strings.Replace(base, "Extended", "", 1) + "  CompressionFormat: GZIP\n  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 900}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			same(t, text)
+		})
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		prefix := rapid.StringOf(rapid.RuneFrom([]rune("!:#\"'[]{}\\-&*<> 0~"), unicode.L, unicode.N, unicode.P, unicode.S, unicode.Zs)).Filter(func(s string) bool {
+			return len(s) <= 512 && !strings.Contains(s, "!{") && !strings.Contains(s, "..") && !strings.Contains(s, "${")
+		}).Draw(t, "prefix")
+		quoted, err := json.Marshal(prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, inDestination("Prefix: "+string(quoted)))
+	})
+}
+
+// An interval that no file can say is shown as it is.
+func TestEffectiveOfHalfASecond(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load("a.yaml", []byte(inOurs("failoverTimeSeconds: 5")), nil)
+	if got := c.Effective().Shardmill.ScanIntervalSeconds; err != nil || got != (2500*time.Millisecond).Seconds() {
+		t.Errorf("%v, %v", got, err)
+	}
+}
