@@ -21,7 +21,8 @@ func (Defaults) ShardEnded(ctx context.Context, in ShardEndedInput) error {
 func (Defaults) ShutdownRequested(context.Context, ShutdownRequestedInput) error { return nil }
 
 // Handle returns a factory of processors that call f with each batch and
-// checkpoint it when f returns nil: at least once, with the least code.
+// checkpoint it when f returns nil: at least once, with the least code. See
+// HandleEach for a function of one record.
 func Handle(f func(ctx context.Context, shard ShardInfo, records []Record) error) ProcessorFactory {
 	return func(s ShardInfo) RecordProcessor { return &handler{shard: s, f: f} }
 }
@@ -40,5 +41,10 @@ func (h *handler) ProcessRecords(ctx context.Context, in ProcessRecordsInput) er
 	if err := h.f(ctx, h.shard, in.Records); err != nil {
 		return err
 	}
+	return in.Checkpointer.Checkpoint(ctx)
+}
+
+// ShutdownRequested checkpoints, since what was dead-lettered last is not yet.
+func (h *handler) ShutdownRequested(ctx context.Context, in ShutdownRequestedInput) error {
 	return in.Checkpointer.Checkpoint(ctx)
 }

@@ -22,7 +22,7 @@
 //     one that is running is cancelled, and no checkpoint is written. See
 //     package lease for what that rests on.
 //   - The records of a shard come in order, and those of a child shard after
-//     those of its parents.
+//     those of its parents. Only HandleEach lets some overtake one that fails.
 //   - Each record comes at least once: again after a crash, and after a lease
 //     was lost, from the last checkpoint on.
 //   - Memory is bounded by Config.MaxBytes, however many shards there are and

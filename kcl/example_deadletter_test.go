@@ -13,7 +13,8 @@ import (
 )
 
 // A record that nobody can process would stop its shard for ever. The processor
-// says with GiveUp that trying again is no use, and DeadLetter puts it aside.
+// says with GiveUp that trying again is no use, with FailedAt which one it is, and
+// DeadLetter puts that one aside. HandleEach says both by itself.
 func ExampleConfig_deadLetter() {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
@@ -25,7 +26,7 @@ func ExampleConfig_deadLetter() {
 		Source: stream, Leases: new(lease.Mem),
 		DeadLetter: func(_ context.Context, in kcl.DeadLetterInput) error {
 			// Store them durably before returning nil: it counts as accepted.
-			// Those that came with the bad record, after it, are here too.
+			// Without FailedAt all records of the call would be here.
 			for _, r := range in.Records {
 				fmt.Printf("put aside %s (%v)\n", r.Data, in.Err)
 			}
@@ -40,8 +41,8 @@ func ExampleConfig_deadLetter() {
 	}
 	// Output:
 	// added 1
-	// put aside x (no number: "x")
-	// put aside 3 (no number: "x")
+	// put aside x (record 1003: no number: "x")
+	// added 3
 	// added 4
 }
 
@@ -52,15 +53,10 @@ type adder struct {
 }
 
 func (a *adder) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	for i, r := range in.Records {
+	for _, r := range in.Records {
 		n, err := strconv.Atoi(string(r.Data))
 		if err != nil {
-			if i > 0 { // or those before it would be put aside as well
-				if err := in.Checkpointer.CheckpointAt(ctx, in.Records[i-1].Position()); err != nil {
-					return err
-				}
-			}
-			return kcl.GiveUp(fmt.Errorf("no number: %q", r.Data))
+			return kcl.FailedAt(r, kcl.GiveUp(fmt.Errorf("no number: %q", r.Data)))
 		}
 		fmt.Println("added", n)
 		if n == 4 {

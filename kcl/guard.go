@@ -92,10 +92,13 @@ func isPanic(err error) bool {
 	return ok && p.Call == callProcessor
 }
 
-// panicStack returns the stack of a panic for the log.
+// panicStack returns the stack of a panic for the log, also of one that the
+// processor returned as an error.
 func panicStack(err error) zap.Field {
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		return zap.ByteString("stack", p.Stack)
+	for _, e := range []error{err, original(err)} {
+		if p, ok := errors.AsType[*PanicError](e); ok {
+			return zap.ByteString("stack", p.Stack)
+		}
 	}
 	return zap.Skip()
 }

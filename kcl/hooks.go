@@ -54,7 +54,9 @@ type LeaseEvent struct {
 	Reason string // of LeaseLost
 }
 
-// BatchEvent is one call of ProcessRecords with records.
+// BatchEvent is one call of ProcessRecords with records. One that failed with a
+// record that FailedAt names makes two: of the records before it, if there are
+// any, which have the Duration, and of the one that failed.
 type BatchEvent struct {
 	ShardID      string
 	Records      int

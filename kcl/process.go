@@ -1,6 +1,7 @@
 package kcl
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -13,17 +14,32 @@ import (
 // they are somebody else's to care for. It returns nil if it may go on with
 // later records.
 func (s *session) process(recs []Record, pressure bool) error {
+	for {
+		rest, err := s.accepting(recs, pressure)
+		if err != nil || len(rest) == 0 {
+			return err
+		}
+		if s.stop.Err() != nil {
+			return context.Cause(s.stop)
+		}
+		recs = rest
+	}
+}
+
+// accepting calls ProcessRecords with recs until they are accepted or cared for,
+// or, once the processor named the one that it failed with, those up to that one:
+// it returns what comes after it.
+func (s *session) accepting(recs []Record, pressure bool) (rest []Record, err error) {
 	retries := newRetries("process " + s.info.ShardID)
-	checkpointed := s.cp.Last()
 	for attempt := 1; ; attempt++ {
 		row := s.held.Lease()
 		s.cp.Found(row.Checkpoint, row.Pending != nil)
-		if last := s.cp.Last(); last.Compare(checkpointed.ExtendedSequenceNumber) > 0 {
-			checkpointed = last
+		if last := s.cp.Last(); last.Compare(s.accepted.ExtendedSequenceNumber) > 0 {
 			left := after(recs, last.ExtendedSequenceNumber)
+			rest = after(rest, last.ExtendedSequenceNumber)
 			if len(recs) > 0 && len(left) == 0 {
 				s.accept(last)
-				return nil
+				return rest, nil
 			}
 			recs = left
 		}
@@ -32,27 +48,32 @@ func (s *session) process(recs []Record, pressure bool) error {
 			if len(recs) > 0 {
 				s.accept(recs[len(recs)-1].Position())
 			}
-			return nil
+			return rest, nil
+		}
+		if i := failedAt(err, recs); i >= 0 && len(recs) > 1 {
+			recs, rest = recs[i:i+1], recs[i+1:]
 		}
 		s.panicked = s.panicked || isPanic(err)
 		s.cp.Retract(s.accepted)
 		if lost := s.held.CheckTrust(); lost != nil {
-			return lost
+			return nil, lost
 		}
 		if isPanic(err) && s.failed+1 < s.cfg.MaxAttempts {
-			return err
+			return nil, err
 		}
 		if attempt >= s.cfg.MaxAttempts || IsGiveUp(err) || isPanic(err) {
-			return s.deadLetter(recs, attempt, err)
+			return rest, s.deadLetter(recs, attempt, err)
 		}
-		s.log.Warn("processor failed; the records are processed again", zap.Error(err), zap.Int("attempt", attempt), zap.Int("records", len(recs)))
+		s.log.Warn("processor failed; the records are processed again", zap.Error(err), zap.Int("attempt", attempt),
+			zap.Int("records", len(recs)), zap.Int("waiting", len(rest)), panicStack(err))
 		if err := retries.Wait(s.stop); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
 
-// call makes one call of ProcessRecords, if the lease is trusted.
+// call makes one call of ProcessRecords, if the lease is trusted. Those before a
+// record that failed by itself are accepted.
 func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	if err := s.held.CheckTrust(); err != nil {
 		return err
@@ -68,12 +89,26 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	if isPanic(err) {
 		s.panicAt = s.cp.LastProcessed().ExtendedSequenceNumber
 	}
-	if len(recs) == 0 {
-		return err
+	took := time.Since(start)
+	if i := failedAt(err, recs); i >= 0 {
+		if i > 0 {
+			s.accept(recs[i-1].Position())
+			s.told(recs[:i], took, attempt, nil)
+			took = 0
+		}
+		recs = recs[i : i+1]
 	}
+	if len(recs) > 0 {
+		s.told(recs, took, attempt, err)
+	}
+	return err
+}
+
+// told tells how a call with recs ended.
+func (s *session) told(recs []Record, took time.Duration, attempt int, err error) {
 	e := BatchEvent{
 		ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs),
-		BehindLatest: s.behind, Duration: time.Since(start), Attempt: attempt, Err: original(err),
+		BehindLatest: s.behind, Duration: took, Attempt: attempt, Err: original(err),
 		Last: recs[len(recs)-1].Position(),
 	}
 	if err == nil {
@@ -82,7 +117,6 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 		s.setStatus(func(st *ShardStatus) { st.LastError = err.Error() })
 	}
 	s.cfg.Hooks.processed(e)
-	return err
 }
 
 // accept notes that the records up to at are the processor's now.

@@ -48,8 +48,9 @@ type RecordProcessor interface {
 	// after a delay that grows with each try, less those checkpointed since.
 	// After Config.MaxAttempts tries, or at once if the error is GiveUp's or says
 	// that a checkpointer was misused (checkpoint.IsMisuse), the records go to
-	// Config.DeadLetter, or without one the worker gives the lease up. Returning
-	// nil does not checkpoint.
+	// Config.DeadLetter, or without one the worker gives the lease up. An error of
+	// FailedAt is about one record of them, and those before it count as accepted.
+	// Returning nil does not checkpoint.
 	ProcessRecords(ctx context.Context, in ProcessRecordsInput) error
 
 	// LeaseLost is the last call after the lease has gone. Nothing can be
