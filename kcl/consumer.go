@@ -28,7 +28,7 @@ type env struct {
 
 	avoid  func(shardID string, d time.Duration) // leaves the shard to other workers for d
 	fail   func(err error)                       // has the worker stop, and Run return err
-	stopBy func() time.Time                      // when processors must have stopped; zero if they need not
+	stopBy func(stopping bool) time.Time         // when processors must have stopped; zero if they need not
 }
 
 // consumer is one holding of one shard's lease, from its taking to its end. It

@@ -189,7 +189,7 @@ func (s *session) end(why error) error {
 
 func (s *session) shutdownRequested(surplus bool) error {
 	ctx, in := s.held.Context(), ShutdownRequestedInput{Checkpointer: s.cp, Surplus: surplus}
-	in.Deadline = s.stopBy()
+	in.Deadline = s.stopBy(!surplus)
 	if in.Deadline.IsZero() {
 		in.Deadline = time.Now().Add(s.cfg.ShutdownTimeout)
 		var cancel context.CancelFunc

@@ -122,18 +122,19 @@ func (w *Worker) limitShutdown(soft, hard context.Context, cancel context.Cancel
 		return
 	case <-soft.Done():
 	}
-	w.mu.Lock()
-	w.stopBy = time.Now().Add(w.cfg.ShutdownTimeout)
-	w.mu.Unlock()
-	if pause.For(hard, w.cfg.ShutdownTimeout) == nil {
+	if pause.For(hard, time.Until(w.deadline(true))) == nil {
 		cancel(ErrShutdownTimeout)
 	}
 }
 
-// deadline returns when processors must have stopped, zero if they need not.
-func (w *Worker) deadline() time.Time {
+// deadline returns when processors must have stopped, zero if they need not. Who
+// knows first that the worker stops sets it, so that it is the same for all.
+func (w *Worker) deadline(stopping bool) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if stopping && w.stopBy.IsZero() {
+		w.stopBy = time.Now().Add(w.cfg.ShutdownTimeout)
+	}
 	return w.stopBy
 }
 
