@@ -25,6 +25,10 @@ import (
 // passes a record that is not settled, so after a crash f gets again, with the
 // failed record, those that it took after it.
 //
+// Config.CallTimeout is for all records of a read together, if it is set: once it
+// has passed f is not called any more, and the next record counts as the one that
+// failed, though it was not tried.
+//
 // The record's Data may be used only until f returns: Clone what you keep. f is
 // called from one goroutine for each shard, with the context that ProcessRecords
 // gets. A call that ends its goroutine by runtime.Goexit counts as a panic of the

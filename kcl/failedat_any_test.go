@@ -131,8 +131,8 @@ func anyAnswer(t *testing.T, rng *rand.Rand) {
 	}
 	end := put[len(put)-1]
 	for range 1000 {
-		theft := time.AfterFunc(time.Duration(1+rng.IntN(300))*time.Second, func() { take(t, table, 0) })
-		if err := run(t, time.Duration(1+rng.IntN(300))*time.Second, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+		theft := time.AfterFunc(time.Duration(1+rng.IntN(40_000))*time.Millisecond, func() { take(t, table, 0) })
+		if err := run(t, time.Duration(1+rng.IntN(20_000))*time.Millisecond, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
 			return answering{rng: rng, took: settle}
 		}); err != nil {
 			t.Errorf("Run = %v", err)
