@@ -62,7 +62,7 @@ func foremost(err error, recs []Record) error {
 		return err
 	}
 	first := slices.MinFunc(all, func(a, b *recordError) int { return cmp.Compare(a.index(recs), b.index(recs)) })
-	return fromUser(&recordError{at: first.at, err: fmt.Errorf("%w (the first of: %v)", first.err, u)})
+	return fromUser(&recordError{at: first.at, err: fmt.Errorf("%w (the first of: %v)", first.err, u)}) //nolint:errorlint // the others' turn comes
 }
 
 // named returns the errors of FailedAt that are joined in err. GiveUp around

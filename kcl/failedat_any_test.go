@@ -90,7 +90,8 @@ func anyAnswer(t *testing.T, rng *rand.Rand) {
 			s.Put(0, "word")
 		} else {
 			var packed kpl.Aggregator
-			for users = 0; users < 3; users++ {
+			users = 3
+			for range users {
 				packed.Add(kpl.UserRecord{PartitionKey: "k", Data: []byte("word")})
 			}
 			s.Put(0, string(packed.Append(nil)))
