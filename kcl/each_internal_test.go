@@ -9,10 +9,16 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 )
 
-// written is a checkpoint.Writer that keeps the last checkpoint.
-type written struct{ at checkpoint.Position }
+// written is a checkpoint.Writer that keeps the last checkpoint, less those that fail.
+type written struct {
+	at    checkpoint.Position
+	fails int
+}
 
 func (w *written) Checkpoint(_ context.Context, at checkpoint.Position) error {
+	if w.fails--; w.fails >= 0 {
+		return errors.New("no answer")
+	}
 	w.at = at
 	return nil
 }
@@ -46,5 +52,28 @@ func TestHandleEachForgetsWhatIsSettled(t *testing.T) {
 	}
 	if want := strconv.Itoa(1000 + 2*calls - 2); w.at.SequenceNumber != want {
 		t.Errorf("checkpoint %v, want %s, before which all are settled", w.at, want)
+	}
+}
+
+// A checkpoint before a record that failed is written at its next try, if it was not.
+func TestHandleEachTriesACheckpointAgain(t *testing.T) {
+	t.Parallel()
+	p := HandleEach(func(_ context.Context, _ ShardInfo, r Record) error {
+		if r.SequenceNumber == "1001" {
+			return errors.New("bad")
+		}
+		return nil
+	})(ShardInfo{})
+	w := &written{fails: 1}
+	cp := checkpoint.New(w, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+	recs := []Record{{SequenceNumber: "1000"}, {SequenceNumber: "1001"}}
+	cp.Processed(recs[1].Position())
+	for i, call := range [][]Record{recs, recs[1:]} {
+		if err := fromUser(p.ProcessRecords(t.Context(), ProcessRecordsInput{Records: call, Checkpointer: cp})); failedAt(err, call) != len(call)-1 {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	if w.at.SequenceNumber != "1000" {
+		t.Errorf("checkpoint %v, want 1000", w.at)
 	}
 }

@@ -39,6 +39,7 @@ func TestHandleEach(t *testing.T) {
 		fail  func() func(word string) error
 		none  bool                        // there is no DeadLetter
 		fault func(op string, n int) bool // the table fails with call n of op
+		limit time.Duration               // of a call
 		run   time.Duration
 		want  string
 		at    string // the word at the checkpoint
@@ -94,13 +95,15 @@ func TestHandleEach(t *testing.T) {
 		{
 			name: "what was taken is not taken again when a checkpoint fails", words: "a1 b1 a2",
 			fail:  func() func(string) error { return times(map[string]int{}, bad) },
-			fault: func(op string, n int) bool { return op == "checkpoint" && n == 1 },
+			fault: func(op string, n int) bool { return op == "checkpoint" && n <= 3 },
+			limit: 100 * time.Millisecond, // so that the call fails, and not only a try
 			want:  "a1 b1 a2", at: "a2",
 		},
 		{
 			name: "nor when that before it fails", words: "b0 a1 b1 a2",
 			fail:  func() func(string) error { return times(map[string]int{"a1": 1}, bad) },
-			fault: func(op string, n int) bool { return op == "checkpoint" && n == 1 },
+			fault: func(op string, n int) bool { return op == "checkpoint" && n <= 3 },
+			limit: 100 * time.Millisecond,
 			want:  "b0 a1! b1 a1 a2", at: "a2",
 		},
 		{
@@ -130,6 +133,7 @@ func TestHandleEach(t *testing.T) {
 					return nil
 				}
 				cfg := config(s, table, "me")
+				cfg.CallTimeout = tt.limit
 				if !tt.none {
 					cfg.DeadLetter = func(_ context.Context, in kcl.DeadLetterInput) error {
 						if !errors.Is(in.Err, errBad) {
