@@ -10,9 +10,9 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 )
 
-// span is the records after from up to through.
+// span is the records from first to last, both included.
 type span struct {
-	from, through checkpoint.ExtendedSequenceNumber
+	first, last checkpoint.ExtendedSequenceNumber
 }
 
 // deadLetter is the end of the tries with records that the processor cannot
@@ -25,15 +25,16 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	}
 	last := recs[len(recs)-1].Position()
 	from := s.accepted.ExtendedSequenceNumber
-	if at := s.cp.Last(); at.Compare(from) > 0 {
+	if at := s.cp.Last(); at.Compare(from) > 0 { // only then: see addRaw for one that comes after its place
 		from = at.ExtendedSequenceNumber
+		recs = after(recs, from)
 	}
-	if recs = after(recs, from); len(recs) == 0 {
+	if len(recs) == 0 {
 		s.log.Warn("processor failed for the last time, but had checkpointed all its records", zap.Error(err), panicStack(err))
 	} else if dlErr := s.sendDead(recs, attempts, err); dlErr != nil {
 		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
 	} else {
-		s.dead = append(s.dead, span{from: from, through: last.ExtendedSequenceNumber})
+		s.noteDead(from, span{recs[0].Position().ExtendedSequenceNumber, last.ExtendedSequenceNumber}, s.cp.Last().SequenceNumber)
 	}
 	if isPanic(err) {
 		s.failed = -1 // which this panic makes 0
@@ -58,6 +59,19 @@ func (s *session) sendDead(recs []Record, attempts int, err error) error {
 	return nil
 }
 
+// noteDead notes that the records of d, which come next after from, were
+// dead-lettered, and forgets those before the checkpoint's sequence number done.
+func (c *consumer) noteDead(from checkpoint.ExtendedSequenceNumber, d span, done string) {
+	c.dead = slices.DeleteFunc(c.dead, func(old span) bool {
+		return old.last.Compare(checkpoint.ExtendedSequenceNumber{SequenceNumber: done}) < 0
+	})
+	if n := len(c.dead); n > 0 && c.dead[n-1].last == from {
+		c.dead[n-1].last = d.last
+		return
+	}
+	c.dead = append(c.dead, d)
+}
+
 // withoutDead leaves out the records that were dead-lettered before.
 func (s *session) withoutDead(recs []Record) []Record {
 	if len(s.dead) == 0 || len(recs) == 0 {
@@ -65,6 +79,6 @@ func (s *session) withoutDead(recs []Record) []Record {
 	}
 	return slices.DeleteFunc(recs, func(r Record) bool {
 		at := r.Position().ExtendedSequenceNumber
-		return slices.ContainsFunc(s.dead, func(d span) bool { return at.Compare(d.from) > 0 && at.Compare(d.through) <= 0 })
+		return slices.ContainsFunc(s.dead, func(d span) bool { return at.Compare(d.first) >= 0 && at.Compare(d.last) <= 0 })
 	})
 }

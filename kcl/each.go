@@ -25,6 +25,10 @@ import (
 // passes a record that is not settled, so after a crash f gets again, with the
 // failed record, those that it took after it.
 //
+// Config.CallTimeout is for all records of a read together, if it is set: once it
+// has passed f is not called any more, and the next record counts as the one that
+// failed, though it was not tried.
+//
 // The record's Data may be used only until f returns: Clone what you keep. f is
 // called from one goroutine for each shard, with the context that ProcessRecords
 // gets. A call that ends its goroutine by runtime.Goexit counts as a panic of the
@@ -45,26 +49,43 @@ type eachHandler struct {
 	f       func(context.Context, ShardInfo, Record) error
 	through checkpoint.ExtendedSequenceNumber
 	waiting map[checkpoint.ExtendedSequenceNumber]struct{}
+
+	// reached is the record that the last call failed with, or its last one. All
+	// up to settled were taken or dead-lettered.
+	reached, settled checkpoint.Position
 }
 
 func (h *eachHandler) ProcessRecords(ctx context.Context, in ProcessRecordsInput) error {
 	if len(in.Records) == 0 {
 		return nil
 	}
+	h.pass(in.Records[0].Position())
 	failed, err := h.each(ctx, in.Records)
 	if err == nil {
-		last := in.Records[len(in.Records)-1].Position()
-		maps.DeleteFunc(h.waiting, func(at checkpoint.ExtendedSequenceNumber, _ struct{}) bool {
-			return last.Compare(at) >= 0 // one that was dead-lettered
-		})
+		h.reached = in.Records[len(in.Records)-1].Position()
 		return in.Checkpointer.Checkpoint(ctx)
 	}
+	h.reached = in.Records[failed].Position()
 	if failed > 0 {
-		if cpErr := in.Checkpointer.CheckpointAt(ctx, in.Records[failed-1].Position()); cpErr != nil {
+		h.settled = in.Records[failed-1].Position()
+	}
+	if h.settled.Compare(in.Checkpointer.Last().ExtendedSequenceNumber) > 0 {
+		if cpErr := in.Checkpointer.CheckpointAt(ctx, h.settled); cpErr != nil {
 			err = fmt.Errorf("%w (and the records before it were not checkpointed: %v)", err, cpErr) //nolint:errorlint // err says what becomes of the record
 		}
 	}
 	return FailedAt(in.Records[failed], err)
+}
+
+// pass notes that all before first, the first record of a call, is settled: one
+// that f did not take was dead-lettered.
+func (h *eachHandler) pass(first checkpoint.Position) {
+	if h.reached.Compare(first.ExtendedSequenceNumber) < 0 {
+		h.settled = h.reached
+	}
+	maps.DeleteFunc(h.waiting, func(at checkpoint.ExtendedSequenceNumber, _ struct{}) bool {
+		return first.Compare(at) > 0
+	})
 }
 
 // ShutdownRequested checkpoints, since what was dead-lettered last is not yet.

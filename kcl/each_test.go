@@ -39,6 +39,7 @@ func TestHandleEach(t *testing.T) {
 		fail  func() func(word string) error
 		none  bool                        // there is no DeadLetter
 		fault func(op string, n int) bool // the table fails with call n of op
+		limit time.Duration               // of a call
 		run   time.Duration
 		want  string
 		at    string // the word at the checkpoint
@@ -94,13 +95,15 @@ func TestHandleEach(t *testing.T) {
 		{
 			name: "what was taken is not taken again when a checkpoint fails", words: "a1 b1 a2",
 			fail:  func() func(string) error { return times(map[string]int{}, bad) },
-			fault: func(op string, n int) bool { return op == "checkpoint" && n == 1 },
+			fault: func(op string, n int) bool { return op == "checkpoint" && n <= 3 },
+			limit: 100 * time.Millisecond, // so that the call fails, and not only a try
 			want:  "a1 b1 a2", at: "a2",
 		},
 		{
 			name: "nor when that before it fails", words: "b0 a1 b1 a2",
 			fail:  func() func(string) error { return times(map[string]int{"a1": 1}, bad) },
-			fault: func(op string, n int) bool { return op == "checkpoint" && n == 1 },
+			fault: func(op string, n int) bool { return op == "checkpoint" && n <= 3 },
+			limit: 100 * time.Millisecond,
 			want:  "b0 a1! b1 a1 a2", at: "a2",
 		},
 		{
@@ -130,6 +133,7 @@ func TestHandleEach(t *testing.T) {
 					return nil
 				}
 				cfg := config(s, table, "me")
+				cfg.CallTimeout = tt.limit
 				if !tt.none {
 					cfg.DeadLetter = func(_ context.Context, in kcl.DeadLetterInput) error {
 						if !errors.Is(in.Err, errBad) {
@@ -186,7 +190,13 @@ func anyOrder(t *testing.T, rng *rand.Rand) {
 	s, table := kcltest.NewStream(1), new(lease.Mem)
 	s.Page = 1 + rng.IntN(12)
 	fails := make(map[string]int) // how often each word fails; less than none: with GiveUp
-	put := 0
+	var put []checkpoint.ExtendedSequenceNumber
+	note := func(users int64) {
+		recs := s.Records(0)
+		for sub := range users {
+			put = append(put, checkpoint.At(recs[len(recs)-1].SequenceNumber, sub, time.Time{}).ExtendedSequenceNumber)
+		}
+	}
 	for i := range 40 {
 		word := fmt.Sprintf("%c%d", 'a'+rng.IntN(4), i)
 		switch p := rng.IntN(20); {
@@ -199,7 +209,7 @@ func anyOrder(t *testing.T, rng *rand.Rand) {
 		}
 		if rng.IntN(4) > 0 {
 			s.PutAs(0, word[:1], word)
-			put++
+			note(1)
 			continue
 		}
 		var packed kpl.Aggregator
@@ -207,7 +217,7 @@ func anyOrder(t *testing.T, rng *rand.Rand) {
 			packed.Add(kpl.UserRecord{PartitionKey: w[:1], Data: []byte(w)})
 		}
 		s.Put(0, string(packed.Append(nil)))
-		put += 3
+		note(3)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Hour)
 	defer stop()
@@ -218,12 +228,12 @@ func anyOrder(t *testing.T, rng *rand.Rand) {
 		if was := settled[at]; was != "" {
 			t.Errorf("%s is %s, and was %s", r.Data, how, was)
 		}
-		if settled[at] = how; len(settled) == put {
+		if settled[at] = how; len(settled) == len(put) {
 			time.AfterFunc(time.Minute, stop)
 		}
 	}
 	table.Fault = func(_ context.Context, op, _ string, _ bool) error {
-		if op == "checkpoint" && len(settled) < put && rng.IntN(5) == 0 {
+		if op == "checkpoint" && len(settled) < len(put) && rng.IntN(5) == 0 {
 			return errors.New("no answer")
 		}
 		return nil
@@ -237,8 +247,7 @@ func anyOrder(t *testing.T, rng *rand.Rand) {
 		return nil
 	}
 	cfg.Hooks.Checkpointed = func(e kcl.CheckpointEvent) {
-		for _, r := range s.Records(0) {
-			at := r.Position().ExtendedSequenceNumber
+		for _, at := range put {
 			if e.Checkpoint.Compare(at) >= 0 && settled[at] == "" {
 				t.Errorf("checkpoint %v passes %s, which is not settled", e.Checkpoint, at)
 			}
@@ -269,12 +278,12 @@ func anyOrder(t *testing.T, rng *rand.Rand) {
 	if err := w.Run(ctx); err != nil {
 		t.Errorf("Run = %v", err)
 	}
-	end := s.Records(0)[len(s.Records(0))-1]
-	if at := row(t, table, 0).Checkpoint; at.SequenceNumber != end.SequenceNumber {
-		t.Errorf("checkpoint %v, want that of the last record, %v", at, end.Position())
+	end := put[len(put)-1]
+	if at := row(t, table, 0).Checkpoint; at.ExtendedSequenceNumber != end {
+		t.Errorf("checkpoint %v, want that of the last record, %v", at, end)
 	}
-	if len(settled) != put || taken == 0 {
-		t.Errorf("%d settled, of them %d taken; want %d", len(settled), taken, put)
+	if len(settled) != len(put) || taken == 0 {
+		t.Errorf("%d settled, of them %d taken; want %d", len(settled), taken, len(put))
 	}
 }
 

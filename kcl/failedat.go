@@ -1,6 +1,7 @@
 package kcl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,7 +16,10 @@ import (
 //
 // Around an error of GiveUp, or within one, it makes r the record that no other
 // try can help. An r that is not among the records of the call names none: the
-// error is about all of them. It returns nil if err is nil.
+// error is about all of them. If several such errors are joined, that of the first
+// record counts, and so does GiveUp only around or within that: those after it are
+// processed again anyway. Of one around another the outer counts. It returns nil if
+// err is nil.
 func FailedAt(r Record, err error) error {
 	if err == nil {
 		return nil
@@ -31,11 +35,52 @@ type recordError struct {
 func (e *recordError) Error() string { return fmt.Sprintf("record %v: %v", e.at, e.err) }
 func (e *recordError) Unwrap() error { return e.err }
 
+// index returns the index in recs of the record that e names, or -1.
+func (e *recordError) index(recs []Record) int {
+	return slices.IndexFunc(recs, func(r Record) bool { return r.Position().ExtendedSequenceNumber == e.at })
+}
+
 // failedAt returns the index in recs of the record that err names, or -1.
 func failedAt(err error, recs []Record) int {
 	e, ok := errors.AsType[*recordError](original(err))
 	if !ok {
 		return -1
 	}
-	return slices.IndexFunc(recs, func(r Record) bool { return r.Position().ExtendedSequenceNumber == e.at })
+	return e.index(recs)
+}
+
+// foremost returns the error that counts of those of FailedAt that are joined in
+// what a processor returned: that of the first record, or one that names none of
+// the call. Any other would have the records before its own accepted.
+func foremost(err error, recs []Record) error {
+	u, ok := errors.AsType[*userError](err)
+	if !ok {
+		return err
+	}
+	all := named(u.err)
+	if len(all) < 2 {
+		return err
+	}
+	first := slices.MinFunc(all, func(a, b *recordError) int { return cmp.Compare(a.index(recs), b.index(recs)) })
+	return fromUser(&recordError{at: first.at, err: fmt.Errorf("%w (the first of: %v)", first.err, u)}) //nolint:errorlint // the others' turn comes
+}
+
+// named returns the errors of FailedAt that are joined in err. GiveUp around
+// several of them is around each.
+func named(err error) (all []*recordError) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree
+	case *recordError:
+		return []*recordError{e}
+	case *giveUpError:
+		for _, r := range named(e.err) {
+			all = append(all, &recordError{at: r.at, err: GiveUp(r.err)})
+		}
+	case interface{ Unwrap() error }:
+		return named(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			all = append(all, named(one)...)
+		}
+	}
+	return all
 }

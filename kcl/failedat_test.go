@@ -77,6 +77,41 @@ func TestFailedAt(t *testing.T) {
 			want: "abcde#1 dead:b#1 cde#1 dead:d#1 e#1", events: "a b! c d! e", at: "e", taken: 3,
 		},
 		{
+			name: "two, joined in another order",
+			call: func(in kcl.ProcessRecordsInput) error {
+				return errors.Join(named(in, "d", kcl.GiveUp(errBad)), errors.Join(named(in, "b", kcl.GiveUp(errBad))))
+			},
+			want: "abcde#1 dead:b#1 cde#1 dead:d#1 e#1", events: "a b! c d! e", at: "e", taken: 3,
+		},
+		{
+			name: "another try cannot help the second of two",
+			call: func(in kcl.ProcessRecordsInput) error {
+				err := named(in, "d", kcl.GiveUp(errBad))
+				if in.Attempt == 1 && len(in.Records) == 5 {
+					err = errors.Join(err, named(in, "b", errBad))
+				}
+				return err
+			},
+			want: "abcde#1 b#2 cde#1 dead:d#1 e#1", events: "a b! b c d! e", at: "e", taken: 4,
+		},
+		{
+			name: "another try cannot help either of two, said around both",
+			call: func(in kcl.ProcessRecordsInput) error {
+				return kcl.GiveUp(errors.Join(named(in, "d", errBad), named(in, "b", errBad)))
+			},
+			want: "abcde#1 dead:b#1 cde#1 dead:d#1 e#1", events: "a b! c d! e", at: "e", taken: 3,
+		},
+		{
+			name: "one of two is not among those of the call",
+			call: func(in kcl.ProcessRecordsInput) error {
+				if in.Attempt < 3 {
+					return errors.Join(named(in, "c", errBad), kcl.FailedAt(kcl.Record{SequenceNumber: "99999"}, errBad))
+				}
+				return nil
+			},
+			want: "abcde#1 abcde#2 abcde#3", events: "abcde! abcde! abcde", at: "e", taken: 5,
+		},
+		{
 			name: "another try cannot help, said around it",
 			call: func(in kcl.ProcessRecordsInput) error { return kcl.GiveUp(named(in, "c", errBad)) },
 			want: "abcde#1 dead:c#1 de#1", events: "ab c! de", at: "e", taken: 4,

@@ -176,6 +176,48 @@ func TestMalformedAggregateIsDeliveredWhole(t *testing.T) {
 	}
 }
 
+// It comes after a checkpoint that was made within it, though its place is before
+// that: if no processor takes it, it is dead-lettered.
+func TestMalformedAggregateAtTheCheckpointIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	const broken = "\xf3\x89\x9a\xc2broken"
+	errBroken := errors.New("broken")
+	for name, tt := range map[string]struct {
+		factory kcl.ProcessorFactory
+		want    string
+		at      int // the record at the checkpoint
+	}{
+		"with those after it": {kcl.Handle(func(context.Context, kcl.ShardInfo, []kcl.Record) error { return kcl.GiveUp(errBroken) }), broken + "after", 1},
+		"alone": {kcl.HandleEach(func(_ context.Context, _ kcl.ShardInfo, r kcl.Record) error {
+			if string(r.Data) == broken {
+				return kcl.GiveUp(errBroken)
+			}
+			return nil
+		}), broken, 1},
+		"with a panic": {kcl.Handle(func(context.Context, kcl.ShardInfo, []kcl.Record) error { panic(errBroken) }), broken + "after", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, dead := kcltest.NewStream(1), new(lease.Mem), ""
+				s.Put(0, broken, "after")
+				table.Put(lease.Lease{
+					Key: s.Shard(0).ID, Range: s.Shard(0).Range,
+					Checkpoint: checkpoint.At(s.Records(0)[0].SequenceNumber, 3, time.Time{}),
+				})
+				cfg := config(s, table, "me")
+				cfg.DeadLetter = func(_ context.Context, in kcl.DeadLetterInput) error { dead += wordsOf(in.Records); return nil }
+				if err := run(t, time.Minute, cfg, tt.factory); err != nil {
+					t.Error(err)
+				}
+				if at := row(t, table, 0).Checkpoint; dead != tt.want || at.SequenceNumber != s.Records(0)[tt.at].SequenceNumber {
+					t.Errorf("dead-lettered %q, and the checkpoint is %v; want %q and that of record %d", dead, at, tt.want, tt.at)
+				}
+			})
+		})
+	}
+}
+
 // User records outside the shard's range are dropped by the rule that was
 // chosen, counted, and the checkpoint passes them.
 func TestHashRangeRules(t *testing.T) {

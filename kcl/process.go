@@ -86,6 +86,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
 		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.hold,
 	})
+	err = foremost(err, recs)
 	if isPanic(err) {
 		s.panicAt = s.cp.LastProcessed().ExtendedSequenceNumber
 	}

@@ -118,7 +118,7 @@ type ReplayOptions struct {
 
 // ProcessRecordsInput is the argument of RecordProcessor.ProcessRecords.
 type ProcessRecordsInput struct {
-	Records      []Record // empty in a tick
+	Records      []Record // in their order, which is not to be changed; empty in a tick
 	Checkpointer Checkpointer
 	BehindLatest time.Duration // how far the last read was behind the tip of the shard; MillisBehindLatest
 
