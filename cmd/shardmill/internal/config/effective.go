@@ -10,11 +10,12 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
 // Effective is a configuration in the shape of its file, with every value that
-// applies, those of defaults and of environment variables too. A member of the file
-// that does nothing is not in it.
+// applies, those of defaults and of environment variables too. As in a file, a ${
+// in a value is written $${. A member of the file that does nothing is not in it.
 type Effective struct {
 	DeliveryStreamName                 string
 	KinesisStreamSourceConfiguration   effectiveSource
@@ -56,7 +57,7 @@ func (c Config) Effective() Effective {
 		DeliveryStreamName:               d.DeliveryStreamName,
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
 		ExtendedS3DestinationConfiguration: effectiveS3{
-			BucketARN: c.BucketARN, Prefix: d.Prefix, BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
+			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
@@ -68,7 +69,7 @@ func (c Config) Effective() Effective {
 			ScanIntervalSeconds:      w.ScanInterval.Seconds(),
 			ShardSyncIntervalSeconds: w.ShardSyncInterval.Seconds(),
 			MaxMemoryMBs:             w.MaxBytes >> 20,
-			SpoolDirectory:           cmp.Or(d.SpoolDir, os.TempDir()),
+			SpoolDirectory:           document.Literally(cmp.Or(d.SpoolDir, os.TempDir())),
 			HealthAddress:            cmp.Or(c.HealthAddress, "off"),
 		},
 	}
