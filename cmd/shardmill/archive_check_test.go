@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -125,6 +126,27 @@ func TestArchiveCheckWithoutCredentials(t *testing.T) {
 	}
 	if len(found.Looks) != 1 || found.Looks[0].Status != check.Wrong || !strings.HasPrefix(found.Looks[0].Text, "no AWS credentials; set AWS_ACCESS_KEY_ID ") || !strings.HasPrefix(r.err, "shardmill: no AWS credentials; ") {
 		t.Errorf("it says %+v, stderr\n%s", found.Looks, r.err)
+	}
+}
+
+// Where the file says that health is to be found an archiver must be able to
+// listen, or it does not start. Whoever is there may be about to end.
+func TestArchiveCheckOfTheHealthAddress(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{
+		taken.Addr().String(): "\nnot checked  health address *: shardmill.healthAddress is \"*\", which is in use; stop the other program, ",
+		"192.0.2.1:9500":      "\nwrong        health address 192.0.2.1:9500: shardmill.healthAddress is \"192.0.2.1:9500\", which cannot be used: ",
+		"127.0.0.1:0":         "\nok           health address *: can be listened on\n",
+	} {
+		r := checks(t, nil, checkedConfig+"shardmill: {healthAddress: '"+address+"'}\n")
+		if !strings.Contains(r.out, want) || r.code != 2 { // for want of credentials, of which the rest is told all the same
+			t.Errorf("exit %d, and it does not say %q:\n%s%s", r.code, want, r.out, r.err)
+		}
 	}
 }
 
