@@ -104,10 +104,10 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 		return nil //nolint:nilerr // told to end
 	}
 	if err != nil {
-		tell(check.Look{What: "AWS credentials", Status: check.Wrong, Text: err.Error()})
+		tell(check.Look{What: "AWS environment", Status: check.Wrong, Text: err.Error()})
 		return err
 	}
-	tell(check.Look{What: "AWS credentials", Status: check.OK, Text: whoAndWhere(ctx, clients)})
+	tell(check.Look{What: "AWS environment", Status: check.OK, Text: whoAndWhere(ctx, clients)})
 	err = s.while("looking at what the archiver would use", func() error {
 		return check.Run(ctx, clients, check.Options{
 			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },

@@ -150,6 +150,23 @@ func TestArchiveCheckOfTheHealthAddress(t *testing.T) {
 	}
 }
 
+// What is no endpoint is told as that, of each service, and not shown: there may be
+// a password in it.
+func TestArchiveCheckOfEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{"hidden:4566", "127.0.0.1:4566", "http:/hidden", "htp://hidden", "http://me:hidden%@127.0.0.1:4566", "http://me:hid den@127.0.0.1:4566"} {
+		r := checks(t, []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_ENDPOINT_URL=" + endpoint, "AWS_ENDPOINT_URL_S3=https://localhost:1"}, checkedConfig)
+		const kinesis, dynamo = "the endpoint of Kinesis is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, or endpoint_url in the profile",
+			"the endpoint of DynamoDB is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL, or endpoint_url in the profile"
+		if r.code != 2 || !strings.HasSuffix(r.out, "\nwrong        AWS environment: "+kinesis+"; "+dynamo+"\n") || r.err != "shardmill: "+kinesis+"\nshardmill: "+dynamo+"\n" {
+			t.Errorf("%s: exit %d\n%s%s", endpoint, r.code, r.out, r.err)
+		}
+		if strings.Contains(r.out+r.err, "hid") {
+			t.Errorf("it shows\n%s%s", r.out, r.err)
+		}
+	}
+}
+
 // A password in an endpoint is not shown.
 func TestArchiveCheckHidesPasswords(t *testing.T) {
 	t.Parallel()
