@@ -175,7 +175,8 @@ func (found *checked) printText(c configFlags, s stdio) error {
 	if name == "-" {
 		name = "standard input"
 	}
-	s.printf("# %s as it applies, with --worker-id %s --shutdown-timeout %s\n%s", visible(name), visible(found.WorkerID), found.ShutdownTimeout, text)
+	about := fmt.Sprintf("%s as it applies, with --worker-id %s --shutdown-timeout %s", name, found.WorkerID, found.ShutdownTimeout)
+	s.printf("# %s\n%s", visible(strings.ReplaceAll(about, "\n", `\n`)), text)
 	if len(found.Warnings) > 0 || !c.offline {
 		s.printf("\n")
 	}

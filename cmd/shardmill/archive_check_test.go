@@ -92,6 +92,15 @@ func TestArchiveCheck(t *testing.T) {
 	}
 }
 
+// The line before the configuration is one, or what is printed would be none.
+func TestArchiveCheckOfTwoLines(t *testing.T) {
+	t.Parallel()
+	r := checks(t, nil, checkedConfig, "--offline", "--worker-id", "a\nb")
+	if want := "# standard input as it applies, with --worker-id a\\nb --shutdown-timeout 1m0s\nDeliveryStreamName: "; r.code != 0 || !strings.HasPrefix(r.out, want) {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
 // With --offline nothing is sent, to anybody, and no credentials are asked for.
 func TestArchiveCheckOffline(t *testing.T) {
 	t.Parallel()
