@@ -3,8 +3,10 @@ package config
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -86,9 +88,26 @@ func (e Effective) YAML() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the effective configuration: %w", err)
 	}
-	text, err := yaml.JSONToYAML(data)
+	var ordered any
+	if err := yaml.UnmarshalWithOptions(data, &ordered, yaml.UseOrderedMap()); err != nil {
+		return "", fmt.Errorf("the effective configuration: %w", err)
+	}
+	text, err := yaml.MarshalWithOptions(ordered, yaml.CustomMarshaler(asText))
 	if err != nil {
 		return "", fmt.Errorf("the effective configuration: %w", err)
 	}
 	return strings.Replace(string(text), "\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", 1), nil
+}
+
+// asText writes a text that stays one: the package yaml leaves numbers such as 1e10
+// and .nan without quotes.
+func asText(s string) ([]byte, error) {
+	if _, err := strconv.ParseFloat(strings.Replace(s, ".", "", 1), 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return []byte(strconv.Quote(s)), nil
+	}
+	text, err := yaml.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("the text %q: %w", s, err)
+	}
+	return text, nil
 }

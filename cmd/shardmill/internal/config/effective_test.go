@@ -89,6 +89,7 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"all of ours": inOurs("applicationName: '123'\ninitialPosition: 2016-02-25T14:00:00.5+01:00\ndelivery: at-least-once\ndeliveryStreamVersion: 7\nfailoverTimeSeconds: 30\n" +
 			"scanIntervalSeconds: 3\nshardSyncIntervalSeconds: 600\nmaxLeases: 4\nmaxMemoryMBs: 64\nspoolDirectory: '/a b/#c'\nformerBuckets: ['2024', 'true', a.b]\nhealthAddress: '[::1]:0'"),
 		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
+		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off']"),
 		"no variable":                         inDestination("Prefix: a$${HOME}$$$${/$b{"),
 		"a directory with no variable":        inOurs("spoolDirectory: /a/$${HOME}"),
 		"another partition":                   strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
@@ -99,6 +100,10 @@ func TestEffectiveIsAFile(t *testing.T) {
 			same(t, text)
 		})
 	}
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789_.-eExob")), 3, 12, -1).Draw(t, "name")
+		same(t, inOurs("applicationName: '"+name+"'\nformerBuckets: ['"+name+"']"))
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		prefix := rapid.StringOf(rapid.RuneFrom([]rune("!:$#\"'[]{}\\-&*<> 0~"), unicode.L, unicode.N, unicode.P, unicode.S, unicode.Zs)).Filter(func(s string) bool {
 			return len(s) <= 512 && !strings.Contains(s, "!{") && !strings.Contains(s, "..")
