@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 
@@ -99,10 +100,12 @@ func (e Effective) YAML() (string, error) {
 	return strings.Replace(string(text), "\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", 1), nil
 }
 
-// asText writes a text that stays one: the package yaml leaves numbers such as 1e10
-// and .nan without quotes.
+// asText writes a text that stays one, and can be seen: the package yaml leaves
+// numbers such as 1e10 and .nan without quotes, and marks of direction as they are.
 func asText(s string) ([]byte, error) {
-	if _, err := strconv.ParseFloat(strings.Replace(s, ".", "", 1), 64); err == nil || errors.Is(err, strconv.ErrRange) {
+	_, err := strconv.ParseFloat(strings.Replace(s, ".", "", 1), 64)
+	unseen := func(c rune) bool { return !unicode.IsPrint(c) }
+	if err == nil || errors.Is(err, strconv.ErrRange) || strings.ContainsFunc(s, unseen) {
 		return []byte(strconv.Quote(s)), nil
 	}
 	text, err := yaml.Marshal(s)

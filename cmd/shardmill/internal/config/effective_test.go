@@ -116,6 +116,22 @@ func TestEffectiveIsAFile(t *testing.T) {
 	})
 }
 
+// What a terminal obeys, or does not show, is escaped.
+func TestEffectiveIsVisible(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load("a.yaml", []byte(inDestination("Prefix: \"a\\u202eb\\u00a0\\U000e0001/\"")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Effective().YAML()
+	if want := `  Prefix: "a\u202eb\u00a0\U000e0001/"` + "\n"; err != nil || !strings.Contains(got, want) {
+		t.Errorf("%v, and it lacks %s:\n%q", err, want, got)
+	}
+	if again, err := config.Load("a.yaml", []byte(got), nil); err != nil || again.Delivery.Prefix != c.Delivery.Prefix {
+		t.Errorf("it is read as %q, %v", again.Delivery.Prefix, err)
+	}
+}
+
 // An interval that no file can say is shown as it is.
 func TestEffectiveOfHalfASecond(t *testing.T) {
 	t.Parallel()
