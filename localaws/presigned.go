@@ -29,7 +29,7 @@ func parsePresigned(q url.Values) (authorization, *authError) {
 	}
 	var err error
 	a.at, err = time.Parse(signingTime, q.Get("X-Amz-Date"))
-	if err != nil || !a.complete() || q.Get("X-Amz-Algorithm") != signingAlgorithm || !strings.HasPrefix(q.Get("X-Amz-Date"), a.date) {
+	if err != nil || !a.complete() || q.Get("X-Amz-Algorithm") != signingAlgorithm || a.date != a.at.Format(signingDay) {
 		return a, &authError{problem: malformedQuery}
 	}
 	return a, nil

@@ -73,6 +73,7 @@ func TestPresigned(t *testing.T) {
 			{"a longer time", strings.Replace(getting.URL, "Expires=60", "Expires=600", 1), nil, 403, "SignatureDoesNotMatch"},
 			{"a time too long", strings.Replace(getting.URL, "Expires=60", "Expires=604801", 1), nil, 400, "AuthorizationQueryParametersError"},
 			{"no time", strings.Replace(getting.URL, "Expires=60", "Expires=", 1), nil, 400, "AuthorizationQueryParametersError"},
+			{"a scope of a year", strings.Replace(getting.URL, "%2F20000101%2F", "%2F2000%2F", 1), nil, 400, "AuthorizationQueryParametersError"},
 			{"no signature", getting.URL[:strings.Index(getting.URL, "&X-Amz-Signature")], nil, 400, "AuthorizationQueryParametersError"},
 			{"a header that was not signed", getting.URL, http.Header{"X-Amz-Meta-A": {"b"}}, 403, "AccessDenied"},
 			{"two signatures", getting.URL, http.Header{"Authorization": {"AWS4-HMAC-SHA256 x"}}, 400, "InvalidArgument"},

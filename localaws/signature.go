@@ -66,10 +66,13 @@ func canonicalRequest(r *http.Request, c call, a authorization, hash string) str
 		slices.Sort(values)
 	}
 	lines := []string{r.Method, path, strings.ReplaceAll(query.Encode(), "+", "%20")}
-	for _, name := range a.signedHeaders {
+	names := strings.Split(strings.ToLower(strings.Join(a.signedHeaders, ";")), ";")
+	slices.Sort(names) // who sent them in another order signed another text
+	names = slices.Compact(names)
+	for _, name := range names {
 		lines = append(lines, name+":"+canonicalHeader(r, name))
 	}
-	return strings.Join(append(lines, "", strings.Join(a.signedHeaders, ";"), hash), "\n")
+	return strings.Join(append(lines, "", strings.Join(names, ";"), hash), "\n")
 }
 
 // canonicalHeader is a header's value as it is signed.

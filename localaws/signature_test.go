@@ -1,6 +1,9 @@
 package localaws_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -98,6 +101,61 @@ func TestSignaturesOfOthers(t *testing.T) {
 				stack.ServeHTTP(w, r)
 				if w.Code != row.status {
 					t.Errorf("%d %s, want %d", w.Code, w.Body, row.status)
+				}
+			})
+		})
+	}
+}
+
+// TestSignaturesByTheRules has signatures that somebody with the secret made
+// otherwise than the rules say: the day of the scope is that of the date, and the
+// names of headers are sorted, in lower case and there once.
+func TestSignaturesByTheRules(t *testing.T) {
+	t.Parallel()
+	const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	sum := func(key, text string) string {
+		h := hmac.New(sha256.New, []byte(key))
+		_, _ = h.Write([]byte(text)) // a hash takes everything
+		return string(h.Sum(nil))
+	}
+	for _, row := range []struct {
+		name, day, signed string
+		status            int
+		code              string
+	}{
+		{"by the rules", "20261128", "host;x-amz-content-sha256;x-amz-date", 404, "NoSuchBucket"},
+		{"a year", "2026", "host;x-amz-content-sha256;x-amz-date", 400, "AuthorizationHeaderMalformed"},
+		{"no day", "", "host;x-amz-content-sha256;x-amz-date", 400, "AuthorizationHeaderMalformed"},
+		{"another order", "20261128", "x-amz-date;host;x-amz-content-sha256", 403, "SignatureDoesNotMatch"},
+		{"upper case", "20261128", "Range;host;x-amz-content-sha256;x-amz-date", 403, "SignatureDoesNotMatch"},
+		{"a name twice", "20261128", "host;host;x-amz-content-sha256;x-amz-date", 403, "SignatureDoesNotMatch"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+				time.Sleep(time.Until(at))
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/bucket/key", http.NoBody)
+				r.Header = http.Header{"Range": {"bytes=0-9"}, "X-Amz-Content-Sha256": {empty}, "X-Amz-Date": {at.Format("20060102T150405Z")}}
+				lines := []string{"GET", "/bucket/key", ""}
+				for name := range strings.SplitSeq(row.signed, ";") {
+					value := r.Header.Get(name)
+					if name == "host" {
+						value = r.Host
+					}
+					lines = append(lines, name+":"+value)
+				}
+				hash := sha256.Sum256([]byte(strings.Join(append(lines, "", row.signed, empty), "\n")))
+				scope, key := row.day+"/us-east-1/s3/aws4_request", "AWS4local"
+				for part := range strings.SplitSeq(scope, "/") {
+					key = sum(key, part)
+				}
+				signature := sum(key, "AWS4-HMAC-SHA256\n"+r.Header.Get("X-Amz-Date")+"\n"+scope+"\n"+hex.EncodeToString(hash[:]))
+				r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local/"+scope+", SignedHeaders="+row.signed+", Signature="+hex.EncodeToString([]byte(signature)))
+				w := httptest.NewRecorder()
+				newStack(t, localaws.Options{StrictBuckets: true}).ServeHTTP(w, r)
+				if w.Code != row.status || !strings.Contains(w.Body.String(), "<Code>"+row.code+"</Code>") {
+					t.Errorf("%d %s, want %d %s", w.Code, w.Body, row.status, row.code)
 				}
 			})
 		})

@@ -15,6 +15,7 @@ const maxClockSkew = 15 * time.Minute
 const (
 	signingAlgorithm = "AWS4-HMAC-SHA256"
 	signingTime      = "20060102T150405Z"
+	signingDay       = "20060102"
 	scopeEnd         = "aws4_request"
 	contentHash      = "X-Amz-Content-Sha256"
 )
@@ -106,7 +107,7 @@ func authorizationOf(r *http.Request, c call) (authorization, *authError) {
 	}
 	a, ok := parseAuthorization(header)
 	at, err := time.Parse(signingTime, r.Header.Get("X-Amz-Date"))
-	if !ok || err != nil || !strings.HasPrefix(r.Header.Get("X-Amz-Date"), a.date) {
+	if !ok || err != nil || a.date != at.Format(signingDay) {
 		return a, &authError{problem: malformedAuth}
 	}
 	a.at = at

@@ -39,13 +39,14 @@ the lease table is gone for as long; and if it is another stream's.
 With --check too it archives nothing. It prints the configuration with all that
 is not in the file, and unless --offline is given looks as an archiver that
 starts does: whether the stream is there and a record of it can be read, whether
-there is a lease table and each of its rows is this stream's, and whether the
-buckets, former ones too, are there and can be read. Each line begins with ok,
-with wrong, and then says what to do, or with "not checked": what only a write
-would show, and what cannot be looked at before something else is mended.
-Nothing is written, and a look takes 30 seconds at most. The exit code is 0 if
-nothing is wrong, 1 if a look found something, and 2 for faults of the
-configuration and missing credentials.
+there is a lease table and each of its rows is this stream's, whether the buckets,
+former ones too, are there and can be read, and whether health can be served where
+the file says, if it says where. Each line begins with ok, with wrong, and then
+says what to do, or with "not checked": what only a write would show, and what
+cannot be looked at before something else is mended. Nothing is written, and a
+look takes 30 seconds at most. The exit code is 0 if nothing is wrong, 1 if a look
+found something, and 2 for faults of the configuration and of the AWS SDK's
+environment, such as missing credentials.
 
 Examples:
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/check"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
 )
 
 // checked is what archive --check found.
@@ -94,15 +96,18 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 			s.printf("%s", visible(fmt.Sprintf("%-11s  %s: %s\n", l.Status, l.What, l.Text)))
 		}
 	}
+	if cfg.HealthGiven && cfg.HealthAddress != "" { // without the default's an archiver runs all the same
+		tell(lookAtHealth(ctx, cfg))
+	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // told to end
 	}
 	if err != nil {
-		tell(check.Look{What: "AWS credentials", Status: check.Wrong, Text: err.Error()})
+		tell(check.Look{What: "AWS environment", Status: check.Wrong, Text: err.Error()})
 		return err
 	}
-	tell(check.Look{What: "AWS credentials", Status: check.OK, Text: whoAndWhere(ctx, clients)})
+	tell(check.Look{What: "AWS environment", Status: check.OK, Text: whoAndWhere(ctx, clients)})
 	err = s.while("looking at what the archiver would use", func() error {
 		return check.Run(ctx, clients, check.Options{
 			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
@@ -112,6 +117,22 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 		return fmt.Errorf("archive --check: something is wrong with %s", strings.Join(wrong, ", "))
 	}
 	return err
+}
+
+// lookAtHealth looks whether health can be served where the file says. Who has the
+// address may be the archiver that this one is to replace.
+func lookAtHealth(ctx context.Context, cfg config.Config) check.Look {
+	what := "health address " + cfg.HealthAddress
+	served, err := health.Serve(ctx, cfg.HealthAddress, http.NotFoundHandler(), zap.NewNop())
+	switch {
+	case err == nil:
+		served.Close(ctx)
+		return check.Look{What: what, Status: check.OK, Text: "can be listened on"}
+	case isInUse(err):
+		return check.Look{What: what, Status: check.NotChecked, Text: noHealthAddress(cfg, err).Error()}
+	default:
+		return check.Look{What: what, Status: check.Wrong, Text: noHealthAddress(cfg, err).Error()}
+	}
 }
 
 // whoAndWhere says where the credentials are from and which services are used.
@@ -154,7 +175,8 @@ func (found *checked) printText(c configFlags, s stdio) error {
 	if name == "-" {
 		name = "standard input"
 	}
-	s.printf("# %s as it applies, with --worker-id %s --shutdown-timeout %s\n%s", visible(name), visible(found.WorkerID), found.ShutdownTimeout, text)
+	about := fmt.Sprintf("%s as it applies, with --worker-id %s --shutdown-timeout %s", name, found.WorkerID, found.ShutdownTimeout)
+	s.printf("# %s\n%s", visible(strings.ReplaceAll(about, "\n", `\n`)), text)
 	if len(found.Warnings) > 0 || !c.offline {
 		s.printf("\n")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -91,6 +92,15 @@ func TestArchiveCheck(t *testing.T) {
 	}
 }
 
+// The line before the configuration is one, or what is printed would be none.
+func TestArchiveCheckOfTwoLines(t *testing.T) {
+	t.Parallel()
+	r := checks(t, nil, checkedConfig, "--offline", "--worker-id", "a\nb")
+	if want := "# standard input as it applies, with --worker-id a\\nb --shutdown-timeout 1m0s\nDeliveryStreamName: "; r.code != 0 || !strings.HasPrefix(r.out, want) {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
 // With --offline nothing is sent, to anybody, and no credentials are asked for.
 func TestArchiveCheckOffline(t *testing.T) {
 	t.Parallel()
@@ -125,6 +135,44 @@ func TestArchiveCheckWithoutCredentials(t *testing.T) {
 	}
 	if len(found.Looks) != 1 || found.Looks[0].Status != check.Wrong || !strings.HasPrefix(found.Looks[0].Text, "no AWS credentials; set AWS_ACCESS_KEY_ID ") || !strings.HasPrefix(r.err, "shardmill: no AWS credentials; ") {
 		t.Errorf("it says %+v, stderr\n%s", found.Looks, r.err)
+	}
+}
+
+// Where the file says that health is to be found an archiver must be able to
+// listen, or it does not start. Whoever is there may be about to end.
+func TestArchiveCheckOfTheHealthAddress(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{
+		taken.Addr().String(): "\nnot checked  health address *: shardmill.healthAddress is \"*\", which is in use; stop the other program, ",
+		"192.0.2.1:9500":      "\nwrong        health address 192.0.2.1:9500: shardmill.healthAddress is \"192.0.2.1:9500\", which cannot be used: ",
+		"127.0.0.1:0":         "\nok           health address *: can be listened on\n",
+	} {
+		r := checks(t, nil, checkedConfig+"shardmill: {healthAddress: '"+address+"'}\n")
+		if !strings.Contains(r.out, want) || r.code != 2 { // for want of credentials, of which the rest is told all the same
+			t.Errorf("exit %d, and it does not say %q:\n%s%s", r.code, want, r.out, r.err)
+		}
+	}
+}
+
+// What is no endpoint is told as that, of each service, and not shown: there may be
+// a password in it.
+func TestArchiveCheckOfEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{"hidden:4566", "127.0.0.1:4566", "http:/hidden", "htp://hidden", "http://me:hidden%@127.0.0.1:4566", "http://me:hid den@127.0.0.1:4566"} {
+		r := checks(t, []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_ENDPOINT_URL=" + endpoint, "AWS_ENDPOINT_URL_S3=https://localhost:1"}, checkedConfig)
+		const kinesis, dynamo = "the endpoint of Kinesis is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, or endpoint_url in the profile",
+			"the endpoint of DynamoDB is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL, or endpoint_url in the profile"
+		if r.code != 2 || !strings.HasSuffix(r.out, "\nwrong        AWS environment: "+kinesis+"; "+dynamo+"\n") || r.err != "shardmill: "+kinesis+"\nshardmill: "+dynamo+"\n" {
+			t.Errorf("%s: exit %d\n%s%s", endpoint, r.code, r.out, r.err)
+		}
+		if strings.Contains(r.out+r.err, "hid") {
+			t.Errorf("it shows\n%s%s", r.out, r.err)
+		}
 	}
 }
 

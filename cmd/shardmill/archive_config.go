@@ -165,11 +165,17 @@ func serveHealth(ctx context.Context, cfg config.Config, h http.Handler, logger 
 	case !cfg.HealthGiven:
 		logger.Warn("health is not served; set shardmill.healthAddress to an address of its own, or to off", zap.String("address", cfg.HealthAddress), zap.Error(err))
 		return nil, nil //nolint:nilnil // nobody asked for it
-	case isInUse(err):
-		return nil, fmt.Errorf("shardmill.healthAddress is %q, which is in use; stop the other program, or set it to another address or to off", cfg.HealthAddress)
 	default:
-		return nil, fmt.Errorf("shardmill.healthAddress is %q, which cannot be used: %w; set it to an address of this machine, or to off", cfg.HealthAddress, err)
+		return nil, noHealthAddress(cfg, err)
 	}
+}
+
+// noHealthAddress explains why the address that a file names could not be had.
+func noHealthAddress(cfg config.Config, err error) error {
+	if isInUse(err) {
+		return fmt.Errorf("shardmill.healthAddress is %q, which is in use; stop the other program, or set it to another address or to off", cfg.HealthAddress)
+	}
+	return fmt.Errorf("shardmill.healthAddress is %q, which cannot be used: %w; set it to an address of this machine, or to off", cfg.HealthAddress, err)
 }
 
 // optionsOf returns what the file says, and what the program adds.

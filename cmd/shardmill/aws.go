@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,7 +50,7 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 	if err := checkCredentials(ctx, cfg.Credentials); err != nil {
 		return archiver.Clients{}, err
 	}
-	return archiver.Clients{
+	c := archiver.Clients{
 		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
 			if kinesisRegion != "" {
 				o.Region = kinesisRegion
@@ -56,7 +58,28 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 		}),
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, pathStyle),
-	}, nil
+	}
+	return c, checkEndpoints(c)
+}
+
+// checkEndpoints returns an error for each endpoint that can be none, which the
+// SDK takes for a want of credentials or for a network that is down. There may be a
+// password in it: it is not shown.
+func checkEndpoints(c archiver.Clients) error {
+	var errs []error
+	for _, each := range []struct {
+		service  string
+		endpoint *string
+	}{
+		{"Kinesis", c.Kinesis.Options().BaseEndpoint}, {"DynamoDB", c.DynamoDB.Options().BaseEndpoint}, {"S3", c.S3.Options().BaseEndpoint},
+	} {
+		u, err := url.Parse(aws.ToString(each.endpoint))
+		if each.endpoint != nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			errs = append(errs, usagef("the endpoint of %s is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL, or endpoint_url in the profile",
+				each.service, strings.ToUpper(each.service)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // loadConfig returns the SDK's configuration. Each request for credentials may

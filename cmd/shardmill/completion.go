@@ -132,7 +132,7 @@ func script(all []completed, word, before string) string {
 func fishCompletion(all []completed) string {
 	var b strings.Builder
 	say := func(condition, what, about string) {
-		about, _, _ = strings.Cut(about, "\n")
+		about = strings.ReplaceAll(about, "\n", " ")
 		fmt.Fprintf(&b, "complete -c shardmill -n '%s' %s -d '%s'\n", condition, what, strings.ReplaceAll(about, "'", `\'`))
 	}
 	say("__fish_use_subcommand", "-f -a help", "tell what a command does")

@@ -55,3 +55,12 @@ func TestCompletionKnowsAll(t *testing.T) {
 		}
 	}
 }
+
+// What fish tells of a flag is the whole of it.
+func TestCompletionOfFishTellsAll(t *testing.T) {
+	t.Parallel()
+	r := shardmill(t, t.Context(), "", "completion", "fish")
+	if want := "-l check -d 'with --config: archive nothing; show the configuration as it applies, and look at the stream, the table, "; !strings.Contains(r.out, want) {
+		t.Errorf("it lacks %s:\n%s", want, r.out)
+	}
+}

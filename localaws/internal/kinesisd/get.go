@@ -63,7 +63,7 @@ func (in *getRecordsInput) check() (limit int, err error) {
 	k.text("shardIterator", in.ShardIterator, 1, 512, pattern{})
 	k.number("limit", in.Limit, 1, maxGetRecords)
 	if in.StreamARN != nil {
-		streamRef{StreamARN: in.StreamARN}.check(k)
+		streamRef{StreamARN: in.StreamARN}.checkStream(k)
 	}
 	if in.Limit == nil {
 		return maxGetRecords, k.err()

@@ -100,7 +100,7 @@ func (st *stream) populate(n int, at time.Time) {
 	}
 }
 
-func (s *Server) deleteStream(c *call, _ *streamRef, st *stream) error {
+func (s *Server) deleteStream(c *call, _ *streamInput, st *stream) error {
 	if st.status != statusDeleting {
 		st.during(statusDeleting, c.now, s.options.Delay, func(time.Time) {})
 	}
@@ -191,7 +191,7 @@ type streamSummary struct {
 	MaxRecordSizeInKiB int
 }
 
-func (s *Server) describeStreamSummary(_ *call, _ *streamRef, st *stream) (any, error) {
+func (s *Server) describeStreamSummary(_ *call, _ *streamInput, st *stream) (any, error) {
 	return struct{ StreamDescriptionSummary streamSummary }{
 		streamSummary{streamFacts: st.facts(), OpenShardCount: len(st.ranges), MaxRecordSizeInKiB: st.maxRecordBytes >> 10},
 	}, nil

@@ -169,6 +169,12 @@ func TestMessagesOfReshardsAndTokensAreThoseOfTheService(t *testing.T) {
 				"eligible for merging",
 		},
 		{"a bad iterator", "GetRecords", fields{"ShardIterator": "AAAA"}, badArgs, "Invalid ShardIterator."},
+		{
+			"an ARN that is none", "GetRecords",
+			fields{"ShardIterator": "AAAA", "StreamARN": orders},
+			"ValidationException", "1 validation error detected: Value 'orders' at 'streamARN' failed to satisfy constraint: Member must satisfy " +
+				`regular expression pattern: arn:aws.*:kinesis:.*:\d{12}:stream/\S+`,
+		},
 		{"a token and a stream", "ListShards", fields{"StreamName": orders, "NextToken": "t"}, badArgs, "NextToken and StreamName cannot be provided together."},
 		{
 			"a token and a filter", "ListShards",

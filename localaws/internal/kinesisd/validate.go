@@ -113,9 +113,6 @@ type streamRef struct {
 	StreamARN  *string
 }
 
-// check finds nothing wrong with a request that has nothing else.
-func (ref streamRef) check(*checker) {}
-
 func (ref streamRef) checkStream(k *checker) {
 	k.text("streamName", ref.StreamName, 1, 128, namePattern())
 	k.text("streamARN", ref.StreamARN, 1, 2048, pattern{`arn:aws.*:kinesis:.*:\d{12}:stream/\S+`, isStreamARN})
@@ -142,6 +139,11 @@ func (ref streamRef) resolve(k *checker) (string, error) {
 	}
 	return name, nil
 }
+
+// streamInput is a request that has nothing but a stream.
+type streamInput struct{ streamRef }
+
+func (*streamInput) check(*checker) {}
 
 func isStreamARN(arn string) bool {
 	parts := strings.SplitN(arn, ":", 6)

@@ -49,11 +49,15 @@ func (c *check) ok() bool { return c.encode(c.Sum(nil)) == c.want }
 // body.
 func contentChecks(h http.Header) ([]*check, error) {
 	var checks []*check
-	if want := h.Get("X-Amz-Content-Sha256"); len(want) == hex.EncodedLen(sha256.Size) {
+	switch want := h.Get("X-Amz-Content-Sha256"); {
+	case len(want) == hex.EncodedLen(sha256.Size):
 		checks = append(checks, &check{
 			Hash: sha256.New(), name: "X-Amz-Content-Sha256", want: want,
 			encode: hex.EncodeToString, code: "XAmzContentSHA256Mismatch",
 		})
+	case want != "" && want != "UNSIGNED-PAYLOAD" && !strings.HasPrefix(want, "STREAMING-"):
+		return nil, refuse(http.StatusBadRequest, "InvalidArgument",
+			"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING- form, or a SHA-256 in hexadecimal digits: %q", want)
 	}
 	if values := h.Values("Content-MD5"); len(values) > 0 {
 		sum, err := base64.StdEncoding.DecodeString(values[0])

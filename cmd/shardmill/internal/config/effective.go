@@ -3,18 +3,22 @@ package config
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
 // Effective is a configuration in the shape of its file, with every value that
-// applies, those of defaults and of environment variables too. A member of the file
-// that does nothing is not in it.
+// applies, those of defaults and of environment variables too. As in a file, a ${
+// in a value is written $${. A member of the file that does nothing is not in it.
 type Effective struct {
 	DeliveryStreamName                 string
 	KinesisStreamSourceConfiguration   effectiveSource
@@ -56,7 +60,7 @@ func (c Config) Effective() Effective {
 		DeliveryStreamName:               d.DeliveryStreamName,
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
 		ExtendedS3DestinationConfiguration: effectiveS3{
-			BucketARN: c.BucketARN, Prefix: d.Prefix, BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
+			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
@@ -68,7 +72,7 @@ func (c Config) Effective() Effective {
 			ScanIntervalSeconds:      w.ScanInterval.Seconds(),
 			ShardSyncIntervalSeconds: w.ShardSyncInterval.Seconds(),
 			MaxMemoryMBs:             w.MaxBytes >> 20,
-			SpoolDirectory:           cmp.Or(d.SpoolDir, os.TempDir()),
+			SpoolDirectory:           document.Literally(cmp.Or(d.SpoolDir, os.TempDir())),
 			HealthAddress:            cmp.Or(c.HealthAddress, "off"),
 		},
 	}
@@ -85,9 +89,28 @@ func (e Effective) YAML() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the effective configuration: %w", err)
 	}
-	text, err := yaml.JSONToYAML(data)
+	var ordered any
+	if err := yaml.UnmarshalWithOptions(data, &ordered, yaml.UseOrderedMap()); err != nil {
+		return "", fmt.Errorf("the effective configuration: %w", err)
+	}
+	text, err := yaml.MarshalWithOptions(ordered, yaml.CustomMarshaler(asText))
 	if err != nil {
 		return "", fmt.Errorf("the effective configuration: %w", err)
 	}
 	return strings.Replace(string(text), "\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", 1), nil
+}
+
+// asText writes a text that stays one, and can be seen: the package yaml leaves
+// numbers such as 1e10 and .nan without quotes, and marks of direction as they are.
+func asText(s string) ([]byte, error) {
+	_, err := strconv.ParseFloat(strings.Replace(s, ".", "", 1), 64)
+	unseen := func(c rune) bool { return !unicode.IsPrint(c) }
+	if err == nil || errors.Is(err, strconv.ErrRange) || strings.ContainsFunc(s, unseen) {
+		return []byte(strconv.Quote(s)), nil
+	}
+	text, err := yaml.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("the text %q: %w", s, err)
+	}
+	return text, nil
 }

@@ -89,6 +89,9 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"all of ours": inOurs("applicationName: '123'\ninitialPosition: 2016-02-25T14:00:00.5+01:00\ndelivery: at-least-once\ndeliveryStreamVersion: 7\nfailoverTimeSeconds: 30\n" +
 			"scanIntervalSeconds: 3\nshardSyncIntervalSeconds: 600\nmaxLeases: 4\nmaxMemoryMBs: 64\nspoolDirectory: '/a b/#c'\nformerBuckets: ['2024', 'true', a.b]\nhealthAddress: '[::1]:0'"),
 		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
+		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off']"),
+		"no variable":                         inDestination("Prefix: a$${HOME}$$$${/$b{"),
+		"a directory with no variable":        inOurs("spoolDirectory: /a/$${HOME}"),
 		"another partition":                   strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
 		"an old shape":                        strings.Replace(base, "Extended", "", 1) + "  CompressionFormat: GZIP\n  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 900}\n",
 	} {
@@ -98,15 +101,35 @@ func TestEffectiveIsAFile(t *testing.T) {
 		})
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		prefix := rapid.StringOf(rapid.RuneFrom([]rune("!:#\"'[]{}\\-&*<> 0~"), unicode.L, unicode.N, unicode.P, unicode.S, unicode.Zs)).Filter(func(s string) bool {
-			return len(s) <= 512 && !strings.Contains(s, "!{") && !strings.Contains(s, "..") && !strings.Contains(s, "${")
+		name := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789_.-eExob")), 3, 12, -1).Draw(t, "name")
+		same(t, inOurs("applicationName: '"+name+"'\nformerBuckets: ['"+name+"']"))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		prefix := rapid.StringOf(rapid.RuneFrom([]rune("!:$#\"'[]{}\\-&*<> 0~"), unicode.L, unicode.N, unicode.P, unicode.S, unicode.Zs)).Filter(func(s string) bool {
+			return len(s) <= 512 && !strings.Contains(s, "!{") && !strings.Contains(s, "..")
 		}).Draw(t, "prefix")
-		quoted, err := json.Marshal(prefix)
+		quoted, err := json.Marshal(strings.ReplaceAll(prefix, "${", "$${"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		same(t, inDestination("Prefix: "+string(quoted)))
 	})
+}
+
+// What a terminal obeys, or does not show, is escaped.
+func TestEffectiveIsVisible(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load("a.yaml", []byte(inDestination("Prefix: \"a\\u202eb\\u00a0\\U000e0001/\"")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Effective().YAML()
+	if want := `  Prefix: "a\u202eb\u00a0\U000e0001/"` + "\n"; err != nil || !strings.Contains(got, want) {
+		t.Errorf("%v, and it lacks %s:\n%q", err, want, got)
+	}
+	if again, err := config.Load("a.yaml", []byte(got), nil); err != nil || again.Delivery.Prefix != c.Delivery.Prefix {
+		t.Errorf("it is read as %q, %v", again.Delivery.Prefix, err)
+	}
 }
 
 // An interval that no file can say is shown as it is.

@@ -3,6 +3,7 @@ package document
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -16,6 +17,9 @@ var (
 	// secret is in the names of variables whose values are nobody's to see.
 	secret = regexp.MustCompile(`(?i)SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY`)
 )
+
+// Literally returns what is to be written for a text without variables.
+func Literally(s string) string { return strings.ReplaceAll(s, "${", "$${") }
 
 // text returns a text in which each ${NAME} is replaced by the variable of that
 // name, once: what comes of it is not looked at again, and is text whatever is in
