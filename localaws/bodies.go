@@ -18,6 +18,8 @@ const (
 	maxBodies = 256 << 20
 	// roomTimeout is how long a request may wait for others to leave it room.
 	roomTimeout = 10 * time.Second
+	// askAgain is how often it asks whether it may go on without room.
+	askAgain = 100 * time.Millisecond
 )
 
 // errNoRoom is why a body is not read to its end: others left it no room.
@@ -33,7 +35,7 @@ func (s *Stack) withBody(w http.ResponseWriter, r *http.Request, c call, f func(
 	buffer, _ := s.bodies.Get().(*bytes.Buffer)
 	defer s.bodies.Put(buffer)
 	buffer.Reset()
-	body := &roomedBody{ReadCloser: r.Body, ctx: r.Context(), room: s.room}
+	body := &roomedBody{ReadCloser: r.Body, ctx: r.Context(), room: s.room, beyond: s.beyond}
 	defer body.release()
 	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, body, maxBody)); err != nil {
 		body.release() // it is of no more use
@@ -58,13 +60,17 @@ func refuseBody(w http.ResponseWriter, r *http.Request, c call, why error) {
 }
 
 // roomedBody takes room for the bytes of a body when they have come: a client
-// that announces many and sends none takes none from others.
+// that announces many and sends none takes none from others. When there is none
+// left, one body may go on without, so that those that have some do not all wait
+// for each other: at most maxBody more are in memory.
 type roomedBody struct {
 	io.ReadCloser
 
-	ctx  context.Context //nolint:containedctx // of the request whose body it is
-	room *semaphore.Weighted
-	held int64
+	ctx      context.Context //nolint:containedctx // of the request whose body it is
+	room     *semaphore.Weighted
+	held     int64
+	beyond   *semaphore.Weighted // of the one that goes on without room
+	isBeyond bool
 }
 
 // Read implements io.Reader.
@@ -73,16 +79,32 @@ func (b *roomedBody) Read(p []byte) (int, error) {
 	if n > 0 && !b.take(int64(n)) {
 		return 0, errNoRoom
 	}
-	b.held += int64(n)
 	return n, err
 }
 
-// take waits for room; false if that lasts too long.
+// take waits until there is room, or it may go on without; false if that lasts too
+// long.
 func (b *roomedBody) take(size int64) bool {
-	if b.room.TryAcquire(size) {
-		return true
-	}
 	ctx, cancel := context.WithTimeout(b.ctx, roomTimeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		if b.isBeyond {
+			return true
+		}
+		if b.room.TryAcquire(size) || b.waitFor(ctx, size) {
+			b.held += size
+			return true
+		}
+	}
+	return false
+}
+
+// waitFor waits a little for room, unless b may go on without.
+func (b *roomedBody) waitFor(ctx context.Context, size int64) bool {
+	if b.isBeyond = b.beyond.TryAcquire(1); b.isBeyond {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askAgain)
 	defer cancel()
 	return b.room.Acquire(ctx, size) == nil
 }
@@ -91,4 +113,8 @@ func (b *roomedBody) take(size int64) bool {
 func (b *roomedBody) release() {
 	b.room.Release(b.held)
 	b.held = 0
+	if b.isBeyond {
+		b.beyond.Release(1)
+		b.isBeyond = false
+	}
 }

@@ -1,12 +1,14 @@
 package localaws_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,7 +82,7 @@ func TestRoomForBodies(t *testing.T) {
 		localaws.LimitBodies(stack, 1<<20)
 		cfg := once(stack.AWSConfig())
 		ctx, cancel := context.WithCancel(t.Context())
-		send := func(come int) {
+		send := func(come int) *io.PipeWriter {
 			body, sender := io.Pipe()
 			r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://localaws.internal/", body)
 			if err != nil {
@@ -97,6 +99,7 @@ func TestRoomForBodies(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Wait()
+			return sender
 		}
 		begun := time.Now()
 		for range 50 {
@@ -107,8 +110,18 @@ func TestRoomForBodies(t *testing.T) {
 		}
 		send(1 << 20)
 		begun = time.Now()
+		if err := listStreams(ctx, cfg); err != nil || time.Since(begun) != 0 {
+			t.Errorf("the one that may go on without room: %v after %v, want an answer at once", err, time.Since(begun))
+		}
+		beyond := send(1)
+		begun = time.Now()
 		if err := listStreams(ctx, cfg); codeOf(err) != "ServiceUnavailableException" || statusOf(err) != 503 || time.Since(begun) != 10*time.Second {
 			t.Errorf("without room: %v after %v, want 503 after 10s", err, time.Since(begun))
+		}
+		begun = time.Now()
+		time.AfterFunc(time.Second, func() { _ = beyond.CloseWithError(io.ErrUnexpectedEOF) })
+		if err := listStreams(ctx, cfg); err != nil || time.Since(begun) > 2*time.Second {
+			t.Errorf("after the other one that went on without room: %v after %v, want an answer after a second", err, time.Since(begun))
 		}
 		cancel()
 		synctest.Wait()
@@ -117,10 +130,62 @@ func TestRoomForBodies(t *testing.T) {
 		}
 		ctx, cancel = context.WithCancel(t.Context())
 		defer cancel()
-		send(1<<20 + 1)
-		time.Sleep(10 * time.Second)
+		refused := send(1 << 20)
+		send(1)
+		if _, err := refused.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Second)
 		if err := listStreams(t.Context(), cfg); err != nil {
 			t.Errorf("after a body was refused that may yet come: %v", err)
+		}
+	})
+}
+
+// Bodies that have come in part, and take all the room, all come to their end.
+func TestBodiesDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stack := newStack(t, localaws.Options{SkipSignatures: true})
+		localaws.LimitBodies(stack, 1<<20)
+		cfg := once(stack.AWSConfig())
+		var wg sync.WaitGroup
+		var senders []*io.PipeWriter
+		for range 4 {
+			body, sender := io.Pipe()
+			senders = append(senders, sender)
+			wg.Go(func() {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://localaws.internal/", body)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Header.Set("X-Amz-Target", "Kinesis_20131202.PutRecords")
+				response, err := cfg.HTTPClient.Do(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _ = response.Body.Close(); response.StatusCode != http.StatusBadRequest { // spaces are no request
+					t.Errorf("status %d", response.StatusCode)
+				}
+			})
+		}
+		half, all := bytes.Repeat([]byte(" "), 350<<10), make(chan struct{})
+		begun := time.Now()
+		for _, s := range senders {
+			wg.Go(func() {
+				_, _ = s.Write(half)
+				<-all
+				_, _ = s.Write(half)
+				_ = s.Close()
+			})
+		}
+		synctest.Wait()
+		close(all)
+		wg.Wait()
+		if took := time.Since(begun); took >= 10*time.Second {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

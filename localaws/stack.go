@@ -129,6 +129,7 @@ type Stack struct {
 	hosts   []string            // lower-case names that are the stack's
 	bodies  sync.Pool           // *bytes.Buffer
 	room    *semaphore.Weighted // bytes of bodies that may be in memory
+	beyond  *semaphore.Weighted // one body that may be there beyond them
 
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -167,6 +168,7 @@ func New(o Options) (*Stack, error) {
 		s3:     objects,
 		hosts:  hosts,
 		room:   semaphore.NewWeighted(maxBodies),
+		beyond: semaphore.NewWeighted(1),
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		closed: make(chan struct{}),
 	}, nil
