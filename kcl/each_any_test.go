@@ -24,7 +24,7 @@ func TestHandleEachWhoeverHoldsTheLease(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { newEachWorld(t, rand.New(rand.NewPCG(seed, 3))).run() })
+			synctest.Test(t, func(t *testing.T) { newEachWorld(t, chance(seed, 3)).run() })
 		})
 	}
 }

@@ -24,7 +24,7 @@ func TestNoCheckpointPassesWhatFailed(t *testing.T) {
 	for seed := range uint64(80) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { anyAnswer(t, rand.New(rand.NewPCG(seed, 2))) })
+			synctest.Test(t, func(t *testing.T) { anyAnswer(t, chance(seed, 2)) })
 		})
 	}
 }
