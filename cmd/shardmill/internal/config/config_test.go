@@ -278,7 +278,7 @@ func TestEveryPrefix(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		prefix := rapid.StringOf(rapid.RuneFrom(nil, unicode.L, unicode.N, unicode.P, unicode.S, unicode.Zs)).Filter(func(s string) bool {
-			return len(s) <= 512 && !strings.Contains(s, "!{") && !slices.Contains(strings.Split(s+"x", "/"), "..")
+			return len(s) <= 512 && !strings.Contains(s, "!{") && !strings.Contains(s, "${") && !slices.Contains(strings.Split(s+"x", "/"), "..")
 		}).Draw(t, "prefix")
 		quoted, err := json.Marshal(prefix)
 		if err != nil {

@@ -112,5 +112,13 @@ func asText(s string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the text %q: %w", s, err)
 	}
+	if !readsAs(text, s) { // what begins as the end of a document does is left without quotes, too
+		return []byte(strconv.Quote(s)), nil
+	}
 	return text, nil
+}
+
+func readsAs(text []byte, s string) bool {
+	var read any
+	return yaml.Unmarshal(text, &read) == nil && read == s
 }
