@@ -35,7 +35,7 @@ build fleet ./sim/fleet
   for ((i = 0; i < ROUNDS; i++)); do
     bench processors ./processors '^BenchmarkArchive$' 10x
     bench source ./kcl/kinesissource '^BenchmarkRead$' 10x
-    bench kpl ./kcl/kpl '^BenchmarkSplitPlain$' 200ms
+    bench kpl ./kcl/kpl '^BenchmarkSplit(Plain|Beside)$' 200ms
     bench dynamo ./lease/leasedynamo '^Benchmark(EncodeRow|DecodeRow|Renew)$' 200ms
   done
   figures kcl ./kcl '^TestDeliveryAllocatesNothingPerRecord$'
