@@ -86,7 +86,7 @@ func naive(recs []Record, after checkpoint.ExtendedSequenceNumber, rule HashRang
 			if r.Position().Compare(after) <= 0 && !within {
 				continue
 			}
-			switch policy := faults[err]; { //nolint:errorlint // they are never wrapped
+			switch policy := faults[err]; {
 			case bad && policy == FaultDrop:
 				n.left++
 			case bad && policy == FaultDeadLetter:

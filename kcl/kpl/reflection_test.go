@@ -40,7 +40,7 @@ func (m *aggregatedMessage) String() string { return fmt.Sprint(m.Records) }
 func (*aggregatedMessage) ProtoMessage()    {}
 
 func (m *recordMessage) Reset()         { *m = recordMessage{} }
-func (m *recordMessage) String() string { return fmt.Sprint(m.Data) }
+func (m *recordMessage) String() string { return string(m.Data) }
 func (*recordMessage) ProtoMessage()    {}
 
 func (m *tagMessage) Reset()         { *m = tagMessage{} }
@@ -71,7 +71,7 @@ func (s splitter) split(dst []sdkRecord, r sdkRecord) ([]sdkRecord, error) {
 		return append(dst, r), nil
 	}
 	message, digest := r.Data[len(magic):len(r.Data)-md5.Size], r.Data[len(r.Data)-md5.Size:]
-	if fmt.Sprintf("%x", md5.Sum(message)) != fmt.Sprintf("%x", digest) {
+	if fmt.Sprintf("%x", md5.Sum(message)) != fmt.Sprintf("%x", digest) { //nolint:perfsprint // that is how it does it
 		return append(dst, r), nil
 	}
 	keys, records, err := s.unmarshal(message)
@@ -100,7 +100,7 @@ func byReflection() splitter {
 		for i, list := 0, m.Get(records).List(); i < list.Len(); i++ {
 			u := list.Get(i).Message()
 			get := func(n protoreflect.FieldNumber) protoreflect.Value { return u.Get(record.ByNumber(n)) }
-			users = append(users, recordMessage{KeyIndex: proto.Uint64(get(1).Uint()), Data: get(3).Bytes()})
+			users = append(users, recordMessage{KeyIndex: new(get(1).Uint()), Data: get(3).Bytes()})
 		}
 		return keys, users, nil
 	})

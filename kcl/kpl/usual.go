@@ -1,6 +1,10 @@
 package kpl
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // Tags of a user record's fields, which are one byte each.
 const (
@@ -26,7 +30,7 @@ func readUsual(b []byte) (e entry, ok bool) {
 	if !ok || size != uint64(len(b)) {
 		return entry{}, false
 	}
-	e.data = b[:len(b):len(b)]
+	e.data = slices.Clip(b)
 	return e, true
 }
 
