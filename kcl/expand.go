@@ -17,7 +17,7 @@ const (
 )
 
 // recordBytes is the size of a Record, less what it points to.
-const recordBytes = 112
+const recordBytes = 128
 
 // expander turns a page's records as put into user records, less those at or
 // before a position, batch by batch. A batch is good until the next one; the
@@ -145,7 +145,7 @@ func (x *expander) take() {
 			SequenceNumber: at.SequenceNumber, SubSequenceNumber: at.SubSequenceNumber,
 			ApproximateArrivalTimestamp: x.outer.ApproximateArrivalTimestamp,
 			PartitionKey:                u.PartitionKey, ExplicitHashKey: u.ExplicitHashKey,
-			Data: u.Data, Aggregated: true,
+			Data: u.Data, Aggregated: true, EncryptionType: x.outer.EncryptionType,
 		})
 	}
 	if x.split.Len() == 0 {

@@ -29,6 +29,10 @@ type Record struct {
 
 	// Aggregated says that the record came out of an aggregated one.
 	Aggregated bool
+
+	// EncryptionType says how Kinesis encrypts the record where it is stored:
+	// "NONE" or "KMS", or "" if the service did not tell. Data is never encrypted.
+	EncryptionType string
 }
 
 // Position returns the place of the record, for Checkpointer.CheckpointAt.

@@ -24,7 +24,7 @@ type replayer struct {
 	source      Source
 	shardID     string
 	first, last checkpoint.ExtendedSequenceNumber
-	read        func(ctx context.Context, shardID string, r ShardReader) (Page, error)
+	read        func(ctx context.Context, shardID string, r ShardReader, room Room) (Page, error)
 	split       *expander
 	acct        *budget.Account
 	yielded     bool
@@ -48,7 +48,7 @@ func (r *replayer) readFrom(ctx context.Context, from checkpoint.Position, yield
 	reader := r.source.Open(r.shardID, from)
 	defer reader.Close()
 	for {
-		page, err := r.read(ctx, r.shardID, reader)
+		page, err := r.read(ctx, r.shardID, reader, Room{})
 		switch {
 		case errors.Is(err, ErrShardNotFound):
 			return false // every record has expired

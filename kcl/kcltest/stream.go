@@ -170,7 +170,7 @@ type memReader struct {
 }
 
 // Next implements kcl.ShardReader.
-func (r *memReader) Next(ctx context.Context) (kcl.Page, error) {
+func (r *memReader) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
 	if r.empty {
 		select {
 		case <-ctx.Done():

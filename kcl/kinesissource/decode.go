@@ -46,6 +46,7 @@ func record(in *types.Record) kcl.Record {
 		SequenceNumber: aws.ToString(in.SequenceNumber),
 		PartitionKey:   aws.ToString(in.PartitionKey), // absent under AUTO record distribution
 		Data:           in.Data,
+		EncryptionType: string(in.EncryptionType),
 	}
 	if t := in.ApproximateArrivalTimestamp; t != nil {
 		out.ApproximateArrivalTimestamp = t.Round(time.Millisecond) // the wire has a fraction of a second

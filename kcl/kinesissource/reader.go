@@ -44,7 +44,7 @@ type reader struct {
 
 // Next implements kcl.ShardReader. After a page with End it returns another
 // one, without records.
-func (r *reader) Next(ctx context.Context) (kcl.Page, error) {
+func (r *reader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
 	if ctx.Err() != nil {
 		return kcl.Page{}, context.Cause(ctx)
 	}

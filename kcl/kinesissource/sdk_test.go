@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
 
@@ -85,7 +86,7 @@ func TestThroughTheSDK(t *testing.T) {
 		if err != nil || !list.At.Equal(date) || len(list.Shards) != 1 {
 			t.Errorf("ListShards = %+v, %v, want the Date %v", list, err, date)
 		}
-		page, err := s.Open("s0", at("495")).Next(t.Context())
+		page, err := s.Open("s0", at("495")).Next(t.Context(), kcl.Room{})
 		if err != nil || !page.At.Equal(date) || page.BehindLatest != 7*time.Millisecond || len(page.Records) != 1 {
 			t.Fatalf("Next = %+v, %v", page, err)
 		}
@@ -196,7 +197,7 @@ func BenchmarkNext(b *testing.B) {
 	b.SetBytes(n * int64(len(data)) * 3 / 4)
 	b.ReportAllocs()
 	for b.Loop() {
-		if p, err := r.Next(b.Context()); err != nil || len(p.Records) != n {
+		if p, err := r.Next(b.Context(), kcl.Room{}); err != nil || len(p.Records) != n {
 			b.Fatal(len(p.Records), err)
 		}
 	}
