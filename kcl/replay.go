@@ -84,7 +84,7 @@ func (r *replayer) yieldPage(p Page, yield func(Record, error) bool) (done bool)
 	counted := p.memory()
 	r.acct.Adjust(0, counted)
 	defer func() { r.acct.Release(counted) }()
-	r.split.begin(p.Records, checkpoint.ExtendedSequenceNumber{})
+	r.split.begin(p, checkpoint.ExtendedSequenceNumber{})
 	defer r.split.end()
 	for {
 		recs, ok := r.split.next()
