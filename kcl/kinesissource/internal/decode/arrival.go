@@ -24,7 +24,7 @@ func arrival(number []byte) (at time.Time, ok bool) {
 // digits after the point is the same milliseconds whether it is read exactly or
 // by way of a float64, as the SDK reads it.
 const (
-	minMillis = 1000 << 30
+	minMillis = 1 << 40
 	maxMillis = 1000 << 31
 )
 

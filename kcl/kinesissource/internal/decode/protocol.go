@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -31,16 +32,19 @@ func Wrap(p smithyhttp.ClientProtocol, pool *Pool) smithyhttp.ClientProtocol {
 // DeserializeResponse implements smithyhttp.ClientProtocol.
 func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.OperationSchema, types *smithy.TypeRegistry, resp *smithyhttp.Response, out smithy.Deserializable) error {
 	page := of(ctx)
+	bySDK := func() error {
+		return recovered(func() error { return p.ClientProtocol.DeserializeResponse(ctx, schema, types, resp, out) })
+	}
 	if _, ok := out.(*kinesis.GetRecordsOutput); !ok || page == nil {
-		return p.ClientProtocol.DeserializeResponse(ctx, schema, types, resp, out)
+		return bySDK()
 	}
 	page.Release() // what an earlier try left
+	if resp.StatusCode < 200 || resp.StatusCode >= 300 {
+		return bySDK()
+	}
 	rest := func(body []byte) error {
 		resp.Body = io.NopCloser(bytes.NewReader(body))
-		return p.ClientProtocol.DeserializeResponse(ctx, schema, types, resp, out)
-	}
-	if resp.StatusCode < 200 || resp.StatusCode >= 300 {
-		return p.ClientProtocol.DeserializeResponse(ctx, schema, types, resp, out)
+		return bySDK()
 	}
 	body := resp.Body
 	defer func() { resp.Body = body }() // the SDK closes it
@@ -54,6 +58,17 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 		return err
 	}
 	return nil
+}
+
+// recovered returns a panic of the SDK's decoder as an error: it has one for an
+// arrival that is not a number.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &smithy.DeserializationError{Err: fmt.Errorf("the SDK cannot decode the answer: %v", v)}
+		}
+	}()
+	return f()
 }
 
 // read reads the whole body into the page's buffer, once there is room for it.
