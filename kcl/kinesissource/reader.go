@@ -113,7 +113,11 @@ func (r *reader) getRecords(ctx context.Context, iterator string, limit int, roo
 		StreamARN:     r.src.arn(),
 	}
 	err := r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) error {
-		out, err := r.src.api.GetRecords(decode.Into(ctx, &a.page), in, r.src.perCall)
+		ctx = decode.Into(ctx, &a.page)
+		out, err := r.src.api.GetRecords(ctx, in, r.src.perCall)
+		if err != nil && r.src.decoder.Again(&a.page) {
+			out, err = r.src.api.GetRecords(ctx, in, r.src.perCall)
+		}
 		if err == nil {
 			a.take(out)
 		}

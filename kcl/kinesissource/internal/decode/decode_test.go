@@ -44,7 +44,7 @@ func TestOurs(t *testing.T) {
 		fmt.Sprintf(around, "{\"PartitionKey\":\"ключ \xf0\x9f\x98\x80\"}"),
 		fmt.Sprintf(around, "{\"PartitionKey\":\"not UTF-8: \xff\xfe\"}"),
 	} {
-		if !s.compare(t, new(decode.Pool), []byte(body)) {
+		if !s.compare(t, new(decode.Decoder), []byte(body)) {
 			t.Errorf("it was left to the SDK:\n%s", body)
 		}
 	}
@@ -104,7 +104,7 @@ func TestNotOurs(t *testing.T) {
 		fmt.Sprintf(around, `{"Data":"QR=="},{"Data":"\u0041AA="}`),
 		fmt.Sprintf(around, `{"Data":""},{},{"Data":null},{"Data":"\u0041AA="}`),
 	} {
-		if s.compare(t, new(decode.Pool), []byte(body)) {
+		if s.compare(t, new(decode.Decoder), []byte(body)) {
 			t.Errorf("it was not left to the SDK:\n%.300s", body)
 		}
 	}
@@ -120,14 +120,14 @@ func TestArrivals(t *testing.T) {
 		"1073741823.999", "1073741824", "1073741824.001", "1099511627.775", "1099511627.776", "2147483647.999", "2147483648", "2147483648.001", "2147483648.123", "4102444800.123", "253402300800",
 		"1e-400", "1e18", "1E5", "99999999999999999999", "1700000000.000", "1700000000.100E0",
 	} {
-		if !s.compare(t, new(decode.Pool), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`)) {
+		if !s.compare(t, new(decode.Decoder), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`)) {
 			t.Errorf("%s was left to the SDK", number)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		ms := rapid.Int64Range(1<<39, 1<<41).Draw(t, "ms")
 		for _, number := range []string{fmt.Sprintf("%d.%03d", ms/1000, ms%1000), fmt.Sprintf("%d.%012dE9", ms/1e12, ms%1e12)} {
-			s.compare(t, new(decode.Pool), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`))
+			s.compare(t, new(decode.Decoder), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`))
 		}
 	})
 }
@@ -205,10 +205,10 @@ func draw(t *rapid.T) []byte {
 func TestSameAsTheSDK(t *testing.T) {
 	t.Parallel()
 	s := newSDK(t)
-	var pool decode.Pool // what a page leaves in a buffer does not reach the next
+	var dec decode.Decoder // what a page leaves in a buffer does not reach the next
 	ours, all := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		if all++; s.compare(t, &pool, draw(t)) {
+		if all++; s.compare(t, &dec, draw(t)) {
 			ours++
 		}
 	})
@@ -223,8 +223,8 @@ func FuzzSameAsTheSDK(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(around, `{"PartitionKey":"\"\\\u00e9","SequenceNumber":"1","EncryptionType":"KMS","Data":"`+strings.Repeat("QUJD", 30)+`"}`)))
 	f.Add([]byte(`{"ChildShards":[{"ShardId":"s","ParentShards":["p"]}],"Records":[` + oneRecord + `,{"Data":"\u0041AA="}]}`))
 	s := newSDK(f)
-	var pool decode.Pool
-	f.Fuzz(func(t *testing.T, body []byte) { s.compare(t, &pool, body) })
+	var dec decode.Decoder
+	f.Fuzz(func(t *testing.T, body []byte) { s.compare(t, &dec, body) })
 }
 
 func FuzzBase64(f *testing.F) {
@@ -252,9 +252,9 @@ func FuzzBase64(f *testing.F) {
 }
 
 // call has a body decoded, as a try of a call.
-func (s *sdk) call(ctx context.Context, page *decode.Page, pool *decode.Pool, body io.Reader, length int) error {
+func (s *sdk) call(ctx context.Context, page *decode.Page, dec *decode.Decoder, body io.Reader, length int) error {
 	var out kinesis.GetRecordsOutput
-	return decode.Wrap(s.ClientProtocol, pool).DeserializeResponse(decode.Into(ctx, page), s.schema, s.types, answer(body, length), &out)
+	return dec.Wrap(s.ClientProtocol).DeserializeResponse(decode.Into(ctx, page), s.schema, s.types, answer(body, length), &out)
 }
 
 // A record may have 10 MiB, and an answer need not tell its length.
@@ -265,7 +265,7 @@ func TestLarge(t *testing.T) {
 	body := fmt.Sprintf(around, `{"Data":"`+base64.StdEncoding.EncodeToString(data)+`","SequenceNumber":"1"}`)
 	for _, length := range []int{len(body), -1} {
 		var page decode.Page
-		if err := s.call(t.Context(), &page, new(decode.Pool), strings.NewReader(body), length); err != nil {
+		if err := s.call(t.Context(), &page, new(decode.Decoder), strings.NewReader(body), length); err != nil {
 			t.Fatal(err)
 		}
 		if !page.Ours || len(page.Records) != 1 || !bytes.Equal(page.Records[0].Data, data) || page.Size != 10<<20 {
@@ -295,11 +295,11 @@ func (b broken) Read(p []byte) (int, error) {
 // A page has what the last try read, or nothing.
 func TestTries(t *testing.T) {
 	t.Parallel()
-	s, pool := newSDK(t), new(decode.Pool)
+	s, dec := newSDK(t), new(decode.Decoder)
 	page := decode.Page{Limit: 5}
 	good := fmt.Sprintf(around, oneRecord)
 	try := func(body string, end error) error {
-		return s.call(t.Context(), &page, pool, broken{strings.NewReader(body), end}, len(body))
+		return s.call(t.Context(), &page, dec, broken{strings.NewReader(body), end}, len(body))
 	}
 	if err := try(good, io.EOF); err != nil || len(page.Records) != 1 {
 		t.Fatal(err)
@@ -325,7 +325,7 @@ func TestTries(t *testing.T) {
 	if page.Records != nil || page.Limit != 5 {
 		t.Errorf("after it was released: %+v", page)
 	}
-	if decode.Idle(pool) == 0 {
+	if decode.Idle(&dec.Pool) == 0 {
 		t.Error("no buffer came back")
 	}
 }
@@ -343,7 +343,7 @@ func TestRoom(t *testing.T) {
 			asked = bytes
 			return nil
 		}}}
-		if err := s.call(t.Context(), &page, new(decode.Pool), r, length); err != nil {
+		if err := s.call(t.Context(), &page, new(decode.Decoder), r, length); err != nil {
 			t.Fatal(err)
 		}
 		if page.Memory > asked || asked > 3*page.Memory {
@@ -352,7 +352,7 @@ func TestRoom(t *testing.T) {
 		page.Release()
 		page.Room.More = func(context.Context, int64) error { return full }
 		r = strings.NewReader(body)
-		if err := s.call(t.Context(), &page, new(decode.Pool), r, length); !errors.Is(err, full) || r.Len() != len(body) {
+		if err := s.call(t.Context(), &page, new(decode.Decoder), r, length); !errors.Is(err, full) || r.Len() != len(body) {
 			t.Errorf("without room: %v, and %d bytes were read", err, len(body)-r.Len())
 		}
 	}
@@ -360,23 +360,23 @@ func TestRoom(t *testing.T) {
 
 // Buffers are used again, and those that nobody uses are not kept without bound.
 func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
-	s, pool := newSDK(t), new(decode.Pool)
+	s, dec := newSDK(t), new(decode.Decoder)
 	body := fmt.Sprintf(around, strings.Repeat(oneRecord+",", 20_000)+oneRecord)
 	pages := make([]decode.Page, 40)
 	for i := range pages {
-		if err := s.call(t.Context(), &pages[i], pool, strings.NewReader(body), len(body)); err != nil {
+		if err := s.call(t.Context(), &pages[i], dec, strings.NewReader(body), len(body)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range pages {
 		pages[i].Release()
 	}
-	if idle := decode.Idle(pool); idle < 16<<20 || idle > 32<<20 {
+	if idle := decode.Idle(&dec.Pool); idle < 16<<20 || idle > 32<<20 {
 		t.Errorf("%d bytes are kept", idle)
 	}
 	allocs := testing.AllocsPerRun(10, func() {
 		var page decode.Page
-		if err := s.call(t.Context(), &page, pool, strings.NewReader(body), len(body)); err != nil {
+		if err := s.call(t.Context(), &page, dec, strings.NewReader(body), len(body)); err != nil {
 			t.Fatal(err)
 		}
 		page.Release()
@@ -396,7 +396,7 @@ func TestPlain(t *testing.T) {
 	} {
 		var page decode.Page
 		body := fmt.Sprintf(around, `{"Data":"eA=="},{"Data":"`+base64.StdEncoding.EncodeToString([]byte(data))+`"},{"Data":"eA=="}`)
-		if err := s.call(t.Context(), &page, new(decode.Pool), strings.NewReader(body), len(body)); err != nil || page.Plain != plain {
+		if err := s.call(t.Context(), &page, new(decode.Decoder), strings.NewReader(body), len(body)); err != nil || page.Plain != plain {
 			t.Errorf("%q: %v, plain is %v", data, err, page.Plain)
 		}
 	}

@@ -5,3 +5,6 @@ func InPlace(b []byte) (data []byte, ok bool) { return decodeInPlace(b, new(scra
 
 // Idle returns how many bytes p keeps that nobody uses.
 func Idle(p *Pool) int { return p.idle }
+
+// JSON is fromCBOR.
+func JSON(body []byte) ([]byte, error) { return fromCBOR(body) }

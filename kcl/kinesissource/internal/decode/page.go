@@ -24,7 +24,8 @@ type Page struct {
 
 	pool    *Pool
 	buf     *buffer
-	strings int // bytes of the page's string
+	cbor    bool // it was asked for in CBOR
+	strings int  // bytes of the page's string
 }
 
 type pageKey struct{}
@@ -46,7 +47,7 @@ func (p *Page) Release() {
 	if p.buf != nil {
 		p.pool.put(p.buf)
 	}
-	*p = Page{Room: p.Room, Limit: p.Limit}
+	*p = Page{Room: p.Room, Limit: p.Limit, cbor: p.cbor}
 }
 
 // need returns what a page of an answer of n bytes takes, about: the buffer, and
