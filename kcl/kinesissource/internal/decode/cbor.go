@@ -3,8 +3,8 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"math"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -268,59 +268,53 @@ func fromCBOR(body []byte) ([]byte, error) {
 	return toJSON(v)
 }
 
-// toJSON returns a value as JSON of Kinesis has it.
-func toJSON(v cbor.Value) ([]byte, error) {
-	value, err := jsonOf(v)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(value)
-}
+// toJSON returns a value as JSON of Kinesis has it. What JSON does not have is of a
+// type that no member of Kinesis' is.
+func toJSON(v cbor.Value) ([]byte, error) { return json.Marshal(jsonOf(v)) }
 
-var errUnknownTag = errors.New("reading CBOR: a tag that is no time in milliseconds")
-
-func jsonOf(v cbor.Value) (any, error) {
+func jsonOf(v cbor.Value) any {
 	switch v := v.(type) {
 	case cbor.Uint:
-		return uint64(v), nil
+		return uint64(v)
 	case cbor.NegInt:
-		return json.Number(fmt.Sprintf("-%d", uint64(v))), nil
+		return json.Number(fmt.Sprintf("-%d", uint64(v)))
 	case cbor.Float32:
-		return float32(v), nil
+		return number(float64(v))
 	case cbor.Float64:
-		return float64(v), nil
+		return number(float64(v))
 	case cbor.Bool:
-		return bool(v), nil
+		return bool(v)
 	case cbor.Slice:
-		return append([]byte{}, v...), nil
+		return append([]byte{}, v...)
 	case cbor.String:
-		return string(v), nil
+		return string(v)
 	case cbor.List:
 		list := make([]any, len(v))
 		for i := range v {
-			var err error
-			if list[i], err = jsonOf(v[i]); err != nil {
-				return nil, err
-			}
+			list[i] = jsonOf(v[i])
 		}
-		return list, nil
+		return list
 	case cbor.Map:
 		members := make(map[string]any, len(v))
 		for name := range v {
-			var err error
-			if members[name], err = jsonOf(v[name]); err != nil {
-				return nil, err
-			}
+			members[name] = jsonOf(v[name])
 		}
-		return members, nil
+		return members
 	case *cbor.Tag:
-		ms, err := cbor.AsInt64(v.Value)
-		if v.ID != tagTime || err != nil {
-			return nil, errUnknownTag
+		if ms, err := cbor.AsInt64(v.Value); v.ID == tagTime && err == nil {
+			return seconds(ms)
 		}
-		return seconds(ms), nil
+		return []any{}
 	}
-	return nil, nil //nolint:nilnil // null
+	return nil
+}
+
+// number returns a number, or a list of none if it is none.
+func number(f float64) any {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return []any{}
+	}
+	return f
 }
 
 // seconds returns milliseconds as seconds.
