@@ -10,17 +10,17 @@ import (
 )
 
 // read reads the whole body into the page's buffer, once there is room for it.
-func (p *Page) read(ctx context.Context, body io.Reader, length int64) error {
+func (p *Page) read(ctx context.Context, c *Call, body io.Reader, length int64) error {
 	if length > maxBody {
 		return &smithy.DeserializationError{Err: errTooLong}
 	}
-	if err := p.Room.Grow(ctx, p.need(int(max(length, 0)))); err != nil {
+	if err := c.Room.Grow(ctx, need(int(max(length, 0)), c.Limit)); err != nil {
 		return err
 	}
 	p.buf = p.pool.get(int(max(length, 0)) + bytes.MinRead)
 	for {
 		if len(p.buf.bytes) == cap(p.buf.bytes) {
-			if err := p.Room.Grow(ctx, p.need(2*len(p.buf.bytes))); err != nil {
+			if err := c.Room.Grow(ctx, need(2*len(p.buf.bytes), c.Limit)); err != nil {
 				return err
 			}
 			p.buf = p.pool.grow(p.buf, bytes.MinRead)

@@ -25,11 +25,11 @@ import (
 const contentCBOR = "application/x-amz-cbor-1.1"
 
 // inCBOR asks in CBOR, and has what is answered decoded.
-func (s *sdk) inCBOR(ctx context.Context, d *decode.Decoder, page *decode.Page, status int, content string, body []byte) (decoded, error) {
+func (s *sdk) inCBOR(ctx context.Context, d *decode.Decoder, call *decode.Call, page *decode.Page, status int, content string, body []byte) (decoded, error) {
 	var out kinesis.GetRecordsOutput
 	p := d.Wrap(s.ClientProtocol)
 	req := smithyhttp.NewStackRequest().(*smithyhttp.Request)
-	ctx = decode.Into(ctx, page)
+	ctx = call.In(ctx)
 	if err := p.SerializeRequest(ctx, s.schema, &kinesis.GetRecordsInput{ShardIterator: aws.String("i"), Limit: aws.Int32(7)}, req); err != nil {
 		return decoded{}, err
 	}
@@ -37,7 +37,15 @@ func (s *sdk) inCBOR(ctx context.Context, d *decode.Decoder, page *decode.Page, 
 	resp.StatusCode, resp.Header = status, http.Header{"Content-Type": {content}}
 	err := p.DeserializeResponse(ctx, s.schema, s.types, resp, &out)
 	got := taken(&out)
-	if page.Ours {
+	if err != nil {
+		call.Drop()
+		return got, err
+	}
+	p2, err := call.Take(&out)
+	if err != nil {
+		return got, err
+	}
+	if *page = *p2; page.Ours {
 		for _, r := range page.Records {
 			got.records = append(got.records, r.Clone())
 		}
@@ -70,7 +78,7 @@ func (s *sdk) sameAsJSON(t interface {
 ) bool {
 	t.Helper()
 	var p decode.Page
-	got, err := s.inCBOR(context.Background(), d, &p, http.StatusOK, contentCBOR, bytes.Clone(body))
+	got, err := s.inCBOR(context.Background(), d, new(decode.Call), &p, http.StatusOK, contentCBOR, bytes.Clone(body))
 	ours := p.Ours
 	p.Release()
 	json, wantErr := decode.JSON(body)
@@ -213,16 +221,18 @@ func TestCBORRefused(t *testing.T) {
 		told := 0
 		d := &decode.Decoder{CBOR: true, Refused: func(string) { told++ }}
 		var p decode.Page
-		_, err := s.inCBOR(t.Context(), d, &p, tt.status, tt.content, bytes.Clone(tt.body))
+		call := new(decode.Call)
+		_, err := s.inCBOR(t.Context(), d, call, &p, tt.status, tt.content, bytes.Clone(tt.body))
 		if api, ok := errors.AsType[smithy.APIError](err); ok != (tt.code != "") || ok && api.ErrorCode() != tt.code {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if again := d.Again(&p); again != tt.refused {
+		if again := d.Again(call); again != tt.refused {
 			t.Errorf("%s: again is %v", tt.name, again)
 		}
 		if tt.refused { // from then on JSON is asked for, and is what comes
-			_, err := s.inCBOR(t.Context(), d, &p, http.StatusOK, "application/x-amz-json-1.1", []byte(`{"Records":[`+oneRecord+`]}`))
-			if err != nil || !p.Ours || d.Again(&p) {
+			call := new(decode.Call)
+			_, err := s.inCBOR(t.Context(), d, call, &p, http.StatusOK, "application/x-amz-json-1.1", []byte(`{"Records":[`+oneRecord+`]}`))
+			if err != nil || !p.Ours || d.Again(call) {
 				t.Errorf("%s: after it %v", tt.name, err)
 			}
 		}
@@ -231,7 +241,7 @@ func TestCBORRefused(t *testing.T) {
 		}
 	}
 	_, ok := errors.AsType[*types.ExpiredIteratorException](func() error {
-		_, err := s.inCBOR(t.Context(), &decode.Decoder{CBOR: true}, new(decode.Page), 400, contentCBOR, failure("ExpiredIteratorException"))
+		_, err := s.inCBOR(t.Context(), &decode.Decoder{CBOR: true}, new(decode.Call), new(decode.Page), 400, contentCBOR, failure("ExpiredIteratorException"))
 		return err
 	}())
 	if !ok {
@@ -246,7 +256,7 @@ func TestCBORRequest(t *testing.T) {
 	req := smithyhttp.NewStackRequest().(*smithyhttp.Request)
 	in := &kinesis.GetRecordsInput{ShardIterator: aws.String("i"), Limit: aws.Int32(10_000), StreamARN: aws.String("arn"), DryRun: aws.Bool(false)}
 	p := (&decode.Decoder{CBOR: true}).Wrap(s.ClientProtocol)
-	if err := p.SerializeRequest(decode.Into(t.Context(), new(decode.Page)), s.schema, in, req); err != nil {
+	if err := p.SerializeRequest(new(decode.Call).In(t.Context()), s.schema, in, req); err != nil {
 		t.Fatal(err)
 	}
 	body, err := io.ReadAll(req.GetStream())

@@ -8,3 +8,6 @@ func Idle(p *Pool) int { return p.idle }
 
 // JSON is fromCBOR.
 func JSON(body []byte) ([]byte, error) { return fromCBOR(body) }
+
+// Last returns the page that c has.
+func Last(c *Call) *Page { return c.page }

@@ -100,11 +100,18 @@ func (s *sdk) bySDK(ctx context.Context, body []byte) (d decoded, err error) {
 
 // byUs decodes a body here, and tells whether the SDK was left out.
 func (s *sdk) byUs(ctx context.Context, dec *decode.Decoder, body []byte) (d decoded, ours bool, err error) {
-	var page decode.Page
+	var call decode.Call
 	var out kinesis.GetRecordsOutput
 	p := dec.Wrap(s.ClientProtocol)
-	err = p.DeserializeResponse(decode.Into(ctx, &page), s.schema, s.types, answer(bytes.NewReader(body), len(body)), &out)
+	err = p.DeserializeResponse(call.In(ctx), s.schema, s.types, answer(bytes.NewReader(body), len(body)), &out)
 	d = taken(&out)
+	if err != nil {
+		return d, false, err
+	}
+	page, err := call.Take(&out)
+	if err != nil {
+		return d, false, err
+	}
 	if page.Ours {
 		for _, r := range page.Records {
 			d.records = append(d.records, r.Clone())

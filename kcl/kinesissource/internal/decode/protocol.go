@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -30,7 +31,7 @@ type Decoder struct {
 }
 
 // Wrap returns a protocol that reads the answers of GetRecords into the Page of
-// the call, if it has one, and is p in all else. Of any protocol but AWS JSON 1.1
+// the Call, if the context is of one, and is p in all else. Of any protocol but AWS JSON 1.1
 // it returns p.
 func (d *Decoder) Wrap(p smithyhttp.ClientProtocol) smithyhttp.ClientProtocol {
 	if p == nil || p.ID() != (smithy.ShapeID{Namespace: "aws.protocols", Name: "awsJson1_1"}) {
@@ -41,7 +42,7 @@ func (d *Decoder) Wrap(p smithyhttp.ClientProtocol) smithyhttp.ClientProtocol {
 
 // Again reports whether a call of GetRecords that failed should be made once more:
 // it was made in CBOR, which the server does not know.
-func (d *Decoder) Again(p *Page) bool { return p.cbor && d.refused.Load() }
+func (d *Decoder) Again(c *Call) bool { return d.refused.Load() && c.inCBOR() }
 
 func (d *Decoder) speaksCBOR() bool { return d.CBOR && !d.refused.Load() }
 
@@ -63,11 +64,12 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 	if err := p.ClientProtocol.SerializeRequest(ctx, schema, in, req); err != nil {
 		return err
 	}
-	page := of(ctx)
-	if _, ok := in.(*kinesis.GetRecordsInput); !ok || page == nil {
+	call := of(ctx)
+	if _, ok := in.(*kinesis.GetRecordsInput); !ok || call == nil {
 		return nil
 	}
-	if page.cbor = p.d.speaksCBOR(); !page.cbor {
+	inCBOR := p.d.speaksCBOR()
+	if call.askIn(inCBOR); !inCBOR {
 		return nil
 	}
 	request, err := io.ReadAll(req.GetStream())
@@ -91,13 +93,15 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	bySDK := func() error {
 		return recovered(func() error { return p.ClientProtocol.DeserializeResponse(ctx, schema, types, resp, out) })
 	}
-	page := of(ctx)
-	if _, ok := out.(*kinesis.GetRecordsOutput); !ok || page == nil {
+	call := of(ctx)
+	output, ok := out.(*kinesis.GetRecordsOutput)
+	if !ok || call == nil {
 		return bySDK()
 	}
-	page.Release() // what an earlier try left
-	inCBOR := page.cbor && strings.HasPrefix(resp.Header.Get("Content-Type"), contentCBOR)
-	if page.cbor && !inCBOR && resp.StatusCode < 500 {
+	call.put(nil) // what an earlier try left
+	asked := call.inCBOR()
+	inCBOR := asked && strings.HasPrefix(resp.Header.Get("Content-Type"), contentCBOR)
+	if asked && !inCBOR && resp.StatusCode < 500 {
 		p.d.refuse(fmt.Sprintf("status %d and content type %.100q", resp.StatusCode, resp.Header.Get("Content-Type")))
 	}
 	body := resp.Body
@@ -112,8 +116,8 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	case !ok:
 		return bySDK()
 	}
-	page.pool = &p.d.Pool
-	err := page.read(ctx, body, resp.ContentLength)
+	page := &Page{pool: &p.d.Pool}
+	err := page.read(ctx, call, body, resp.ContentLength)
 	if err == nil && inCBOR {
 		err = page.decodeCBOR(rest)
 	} else if err == nil {
@@ -121,8 +125,11 @@ func (p protocol) DeserializeResponse(ctx context.Context, schema *smithy.Operat
 	}
 	if err != nil {
 		page.Release()
+		return err
 	}
-	return err
+	page.next = aws.ToString(output.NextShardIterator)
+	call.put(page)
+	return nil
 }
 
 // failure returns the error that a body in CBOR tells.
