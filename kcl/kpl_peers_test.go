@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,7 +71,7 @@ func TestPeer5WhatTheKPLPutsAgainComesOnce(t *testing.T) {
 		for i := range 20 {
 			u := kpl.UserRecord{PartitionKey: fmt.Sprint("key ", i), Data: fmt.Append(nil, i)}
 			packed.Add(u)
-			if want = append(want, fmt.Sprint(i)); ranges[2].Contains(u) {
+			if want = append(want, strconv.Itoa(i)); ranges[2].Contains(u) {
 				again.Add(u)
 			}
 		}

@@ -507,7 +507,7 @@ func TestPeer62ACheckpointWithinAnAggregatedRecordIsInTheRow(t *testing.T) {
 			}
 			writes := w.rowWrites()
 			row := writes[len(writes)-1].New
-			if row["checkpoint"].Text != "200" || row["checkpointSubSequenceNumber"].Text != fmt.Sprint(sub) {
+			if row["checkpoint"].Text != "200" || row["checkpointSubSequenceNumber"].Text != strconv.FormatInt(sub, 10) {
 				t.Errorf("the row has %+v and %+v, want 200 and %d", row["checkpoint"], row["checkpointSubSequenceNumber"], sub)
 			}
 		}
