@@ -33,7 +33,7 @@ build fleet ./sim/fleet
 
 {
   for ((i = 0; i < ROUNDS; i++)); do
-    bench processors ./processors '^BenchmarkArchive$' 10x
+    bench processors ./processors '^BenchmarkArchive$' 20x
     bench source ./kcl/kinesissource '^BenchmarkRead$' 10x
     bench kpl ./kcl/kpl '^BenchmarkSplitPlain$' 200ms
     bench dynamo ./lease/leasedynamo '^Benchmark(EncodeRow|DecodeRow|Renew)$' 200ms
