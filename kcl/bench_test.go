@@ -50,7 +50,7 @@ func (p *pages) ListShards(context.Context) (kcl.ShardList, error) {
 
 func (p *pages) Open(string, checkpoint.Position) kcl.ShardReader { return p }
 
-func (p *pages) Next(ctx context.Context) (kcl.Page, error) {
+func (p *pages) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
 	if p.next == len(p.list) {
 		<-ctx.Done()
 		return kcl.Page{}, context.Cause(ctx)

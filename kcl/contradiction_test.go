@@ -199,8 +199,8 @@ type counting struct {
 	pages *atomic.Int64
 }
 
-func (c counting) Next(ctx context.Context) (kcl.Page, error) {
-	p, err := c.ShardReader.Next(ctx)
+func (c counting) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
+	p, err := c.ShardReader.Next(ctx, room)
 	if err == nil {
 		c.pages.Add(1)
 		p.Release = func() { c.pages.Add(-1) }
@@ -210,7 +210,7 @@ func (c counting) Next(ctx context.Context) (kcl.Page, error) {
 
 type refusing struct{}
 
-func (refusing) Next(context.Context) (kcl.Page, error) {
+func (refusing) Next(context.Context, kcl.Room) (kcl.Page, error) {
 	return kcl.Page{}, errors.Join(kcl.ErrTrimmed, errors.New("did not come from this stream"))
 }
 

@@ -27,7 +27,7 @@ type fetched struct {
 func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
 	r := s.stream.source.Open(s.info.ShardID, from)
-	read := func(ctx context.Context) (Page, error) { return s.stream.read(ctx, s.info.ShardID, r) }
+	read := func(ctx context.Context, room Room) (Page, error) { return s.stream.read(ctx, s.info.ShardID, r, room) }
 	ctx, cancel := context.WithCancel(s.stop)
 	f.cancel = cancel
 	end := s.troubles.reads()
@@ -45,14 +45,14 @@ func (f *fetcher) stop() {
 	f.wg.Wait()
 }
 
-func (f *fetcher) run(ctx context.Context, shard string, read func(context.Context) (Page, error), a *budget.Account) {
+func (f *fetcher) run(ctx context.Context, shard string, read func(context.Context, Room) (Page, error), a *budget.Account) {
 	retries := newRetries("read " + shard)
 	expect := int64(1 << 20) // of the next page; the last one's size is the best guess
 	for {
 		if a.Reserve(ctx, expect) != nil {
 			return
 		}
-		page, err := read(ctx)
+		page, err := read(ctx, Room{})
 		if err != nil {
 			a.Release(expect)
 			if !f.send(ctx, fetched{err: err}) || isFinal(err) || retries.Wait(ctx) != nil {

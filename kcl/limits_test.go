@@ -37,7 +37,7 @@ func (e expired) Open(shardID string, from checkpoint.Position) kcl.ShardReader 
 
 type missing struct{ o *outage }
 
-func (m missing) Next(ctx context.Context) (kcl.Page, error) {
+func (m missing) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
 	return kcl.Page{}, errors.Join(kcl.ErrShardNotFound, m.o.meet(ctx, "read"))
 }
 

@@ -40,7 +40,7 @@ func (s each) Open(string, checkpoint.Position) kcl.ShardReader { return &onePag
 
 type onePage struct{ page []kcl.Record }
 
-func (r *onePage) Next(ctx context.Context) (kcl.Page, error) {
+func (r *onePage) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
 	if r.page == nil {
 		<-ctx.Done()
 		return kcl.Page{}, context.Cause(ctx)
@@ -147,7 +147,7 @@ func TestAggregatesKeepTheMemoryBound(t *testing.T) { //nolint:paralleltest // i
 		if limit := int64(32 << 20); during > limit || after > limit {
 			t.Errorf("%d and %d bytes are live, more than %d", during, after, limit)
 		}
-		if built, pages := int64(shards*112*g.most), int64(shards*(3<<20)); counted < pages+built-1<<20 || counted > pages+2*built+1<<20 {
+		if built, pages := int64(shards*128*g.most), int64(shards*(3<<20)); counted < pages+built-1<<20 || counted > pages+2*built+1<<20 {
 			t.Errorf("%d bytes are counted; the pages have %d, and %d were built", counted, pages, built)
 		}
 		if used := w.Snapshot().BytesInUse; used != 0 {

@@ -36,11 +36,11 @@ func (d *doors) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
 	return &door{ShardReader: d.Stream.Open(shardID, from), d: d}
 }
 
-func (r *door) Next(ctx context.Context) (kcl.Page, error) {
+func (r *door) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
 	if r.closed {
 		r.d.t.Error("a closed reader is read")
 	}
-	return r.ShardReader.Next(ctx)
+	return r.ShardReader.Next(ctx, room)
 }
 
 func (r *door) Close() {

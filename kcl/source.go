@@ -65,15 +65,17 @@ type ShardReader interface {
 	// Next returns the next page, which may have no records. It makes one
 	// successful call of the service, waits as long as the service's limits
 	// and the poll interval ask for, and rides out throttling and expired
-	// iterators by itself.
+	// iterators by itself. It keeps to room as far as it can tell beforehand how
+	// large the page will be.
 	//
-	// Errors: context.Cause(ctx) when ctx is done. ErrTrimmed if the record
+	// Errors: context.Cause(ctx) when ctx is done. What room.Grow returned.
+	// ErrTrimmed if the record
 	// at which reading began, or goes on, is no longer there: open another
 	// reader, at TRIM_HORIZON.
 	// ErrShardNotFound, ErrStreamNotFound, ErrAccessDenied as their names say.
 	// After any other error call Next again, after a while: nothing was
 	// skipped.
-	Next(ctx context.Context) (Page, error)
+	Next(ctx context.Context, room Room) (Page, error)
 
 	// Close lets go of what the reader holds, such as a subscription. It is the
 	// last call, is made once, whatever Next returned, and must be quick. Pages
@@ -81,9 +83,39 @@ type ShardReader interface {
 	Close()
 }
 
+// Room is the memory that a page may take. The zero value sets no limit.
+type Room struct {
+	// Bytes, if positive, is what the page should take at most, as Page.Memory
+	// counts. Of records larger than those before them it may take more.
+	Bytes int64
+
+	// More, if not nil, is asked before an answer is read into memory that will
+	// take more than Bytes: see Grow.
+	More func(ctx context.Context, bytes int64) error
+}
+
+// Grow waits until the page may take so many bytes altogether. A reader calls it
+// once it knows how large the answer is and before it takes memory for it. After
+// an error it must let go of the answer and return the error, and the same page
+// is what the next Next brings.
+func (r Room) Grow(ctx context.Context, bytes int64) error {
+	if r.More == nil || bytes <= r.Bytes {
+		return nil
+	}
+	return r.More(ctx, bytes)
+}
+
 // Page is one answer of the service.
 type Page struct {
 	Records []Record // as put: aggregated records are not split yet
+
+	// Memory is what the page keeps of the memory until it is released, such as
+	// a buffer that is larger than the records' data. 0: what the records tell.
+	Memory int64
+
+	// Plain says that no record's data begins as an aggregated record's does. If it
+	// is not set the records are looked at.
+	Plain bool
 
 	// Release, if not nil, is called once when nothing uses Records' data any
 	// more.
@@ -110,7 +142,12 @@ func (p Page) Bytes() (n int64) {
 const recordOverhead = 128
 
 // memory returns what the page takes.
-func (p Page) memory() int64 { return p.Bytes() + recordOverhead*int64(len(p.Records)) }
+func (p Page) memory() int64 {
+	if p.Memory > 0 {
+		return p.Memory
+	}
+	return p.Bytes() + recordOverhead*int64(len(p.Records))
+}
 
 func (p Page) release() {
 	if p.Release != nil {

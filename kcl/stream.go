@@ -112,9 +112,9 @@ func (s *stream) listShards(ctx context.Context, loop, shardID string) (list Sha
 }
 
 // read reads a page as a step of a shard's loop.
-func (s *stream) read(ctx context.Context, shardID string, r ShardReader) (page Page, err error) {
+func (s *stream) read(ctx context.Context, shardID string, r ShardReader, room Room) (page Page, err error) {
 	err = s.steps.do(ctx, loopShard, shardID, "reading", func(ctx context.Context) (err error) {
-		page, err = r.Next(ctx)
+		page, err = r.Next(ctx, room)
 		return err
 	})
 	if ctx.Err() == nil {

@@ -185,8 +185,8 @@ type modelReader struct {
 	last    checkpoint.ExtendedSequenceNumber // that was read
 }
 
-func (r *modelReader) Next(ctx context.Context) (kcl.Page, error) {
-	page, err := r.r.Next(context.WithValue(ctx, readerKey{}, r))
+func (r *modelReader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
+	page, err := r.r.Next(context.WithValue(ctx, readerKey{}, r), room)
 	if err != nil {
 		return kcl.Page{}, err
 	}

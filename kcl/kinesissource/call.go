@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
+	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
 )
 
 // The operations, as the API and its permissions name them.
@@ -109,7 +110,11 @@ func newBackOff(what string) *pause.BackOff {
 
 // perCall makes a client of the SDK keep the limits of its calls, and retry all
 // it would retry but throttled calls: those wait here, longer, and are counted.
-func perCall(o *kinesis.Options) {
+// Answers of GetRecords are decoded here, unless the user wants the SDK to.
+func (s *Source) perCall(o *kinesis.Options) {
+	if !s.o.SDKDecoding {
+		o.Protocol = decode.Wrap(o.Protocol, &s.pool)
+	}
 	o.HTTPClient = deadline.Client(o.HTTPClient, 0)
 	if o.Retryer != nil {
 		o.Retryer = unthrottled{o.Retryer}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/localaws"
 )
@@ -66,7 +67,7 @@ func printShard(ctx context.Context, source *kinesissource.Source, shardID strin
 	reader := source.Open(shardID, checkpoint.Sentinel(checkpoint.TrimHorizon))
 	defer reader.Close()
 	for {
-		page, err := reader.Next(ctx)
+		page, err := reader.Next(ctx, kcl.Room{})
 		if err != nil {
 			return err // of throttling and expired iterators nothing is seen here
 		}

@@ -258,7 +258,7 @@ func read(t *testing.T, api kinesissource.API, from checkpoint.Position, n int) 
 	r := newSource(t, api, kinesissource.Options{}).Open(shardID, from)
 	var got []string
 	for range n {
-		got = append(got, describePage(r.Next(t.Context())))
+		got = append(got, describePage(r.Next(t.Context(), kcl.Room{})))
 	}
 	return got
 }

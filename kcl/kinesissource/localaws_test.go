@@ -88,7 +88,7 @@ func drain(t *testing.T, src *kinesissource.Source, shardID string, n int, betwe
 		last := checkpoint.ExtendedSequenceNumber{}
 		for len(got) < n {
 			between()
-			p, err := r.Next(t.Context())
+			p, err := r.Next(t.Context(), kcl.Room{})
 			if err != nil {
 				if failures++; failures > 20 {
 					t.Fatalf("reading ended with %d records: %v", len(got), err)
@@ -187,7 +187,7 @@ func TestLocalKinesisShardsAreDescribed(t *testing.T) {
 		if err != nil || len(list.Shards) != 3 || time.Since(list.At).Abs() > time.Second {
 			t.Fatalf("ListShards = %+v, %v", list, err)
 		}
-		p, err := src.Open(shardID, trimHorizon()).Next(t.Context())
+		p, err := src.Open(shardID, trimHorizon()).Next(t.Context(), kcl.Room{})
 		if err != nil || !p.End || len(p.Children) != 1 {
 			t.Fatalf("Next = %+v, %v", p, err)
 		}
@@ -207,7 +207,7 @@ func TestLocalKinesisTrimsARecord(t *testing.T) {
 		s.putRecords(3)
 		src := s.source(kinesissource.Options{MaxRecords: 2})
 		r := src.Open(shardID, trimHorizon())
-		first, err := r.Next(t.Context())
+		first, err := r.Next(t.Context(), kcl.Room{})
 		if err != nil || len(first.Records) != 2 {
 			t.Fatalf("Next = %+v, %v", first, err)
 		}
@@ -215,11 +215,11 @@ func TestLocalKinesisTrimsARecord(t *testing.T) {
 		s.putRecords(1)
 
 		// The reader knows that record 3 was lost to it.
-		if p, err := r.Next(t.Context()); !errors.Is(err, kcl.ErrTrimmed) {
+		if p, err := r.Next(t.Context(), kcl.Room{}); !errors.Is(err, kcl.ErrTrimmed) {
 			t.Errorf("Next = %+v, %v, want ErrTrimmed", p, err)
 		}
 		// A new reader is told, or given a record that is not the one it asked for.
-		p, err := src.Open(shardID, first.Records[1].Position()).Next(t.Context())
+		p, err := src.Open(shardID, first.Records[1].Position()).Next(t.Context(), kcl.Room{})
 		if !errors.Is(err, kcl.ErrTrimmed) && (err != nil || len(p.Records) != 1 || string(p.Records[0].Data) != "4") {
 			t.Errorf("Next = %+v, %v", p, err)
 		}
@@ -233,12 +233,12 @@ func TestLocalKinesisLatestKeepsItsPlace(t *testing.T) {
 		s.putRecords(1)
 		time.Sleep(time.Minute)
 		r := s.source(kinesissource.Options{}).Open(shardID, checkpoint.Sentinel(checkpoint.Latest))
-		if p, err := r.Next(t.Context()); err != nil || len(p.Records) != 0 {
+		if p, err := r.Next(t.Context(), kcl.Room{}); err != nil || len(p.Records) != 0 {
 			t.Errorf("Next = %+v, %v", p, err)
 		}
 		s.putRecords(1)
 		time.Sleep(10 * time.Minute) // the iterator expires
-		if p, err := r.Next(t.Context()); err != nil || len(p.Records) != 1 || string(p.Records[0].Data) != "2" {
+		if p, err := r.Next(t.Context(), kcl.Room{}); err != nil || len(p.Records) != 1 || string(p.Records[0].Data) != "2" {
 			t.Errorf("Next = %+v, %v", p, err)
 		}
 	})
@@ -249,17 +249,17 @@ func TestLocalKinesisHasNoSuchThing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(t, 1)
 		src := s.source(kinesissource.Options{})
-		if _, err := src.Open("shardId-000000000009", trimHorizon()).Next(t.Context()); !errors.Is(err, kcl.ErrShardNotFound) {
+		if _, err := src.Open("shardId-000000000009", trimHorizon()).Next(t.Context(), kcl.Room{}); !errors.Is(err, kcl.ErrShardNotFound) {
 			t.Errorf("Next = %v, want ErrShardNotFound", err)
 		}
 		r := src.Open(shardID, trimHorizon())
-		if _, err := r.Next(t.Context()); err != nil {
+		if _, err := r.Next(t.Context(), kcl.Room{}); err != nil {
 			t.Error(err)
 		}
 		_, err := s.api.DeleteStream(t.Context(), &kinesis.DeleteStreamInput{StreamName: aws.String(streamName)})
 		s.check(err)
 		time.Sleep(time.Minute)
-		if _, err := r.Next(t.Context()); !errors.Is(err, kcl.ErrStreamNotFound) {
+		if _, err := r.Next(t.Context(), kcl.Room{}); !errors.Is(err, kcl.ErrStreamNotFound) {
 			t.Errorf("Next = %v, want ErrStreamNotFound", err)
 		}
 		if _, err := src.ListShards(t.Context()); !errors.Is(err, kcl.ErrStreamNotFound) {
@@ -278,7 +278,7 @@ func TestLocalKinesisByARN(t *testing.T) {
 		if err != nil || len(list.Shards) != 1 {
 			t.Errorf("ListShards = %+v, %v", list, err)
 		}
-		if p, err := src.Open(shardID, trimHorizon()).Next(t.Context()); err != nil || len(p.Records) != 1 {
+		if p, err := src.Open(shardID, trimHorizon()).Next(t.Context(), kcl.Room{}); err != nil || len(p.Records) != 1 {
 			t.Errorf("Next = %+v, %v", p, err)
 		}
 	})

@@ -45,6 +45,12 @@ type Options struct {
 	// none.
 	NoRateLimit bool
 
+	// SDKDecoding leaves the decoding of records to the SDK, which takes several
+	// times the work and memory. It is for an API, or a middleware of the client,
+	// that looks at the records of GetRecords or changes them: without it they get
+	// an output that has none.
+	SDKDecoding bool
+
 	// Logger is told of throttling that lasts, of pages that come too slowly
 	// and of renewed iterators. Nil: nothing is logged.
 	Logger *zap.Logger

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
 
@@ -119,7 +120,7 @@ func TestAReaderIsNotOvertakenWithoutAWord(t *testing.T) {
 				r := newSource(t, api, kinesissource.Options{}).Open(shardID, trimHorizon())
 				var got []string
 				for range tt.wanted {
-					got = append(got, describePage(r.Next(t.Context())))
+					got = append(got, describePage(r.Next(t.Context(), kcl.Room{})))
 				}
 				if !slices.Equal(got, tt.wanted) {
 					t.Errorf("\n got %q\nwant %q", got, tt.wanted)

@@ -28,7 +28,7 @@ func (r *reader) waitTurn(ctx context.Context) error {
 // setPace puts the next call off until the shard may be read again after what
 // a took of it, and if there is nothing more to read, for the poll interval.
 // limit is the most records that a could have.
-func (r *reader) setPace(a answer, limit int) {
+func (r *reader) setPace(a *answer, limit int) {
 	wait := r.notBefore.Sub(r.called)
 	if !r.src.o.NoRateLimit {
 		wait = max(wait, time.Duration(a.size)*time.Second/bytesPerSecond)

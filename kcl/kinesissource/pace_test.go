@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
 
@@ -110,7 +111,7 @@ func TestPace(t *testing.T) {
 				api := newScript(t, exchanges...)
 				r := newSource(t, api, tt.o).Open(shardID, trimHorizon())
 				for range tt.pages {
-					if _, err := r.Next(t.Context()); err != nil {
+					if _, err := r.Next(t.Context(), kcl.Room{}); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(tt.took)
@@ -139,7 +140,7 @@ func TestRetriesAfterThrottlingKeepToTheLimitOfCalls(t *testing.T) {
 			throttled++
 		}}
 		r := newSource(t, api, o).Open(shardID, trimHorizon())
-		if got := describePage(r.Next(t.Context())); got != "1" || throttled != 20 {
+		if got := describePage(r.Next(t.Context(), kcl.Room{})); got != "1" || throttled != 20 {
 			t.Errorf("read %q, throttled %d times", got, throttled)
 		}
 		for i := 2; i < len(api.times); i++ {

@@ -61,7 +61,7 @@ func TestStreamNamedByItsARN(t *testing.T) {
 		exchange{"GetRecords arn:orders i1 limit 500", records("i2", 0, "1")},
 	)
 	r := newSource(t, api, kinesissource.Options{StreamARN: streamARN, MaxRecords: 500}).Open(shardID, trimHorizon())
-	if got := describePage(r.Next(t.Context())); got != "1" {
+	if got := describePage(r.Next(t.Context(), kcl.Room{})); got != "1" {
 		t.Errorf("read %q", got)
 	}
 }
@@ -312,7 +312,7 @@ func TestErrorsNameOperationAndShard(t *testing.T) {
 		"opening shard " + shardID + " of stream orders: ",
 		"reading shard " + shardID + " of stream orders: access denied: permit kinesis:GetRecords: ",
 	} {
-		if _, err := r.Next(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := r.Next(t.Context(), kcl.Room{}); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("Next = %v, want %q…", err, want)
 		}
 	}
@@ -327,7 +327,7 @@ func TestPage(t *testing.T) {
 	out.Records[0].ApproximateArrivalTimestamp = aws.Time(arrival.Add(-80 * time.Nanosecond)) // what a fraction in a float leaves
 	out.Records[1].PartitionKey, out.Records[1].ApproximateArrivalTimestamp = nil, nil
 	api := newScript(t, exchange{"GetShardIterator TRIM_HORIZON name:orders", iterator("i1")}, exchange{"GetRecords i1", out})
-	got, err := newSource(t, api, kinesissource.Options{}).Open(shardID, trimHorizon()).Next(t.Context())
+	got, err := newSource(t, api, kinesissource.Options{}).Open(shardID, trimHorizon()).Next(t.Context(), kcl.Room{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,9 +405,9 @@ func TestPeer56ASlowProcessorLosesNothing(t *testing.T) {
 			exchange{"GetRecords j1", records("j2", time.Second, "3")},
 		)
 		r := newSource(t, api, kinesissource.Options{}).Open(shardID, trimHorizon())
-		first := describePage(r.Next(t.Context()))
+		first := describePage(r.Next(t.Context(), kcl.Room{}))
 		time.Sleep(10 * time.Minute)
-		second := describePage(r.Next(t.Context()))
+		second := describePage(r.Next(t.Context(), kcl.Room{}))
 		if first != "1 2" || second != "3" {
 			t.Errorf("read %q, %q", first, second)
 		}
@@ -430,7 +430,7 @@ func TestPeer57StartingLeavesNothingBehind(t *testing.T) {
 			if _, err := s.ListShards(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := describePage(s.Open(shardID, trimHorizon()).Next(t.Context())); got != "1" {
+			if got := describePage(s.Open(shardID, trimHorizon()).Next(t.Context(), kcl.Room{})); got != "1" {
 				t.Errorf("read %q", got)
 			}
 		}
@@ -492,13 +492,13 @@ func TestARenewedIteratorDoesNotJumpOverTrimmedRecords(t *testing.T) {
 					{"GetRecords i2", refusal("ExpiredIteratorException")},
 				}, tt.after...)...)
 				r := newSource(t, api, kinesissource.Options{}).Open(shardID, trimHorizon())
-				if got := describePage(r.Next(t.Context())); got != "1 2" {
+				if got := describePage(r.Next(t.Context(), kcl.Room{})); got != "1 2" {
 					t.Errorf("read %q", got)
 				}
 				time.Sleep(tt.pause)
 				var got []string
 				for range tt.wanted {
-					got = append(got, describePage(r.Next(t.Context())))
+					got = append(got, describePage(r.Next(t.Context(), kcl.Room{})))
 				}
 				if !slices.Equal(got, tt.wanted) {
 					t.Errorf("\n got %q\nwant %q", got, tt.wanted)
@@ -536,9 +536,9 @@ func TestCancelledContext(t *testing.T) {
 				}
 				r := newSource(t, newScript(t, tt.exchanges...), kinesissource.Options{}).Open(shardID, trimHorizon())
 				began := time.Now()
-				_, err := r.Next(ctx)
+				_, err := r.Next(ctx, kcl.Room{})
 				if err == nil {
-					_, err = r.Next(ctx)
+					_, err = r.Next(ctx, kcl.Room{})
 				}
 				if !errors.Is(err, lost) || time.Since(began) > 500*time.Millisecond {
 					t.Errorf("Next = %v after %v, want the cause at once", err, time.Since(began))

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
 
@@ -85,7 +86,7 @@ func TestThroughTheSDK(t *testing.T) {
 		if err != nil || !list.At.Equal(date) || len(list.Shards) != 1 {
 			t.Errorf("ListShards = %+v, %v, want the Date %v", list, err, date)
 		}
-		page, err := s.Open("s0", at("495")).Next(t.Context())
+		page, err := s.Open("s0", at("495")).Next(t.Context(), kcl.Room{})
 		if err != nil || !page.At.Equal(date) || page.BehindLatest != 7*time.Millisecond || len(page.Records) != 1 {
 			t.Fatalf("Next = %+v, %v", page, err)
 		}
@@ -93,8 +94,12 @@ func TestThroughTheSDK(t *testing.T) {
 		if got := r.ApproximateArrivalTimestamp; got.UnixNano() != 1459799926480*int64(time.Millisecond) {
 			t.Errorf("arrival = %v, want whole milliseconds", got)
 		}
-		if r.SequenceNumber != "495" || r.PartitionKey != "k" || string(r.Data) != "x" || page.Release != nil {
+		if r.SequenceNumber != "495" || r.PartitionKey != "k" || string(r.Data) != "x" {
 			t.Errorf("record = %+v", r)
+		}
+		page.Release()
+		if r.SequenceNumber != "495" || r.PartitionKey != "k" || string(r.Data) != "\xdb" {
+			t.Errorf("record = %+v after its page was released: its data should be overwritten, and nothing else", r)
 		}
 		if got, want := w.requests[1], `{"ShardId":"s0","ShardIteratorType":"AT_SEQUENCE_NUMBER","StartingSequenceNumber":"495","StreamName":"orders"}`; got != "GetShardIterator "+want {
 			t.Errorf("request\n got %s\nwant %s", got, want)
@@ -196,7 +201,7 @@ func BenchmarkNext(b *testing.B) {
 	b.SetBytes(n * int64(len(data)) * 3 / 4)
 	b.ReportAllocs()
 	for b.Loop() {
-		if p, err := r.Next(b.Context()); err != nil || len(p.Records) != n {
+		if p, err := r.Next(b.Context(), kcl.Room{}); err != nil || len(p.Records) != n {
 			b.Fatal(len(p.Records), err)
 		}
 	}

@@ -12,11 +12,15 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
 )
 
 // API is what a Source needs of Kinesis; *kinesis.Client has it. Another one
 // must return when its context is done, which is after Options.RequestTimeout
 // at the latest.
+//
+// One that passes context and options on to a client gets the output of GetRecords
+// without its Records: see Options.SDKDecoding.
 type API interface {
 	ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
 	GetShardIterator(ctx context.Context, in *kinesis.GetShardIteratorInput, opts ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
@@ -33,6 +37,8 @@ var (
 type Source struct {
 	api API
 	o   Options
+
+	pool decode.Pool // of pages
 
 	byName atomic.Bool // the server does not take the ARN
 }
@@ -88,7 +94,7 @@ func (s *Source) ListShards(ctx context.Context) (kcl.ShardList, error) {
 
 func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out *kinesis.ListShardsOutput, err error) {
 	err = s.call(ctx, opListShards, "", nil, func(ctx context.Context) (err error) {
-		out, err = s.api.ListShards(ctx, in, perCall)
+		out, err = s.api.ListShards(ctx, in, s.perCall)
 		return err
 	})
 	if isResourceNotFound(err) {

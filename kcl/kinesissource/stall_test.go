@@ -32,7 +32,7 @@ func TestNeverAnswered(t *testing.T) {
 		return err
 	}
 	next := func(ctx context.Context, _ *kinesissource.Source, r kcl.ShardReader) error {
-		_, err := r.Next(ctx)
+		_, err := r.Next(ctx, kcl.Room{})
 		return err
 	}
 	for _, tt := range []struct {
@@ -139,7 +139,7 @@ func TestAPageOnASlowLink(t *testing.T) {
 		l := &link{bytesPerSecond: 7 << 10}
 		r := newSource(t, client(l, localKey()), kinesissource.Options{}).Open(shardID, trimHorizon())
 		begun := time.Now()
-		p, err := r.Next(t.Context())
+		p, err := r.Next(t.Context(), kcl.Room{})
 		if took := time.Since(begun); err != nil || len(p.Records) != 10_000 || took < 20*time.Minute {
 			t.Errorf("%d records after %v, %v", len(p.Records), took, err)
 		}
@@ -156,7 +156,7 @@ func TestPagesShrinkAndGrow(t *testing.T) {
 		o := kinesissource.Options{MaxRecords: 1000, Logger: zap.New(core), NoRateLimit: true}
 		r := newSource(t, client(l, localKey()), o).Open(shardID, trimHorizon())
 		for begun := time.Now(); ; begun = time.Now() {
-			p, err := r.Next(t.Context())
+			p, err := r.Next(t.Context(), kcl.Room{})
 			if err == nil {
 				if len(p.Records) != 31 {
 					t.Errorf("%d records came", len(p.Records))
@@ -178,7 +178,7 @@ func TestPagesShrinkAndGrow(t *testing.T) {
 
 		l.bytesPerSecond = 1 << 30
 		for range 60 {
-			if _, err := r.Next(t.Context()); err != nil {
+			if _, err := r.Next(t.Context(), kcl.Room{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -203,16 +203,16 @@ func TestPagesShrinkForBodiesOnly(t *testing.T) {
 		s.putRecords(3)
 		s.stack.Faults().Add(localaws.Fault{Service: localaws.Kinesis, Operation: "GetRecords", Times: 1, Kind: localaws.Stall(0)})
 		r := s.source(kinesissource.Options{MaxRecords: 3}).Open(shardID, trimHorizon())
-		if _, err := r.Next(t.Context()); err == nil {
+		if _, err := r.Next(t.Context(), kcl.Room{}); err == nil {
 			t.Fatal("a stalled request succeeded")
 		}
-		if p, err := r.Next(t.Context()); err != nil || len(p.Records) != 3 {
+		if p, err := r.Next(t.Context(), kcl.Room{}); err != nil || len(p.Records) != 3 {
 			t.Errorf("%d records, %v", len(p.Records), err)
 		}
 		l := &link{bytesPerSecond: 5}
 		r = newSource(t, client(l, localKey()), kinesissource.Options{MaxRecords: 2}).Open(shardID, trimHorizon())
 		for range 3 {
-			if _, err := r.Next(t.Context()); err == nil {
+			if _, err := r.Next(t.Context(), kcl.Room{}); err == nil {
 				t.Fatal("a page came at five bytes a second")
 			}
 		}
@@ -252,7 +252,7 @@ func TestWaitingOnPurposeIsNoSilence(t *testing.T) {
 				defer call.End()
 				r := newSource(t, tt.api(t), tt.o).Open(shardID, trimHorizon())
 				for range 2 {
-					if _, err := r.Next(step); err != nil {
+					if _, err := r.Next(step, kcl.Room{}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -319,7 +319,7 @@ func TestARefusedSequenceNumberIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const says = "StartingSequenceNumber 495 used in GetShardIterator on shard s0 in stream orders did not come from this stream."
 		w := &wire{answers: []wireAnswer{{400, fmt.Sprintf(`{"__type":"InvalidArgumentException","message":%q}`, says), ""}}}
-		_, err := newSource(t, client(w, localKey()), kinesissource.Options{}).Open("s0", at("495")).Next(t.Context())
+		_, err := newSource(t, client(w, localKey()), kinesissource.Options{}).Open("s0", at("495")).Next(t.Context(), kcl.Room{})
 		if !errors.Is(err, kcl.ErrTrimmed) || !strings.Contains(err.Error(), says) {
 			t.Errorf("Next = %v", err)
 		}

@@ -52,7 +52,7 @@ func TestPeer16AReadStopsAtOnce(t *testing.T) {
 				done := make(chan error, 1)
 				go func() {
 					for { // what a fetcher does
-						if _, err := r.Next(ctx); ctx.Err() != nil {
+						if _, err := r.Next(ctx, kcl.Room{}); ctx.Err() != nil {
 							done <- err
 							return
 						} else if err != nil { // it waits: once its quota of retries is spent, the SDK returns at once

@@ -75,7 +75,7 @@ func (l *looker) describeStream(ctx context.Context) (string, error) {
 func (l *looker) readRecord(ctx context.Context, shardID string) (string, error) {
 	r := l.source.Open(shardID, checkpoint.Sentinel(checkpoint.TrimHorizon))
 	defer r.Close()
-	page, err := r.Next(ctx)
+	page, err := r.Next(ctx, kcl.Room{})
 	if err != nil {
 		return "", err
 	}

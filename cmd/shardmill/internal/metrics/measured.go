@@ -126,8 +126,8 @@ type reader struct {
 }
 
 // Next implements kcl.ShardReader.
-func (r reader) Next(ctx context.Context) (kcl.Page, error) {
-	p, err := r.ShardReader.Next(ctx)
+func (r reader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
+	p, err := r.ShardReader.Next(ctx, room)
 	if err == nil {
 		r.m.counts.readRecords.Add(float64(len(p.Records)))
 		r.m.counts.readBytes.Add(float64(p.Bytes()))

@@ -112,7 +112,7 @@ func (pages) Open(string, checkpoint.Position) kcl.ShardReader { return &onePage
 
 type onePage struct{ read bool }
 
-func (p *onePage) Next(context.Context) (kcl.Page, error) {
+func (p *onePage) Next(context.Context, kcl.Room) (kcl.Page, error) {
 	if p.read {
 		return kcl.Page{}, errTest
 	}
@@ -148,8 +148,8 @@ func everything(w world) {
 		_ = table.CreateChild(ctx, lease.Lease{}, lease.Lease{})
 	}
 	r := w.m.Source(pages{}).Open("shard-1", checkpoint.Position{})
-	_, _ = r.Next(ctx)
-	_, _ = r.Next(ctx)
+	_, _ = r.Next(ctx, kcl.Room{})
+	_, _ = r.Next(ctx, kcl.Room{})
 	p := w.m.Factory(func(kcl.ShardInfo) kcl.RecordProcessor { return sleeper{} })(kcl.ShardInfo{})
 	_ = p.Initialize(ctx, kcl.InitializationInput{})
 	_ = p.ShardEnded(ctx, kcl.ShardEndedInput{})

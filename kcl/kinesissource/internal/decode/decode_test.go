@@ -1,0 +1,403 @@
+package decode_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"pgregory.net/rapid"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
+)
+
+const (
+	oneRecord = `{"ApproximateArrivalTimestamp":1.700000000123E9,"Data":"aGVsbG8=","PartitionKey":"k","SequenceNumber":"495"}`
+	around    = `{"MillisBehindLatest":7,"NextShardIterator":"AAAA+/=","Records":[%s]}`
+)
+
+// What servers of Kinesis write is decoded here, and means what the SDK says.
+func TestOurs(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	for _, body := range []string{
+		`{"MillisBehindLatest":0,"NextShardIterator":"i","Records":[]}`,
+		`{"Records":[]}`,
+		fmt.Sprintf(around, oneRecord),
+		fmt.Sprintf(around, oneRecord+","+oneRecord),
+		" \n" + strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(around, oneRecord), ":", " :\t"), ",", "\r\n, ") + " \n",
+		`{"Records":[` + oneRecord + `],"ChildShards":[{"ShardId":"shardId-000000000001","ParentShards":["shardId-000000000000"],"HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"9"}}],"MillisBehindLatest":1}`,
+		fmt.Sprintf(around, `{"SequenceNumber":"1"}`),
+		fmt.Sprintf(around, `{}`),
+		fmt.Sprintf(around, `{"Data":"","PartitionKey":"","SequenceNumber":"","EncryptionType":""}`),
+		fmt.Sprintf(around, `{"Data":null,"PartitionKey":null,"SequenceNumber":null,"EncryptionType":null,"ApproximateArrivalTimestamp":null}`),
+		fmt.Sprintf(around, `{"EncryptionType":"KMS","Data":"AA=="},{"EncryptionType":"NONE"},{"EncryptionType":"OTHER"}`),
+		fmt.Sprintf(around, `{"New":{"a":[1,-2.5e3,true,false,null,"x",{}],"b":{}},"Data":"AAA=","Newer":[],"Newest":"text"}`),
+		fmt.Sprintf(around, `{"PartitionKey":"a \"quoted\" \\ \u00e9\ud83d\ude00 \/ key","SequenceNumber":"1"}`),
+		fmt.Sprintf(around, "{\"PartitionKey\":\"ключ \xf0\x9f\x98\x80\"}"),
+		fmt.Sprintf(around, "{\"PartitionKey\":\"not UTF-8: \xff\xfe\"}"),
+	} {
+		if !s.compare(t, new(decode.Pool), []byte(body)) {
+			t.Errorf("it was left to the SDK:\n%s", body)
+		}
+	}
+}
+
+// What is unusual is the SDK's, and then says what the SDK says.
+func TestNotOurs(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for _, body := range []string{
+		``, `null`, `[]`, `{}`, `"x"`, `{"Records":null}`, `{"Records":{}}`, `{"Records":"x"}`, `{"Records":[null]}`, `{"Records":[1]}`,
+		fmt.Sprintf(around, oneRecord) + "x",
+		fmt.Sprintf(around, oneRecord) + "{}",
+		fmt.Sprintf(around, oneRecord)[:20],
+		`{"Records":[` + oneRecord + `],"Records":[]}`,
+		`{"Records":[],"Records":[` + oneRecord + `]}`,
+		`{"\u0052ecords":[` + oneRecord + `]}`,
+		`{"Records":[` + oneRecord + `],"\u0052ecords":[]}`,
+		`{"Records":[` + oneRecord + `,]}`,
+		`{"Records":[` + oneRecord + ` ` + oneRecord + `]}`,
+		`{"Records":[` + oneRecord + `}`,
+		`{"Records":[` + oneRecord + `]`,
+		`{"Records":[` + oneRecord + `],}`,
+		fmt.Sprintf(around, `{"Data":"AAA=","Data":"BBBB"}`),
+		fmt.Sprintf(around, `{"Data":"AAA=","Data":null}`),
+		fmt.Sprintf(around, `{"PartitionKey":"a","PartitionKey":"b"}`),
+		fmt.Sprintf(around, `{"D\u0061ta":"AAA="}`),
+		fmt.Sprintf(around, `{"Data":"AA\u0041="}`),
+		fmt.Sprintf(around, `{"Data":"\/\/\/\/"}`),
+		fmt.Sprintf(around, `{"Data":"AAA\n="}`),
+		fmt.Sprintf(around, `{"Data":"AAA`+"\n"+`="}`),
+		fmt.Sprintf(around, `{"Data":"AA\"A"}`),
+		fmt.Sprintf(around, `{"Data":7}`),
+		fmt.Sprintf(around, `{"Data":["AAAA"]}`),
+		fmt.Sprintf(around, `{"PartitionKey":7}`),
+		fmt.Sprintf(around, `{"SequenceNumber":7}`),
+		fmt.Sprintf(around, `{"PartitionKey":"\x"}`),
+		fmt.Sprintf(around, `{"PartitionKey":"\u00"}`),
+		fmt.Sprintf(around, "{\"PartitionKey\":\"\x01\"}"),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":"1700000000"}`),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":"NaN"}`),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":01}`),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":1.}`),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":1e}`),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":1e999}`),
+		fmt.Sprintf(around, `{"ApproximateArrivalTimestamp":+1}`),
+		fmt.Sprintf(around, `{"New":`+deep(100)+`}`),
+		fmt.Sprintf(around, `{"New":`+deep(20_000)+`}`),
+		fmt.Sprintf(around, `{"New":"\u0041"}`),
+		fmt.Sprintf(around, `{"New":"\x"}`),
+		fmt.Sprintf(around, `{"New":tru}`),
+		// The fault is in the last record: what came before it was decoded in place.
+		fmt.Sprintf(around, strings.Repeat(oneRecord+",", 50)+`{"Data":"AAA"}`),
+		fmt.Sprintf(around, strings.Repeat(oneRecord+",", 50)+`{"Data":"\u0041AA="}`),
+		fmt.Sprintf(around, strings.Repeat(oneRecord+",", 50)+`{"Data":"`+strings.Repeat("QUJD", 5000)+`\u0041AA="}`),
+		fmt.Sprintf(around, `{"Data":"QR=="},{"Data":"\u0041AA="}`),
+		fmt.Sprintf(around, `{"Data":""},{},{"Data":null},{"Data":"\u0041AA="}`),
+	} {
+		if s.compare(t, new(decode.Pool), []byte(body)) {
+			t.Errorf("it was not left to the SDK:\n%.300s", body)
+		}
+	}
+}
+
+// Numbers in every spelling are the time that the SDK reads.
+func TestArrivals(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	for _, number := range []string{
+		"0", "-0", "1", "-1", "1700000000", "1700000000.1", "1700000000.12", "1700000000.123", "1700000000.1234", "1700000000.12345678901234567890",
+		"1.700000000123E9", "1.700000000123e9", "1.7E9", "17E8", "17e+8", "170000000000E-2", "1.700000000123E+9", "1.7000000001E9", "1700000000123E-3",
+		"1073741823.999", "1073741824", "1073741824.001", "1099511627.775", "1099511627.776", "2147483647.999", "2147483648", "2147483648.001", "2147483648.123", "4102444800.123", "253402300800",
+		"1e-400", "1e18", "1E5", "99999999999999999999", "1700000000.000", "1700000000.100E0",
+	} {
+		if !s.compare(t, new(decode.Pool), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`)) {
+			t.Errorf("%s was left to the SDK", number)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		ms := rapid.Int64Range(1<<39, 1<<41).Draw(t, "ms")
+		for _, number := range []string{fmt.Sprintf("%d.%03d", ms/1000, ms%1000), fmt.Sprintf("%d.%012dE9", ms/1e12, ms%1e12)} {
+			s.compare(t, new(decode.Pool), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`))
+		}
+	})
+}
+
+// draw makes a body that is more or less that of a server.
+func draw(t *rapid.T) []byte {
+	odd := rapid.SampledFrom([]int{0, 0, 30, 5}).Draw(t, "one in") // members are odd; 0: none is
+	isOdd := func() bool { return odd > 0 && rapid.IntRange(1, odd).Draw(t, "odd") == 1 }
+	oddValue := func() string {
+		return rapid.SampledFrom([]string{`null`, `7`, `-1.5e3`, `"x"`, `"\u0041BCD"`, `"\/\/\/\/"`, `"AB\nCD"`, `[]`, `{}`, `{"a":[null]}`, `true`, `"` + "\x01" + `"`, `"` + "\xff" + `"`, `"AAAA`, `AAAA"`, ``, `nul`, `"\uD800"`, `"A==="`, `"AA=A"`, `"===="`}).Draw(t, "value")
+	}
+	space := func() string {
+		return rapid.SampledFrom([]string{"", "", "", " ", "\n\t"}).Draw(t, "space")
+	}
+	member := func(name, value string) string {
+		if isOdd() {
+			value = oddValue()
+		}
+		if isOdd() {
+			name = rapid.SampledFrom([]string{"Data", "PartitionKey", "Records", "data", `D\u0061ta`, "New", ""}).Draw(t, "name")
+		}
+		return space() + `"` + name + `"` + space() + ":" + space() + value + space()
+	}
+	record := func() string {
+		var members []string
+		for _, m := range rapid.Permutation([]int{0, 1, 2, 3, 4, 5}).Draw(t, "order") {
+			if rapid.IntRange(0, 9).Draw(t, "missing") == 0 {
+				continue
+			}
+			switch m {
+			case 0:
+				members = append(members, member("ApproximateArrivalTimestamp", fmt.Sprintf("%d.%03dE%d", rapid.IntRange(0, 3e9).Draw(t, "s"), rapid.IntRange(0, 999).Draw(t, "ms"), rapid.IntRange(-1, 1).Draw(t, "e"))))
+			case 1:
+				n := rapid.SampledFrom([]int{0, 1, 2, 3, 40, 44, 45, 46, 200, 6143, 6144, 6145, 20_000}).Draw(t, "bytes")
+				data := make([]byte, n)
+				r := rand.New(rand.NewPCG(uint64(n), rapid.Uint64().Draw(t, "seed"))) //nolint:gosec // it is not to be secret
+				for i := range data {
+					data[i] = byte(r.Uint32())
+				}
+				members = append(members, member("Data", `"`+base64.StdEncoding.EncodeToString(data)+`"`))
+			case 2:
+				members = append(members, member("PartitionKey", rapid.SampledFrom([]string{`"k"`, `""`, `"кл"`, `"\""`, `"a\\b"`, `"\ud83d\ude00"`}).Draw(t, "key")))
+			case 3:
+				members = append(members, member("SequenceNumber", fmt.Sprintf("%q", rapid.StringMatching(`[0-9]{1,56}`).Draw(t, "number"))))
+			case 4:
+				members = append(members, member("EncryptionType", rapid.SampledFrom([]string{`"NONE"`, `"KMS"`, `"X"`, `null`}).Draw(t, "encryption")))
+			case 5:
+				members = append(members, member("New", rapid.SampledFrom([]string{`1`, `{"a":{"b":[1,2]}}`, `"x"`, `[[]]`, `null`}).Draw(t, "new")))
+			}
+		}
+		return "{" + strings.Join(members, ",") + "}"
+	}
+	var records []string
+	for range rapid.IntRange(0, 4).Draw(t, "records") {
+		records = append(records, record())
+	}
+	var members []string
+	for _, m := range rapid.Permutation([]int{0, 1, 2, 3}).Draw(t, "outer") {
+		members = append(members, []string{
+			member("MillisBehindLatest", "7"), member("NextShardIterator", `"AAA+/="`),
+			member("Records", "["+strings.Join(records, ",")+"]"), member("ChildShards", `[{"ShardId":"s","ParentShards":["p"],"HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"9"}}]`),
+		}[m])
+	}
+	body := []byte(space() + "{" + strings.Join(members, ",") + "}" + space())
+	switch rapid.IntRange(0, 5).Draw(t, "spoil") {
+	case 0:
+		body = body[:rapid.IntRange(0, len(body)).Draw(t, "cut")]
+	case 1:
+		body[rapid.IntRange(0, len(body)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
+	}
+	return body
+}
+
+// Whatever comes, both decoders read the same, or both fail.
+func TestSameAsTheSDK(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	var pool decode.Pool // what a page leaves in a buffer does not reach the next
+	ours, all := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		if all++; s.compare(t, &pool, draw(t)) {
+			ours++
+		}
+	})
+	if ours < all/10 || ours > all*9/10 {
+		t.Errorf("%d of %d were decoded here: the bodies are not those to compare with", ours, all)
+	}
+}
+
+func FuzzSameAsTheSDK(f *testing.F) {
+	f.Add([]byte(fmt.Sprintf(around, oneRecord+","+oneRecord)))
+	f.Add([]byte(fmt.Sprintf(around, oneRecord+`,{"New":{"a":[1,-2.5e3,true,false,null,"x",{}]},"Data":"AA=="}`)))
+	f.Add([]byte(fmt.Sprintf(around, `{"PartitionKey":"\"\\\u00e9","SequenceNumber":"1","EncryptionType":"KMS","Data":"`+strings.Repeat("QUJD", 30)+`"}`)))
+	f.Add([]byte(`{"ChildShards":[{"ShardId":"s","ParentShards":["p"]}],"Records":[` + oneRecord + `,{"Data":"\u0041AA="}]}`))
+	s := newSDK(f)
+	var pool decode.Pool
+	f.Fuzz(func(t *testing.T, body []byte) { s.compare(t, &pool, body) })
+}
+
+func FuzzBase64(f *testing.F) {
+	f.Add([]byte(strings.Repeat("QUJD", 40)))
+	f.Add([]byte(strings.Repeat("+/9z", 20) + "QQ=="))
+	f.Add([]byte(strings.Repeat("QUJD", 2048) + "QUI="))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		want := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+		n, err := base64.StdEncoding.Decode(want, text)
+		if bytes.ContainsAny(text, "\r\n") {
+			err = errors.New("line breaks")
+		}
+		in := bytes.Clone(text)
+		got, ok := decode.InPlace(in)
+		if ok != (err == nil) {
+			t.Fatalf("%v, and the standard library says %v, of %q", ok, err, text)
+		}
+		if ok && !bytes.Equal(got, want[:n]) {
+			t.Fatalf("%x, want %x, of %q", got, want[:n], text)
+		}
+		if !ok && !bytes.Equal(in, text) {
+			t.Fatalf("it was %q, and is %q", text, in)
+		}
+	})
+}
+
+// call has a body decoded, as a try of a call.
+func (s *sdk) call(ctx context.Context, page *decode.Page, pool *decode.Pool, body io.Reader, length int) error {
+	var out kinesis.GetRecordsOutput
+	return decode.Wrap(s.ClientProtocol, pool).DeserializeResponse(decode.Into(ctx, page), s.schema, s.types, answer(body, length), &out)
+}
+
+// A record may have 10 MiB, and an answer need not tell its length.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	data := bytes.Repeat([]byte("0123456789abcdef"), 10<<20/16)
+	body := fmt.Sprintf(around, `{"Data":"`+base64.StdEncoding.EncodeToString(data)+`","SequenceNumber":"1"}`)
+	for _, length := range []int{len(body), -1} {
+		var page decode.Page
+		if err := s.call(t.Context(), &page, new(decode.Pool), strings.NewReader(body), length); err != nil {
+			t.Fatal(err)
+		}
+		if !page.Ours || len(page.Records) != 1 || !bytes.Equal(page.Records[0].Data, data) || page.Size != 10<<20 {
+			t.Errorf("%v, %d records of %d bytes", page.Ours, len(page.Records), page.Size)
+		}
+		if m := page.Memory; m < int64(len(body)) || m > int64(len(body))*9/8+1<<10 && length > 0 {
+			t.Errorf("%d bytes are counted for a body of %d", m, len(body))
+		}
+	}
+}
+
+// broken is a body that ends with an error.
+type broken struct {
+	io.Reader
+
+	err error
+}
+
+func (b broken) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = b.err
+	}
+	return n, err
+}
+
+// A page has what the last try read, or nothing.
+func TestTries(t *testing.T) {
+	t.Parallel()
+	s, pool := newSDK(t), new(decode.Pool)
+	page := decode.Page{Limit: 5}
+	good := fmt.Sprintf(around, oneRecord)
+	try := func(body string, end error) error {
+		return s.call(t.Context(), &page, pool, broken{strings.NewReader(body), end}, len(body))
+	}
+	if err := try(good, io.EOF); err != nil || len(page.Records) != 1 {
+		t.Fatal(err)
+	}
+	first := page.Records[0]
+	if err := try(good[:30], io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) || page.Ours || page.Records != nil || page.Memory != 0 {
+		t.Errorf("after a try that failed: %v, %+v", err, page)
+	}
+	if string(first.Data) == "hello" || first.PartitionKey != "k" || first.SequenceNumber != "495" {
+		t.Errorf("after its page was released: %+v", first)
+	}
+	if err := try(`{"Records":[{"Data":7}]}`, io.EOF); err == nil || page.Ours {
+		t.Errorf("a body that nobody can read: %v, %+v", err, page)
+	}
+	if err := try(`{"Records":[],"MillisBehindLatest":"x"}`, io.EOF); err == nil || page.Ours {
+		t.Errorf("the SDK cannot read the rest: %v, %+v", err, page)
+	}
+	if err := try(good, io.EOF); err != nil || len(page.Records) != 1 || string(page.Records[0].Data) != "hello" {
+		t.Errorf("after others that failed: %v, %+v", err, page)
+	}
+	page.Release()
+	page.Release()
+	if page.Records != nil || page.Limit != 5 {
+		t.Errorf("after it was released: %+v", page)
+	}
+	if decode.Idle(pool) == 0 {
+		t.Error("no buffer came back")
+	}
+}
+
+// Before an answer is read there is room for it, or it is not read.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	full := errors.New("full")
+	body := fmt.Sprintf(around, strings.Repeat(oneRecord+",", 5000)+oneRecord)
+	for _, length := range []int{len(body), -1} {
+		var asked int64
+		r := strings.NewReader(body)
+		page := decode.Page{Limit: 10_000, Room: kcl.Room{Bytes: 1 << 10, More: func(_ context.Context, bytes int64) error {
+			asked = bytes
+			return nil
+		}}}
+		if err := s.call(t.Context(), &page, new(decode.Pool), r, length); err != nil {
+			t.Fatal(err)
+		}
+		if page.Memory > asked || asked > 3*page.Memory {
+			t.Errorf("%d bytes are taken, and room for %d was asked for", page.Memory, asked)
+		}
+		page.Release()
+		page.Room.More = func(context.Context, int64) error { return full }
+		r = strings.NewReader(body)
+		if err := s.call(t.Context(), &page, new(decode.Pool), r, length); !errors.Is(err, full) || r.Len() != len(body) {
+			t.Errorf("without room: %v, and %d bytes were read", err, len(body)-r.Len())
+		}
+	}
+}
+
+// Buffers are used again, and those that nobody uses are not kept without bound.
+func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
+	s, pool := newSDK(t), new(decode.Pool)
+	body := fmt.Sprintf(around, strings.Repeat(oneRecord+",", 20_000)+oneRecord)
+	pages := make([]decode.Page, 40)
+	for i := range pages {
+		if err := s.call(t.Context(), &pages[i], pool, strings.NewReader(body), len(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range pages {
+		pages[i].Release()
+	}
+	if idle := decode.Idle(pool); idle < 16<<20 || idle > 32<<20 {
+		t.Errorf("%d bytes are kept", idle)
+	}
+	allocs := testing.AllocsPerRun(10, func() {
+		var page decode.Page
+		if err := s.call(t.Context(), &page, pool, strings.NewReader(body), len(body)); err != nil {
+			t.Fatal(err)
+		}
+		page.Release()
+	})
+	if allocs > 60 {
+		t.Errorf("%v allocations for a page of 20,001 records", allocs)
+	}
+}
+
+// Plain pages are told from others by their base64.
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	for data, plain := range map[string]bool{
+		"": true, "x": true, "hello, world": true, "\xf3\x89\x9a": true, "\xf3\x89\x9b\xc2 and so on": true,
+		"\xf3\x89\x9a\xc2": false, "\xf3\x89\x9a\xc2 and so on": false,
+	} {
+		var page decode.Page
+		body := fmt.Sprintf(around, `{"Data":"eA=="},{"Data":"`+base64.StdEncoding.EncodeToString([]byte(data))+`"},{"Data":"eA=="}`)
+		if err := s.call(t.Context(), &page, new(decode.Pool), strings.NewReader(body), len(body)); err != nil || page.Plain != plain {
+			t.Errorf("%q: %v, plain is %v", data, err, page.Plain)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+package decode
+
+// InPlace is decodeInPlace.
+func InPlace(b []byte) (data []byte, ok bool) { return decodeInPlace(b, new(scratch)) }
+
+// Idle returns how many bytes p keeps that nobody uses.
+func Idle(p *Pool) int { return p.idle }
