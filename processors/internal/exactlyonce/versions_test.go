@@ -16,7 +16,7 @@ import (
 // frozen are plans as earlier and later versions wrote, or would write, them: by
 // format, what is before the rule of the hash range, and the checksum that each
 // rule gives.
-var frozen = map[uint8]struct { //nolint:gochecknoglobals // a table
+var frozen = map[uint8]struct {
 	digest exactlyonce.Digest
 	head   string
 	sums   []string
