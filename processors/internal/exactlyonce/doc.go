@@ -33,7 +33,7 @@
 // # Versions
 //
 // The byte after the magic is the format. A version that does not know it refuses
-// the plan as [ErrNewer] without a look at the rest, its checksum too; an unknown
+// the plan as [ErrNewer] without a look at the rest, be it the checksum; an unknown
 // kind, pipeline, codec, delimiter or rule is refused alike. No version passes over
 // such a plan, whose object may be there already. So what a value meant once it
 // means forever, and a new meaning gets a new value.
