@@ -13,7 +13,7 @@ type DigestRule uint8
 
 // The rules.
 const (
-	NoDigest DigestRule = 0 // no plan has none: Decode refuses it
+	NoDigest DigestRule = 0 // Decode refuses a plan that has none
 	SHA256   DigestRule = 1
 	XXH3     DigestRule = 2 // 128 bits
 )
