@@ -10,7 +10,6 @@ import (
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
-	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
 )
 
 // The operations, as the API and its permissions name them.
@@ -113,7 +112,7 @@ func newBackOff(what string) *pause.BackOff {
 // Answers of GetRecords are decoded here, unless the user wants the SDK to.
 func (s *Source) perCall(o *kinesis.Options) {
 	if !s.o.SDKDecoding {
-		o.Protocol = decode.Wrap(o.Protocol, &s.pool)
+		o.Protocol = s.decoder.Wrap(o.Protocol)
 	}
 	o.HTTPClient = deadline.Client(o.HTTPClient, 0)
 	if o.Retryer != nil {

@@ -17,8 +17,8 @@ import (
 // releases it, or has the page's user do so.
 type answer struct {
 	records  []kcl.Record
-	page     decode.Page // that the records are of, if it was decoded here
-	size     int64       // what it took of the shard's throughput, in bytes
+	page     *decode.Page // that the records are of, if it was decoded here
+	size     int64        // what it took of the shard's throughput, in bytes
 	behind   time.Duration
 	at       time.Time   // the service's clock; zero if it told none
 	next     string      // the iterator of the next page; "" if the shard has ended

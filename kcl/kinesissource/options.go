@@ -45,6 +45,12 @@ type Options struct {
 	// none.
 	NoRateLimit bool
 
+	// CBOR reads records in CBOR, as the AWS SDKs for Java do: without base64, for
+	// less work and a quarter less of the wire. If the server does not know it, the
+	// source says so once and reads JSON. Default: JSON, as the SDK for Go does.
+	// It has no effect with SDKDecoding.
+	CBOR bool
+
 	// SDKDecoding leaves the decoding of records to the SDK, which takes several
 	// times the work and memory. It is for an API, or a middleware of the client,
 	// that looks at the records of GetRecords or changes them: without it they get

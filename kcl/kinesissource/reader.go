@@ -106,24 +106,28 @@ func (*reader) Close() {}
 
 // getRecords makes one successful call, whose answer is to keep to room.
 func (r *reader) getRecords(ctx context.Context, iterator string, limit int, room kcl.Room) (*answer, error) {
-	a := &answer{page: decode.Page{Room: room, Limit: limit}}
+	a := new(answer)
 	in := &kinesis.GetRecordsInput{
 		ShardIterator: aws.String(iterator),
 		Limit:         aws.Int32(int32(limit)),
 		StreamARN:     r.src.arn(),
 	}
 	err := r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) error {
-		out, err := r.src.api.GetRecords(decode.Into(ctx, &a.page), in, r.src.perCall)
-		if err == nil {
+		call := &decode.Call{Room: room, Limit: limit}
+		out, err := r.src.api.GetRecords(call.In(ctx), in, r.src.perCall)
+		if err != nil && r.src.decoder.Again(call) {
+			out, err = r.src.api.GetRecords(call.In(ctx), in, r.src.perCall)
+		}
+		if err != nil {
+			call.Drop() // an answer may have been read, and refused after that
+			return err
+		}
+		if a.page, err = call.Take(out); err == nil {
 			a.take(out)
 		}
 		return err
 	})
-	if err != nil {
-		a.page.Release() // an answer may have been read, and refused after that
-		return new(answer), err
-	}
-	return a, nil
+	return a, err
 }
 
 // page makes a page of an answer, of at most limit records, and moves the reader

@@ -38,7 +38,7 @@ type Source struct {
 	api API
 	o   Options
 
-	pool decode.Pool // of pages
+	decoder decode.Decoder
 
 	byName atomic.Bool // the server does not take the ARN
 }
@@ -54,7 +54,12 @@ func New(api API, o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invalid options of the Kinesis source: %w", err)
 	}
-	return &Source{api: api, o: o}, nil
+	s := &Source{api: api, o: o}
+	s.decoder.CBOR = o.CBOR
+	s.decoder.Refused = func(why string) {
+		o.Logger.Warn("the server does not speak CBOR; speaking JSON", zap.String("stream", o.StreamName), zap.String("answer", why))
+	}
+	return s, nil
 }
 
 // ListShards returns every shard that the stream lists, open and closed, from

@@ -44,7 +44,7 @@ func TestOurs(t *testing.T) {
 		fmt.Sprintf(around, "{\"PartitionKey\":\"ключ \xf0\x9f\x98\x80\"}"),
 		fmt.Sprintf(around, "{\"PartitionKey\":\"not UTF-8: \xff\xfe\"}"),
 	} {
-		if !s.compare(t, new(decode.Pool), []byte(body)) {
+		if !s.compare(t, new(decode.Decoder), []byte(body)) {
 			t.Errorf("it was left to the SDK:\n%s", body)
 		}
 	}
@@ -104,7 +104,7 @@ func TestNotOurs(t *testing.T) {
 		fmt.Sprintf(around, `{"Data":"QR=="},{"Data":"\u0041AA="}`),
 		fmt.Sprintf(around, `{"Data":""},{},{"Data":null},{"Data":"\u0041AA="}`),
 	} {
-		if s.compare(t, new(decode.Pool), []byte(body)) {
+		if s.compare(t, new(decode.Decoder), []byte(body)) {
 			t.Errorf("it was not left to the SDK:\n%.300s", body)
 		}
 	}
@@ -120,14 +120,14 @@ func TestArrivals(t *testing.T) {
 		"1073741823.999", "1073741824", "1073741824.001", "1099511627.775", "1099511627.776", "2147483647.999", "2147483648", "2147483648.001", "2147483648.123", "4102444800.123", "253402300800",
 		"1e-400", "1e18", "1E5", "99999999999999999999", "1700000000.000", "1700000000.100E0",
 	} {
-		if !s.compare(t, new(decode.Pool), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`)) {
+		if !s.compare(t, new(decode.Decoder), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`)) {
 			t.Errorf("%s was left to the SDK", number)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		ms := rapid.Int64Range(1<<39, 1<<41).Draw(t, "ms")
 		for _, number := range []string{fmt.Sprintf("%d.%03d", ms/1000, ms%1000), fmt.Sprintf("%d.%012dE9", ms/1e12, ms%1e12)} {
-			s.compare(t, new(decode.Pool), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`))
+			s.compare(t, new(decode.Decoder), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`))
 		}
 	})
 }
@@ -205,10 +205,10 @@ func draw(t *rapid.T) []byte {
 func TestSameAsTheSDK(t *testing.T) {
 	t.Parallel()
 	s := newSDK(t)
-	var pool decode.Pool // what a page leaves in a buffer does not reach the next
+	var dec decode.Decoder // what a page leaves in a buffer does not reach the next
 	ours, all := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		if all++; s.compare(t, &pool, draw(t)) {
+		if all++; s.compare(t, &dec, draw(t)) {
 			ours++
 		}
 	})
@@ -223,8 +223,8 @@ func FuzzSameAsTheSDK(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(around, `{"PartitionKey":"\"\\\u00e9","SequenceNumber":"1","EncryptionType":"KMS","Data":"`+strings.Repeat("QUJD", 30)+`"}`)))
 	f.Add([]byte(`{"ChildShards":[{"ShardId":"s","ParentShards":["p"]}],"Records":[` + oneRecord + `,{"Data":"\u0041AA="}]}`))
 	s := newSDK(f)
-	var pool decode.Pool
-	f.Fuzz(func(t *testing.T, body []byte) { s.compare(t, &pool, body) })
+	var dec decode.Decoder
+	f.Fuzz(func(t *testing.T, body []byte) { s.compare(t, &dec, body) })
 }
 
 func FuzzBase64(f *testing.F) {
@@ -251,10 +251,20 @@ func FuzzBase64(f *testing.F) {
 	})
 }
 
-// call has a body decoded, as a try of a call.
-func (s *sdk) call(ctx context.Context, page *decode.Page, pool *decode.Pool, body io.Reader, length int) error {
+// try has a body decoded, as a try of a call.
+func (s *sdk) try(ctx context.Context, c *decode.Call, dec *decode.Decoder, body io.Reader, length int) (kinesis.GetRecordsOutput, error) {
 	var out kinesis.GetRecordsOutput
-	return decode.Wrap(s.ClientProtocol, pool).DeserializeResponse(decode.Into(ctx, page), s.schema, s.types, answer(body, length), &out)
+	err := dec.Wrap(s.ClientProtocol).DeserializeResponse(c.In(ctx), s.schema, s.types, answer(body, length), &out)
+	return out, err
+}
+
+// call has a body decoded, as a call of one try, whose page it returns.
+func (s *sdk) call(ctx context.Context, c *decode.Call, dec *decode.Decoder, body string, length int) (*decode.Page, error) {
+	out, err := s.try(ctx, c, dec, strings.NewReader(body), length)
+	if err != nil {
+		return nil, err
+	}
+	return c.Take(&out)
 }
 
 // A record may have 10 MiB, and an answer need not tell its length.
@@ -264,8 +274,8 @@ func TestLarge(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 10<<20/16)
 	body := fmt.Sprintf(around, `{"Data":"`+base64.StdEncoding.EncodeToString(data)+`","SequenceNumber":"1"}`)
 	for _, length := range []int{len(body), -1} {
-		var page decode.Page
-		if err := s.call(t.Context(), &page, new(decode.Pool), strings.NewReader(body), length); err != nil {
+		page, err := s.call(t.Context(), new(decode.Call), new(decode.Decoder), body, length)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if !page.Ours || len(page.Records) != 1 || !bytes.Equal(page.Records[0].Data, data) || page.Size != 10<<20 {
@@ -295,37 +305,42 @@ func (b broken) Read(p []byte) (int, error) {
 // A page has what the last try read, or nothing.
 func TestTries(t *testing.T) {
 	t.Parallel()
-	s, pool := newSDK(t), new(decode.Pool)
-	page := decode.Page{Limit: 5}
+	s, dec := newSDK(t), new(decode.Decoder)
+	call := new(decode.Call)
 	good := fmt.Sprintf(around, oneRecord)
-	try := func(body string, end error) error {
-		return s.call(t.Context(), &page, pool, broken{strings.NewReader(body), end}, len(body))
+	try := func(body string, end error) (out kinesis.GetRecordsOutput, err error) {
+		return s.try(t.Context(), call, dec, broken{strings.NewReader(body), end}, len(body))
 	}
-	if err := try(good, io.EOF); err != nil || len(page.Records) != 1 {
+	if _, err := try(good, io.EOF); err != nil || decode.Last(call) == nil {
 		t.Fatal(err)
 	}
-	first := page.Records[0]
-	if err := try(good[:30], io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) || page.Ours || page.Records != nil || page.Memory != 0 {
-		t.Errorf("after a try that failed: %v, %+v", err, page)
+	first := decode.Last(call).Records[0]
+	if _, err := try(good[:30], io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) || decode.Last(call) != nil {
+		t.Errorf("after a try that failed: %v, %+v", err, decode.Last(call))
 	}
 	if string(first.Data) == "hello" || first.PartitionKey != "k" || first.SequenceNumber != "495" {
 		t.Errorf("after its page was released: %+v", first)
 	}
-	if err := try(`{"Records":[{"Data":7}]}`, io.EOF); err == nil || page.Ours {
-		t.Errorf("a body that nobody can read: %v, %+v", err, page)
+	if _, err := try(`{"Records":[{"Data":7}]}`, io.EOF); err == nil || decode.Last(call) != nil {
+		t.Errorf("a body that nobody can read: %v, %+v", err, decode.Last(call))
 	}
-	if err := try(`{"Records":[],"MillisBehindLatest":"x"}`, io.EOF); err == nil || page.Ours {
-		t.Errorf("the SDK cannot read the rest: %v, %+v", err, page)
+	if _, err := try(`{"Records":[],"MillisBehindLatest":"x"}`, io.EOF); err == nil || decode.Last(call) != nil {
+		t.Errorf("the SDK cannot read the rest: %v, %+v", err, decode.Last(call))
 	}
-	if err := try(good, io.EOF); err != nil || len(page.Records) != 1 || string(page.Records[0].Data) != "hello" {
-		t.Errorf("after others that failed: %v, %+v", err, page)
+	out, err := try(good, io.EOF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := call.Take(&out)
+	if err != nil || len(page.Records) != 1 || string(page.Records[0].Data) != "hello" {
+		t.Fatalf("after others that failed: %v, %+v", err, page)
 	}
 	page.Release()
 	page.Release()
-	if page.Records != nil || page.Limit != 5 {
+	if page.Records != nil || page.Memory != 0 {
 		t.Errorf("after it was released: %+v", page)
 	}
-	if decode.Idle(pool) == 0 {
+	if decode.Idle(&dec.Pool) == 0 {
 		t.Error("no buffer came back")
 	}
 }
@@ -339,20 +354,24 @@ func TestRoom(t *testing.T) {
 	for _, length := range []int{len(body), -1} {
 		var asked int64
 		r := strings.NewReader(body)
-		page := decode.Page{Limit: 10_000, Room: kcl.Room{Bytes: 1 << 10, More: func(_ context.Context, bytes int64) error {
+		call := &decode.Call{Limit: 10_000, Room: kcl.Room{Bytes: 1 << 10, More: func(_ context.Context, bytes int64) error {
 			asked = bytes
 			return nil
 		}}}
-		if err := s.call(t.Context(), &page, new(decode.Pool), r, length); err != nil {
+		out, err := s.try(t.Context(), call, new(decode.Decoder), r, length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := call.Take(&out)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if page.Memory > asked || asked > 3*page.Memory {
 			t.Errorf("%d bytes are taken, and room for %d was asked for", page.Memory, asked)
 		}
-		page.Release()
-		page.Room.More = func(context.Context, int64) error { return full }
+		call = &decode.Call{Limit: 10_000, Room: kcl.Room{Bytes: 1 << 10, More: func(context.Context, int64) error { return full }}}
 		r = strings.NewReader(body)
-		if err := s.call(t.Context(), &page, new(decode.Pool), r, length); !errors.Is(err, full) || r.Len() != len(body) {
+		if _, err := s.try(t.Context(), call, new(decode.Decoder), r, length); !errors.Is(err, full) || r.Len() != len(body) {
 			t.Errorf("without room: %v, and %d bytes were read", err, len(body)-r.Len())
 		}
 	}
@@ -360,23 +379,24 @@ func TestRoom(t *testing.T) {
 
 // Buffers are used again, and those that nobody uses are not kept without bound.
 func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
-	s, pool := newSDK(t), new(decode.Pool)
+	s, dec := newSDK(t), new(decode.Decoder)
 	body := fmt.Sprintf(around, strings.Repeat(oneRecord+",", 20_000)+oneRecord)
-	pages := make([]decode.Page, 40)
+	pages := make([]*decode.Page, 40)
 	for i := range pages {
-		if err := s.call(t.Context(), &pages[i], pool, strings.NewReader(body), len(body)); err != nil {
+		var err error
+		if pages[i], err = s.call(t.Context(), new(decode.Call), dec, body, len(body)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range pages {
 		pages[i].Release()
 	}
-	if idle := decode.Idle(pool); idle < 16<<20 || idle > 32<<20 {
+	if idle := decode.Idle(&dec.Pool); idle < 16<<20 || idle > 32<<20 {
 		t.Errorf("%d bytes are kept", idle)
 	}
 	allocs := testing.AllocsPerRun(10, func() {
-		var page decode.Page
-		if err := s.call(t.Context(), &page, pool, strings.NewReader(body), len(body)); err != nil {
+		page, err := s.call(t.Context(), new(decode.Call), dec, body, len(body))
+		if err != nil {
 			t.Fatal(err)
 		}
 		page.Release()
@@ -394,10 +414,70 @@ func TestPlain(t *testing.T) {
 		"": true, "x": true, "hello, world": true, "\xf3\x89\x9a": true, "\xf3\x89\x9b\xc2 and so on": true,
 		"\xf3\x89\x9a\xc2": false, "\xf3\x89\x9a\xc2 and so on": false,
 	} {
-		var page decode.Page
 		body := fmt.Sprintf(around, `{"Data":"eA=="},{"Data":"`+base64.StdEncoding.EncodeToString([]byte(data))+`"},{"Data":"eA=="}`)
-		if err := s.call(t.Context(), &page, new(decode.Pool), strings.NewReader(body), len(body)); err != nil || page.Plain != plain {
-			t.Errorf("%q: %v, plain is %v", data, err, page.Plain)
+		page, err := s.call(t.Context(), new(decode.Call), new(decode.Decoder), body, len(body))
+		if err != nil {
+			t.Fatal(err)
 		}
+		if page.Plain != plain {
+			t.Errorf("%q: plain is %v", data, page.Plain)
+		}
+	}
+}
+
+// Of several requests of one call at once only the page of the one counts whose
+// output is returned; the others' are given back whenever they come.
+func TestRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	answerWith := func(next string) string {
+		return `{"NextShardIterator":"` + next + `","Records":[` + oneRecord + `]}`
+	}
+	for name, tt := range map[string]struct {
+		do   func(try func(next string) kinesis.GetRecordsOutput) kinesis.GetRecordsOutput
+		fail bool
+	}{
+		"one":             {func(try func(string) kinesis.GetRecordsOutput) kinesis.GetRecordsOutput { return try("a") }, false},
+		"the last counts": {func(try func(string) kinesis.GetRecordsOutput) kinesis.GetRecordsOutput { try("a"); return try("b") }, false},
+		"the first is returned": {func(try func(string) kinesis.GetRecordsOutput) kinesis.GetRecordsOutput {
+			out := try("a")
+			try("b")
+			return out
+		}, true},
+		"another began": {func(try func(string) kinesis.GetRecordsOutput) kinesis.GetRecordsOutput {
+			out := try("a")
+			try("")
+			return out
+		}, true},
+		"none": {func(func(string) kinesis.GetRecordsOutput) kinesis.GetRecordsOutput {
+			return kinesis.GetRecordsOutput{}
+		}, false},
+	} {
+		dec, call := new(decode.Decoder), new(decode.Call)
+		try := func(next string) kinesis.GetRecordsOutput {
+			body := answerWith(next)
+			if next == "" {
+				body = "broken"
+			}
+			out, err := s.try(t.Context(), call, dec, strings.NewReader(body), len(body))
+			if (err != nil) != (next == "") {
+				t.Fatal(err)
+			}
+			return out
+		}
+		out := tt.do(try)
+		page, err := call.Take(&out)
+		if (err != nil) != tt.fail {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			page.Release()
+		}
+		before := decode.Idle(&dec.Pool)
+		try("late")
+		if after := decode.Idle(&dec.Pool); decode.Last(call) != nil || after < before || after == 0 {
+			t.Errorf("%s: the page of a late answer is kept, %d of %d bytes are back", name, after, before)
+		}
+		call.Drop()
 	}
 }

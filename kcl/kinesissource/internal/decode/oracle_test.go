@@ -99,12 +99,19 @@ func (s *sdk) bySDK(ctx context.Context, body []byte) (d decoded, err error) {
 }
 
 // byUs decodes a body here, and tells whether the SDK was left out.
-func (s *sdk) byUs(ctx context.Context, pool *decode.Pool, body []byte) (d decoded, ours bool, err error) {
-	var page decode.Page
+func (s *sdk) byUs(ctx context.Context, dec *decode.Decoder, body []byte) (d decoded, ours bool, err error) {
+	var call decode.Call
 	var out kinesis.GetRecordsOutput
-	p := decode.Wrap(s.ClientProtocol, pool)
-	err = p.DeserializeResponse(decode.Into(ctx, &page), s.schema, s.types, answer(bytes.NewReader(body), len(body)), &out)
+	p := dec.Wrap(s.ClientProtocol)
+	err = p.DeserializeResponse(call.In(ctx), s.schema, s.types, answer(bytes.NewReader(body), len(body)), &out)
 	d = taken(&out)
+	if err != nil {
+		return d, false, err
+	}
+	page, err := call.Take(&out)
+	if err != nil {
+		return d, false, err
+	}
 	if page.Ours {
 		for _, r := range page.Records {
 			d.records = append(d.records, r.Clone())
@@ -120,11 +127,11 @@ func (s *sdk) byUs(ctx context.Context, pool *decode.Pool, body []byte) (d decod
 func (s *sdk) compare(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, pool *decode.Pool, body []byte,
+}, d *decode.Decoder, body []byte,
 ) bool {
 	t.Helper()
 	want, wantErr := s.bySDK(context.Background(), bytes.Clone(body))
-	got, ours, err := s.byUs(context.Background(), pool, bytes.Clone(body))
+	got, ours, err := s.byUs(context.Background(), d, bytes.Clone(body))
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("error %v, and the SDK's is %v, of\n%q", err, wantErr, body)
 	}

@@ -52,14 +52,20 @@ const (
 	hasNumber
 )
 
-// record takes one record.
-func (p *Page) record(s *scanner) bool {
-	if len(p.buf.records) < cap(p.buf.records) {
-		p.buf.records = p.buf.records[:len(p.buf.records)+1]
+// add adds an empty record to the page. Those of a buffer that is used again are
+// empty already.
+func (p *Page) add() *kcl.Record {
+	if n := len(p.buf.records); n < cap(p.buf.records) {
+		p.buf.records = p.buf.records[:n+1]
 	} else {
 		p.buf.records = append(p.buf.records, kcl.Record{})
 	}
-	r := &p.buf.records[len(p.buf.records)-1]
+	return &p.buf.records[len(p.buf.records)-1]
+}
+
+// record takes one record.
+func (p *Page) record(s *scanner) bool {
+	r := p.add()
 	if !s.take('{') {
 		return false
 	}
@@ -72,8 +78,8 @@ func (p *Page) record(s *scanner) bool {
 		if !ok {
 			return false
 		}
-		member, ok := p.member(s, r, name)
-		if !ok || seen&member != 0 {
+		member := memberOf(name)
+		if seen&member != 0 || !s.null() && !p.member(s, r, member) {
 			return false
 		}
 		seen |= member
@@ -83,25 +89,25 @@ func (p *Page) record(s *scanner) bool {
 	}
 }
 
-// member takes the value of a record's member, and returns which it was.
-func (p *Page) member(s *scanner, r *kcl.Record, name []byte) (member int, ok bool) {
+// memberOf returns the member of a record that has a name, or 0.
+func memberOf(name []byte) int {
 	switch string(name) {
 	case "ApproximateArrivalTimestamp":
-		member = hasArrival
+		return hasArrival
 	case "Data":
-		member = hasData
+		return hasData
 	case "EncryptionType":
-		member = hasEncryption
+		return hasEncryption
 	case "PartitionKey":
-		member = hasKey
+		return hasKey
 	case "SequenceNumber":
-		member = hasNumber
-	default:
-		return 0, s.skip(0)
+		return hasNumber
 	}
-	if s.null() {
-		return member, true
-	}
+	return 0
+}
+
+// member takes the value of a record's member.
+func (p *Page) member(s *scanner, r *kcl.Record, member int) (ok bool) {
 	switch member {
 	case hasArrival:
 		number, isNumber := s.number()
@@ -113,17 +119,16 @@ func (p *Page) member(s *scanner, r *kcl.Record, name []byte) (member int, ok bo
 		p.Plain = p.Plain && !(len(r.Data) > len(magic) && string(r.Data[:len(magic)]) == magic)
 	case hasEncryption:
 		r.EncryptionType, ok = p.text(s)
-		if k := known(r.EncryptionType); k != "" {
-			p.strings -= len(k)
-			r.EncryptionType = k
-		}
+		r.EncryptionType = p.interned(r.EncryptionType)
 	case hasKey:
 		r.PartitionKey, ok = p.text(s)
 		p.Size += int64(len(r.PartitionKey))
 	case hasNumber:
 		r.SequenceNumber, ok = p.text(s)
+	default:
+		return s.skip(0)
 	}
-	return member, ok
+	return ok
 }
 
 // text takes a string, which stays in the body's memory unless it has escapes.
@@ -146,6 +151,17 @@ func (p *Page) text(s *scanner) (text string, ok bool) {
 func unescape(quoted []byte) (text string, ok bool) {
 	err := json.Unmarshal(quoted, &text)
 	return text, err == nil
+}
+
+// interned returns a type of encryption, which takes no memory of the page's if it
+// is known.
+func (p *Page) interned(encryption string) string {
+	k := known(encryption)
+	if k == "" {
+		return encryption
+	}
+	p.strings -= len(k)
+	return k
 }
 
 // known returns a type of encryption as a constant, or "" if it is another.
