@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -45,9 +46,9 @@ shardmill: {applicationName: bench-%d, healthAddress: off}
 // BenchmarkEndToEnd is `shardmill archive --config`, as it is built, from a stream
 // to the end of its four shards: records of 1 KB into gzip objects, each in exactly
 // one. Kinesis, DynamoDB and S3 are localaws in another process, over HTTP without
-// TLS. What the archiver's process computes from its start to its end is compared
-// with the bare compressor, which has the same records in objects of the same size.
-// They take turns; the best turn of each counts.
+// TLS. What the archiver's process computes from its start to its end, on as many
+// cores as -test.cpu says, is compared with the bare compressor, which has the same
+// records in objects of the same size. They take turns; the best turn of each counts.
 func BenchmarkEndToEnd(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "shardmill")
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -137,6 +138,7 @@ func archiveShards(b *testing.B, program string, c archiver.Clients, turn, recor
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "archive", "--config", configuration)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", runtime.GOMAXPROCS(0)))
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
