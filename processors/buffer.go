@@ -18,7 +18,7 @@ type buffer struct {
 	shop     *workshop
 	pipeline *pipeline.Pipeline
 	format   container.Format
-	digest   bool // of the records, for a plan
+	digest   exactlyonce.DigestRule // for a plan; none if there will be no plan
 	size     int64
 	interval time.Duration
 	log      *zap.Logger

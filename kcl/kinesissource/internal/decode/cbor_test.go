@@ -89,6 +89,9 @@ func (s *sdk) sameAsJSON(t interface {
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("error %v, and of the same in JSON %v, of\n%x", err, wantErr, body)
 	}
+	if decoding := (*smithy.DeserializationError)(nil); err != nil && !errors.As(err, &decoding) {
+		t.Fatalf("error %v is not one of decoding", err)
+	}
 	if err == nil && !reflect.DeepEqual(got, want) {
 		t.Fatalf("%+v, and in JSON %+v, of\n%x", got, want, body)
 	}
@@ -115,6 +118,7 @@ func TestCBOR(t *testing.T) {
 		"a long key":      {page(nil, record(cbor.Map{"PartitionKey": cbor.String(strings.Repeat("ключ", 100))})), true},
 		"much data":       {page(nil, record(cbor.Map{"Data": cbor.Slice(bytes.Repeat([]byte("x"), 100_000))})), true},
 
+		"deep":                {page(cbor.Map{"New": deep(100)}), false},
 		"no list":             {cbor.Map{"MillisBehindLatest": cbor.Uint(7)}, false},
 		"no map":              {cbor.List{}, false},
 		"records are a map":   {page(cbor.Map{"Records": cbor.Map{}}), false},
@@ -156,6 +160,29 @@ func TestCBOR(t *testing.T) {
 			t.Errorf("not left to the SDK: %q", body)
 		}
 	}
+}
+
+// Plain pages are told from others.
+func TestCBORPlain(t *testing.T) {
+	t.Parallel()
+	s := newSDK(t)
+	for data, plain := range map[string]bool{"": true, "x": true, "\xf3\x89": true, "\xf3\x89\x9a\xc2 and so on": false} {
+		var p decode.Page
+		body := cbor.Encode(page(nil, record(nil), record(cbor.Map{"Data": cbor.Slice(data)}), record(nil)))
+		if _, err := s.inCBOR(t.Context(), &decode.Decoder{CBOR: true}, new(decode.Call), &p, http.StatusOK, contentCBOR, body); err != nil || p.Plain != plain {
+			t.Errorf("%q: %v, plain is %v", data, err, p.Plain)
+		}
+	}
+}
+
+func deep(n int) (v cbor.Value) {
+	for range n {
+		v = cbor.List{v}
+		if v.(cbor.List)[0] == nil {
+			v = cbor.List{}
+		}
+	}
+	return v
 }
 
 func nan() float64 {

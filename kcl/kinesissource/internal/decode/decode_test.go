@@ -78,6 +78,9 @@ func TestNotOurs(t *testing.T) {
 		fmt.Sprintf(around, `{"Data":"AAA\n="}`),
 		fmt.Sprintf(around, `{"Data":"AAA`+"\n"+`="}`),
 		fmt.Sprintf(around, `{"Data":"AA\"A"}`),
+		fmt.Sprintf(around, "{\"Data\":\"QUJD\n\n\n\n\"}"),
+		fmt.Sprintf(around, "{\"Data\":\"QU\n\nJD\r\n\"}"),
+		fmt.Sprintf(around, `{"Data":"`+strings.Repeat("QUJD", 2047)+`QQ==QUJD"}`),
 		fmt.Sprintf(around, `{"Data":7}`),
 		fmt.Sprintf(around, `{"Data":["AAAA"]}`),
 		fmt.Sprintf(around, `{"PartitionKey":7}`),
@@ -118,14 +121,14 @@ func TestArrivals(t *testing.T) {
 		"0", "-0", "1", "-1", "1700000000", "1700000000.1", "1700000000.12", "1700000000.123", "1700000000.1234", "1700000000.12345678901234567890",
 		"1.700000000123E9", "1.700000000123e9", "1.7E9", "17E8", "17e+8", "170000000000E-2", "1.700000000123E+9", "1.7000000001E9", "1700000000123E-3",
 		"1073741823.999", "1073741824", "1073741824.001", "1099511627.775", "1099511627.776", "2147483647.999", "2147483648", "2147483648.001", "2147483648.123", "4102444800.123", "253402300800",
-		"1e-400", "1e18", "1E5", "99999999999999999999", "1700000000.000", "1700000000.100E0",
+		"1e-400", "1e18", "1E5", "99999999999999999999", "150000000.0001", "15000000.00001", "1700000000.000", "1700000000.100E0",
 	} {
 		if !s.compare(t, new(decode.Decoder), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`)) {
 			t.Errorf("%s was left to the SDK", number)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		ms := rapid.Int64Range(1<<39, 1<<41).Draw(t, "ms")
+		ms := rapid.OneOf(rapid.Int64Range(1<<39, 1<<40), rapid.Int64Range(1<<40, 1000<<31), rapid.Int64Range(1000<<31, 1<<41)).Draw(t, "ms")
 		for _, number := range []string{fmt.Sprintf("%d.%03d", ms/1000, ms%1000), fmt.Sprintf("%d.%012dE9", ms/1e12, ms%1e12)} {
 			s.compare(t, new(decode.Decoder), fmt.Appendf(nil, around, `{"ApproximateArrivalTimestamp":`+number+`}`))
 		}
@@ -231,6 +234,8 @@ func FuzzBase64(f *testing.F) {
 	f.Add([]byte(strings.Repeat("QUJD", 40)))
 	f.Add([]byte(strings.Repeat("+/9z", 20) + "QQ=="))
 	f.Add([]byte(strings.Repeat("QUJD", 2048) + "QUI="))
+	f.Add([]byte(strings.Repeat("QUJD", 2047) + "QQ==QUJD"))
+	f.Add([]byte("QUJD\n\n\n\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		want := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 		n, err := base64.StdEncoding.Decode(want, text)
@@ -393,6 +398,11 @@ func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
 	}
 	if idle := decode.Idle(&dec.Pool); idle < 16<<20 || idle > 32<<20 {
 		t.Errorf("%d bytes are kept", idle)
+	}
+	small := fmt.Sprintf(around, oneRecord)
+	page, err := s.call(t.Context(), new(decode.Call), dec, small, len(small))
+	if err != nil || page.Memory > 1<<17 {
+		t.Errorf("a page of %d bytes takes %d: %v", len(small), page.Memory, err)
 	}
 	allocs := testing.AllocsPerRun(10, func() {
 		page, err := s.call(t.Context(), new(decode.Call), dec, body, len(body))
