@@ -71,7 +71,8 @@ type Config struct {
 	MaxAttempts int
 
 	// DeadLetter, if set, gets the records that a processor failed on for the
-	// last time, less those that it has checkpointed. If it returns nil they
+	// last time, less those that it has checkpointed, and those that KPLFaults
+	// sends there. Their Data is valid until it returns. If it returns nil they
 	// count as accepted; otherwise, or if it panics, the lease is given up, as
 	// it is without a DeadLetter. Do not set it for processors
 	// that keep records beyond a call: the records before would be checkpointed
@@ -86,6 +87,10 @@ type Config struct {
 	// HashRangeRule says what becomes of user records of an aggregated record
 	// that do not belong to the shard. Default: HashRangeKPL.
 	HashRangeRule HashRangeRule
+
+	// KPLFaults says what becomes of aggregated records that cannot be taken
+	// apart. Default: each is processed as one record.
+	KPLFaults KPLFaults
 
 	// AccessTimeout is how long a worker that has started goes on while the stream
 	// or the lease table refuses its credentials for one kind of request, or is
@@ -119,8 +124,8 @@ type Config struct {
 type DeadLetterInput struct {
 	Shard    ShardInfo
 	Records  []Record
-	Err      error // the last one
-	Attempts int
+	Err      error // the last one; of KPLFaults one of package kpl's, such as ErrDigest
+	Attempts int   // 0 if no processor was called, by KPLFaults
 }
 
 // DefaultFailoverTime is lease.DefaultFailoverTime.
@@ -168,6 +173,7 @@ func (c Config) validate(f ProcessorFactory) error {
 	need(c.CallTimeout >= 0, "CallTimeout is %v; it must be positive, or 0 for none", c.CallTimeout)
 	need(c.WarnAfter > 0, "WarnAfter is %v; it must be positive", c.WarnAfter)
 	need(c.HashRangeRule >= HashRangeKPL && c.HashRangeRule <= HashRangeOff, "HashRangeRule is %d; it must be one of the constants", c.HashRangeRule)
+	errs = append(errs, c.KPLFaults.check(c.DeadLetter != nil)...)
 	if f == nil {
 		errs = append(errs, errors.New("kcl: the ProcessorFactory is required"))
 	}

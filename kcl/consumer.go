@@ -69,7 +69,8 @@ func newConsumer(e env, held *lease.Held, acct *budget.Account) *consumer {
 		env: e, held: held, acct: acct, log: e.cfg.Logger.With(zap.String("shard_id", row.Key)),
 		info: ShardInfo{
 			StreamName: e.stream.name, StreamARN: e.stream.arn, Table: e.cfg.ApplicationName,
-			ShardID: row.Key, WorkerID: e.cfg.WorkerID, Range: row.Range, HashRangeRule: e.cfg.HashRangeRule,
+			ShardID: row.Key, WorkerID: e.cfg.WorkerID, Range: row.Range,
+			HashRangeRule: e.cfg.HashRangeRule, KPLFaults: e.cfg.KPLFaults,
 		},
 		status: ShardStatus{ShardID: row.Key, State: ShardWaiting, Checkpoint: row.Checkpoint},
 	}

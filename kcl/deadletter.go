@@ -25,7 +25,7 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	}
 	last := lastOf(recs)
 	from := s.accepted.ExtendedSequenceNumber
-	if at := s.cp.Last(); at.Compare(from) > 0 { // only then: see addRaw for one that comes after its place
+	if at := s.cp.Last(); at.Compare(from) > 0 { // only then: see openFaulty for one that comes after its place
 		from = at.ExtendedSequenceNumber
 		recs = after(recs, from)
 	}
@@ -42,6 +42,26 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	}
 	s.cp.Processed(last)
 	s.accept(last)
+	return nil
+}
+
+// deadLetterFaulty gives the one record that cannot be taken apart to
+// Config.DeadLetter instead of the processor, or the shard is given up. It may come
+// before what is accepted: see openFaulty.
+func (s *session) deadLetterFaulty(recs []Record, fault error) error {
+	if err := s.held.CheckTrust(); err != nil {
+		return err
+	}
+	at, from := lastOf(recs), s.accepted.ExtendedSequenceNumber
+	if err := s.sendDead(recs, 0, fault); err != nil {
+		if lost := s.held.CheckTrust(); lost != nil {
+			return lost
+		}
+		return fmt.Errorf("%w, %v, was not dead-lettered: %w", fault, at, err)
+	}
+	s.noteDead(from, span{at.ExtendedSequenceNumber, at.ExtendedSequenceNumber}, s.cp.Last().SequenceNumber)
+	s.cp.Processed(at)
+	s.accept(at)
 	return nil
 }
 

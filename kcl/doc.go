@@ -17,7 +17,8 @@
 //
 //   - No record is lost or silently skipped. A processor that fails gets the
 //     same records again; what it never accepts stops its shard, loudly, or
-//     goes to Config.DeadLetter.
+//     goes to Config.DeadLetter. What cannot be taken apart is processed as it
+//     is, unless Config.KPLFaults says otherwise.
 //   - After the trust in a lease has ended no call of its processor begins, the
 //     one that is running is cancelled, and no checkpoint is written. See
 //     package lease for what that rests on.
@@ -63,6 +64,8 @@
 //   - Of an aggregated record that straddles a reshard only those user records
 //     are dropped that the KPL puts again (HashRangeKPL). Java drops all, and so
 //     loses some; HashRangeJava does the same.
+//   - An aggregated record of which one user record names a key that is not there
+//     is one record. Java processes those before it, and loses the others.
 //   - A lease at LATEST stores from which instant, so a failover before the
 //     first checkpoint skips nothing.
 //   - Rows say which shard of which stream they are of, in an attribute that Java

@@ -82,7 +82,8 @@ func (e *exporter) Initialize(ctx context.Context, in kcl.InitializationInput) e
 	}
 	var words []string
 	var last checkpoint.Position
-	same := kcl.ReplayOptions{HashRange: in.Shard.Range, HashRangeRule: in.Shard.HashRangeRule} // as ProcessRecords got them
+	shard := in.Shard // all workers here have one configuration: else these go into the plan
+	same := kcl.ReplayOptions{HashRange: shard.Range, HashRangeRule: shard.HashRangeRule, KPLFaults: shard.KPLFaults}
 	for r, err := range in.Replay(ctx, p.First, in.Pending.At, same) {
 		if err != nil {
 			return fmt.Errorf("reading %s again: %w", p.Name, err)

@@ -1,7 +1,6 @@
 package kcl
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -23,9 +22,10 @@ const recordBytes = 128
 // before a position, batch by batch. A batch is good until the next one; the
 // buffer lives as long as the page.
 type expander struct {
-	rule HashRangeRule
-	hash kpl.HashRange // zero: no record lies outside
-	most int           // user records of a batch
+	rule   HashRangeRule
+	hash   kpl.HashRange // zero: no record lies outside
+	faults KPLFaults
+	most   int // user records of a batch
 
 	recs  []Record // those of the page that were not looked at yet
 	after checkpoint.ExtendedSequenceNumber
@@ -33,21 +33,40 @@ type expander struct {
 	plain bool // none of the page's records is aggregated
 	out   []Record
 
-	// outer is the aggregated record that is being taken apart, or nil.
+	// outer is the aggregated record that is being taken apart, or, if there is a
+	// fault, the next one to dead-letter. It may be nil.
 	outer   *Record
+	fault   error
 	split   kpl.Splitter
 	index   int64 // of its next user record
 	checked bool  // those outside the range are dropped
 
 	users, keys int // what the batch has of aggregated records
 
-	malformed, dropped int // counted since the caller last set them to 0
+	counts expanded // since the caller last set them to 0
+}
+
+// expanded counts what an expander did not take for user records to process.
+type expanded struct {
+	malformed int // records that could not be taken apart
+	whole     int // those of them that are in the batches
+	left      int // those of them that were dropped
+	outside   int // user records outside the hash range that were dropped
+}
+
+// batch is some records of a page, in order.
+type batch struct {
+	recs []Record
+
+	// fault says why the one record goes to Config.DeadLetter; nil if all are to be
+	// processed.
+	fault error
 }
 
 // newExpander applies rule with the hash range r. A range that cannot be read
 // is not applied: duplicates are better than a loss.
-func newExpander(rule HashRangeRule, r HashRange) *expander {
-	x := &expander{rule: rule, most: batchUsers}
+func newExpander(rule HashRangeRule, r HashRange, faults KPLFaults) *expander {
+	x := &expander{rule: rule, faults: faults, most: batchUsers}
 	if rule != HashRangeOff && !r.IsZero() {
 		if hash, err := kpl.ParseHashRange(r.Start, r.End); err == nil {
 			x.hash = hash
@@ -65,13 +84,13 @@ func (x *expander) begin(p Page, after checkpoint.ExtendedSequenceNumber) {
 
 // end lets go of the page and of the buffer.
 func (x *expander) end() {
-	x.recs, x.out, x.outer, x.split = nil, nil, nil, kpl.Splitter{}
+	x.recs, x.out, x.outer, x.fault, x.split = nil, nil, nil, nil, kpl.Splitter{}
 	x.users, x.keys = 0, 0
 }
 
 // bytes returns what the expander holds beside the page.
 func (x *expander) bytes() int64 {
-	n := x.keys
+	n := x.keys + x.split.Room()
 	if x.outer != nil && x.index == 0 { // it is left for the next batch
 		n += x.split.Bytes()
 	}
@@ -79,13 +98,14 @@ func (x *expander) bytes() int64 {
 }
 
 // next returns the next batch, which may be empty, and false if there is none.
-// A batch ends within an aggregated record only if that is too large for one.
-func (x *expander) next() (batch []Record, ok bool) {
+// A batch ends within an aggregated record only if that is too large for one, and
+// before and after one that is to be dead-lettered.
+func (x *expander) next() (b batch, ok bool) {
 	if x.outer == nil && len(x.recs) == 0 {
-		return nil, false
+		return batch{}, false
 	}
 	if x.plain {
-		return x.rest(), true
+		return batch{recs: x.rest()}, true
 	}
 	x.out, x.users, x.keys = x.out[:0], 0, 0
 	for x.outer != nil || len(x.recs) > 0 {
@@ -95,6 +115,14 @@ func (x *expander) next() (batch []Record, ok bool) {
 			x.open(r)
 			continue
 		}
+		if x.fault != nil {
+			if len(x.out) > 0 {
+				break
+			}
+			x.add(x.outer)
+			b.fault, x.outer, x.fault = x.fault, nil, nil
+			break
+		}
 		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > batchKeys) {
 			break
 		}
@@ -103,7 +131,8 @@ func (x *expander) next() (batch []Record, ok bool) {
 			break
 		}
 	}
-	return x.out, true
+	b.recs = x.out
+	return b, true
 }
 
 // rest returns what is wanted of a page without aggregated records: itself.
@@ -121,17 +150,43 @@ func (x *expander) rest() []Record {
 // open takes a record from the page: it is split from now on, or added as it is,
 // or dropped.
 func (x *expander) open(r *Record) {
-	split, err := kpl.NewSplitter(r.Data)
-	if err != nil {
-		x.addRaw(r, !errors.Is(err, kpl.ErrPlain))
+	if !kpl.IsAggregated(r.Data) {
+		if x.isPast(r.Position().ExtendedSequenceNumber) {
+			x.add(r)
+		}
 		return
 	}
-	if x.rule == HashRangeJava && !x.hash.ContainsAll(split) {
-		x.dropped += split.Len()
+	if err := x.split.Reset(r.Data); err != nil {
+		x.openFaulty(r, err)
 		return
 	}
-	x.outer, x.split, x.index = r, split, 0
-	x.checked = x.rule == HashRangeEach || x.rule == HashRangeKPL && split.IsKPL(r.PartitionKey)
+	if x.rule == HashRangeJava && !x.hash.ContainsAll(x.split) {
+		x.counts.outside += x.split.Len()
+		x.split.Clear()
+		return
+	}
+	x.outer, x.index = r, 0
+	x.checked = x.rule == HashRangeEach || x.rule == HashRangeKPL && x.split.IsKPL(r.PartitionKey)
+}
+
+// openFaulty takes a record that looks aggregated and cannot be split. One that
+// stands at the checkpoint was split by whoever checkpointed within it, so not all
+// of it is done: it comes again as a whole.
+func (x *expander) openFaulty(r *Record, fault error) {
+	x.counts.malformed++
+	again := x.after.SubSequenceNumber > 0 && r.SequenceNumber == x.after.SequenceNumber
+	if !again && !x.isPast(r.Position().ExtendedSequenceNumber) {
+		return
+	}
+	switch x.faults.of(fault) {
+	case FaultDrop:
+		x.counts.left++
+	case FaultDeadLetter:
+		x.outer, x.fault = r, fault
+	case FaultRaw:
+		x.counts.whole++
+		x.add(r)
+	}
 }
 
 // take adds user records until the batch is full or the aggregated record is
@@ -144,7 +199,7 @@ func (x *expander) take() {
 	for x.users < x.most {
 		u, ok := x.split.Next()
 		if !ok {
-			x.outer, x.split = nil, kpl.Splitter{}
+			x.close()
 			return
 		}
 		at := checkpoint.ExtendedSequenceNumber{SequenceNumber: x.outer.SequenceNumber, SubSequenceNumber: x.index}
@@ -153,7 +208,7 @@ func (x *expander) take() {
 			continue
 		}
 		if x.checked && !x.hash.Contains(u) {
-			x.dropped++
+			x.counts.outside++
 			continue
 		}
 		x.users++
@@ -165,25 +220,22 @@ func (x *expander) take() {
 		})
 	}
 	if x.split.Len() == 0 {
-		x.outer, x.split = nil, kpl.Splitter{}
+		x.close()
 	}
 }
 
-// addRaw adds a record that is not split. One that looks aggregated and stands
-// at the checkpoint was split by whoever checkpointed within it, so not all of
-// it is done: it is processed again as a whole.
-func (x *expander) addRaw(r *Record, malformed bool) {
-	again := false
-	if malformed {
-		x.malformed++
-		again = x.after.SubSequenceNumber > 0 && r.SequenceNumber == x.after.SequenceNumber
+// close ends the aggregated record that was taken apart.
+func (x *expander) close() {
+	x.outer = nil
+	x.split.Clear()
+}
+
+// add adds a record as it is.
+func (x *expander) add(r *Record) {
+	if len(x.out) == cap(x.out) {
+		x.out = slices.Grow(x.out, 1+len(x.recs))
 	}
-	if again || x.isPast(checkpoint.ExtendedSequenceNumber{SequenceNumber: r.SequenceNumber, SubSequenceNumber: r.SubSequenceNumber}) {
-		if len(x.out) == cap(x.out) {
-			x.out = slices.Grow(x.out, 1+len(x.recs))
-		}
-		x.out = append(x.out, *r)
-	}
+	x.out = append(x.out, *r)
 }
 
 func (x *expander) isPast(at checkpoint.ExtendedSequenceNumber) bool {

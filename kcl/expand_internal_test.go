@@ -2,6 +2,7 @@ package kcl
 
 import (
 	"bytes"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"math"
@@ -49,41 +50,76 @@ func aggregateOf(n int, straddle, keys bool) []byte {
 	return a.Append(nil)
 }
 
+// seal makes an aggregated record of a message.
+func seal(message string) []byte {
+	sum := md5.Sum([]byte(message))
+	return []byte("\xf3\x89\x9a\xc2" + message + string(sum[:]))
+}
+
+// faulty are records that cannot be taken apart, by what is wrong with them.
+func faulty() map[error][]byte {
+	return map[error][]byte{
+		kpl.ErrShort:     []byte("\xf3\x89\x9a\xc2 and no more"),
+		kpl.ErrDigest:    []byte("\xf3\x89\x9a\xc2 and long enough for a digest"),
+		kpl.ErrMalformed: seal("\x0a\x01k\x1a\x00"),
+		kpl.ErrIndex:     seal("\x0a\x01k\x1a\x04\x08\x01\x1a\x00"),
+	}
+}
+
+// outcome is a record that is processed, or dead-lettered if there is a fault.
+type outcome struct {
+	Record
+
+	fault error
+}
+
 // naive expands a page all at once.
-func naive(recs []Record, after checkpoint.ExtendedSequenceNumber, rule HashRangeRule, hash kpl.HashRange) (out []Record, malformed, dropped int) {
+func naive(recs []Record, after checkpoint.ExtendedSequenceNumber, rule HashRangeRule, hash kpl.HashRange, faults map[error]FaultPolicy) (out []outcome, n expanded) {
 	for _, r := range recs {
 		users, err := kpl.Split(nil, r.Data)
 		if err != nil {
 			bad := !errors.Is(err, kpl.ErrPlain)
 			if bad {
-				malformed++
+				n.malformed++
 			}
-			if r.Position().Compare(after) > 0 || bad && after.SubSequenceNumber > 0 && after.SequenceNumber == r.SequenceNumber {
-				out = append(out, r)
+			within := bad && after.SubSequenceNumber > 0 && after.SequenceNumber == r.SequenceNumber
+			if r.Position().Compare(after) <= 0 && !within {
+				continue
+			}
+			switch policy := faults[err]; {
+			case bad && policy == FaultDrop:
+				n.left++
+			case bad && policy == FaultDeadLetter:
+				out = append(out, outcome{r, err})
+			case bad:
+				n.whole++
+				fallthrough
+			default:
+				out = append(out, outcome{Record: r})
 			}
 			continue
 		}
 		outside := func(u kpl.UserRecord) bool { return !hash.Contains(u) }
 		isKPL := r.PartitionKey == "a" && len(users) > 1 && users[0].PartitionKey != "a"
 		if rule == HashRangeJava && slices.ContainsFunc(users, outside) {
-			dropped += len(users)
+			n.outside += len(users)
 			continue
 		}
 		for i, u := range users {
 			nr := Record{
 				SequenceNumber: r.SequenceNumber, SubSequenceNumber: int64(i), ApproximateArrivalTimestamp: r.ApproximateArrivalTimestamp,
-				PartitionKey: u.PartitionKey, ExplicitHashKey: u.ExplicitHashKey, Data: u.Data, Aggregated: true,
+				PartitionKey: u.PartitionKey, ExplicitHashKey: u.ExplicitHashKey, Data: u.Data, Aggregated: true, EncryptionType: r.EncryptionType,
 			}
 			switch {
 			case nr.Position().Compare(after) <= 0:
 			case outside(u) && (rule == HashRangeEach || rule == HashRangeKPL && isKPL):
-				dropped++
+				n.outside++
 			default:
-				out = append(out, nr)
+				out = append(out, outcome{Record: nr})
 			}
 		}
 	}
-	return out, malformed, dropped
+	return out, n
 }
 
 // In whatever batches a page comes, they are what there is to deliver, and each
@@ -97,6 +133,7 @@ func TestBatchesAreThePage(t *testing.T) {
 		straddle, keys bool
 	}
 	made := map[shape][]byte{}
+	bad, faults := faulty(), []error{kpl.ErrShort, kpl.ErrDigest, kpl.ErrMalformed, kpl.ErrIndex}
 	hash, err := kpl.ParseHashRange(lower.Start, lower.End)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +143,7 @@ func TestBatchesAreThePage(t *testing.T) {
 		add := func(key string, data []byte) {
 			recs = append(recs, Record{
 				SequenceNumber: strconv.Itoa(100 + len(recs)), PartitionKey: key, Data: data,
-				ApproximateArrivalTimestamp: time.Unix(int64(len(recs)), 0),
+				ApproximateArrivalTimestamp: time.Unix(int64(len(recs)), 0), EncryptionType: "KMS",
 			})
 		}
 		plain := rapid.Bool().Draw(t, "plain")
@@ -119,7 +156,7 @@ func TestBatchesAreThePage(t *testing.T) {
 			case 0:
 				add("p", []byte("plain"))
 			case 1:
-				add("p", []byte("\xf3\x89\x9a\xc2 malformed and long enough"))
+				add("p", bad[rapid.SampledFrom(faults).Draw(t, "fault")])
 			default:
 				s := shape{rapid.SampledFrom(sizes).Draw(t, "users"), rapid.Bool().Draw(t, "straddle"), rapid.Bool().Draw(t, "keys")}
 				if made[s] == nil {
@@ -135,20 +172,29 @@ func TestBatchesAreThePage(t *testing.T) {
 		}
 		rule := rapid.SampledFrom([]HashRangeRule{HashRangeKPL, HashRangeJava, HashRangeEach, HashRangeOff}).Draw(t, "rule")
 
-		x := newExpander(rule, lower)
+		policies := map[error]FaultPolicy{}
+		for _, fault := range faults {
+			policies[fault] = rapid.SampledFrom([]FaultPolicy{FaultRaw, FaultDrop, FaultDeadLetter}).Draw(t, fault.Error())
+		}
+
+		x := newExpander(rule, lower, KPLFaults{
+			Short: policies[kpl.ErrShort], Digest: policies[kpl.ErrDigest], Malformed: policies[kpl.ErrMalformed], Index: policies[kpl.ErrIndex],
+		})
 		x.most = most
 		x.begin(Page{Records: recs, Plain: plain}, after)
-		var got []Record
-		for batch, ok := x.next(); ok; batch, ok = x.next() {
-			checkBatch(t, x, batch)
-			got = append(got, batch...)
+		var got []outcome
+		for b, ok := x.next(); ok; b, ok = x.next() {
+			checkBatch(t, x, b)
+			for _, r := range b.recs {
+				got = append(got, outcome{r, b.fault})
+			}
 		}
-		want, malformed, dropped := naive(recs, after, rule, hash)
+		want, n := naive(recs, after, rule, hash, policies)
 		if !slices.EqualFunc(got, want, same) {
 			t.Fatalf("%d records, want %d", len(got), len(want))
 		}
-		if x.malformed != malformed || x.dropped != dropped {
-			t.Fatalf("%d malformed and %d dropped, want %d and %d", x.malformed, x.dropped, malformed, dropped)
+		if x.counts != n {
+			t.Fatalf("counted %+v, want %+v", x.counts, n)
 		}
 		if x.end(); x.bytes() != 0 {
 			t.Fatalf("%d bytes are kept after the page", x.bytes())
@@ -156,13 +202,13 @@ func TestBatchesAreThePage(t *testing.T) {
 	})
 }
 
-func same(a, b Record) bool {
-	return a.Position().Compare(b.Position().ExtendedSequenceNumber) == 0 && a.ApproximateArrivalTimestamp.Equal(b.ApproximateArrivalTimestamp) &&
-		a.PartitionKey == b.PartitionKey && a.ExplicitHashKey == b.ExplicitHashKey && a.Aggregated == b.Aggregated && bytes.Equal(a.Data, b.Data)
+func same(a, b outcome) bool {
+	return errors.Is(a.fault, b.fault) && a.Position().Compare(b.Position().ExtendedSequenceNumber) == 0 && a.ApproximateArrivalTimestamp.Equal(b.ApproximateArrivalTimestamp) &&
+		a.PartitionKey == b.PartitionKey && a.ExplicitHashKey == b.ExplicitHashKey && a.Aggregated == b.Aggregated && a.EncryptionType == b.EncryptionType && bytes.Equal(a.Data, b.Data)
 }
 
-func checkBatch(t *rapid.T, x *expander, batch []Record) {
-	users := 0
+func checkBatch(t *rapid.T, x *expander, b batch) {
+	batch, users := b.recs, 0
 	of := map[string]int{}
 	for _, r := range batch {
 		if r.Aggregated {
@@ -171,9 +217,11 @@ func checkBatch(t *rapid.T, x *expander, batch []Record) {
 		}
 	}
 	switch {
+	case b.fault != nil && len(batch) != 1:
+		t.Fatalf("%d records for DeadLetter at once", len(batch))
 	case users > x.most:
 		t.Fatalf("a batch of %d user records", users)
-	case x.outer != nil && x.index > 0 && len(of) > 1:
+	case x.outer != nil && x.fault == nil && x.index > 0 && len(of) > 1:
 		t.Fatalf("a batch of %d aggregated records ends within one", len(of))
 	case !x.plain && x.bytes() < int64(recordBytes*len(batch)), x.bytes() > 3*recordBytes*int64(x.most+len(batch))+10_000:
 		t.Fatalf("%d bytes are counted for %d records", x.bytes(), len(batch))
@@ -187,10 +235,10 @@ func TestPlainPageIsOneBatch(t *testing.T) {
 	for i := range recs {
 		recs[i] = Record{SequenceNumber: strconv.Itoa(1 + i), Data: []byte("x")}
 	}
-	x := newExpander(HashRangeKPL, lower)
+	x := newExpander(HashRangeKPL, lower, KPLFaults{})
 	x.begin(Page{Records: recs}, checkpoint.ExtendedSequenceNumber{})
-	if batch, ok := x.next(); !ok || len(batch) != len(recs) {
-		t.Errorf("%d records in the first batch, want %d", len(batch), len(recs))
+	if b, ok := x.next(); !ok || len(b.recs) != len(recs) {
+		t.Errorf("%d records in the first batch, want %d", len(b.recs), len(recs))
 	}
 	if _, ok := x.next(); ok {
 		t.Error("there is a second batch")
@@ -205,7 +253,7 @@ func TestBatchesBoundKeys(t *testing.T) {
 	for i := range recs {
 		recs[i] = Record{SequenceNumber: strconv.Itoa(1 + i), Data: data}
 	}
-	x := newExpander(HashRangeKPL, lower)
+	x := newExpander(HashRangeKPL, lower, KPLFaults{})
 	x.begin(Page{Records: recs}, checkpoint.ExtendedSequenceNumber{SequenceNumber: "25", SubSequenceNumber: 8999}) // builds nothing
 	for _, ok := x.next(); ok; _, ok = x.next() {
 		if x.keys > batchKeys {

@@ -236,7 +236,7 @@ func TestHooksDoNoHarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, table, j := kcltest.NewStream(2), new(lease.Mem), new(journal)
 				s.Page = 1 // so that no record goes with the poison
-				s.Put(0, "old", "a", "\xf3\x89\x9a\xc2broken")
+				s.Put(0, "old", "a", "\xf3\x89\x9a\xc2broken", "\xf3\x89\x9a\xc2 with a wrong digest")
 				aggregate(s, 0, "u", "v", "w")
 				s.Put(0, "poison", "b")
 				s.Trim(0, 1)
@@ -246,12 +246,13 @@ func TestHooksDoNoHarm(t *testing.T) {
 				cfg := config(s, table, "me")
 				log, lines := logged()
 				cfg.Logger, cfg.MaxAttempts, cfg.HashRangeRule = log, 1, kcl.HashRangeEach
+				cfg.KPLFaults.Digest = kcl.FaultDrop
 				cfg.DeadLetter = func(context.Context, kcl.DeadLetterInput) error { return nil }
 				cfg.Hooks = kcl.Hooks{
 					LeaseTaken: func(kcl.LeaseEvent) { harm() }, LeaseLost: func(kcl.LeaseEvent) { harm() }, LeaseReleased: func(kcl.LeaseEvent) { harm() },
 					LeasesScanned: func(lease.Scan) { harm() }, Processed: func(kcl.BatchEvent) { harm() }, Checkpointed: func(kcl.CheckpointEvent) { harm() },
 					DeadLettered: func(kcl.BatchEvent) { harm() }, RecordsLost: func(kcl.LossEvent) { harm() },
-					AggregatesMalformed: func(string, int) { harm() }, UserRecordsDropped: func(string, int) { harm() },
+					AggregatesMalformed: func(string, int) { harm() }, AggregatesDropped: func(string, int) { harm() }, UserRecordsDropped: func(string, int) { harm() },
 				}
 				time.AfterFunc(20*time.Second, func() {
 					if _, err := table.Take(context.Background(), row(t, table, 0), lease.Claim{Owner: "thief", Instance: "thief-1"}); err != nil {
@@ -273,7 +274,7 @@ func TestHooksDoNoHarm(t *testing.T) {
 					told = append(told, fmt.Sprint(l.ContextMap()["hook"]))
 				}
 				slices.Sort(told)
-				want := "AggregatesMalformed Checkpointed DeadLettered LeaseLost LeaseReleased LeaseTaken LeasesScanned Processed RecordsLost UserRecordsDropped"
+				want := "AggregatesDropped AggregatesMalformed Checkpointed DeadLettered LeaseLost LeaseReleased LeaseTaken LeasesScanned Processed RecordsLost UserRecordsDropped"
 				if got := strings.Join(slices.Compact(told), " "); got != want {
 					t.Errorf("told of\n     %s\nwant %s", got, want)
 				}

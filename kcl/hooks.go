@@ -39,8 +39,13 @@ type Hooks struct {
 	RecordsLost func(LossEvent)
 
 	// AggregatesMalformed counts aggregated records that could not be taken
-	// apart; each was processed as one record.
+	// apart; each was processed as one record unless Config.KPLFaults says
+	// otherwise.
 	AggregatesMalformed func(shardID string, n int)
+
+	// AggregatesDropped counts those of AggregatesMalformed that were not
+	// processed, by FaultDrop. One that is read again counts again.
+	AggregatesDropped func(shardID string, n int)
 
 	// UserRecordsDropped counts user records outside the shard's hash range
 	// that were not processed here; see Config.HashRangeRule.
@@ -98,6 +103,7 @@ func (h Hooks) guarded(log *zap.Logger, warnAfter time.Duration) Hooks {
 		DeadLettered:        guardHook(g, "DeadLettered", h.DeadLettered),
 		RecordsLost:         guardHook(g, "RecordsLost", h.RecordsLost),
 		AggregatesMalformed: guardCount(g, "AggregatesMalformed", h.AggregatesMalformed),
+		AggregatesDropped:   guardCount(g, "AggregatesDropped", h.AggregatesDropped),
 		UserRecordsDropped:  guardCount(g, "UserRecordsDropped", h.UserRecordsDropped),
 	}
 }
@@ -169,6 +175,12 @@ func (h Hooks) recordsLost(e LossEvent) {
 func (h Hooks) malformed(shardID string, n int) {
 	if h.AggregatesMalformed != nil && n > 0 {
 		h.AggregatesMalformed(shardID, n)
+	}
+}
+
+func (h Hooks) aggregatesDropped(shardID string, n int) {
+	if h.AggregatesDropped != nil && n > 0 {
+		h.AggregatesDropped(shardID, n)
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *session) processPage(got fetched) error {
 				return err
 			}
 		}
-		recs, ok := s.split.next()
+		b, ok := s.split.next()
 		if !ok {
 			return nil
 		}
@@ -33,12 +33,19 @@ func (s *session) processPage(got fetched) error {
 		now := s.split.bytes()
 		s.acct.Adjust(built, now)
 		built = now
-		if recs = s.withoutDead(recs); len(recs) > 0 {
-			if err := s.process(recs, false); err != nil {
+		if b.recs = s.withoutDead(b.recs); len(b.recs) > 0 {
+			if err := s.processBatch(b); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+func (s *session) processBatch(b batch) error {
+	if b.fault != nil {
+		return s.deadLetterFaulty(b.recs, b.fault)
+	}
+	return s.process(b.recs, false)
 }
 
 // betweenBatches does what must not wait for the end of a long page.
@@ -55,13 +62,18 @@ func (s *session) betweenBatches() error {
 }
 
 func (s *session) countSplit() {
-	s.cfg.Hooks.malformed(s.info.ShardID, s.split.malformed)
-	s.cfg.Hooks.dropped(s.info.ShardID, s.split.dropped)
-	if s.split.malformed > 0 {
-		s.log.Warn("aggregated records that cannot be split are processed whole", zap.Int("records", s.split.malformed))
+	n := s.split.counts
+	s.split.counts = expanded{}
+	s.cfg.Hooks.malformed(s.info.ShardID, n.malformed)
+	s.cfg.Hooks.aggregatesDropped(s.info.ShardID, n.left)
+	s.cfg.Hooks.dropped(s.info.ShardID, n.outside)
+	if n.whole > 0 {
+		s.log.Warn("aggregated records that cannot be split are processed whole", zap.Int("records", n.whole))
 	}
-	if s.split.dropped > 0 {
-		s.log.Warn("user records outside the shard's hash range are not processed", zap.Int("records", s.split.dropped))
+	if n.left > 0 {
+		s.log.Warn("aggregated records that cannot be split are not processed", zap.Int("records", n.left))
 	}
-	s.split.malformed, s.split.dropped = 0, 0
+	if n.outside > 0 {
+		s.log.Warn("user records outside the shard's hash range are not processed", zap.Int("records", n.outside))
+	}
 }

@@ -42,7 +42,8 @@ type RecordProcessor interface {
 	//
 	// One call gets what one read of the shard brought. What comes of aggregated
 	// records may be too much for one: then several calls get up to 10,000 of
-	// their user records each.
+	// their user records each. So do those before and after one that
+	// Config.KPLFaults sends to DeadLetter.
 	//
 	// If it returns an error, or panics, the same records are processed again
 	// after a delay that grows with each try, less those checkpointed since.
@@ -89,6 +90,9 @@ type ShardInfo struct {
 
 	// HashRangeRule is what the worker does with Range: Config.HashRangeRule.
 	HashRangeRule HashRangeRule
+
+	// KPLFaults is Config.KPLFaults.
+	KPLFaults KPLFaults
 }
 
 // InitializationInput is the argument of RecordProcessor.Initialize.
@@ -114,10 +118,14 @@ type InitializationInput struct {
 	CheckTrust func() error
 }
 
-// ReplayOptions say how aggregated records are split in a replay.
+// ReplayOptions say how aggregated records are split in a replay. With those of
+// the worker that processed the records, as its ShardInfo has them, the same come
+// again; a worker with another configuration may have taken over, so store them
+// with what is to be replayed.
 type ReplayOptions struct {
 	HashRange     HashRange // zero: no record lies outside
 	HashRangeRule HashRangeRule
+	KPLFaults     KPLFaults // what is not FaultRaw does not come
 }
 
 // ProcessRecordsInput is the argument of RecordProcessor.ProcessRecords.

@@ -12,9 +12,10 @@ import (
 
 // replay implements InitializationInput.Replay.
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
+	left, _ := KPLFaultsOf(o.KPLFaults.Wire()) // also what went to DeadLetter: it does not go there again
 	r := replayer{
 		source: s.stream.source, shardID: s.info.ShardID, first: first, last: last,
-		read: s.stream.read, split: newExpander(o.HashRangeRule, o.HashRange), acct: s.acct,
+		read: s.stream.read, split: newExpander(o.HashRangeRule, o.HashRange, left), acct: s.acct,
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }
 }
@@ -87,13 +88,13 @@ func (r *replayer) yieldPage(p Page, yield func(Record, error) bool) (done bool)
 	r.split.begin(p, checkpoint.ExtendedSequenceNumber{})
 	defer r.split.end()
 	for {
-		recs, ok := r.split.next()
+		b, ok := r.split.next()
 		if !ok {
 			return false
 		}
 		now := p.memory() + r.split.bytes()
 		r.acct.Adjust(counted, now)
-		if counted = now; r.yieldBatch(recs, yield) {
+		if counted = now; r.yieldBatch(b.recs, yield) {
 			return true
 		}
 	}

@@ -57,7 +57,7 @@ func newSession(c *consumer) *session {
 	s := &session{
 		consumer: c,
 		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
-		split:    newExpander(c.info.HashRangeRule, c.info.Range),
+		split:    newExpander(c.info.HashRangeRule, c.info.Range, c.info.KPLFaults),
 		calls:    newCalls(c.cfg.CallTimeout, c.cfg.WarnAfter, c.log, c.begin),
 		lastMark: time.Now(), called: time.Now(),
 	}

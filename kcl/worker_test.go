@@ -539,10 +539,10 @@ func TestRunRefusesWhatItCannotUse(t *testing.T) {
 
 func TestConfigErrorsAreAllReported(t *testing.T) {
 	t.Parallel()
-	_, err := kcl.New(kcl.Config{FailoverTime: 1, ScanInterval: -1, ShardSyncInterval: -1, TickInterval: -1, MaxLeases: -1, MaxSteal: -1, MaxAttempts: -1, MaxBytes: -1, ShutdownTimeout: -1, CallTimeout: -1, WarnAfter: -1, HashRangeRule: -1}, nil)
+	_, err := kcl.New(kcl.Config{FailoverTime: 1, ScanInterval: -1, ShardSyncInterval: -1, TickInterval: -1, MaxLeases: -1, MaxSteal: -1, MaxAttempts: -1, MaxBytes: -1, ShutdownTimeout: -1, CallTimeout: -1, WarnAfter: -1, HashRangeRule: -1, KPLFaults: kcl.KPLFaults{Short: -1, Digest: 3, Malformed: kcl.FaultDeadLetter, Index: kcl.FaultDeadLetter}}, nil)
 	got := strings.Split(fmt.Sprint(err), "\n")
-	if len(got) != 18 {
-		t.Errorf("%d faults, want 18:\n%s", len(got), strings.Join(got, "\n"))
+	if len(got) != 22 {
+		t.Errorf("%d faults, want 22:\n%s", len(got), strings.Join(got, "\n"))
 	}
 }
 

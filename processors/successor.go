@@ -149,6 +149,9 @@ func replay(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan
 	if o.HashRangeRule, ok = kcl.HashRangeRuleOf(pl.HashRange.Rule); !ok {
 		return first, fmt.Errorf("%w: hash range rule %d", exactlyonce.ErrNewer, pl.HashRange.Rule)
 	}
+	if o.KPLFaults, ok = kcl.KPLFaultsOf(pl.HashRange.Faults); !ok {
+		return first, fmt.Errorf("%w: faults of aggregated records %d", exactlyonce.ErrNewer, pl.HashRange.Faults)
+	}
 	for r, err := range in.Replay(ctx, pl.First, pl.Last, o) {
 		deadline.Beat(ctx)
 		if err != nil {

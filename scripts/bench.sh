@@ -37,7 +37,7 @@ build program ./cmd/shardmill
     bench processors ./processors '^BenchmarkArchive$' 20x
     bench program ./cmd/shardmill '^BenchmarkEndToEnd$' 2x
     bench source ./kcl/kinesissource '^BenchmarkRead$' 10x
-    bench kpl ./kcl/kpl '^BenchmarkSplitPlain$' 200ms
+    bench kpl ./kcl/kpl '^BenchmarkSplit(Plain|Beside)$' 200ms
     bench dynamo ./lease/leasedynamo '^Benchmark(EncodeRow|DecodeRow|Renew)$' 200ms
   done
   figures kcl ./kcl '^TestDeliveryAllocatesNothingPerRecord$'

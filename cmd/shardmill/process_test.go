@@ -249,6 +249,34 @@ func TestArchiveConfig(t *testing.T) {
 	}
 }
 
+// Lines that are packed together are few records, and an archive of them is that
+// of the lines.
+func TestPutAggregated(t *testing.T) {
+	t.Parallel()
+	stack, env := serve(t)
+	file := write(t, "archiver.yaml", strings.ReplaceAll(goodConfig, "IntervalInSeconds: 60", "IntervalInSeconds: 1"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	put, out, errs := program(ctx, t, env, "put", "--stream", "orders", "--create-shards", "4", "--aggregate", write(t, "in", strings.Repeat("some line\n", 5000)))
+	if err := put.Run(); err != nil || out.String() != "put 5000 lines in 4 records, 50000 bytes\n" {
+		t.Fatalf("put: %v, %s%s", err, out, errs)
+	}
+	archive, _, errs := program(ctx, t, env, "archive", "--config", file)
+	if err := archive.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < 5000 && ctx.Err() == nil; n = countLines(t, stack) {
+		time.Sleep(50 * time.Millisecond) // between two looks at another process
+	}
+	if err := archive.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = archive.Wait()
+	if n := countLines(t, stack); n != 5000 || archive.ProcessState.ExitCode() != 143 {
+		t.Errorf("exit %d with %d records in the objects\n%s", archive.ProcessState.ExitCode(), n, errs)
+	}
+}
+
 // A quiet log's lines are put though it does not end, and larger records than
 // usual into a stream that takes them.
 func TestPutOfALogThatIsQuiet(t *testing.T) {

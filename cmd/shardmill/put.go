@@ -21,7 +21,9 @@ const putHelp = `shardmill put --stream NAME [FLAGS] FILE...|-
 
 Puts each line of the input, with its newline, as one record. The partition key
 is the running number of the line. A line waits for others for a tenth of a second
-at most. When it is told to end it puts what it has read, for 20 seconds at most;
+at most. With --aggregate the lines for one shard go into one record, in the
+format of the Kinesis Producer Library, which costs fewer records; consumers must
+take such records apart, as the KCL and 'shardmill archive' do. When it is told to end it puts what it has read, for 20 seconds at most;
 when the stream takes nothing it says so, and at the end also how many records may
 be in the stream because a call was not answered.
 
@@ -35,7 +37,8 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 	f := newFlags("put", putHelp)
 	stream := f.String("stream", "", "`name` of the stream; required")
 	shards := f.Int("create-shards", 0, "create the stream with so many `shards` unless it is there")
-	rate := f.Int("rate", 0, "put at most so many `records` a second")
+	rate := f.Int("rate", 0, "put at most so many `lines` a second")
+	aggregate := f.Bool("aggregate", false, "pack lines into aggregated records, as the Kinesis Producer Library does")
 	if err := f.parse(args); err != nil {
 		return err
 	}
@@ -65,9 +68,18 @@ func runPut(ctx context.Context, args []string, s stdio) error {
 		return err
 	}
 	feeder := feed.New(clients.Kinesis, *stream, nil)
+	if *aggregate {
+		if err := pack(ctx, feeder, clients.Kinesis, *stream, s); err != nil {
+			return err
+		}
+	}
 	err = putAll(ctx, feeder, in, *rate, s)
 	records, bytes := feeder.Progress()
-	s.printf("put %d records, %d bytes\n", records, bytes)
+	if *aggregate {
+		s.printf("put %d lines in %d records, %d bytes\n", records, feeder.Puts(), bytes)
+	} else {
+		s.printf("put %d records, %d bytes\n", records, bytes)
+	}
 	if n := feeder.Doubt(); n > 0 {
 		s.printf("up to %d more may be in the stream: it was not answered whether they were put\n", n)
 	}
@@ -193,6 +205,49 @@ func waitActive(ctx context.Context, api *kinesis.Client, name string) (recordBy
 			return 0, err
 		}
 	}
+}
+
+// pack has feeder pack records for the shards that are open now.
+func pack(ctx context.Context, feeder *feed.Feeder, api *kinesis.Client, name string, s stdio) error {
+	var starts []string
+	err := s.while("listing the shards of stream "+name, func() (err error) {
+		starts, err = openShards(ctx, api, name)
+		return err
+	})
+	if err == nil {
+		err = feeder.Pack(starts)
+	}
+	if err != nil {
+		return fmt.Errorf("listing the shards of stream %s: %w", name, err)
+	}
+	return nil
+}
+
+// openShards returns the starting hash keys of the stream's open shards.
+func openShards(ctx context.Context, api *kinesis.Client, name string) (starts []string, err error) {
+	in := kinesis.ListShardsInput{StreamName: &name, ShardFilter: &types.ShardFilter{Type: types.ShardFilterTypeAtLatest}}
+	for {
+		out, err := listShards(ctx, api, &in)
+		if err != nil {
+			return nil, err
+		}
+		for _, shard := range out.Shards {
+			if r := shard.HashKeyRange; r != nil {
+				starts = append(starts, aws.ToString(r.StartingHashKey))
+			}
+		}
+		if out.NextToken == nil {
+			return starts, nil
+		}
+		in = kinesis.ListShardsInput{NextToken: out.NextToken}
+	}
+}
+
+func listShards(ctx context.Context, api *kinesis.Client, in *kinesis.ListShardsInput) (*kinesis.ListShardsOutput, error) {
+	ctx, call := deadline.Start(ctx, requestTimeout)
+	defer call.End()
+	out, err := api.ListShards(ctx, in)
+	return out, deadline.Explain(ctx, err)
 }
 
 func describe(ctx context.Context, api *kinesis.Client, name string) (*types.StreamDescriptionSummary, error) {

@@ -24,7 +24,7 @@ func BenchmarkSplitPlain(b *testing.B) {
 func BenchmarkSplit(b *testing.B) {
 	for _, keys := range []int{1, 100} {
 		b.Run(fmt.Sprintf("%d keys", keys), func(b *testing.B) {
-			data := aggregate(b, benchUsers(keys))
+			data := aggregate(b, benchUsers(100, 500, keys))
 			var users []kpl.UserRecord
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
@@ -52,7 +52,7 @@ func BenchmarkContains(b *testing.B) {
 }
 
 func BenchmarkAggregate(b *testing.B) {
-	users := benchUsers(100)
+	users := benchUsers(100, 500, 100)
 	var a kpl.Aggregator
 	var data []byte
 	b.ReportAllocs()
@@ -66,10 +66,11 @@ func BenchmarkAggregate(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 }
 
-func benchUsers(keys int) []kpl.UserRecord {
-	users := make([]kpl.UserRecord, 100)
+// benchUsers returns n user records of so much data each, with so many keys.
+func benchUsers(n, data, keys int) []kpl.UserRecord {
+	users := make([]kpl.UserRecord, n)
 	for i := range users {
-		users[i] = kpl.UserRecord{PartitionKey: fmt.Sprintf("customer-%d", i%keys), Data: bytes.Repeat([]byte("x"), 500)}
+		users[i] = kpl.UserRecord{PartitionKey: fmt.Sprintf("customer-%d", i%keys), Data: bytes.Repeat([]byte("x"), data)}
 	}
 	return users
 }

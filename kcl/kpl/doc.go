@@ -11,8 +11,8 @@
 //	                  3 required bytes  data
 //	                  4 repeated Tag    tags: key 1 required, value 2 optional
 //
-// [Splitter] takes one apart, record by record and without copying data, [Split]
-// all at once. [HashRange] says which of its user records belong to a shard,
+// [Splitter] takes one after another apart, record by record and without copying
+// data, [Split] one all at once. [HashRange] says which of its user records belong to a shard,
 // [Splitter.IsKPL] who puts the others again, [Aggregator] makes one.
 //
 // Source: the KPL's aggregation format; Java KCL AggregatorUtil.

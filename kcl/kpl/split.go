@@ -38,7 +38,7 @@ var (
 	ErrDigest = errors.New("aggregated record with a wrong digest")
 
 	// ErrMalformed means that the protobuf cannot be read, or that a required
-	// field is missing.
+	// field is missing, whatever the indexes are.
 	ErrMalformed = errors.New("aggregated record with malformed content")
 
 	// ErrIndex means that a user record names a key that is not in the table.
@@ -77,6 +77,9 @@ func IsAggregated(data []byte) bool {
 // Then dst is returned as it was, and data is one record like any other.
 // It allocates nothing unless the digest matches.
 func Split(dst []UserRecord, data []byte) ([]UserRecord, error) {
+	if !IsAggregated(data) {
+		return dst, ErrPlain // most records are
+	}
 	s, err := NewSplitter(data)
 	if err != nil {
 		return dst, err
@@ -110,10 +113,14 @@ type layout struct {
 	tablesEnd                        int // where the last field of a table ends
 }
 
-// measure counts the fields of a message. It makes sure that next cannot fail
-// on it, and takes no memory.
+// measure counts the fields of a message, and makes sure that next and readEntry
+// cannot fail on it and that each index is within its table. It takes no memory.
+// A message that cannot be read is malformed whatever its indexes are, as for a
+// parser of the whole.
 func measure(message []byte) (layout, error) {
 	var l layout
+	var lastKey, lastHash uint64 // the largest indexes
+	anyHash := false
 	for rest := message; len(rest) > 0; {
 		var f field
 		var err error
@@ -128,31 +135,18 @@ func measure(message []byte) (layout, error) {
 			l.hashKeys++
 			l.tablesEnd = len(message) - len(rest)
 		case f.is(fieldRecords, protowire.BytesType):
+			e, err := readEntry(f.bytes)
+			if err != nil {
+				return l, err
+			}
 			l.records++
+			lastKey, lastHash, anyHash = max(lastKey, e.keyIndex), max(lastHash, e.hashIndex), anyHash || e.hasHash
 		}
+	}
+	if l.records > 0 && lastKey >= uint64(l.partitionKeys) || anyHash && lastHash >= uint64(l.hashKeys) {
+		return l, ErrIndex
 	}
 	return l, nil
-}
-
-// readTables returns the key tables. All keys are parts of one string, so that
-// they cost two allocations however many they are: every known producer writes
-// the tables first.
-func (l layout) readTables(message []byte) (partitionKeys, hashKeys []string) {
-	head := string(message[:l.tablesEnd])
-	table := make([]string, l.partitionKeys+l.hashKeys)
-	partitionKeys, hashKeys = table[:0:l.partitionKeys], table[l.partitionKeys:l.partitionKeys]
-	for rest := message[:l.tablesEnd]; len(rest) > 0; {
-		var f field
-		f, rest, _ = next(rest) // measure saw it
-		end := len(head) - len(rest)
-		switch {
-		case f.is(fieldPartitionKeys, protowire.BytesType):
-			partitionKeys = append(partitionKeys, head[end-len(f.bytes):end])
-		case f.is(fieldHashKeys, protowire.BytesType):
-			hashKeys = append(hashKeys, head[end-len(f.bytes):end])
-		}
-	}
-	return partitionKeys, hashKeys
 }
 
 // entry is a user record as it is written: with indexes instead of keys.
@@ -162,8 +156,11 @@ type entry struct {
 	data                []byte
 }
 
-// readEntry reads a user record whose message has so many keys.
-func readEntry(b []byte, partitionKeys, hashKeys int) (entry, error) {
+// readEntry reads a user record.
+func readEntry(b []byte) (entry, error) {
+	if e, ok := readUsual(b); ok {
+		return e, nil
+	}
 	var e entry
 	var hasKey, hasData bool
 	for len(b) > 0 {
@@ -187,9 +184,6 @@ func readEntry(b []byte, partitionKeys, hashKeys int) (entry, error) {
 	}
 	if !hasKey || !hasData {
 		return e, ErrMalformed
-	}
-	if e.keyIndex >= uint64(partitionKeys) || e.hasHash && e.hashIndex >= uint64(hashKeys) {
-		return e, ErrIndex
 	}
 	return e, nil
 }
@@ -227,6 +221,9 @@ func (f field) is(number protowire.Number, wire protowire.Type) bool {
 
 // next reads the first field of b and returns what follows it.
 func next(b []byte) (f field, rest []byte, err error) {
+	if number, data, rest, ok := readUsualBytes(b); ok {
+		return field{number: number, wire: protowire.BytesType, bytes: data}, rest, nil
+	}
 	number, wire, n := protowire.ConsumeTag(b)
 	if n < 0 {
 		return field{}, nil, ErrMalformed

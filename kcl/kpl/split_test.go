@@ -50,6 +50,8 @@ func TestSplitRefusesWhatItCannotTakeApartWhole(t *testing.T) {
 		{"a tag that cannot be read", seal(key + "\x1a\x08\x08\x00\x1a\x00\x22\x02\x0a\x05"), kpl.ErrMalformed},
 		{"an index beyond the partition keys", seal(key + good + "\x1a\x04\x08\x01\x1a\x00"), kpl.ErrIndex},
 		{"an index that is 0 in 32 bits", seal(key + "\x1a\x08\x08\x80\x80\x80\x80\x10\x1a\x00"), kpl.ErrIndex},
+		{"the largest index there is, beyond the explicit hash keys", seal(key + "\x1a\x0f\x08\x00\x10" + strings.Repeat("\xff", 9) + "\x01\x1a\x00"), kpl.ErrIndex},
+		{"an index beyond the partition keys, before a field that is malformed", seal(key + "\x1a\x04\x08\x01\x1a\x00" + "\x1a\x00"), kpl.ErrMalformed},
 		{"an index beyond the explicit hash keys", seal(key + good + "\x1a\x06\x08\x00\x10\x00\x1a\x00"), kpl.ErrIndex},
 	}
 	for _, tt := range tests {
@@ -78,6 +80,7 @@ func TestSplitAcceptsWhatProtobufAllows(t *testing.T) {
 	}{
 		{"the tables after the records", "\x1a\x05\x08\x00\x1a\x01x" + key, one},
 		{"fields nobody knows, of each wire type", key + "\x28\x01\x32\x00\x3d\x00\x00\x00\x00\x41\x00\x00\x00\x00\x00\x00\x00\x00\x4b\x28\x01\x4c\x1a\x05\x08\x00\x1a\x01x", one},
+		{"a field whose number takes two bytes", key + "\x8a\x01\x03abc\x1a\x05\x08\x00\x1a\x01x", one},
 		{"an unknown field in a user record", key + "\x1a\x07\x08\x00\x28\x07\x1a\x01x", one},
 		{"a known field with another wire type is unknown", key + "\x08\x05\x1a\x05\x08\x00\x1a\x01x", one},
 		{"the last of a field given twice counts", key + "\x1a\x0a\x08\x07\x1a\x01y\x08\x00\x1a\x01x", one},

@@ -485,6 +485,35 @@ func TestPeer31TheLeaseFencesItsCheckpoint(t *testing.T) {
 	})
 }
 
+// Consumers in other languages keep one number of a checkpoint, or a table of
+// their own, and lose the rest of an aggregated record or its user records that are
+// done (peers' bug 62). Both numbers are in the row, by the names that the KCL has
+// for them, and each is the checkpoint's.
+func TestPeer62ACheckpointWithinAnAggregatedRecordIsInTheRow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(t, localaws.Options{})
+		w.fill(1)
+		held := w.take("shard-000", "me", "me-1")
+		for _, sub := range []int64{3, 0, 7} {
+			at := record("200")
+			at.SubSequenceNumber = sub
+			var err error
+			if held, err = w.Checkpoint(t.Context(), held, at); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.row("shard-000").Checkpoint; got.ExtendedSequenceNumber != at.ExtendedSequenceNumber {
+				t.Errorf("the checkpoint is %v, want %v", got, at)
+			}
+			writes := w.rowWrites()
+			row := writes[len(writes)-1].New
+			if row["checkpoint"].Text != "200" || row["checkpointSubSequenceNumber"].Text != strconv.FormatInt(sub, 10) {
+				t.Errorf("the row has %+v and %+v, want 200 and %d", row["checkpoint"], row["checkpointSubSequenceNumber"], sub)
+			}
+		}
+	})
+}
+
 // The input of Redpanda Connect filters a scan whose later pages it does not
 // read, in a table of all streams (peers' bug 40). Here an application has a
 // table of its own, and every row that is paid for is wanted.

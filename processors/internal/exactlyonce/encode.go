@@ -47,7 +47,7 @@ const (
 // rule. Times are cut to milliseconds.
 //
 //	"smplan" format kind pipeline identity uuid after first last
-//	arrivals records bytes digest hash range and rule bucket key codec delimiter
+//	arrivals records bytes digest hash range, faults and rule bucket key codec delimiter
 //	number of headers (0) CRC-32 of all before
 func (p Plan) Encode() []byte {
 	b := make([]byte, 0, 512)
@@ -66,7 +66,7 @@ func (p Plan) Encode() []byte {
 	b = append(b, p.Digest.Sum[:p.Digest.Rule.size()]...)
 	b = appendNumber(b, p.HashRange.Start)
 	b = appendNumber(b, p.HashRange.End)
-	b = append(b, p.HashRange.Rule)
+	b = append(b, p.HashRange.Faults<<4|p.HashRange.Rule) // versions that know no faults refuse it unless there are none
 	b = appendString(b, p.Bucket)
 	b = appendString(b, p.Key)
 	b = append(b, p.Codec)
@@ -116,7 +116,9 @@ func (d *decoder) plan(digest DigestRule, newestRule uint8) (Plan, error) {
 	p.FirstArrival, p.LastArrival = d.time(), d.time()
 	p.Records, p.Bytes = int64(d.uvarint()), int64(d.uvarint())
 	copy(p.Digest.Sum[:], d.take(uint64(digest.size())))
-	p.HashRange = HashRange{Start: d.number(), End: d.number(), Rule: d.byte()}
+	p.HashRange = HashRange{Start: d.number(), End: d.number()}
+	split := d.byte()
+	p.HashRange.Rule, p.HashRange.Faults = split&15, split>>4
 	p.Bucket, p.Key = d.string(), d.string()
 	p.Codec = d.byte()
 	p.Delimiter = d.string()

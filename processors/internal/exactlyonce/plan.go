@@ -33,11 +33,12 @@ type Plan struct {
 	Delimiter   string // follows each record: a newline, or "" for none
 }
 
-// HashRange is the part of kcl.ReplayOptions that decides which user records of
-// an aggregated record count. The zero value means that all do.
+// HashRange is kcl.ReplayOptions, which decides which user records of an
+// aggregated record count. The zero value means that all do.
 type HashRange struct {
 	Start, End string
-	Rule       uint8 // a kcl.HashRangeRule, by its Wire number
+	Rule       uint8 // a kcl.HashRangeRule, by its Wire number; less than 16
+	Faults     uint8 // a kcl.KPLFaults, by its Wire number; less than 16
 }
 
 // maxRule is the largest HashRange.Rule that a plan of this version may have.

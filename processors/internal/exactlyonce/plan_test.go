@@ -67,7 +67,7 @@ func TestRoundTrip(t *testing.T) {
 		p.Bytes = rapid.Int64Range(0, 1<<62).Draw(t, "bytes")
 		p.Key = rapid.StringN(1, 300, -1).Draw(t, "key")
 		p.Bucket = rapid.StringN(1, 60, -1).Draw(t, "bucket")
-		p.HashRange = exactlyonce.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 3).Draw(t, "rule")}
+		p.HashRange = exactlyonce.HashRange{Start: rapid.OneOf(rapid.Just(""), digits).Draw(t, "start"), End: digits.Draw(t, "end"), Rule: rapid.Uint8Range(0, 3).Draw(t, "rule"), Faults: rapid.Uint8Range(0, 15).Draw(t, "faults")}
 		p.Codec = rapid.Uint8Range(0, exactlyonce.MaxCodec).Draw(t, "codec")
 		p.FirstArrival = rapid.SampledFrom([]time.Time{{}, time.UnixMilli(0).UTC(), time.UnixMilli(1).UTC(), p.LastArrival}).Draw(t, "arrival")
 		p.Digest = exactlyonce.Digest{Rule: rapid.SampledFrom([]exactlyonce.DigestRule{exactlyonce.SHA256, exactlyonce.XXH3}).Draw(t, "digest rule")}

@@ -40,18 +40,31 @@ type Feeder struct {
 	stream string
 	before func(ctx context.Context, bytes int) error
 
+	packs packs // of records that are packed together; empty if none are
+
 	data    []byte // of the open batch
-	ends    []int  // of each record in data
-	number  int64  // of the last record: its partition key
+	batch   []entry
+	number  int64 // of the last record that was added: its partition key
 	entries []types.PutRecordsRequestEntry
 
 	mu    sync.Mutex // guards what follows
 	n     int64
 	size  int64
+	puts  int64
 	doubt int64
 	since time.Time         // when the call, or the calls, for the present batch began
 	why   string            // what the last answer to it said; "" if there was none
 	last  map[string]string // shard: the last sequence number put
+}
+
+// entry is a record of a batch, as it is put.
+type entry struct {
+	end     int // of its data
+	key     string
+	hashKey *string // nil: that of key
+
+	records int // that were added; 1 unless they are packed together
+	bytes   int // of their data
 }
 
 // New returns a Feeder. before, if not nil, is called before each call with
@@ -65,19 +78,39 @@ func New(api API, stream string, before func(ctx context.Context, bytes int) err
 //
 // An error is final: the records that were put are those of Progress.
 func (f *Feeder) Add(ctx context.Context, data []byte) error {
-	if len(f.ends) == maxRecords || len(f.ends) > 0 && len(f.data)+len(data) > maxBytes {
-		if err := f.Flush(ctx); err != nil {
+	f.number++
+	key := strconv.FormatInt(f.number, 10)
+	if len(f.packs.open) > 0 {
+		return f.pack(ctx, key, data)
+	}
+	return f.append(ctx, data, entry{key: key, records: 1, bytes: len(data)})
+}
+
+// append appends a record with the given data to the batch, and makes a call
+// before if the batch is full.
+func (f *Feeder) append(ctx context.Context, data []byte, e entry) error {
+	if len(f.batch) == maxRecords || len(f.batch) > 0 && len(f.data)+len(data) > maxBytes {
+		if err := f.send(ctx); err != nil {
 			return err
 		}
 	}
 	f.data = append(f.data, data...)
-	f.ends = append(f.ends, len(f.data))
+	e.end = len(f.data)
+	f.batch = append(f.batch, e)
 	return nil
 }
 
 // Flush puts what was added.
 func (f *Feeder) Flush(ctx context.Context) error {
-	if len(f.ends) == 0 {
+	if err := f.closePacks(ctx); err != nil {
+		return err
+	}
+	return f.send(ctx)
+}
+
+// send puts the batch.
+func (f *Feeder) send(ctx context.Context) error {
+	if len(f.batch) == 0 {
 		return nil
 	}
 	if f.before != nil {
@@ -87,15 +120,14 @@ func (f *Feeder) Flush(ctx context.Context) error {
 	}
 	start := 0
 	f.entries = f.entries[:0]
-	for _, end := range f.ends {
-		f.number++
+	for _, e := range f.batch {
 		f.entries = append(f.entries, types.PutRecordsRequestEntry{
-			Data: f.data[start:end:end], PartitionKey: aws.String(strconv.FormatInt(f.number, 10)),
+			Data: f.data[start:e.end:e.end], PartitionKey: aws.String(e.key), ExplicitHashKey: e.hashKey,
 		})
-		start = end
+		start = e.end
 	}
 	err := f.put(ctx)
-	f.data, f.ends = f.data[:0], f.ends[:0]
+	f.data, f.batch = f.data[:0], f.batch[:0]
 	return err
 }
 
@@ -107,7 +139,7 @@ func (f *Feeder) put(ctx context.Context) error {
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
 		out, unclear, err := f.call(ctx)
-		f.doubts(unclear * len(f.entries)) // each try may have put them all
+		f.doubts(unclear) // each try may have put them all
 		if err != nil {
 			some := ""
 			if unclear > 0 {
@@ -147,10 +179,12 @@ func (f *Feeder) call(ctx context.Context) (out *kinesis.PutRecordsOutput, uncle
 	return out, unclear, deadline.Explain(timed, err)
 }
 
-func (f *Feeder) doubts(records int) {
+func (f *Feeder) doubts(tries int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.doubt += int64(records)
+	for _, e := range f.batch {
+		f.doubt += int64(tries * e.records)
+	}
 }
 
 func (f *Feeder) waits(since time.Time) {
@@ -159,33 +193,43 @@ func (f *Feeder) waits(since time.Time) {
 	f.since, f.why = since, ""
 }
 
-// note counts what was put and leaves in f.entries what was refused.
+// note counts what was put and leaves in f.batch and f.entries what was refused.
 func (f *Feeder) note(out *kinesis.PutRecordsOutput) (refused int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	again := f.entries[:0]
+	batch, again := f.batch[:0], f.entries[:0]
 	for i, r := range out.Records {
 		if r.ErrorCode != nil {
-			again = append(again, f.entries[i])
+			batch, again = append(batch, f.batch[i]), append(again, f.entries[i])
 			f.why = "the stream refuses them: " + *r.ErrorCode
 			continue
 		}
-		f.n++
-		f.size += int64(len(f.entries[i].Data))
+		f.puts++
+		f.n += int64(f.batch[i].records)
+		f.size += int64(f.batch[i].bytes)
 		shard, seq := aws.ToString(r.ShardId), aws.ToString(r.SequenceNumber)
 		if old := f.last[shard]; old == "" || checkpoint.CompareDecimal(old, seq) < 0 {
 			f.last[shard] = seq
 		}
 	}
-	f.entries = again
+	f.batch, f.entries = batch, again
 	return len(again)
 }
 
-// Progress returns how many records and bytes were put.
+// Progress returns how many of the records that were added were put, and their
+// bytes.
 func (f *Feeder) Progress() (records, bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.n, f.size
+}
+
+// Puts returns how many records of the stream that made: as many, unless they were
+// packed together.
+func (f *Feeder) Puts() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.puts
 }
 
 // Doubt returns how many records more than those of Progress may be in the
