@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -124,9 +125,15 @@ func (s *cborScanner) skip(depth int) bool {
 		return s.members(n, func() bool { return one() && one() })
 	case majorTag:
 		return one()
+	case majorSimple:
+		return strings.IndexByte(simple, s.b[start]) >= 0
 	}
 	return true
 }
+
+// simple are the heads of false, true, null, undefined and the numbers that are
+// not whole. No others mean anything.
+const simple = "\xf4\xf5\xf6\xf7\xf9\xfa\xfb"
 
 // findCBOR is find for a body in CBOR: it fills in the page's records, and returns
 // the other members of the answer.
