@@ -133,7 +133,6 @@ type dawdler struct {
 
 	way      int
 	prepared *checkpoint.PreparedCheckpoint
-	failed   map[int]bool
 	calls    int
 }
 
@@ -179,7 +178,7 @@ func TestNothingKeepsAPage(t *testing.T) { //nolint:paralleltest // it needs the
 		factories[name] = func(kcl.ShardInfo) kcl.RecordProcessor { return &dawdler{way: i} }
 	}
 	for name, factory := range factories {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
 			s := &lentPages{Stream: kcltest.NewStream(1), pages: 5}
 			var last kcl.BatchEvent
 			ready := make(chan struct{}, 1000)

@@ -94,7 +94,9 @@ func TestCBORIsGivenUp(t *testing.T) {
 		page := `{"Records":[{"SequenceNumber":"%d","PartitionKey":"k","Data":"eA=="}],"MillisBehindLatest":7,"NextShardIterator":"i%d"}`
 		w := &wire{answers: []wireAnswer{
 			{200, `{"ShardIterator":"i1"}`, ""},
-			{415, `{}`, ""}, {200, fmt.Sprintf(page, 1, 2), ""}, {200, fmt.Sprintf(page, 2, 3), ""},
+			{415, `{}`, ""},
+			{200, fmt.Sprintf(page, 1, 2), ""},
+			{200, fmt.Sprintf(page, 2, 3), ""},
 		}}
 		r := newSource(t, client(w, localKey()), kinesissource.Options{CBOR: true, Logger: zap.New(core)}).Open("s0", trimHorizon())
 		begun := time.Now()

@@ -44,9 +44,3 @@ func padding(b []byte) int {
 	}
 	return n
 }
-
-// decodeStd is decodeBase64 by the standard library alone.
-func decodeStd(dst, src []byte) (n int, ok bool) {
-	n, err := base64.StdEncoding.Decode(dst, src)
-	return n, err == nil
-}

@@ -114,6 +114,7 @@ func (s *cborScanner) skip(depth int) bool {
 		return false
 	}
 	one := func() bool { return s.skip(depth + 1) }
+	name := func() bool { _, ok := s.piece(majorText); return ok }
 	switch major {
 	case majorBytes, majorText:
 		s.i = start
@@ -122,7 +123,7 @@ func (s *cborScanner) skip(depth int) bool {
 	case majorList:
 		return s.members(n, one)
 	case majorMap:
-		return s.members(n, func() bool { return one() && one() })
+		return s.members(n, func() bool { return name() && one() })
 	case majorTag:
 		return one()
 	case majorSimple:
@@ -225,7 +226,7 @@ func (p *Page) textCBOR(s *cborScanner) (text string, ok bool) {
 		return "", false
 	}
 	p.strings += len(b)
-	return unsafe.String(unsafe.SliceData(b), len(b)), true
+	return unsafe.String(unsafe.SliceData(b), len(b)), true //nolint:gosec // until own copies it
 }
 
 // time takes a time that is the same whether it is read exactly or in seconds.
@@ -327,7 +328,7 @@ func number(f float64) any {
 // seconds returns milliseconds as seconds.
 func seconds(ms int64) json.Number {
 	if ms < 0 {
-		u := -uint64(ms) //nolint:gosec // its absolute value
+		u := -uint64(ms)
 		return json.Number(fmt.Sprintf("-%d.%03d", u/1000, u%1000))
 	}
 	return json.Number(fmt.Sprintf("%d.%03d", ms/1000, ms%1000))

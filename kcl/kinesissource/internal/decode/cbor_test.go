@@ -89,7 +89,7 @@ func (s *sdk) sameAsJSON(t interface {
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("error %v, and of the same in JSON %v, of\n%x", err, wantErr, body)
 	}
-	if decoding := (*smithy.DeserializationError)(nil); err != nil && !errors.As(err, &decoding) {
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); err != nil && !ok {
 		t.Fatalf("error %v is not one of decoding", err)
 	}
 	if err == nil && !reflect.DeepEqual(got, want) {

@@ -36,9 +36,9 @@ func TestMutants(t *testing.T) {
 			t.Parallel()
 			seed := *seeded
 			if seed == 0 {
-				seed = rand.Uint64() //nolint:gosec // not to be secret
+				seed = rand.Uint64()
 			}
-			r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // not to be secret
+			r := rand.New(rand.NewPCG(seed, 1))
 			s := newSDK(t)
 			ours := 0
 			defer func() {

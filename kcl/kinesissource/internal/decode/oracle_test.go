@@ -136,8 +136,7 @@ func (s *sdk) compare(t interface {
 		t.Fatalf("error %v, and the SDK's is %v, of\n%q", err, wantErr, body)
 	}
 	if err != nil {
-		var decoding *smithy.DeserializationError
-		if !errors.As(err, &decoding) {
+		if _, ok := errors.AsType[*smithy.DeserializationError](err); !ok {
 			t.Fatalf("error %v is not one of decoding", err)
 		}
 		return ours
