@@ -100,7 +100,7 @@ func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out
 // Open returns a reader of the shard that begins at from. It makes no call; a
 // from at which nothing can begin is an error of each Next.
 func (s *Source) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
-	return &reader{src: s, shardID: shardID, from: from, asking: asking{limit: s.o.MaxRecords, most: s.o.MaxRecords}}
+	return &reader{src: s, shardID: shardID, from: from, asking: asking{limit: s.o.MaxRecords, most: s.o.MaxRecords}, pace: newPace(s.o)}
 }
 
 // name returns what to name the stream by, if that is not its ARN.
