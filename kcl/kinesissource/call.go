@@ -40,7 +40,7 @@ const (
 // operation, the shard and the class it belongs to. ready, if not nil, is asked
 // to wait before each try.
 func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(context.Context) error) error {
-	wait := newBackOff(op, shardID)
+	var wait *pause.BackOff
 	refused := refusals{src: s, op: op, shardID: shardID}
 	for {
 		if ready != nil {
@@ -58,6 +58,9 @@ func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(co
 			return s.describe(op, shardID, err)
 		}
 		refused.note(err)
+		if wait == nil {
+			wait = newBackOff(op, shardID)
+		}
 		if err := rest(ctx, wait.Next(ctx)); err != nil {
 			return err
 		}
@@ -122,8 +125,12 @@ func newBackOff(op, shardID string) *pause.BackOff {
 
 // perCall makes a client of the SDK keep the limits of its calls, and retry all
 // it would retry but throttled calls: those wait here, longer, and are counted.
-func perCall(o *kinesis.Options) {
-	o.HTTPClient = deadline.Client(o.HTTPClient, 0)
+func (s *Source) perCall(o *kinesis.Options) {
+	if s.http != nil {
+		o.HTTPClient = s.http
+	} else {
+		o.HTTPClient = deadline.Client(o.HTTPClient, 0)
+	}
 	if o.Retryer != nil {
 		o.Retryer = unthrottled{o.Retryer}
 	}

@@ -58,7 +58,7 @@ func (r *reader) getIterator(ctx context.Context, in *kinesis.GetShardIteratorIn
 	in.StreamName, in.StreamARN, in.ShardId = r.src.name(), r.src.arn(), aws.String(r.shardID)
 	var out *kinesis.GetShardIteratorOutput
 	err = r.src.call(ctx, opGetShardIterator, r.shardID, nil, func(ctx context.Context) (err error) {
-		out, err = r.src.api.GetShardIterator(ctx, in, perCall)
+		out, err = r.src.api.GetShardIterator(ctx, in, r.src.perCall)
 		return err
 	})
 	switch {

@@ -105,7 +105,7 @@ func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (a 
 		StreamARN:     r.src.arn(),
 	}
 	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) error {
-		out, err := r.src.api.GetRecords(ctx, in, perCall)
+		out, err := r.src.api.GetRecords(ctx, in, r.src.perCall)
 		if err == nil {
 			a = decode(out)
 		} else if isRateExceeded(err) {

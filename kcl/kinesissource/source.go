@@ -31,24 +31,27 @@ var (
 // Source reads one stream. It is safe for concurrent use, and runs no
 // goroutines.
 type Source struct {
-	api API
-	o   Options
+	api  API
+	o    Options
+	http kinesis.HTTPClient // of each call; nil: the client's own
 
 	byName atomic.Bool // the server does not take the ARN
 }
 
-// New returns the Source of the stream that o names. It makes no call.
+// New returns the Source of the stream that o names. It makes no call. Of a
+// *kinesis.Client that has the SDK's own type of HTTPClient it uses a copy, see
+// HTTPClient; no other client is changed.
 //
 // Errors: what is wrong with o, all of it.
 func New(api API, o Options) (*Source, error) {
-	if api == nil {
+	if c, ok := api.(*kinesis.Client); api == nil || ok && c == nil {
 		return nil, errors.New("no Kinesis client given")
 	}
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("invalid options of the Kinesis source: %w", err)
 	}
-	return &Source{api: api, o: o}, nil
+	return &Source{api: api, o: o, http: ownClient(api)}, nil
 }
 
 // ListShards returns every shard that the stream lists, open and closed, from
@@ -88,7 +91,7 @@ func (s *Source) ListShards(ctx context.Context) (kcl.ShardList, error) {
 
 func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out *kinesis.ListShardsOutput, err error) {
 	err = s.call(ctx, opListShards, "", nil, func(ctx context.Context) (err error) {
-		out, err = s.api.ListShards(ctx, in, perCall)
+		out, err = s.api.ListShards(ctx, in, s.perCall)
 		return err
 	})
 	if isResourceNotFound(err) {
