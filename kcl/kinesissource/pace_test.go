@@ -1,6 +1,7 @@
 package kinesissource_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
@@ -177,4 +181,39 @@ func arriveNow(answer any) {
 	for i := range out.Records {
 		out.Records[i].ApproximateArrivalTimestamp = &now
 	}
+}
+
+// How fast a shard is read is told when that is no longer what it may be, and
+// when it is again.
+func TestTheRateIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused := refusal("ProvisionedThroughputExceededException")
+		page := func() *kinesis.GetRecordsOutput { return records("i", time.Minute) }
+		exchanges := []exchange{{"GetShardIterator TRIM_HORIZON name:orders", iterator("i")}}
+		for _, answer := range []any{page(), refused, refused, page(), refused, page(), page(), page()} {
+			exchanges = append(exchanges, exchange{"GetRecords i", answer})
+		}
+		core, logs := observer.New(zap.DebugLevel)
+		r := newSource(t, newScript(t, exchanges...), kinesissource.Options{Logger: zap.New(core)}).Open(shardID, trimHorizon())
+		for _, pause := range []time.Duration{0, 0, 0, 35 * time.Second, 4 * time.Minute} {
+			time.Sleep(pause)
+			if _, err := r.Next(t.Context(), kcl.Room{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		for _, e := range logs.All() {
+			f := e.ContextMap()
+			got = append(got, fmt.Sprintf("%v: %s: %v %v %v", e.Level, e.Message, f["stream"], f["shard"], f["percent_of_limits"]))
+		}
+		want := []string{
+			"info: a shard's limits are exceeded; reading it more slowly: orders " + shardID + " 50",
+			"debug: a shard's limits are exceeded; reading it more slowly: orders " + shardID + " 25",
+			"info: a shard is read at the full rate again: orders " + shardID + " 100",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
