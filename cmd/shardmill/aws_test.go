@@ -16,7 +16,7 @@ import (
 
 // Kinesis is spoken to by HTTP/1.1 also where the server offers HTTP/2. The
 // user's bundle of certificates counts.
-func TestKinesisIsReadByHTTP1(t *testing.T) {
+func TestKinesisIsReadByHTTP1(t *testing.T) { //nolint:paralleltest // it sets the environment
 	spoke := make(chan int, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		spoke <- r.ProtoMajor

@@ -136,8 +136,8 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		update: kcl.tries("UpdateLease", "Writes of checkpoints"),
 		create: kcl.tries("CreateLease", "Creations of leases"),
 
-		readRecords:      firehose.counter("DataReadFromKinesisStream_Records", "Records read, aggregated ones as one."),
-		readBytes:        firehose.counter("DataReadFromKinesisStream_Bytes", "Bytes of the records read."),
+		readRecords: firehose.counter("DataReadFromKinesisStream_Records", "Records read, aggregated ones as one."),
+		readBytes:   firehose.counter("DataReadFromKinesisStream_Bytes", "Bytes of the records read."),
 		throttled: map[string]prometheus.Counter{
 			"GetRecords":       firehose.counter("ThrottledGetRecords", "Calls of GetRecords that Kinesis refused because of a limit."),
 			"GetShardIterator": firehose.counter("ThrottledGetShardIterator", "Calls of GetShardIterator that Kinesis refused because of a limit."),
