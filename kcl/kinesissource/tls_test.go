@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -142,6 +145,30 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	if n := len(server.conns); n != shards {
 		t.Errorf("%d connections were made for %d shards", n, shards)
+	}
+}
+
+// What a user's client says otherwise stays.
+func TestHTTPClientKeepsTheRest(t *testing.T) {
+	t.Parallel()
+	proxy := &url.URL{Scheme: "http", Host: "proxy.internal"}
+	c := kinesissource.HTTPClient(awshttp.NewBuildableClient().WithTimeout(7 * time.Second).WithTransportOptions(func(t *http.Transport) {
+		t.Proxy = http.ProxyURL(proxy)
+		t.TLSClientConfig.NextProtos = []string{"h2", "http/1.1"}
+		t.MaxConnsPerHost, t.MaxIdleConnsPerHost, t.MaxIdleConns, t.IdleConnTimeout = 3000, 2000, 0, time.Minute
+	}))
+	got := c.GetTransport()
+	if via, err := got.Proxy(new(http.Request)); via != proxy || err != nil {
+		t.Errorf("proxy %v, %v", via, err)
+	}
+	if c.GetTimeout() != 7*time.Second || got.IdleConnTimeout != time.Minute || got.TLSClientConfig.MinVersion != tls.VersionTLS12 {
+		t.Errorf("limits %v, %v, TLS %x", c.GetTimeout(), got.IdleConnTimeout, got.TLSClientConfig.MinVersion)
+	}
+	if got.MaxConnsPerHost != 3000 || got.MaxIdleConnsPerHost != 2000 || got.MaxIdleConns != 0 {
+		t.Errorf("connections %d, idle %d of %d", got.MaxConnsPerHost, got.MaxIdleConnsPerHost, got.MaxIdleConns)
+	}
+	if p := got.TLSClientConfig.NextProtos; !slices.Equal(p, []string{"http/1.1"}) {
+		t.Errorf("protocols %v", p)
 	}
 }
 
