@@ -83,11 +83,11 @@ func (s *sharedShard) GetRecords(_ context.Context, in *kinesis.GetRecordsInput,
 // time than at another.
 func TestAReaderAloneIsNotRefused(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{20 << 10, 10} {
+	for _, size := range []int{100 << 10, 10} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &sharedShard{data: make([]byte, size), took: func() time.Duration { return rand.N(8 * time.Millisecond) }}
 			refused := 0
-			s.read(t, kinesissource.Options{MaxRecords: 600, Throttled: func(string, string) { refused++ }}).run(3 * time.Minute)
+			s.read(t, kinesissource.Options{MaxRecords: 110, Throttled: func(string, string) { refused++ }}).run(3 * time.Minute)
 			if refused > 0 {
 				t.Errorf("refused %d times", refused)
 			}
@@ -104,9 +104,9 @@ func TestTwoApplicationsShareAShard(t *testing.T) {
 		recordSize int
 		o          kinesissource.Options
 	}{
-		{"that gives as many bytes as it may", 20 << 10, kinesissource.Options{}},
-		{"in smaller pages", 20 << 10, kinesissource.Options{MaxRecords: 40}},
-		{"that gives as many calls as it may", 10, kinesissource.Options{MaxRecords: 10}},
+		{"that gives as many bytes as it may", 100 << 10, kinesissource.Options{}},
+		{"in smaller pages", 100 << 10, kinesissource.Options{MaxRecords: 8}},
+		{"that gives as many calls as it may", 10, kinesissource.Options{MaxRecords: 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
