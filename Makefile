@@ -3,6 +3,7 @@ GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.
 GOFUMPT  := go run mvdan.cc/gofumpt@v0.12.0
 SEEDS    ?= 1000
 FUZZTIME ?= 30s
+CASES    ?= 1000000
 BENCH    ?= .
 TIME     ?= 10m
 
@@ -80,7 +81,8 @@ benchstat: ## Benchmarks, as benchstat reads them; BENCH=regexp
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./...
 
 .PHONY: fuzz
-fuzz: ## Each fuzz target for FUZZTIME
+fuzz: ## Each fuzz target for FUZZTIME, and CASES spoilt answers of GetRecords
+	go test -count=1 -timeout 3h -run TestMutants ./kcl/kinesissource/internal/decode -args -cases=$(CASES)
 	@go list -f '{{.ImportPath}}' ./... | while read p; do \
 	  go test -list '^Fuzz' $$p | grep '^Fuzz' | while read f; do \
 	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done || exit 1; done

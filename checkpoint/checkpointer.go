@@ -109,7 +109,7 @@ func (c *Checkpointer) CheckpointAt(ctx context.Context, at Position) error {
 	if err != nil {
 		return err
 	}
-	return c.write(ctx, at)
+	return c.write(ctx, at.Clone())
 }
 
 // Refresh writes the last checkpoint again with a later timestamp: everything
@@ -147,7 +147,7 @@ func (c *Checkpointer) PrepareAt(ctx context.Context, at Position, state []byte)
 	if err != nil {
 		return nil, err
 	}
-	return c.prepare(ctx, at, state)
+	return c.prepare(ctx, at.Clone(), state)
 }
 
 // Resume returns the prepared checkpoint that an earlier holder left, so that

@@ -30,6 +30,12 @@ func At(sequenceNumber string, subSequenceNumber int64, arrival time.Time) Posit
 	}
 }
 
+// Clone returns p with a string of its own, as ExtendedSequenceNumber.Clone does.
+func (p Position) Clone() Position {
+	p.ExtendedSequenceNumber = p.ExtendedSequenceNumber.Clone()
+	return p
+}
+
 // Equal reports whether p and q are the same place with the same timestamp to
 // the millisecond, which is what the table keeps.
 func (p Position) Equal(q Position) bool {

@@ -27,6 +27,13 @@ type ExtendedSequenceNumber struct {
 	SubSequenceNumber int64  // 0 for a record that is not aggregated
 }
 
+// Clone returns e with a string of its own: that of a record is part of a longer
+// one, which it keeps in memory.
+func (e ExtendedSequenceNumber) Clone() ExtendedSequenceNumber {
+	e.SequenceNumber = strings.Clone(e.SequenceNumber)
+	return e
+}
+
 // IsZero reports whether e is no place at all.
 func (e ExtendedSequenceNumber) IsZero() bool { return e == ExtendedSequenceNumber{} }
 

@@ -23,7 +23,7 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	if s.cfg.DeadLetter == nil || len(recs) == 0 {
 		return gaveUp
 	}
-	last := recs[len(recs)-1].Position()
+	last := lastOf(recs)
 	from := s.accepted.ExtendedSequenceNumber
 	if at := s.cp.Last(); at.Compare(from) > 0 { // only then: see addRaw for one that comes after its place
 		from = at.ExtendedSequenceNumber
@@ -34,7 +34,7 @@ func (s *session) deadLetter(recs []Record, attempts int, err error) error {
 	} else if dlErr := s.sendDead(recs, attempts, err); dlErr != nil {
 		return fmt.Errorf("%w; and its records were not dead-lettered: %w", gaveUp, dlErr)
 	} else {
-		s.noteDead(from, span{recs[0].Position().ExtendedSequenceNumber, last.ExtendedSequenceNumber}, s.cp.Last().SequenceNumber)
+		s.noteDead(from, span{recs[0].Position().ExtendedSequenceNumber.Clone(), last.ExtendedSequenceNumber}, s.cp.Last().SequenceNumber)
 	}
 	if isPanic(err) {
 		s.failed = -1 // which this panic makes 0
@@ -52,7 +52,7 @@ func (s *session) sendDead(recs []Record, attempts int, err error) error {
 	if dlErr != nil {
 		return dlErr
 	}
-	first, last := recs[0].Position(), recs[len(recs)-1].Position()
+	first, last := recs[0].Position(), lastOf(recs)
 	s.log.Error("records dead-lettered", zap.Error(err), zap.Int("records", len(recs)),
 		zap.Stringer("first_sequence_number", first), zap.Stringer("last_sequence_number", last), panicStack(err))
 	s.cfg.Hooks.deadLettered(BatchEvent{ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs), Attempt: attempts, Err: original(err), Last: last})

@@ -78,6 +78,10 @@
 //     was "a". Those that are dropped are counted and logged.
 //   - All calls of one processor are on one goroutine, with those of DeadLetter
 //     for its records and of the factory that made it.
+//   - A record's Data is good until the call that got it returns, and the buffer
+//     behind it is used for other records then: Record.Clone copies. Strings, such
+//     as PartitionKey, are never written to, but keep those of their whole page in
+//     memory. In tests released data is overwritten with 0xDB.
 //   - A tick (Config.TickInterval) is a call of ProcessRecords without records.
 //     It can fail and is tried again like any other.
 //   - A shard that is given up rests for a failover time, so that what stops

@@ -62,12 +62,12 @@ func (h *eachHandler) ProcessRecords(ctx context.Context, in ProcessRecordsInput
 	h.pass(in.Records[0].Position())
 	failed, err := h.each(ctx, in.Records)
 	if err == nil {
-		h.reached = in.Records[len(in.Records)-1].Position()
+		h.reached = lastOf(in.Records)
 		return in.Checkpointer.Checkpoint(ctx)
 	}
-	h.reached = in.Records[failed].Position()
+	h.reached = lastOf(in.Records[:failed+1])
 	if failed > 0 {
-		h.settled = in.Records[failed-1].Position()
+		h.settled = lastOf(in.Records[:failed])
 	}
 	if h.settled.Compare(in.Checkpointer.Last().ExtendedSequenceNumber) > 0 {
 		if cpErr := in.Checkpointer.CheckpointAt(ctx, h.settled); cpErr != nil {
@@ -96,6 +96,7 @@ func (h *eachHandler) ShutdownRequested(ctx context.Context, in ShutdownRequeste
 // each calls f with the records that it has not taken. It returns the index of
 // the first that it did not take, and why, if there is one.
 func (h *eachHandler) each(ctx context.Context, recs []Record) (failed int, err error) {
+	defer func() { h.through = h.through.Clone() }()
 	for i := range recs {
 		at := recs[i].Position().ExtendedSequenceNumber
 		switch {
@@ -104,12 +105,12 @@ func (h *eachHandler) each(ctx context.Context, recs []Record) (failed int, err 
 		case err == nil:
 			if err = h.call(ctx, recs[i]); err != nil {
 				failed = i
-				h.waiting[at] = struct{}{}
+				h.waiting[at.Clone()] = struct{}{}
 			} else {
 				delete(h.waiting, at)
 			}
 		case recs[i].PartitionKey == recs[failed].PartitionKey:
-			h.waiting[at] = struct{}{}
+			h.waiting[at.Clone()] = struct{}{}
 		default:
 			if next := h.call(ctx, recs[i]); next != nil {
 				return failed, fmt.Errorf("%w (and then record %v: %v)", err, at, next) //nolint:errorlint // it will be told when it is its turn

@@ -30,6 +30,7 @@ type expander struct {
 	recs  []Record // those of the page that were not looked at yet
 	after checkpoint.ExtendedSequenceNumber
 	past  bool // this page's records come after the position from here on: they are in order
+	plain bool // none of the page's records is aggregated
 	out   []Record
 
 	// outer is the aggregated record that is being taken apart, or nil.
@@ -57,9 +58,9 @@ func newExpander(rule HashRangeRule, r HashRange) *expander {
 
 // begin begins with the records of a page, and wants what comes after the given
 // position.
-func (x *expander) begin(recs []Record, after checkpoint.ExtendedSequenceNumber) {
+func (x *expander) begin(p Page, after checkpoint.ExtendedSequenceNumber) {
 	x.end()
-	x.recs, x.after, x.past = recs, after, false
+	x.recs, x.after, x.past, x.plain = p.Records, after, false, p.Plain
 }
 
 // end lets go of the page and of the buffer.
@@ -83,6 +84,9 @@ func (x *expander) next() (batch []Record, ok bool) {
 	if x.outer == nil && len(x.recs) == 0 {
 		return nil, false
 	}
+	if x.plain {
+		return x.rest(), true
+	}
 	x.out, x.users, x.keys = x.out[:0], 0, 0
 	for x.outer != nil || len(x.recs) > 0 {
 		if x.outer == nil {
@@ -100,6 +104,18 @@ func (x *expander) next() (batch []Record, ok bool) {
 		}
 	}
 	return x.out, true
+}
+
+// rest returns what is wanted of a page without aggregated records: itself.
+func (x *expander) rest() []Record {
+	recs := x.recs
+	x.recs = nil
+	for i := range recs {
+		if x.isPast(recs[i].Position().ExtendedSequenceNumber) {
+			return recs[i:]
+		}
+	}
+	return nil
 }
 
 // open takes a record from the page: it is split from now on, or added as it is,

@@ -24,7 +24,7 @@ func FailedAt(r Record, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &recordError{at: r.Position().ExtendedSequenceNumber, err: err}
+	return &recordError{at: r.Position().ExtendedSequenceNumber.Clone(), err: err}
 }
 
 type recordError struct {

@@ -19,7 +19,7 @@ const minRetention = 24 * time.Hour
 func (s *session) checkGap(p Page) {
 	var resume checkpoint.Position
 	if len(p.Records) > 0 {
-		resume = p.Records[0].Position()
+		resume = p.Records[0].Position().Clone()
 	}
 	if resume.SequenceNumber == s.accepted.SequenceNumber {
 		return

@@ -17,7 +17,7 @@ func (s *session) processPage(got fetched) error {
 	defer got.page.release()
 	s.behind = got.page.BehindLatest
 	s.setStatus(func(st *ShardStatus) { st.BehindLatest, st.LastRead = got.page.BehindLatest, time.Now() })
-	s.split.begin(got.page.Records, s.accepted.ExtendedSequenceNumber)
+	s.split.begin(got.page, s.accepted.ExtendedSequenceNumber)
 	defer s.split.end()
 	for later := false; ; later = true {
 		if later {

@@ -46,7 +46,7 @@ func (s *session) accepting(recs []Record, pressure bool) (rest []Record, err er
 		err := s.call(recs, pressure, attempt)
 		if err == nil {
 			if len(recs) > 0 {
-				s.accept(recs[len(recs)-1].Position())
+				s.accept(lastOf(recs))
 			}
 			return rest, nil
 		}
@@ -79,7 +79,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 		return err
 	}
 	if len(recs) > 0 {
-		s.cp.Processed(recs[len(recs)-1].Position())
+		s.cp.Processed(lastOf(recs))
 	}
 	start := time.Now()
 	s.called = start
@@ -93,7 +93,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	took := time.Since(start)
 	if i := failedAt(err, recs); i >= 0 {
 		if i > 0 {
-			s.accept(recs[i-1].Position())
+			s.accept(lastOf(recs[:i]))
 			s.told(recs[:i], took, attempt, nil)
 			took = 0
 		}
@@ -110,7 +110,7 @@ func (s *session) told(recs []Record, took time.Duration, attempt int, err error
 	e := BatchEvent{
 		ShardID: s.info.ShardID, Records: len(recs), Bytes: sizeOf(recs),
 		BehindLatest: s.behind, Duration: took, Attempt: attempt, Err: original(err),
-		Last: recs[len(recs)-1].Position(),
+		Last: lastOf(recs),
 	}
 	if err == nil {
 		s.setStatus(func(st *ShardStatus) { st.Records += int64(e.Records); st.Bytes += e.Bytes; st.LastError = "" })
@@ -130,6 +130,9 @@ func (s *session) accept(at checkpoint.Position) {
 	}
 	s.failures.progressed(s.info.ShardID)
 }
+
+// lastOf returns the place of the last record, to be kept.
+func lastOf(recs []Record) checkpoint.Position { return recs[len(recs)-1].Position().Clone() }
 
 // after returns the records of recs that come after at.
 func after(recs []Record, at checkpoint.ExtendedSequenceNumber) []Record {

@@ -51,6 +51,10 @@ type RecordProcessor interface {
 	// Config.DeadLetter, or without one the worker gives the lease up. An error of
 	// FailedAt is about one record of them, and those before it count as accepted.
 	// Returning nil does not checkpoint.
+	//
+	// in.Records and the Data in it are used again once the call has returned, or
+	// those after it if it failed: keep Record.Clone. In tests that Data is
+	// overwritten with 0xDB then.
 	ProcessRecords(ctx context.Context, in ProcessRecordsInput) error
 
 	// LeaseLost is the last call after the lease has gone. Nothing can be

@@ -2,6 +2,7 @@ package kcl
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -22,9 +23,9 @@ type Record struct {
 	PartitionKey    string
 	ExplicitHashKey string // "" if none was given, or unknown
 
-	// Data is what the producer put. It may alias a buffer that is used again
-	// after the call it was passed to returns: Clone what you keep, and never
-	// write to it.
+	// Data is what the producer put. It aliases a buffer that is used again after
+	// the call it was passed to returns: Clone what you keep, and never write to
+	// it. In tests it is overwritten with 0xDB then.
 	Data []byte
 
 	// Aggregated says that the record came out of an aggregated one.
@@ -35,13 +36,17 @@ type Record struct {
 	EncryptionType string
 }
 
-// Position returns the place of the record, for Checkpointer.CheckpointAt.
+// Position returns the place of the record, for Checkpointer.CheckpointAt. Clone it
+// if you keep it for long: it keeps the strings of the record's page in memory.
 func (r Record) Position() checkpoint.Position {
 	return checkpoint.At(r.SequenceNumber, r.SubSequenceNumber, r.ApproximateArrivalTimestamp)
 }
 
-// Clone returns a copy of r whose Data is its own.
+// Clone returns a copy of r that shares no memory with its page: strings are safe
+// to keep without it, but each keeps those of all its page's records in memory.
 func (r Record) Clone() Record {
+	r.SequenceNumber, r.PartitionKey = strings.Clone(r.SequenceNumber), strings.Clone(r.PartitionKey)
+	r.ExplicitHashKey, r.EncryptionType = strings.Clone(r.ExplicitHashKey), strings.Clone(r.EncryptionType)
 	r.Data = bytes.Clone(r.Data)
 	return r
 }

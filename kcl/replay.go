@@ -59,7 +59,6 @@ func (r *replayer) readFrom(ctx context.Context, from checkpoint.Position, yield
 			return false
 		}
 		done := r.yieldPage(page, yield)
-		page.release()
 		switch {
 		case done:
 			return false
@@ -77,14 +76,15 @@ func (r *replayer) ended(yield func(Record, error) bool) (nothing bool) {
 	return !r.yielded
 }
 
-// yieldPage yields the page's records within the range. done means that the
+// yieldPage yields the page's records within the range, and releases it. done means that the
 // range is over, or the caller has had enough. The page and what is built of it
 // count as the one page that a shard may always have: nothing is read ahead.
 func (r *replayer) yieldPage(p Page, yield func(Record, error) bool) (done bool) {
+	defer p.release()
 	counted := p.memory()
 	r.acct.Adjust(0, counted)
 	defer func() { r.acct.Release(counted) }()
-	r.split.begin(p.Records, checkpoint.ExtendedSequenceNumber{})
+	r.split.begin(p, checkpoint.ExtendedSequenceNumber{})
 	defer r.split.end()
 	for {
 		recs, ok := r.split.next()

@@ -113,6 +113,10 @@ type Page struct {
 	// a buffer that is larger than the records' data. 0: what the records tell.
 	Memory int64
 
+	// Plain says that no record's data begins as an aggregated record's does. If it
+	// is not set the records are looked at.
+	Plain bool
+
 	// Release, if not nil, is called once when nothing uses Records' data any
 	// more.
 	Release func()
@@ -139,7 +143,10 @@ const recordOverhead = 128
 
 // memory returns what the page takes.
 func (p Page) memory() int64 {
-	return max(p.Memory, p.Bytes()+recordOverhead*int64(len(p.Records)))
+	if p.Memory > 0 {
+		return p.Memory
+	}
+	return p.Bytes() + recordOverhead*int64(len(p.Records))
 }
 
 func (p Page) release() {

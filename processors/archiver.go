@@ -93,14 +93,17 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
 	sink := &objectSink{store: a.store, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
-	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
+	planned, buckets, digest := s.Delivery == ExactlyOnce, s.buckets(), exactlyonce.NoDigest
+	if planned {
+		digest = planDigest
+	}
 	return &processor{
 		archiver: a,
 		shardID:  shard.ShardID,
 		try:      try,
 		sink:     sink,
 		buffer: buffer{
-			shop: a.shop, pipeline: a.pipeline, format: s.format, digest: planned,
+			shop: a.shop, pipeline: a.pipeline, format: s.format, digest: digest,
 			size: s.size, interval: s.interval, log: log,
 		},
 		sealer: sealer{

@@ -205,7 +205,7 @@ func TestPendingOfOthers(t *testing.T) {
 	}{
 		{"another program's is left until the first checkpoint", checkpoint.Prepared{At: numbered(3)[2].Position().ExtendedSequenceNumber, State: []byte("java")}, "foreign", false},
 		{"one without state", checkpoint.Prepared{At: numbered(3)[2].Position().ExtendedSequenceNumber}, "foreign", false},
-		{"a newer one is never ignored", checkpoint.Prepared{At: numbered(3)[2].Position().ExtendedSequenceNumber, State: []byte("smplan\x02?")}, "newer", true},
+		{"a newer one is never ignored", checkpoint.Prepared{At: numbered(3)[2].Position().ExtendedSequenceNumber, State: []byte("smplan\x03?")}, "newer", true},
 		{"nor is a damaged one", checkpoint.Prepared{At: numbered(3)[2].Position().ExtendedSequenceNumber, State: []byte("smplan\x01?")}, "broken", true},
 	} {
 		for _, delivery := range []processors.Delivery{processors.ExactlyOnce, processors.AtLeastOnce} {

@@ -1,13 +1,12 @@
 package processors
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"hash"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/processors/container"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 )
 
@@ -22,18 +21,15 @@ type workshop struct {
 // the data of records in order, each followed by the delimiter, in a container.
 type body struct {
 	spool     *spool.Spool
-	inside    *container.Body // of the container
-	hash      hash.Hash       // of the data; nil if not wanted
+	inside    *container.Body       // of the container
+	digester  *exactlyonce.Digester // of the records; nil if not wanted
 	delimiter []byte
 	records   int64
 	bytes     int64 // of data
 }
 
-func (w *workshop) open(f container.Format, delimiter string, digest bool) (*body, error) {
-	b := &body{spool: w.spools.Open(), delimiter: []byte(delimiter)}
-	if digest {
-		b.hash = sha256.New()
-	}
+func (w *workshop) open(f container.Format, delimiter string, digest exactlyonce.DigestRule) (*body, error) {
+	b := &body{spool: w.spools.Open(), delimiter: []byte(delimiter), digester: exactlyonce.NewDigester(digest)}
 	var err error
 	b.inside, err = w.compressors.Open(f, b.spool)
 	return b, err
@@ -41,8 +37,8 @@ func (w *workshop) open(f container.Format, delimiter string, digest bool) (*bod
 
 // write appends a record's data, which it does not keep.
 func (b *body) write(data []byte) error {
-	if b.hash != nil {
-		b.hash.Write(data) // never fails
+	if b.digester != nil {
+		b.digester.Add(data)
 	}
 	if _, err := b.inside.Write(data); err != nil {
 		return fmt.Errorf("compressing a record: %w", err)
@@ -60,12 +56,12 @@ func (b *body) write(data []byte) error {
 // finish completes the content. Nothing may be written after it.
 func (b *body) finish() error { return b.inside.End() }
 
-// digest returns the SHA-256 of the data; zeros if it was not wanted.
-func (b *body) digest() (sum [sha256.Size]byte) {
-	if b.hash != nil {
-		b.hash.Sum(sum[:0])
+// digest returns the digest of the records; none if it was not wanted.
+func (b *body) digest() exactlyonce.Digest {
+	if b.digester == nil {
+		return exactlyonce.Digest{}
 	}
-	return sum
+	return b.digester.Digest()
 }
 
 // release gives back what the body holds. With reuse its memory is given to

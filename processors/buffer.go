@@ -18,7 +18,7 @@ type buffer struct {
 	shop     *workshop
 	pipeline *pipeline.Pipeline
 	format   container.Format
-	digest   bool // of the records, for a plan
+	digest   exactlyonce.DigestRule // for a plan; none if there will be no plan
 	size     int64
 	interval time.Duration
 	log      *zap.Logger
@@ -67,7 +67,7 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 func (g *gathered) note(r *kcl.Record, now time.Time) {
 	at := r.Position()
 	if g.body.records == 1 {
-		g.first, g.opened, g.oldest = at, now, at.Arrival
+		g.first, g.opened, g.oldest = at.Clone(), now, at.Arrival
 	}
 	if at.Arrival.Before(g.oldest) {
 		g.oldest = at.Arrival
@@ -101,9 +101,16 @@ func (b *buffer) take() (gathered, error) {
 		b.broken = kcl.GiveUp(err)
 		return gathered{}, b.broken
 	}
+	b.own()
 	taken := b.open
 	b.open = gathered{}
 	return taken, nil
+}
+
+// own makes what is kept of the records' strings the buffer's own: those of a page
+// are one string.
+func (b *buffer) own() {
+	b.open.last, b.mark = b.open.last.Clone(), b.mark.Clone()
 }
 
 // reset forgets what was gathered, and the mark.

@@ -261,7 +261,7 @@ func (s *settings) largestPlan() exactlyonce.Plan {
 	return exactlyonce.Plan{
 		After: at, First: at, Last: at,
 		FirstArrival: instant, LastArrival: instant,
-		Records: 1 << 40, Bytes: 1 << 40,
+		Records: 1 << 40, Bytes: 1 << 40, Digest: exactlyonce.Digest{Rule: planDigest},
 		HashRange: exactlyonce.HashRange{Start: hash, End: hash},
 		Bucket:    s.Bucket,
 		Key:       s.names.longest(s.format),

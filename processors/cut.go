@@ -11,6 +11,9 @@ import (
 	"github.com/shardmill/shardmill/processors/prefix"
 )
 
+// planDigest is the rule of the digests in the plans that archivers write.
+const planDigest = exactlyonce.XXH3
+
 // cut is a closed cut on its way through prepare, publish and commit. Its
 // fields say how far it is, so that its delivery can go on after an error.
 type cut struct {

@@ -57,7 +57,8 @@
 //     cannot read a plan (of a newer version, or damaged) refuses to go on.
 //   - A plan that does not fit the row (another checkpoint, table, stream or
 //     shard) is void: someone moved the checkpoint by hand. It is cleared.
-//   - A redo compares what it read with the plan. Fewer records, without the
+//   - A redo compares what it read with the plan: number, bytes and digest of the
+//     records, by the rule that the plan's writer used. Fewer records, without the
 //     first, are what expiry leaves: the loss is told, and the rest is put.
 //     Anything else that differs, be it the digest alone, is no delivery: other
 //     records would take the place of those that the checkpoint then passes.
@@ -112,6 +113,30 @@
 // Not promised: that a producer's own duplicates are removed; and that a Java
 // worker on the same lease table finishes a plan: it starts at the checkpoint,
 // so that cut is at least once, and never lost.
+//
+// # Workers of several versions
+//
+// A plan begins with the number of its format. Each version finishes the formats
+// before its own as they were meant, and refuses later ones:
+//
+//	format  digest of the records   written by
+//	1       SHA-256                 earlier versions
+//	2       XXH3-128                this version
+//
+// While versions are mixed, as in a rolling deployment, an older worker can take a
+// shard in whose row a newer one left a plan: it crashed, lost the lease or had to
+// stop between prepare and commit. The older one touches neither row nor store. It
+// says "prepared checkpoint cannot be finished" with the format, gives the shard up
+// with ErrUnfinishable, and leaves its lease to others; after the failover time the
+// next worker takes it, until one takes it that knows the format. Until then that
+// shard waits, and no other one does. Nothing is lost as long as the stream keeps
+// the records, nor delivered twice.
+//
+// The same goes for a step back to an older version. The newer one's workers
+// leave no plan behind if they can deliver while they stop; `shardmill leases`
+// shows in the column PENDING what is left. A worker of the newer version, which may
+// be the only one, finishes it. Abandoning it instead gives up exactly once for
+// the records of that cut.
 //
 // # When the store is down
 //

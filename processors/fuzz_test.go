@@ -2,7 +2,6 @@ package processors_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -10,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
@@ -31,7 +31,7 @@ func FuzzPending(f *testing.F) {
 	for _, change := range []func(*exactlyonce.Plan){
 		func(p *exactlyonce.Plan) { p.Bucket = "evil" },
 		func(p *exactlyonce.Plan) { p.Key = "../k" },
-		func(p *exactlyonce.Plan) { p.Digest[0]++ },
+		func(p *exactlyonce.Plan) { p.Digest.Sum[0]++ },
 		func(p *exactlyonce.Plan) { p.Records++ },
 		func(p *exactlyonce.Plan) { p.Records-- },
 		func(p *exactlyonce.Plan) { p.Bytes-- },
@@ -93,12 +93,22 @@ func ours() exactlyonce.Identity {
 func halfDone(f *testing.F) []byte {
 	f.Helper()
 	w := newWorld(numbered(7))
-	b := w.records[0].Data
-	b = append(bytes.Clone(b), w.records[1].Data...)
-	b = append(b, w.records[2].Data...)
-	return exactlyonce.Plan{
+	cut := w.records[:3]
+	pl := exactlyonce.Plan{
 		Identity: ours(), UUID: exactlyonce.NewUUID([16]byte{1}),
-		After: w.row.checkpoint.ExtendedSequenceNumber, First: w.records[0].Position().ExtendedSequenceNumber, Last: w.records[2].Position().ExtendedSequenceNumber,
-		Records: 3, Bytes: int64(len(b)), Digest: sha256.Sum256(b), Bucket: "b", Key: "k",
-	}.Encode()
+		After: w.row.checkpoint.ExtendedSequenceNumber, First: cut[0].Position().ExtendedSequenceNumber, Last: cut[2].Position().ExtendedSequenceNumber,
+		Records: 3, Digest: digestOf(exactlyonce.XXH3, cut), Bucket: "b", Key: "k",
+	}
+	for _, r := range cut {
+		pl.Bytes += int64(len(r.Data))
+	}
+	return pl.Encode()
+}
+
+func digestOf(rule exactlyonce.DigestRule, records []kcl.Record) exactlyonce.Digest {
+	d := exactlyonce.NewDigester(rule)
+	for _, r := range records {
+		d.Add(r.Data)
+	}
+	return d.Digest()
 }

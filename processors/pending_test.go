@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -187,7 +188,7 @@ func TestOtherRecordsThanThePlans(t *testing.T) {
 		replay func([]kcl.Record) []kcl.Record // records 0 to 4: <0>, <1>x, <2>xx, <3>xxx, <4>xxxx
 		change func(*exactlyonce.Plan)
 	}{
-		{"another digest", same, func(p *exactlyonce.Plan) { p.Digest[31]++ }},
+		{"another digest", same, func(p *exactlyonce.Plan) { p.Digest.Sum[15]++ }},
 		{"another number of bytes", same, func(p *exactlyonce.Plan) { p.Bytes++ }},
 		{"more records than planned", same, func(p *exactlyonce.Plan) { p.Records-- }},
 		{"fewer records, the first of them there", same, func(p *exactlyonce.Plan) { p.Records++ }},
@@ -239,47 +240,69 @@ func TestOtherRecordsThanThePlans(t *testing.T) {
 }
 
 // TestAForeignPlanStopsItsShardAlone: under a worker, for as long as the plan
-// is there; and the shard goes on when it is gone.
+// is there; and the shard goes on when it is gone, or is one that the worker knows.
 func TestAForeignPlanStopsItsShardAlone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		stream, table := kcltest.NewStream(2), new(lease.Mem)
-		stream.Put(0, numbers(0, 20)...)
-		stream.Put(1, numbers(20, 40)...)
-		key := stream.Shard(0).ID
-		down := &shelf{fail: func() error { return errFault }}
-		archiveFor(t, time.Minute, "one", stream, table, config(), down)
-		row, err := table.Get(t.Context(), key)
-		if err != nil || row.Pending == nil {
-			t.Fatalf("nothing was prepared: %+v, %v", row, err)
-		}
-		row.Pending = edited(t, row.Pending, func(p *exactlyonce.Plan) { p.Bucket = "evil" })
-		table.Put(row)
-		up := new(shelf)
-		core, logs := observer.New(zapcore.ErrorLevel)
-		archiveFor(t, time.Hour, "two", stream, table, config(), up, func(c *kcl.Config) { c.Logger = zap.New(core) })
-		after, err := table.Get(t.Context(), key)
-		if err != nil || after.Checkpoint != row.Checkpoint || string(after.Pending.State) != string(row.Pending.State) {
-			t.Errorf("the row became %+v, %v; it was %+v", after, err, row)
-		}
-		if got, want := strings.Join(up.words(), " "), strings.TrimSpace(strings.Join(numbers(20, 40), "")); got != want {
-			t.Errorf("delivered %q, want shard 1's", got)
-		}
-		told := 0
-		for _, e := range logs.FilterMessage("shard given up").All() {
-			if strings.Contains(e.ContextMap()["error"].(string), `shardmill.formerBuckets: ["evil"]`) {
-				told++
-			}
-		}
-		if told < 5 {
-			t.Errorf("told %d times in an hour: %v", told, logs.All())
-		}
-		row = after
-		row.Pending = nil // abandoned
-		table.Put(row)
-		archiveFor(t, time.Hour, "three", stream, table, config(), up)
-		if got := up.words(); len(got) != 40 {
-			t.Errorf("delivered %q", got)
-		}
-	})
+	abandoned := func(*checkpoint.Prepared) *checkpoint.Prepared { return nil }
+	asItWas := func(p *checkpoint.Prepared) *checkpoint.Prepared { return p }
+	for _, row := range []struct {
+		name string
+		bad  func(testing.TB, *checkpoint.Prepared) *checkpoint.Prepared
+		told string
+		then func(*checkpoint.Prepared) *checkpoint.Prepared // of the good one
+	}{
+		{"another bucket, and the plan is abandoned", func(tb testing.TB, p *checkpoint.Prepared) *checkpoint.Prepared {
+			tb.Helper()
+			return edited(tb, p, func(p *exactlyonce.Plan) { p.Bucket = "evil" })
+		}, `shardmill.formerBuckets: ["evil"]`, abandoned},
+		{"a newer version's, and one that knows it comes", func(_ testing.TB, p *checkpoint.Prepared) *checkpoint.Prepared {
+			state := bytes.Clone(p.State)
+			state[len("smplan")]++
+			return &checkpoint.Prepared{At: p.At, State: state}
+		}, "plan of a newer version: format 3, known up to 2", asItWas},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, table := kcltest.NewStream(2), new(lease.Mem)
+				stream.Put(0, numbers(0, 20)...)
+				stream.Put(1, numbers(20, 40)...)
+				key := stream.Shard(0).ID
+				down := &shelf{fail: func() error { return errFault }}
+				archiveFor(t, time.Minute, "one", stream, table, config(), down)
+				before, err := table.Get(t.Context(), key)
+				if err != nil || before.Pending == nil {
+					t.Fatalf("nothing was prepared: %+v, %v", before, err)
+				}
+				good := before.Pending
+				before.Pending = row.bad(t, good)
+				table.Put(before)
+				up := new(shelf)
+				core, logs := observer.New(zap.ErrorLevel)
+				archiveFor(t, time.Hour, "two", stream, table, config(), up, func(c *kcl.Config) { c.Logger = zap.New(core) })
+				after, err := table.Get(t.Context(), key)
+				if err != nil || after.Checkpoint != before.Checkpoint || string(after.Pending.State) != string(before.Pending.State) {
+					t.Errorf("the row became %+v, %v; it was %+v", after, err, before)
+				}
+				if got, want := strings.Join(up.words(), " "), strings.TrimSpace(strings.Join(numbers(20, 40), "")); got != want {
+					t.Errorf("delivered %q, want shard 1's", got)
+				}
+				told := 0
+				for _, e := range logs.FilterMessage("shard given up").All() {
+					if strings.Contains(e.ContextMap()["error"].(string), row.told) {
+						told++
+					}
+				}
+				if told < 5 {
+					t.Errorf("told %d times in an hour: %v", told, logs.All())
+				}
+				after.Pending = row.then(good)
+				table.Put(after)
+				archiveFor(t, time.Hour, "three", stream, table, config(), up)
+				if got := up.words(); len(got) != 40 {
+					t.Errorf("delivered %q", got)
+				}
+			})
+		})
+	}
 }

@@ -38,6 +38,7 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 // While the store is down it does not return.
 func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	defer p.report(in.Hold)
+	defer p.buffer.own()
 	if err := p.delivery.finish(ctx, in.Checkpointer); err != nil {
 		return err
 	}

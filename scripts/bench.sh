@@ -3,7 +3,7 @@
 # replaces the block between <!-- figures --> and <!-- /figures --> in README.md.
 # Benchmarks run in rounds, one after another in each, so that what is compared
 # is measured side by side; the medians of the rounds count. It takes about
-# three and a half minutes on two cores of a machine that has nothing else to do.
+# four and a half minutes on two cores of a machine that has nothing else to do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROUNDS="${ROUNDS:-5}"
@@ -30,10 +30,12 @@ build dynamo ./lease/leasedynamo
 build kcl ./kcl
 build lease ./lease
 build fleet ./sim/fleet
+build program ./cmd/shardmill
 
 {
   for ((i = 0; i < ROUNDS; i++)); do
-    bench processors ./processors '^BenchmarkArchive$' 10x
+    bench processors ./processors '^BenchmarkArchive$' 20x
+    bench program ./cmd/shardmill '^BenchmarkEndToEnd$' 2x
     bench source ./kcl/kinesissource '^BenchmarkRead$' 10x
     bench kpl ./kcl/kpl '^BenchmarkSplitPlain$' 200ms
     bench dynamo ./lease/leasedynamo '^Benchmark(EncodeRow|DecodeRow|Renew)$' 200ms

@@ -21,27 +21,30 @@ import (
 	"github.com/aws/smithy-go"
 )
 
+// localLimit is how long a process may serve a test, should nobody end it.
+const localLimit = 5 * time.Minute
+
 // local runs the command in a process of its own until the test ends. It
 // returns its endpoint, what it printed, and its standard error, to be read
 // after kill.
-func local(t *testing.T, args ...string) (endpoint, printed string, kill func() string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	cmd, _, errs := program(ctx, t, nil, append([]string{"local"}, args...)...)
+func local(tb testing.TB, args ...string) (endpoint, printed string, kill func() string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), localLimit)
+	cmd, _, errs := program(ctx, tb, nil, append([]string{"local"}, args...)...)
 	cmd.Stdout = nil
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	kill = func() string {
 		cancel() // kills it
 		_ = cmd.Wait()
 		return errs.String()
 	}
-	t.Cleanup(func() { kill() })
+	tb.Cleanup(func() { kill() })
 	var lines strings.Builder
 	for scan := bufio.NewScanner(out); scan.Scan(); {
 		lines.WriteString(scan.Text() + "\n")
@@ -53,7 +56,7 @@ func local(t *testing.T, args ...string) (endpoint, printed string, kill func() 
 		}
 	}
 	if endpoint == "" {
-		t.Fatalf("it did not serve: stdout\n%sstderr\n%s", &lines, kill())
+		tb.Fatalf("it did not serve: stdout\n%sstderr\n%s", &lines, kill())
 	}
 	return endpoint, lines.String(), kill
 }

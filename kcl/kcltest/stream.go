@@ -4,6 +4,7 @@
 package kcltest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/big"
@@ -208,7 +209,8 @@ func (r *memReader) read(sh *memShard) kcl.Page {
 	}
 	r.next = max(r.next, sh.trimmed)
 	end := min(len(sh.recs), r.next+r.s.Page)
-	p := kcl.Page{At: time.Now(), Records: slices.Clone(sh.recs[r.next:end])}
+	p := lend(sh.recs[r.next:end])
+	p.At = time.Now()
 	r.next = end
 	if end < len(sh.recs) {
 		p.BehindLatest = time.Since(sh.recs[end].ApproximateArrivalTimestamp) + 1
@@ -223,6 +225,27 @@ func (r *memReader) read(sh *memShard) kcl.Page {
 	r.empty = len(p.Records) == 0
 	return p
 }
+
+// lend returns a page of copies of recs, whose data is overwritten when the page
+// is released, as a Source's buffers are: a processor that keeps Data does not get
+// away with it.
+func lend(recs []kcl.Record) kcl.Page {
+	p := kcl.Page{Records: slices.Clone(recs)}
+	for i := range p.Records {
+		p.Records[i].Data = bytes.Clone(recs[i].Data)
+	}
+	p.Release = func() {
+		for i := range p.Records {
+			for j := range p.Records[i].Data {
+				p.Records[i].Data[j] = released
+			}
+		}
+	}
+	return p
+}
+
+// released is what the data of a released page is overwritten with.
+const released = 0xDB
 
 func (r *memReader) begin(sh *memShard) int {
 	switch r.from.SequenceNumber {

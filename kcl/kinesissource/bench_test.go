@@ -156,6 +156,7 @@ func BenchmarkRead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	kinesissource.KeepReleased(source)
 	processor := counter{records: make(chan int, pagesPerTurn)}
 	w, err := kcl.New(kcl.Config{
 		ApplicationName: "a", StreamName: "s", WorkerID: "w", Source: source, Leases: new(lease.Mem),

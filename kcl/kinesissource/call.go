@@ -125,7 +125,11 @@ func newBackOff(op, shardID string) *pause.BackOff {
 
 // perCall makes a client of the SDK keep the limits of its calls, and retry all
 // it would retry but throttled calls: those wait here, longer, and are counted.
+// Answers of GetRecords are decoded here, unless the user wants the SDK to.
 func (s *Source) perCall(o *kinesis.Options) {
+	if !s.o.SDKDecoding {
+		o.Protocol = s.decoder.Wrap(o.Protocol)
+	}
 	if s.http != nil {
 		o.HTTPClient = s.http
 	} else {

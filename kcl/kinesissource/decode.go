@@ -10,23 +10,33 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
 )
 
-// answer is what a GetRecords brought. The SDK's types end here.
+// answer is what a GetRecords brought. The SDK's types end here. Whoever gets one
+// releases it, or has the page's user do so.
 type answer struct {
 	records  []kcl.Record
-	size     int64 // what it took of the shard's throughput, in bytes
+	page     *decode.Page // that the records are of, if it was decoded here
+	size     int64        // what it took of the shard's throughput, in bytes
 	behind   time.Duration
 	at       time.Time   // the service's clock; zero if it told none
 	next     string      // the iterator of the next page; "" if the shard has ended
 	children []kcl.Shard // of a shard that has ended, if they were named
 }
 
-func decode(out *kinesis.GetRecordsOutput) answer {
-	a := answer{
-		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
-		at:     serverTime(out.ResultMetadata),
-		next:   aws.ToString(out.NextShardIterator),
+// take makes a the answer of a call whose page was decoded here, or by the SDK if
+// it did not let us.
+func (a *answer) take(out *kinesis.GetRecordsOutput) {
+	a.behind = time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond
+	a.at = serverTime(out.ResultMetadata)
+	a.next = aws.ToString(out.NextShardIterator)
+	for _, c := range out.ChildShards {
+		a.children = append(a.children, kcl.Shard{ID: aws.ToString(c.ShardId), ParentIDs: c.ParentShards, Range: hashRange(c.HashKeyRange)})
+	}
+	if a.page.Ours {
+		a.records, a.size = a.page.Records, a.page.Size
+		return
 	}
 	if len(out.Records) > 0 {
 		a.records = make([]kcl.Record, len(out.Records))
@@ -35,10 +45,6 @@ func decode(out *kinesis.GetRecordsOutput) answer {
 		a.records[i] = record(&out.Records[i])
 		a.size += int64(len(a.records[i].Data) + len(a.records[i].PartitionKey))
 	}
-	for _, c := range out.ChildShards {
-		a.children = append(a.children, kcl.Shard{ID: aws.ToString(c.ShardId), ParentIDs: c.ParentShards, Range: hashRange(c.HashKeyRange)})
-	}
-	return a
 }
 
 func record(in *types.Record) kcl.Record {

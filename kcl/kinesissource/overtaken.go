@@ -13,7 +13,7 @@ import (
 // unread. An iterator that the end of the retention period overtakes goes on at
 // the oldest record without a word. If the last record read is still there after
 // a was made, nothing after it was missing in a.
-func (r *reader) checkJump(ctx context.Context, a answer) error {
+func (r *reader) checkJump(ctx context.Context, a *answer) error {
 	r.sawTime(a.at)
 	empty := len(a.records) == 0 && a.next != ""
 	if empty || r.last == "" || r.recheck || r.lastArrival.IsZero() || !r.lastMayBeTrimmed() {
@@ -28,14 +28,17 @@ func (r *reader) checkJump(ctx context.Context, a answer) error {
 		return err
 	}
 	for iterator != "" {
-		again, err := r.getRecords(ctx, iterator, 1)
+		again, err := r.getRecords(ctx, iterator, 1, kcl.Room{})
 		if err != nil {
 			return err
 		}
-		if len(again.records) > 0 && again.records[0].SequenceNumber == r.last {
+		some := len(again.records) > 0
+		found := some && again.records[0].SequenceNumber == r.last
+		again.page.Release()
+		if found {
 			return nil
 		}
-		if len(again.records) > 0 {
+		if some {
 			break
 		}
 		iterator = again.next

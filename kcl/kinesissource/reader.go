@@ -2,6 +2,7 @@ package kinesissource
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
 )
 
 // maxRenewals is how many iterators one Next takes before it gives up: an
@@ -56,13 +58,17 @@ func (r *reader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
 			return kcl.Page{}, err
 		}
 		limit := r.asking.limit
-		a, err := r.getRecords(ctx, r.iterator, limit)
+		a, err := r.getRecords(ctx, r.iterator, limit, room)
 		r.learn(len(a.records), err)
 		if err == nil {
-			if err = r.checkJump(ctx, a); err != nil {
-				return kcl.Page{}, err
+			var p kcl.Page
+			if err = r.checkJump(ctx, a); err == nil {
+				p, err = r.page(ctx, a, limit)
 			}
-			return r.page(ctx, a, limit)
+			if err != nil {
+				a.page.Release()
+			}
+			return p, err
 		}
 		if refused, err = r.afterRefusal(ctx, err); err != nil {
 			return kcl.Page{}, err
@@ -97,19 +103,29 @@ func (r *reader) afterRefusal(ctx context.Context, err error) (refused, final er
 // nothing.
 func (*reader) Close() {}
 
-// getRecords makes one successful call.
-func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (a answer, err error) {
+// getRecords makes one successful call, whose answer is to keep to room.
+func (r *reader) getRecords(ctx context.Context, iterator string, limit int, room kcl.Room) (*answer, error) {
+	a := new(answer)
 	in := &kinesis.GetRecordsInput{
 		ShardIterator: aws.String(iterator),
 		Limit:         aws.Int32(int32(limit)),
 		StreamARN:     r.src.arn(),
 	}
-	err = r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) error {
-		out, err := r.src.api.GetRecords(ctx, in, r.src.perCall)
-		if err == nil {
-			a = decode(out)
-		} else if isRateExceeded(err) {
-			r.slowDown(err)
+	err := r.src.call(ctx, opGetRecords, r.shardID, r.waitTurn, func(ctx context.Context) error {
+		call := &decode.Call{Room: room, Limit: limit}
+		out, err := r.src.api.GetRecords(call.In(ctx), in, r.src.perCall)
+		if err != nil && r.src.decoder.Again(call) {
+			out, err = r.src.api.GetRecords(call.In(ctx), in, r.src.perCall)
+		}
+		if err != nil {
+			call.Drop() // an answer may have been read, and refused after that
+			if isRateExceeded(err) {
+				r.slowDown(err)
+			}
+			return err
+		}
+		if a.page, err = call.Take(out); err == nil {
+			a.take(out)
 		}
 		return err
 	})
@@ -118,13 +134,16 @@ func (r *reader) getRecords(ctx context.Context, iterator string, limit int) (a 
 
 // page makes a page of an answer, of at most limit records, and moves the reader
 // behind it.
-func (r *reader) page(ctx context.Context, a answer, limit int) (kcl.Page, error) {
+func (r *reader) page(ctx context.Context, a *answer, limit int) (kcl.Page, error) {
 	records, err := r.fresh(a)
 	if err != nil {
 		r.iterator = ""
 		return kcl.Page{}, err
 	}
 	p := kcl.Page{Records: records, BehindLatest: a.behind, At: a.at}
+	if a.page.Ours {
+		p.Memory, p.Plain, p.Release = a.page.Memory, a.page.Plain, a.page.Release
+	}
 	if a.next == "" {
 		if p.Children, err = r.children(ctx, a.children); err != nil {
 			return kcl.Page{}, err
@@ -134,7 +153,8 @@ func (r *reader) page(ctx context.Context, a answer, limit int) (kcl.Page, error
 	}
 	r.iterator, r.proven = a.next, true
 	if n := len(p.Records); n > 0 {
-		r.last, r.lastArrival = p.Records[n-1].SequenceNumber, p.Records[n-1].ApproximateArrivalTimestamp
+		r.last = strings.Clone(p.Records[n-1].SequenceNumber) // those of the page are one string
+		r.lastArrival = p.Records[n-1].ApproximateArrivalTimestamp
 	}
 	r.recheck = r.recheck && len(a.records) == 0
 	r.sawTime(p.At)
@@ -147,7 +167,7 @@ func (r *reader) page(ctx context.Context, a answer, limit int) (kcl.Page, error
 
 // fresh returns the records that were not read before. While recheck is set the
 // first record of the service must be the last one read.
-func (r *reader) fresh(a answer) ([]kcl.Record, error) {
+func (r *reader) fresh(a *answer) ([]kcl.Record, error) {
 	if !r.recheck || len(a.records) == 0 && a.next != "" {
 		return a.records, nil
 	}

@@ -94,8 +94,12 @@ func TestThroughTheSDK(t *testing.T) {
 		if got := r.ApproximateArrivalTimestamp; got.UnixNano() != 1459799926480*int64(time.Millisecond) {
 			t.Errorf("arrival = %v, want whole milliseconds", got)
 		}
-		if r.SequenceNumber != "495" || r.PartitionKey != "k" || string(r.Data) != "x" || page.Release != nil {
+		if r.SequenceNumber != "495" || r.PartitionKey != "k" || string(r.Data) != "x" {
 			t.Errorf("record = %+v", r)
+		}
+		page.Release()
+		if r.SequenceNumber != "495" || r.PartitionKey != "k" || string(r.Data) != "\xdb" {
+			t.Errorf("record = %+v after its page was released: its data should be overwritten, and nothing else", r)
 		}
 		if got, want := w.requests[1], `{"ShardId":"s0","ShardIteratorType":"AT_SEQUENCE_NUMBER","StartingSequenceNumber":"495","StreamName":"orders"}`; got != "GetShardIterator "+want {
 			t.Errorf("request\n got %s\nwant %s", got, want)

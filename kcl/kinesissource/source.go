@@ -12,11 +12,15 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kinesissource/internal/decode"
 )
 
 // API is what a Source needs of Kinesis; *kinesis.Client has it. Another one
 // must return when its context is done, which is after Options.RequestTimeout
 // at the latest.
+//
+// One that passes context and options on to a client gets the output of GetRecords
+// without its Records: see Options.SDKDecoding.
 type API interface {
 	ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
 	GetShardIterator(ctx context.Context, in *kinesis.GetShardIteratorInput, opts ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
@@ -35,6 +39,8 @@ type Source struct {
 	o    Options
 	http kinesis.HTTPClient // of each call; nil: the client's own
 
+	decoder decode.Decoder
+
 	byName atomic.Bool // the server does not take the ARN
 }
 
@@ -51,7 +57,12 @@ func New(api API, o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invalid options of the Kinesis source: %w", err)
 	}
-	return &Source{api: api, o: o, http: ownClient(api)}, nil
+	s := &Source{api: api, o: o, http: ownClient(api)}
+	s.decoder.CBOR = o.CBOR
+	s.decoder.Refused = func(why string) {
+		o.Logger.Warn("the server does not speak CBOR; speaking JSON", zap.String("stream", o.StreamName), zap.String("answer", why))
+	}
+	return s, nil
 }
 
 // ListShards returns every shard that the stream lists, open and closed, from

@@ -3,4 +3,38 @@
 // and each decision that is a function of values. Package processors acts on
 // them; the model in this package's tests calls the same functions, so that it
 // checks what runs.
+//
+// # Digest
+//
+// A successor that makes a plan's object anew reads its records from the stream.
+// The digest is for the case that it gets other records, or other bytes, than the
+// plan was made of, by accident: the stream was made anew, aggregated records are
+// taken apart in another way, memory or a program has a fault. It is compared
+// together with the number of records and of their bytes, and none may leave the
+// bounds of the cut ([JudgeReplay]).
+//
+// It keeps nobody out: who can write to the table can write a digest too, and who
+// puts records into a stream cannot change them later. So it need not be hard to
+// forge. It must not agree by chance, and it must be the same in every version and
+// on every machine of a fleet. There are two rules:
+//
+//	format  rule    digest of
+//	1       SHA256  the data of all records, one after another
+//	2       XXH3    the digests of all records, one after another, each of its data: XXH3-128, seed 0, highest byte first
+//
+// The second one tells where records end, because a delimiter makes another object
+// of records whose bounds moved, though number and bytes are the same. Sequence
+// numbers do not count: no object has any. What 128 bits let pass by chance is one
+// in 2^127 of the replays that are wrong in nothing but their bytes.
+//
+// A replay is compared by the rule of its plan, so plans of format 1 are finished
+// as ever. Archivers write format 2.
+//
+// # Versions
+//
+// The byte after the magic is the format. A version that does not know it refuses
+// the plan as [ErrNewer] without a look at the rest, be it the checksum; an unknown
+// kind, pipeline, codec, delimiter or rule is refused alike. No version passes over
+// such a plan, whose object may be there already. So what a value meant once it
+// means forever, and a new meaning gets a new value.
 package exactlyonce

@@ -28,10 +28,10 @@ var (
 )
 
 const (
-	magic         = "smplan"
-	formatVersion = 1
-	kindRedoable  = 'R' // one object, a function of records and plan
-	pipeline      = 1   // what "a function of records and plan" means
+	magic        = "smplan"
+	newestFormat = uint8(XXH3)
+	kindRedoable = 'R' // one object, a function of records and plan
+	pipeline     = 1   // what "a function of records and plan" means
 
 	newline = "\n" // the only delimiter but none
 )
@@ -43,16 +43,16 @@ const (
 	tagText   = 2
 )
 
-// Encode returns the plan as bytes that Decode reads. Times are cut to
-// milliseconds.
+// Encode returns the plan as bytes that Decode reads, in the format of its digest's
+// rule. Times are cut to milliseconds.
 //
-//	"smplan" version kind pipeline identity uuid after first last
+//	"smplan" format kind pipeline identity uuid after first last
 //	arrivals records bytes digest hash range and rule bucket key codec delimiter
 //	number of headers (0) CRC-32 of all before
 func (p Plan) Encode() []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, magic...)
-	b = append(b, formatVersion, kindRedoable, pipeline)
+	b = append(b, byte(p.Digest.Rule), kindRedoable, pipeline)
 	b = append(b, p.Identity.row[:]...)
 	b = append(b, p.Identity.stream[:]...)
 	b = append(b, p.UUID[:]...)
@@ -63,7 +63,7 @@ func (p Plan) Encode() []byte {
 	b = appendTime(b, p.LastArrival)
 	b = binary.AppendUvarint(b, uint64(p.Records))
 	b = binary.AppendUvarint(b, uint64(p.Bytes))
-	b = append(b, p.Digest[:]...)
+	b = append(b, p.Digest.Sum[:p.Digest.Rule.size()]...)
 	b = appendNumber(b, p.HashRange.Start)
 	b = appendNumber(b, p.HashRange.End)
 	b = append(b, p.HashRange.Rule)
@@ -78,18 +78,22 @@ func (p Plan) Encode() []byte {
 // Decode reads what Encode wrote.
 //
 // Errors: ErrForeign, ErrNewer, ErrBroken.
-func Decode(b []byte) (Plan, error) { return decode(b, maxRule) }
+func Decode(b []byte) (Plan, error) { return decode(b, known{format: newestFormat, rule: maxRule}) }
 
-// decode is Decode of a version whose largest rule is newest.
-func decode(b []byte, newest uint8) (Plan, error) {
+// known are the newest format and hash range rule that a version knows.
+type known struct{ format, rule uint8 }
+
+// decode is Decode of a version.
+func decode(b []byte, newest known) (Plan, error) {
 	if len(b) < len(magic)+1 || string(b[:len(magic)]) != magic {
 		return Plan{}, ErrForeign
 	}
-	if v := b[len(magic)]; v != formatVersion {
-		if v == 0 {
-			return Plan{}, fmt.Errorf("%w: format 0", ErrBroken)
-		}
-		return Plan{}, fmt.Errorf("%w: format %d, known %d", ErrNewer, v, formatVersion)
+	format := b[len(magic)]
+	switch {
+	case format == 0:
+		return Plan{}, fmt.Errorf("%w: format 0", ErrBroken)
+	case format > newest.format:
+		return Plan{}, fmt.Errorf("%w: format %d, known up to %d", ErrNewer, format, newest.format)
 	}
 	body := b[:max(len(b)-4, 0)]
 	if len(body) < len(magic)+3 || crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(b[len(body):]) {
@@ -99,19 +103,19 @@ func decode(b []byte, newest uint8) (Plan, error) {
 		return Plan{}, fmt.Errorf("%w: kind %q, pipeline %d", ErrNewer, kind, pipe)
 	}
 	d := decoder{b: body[len(magic)+3:]}
-	return d.plan(newest)
+	return d.plan(DigestRule(format), newest.rule)
 }
 
 // plan reads what follows the pipeline's version.
-func (d *decoder) plan(newest uint8) (Plan, error) {
-	var p Plan
+func (d *decoder) plan(digest DigestRule, newestRule uint8) (Plan, error) {
+	p := Plan{Digest: Digest{Rule: digest}}
 	copy(p.Identity.row[:], d.take(16))
 	copy(p.Identity.stream[:], d.take(16))
 	copy(p.UUID[:], d.take(16))
 	p.After, p.First, p.Last = d.place(), d.place(), d.place()
 	p.FirstArrival, p.LastArrival = d.time(), d.time()
 	p.Records, p.Bytes = int64(d.uvarint()), int64(d.uvarint())
-	copy(p.Digest[:], d.take(32))
+	copy(p.Digest.Sum[:], d.take(uint64(digest.size())))
 	p.HashRange = HashRange{Start: d.number(), End: d.number(), Rule: d.byte()}
 	p.Bucket, p.Key = d.string(), d.string()
 	p.Codec = d.byte()
@@ -120,7 +124,7 @@ func (d *decoder) plan(newest uint8) (Plan, error) {
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newest || p.Delimiter != "" && p.Delimiter != newline:
+	case headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newestRule || p.Delimiter != "" && p.Delimiter != newline:
 		return Plan{}, fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))

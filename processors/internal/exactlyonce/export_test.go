@@ -1,4 +1,5 @@
 package exactlyonce
 
-// DecodeWith is Decode of a version whose largest hash range rule is newest.
-func DecodeWith(b []byte, newest uint8) (Plan, error) { return decode(b, newest) }
+// DecodeWith is Decode of a version whose newest format and hash range rule are
+// these.
+func DecodeWith(b []byte, format, rule uint8) (Plan, error) { return decode(b, known{format, rule}) }

@@ -23,11 +23,12 @@ func FuzzDecode(f *testing.F) {
 	forbidden := example()
 	forbidden.Bucket, forbidden.Key = "evil", "../../etc"
 	f.Add(forbidden.Encode())
-	f.Add([]byte("smplan\x02"))
+	f.Add(early().Encode())
+	f.Add([]byte("smplan\x03"))
 	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, state := range [][]byte{b, sealed(b)} {
+		for _, state := range [][]byte{b, sealed(1, b), sealed(2, b)} {
 			p, err := exactlyonce.Decode(state)
 			if err != nil {
 				if !errors.Is(err, exactlyonce.ErrForeign) && !errors.Is(err, exactlyonce.ErrNewer) && !errors.Is(err, exactlyonce.ErrBroken) {
@@ -87,7 +88,7 @@ func FuzzJudge(f *testing.F) {
 }
 
 // sealed makes bytes that the checksum does not keep from being decoded.
-func sealed(b []byte) []byte {
-	b = append([]byte("smplan\x01R\x01"), b...)
+func sealed(format byte, b []byte) []byte {
+	b = append([]byte{'s', 'm', 'p', 'l', 'a', 'n', format, 'R', 1}, b...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 }

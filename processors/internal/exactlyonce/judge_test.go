@@ -13,7 +13,10 @@ func TestJudgeReplay(t *testing.T) {
 	at := func(number string, sub int64) checkpoint.ExtendedSequenceNumber {
 		return checkpoint.ExtendedSequenceNumber{SequenceNumber: number, SubSequenceNumber: sub}
 	}
-	whole, other := [32]byte{1}, [32]byte{2}
+	digest := func(rule exactlyonce.DigestRule, sum byte) exactlyonce.Digest {
+		return exactlyonce.Digest{Rule: rule, Sum: [32]byte{sum}}
+	}
+	whole, other, early := digest(exactlyonce.XXH3, 1), digest(exactlyonce.XXH3, 2), digest(exactlyonce.SHA256, 1)
 	p := exactlyonce.Plan{After: at("100", 2), First: at("100", 3), Last: at("200", 0), Records: 5, Bytes: 50, Digest: whole}
 	const full, short, wrong = exactlyonce.ReplayWhole, exactlyonce.ReplayShort, exactlyonce.ReplayWrong
 	for _, row := range []struct {
@@ -23,6 +26,8 @@ func TestJudgeReplay(t *testing.T) {
 	}{
 		{"the very records", exactlyonce.Replay{First: at("100", 3), Records: 5, Bytes: 50, Digest: whole}, full},
 		{"another digest", exactlyonce.Replay{First: at("100", 3), Records: 5, Bytes: 50, Digest: other}, wrong},
+		{"the same sum by another rule", exactlyonce.Replay{First: at("100", 3), Records: 5, Bytes: 50, Digest: early}, wrong},
+		{"no digest", exactlyonce.Replay{First: at("100", 3), Records: 5, Bytes: 50}, wrong},
 		{"other bytes, and by whatever chance the digest", exactlyonce.Replay{First: at("100", 3), Records: 5, Bytes: 51, Digest: whole}, wrong},
 		{"fewer bytes in as many records", exactlyonce.Replay{First: at("101", 0), Records: 5, Bytes: 49, Digest: other}, wrong},
 		{"another digest, and the first is gone", exactlyonce.Replay{First: at("101", 0), Records: 5, Bytes: 50, Digest: other}, wrong},

@@ -22,9 +22,9 @@ type Plan struct {
 
 	FirstArrival, LastArrival time.Time // of these records; whole milliseconds, UTC; zero if unknown
 
-	Records int64    // how many the cut has; at least 1
-	Bytes   int64    // of their data, together
-	Digest  [32]byte // SHA-256 of their data, concatenated
+	Records int64 // how many the cut has; at least 1
+	Bytes   int64 // of their data, together
+	Digest  Digest
 
 	HashRange HashRange // with which aggregated records were split
 
@@ -85,9 +85,9 @@ func NewIdentity(table, streamName, streamARN, shardID string) Identity {
 	if streamName == "" {
 		_, streamName, _ = strings.Cut(streamARN, ":stream/")
 	}
-	id := Identity{row: digest(table, streamName, shardID)}
+	id := Identity{row: shortened(table, streamName, shardID)}
 	if streamARN != "" {
-		id.stream = digest(streamARN)
+		id.stream = shortened(streamARN)
 	}
 	return id
 }
@@ -99,7 +99,7 @@ func (id Identity) Matches(other Identity) bool {
 	return id.row == other.row && (id.stream == other.stream || id.stream == unknown || other.stream == unknown)
 }
 
-func digest(parts ...string) [16]byte {
+func shortened(parts ...string) [16]byte {
 	var b []byte
 	for _, s := range parts {
 		b = binary.AppendUvarint(b, uint64(len(s)))

@@ -159,7 +159,7 @@ func (p planned) full() exactlyonce.Plan {
 
 // replay is what reading the records of a bag brings, each of one byte.
 func replay(b bag) exactlyonce.Replay {
-	r := exactlyonce.Replay{Digest: [32]byte{byte(b)}}
+	r := exactlyonce.Replay{Digest: exactlyonce.Digest{Rule: exactlyonce.XXH3, Sum: [32]byte{byte(b)}}}
 	for i := uint8(3); i > 0; i-- {
 		if b.has(i) {
 			r.First = number(i)

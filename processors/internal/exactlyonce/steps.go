@@ -65,7 +65,7 @@ func IsNew(at, mark checkpoint.ExtendedSequenceNumber) bool { return at.Compare(
 type Replay struct {
 	First          checkpoint.ExtendedSequenceNumber // of the records; zero if there are none
 	Records, Bytes int64
-	Digest         [32]byte // SHA-256 of their data, concatenated
+	Digest         Digest // by the plan's rule
 }
 
 // ReplayState is what a replay has to do with its plan.
