@@ -28,11 +28,16 @@ func BenchmarkEmptyCall(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	kinesissource.KeepReleased(s)
 	r := s.Open(shardID, trimHorizon())
 	byReader := func() {
 		for range calls {
-			if _, err := r.Next(b.Context(), kcl.Room{}); err != nil {
+			page, err := r.Next(b.Context(), kcl.Room{})
+			if err != nil {
 				b.Fatal(err)
+			}
+			if page.Release != nil {
+				page.Release()
 			}
 		}
 	}
