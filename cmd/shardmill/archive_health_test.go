@@ -189,6 +189,9 @@ func TestArchiveTellsItsHealth(t *testing.T) {
 	stack.Faults().Clear()
 	h.until(ctx, "they are taken again", func() bool { return h.metric("CurrentLeases") == 4 })
 
+	stack.Faults().Add(localaws.Fault{Service: localaws.Kinesis, Operation: "GetRecords", Times: 3, Kind: localaws.Throttle()})
+	h.until(ctx, "refused calls are counted", func() bool { return h.metric("ThrottledGetRecords") == 3 })
+
 	held := stack.Faults().Add(localaws.Fault{Service: "S3", Operation: "PutObject", Kind: localaws.Stall(0)})
 	put(1) // so that all there is was read when it is told to end
 	<-held.Struck()

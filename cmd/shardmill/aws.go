@@ -21,6 +21,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
 
 const (
@@ -37,7 +38,7 @@ const (
 // credentials and endpoints. kinesisRegion, if not "", is the stream's own. What
 // the SDK logs goes to log. None of the clients' requests is without a limit.
 func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiver.Clients, error) {
-	cfg, err := loadConfig(ctx, credentialsTimeout, log)
+	cfg, reading, err := loadConfig(ctx, credentialsTimeout, log)
 	if err != nil {
 		return archiver.Clients{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
@@ -52,6 +53,7 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 	}
 	c := archiver.Clients{
 		Kinesis: kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
+			o.HTTPClient = reading
 			if kinesisRegion != "" {
 				o.Region = kinesisRegion
 			}
@@ -82,24 +84,26 @@ func checkEndpoints(c archiver.Clients) error {
 	return errors.Join(errs...)
 }
 
-// loadConfig returns the SDK's configuration. Each request for credentials may
-// take limit.
-func loadConfig(ctx context.Context, limit time.Duration, log *zap.Logger) (aws.Config, error) {
+// loadConfig returns the SDK's configuration, and what is to send the requests of
+// Kinesis instead of its HTTPClient. Each request for credentials may take limit.
+func loadConfig(ctx context.Context, limit time.Duration, log *zap.Logger) (cfg aws.Config, reading aws.HTTPClient, err error) {
 	// The SDK makes of this type of client those with a certificate bundle, or
 	// with short limits for machines that are not of EC2. So it has a limit of
 	// its own while the providers of credentials are made.
 	buildable := awshttp.NewBuildableClient().WithTimeout(limit)
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(sdkLogger{log}), config.WithHTTPClient(buildable),
+	cfg, err = config.LoadDefaultConfig(ctx, config.WithLogger(sdkLogger{log}), config.WithHTTPClient(buildable),
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = buildable }))
 	if err != nil {
-		return aws.Config{}, err
+		return aws.Config{}, nil, err
 	}
+	reading = cfg.HTTPClient
 	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		cfg.HTTPClient = c.WithTimeout(0)
+		c = c.WithTimeout(0)
+		cfg.HTTPClient, reading = c, kinesissource.HTTPClient(c)
 	}
-	cfg.HTTPClient = deadline.Client(cfg.HTTPClient, requestTimeout)
+	cfg.HTTPClient, reading = deadline.Client(cfg.HTTPClient, requestTimeout), deadline.Client(reading, requestTimeout)
 	cfg.APIOptions = append(cfg.APIOptions, archiver.LogRequests(log)...)
-	return cfg, nil
+	return cfg, reading, nil
 }
 
 // checkCredentials returns an error that says what to do if there are none.

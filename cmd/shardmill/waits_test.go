@@ -226,7 +226,7 @@ func TestCredentialsAreNeverGiven(t *testing.T) { //nolint:paralleltest // it se
 	} {
 		t.Setenv(name, value)
 	}
-	cfg, err := loadConfig(t.Context(), 50*time.Millisecond, zap.NewNop())
+	cfg, reading, err := loadConfig(t.Context(), 50*time.Millisecond, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +236,10 @@ func TestCredentialsAreNeverGiven(t *testing.T) { //nolint:paralleltest // it se
 	if len(asked) == 0 {
 		t.Error("nobody was asked")
 	}
-	if deadline.Client(cfg.HTTPClient, time.Hour) != cfg.HTTPClient {
-		t.Errorf("a %T sends the requests of the services, without a limit", cfg.HTTPClient)
+	for _, c := range []aws.HTTPClient{cfg.HTTPClient, reading} {
+		if deadline.Client(c, time.Hour) != c {
+			t.Errorf("a %T sends the requests of the services, without a limit", c)
+		}
 	}
 }
 

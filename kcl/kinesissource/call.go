@@ -21,11 +21,15 @@ const (
 
 const (
 	firstBackOff = 250 * time.Millisecond // the longest first wait after throttling
-	maxBackOff   = 5 * time.Second        // as long as a shard can refuse after a page of 10 MiB
+	maxBackOff   = 5 * time.Second
 
-	// warnAfter is how many refusals in a row are worth a line: fewer are
-	// normal when several applications read one shard.
-	warnAfter    = 5
+	// maxReadBackOff is as long as the slowest reader waits between calls: one
+	// that waits for longer never gets a shard that another one insists on.
+	maxReadBackOff = time.Second
+
+	// warnAfter is how long a call must be refused to be worth a line: a page of
+	// 10 MiB for another application makes a shard refuse for five seconds.
+	warnAfter    = 15 * time.Second
 	warnInterval = time.Minute // between two lines of one call
 
 	// beatEvery is how often a wait on purpose is a sign of life.
@@ -36,7 +40,7 @@ const (
 // operation, the shard and the class it belongs to. ready, if not nil, is asked
 // to wait before each try.
 func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(context.Context) error) error {
-	wait := newBackOff(op + " " + shardID)
+	var wait *pause.BackOff
 	refused := refusals{src: s, op: op, shardID: shardID}
 	for {
 		if ready != nil {
@@ -54,6 +58,9 @@ func (s *Source) call(ctx context.Context, op, shardID string, ready, do func(co
 			return s.describe(op, shardID, err)
 		}
 		refused.note(err)
+		if wait == nil {
+			wait = newBackOff(op, shardID)
+		}
 		if err := rest(ctx, wait.Next(ctx)); err != nil {
 			return err
 		}
@@ -84,8 +91,9 @@ type refusals struct {
 	src         *Source
 	op, shardID string
 
-	n    int
-	told time.Time // when the last line was written
+	n     int
+	began time.Time // when the first one came
+	told  time.Time // when the last line was written
 }
 
 // note counts a refusal, and tells of those that go on.
@@ -93,18 +101,26 @@ func (r *refusals) note(err error) {
 	if r.src.o.Throttled != nil {
 		r.src.o.Throttled(r.op, r.shardID)
 	}
-	if r.n++; r.n < warnAfter || time.Since(r.told) < warnInterval {
+	now := time.Now()
+	if r.n++; r.n == 1 {
+		r.began = now
+	}
+	if now.Sub(r.began) < warnAfter || now.Sub(r.told) < warnInterval {
 		return
 	}
-	r.told = time.Now()
+	r.told = now
 	r.src.o.Logger.Warn("throttled", zap.String("operation", r.op), zap.String("stream", r.src.o.StreamName),
 		zap.String("shard", r.shardID), zap.Int("in_a_row", r.n), zap.Error(err))
 }
 
 // newBackOff returns waits that are uniform between 0 and a limit, which grows
-// from firstBackOff to maxBackOff.
-func newBackOff(what string) *pause.BackOff {
-	return pause.NewBackOff(what, firstBackOff/2, maxBackOff/2, 1)
+// from firstBackOff to maxBackOff or maxReadBackOff.
+func newBackOff(op, shardID string) *pause.BackOff {
+	most := maxBackOff
+	if op == opGetRecords {
+		most = maxReadBackOff
+	}
+	return pause.NewBackOff(op+" "+shardID, firstBackOff/2, most/2, 1)
 }
 
 // perCall makes a client of the SDK keep the limits of its calls, and retry all
@@ -114,7 +130,11 @@ func (s *Source) perCall(o *kinesis.Options) {
 	if !s.o.SDKDecoding {
 		o.Protocol = s.decoder.Wrap(o.Protocol)
 	}
-	o.HTTPClient = deadline.Client(o.HTTPClient, 0)
+	if s.http != nil {
+		o.HTTPClient = s.http
+	} else {
+		o.HTTPClient = deadline.Client(o.HTTPClient, 0)
+	}
 	if o.Retryer != nil {
 		o.Retryer = unthrottled{o.Retryer}
 	}

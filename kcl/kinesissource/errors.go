@@ -57,6 +57,13 @@ func isThrottle(err error) bool {
 	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests
 }
 
+// isRateExceeded reports whether a shard refused a call because its readers take
+// more than it gives.
+func isRateExceeded(err error) bool {
+	_, ok := errors.AsType[*types.ProvisionedThroughputExceededException](err)
+	return ok
+}
+
 // isARNIgnored reports whether a server that was asked by an ARN says that it
 // was not told of a stream.
 func isARNIgnored(in *kinesis.ListShardsInput, err error) bool {

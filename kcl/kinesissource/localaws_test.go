@@ -1,8 +1,11 @@
 package kinesissource_test
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
+	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/localaws"
 )
 
@@ -282,4 +286,41 @@ func TestLocalKinesisByARN(t *testing.T) {
 			t.Errorf("Next = %+v, %v", p, err)
 		}
 	})
+}
+
+// However many quiet shards a worker reads, a record is processed soon after it
+// was put.
+func TestQuietShardsAreReadInTime(t *testing.T) {
+	t.Parallel()
+	for _, poll := range []time.Duration{0, 3 * time.Second} { // by default at most a second
+		synctest.Test(t, func(t *testing.T) {
+			const shards, puts = 200, 10
+			s := newStream(t, shards)
+			latency := make(chan time.Duration, puts)
+			w, err := kcl.New(kcl.Config{
+				ApplicationName: "app", StreamName: streamName, WorkerID: "w", Leases: new(lease.Mem), Source: s.source(kinesissource.Options{PollInterval: poll}),
+			}, kcl.Handle(func(_ context.Context, _ kcl.ShardInfo, recs []kcl.Record) error {
+				for _, r := range recs {
+					latency <- time.Since(r.ApproximateArrivalTimestamp)
+				}
+				return nil
+			}))
+			s.check(err)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- w.Run(ctx) }()
+			time.Sleep(5 * time.Second) // it has all leases, and the shards are quiet
+			for range puts {
+				time.Sleep(rand.N(time.Second))
+				s.putRecords(1)
+			}
+			for range puts {
+				if got, most := <-latency, cmp.Or(poll, time.Second)+200*time.Millisecond; got > most {
+					t.Errorf("a record was processed %v after it was put, want %v at most", got, most)
+				}
+			}
+			cancel()
+			s.check(<-ended)
+		})
+	}
 }

@@ -25,8 +25,13 @@ type Options struct {
 	FallBackToName bool
 
 	// PollInterval is the time from one call of GetRecords to the next on a
-	// shard that has nothing new. A shard that is behind is read without such
-	// pauses. Default 1 s, at least 200 ms.
+	// shard whose tip was reached, at least 200 ms. A shard that is behind is read
+	// without such pauses, as fast as its limits allow.
+	//
+	// Default: 250 ms after a page with records; twice as long after each page
+	// without any, up to 1 s. Set it where applications that poll at fixed times
+	// share the stream, so that all of them together make less than 5 calls a
+	// second, or to make fewer calls.
 	// Source: KCL idleTimeBetweenReadsInMillis.
 	PollInterval time.Duration
 
@@ -43,6 +48,12 @@ type Options struct {
 	// NoRateLimit reads a shard that is behind without regard to the limits of
 	// Kinesis, 5 calls and 2 MiB a second per shard. For emulators that have
 	// none.
+	//
+	// Default: a reader takes 2 MB a second of these limits at most, and makes a
+	// call in 210 ms. When the shard refuses a call, as others read it too, the
+	// reader takes half as much, but not less than a fifth, and a tenth of all that
+	// more after each 30 s without a refusal. So applications that all do so share
+	// a shard evenly.
 	NoRateLimit bool
 
 	// CBOR reads records in CBOR, as the AWS SDKs for Java do: without base64, for
@@ -57,8 +68,9 @@ type Options struct {
 	// an output that has none.
 	SDKDecoding bool
 
-	// Logger is told of throttling that lasts, of pages that come too slowly
-	// and of renewed iterators. Nil: nothing is logged.
+	// Logger is told of throttling that lasts, of shards that are read more slowly
+	// because of it, of pages that come too slowly and of renewed iterators. Nil:
+	// nothing is logged.
 	Logger *zap.Logger
 
 	// Throttled, if not nil, is called for each call that the service refused
@@ -68,7 +80,6 @@ type Options struct {
 }
 
 const (
-	defaultPollInterval   = time.Second
 	minPollInterval       = 200 * time.Millisecond
 	maxRecords            = 10_000
 	defaultRequestTimeout = 30 * time.Second
@@ -76,9 +87,6 @@ const (
 
 // withDefaults returns o with every field set, or all that is wrong with it.
 func (o Options) withDefaults() (Options, error) {
-	if o.PollInterval == 0 {
-		o.PollInterval = defaultPollInterval
-	}
 	if o.MaxRecords == 0 {
 		o.MaxRecords = maxRecords
 	}
@@ -89,7 +97,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = zap.NewNop()
 	}
 	var errs []error
-	if o.PollInterval < minPollInterval {
+	if o.PollInterval != 0 && o.PollInterval < minPollInterval {
 		errs = append(errs, fmt.Errorf("PollInterval is %v; it must be at least %v: a shard takes 5 reads a second from all its readers", o.PollInterval, minPollInterval))
 	}
 	if o.MaxRecords < 1 || o.MaxRecords > maxRecords {

@@ -36,12 +36,11 @@ type reader struct {
 	// renewed iterator begins there, not at a later LATEST.
 	latestSince time.Time
 
-	called    time.Time // when the last call began
-	notBefore time.Time // when the next one may be made
-	at        time.Time // the service's clock in the last answer that told it
-	atTaken   time.Time // our clock then
-	ended     *kcl.Page // what Next returns after the shard ended
-	asking    asking
+	at      time.Time // the service's clock in the last answer that told it
+	atTaken time.Time // our clock then
+	ended   *kcl.Page // what Next returns after the shard ended
+	asking  asking
+	pace    pace
 }
 
 // Next implements kcl.ShardReader. After a page with End it returns another
@@ -120,6 +119,9 @@ func (r *reader) getRecords(ctx context.Context, iterator string, limit int, roo
 		}
 		if err != nil {
 			call.Drop() // an answer may have been read, and refused after that
+			if isRateExceeded(err) {
+				r.slowDown(err)
+			}
 			return err
 		}
 		if a.page, err = call.Take(out); err == nil {
@@ -159,7 +161,7 @@ func (r *reader) page(ctx context.Context, a *answer, limit int) (kcl.Page, erro
 	if len(p.Records) > 0 && !r.lastArrival.IsZero() && r.lastMayBeTrimmed() {
 		r.iterator = "" // the next page begins at the last record; to check this one afterwards costs one call more
 	}
-	r.setPace(a, limit)
+	r.pace = r.pace.page(len(a.records), a.size, a.behind > 0 || len(a.records) >= limit)
 	return p, nil
 }
 

@@ -530,7 +530,7 @@ func TestCancelledContext(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
-				time.AfterFunc(500*time.Millisecond, func() { cancel(lost) })
+				time.AfterFunc(150*time.Millisecond, func() { cancel(lost) })
 				if len(tt.exchanges) == 0 {
 					cancel(lost)
 				}
@@ -540,7 +540,7 @@ func TestCancelledContext(t *testing.T) {
 				if err == nil {
 					_, err = r.Next(ctx, kcl.Room{})
 				}
-				if !errors.Is(err, lost) || time.Since(began) > 500*time.Millisecond {
+				if !errors.Is(err, lost) || time.Since(began) > 150*time.Millisecond {
 					t.Errorf("Next = %v after %v, want the cause at once", err, time.Since(began))
 				}
 			})

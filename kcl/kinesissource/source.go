@@ -35,26 +35,29 @@ var (
 // Source reads one stream. It is safe for concurrent use, and runs no
 // goroutines.
 type Source struct {
-	api API
-	o   Options
+	api  API
+	o    Options
+	http kinesis.HTTPClient // of each call; nil: the client's own
 
 	decoder decode.Decoder
 
 	byName atomic.Bool // the server does not take the ARN
 }
 
-// New returns the Source of the stream that o names. It makes no call.
+// New returns the Source of the stream that o names. It makes no call. Of a
+// *kinesis.Client that has the SDK's own type of HTTPClient it uses a copy, see
+// HTTPClient; no other client is changed.
 //
 // Errors: what is wrong with o, all of it.
 func New(api API, o Options) (*Source, error) {
-	if api == nil {
+	if c, ok := api.(*kinesis.Client); api == nil || ok && c == nil {
 		return nil, errors.New("no Kinesis client given")
 	}
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("invalid options of the Kinesis source: %w", err)
 	}
-	s := &Source{api: api, o: o}
+	s := &Source{api: api, o: o, http: ownClient(api)}
 	s.decoder.CBOR = o.CBOR
 	s.decoder.Refused = func(why string) {
 		o.Logger.Warn("the server does not speak CBOR; speaking JSON", zap.String("stream", o.StreamName), zap.String("answer", why))
@@ -111,7 +114,7 @@ func (s *Source) listPage(ctx context.Context, in *kinesis.ListShardsInput) (out
 // Open returns a reader of the shard that begins at from. It makes no call; a
 // from at which nothing can begin is an error of each Next.
 func (s *Source) Open(shardID string, from checkpoint.Position) kcl.ShardReader {
-	return &reader{src: s, shardID: shardID, from: from, asking: asking{limit: s.o.MaxRecords, most: s.o.MaxRecords}}
+	return &reader{src: s, shardID: shardID, from: from, asking: asking{limit: s.o.MaxRecords, most: s.o.MaxRecords}, pace: newPace(s.o)}
 }
 
 // name returns what to name the stream by, if that is not its ARN.

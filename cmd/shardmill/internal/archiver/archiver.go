@@ -34,7 +34,8 @@ type Options struct {
 	Delivery processors.Config     // but Logger
 
 	// Health counts what the worker does; it must also run it. It takes the
-	// place of the Hooks of Worker and of Delivery. Default: nobody counts.
+	// place of the Hooks of Worker and of Delivery, and of Source.Throttled.
+	// Default: nobody counts.
 	Health *health.Monitor
 
 	Tally *Tally // of what is delivered; default: none
@@ -47,6 +48,7 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 	o.Source.Logger, o.Delivery.Logger = o.Worker.Logger, o.Worker.Logger
 	if o.Health != nil {
 		o.Delivery.Hooks, o.Worker.Hooks = o.Health.DeliveryHooks(), o.Health.Hooks()
+		o.Source.Throttled = o.Health.Throttled
 	}
 	source, err1 := kinesissource.New(c.Kinesis, o.Source)
 	table, err2 := leasedynamo.New(c.DynamoDB, leasedynamo.Options{TableName: o.Worker.ApplicationName, Logger: o.Worker.Logger})

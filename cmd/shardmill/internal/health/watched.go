@@ -30,6 +30,9 @@ func (m *Monitor) DeliveryHooks() processors.Hooks {
 // Source returns s, whose records are counted.
 func (m *Monitor) Source(s kcl.Source) kcl.Source { return m.metrics.Source(s) }
 
+// Throttled counts a call of Kinesis that was refused because of a limit.
+func (m *Monitor) Throttled(operation, shardID string) { m.metrics.Throttled(operation, shardID) }
+
 // Factory returns f, whose processors' first and last calls are measured.
 func (m *Monitor) Factory(f kcl.ProcessorFactory) kcl.ProcessorFactory { return m.metrics.Factory(f) }
 

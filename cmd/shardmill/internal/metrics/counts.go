@@ -25,6 +25,7 @@ type counts struct {
 	list, take, renew, update, create tries
 
 	readRecords, readBytes                        prometheus.Counter
+	throttled                                     map[string]prometheus.Counter // by the operation of Kinesis
 	deliveredRecords, deliveredBytes, deliveredOK prometheus.Counter
 	recordsLost, gaps                             prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed  prometheus.Counter
@@ -135,8 +136,13 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		update: kcl.tries("UpdateLease", "Writes of checkpoints"),
 		create: kcl.tries("CreateLease", "Creations of leases"),
 
-		readRecords:      firehose.counter("DataReadFromKinesisStream_Records", "Records read, aggregated ones as one."),
-		readBytes:        firehose.counter("DataReadFromKinesisStream_Bytes", "Bytes of the records read."),
+		readRecords: firehose.counter("DataReadFromKinesisStream_Records", "Records read, aggregated ones as one."),
+		readBytes:   firehose.counter("DataReadFromKinesisStream_Bytes", "Bytes of the records read."),
+		throttled: map[string]prometheus.Counter{
+			"GetRecords":       firehose.counter("ThrottledGetRecords", "Calls of GetRecords that Kinesis refused because of a limit."),
+			"GetShardIterator": firehose.counter("ThrottledGetShardIterator", "Calls of GetShardIterator that Kinesis refused because of a limit."),
+			"ListShards":       kcl.counter("ThrottledListShards", "Calls of ListShards that Kinesis refused because of a limit."),
+		},
 		deliveredRecords: firehose.counter("DeliveryToS3_Records", "Records in objects whose delivery was committed."),
 		deliveredBytes:   firehose.counter("DeliveryToS3_Bytes", "Bytes of these records, before compression."),
 		deliveredOK:      firehose.counter("DeliveryToS3_Success", "Objects whose delivery was committed."),
@@ -177,6 +183,13 @@ func (m *Metrics) Hooks() kcl.Hooks {
 		AggregatesMalformed: func(_ string, n int) { c.malformed.Add(float64(n)) },
 		UserRecordsDropped:  func(_ string, n int) { c.dropped.Add(float64(n)) },
 		LeasesScanned:       c.scanned,
+	}
+}
+
+// Throttled counts a call of Kinesis that was refused because of a limit.
+func (m *Metrics) Throttled(operation, _ string) {
+	if c := m.counts.throttled[operation]; c != nil {
+		c.Inc()
 	}
 }
 

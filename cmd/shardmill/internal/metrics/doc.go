@@ -36,6 +36,8 @@
 //	Firehose, all with {DeliveryStreamName}
 //	DataReadFromKinesisStream_Records       counter    Count         records read, aggregated ones as one
 //	DataReadFromKinesisStream_Bytes         counter    Bytes         their data
+//	ThrottledGetRecords                     counter    Count         calls that Kinesis refused because of a limit; they are repeated, and nothing is lost
+//	ThrottledGetShardIterator               counter    Count         the same
 //	KinesisMillisBehindLatest               gauge      Milliseconds  the greatest MillisBehindLatest; absent without any
 //	DeliveryToS3_Records                    counter    Count         records in objects whose delivery was committed
 //	DeliveryToS3_Bytes                      counter    Bytes         their data, before compression
@@ -50,6 +52,7 @@
 //	AggregatesMalformed                     counter    Count         aggregated records that could not be taken apart, delivered whole
 //	DeadLettered                            counter    Count         records that the processor never accepted and that were put aside
 //	PutFailed                               counter    Count         tries of a put that failed; they are repeated
+//	ThrottledListShards                     counter    Count         calls that Kinesis refused because of a limit; they are repeated
 //	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void, redo or forbidden
 //	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
 //	LeaseTrust_Millis                       gauge      Milliseconds  how long the lease that is nearest to it is from the end of its trust; absent without leases

@@ -173,6 +173,12 @@ func everything(w world) {
 	h.AggregatesMalformed("shard-2", 4)
 	h.UserRecordsDropped("shard-2", 6)
 
+	for i, operation := range []string{"GetRecords", "GetShardIterator", "ListShards"} {
+		for range 13 + i {
+			w.m.Throttled(operation, "shard-1")
+		}
+	}
+
 	d := w.m.DeliveryHooks()
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
