@@ -14,6 +14,9 @@ import (
 const (
 	batchUsers = 10_000  // user records
 	batchKeys  = 4 << 20 // bytes of their keys, of more than one aggregated record
+
+	// leastUsers is what one call brings at least, however little memory there is.
+	leastUsers = 100
 )
 
 // recordBytes is the size of a Record, less what it points to.
@@ -26,6 +29,7 @@ type expander struct {
 	rule HashRangeRule
 	hash kpl.HashRange // zero: no record lies outside
 	most int           // user records of a batch
+	keep int           // bytes of their keys, of more than one aggregated record
 
 	recs  []Record // those of the page that were not looked at yet
 	after checkpoint.ExtendedSequenceNumber
@@ -46,7 +50,7 @@ type expander struct {
 // newExpander applies rule with the hash range r. A range that cannot be read
 // is not applied: duplicates are better than a loss.
 func newExpander(rule HashRangeRule, r HashRange) *expander {
-	x := &expander{rule: rule, most: batchUsers}
+	x := &expander{rule: rule, most: batchUsers, keep: batchKeys}
 	if rule != HashRangeOff && !r.IsZero() {
 		if hash, err := kpl.ParseHashRange(r.Start, r.End); err == nil {
 			x.hash = hash
@@ -60,6 +64,12 @@ func newExpander(rule HashRangeRule, r HashRange) *expander {
 func (x *expander) begin(recs []Record, after checkpoint.ExtendedSequenceNumber) {
 	x.end()
 	x.recs, x.after, x.past = recs, after, false
+}
+
+// within bounds what is built for the next batch to about so many bytes.
+func (x *expander) within(bytes int64) {
+	x.most = int(min(max(leastUsers, bytes/recordBytes), batchUsers))
+	x.keep = int(min(bytes, batchKeys))
 }
 
 // end lets go of the page and of the buffer.
@@ -91,7 +101,7 @@ func (x *expander) next() (batch []Record, ok bool) {
 			x.open(r)
 			continue
 		}
-		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > batchKeys) {
+		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > x.keep) {
 			break
 		}
 		x.keys += x.split.Bytes()
