@@ -56,9 +56,9 @@ func (r *reader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
 		if err := r.openIterator(ctx); err != nil {
 			return kcl.Page{}, err
 		}
-		limit := r.asking.limit
+		limit := r.asking.records(room)
 		a, err := r.getRecords(ctx, r.iterator, limit)
-		r.learn(len(a.records), err)
+		r.learn(len(a.records), limit, a.memory(), err)
 		if err == nil {
 			if err = r.checkJump(ctx, a); err != nil {
 				return kcl.Page{}, err
