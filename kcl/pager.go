@@ -32,7 +32,7 @@ type pager struct {
 	c    *consumer
 	read func(context.Context, Room) (Page, error)
 
-	expect  int64 // what the next page will take; 0 before the first one
+	expect  int64 // what the next page will take
 	refused bool  // the last answer found no room
 }
 
@@ -46,22 +46,20 @@ func (c *consumer) newPager(r ShardReader) *pager {
 // next returns the next page and what it takes of the budget, which whoever is
 // done with the page releases.
 //
-// The last page's size is the best guess of the next one's. For one that is larger
-// room is asked once its answer begins. If there is none in time, the reader is to
-// ask for less; if that is too much again, its size is reserved beforehand.
+// The last page's size is the best guess of the next one's. For one that is larger,
+// and the first one, room is asked once its answer begins, so that what is reserved
+// is not kept from others meanwhile. If there is none in time, the reader is to ask
+// for less; if that is too much again, its size is reserved beforehand.
 func (p *pager) next(ctx context.Context) (Page, *budget.Reservation, error) {
 	for {
 		room := min(p.c.acct.Page(), largestPage)
-		if p.expect == 0 {
-			p.expect = room
-		}
 		mem, err := p.c.acct.Reserve(ctx, max(p.expect, min(room, smallestPage)), p.waits)
 		if err != nil {
 			return Page{}, nil, err
 		}
 		page, err := p.read(ctx, Room{Bytes: room, More: growing(mem)})
 		if err == nil {
-			p.expect, p.refused = max(1, page.memory()), false
+			p.expect, p.refused = page.memory(), false
 			mem.Set(page.memory())
 			return page, mem, nil
 		}

@@ -43,7 +43,9 @@ func TestRecordsAskedFor(t *testing.T) {
 		{"no room for one record", room, 10_000, []func(asking, int) asking{came(100, 1000*kib), tooLarge(10_000 * kib)}, "[100 1 1]"},
 		{"less room than a slow link carries", room, 10_000, []func(asking, int) asking{came(100, kib), slow, came(500, kib)}, "[100 1000 500 500]"},
 		{
-			"a link that became better", kcl.Room{Bytes: 4000 * kib}, 10_000,
+			"a link that became better",
+			kcl.Room{Bytes: 4000 * kib},
+			10_000,
 			[]func(asking, int) asking{
 				slow, came(50, kib), came(50, kib), came(50, kib), came(50, kib), came(50, kib),
 				came(50, kib), came(49, kib), came(50, kib), came(50, kib), came(100, kib),
