@@ -11,7 +11,8 @@
 //     page is not overtaken by small ones that go beyond their shares too, and
 //     does not keep those waiting that do not.
 //   - An account with another page in memory gets no more than twice its share
-//     altogether, and waits for its own page until then, in nobody's way.
+//     altogether, and waits for its own page until then, in nobody's way; only
+//     then it is in line.
 //   - One reservation at a time may exceed the budget or the pool, and is in nobody's
 //     way: that of the first in line whose account has no other page. It is why
 //     there is always one that progresses, and why none waits for ever. Once

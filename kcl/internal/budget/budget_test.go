@@ -149,12 +149,10 @@ func TestOneExceeds(t *testing.T) {
 		b := budget.New(1)
 		accounts := []*budget.Account{b.Open(), b.Open(), b.Open()}
 		for range 3 {
-			var pages []*asked
-			for _, a := range accounts {
-				pages = append(pages, ask(ctx, a, 1000))
-			}
-			has(t, "the first", "ynn", pages...)
+			pages := []*asked{ask(ctx, accounts[0], 1000)}
 			ahead := ask(ctx, accounts[0], 1000)
+			pages = append(pages, ask(ctx, accounts[1], 1000), ask(ctx, accounts[2], 1000))
+			has(t, "the first", "ynn", pages...)
 			pages[0].r.Release()
 			has(t, "the second", "yyn", pages...)
 			pages[1].r.Release()

@@ -20,6 +20,7 @@ type waiter struct {
 	r      *Reservation
 	bytes  int64
 	served bool
+	itself bool          // it has to wait for its own page
 	ready  chan struct{} // closed when it is served; nil while nobody listens
 }
 
@@ -155,8 +156,24 @@ func (r *Reservation) add(bytes int64) {
 	r.a.take(bytes)
 }
 
+// lineUp puts those at the end of the line who have no longer to wait for their own
+// page: others wait with nothing meanwhile.
+func (b *Budget) lineUp() {
+	var late []*waiter
+	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
+		was := w.itself
+		w.itself = w.waitsForItself()
+		if was && !w.itself {
+			late = append(late, w)
+		}
+		return was && !w.itself
+	})
+	b.waiting = append(b.waiting, late...)
+}
+
 // serve lets those wait no longer whose turn it is.
 func (b *Budget) serve() {
+	b.lineUp()
 	if x := b.exceeds; x != nil && (x.bytes == 0 || b.used <= b.limit && b.beyond <= b.pool()) {
 		b.exceeds = nil
 	}

@@ -48,9 +48,10 @@ func (w *world) ask(a *Account, bytes int64) {
 
 func (w *world) bool(label string) bool { return rapid.Bool().Draw(w.T, label) }
 
-// step lets an account do something. before is what waited until then.
+// step lets an account do something.
 func (w *world) step(a *Account, size *rapid.Generator[int64]) {
-	before, exceeded := slices.Clone(w.b.waiting), w.b.exceeds
+	exceeded := w.b.exceeds
+	before := slices.DeleteFunc(slices.Clone(w.b.waiting), func(w *waiter) bool { return w.others() > 0 })
 	switch list := w.pages[a]; {
 	case w.waits[a] != nil && !w.waits[a].served && w.bool("give up"):
 		w.waits[a].giveUp()
@@ -72,7 +73,8 @@ func (w *world) step(a *Account, size *rapid.Generator[int64]) {
 	}
 }
 
-// inTurn checks that nobody was overtaken by one who exceeds the budget.
+// inTurn checks that nobody who waited before, in that order, for a first page was
+// overtaken by one who exceeds the budget.
 func (w *world) inTurn(before []*waiter, exceeded *Reservation) {
 	x := w.b.exceeds
 	if x == nil || x == exceeded {
