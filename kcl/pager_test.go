@@ -192,6 +192,71 @@ func TestAnAnswerWithoutRoom(t *testing.T) {
 	})
 }
 
+// Once a page had room the next one that has none is a first one again: the reader
+// is to ask for less, at once.
+func TestAnotherAnswerWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := ""
+		calls := 0
+		s := newSized(2, func(shardID string, _ int) int64 {
+			if stuck == "" {
+				stuck = shardID // no other is asked for at the same time: it takes all at once
+			}
+			if shardID == stuck {
+				return 100 * mib
+			}
+			if calls++; calls%2 == 1 {
+				return 100 * mib
+			}
+			return mib // it has learnt
+		})
+		cfg := config(s, new(lease.Mem), "me")
+		cfg.MaxBytes, cfg.ShutdownTimeout = 64*mib, time.Hour
+		if err := run(t, 5*time.Minute, cfg, taking(func(shardID string) time.Duration {
+			if shardID == stuck {
+				return 10 * time.Minute
+			}
+			return time.Second
+		})); err != nil {
+			t.Error(err)
+		}
+		if calls < 40 {
+			t.Errorf("%d calls in five minutes", calls)
+		}
+	})
+}
+
+// What is in use is what the page takes and what is built of it, nothing for an empty page
+// ahead, and while one is awaited, what is reserved for it.
+func TestWhatAPageTakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := kcltest.NewStream(1)
+		s.Poll = time.Hour
+		s.Put(0, "x")
+		cfg := config(s, new(lease.Mem), "me")
+		w, err := kcl.New(cfg, taking(func(string) time.Duration { return time.Minute }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.Run(ctx) }()
+		for _, want := range []int64{129 + 128, 16 << 10} {
+			time.Sleep(30 * time.Second)
+			if used := w.Snapshot().BytesInUse; used != want {
+				t.Errorf("%d bytes in use, want %d", used, want)
+			}
+			time.Sleep(31 * time.Second)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What a call takes long for is no reason to cut reading off: the page that was read
 // ahead is there when it ends, and nothing is read twice, or reported.
 func TestPeer82LongCallsDoNotCutReadingOff(t *testing.T) {
