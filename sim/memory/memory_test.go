@@ -79,7 +79,7 @@ func inAProcess(t *testing.T, l load) (o outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryBound$", "-test.timeout=0", "-test.v") //nolint:gosec // itself
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryBound$", "-test.timeout=0", "-test.v")
 	cmd.Env = append(os.Environ(), loadVariable+"="+string(in))
 	out, err := cmd.CombinedOutput()
 	_, told, found := bytes.Cut(out, []byte("outcome "))

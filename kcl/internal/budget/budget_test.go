@@ -33,22 +33,24 @@ func ask(ctx context.Context, a *budget.Account, bytes int64) *asked {
 func has(t *testing.T, when, want string, pages ...*asked) {
 	t.Helper()
 	synctest.Wait()
-	got := ""
-	for _, p := range pages {
-		got += map[bool]string{true: "y", false: "n"}[len(p.err) > 0]
+	got := make([]byte, len(pages))
+	for i, p := range pages {
+		if got[i] = 'n'; len(p.err) > 0 {
+			got[i] = 'y'
+		}
 	}
-	if got != want {
+	if string(got) != want {
 		t.Errorf("%s: granted %s, want %s", when, got, want)
 	}
 }
 
 // bubble runs f in a bubble, with the context of all that may still wait in the
 // end.
-func bubble(t *testing.T, f func(t *testing.T, ctx context.Context)) {
+func bubble(t *testing.T, f func(ctx context.Context)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		f(t, ctx)
+		f(ctx)
 		cancel()
 		synctest.Wait()
 	})
@@ -58,7 +60,7 @@ func bubble(t *testing.T, f func(t *testing.T, ctx context.Context)) {
 // pool, keep nobody from its share.
 func TestASlowShardStarvesNobody(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(1000) // shares of 100, a pool of 500
 		slow, greedy, third, fourth, fifth := b.Open(), b.Open(), b.Open(), b.Open(), b.Open()
 		large, all := ask(ctx, slow, 5000), ask(ctx, greedy, 600)
@@ -84,7 +86,7 @@ func TestASlowShardStarvesNobody(t *testing.T) {
 // exceed the budget.
 func TestBeyondTheShares(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(800) // shares of 100, a pool of 400
 		one, two, three, four := b.Open(), b.Open(), b.Open(), b.Open()
 		first := ask(ctx, one, 400)   // 300 of the pool
@@ -103,7 +105,7 @@ func TestBeyondTheShares(t *testing.T) {
 // Once there is room for the page that exceeds the budget, another may.
 func TestTheNextExceeds(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(800) // shares of 100, a pool of 400
 		one, two, three, four := b.Open(), b.Open(), b.Open(), b.Open()
 		pages := []*asked{ask(ctx, one, 400), ask(ctx, two, 300), ask(ctx, three, 500), ask(ctx, four, 500)}
@@ -126,7 +128,7 @@ func TestTheNextExceeds(t *testing.T) {
 // those behind it pass.
 func TestSharesChange(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(400) // a share of 200, a pool of 200
 		page := ask(ctx, b.Open(), 200)
 		two, three, four := b.Open(), b.Open(), b.Open() // shares of 50
@@ -145,7 +147,7 @@ func TestSharesChange(t *testing.T) {
 // Pages that are larger than the budget are served one after the other, in turn.
 func TestOneExceeds(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(1)
 		accounts := []*budget.Account{b.Open(), b.Open(), b.Open()}
 		for range 3 {
@@ -168,7 +170,7 @@ func TestOneExceeds(t *testing.T) {
 // A shard reads ahead within twice its share, and waits for itself in nobody's way.
 func TestReadingAhead(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(800) // shares of 100, a pool of 400
 		one, two, third, _ := b.Open(), b.Open(), b.Open(), b.Open()
 		has(t, "a page that exceeds", "y", ask(ctx, third, 5000))
@@ -194,7 +196,7 @@ func TestReadingAhead(t *testing.T) {
 // already may do so further.
 func TestGrow(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(400) // shares of 100, a pool of 200
 		one, two := b.Open(), b.Open()
 		page, other := ask(ctx, one, 10), ask(ctx, two, 10)
@@ -220,7 +222,7 @@ func TestGrow(t *testing.T) {
 // Who waits on purpose shows signs of life.
 func TestWaitingIsNoSilence(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(1)
 		first := ask(ctx, b.Open(), 1000)
 		ctx, call := deadline.Start(ctx, 5*time.Second)
@@ -238,7 +240,7 @@ func TestWaitingIsNoSilence(t *testing.T) {
 
 func TestPressureGoesToTheLargestHolder(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(100) // shares of 16
 		small, large, reader := b.Open(), b.Open(), b.Open()
 		holdSmall, holdLarge := small.Holder(), large.Holder()
@@ -277,7 +279,7 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 // If what was let go is not enough, whoever holds most now is asked at once.
 func TestPressureGoesOn(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		one, two := b.Open(), b.Open()
 		hold := one.Holder()
@@ -295,7 +297,7 @@ func TestPressureGoesOn(t *testing.T) {
 // Who waits for its own page puts nobody under pressure.
 func TestNoPressureForAPageAhead(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		holder, reader := b.Open(), b.Open()
 		holder.Holder()(40)
@@ -312,7 +314,7 @@ func TestNoPressureForAPageAhead(t *testing.T) {
 // would go on without end; one that holds nothing does.
 func TestHoldersDoNotExceed(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		holder, empty := b.Open(), b.Open()
 		hold := holder.Holder()
@@ -355,7 +357,7 @@ func TestAbandonedReservationIsGivenBack(t *testing.T) {
 // Whoever waits when his account is closed waits no longer.
 func TestCloseEndsTheWaiting(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, ctx context.Context) {
+	bubble(t, func(ctx context.Context) {
 		b := budget.New(10)
 		one, two, three := b.Open(), b.Open(), b.Open()
 		first, second, third := ask(ctx, one, 100), ask(ctx, two, 100), ask(ctx, three, 100)

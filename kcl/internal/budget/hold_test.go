@@ -58,7 +58,7 @@ func page(a *budget.Account) *budget.Reservation {
 func TestHoldCannotLiftTheLimit(t *testing.T) {
 	t.Parallel()
 	for _, say := range []int64{math.MinInt64, -1 << 40, -100, math.MaxInt64, math.MaxInt64 - 50} {
-		bubble(t, func(t *testing.T, ctx context.Context) {
+		bubble(t, func(ctx context.Context) {
 			b := budget.New(100)
 			for range 3 {
 				b.Open().Holder()(say)

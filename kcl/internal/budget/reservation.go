@@ -58,7 +58,8 @@ func (a *Account) Reserve(ctx context.Context, bytes int64, waits func() (end fu
 	if w == nil {
 		return r, nil
 	}
-	defer waits()()
+	end := waits()
+	defer end()
 	return r, w.wait(ctx)
 }
 
