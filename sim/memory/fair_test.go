@@ -29,13 +29,14 @@ func TestFairness(t *testing.T) {
 		name     string
 		record   int // its size
 		maxBytes int64
-		least    int64 // bytes that each shard gets in two minutes
+		time     time.Duration
+		least    int64 // bytes that each shard gets in it
 		hoards   bool  // processors keep what they got until they are asked to let go
 	}{
-		{"records that are small", 1 << 10, 4 * mib, 20 * mib, false},
-		{"pages beyond the shares", 600 << 10, 4 * mib, 20 * mib, false},
-		{"records of as much as all the memory", mib, mib, 2 * mib, false},
-		{"processors that hold all the memory", 1 << 10, 4 * mib, 10 * mib, true},
+		{"records that are small", 1 << 10, 4 * mib, 2 * time.Minute, 20 * mib, false},
+		{"pages beyond the shares", 600 << 10, 4 * mib, 2 * time.Minute, 20 * mib, false},
+		{"records of as much as all the memory", mib, mib, time.Hour, 50 * mib, false},
+		{"processors that hold all the memory", 1 << 10, 4 * mib, 2 * time.Minute, 10 * mib, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +49,7 @@ func TestFairness(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), tt.time)
 				defer cancel()
 				if err := w.Run(ctx); err != nil {
 					t.Error(err)
