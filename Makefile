@@ -72,6 +72,10 @@ kill: ## Kill processes at chosen points of the protocol, and chaos for 90 s; co
 chaos: ## Four archivers under everything at once; TIME=10m
 	SHARDMILL_CHAOS_TIME=$(TIME) go test -tags kill -count=1 -v -timeout 3h -run 'TestChaos$$' ./cmd/shardmill/killtest
 
+.PHONY: memory
+memory: ## What 200 shards that are behind take of the machine's memory; TIME=10m
+	SHARDMILL_MEMORY_TIME=$(TIME) go test ./sim/memory -count=1 -v -timeout 3h
+
 .PHONY: bench
 bench: ## Measure README's figures, and write them there
 	bash scripts/bench.sh --write

@@ -80,8 +80,20 @@ type Config struct {
 	DeadLetter func(ctx context.Context, in DeadLetterInput) error
 
 	// MaxBytes bounds the memory for records that were read and not processed,
-	// and for what processors say they hold. Each shard may always have one
-	// page, and what is built of it for one call. Default 256 MiB.
+	// with the buffers that they are in and what is built of aggregated ones, and
+	// for what processors say they hold. Half of it is divided evenly among the
+	// shards, for one page each; the other half is for pages read ahead and larger
+	// ones, in the order of asking, so a slow shard does not keep others from
+	// reading. If nothing fits, at least one shard always progresses: one page at a
+	// time may exceed MaxBytes, each shard's in turn. So the most is MaxBytes and one
+	// page (Kinesis: of 10 MiB of data, about 16 MiB in memory); and for each shard
+	// what 100 user records of aggregated ones take, and the keys of one of those;
+	// and what processors hold beyond. While they hold more than half, none of them
+	// reads beyond it before it lets go. Default 256 MiB.
+	//
+	// What the process takes is more by what the garbage collector leaves, which
+	// may be as much again: set GOMEMLIMIT, or debug.SetMemoryLimit, to about 96 MiB
+	// more than MaxBytes and what the rest of the program needs.
 	MaxBytes int64
 
 	// HashRangeRule says what becomes of user records of an aggregated record

@@ -26,9 +26,9 @@
 //     those of its parents. Only HandleEach lets some overtake one that fails.
 //   - Each record comes at least once: again after a crash, and after a lease
 //     was lost, from the last checkpoint on.
-//   - Memory is bounded by Config.MaxBytes, however many shards there are and
-//     whatever their records hold; each shard may always have one page, and what
-//     is built for one call of its processor.
+//   - Memory is bounded by Config.MaxBytes and one page, however many shards there
+//     are and whatever their records hold; at least one shard always progresses,
+//     served in turn, and a slow one keeps no other from its share.
 //   - A processor, factory, DeadLetter or hook that panics, or ends its goroutine
 //     as t.FailNow does, ends its shard's processing at most.
 //   - No checkpoint of another stream is taken for this one's: a row that

@@ -13,6 +13,9 @@ import (
 const (
 	batchUsers = 10_000  // user records
 	batchKeys  = 4 << 20 // bytes of their keys, of more than one aggregated record
+
+	// leastUsers is what one call brings at least, however little memory there is.
+	leastUsers = 100
 )
 
 // recordBytes is the size of a Record, less what it points to.
@@ -26,6 +29,7 @@ type expander struct {
 	hash   kpl.HashRange // zero: no record lies outside
 	faults KPLFaults
 	most   int // user records of a batch
+	keep   int // bytes of their keys, of more than one aggregated record
 
 	recs  []Record // those of the page that were not looked at yet
 	after checkpoint.ExtendedSequenceNumber
@@ -66,7 +70,7 @@ type batch struct {
 // newExpander applies rule with the hash range r. A range that cannot be read
 // is not applied: duplicates are better than a loss.
 func newExpander(rule HashRangeRule, r HashRange, faults KPLFaults) *expander {
-	x := &expander{rule: rule, faults: faults, most: batchUsers}
+	x := &expander{rule: rule, faults: faults, most: batchUsers, keep: batchKeys}
 	if rule != HashRangeOff && !r.IsZero() {
 		if hash, err := kpl.ParseHashRange(r.Start, r.End); err == nil {
 			x.hash = hash
@@ -80,6 +84,12 @@ func newExpander(rule HashRangeRule, r HashRange, faults KPLFaults) *expander {
 func (x *expander) begin(p Page, after checkpoint.ExtendedSequenceNumber) {
 	x.end()
 	x.recs, x.after, x.past, x.plain = p.Records, after, false, p.Plain
+}
+
+// within bounds what is built for the next batch to about so many bytes.
+func (x *expander) within(bytes int64) {
+	x.most = int(min(max(leastUsers, bytes/recordBytes), batchUsers))
+	x.keep = int(min(bytes, batchKeys))
 }
 
 // end lets go of the page and of the buffer.
@@ -123,7 +133,7 @@ func (x *expander) next() (b batch, ok bool) {
 			b.fault, x.outer, x.fault = x.fault, nil, nil
 			break
 		}
-		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > batchKeys) {
+		if x.keys > 0 && (x.users+x.split.Len() > x.most || x.keys+x.split.Bytes() > x.keep) {
 			break
 		}
 		x.keys += x.split.Bytes()

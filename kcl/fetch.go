@@ -18,23 +18,30 @@ type fetcher struct {
 
 // fetched is a page and what it takes of the budget, or why there is none.
 type fetched struct {
-	page  Page
-	bytes int64
-	err   error // the fetcher goes on by itself unless isFinal(err)
+	page Page
+	mem  *budget.Reservation // nil if there is no page
+	err  error               // the fetcher goes on by itself unless isFinal(err)
+}
+
+// release lets go of the page.
+func (f fetched) release() {
+	f.page.release()
+	if f.mem != nil {
+		f.mem.Release()
+	}
 }
 
 // startFetcher begins to read the shard at from. Stop the fetcher.
 func (s *session) startFetcher(from checkpoint.Position) *fetcher {
 	f := &fetcher{pages: make(chan fetched)}
 	r := s.stream.source.Open(s.info.ShardID, from)
-	read := func(ctx context.Context, room Room) (Page, error) { return s.stream.read(ctx, s.info.ShardID, r, room) }
 	ctx, cancel := context.WithCancel(s.stop)
 	f.cancel = cancel
 	end := s.troubles.reads()
 	f.wg.Go(func() {
 		defer end()
 		defer r.Close()
-		f.run(ctx, s.info.ShardID, read, s.acct)
+		f.run(ctx, s.info.ShardID, s.newPager(r))
 	})
 	return f
 }
@@ -45,33 +52,26 @@ func (f *fetcher) stop() {
 	f.wg.Wait()
 }
 
-func (f *fetcher) run(ctx context.Context, shard string, read func(context.Context, Room) (Page, error), a *budget.Account) {
+func (f *fetcher) run(ctx context.Context, shard string, p *pager) {
 	retries := newRetries("read " + shard)
-	expect := int64(1 << 20) // of the next page; the last one's size is the best guess
 	for {
-		if a.Reserve(ctx, expect) != nil {
+		var got fetched
+		got.page, got.mem, got.err = p.next(ctx)
+		if got.err != nil && ctx.Err() != nil {
 			return
 		}
-		page, err := read(ctx, Room{})
-		if err != nil {
-			a.Release(expect)
-			if !f.send(ctx, fetched{err: err}) || isFinal(err) || retries.Wait(ctx) != nil {
-				return
-			}
-			continue
-		}
-		retries.Reset()
-		bytes := page.memory()
-		a.Adjust(expect, bytes)
-		if !f.send(ctx, fetched{page: page, bytes: bytes}) {
-			a.Release(bytes)
-			page.release()
+		if !f.send(ctx, got) {
+			got.release()
 			return
 		}
-		if page.End {
+		if got.page.End || isFinal(got.err) {
 			return
 		}
-		expect = max(bytes, 64<<10)
+		if got.err == nil {
+			retries.Reset()
+		} else if retries.Wait(ctx) != nil {
+			return
+		}
 	}
 }
 

@@ -8,13 +8,11 @@ import (
 )
 
 // processPage processes the records of a page, batch by batch, and lets go of
-// their memory. What is built of aggregated records is counted beside the page.
-// It never waits for memory: what it needs is part of the one page that a shard
-// may always have.
+// their memory. What is built of aggregated records is counted with the page, and
+// so much at once as there is room for. It never waits for memory: what is in
+// memory already must be able to go on.
 func (s *session) processPage(got fetched) error {
-	var built int64
-	defer func() { s.acct.Release(got.bytes + built) }()
-	defer got.page.release()
+	defer got.release()
 	s.behind = got.page.BehindLatest
 	s.setStatus(func(st *ShardStatus) { st.BehindLatest, st.LastRead = got.page.BehindLatest, time.Now() })
 	s.split.begin(got.page, s.accepted.ExtendedSequenceNumber)
@@ -25,14 +23,13 @@ func (s *session) processPage(got fetched) error {
 				return err
 			}
 		}
+		s.split.within(s.acct.Spare())
 		b, ok := s.split.next()
 		if !ok {
 			return nil
 		}
 		s.countSplit()
-		now := s.split.bytes()
-		s.acct.Adjust(built, now)
-		built = now
+		got.mem.Set(got.page.memory() + s.split.bytes())
 		if b.recs = s.withoutDead(b.recs); len(b.recs) > 0 {
 			if err := s.processBatch(b); err != nil {
 				return err

@@ -71,8 +71,7 @@ func (s *session) readFrom(from, refused checkpoint.Position) error {
 		case got := <-f.pages:
 			if first && (len(got.page.Records) > 0 || got.page.End) {
 				if err := refutes(got.page, refused); err != nil {
-					s.acct.Release(got.bytes)
-					got.page.release()
+					got.release()
 					return err
 				}
 				first = false

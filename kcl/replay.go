@@ -14,20 +14,17 @@ import (
 func (s *session) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error] {
 	left, _ := KPLFaultsOf(o.KPLFaults.Wire()) // also what went to DeadLetter: it does not go there again
 	r := replayer{
-		source: s.stream.source, shardID: s.info.ShardID, first: first, last: last,
-		read: s.stream.read, split: newExpander(o.HashRangeRule, o.HashRange, left), acct: s.acct,
+		consumer: s.consumer, first: first, last: last, split: newExpander(o.HashRangeRule, o.HashRange, left),
 	}
 	return func(yield func(Record, error) bool) { r.run(ctx, yield) }
 }
 
 // replayer reads one range of a shard.
 type replayer struct {
-	source      Source
-	shardID     string
+	*consumer
+
 	first, last checkpoint.ExtendedSequenceNumber
-	read        func(ctx context.Context, shardID string, r ShardReader, room Room) (Page, error)
 	split       *expander
-	acct        *budget.Account
 	yielded     bool
 }
 
@@ -46,10 +43,11 @@ func (r *replayer) run(ctx context.Context, yield func(Record, error) bool) {
 // readFrom yields what a reader opened at from returns of the range, and reports
 // whether that is nothing and the range may have expired.
 func (r *replayer) readFrom(ctx context.Context, from checkpoint.Position, yield func(Record, error) bool) (nothing bool) {
-	reader := r.source.Open(r.shardID, from)
+	reader := r.stream.source.Open(r.info.ShardID, from)
 	defer reader.Close()
+	pages := r.newPager(reader)
 	for {
-		page, err := r.read(ctx, r.shardID, reader, Room{})
+		page, mem, err := pages.next(ctx)
 		switch {
 		case errors.Is(err, ErrShardNotFound):
 			return false // every record has expired
@@ -59,7 +57,7 @@ func (r *replayer) readFrom(ctx context.Context, from checkpoint.Position, yield
 			yield(Record{}, err)
 			return false
 		}
-		done := r.yieldPage(page, yield)
+		done := r.yieldPage(page, mem, yield)
 		switch {
 		case done:
 			return false
@@ -77,24 +75,21 @@ func (r *replayer) ended(yield func(Record, error) bool) (nothing bool) {
 	return !r.yielded
 }
 
-// yieldPage yields the page's records within the range, and releases it. done means that the
-// range is over, or the caller has had enough. The page and what is built of it
-// count as the one page that a shard may always have: nothing is read ahead.
-func (r *replayer) yieldPage(p Page, yield func(Record, error) bool) (done bool) {
-	defer p.release()
-	counted := p.memory()
-	r.acct.Adjust(0, counted)
-	defer func() { r.acct.Release(counted) }()
+// yieldPage yields the page's records within the range, and lets go of their
+// memory. done means that the range is over, or the caller has had enough. Nothing
+// is read ahead.
+func (r *replayer) yieldPage(p Page, mem *budget.Reservation, yield func(Record, error) bool) (done bool) {
+	defer fetched{page: p, mem: mem}.release()
 	r.split.begin(p, checkpoint.ExtendedSequenceNumber{})
 	defer r.split.end()
 	for {
+		r.split.within(r.acct.Spare())
 		b, ok := r.split.next()
 		if !ok {
 			return false
 		}
-		now := p.memory() + r.split.bytes()
-		r.acct.Adjust(counted, now)
-		if counted = now; r.yieldBatch(b.recs, yield) {
+		mem.Set(p.memory() + r.split.bytes())
+		if r.yieldBatch(b.recs, yield) {
 			return true
 		}
 	}

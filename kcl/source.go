@@ -3,6 +3,7 @@ package kcl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -68,7 +69,8 @@ type ShardReader interface {
 	// iterators by itself. It keeps to room as far as it can tell beforehand how
 	// large the page will be.
 	//
-	// Errors: context.Cause(ctx) when ctx is done. What room.Grow returned.
+	// Errors: context.Cause(ctx) when ctx is done. One that wraps what room.Grow
+	// returned.
 	// ErrTrimmed if the record
 	// at which reading began, or goes on, is no longer there: open another
 	// reader, at TRIM_HORIZON.
@@ -86,23 +88,38 @@ type ShardReader interface {
 // Room is the memory that a page may take. The zero value sets no limit.
 type Room struct {
 	// Bytes, if positive, is what the page should take at most, as Page.Memory
-	// counts. Of records larger than those before them it may take more.
+	// counts: a reader asks for so many records as will fit, but for one at least.
+	// Of records larger than those before them a page may take more.
 	Bytes int64
 
-	// More, if not nil, is asked before an answer is read into memory that will
-	// take more than Bytes: see Grow.
+	// More, if not nil, is asked before an answer is read into memory: see Grow.
 	More func(ctx context.Context, bytes int64) error
 }
 
-// Grow waits until the page may take so many bytes altogether. A reader calls it
-// once it knows how large the answer is and before it takes memory for it. After
-// an error it must let go of the answer and return the error, and the same page
-// is what the next Next brings.
+// Grow waits until the page may take so many bytes altogether, for eight seconds at
+// most. A reader calls it once it knows how large the answer is and before it takes
+// memory for it, even if that is less than r.Bytes. After an error it must let go of
+// the answer and return the error, and the same page, or fewer records of it, is what
+// the next Next brings.
+//
+// Errors: a *NoRoomError. context.Cause(ctx) when ctx is done.
 func (r Room) Grow(ctx context.Context, bytes int64) error {
-	if r.More == nil || bytes <= r.Bytes {
+	if r.More == nil {
 		return nil
 	}
 	return r.More(ctx, bytes)
+}
+
+// NoRoomError is the error of Room.Grow if there is no memory for an answer now: it
+// must not keep a connection waiting. It is no failure. A reader should ask for fewer
+// records next time, if it asked for more than one; it is called again when there
+// is memory for as many as it asks for.
+type NoRoomError struct {
+	Bytes int64 // what the page would take
+}
+
+func (e *NoRoomError) Error() string {
+	return fmt.Sprintf("no memory for a page of %d bytes now: that of Config.MaxBytes is in use", e.Bytes)
 }
 
 // Page is one answer of the service.

@@ -219,7 +219,7 @@ func obstacles() []obstacle {
 			o.cfg.MaxBytes = 1
 			o.p = func() kcl.RecordProcessor { return &hoarder{recorder: recorder{j: o.j}} }
 		}, reached: func(o *obstructed) bool {
-			return strings.HasPrefix(o.j.String(), "init 3 0") && holds(kcl.ShardProcessing)(o)
+			return strings.HasPrefix(o.j.String(), "init 1 0") && holds(kcl.ShardProcessing)(o)
 		}},
 		{name: "the shard cannot be ended", set: func(o *obstructed) { o.s.Split(0); o.failing("end") }, reached: metOften(3)},
 		{name: "the children's leases are refused", set: func(o *obstructed) { o.s.Split(0); o.refuse("createChild", lease.ErrInvalidState) }, reached: metOften(3)},

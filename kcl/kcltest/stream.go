@@ -24,7 +24,8 @@ type Stream struct {
 	// Poll is how long a read of a shard that has nothing new takes. Default 1s.
 	Poll time.Duration
 
-	// Page is the most records in one page. Default 3.
+	// Page is the most records in one page. Default 3. A worker with little room
+	// gets fewer, but one at least.
 	Page int
 
 	// Fail, if set, is asked before each read, on the reader's goroutine and
@@ -171,7 +172,7 @@ type memReader struct {
 }
 
 // Next implements kcl.ShardReader.
-func (r *memReader) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
+func (r *memReader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
 	if r.empty {
 		select {
 		case <-ctx.Done():
@@ -187,33 +188,56 @@ func (r *memReader) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
 			return kcl.Page{}, err
 		}
 	}
+	p, next, err := r.read(room.Bytes)
+	if err != nil {
+		return kcl.Page{}, err
+	}
+	if err := room.Grow(ctx, p.Memory); err != nil {
+		return kcl.Page{}, err
+	}
+	r.next, r.empty = next, len(p.Records) == 0
+	return p, nil
+}
+
+// read returns a page that takes at most so many bytes if that is positive, and
+// where the next one begins.
+func (r *memReader) read(bytes int64) (p kcl.Page, next int, err error) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	i := slices.IndexFunc(r.s.shards, func(sh *memShard) bool { return sh.ID == r.shardID })
 	if i < 0 {
-		return kcl.Page{}, kcl.ErrShardNotFound
+		return kcl.Page{}, 0, kcl.ErrShardNotFound
 	}
 	sh := r.s.shards[i]
-	if r.s.RefuseTrimmed && r.next < 0 && r.from.IsRecord() && r.begin(sh) < sh.trimmed {
-		return kcl.Page{}, kcl.ErrTrimmed
+	if next = r.next; next < 0 {
+		if next = r.begin(sh); r.s.RefuseTrimmed && r.from.IsRecord() && next < sh.trimmed {
+			return kcl.Page{}, 0, kcl.ErrTrimmed
+		}
 	}
-	return r.read(sh), nil
+	p, next = r.page(sh, max(next, sh.trimmed), bytes)
+	return p, next, nil
 }
 
 // Close implements kcl.ShardReader.
 func (*memReader) Close() {}
 
-func (r *memReader) read(sh *memShard) kcl.Page {
-	if r.next < 0 {
-		r.next = r.begin(sh)
+// recordMemory is what a record takes beside its data, about.
+const recordMemory = 128
+
+func (r *memReader) page(sh *memShard, next int, bytes int64) (kcl.Page, int) {
+	first, memory := next, int64(0)
+	for next < len(sh.recs) && next-first < r.s.Page {
+		takes := int64(len(sh.recs[next].Data)) + recordMemory
+		if bytes > 0 && next > first && memory+takes > bytes {
+			break
+		}
+		memory += takes
+		next++
 	}
-	r.next = max(r.next, sh.trimmed)
-	end := min(len(sh.recs), r.next+r.s.Page)
-	p := lend(sh.recs[r.next:end])
-	p.At = time.Now()
-	r.next = end
-	if end < len(sh.recs) {
-		p.BehindLatest = time.Since(sh.recs[end].ApproximateArrivalTimestamp) + 1
+	p := lend(sh.recs[first:next])
+	p.At, p.Memory = time.Now(), memory
+	if next < len(sh.recs) {
+		p.BehindLatest = time.Since(sh.recs[next].ApproximateArrivalTimestamp) + 1
 	} else if sh.EndingSequenceNumber != "" {
 		p.End = true
 		for _, c := range r.s.shards {
@@ -222,8 +246,7 @@ func (r *memReader) read(sh *memShard) kcl.Page {
 			}
 		}
 	}
-	r.empty = len(p.Records) == 0
-	return p
+	return p, next
 }
 
 // lend returns a page of copies of recs, whose data is overwritten when the page

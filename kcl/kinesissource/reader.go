@@ -57,9 +57,9 @@ func (r *reader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
 		if err := r.openIterator(ctx); err != nil {
 			return kcl.Page{}, err
 		}
-		limit := r.asking.limit
+		limit := r.asking.records(room)
 		a, err := r.getRecords(ctx, r.iterator, limit, room)
-		r.learn(len(a.records), err)
+		r.learn(len(a.records), limit, a.memory(), err)
 		if err == nil {
 			var p kcl.Page
 			if err = r.checkJump(ctx, a); err == nil {

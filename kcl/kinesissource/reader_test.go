@@ -564,3 +564,28 @@ func TestRequestTimeoutIsAnErrorThatMayPass(t *testing.T) {
 		}
 	})
 }
+
+// A reader asks for as many records as there is room for, and passes on that there
+// is none for the answer.
+func TestAskingWithinTheRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		api := newScript(t,
+			exchange{"GetShardIterator TRIM_HORIZON name:orders", iterator("i1")},
+			exchange{"GetRecords i1 limit 100", &kcl.NoRoomError{Bytes: 100_000_000}},
+			exchange{"GetRecords i1 limit 7", records("i2", time.Second, "1", "2")},
+			exchange{"GetRecords i2 limit 13", records("i3", time.Second, "3")},
+		)
+		r := newSource(t, api, kinesissource.Options{StreamName: streamName}).Open(shardID, trimHorizon())
+		room := kcl.Room{Bytes: 7_000_000}
+		_, err := r.Next(t.Context(), room)
+		if no, ok := errors.AsType[*kcl.NoRoomError](err); !ok || no.Bytes != 100_000_000 {
+			t.Errorf("%v is not that of the room", err)
+		}
+		for _, want := range []string{"1 2", "3"} {
+			if got := describePage(r.Next(t.Context(), room)); got != want {
+				t.Errorf("%q came, want %q", got, want)
+			}
+		}
+	})
+}

@@ -1,9 +1,29 @@
 // Package budget shares one number of bytes among the shards of a worker: what
 // was read and not processed yet, and what processors keep in open buffers.
+//
+// Half of it is divided evenly: each account's share, which others cannot take
+// from it by reading. The other half is the pool, for what goes beyond the shares.
+// Who asks is served by these rules:
+//
+//   - Within its share an account never waits, unless processors hold so much that
+//     all of the budget is in use.
+//   - Beyond its share it is served from the pool, in the order of asking: a large
+//     page is not overtaken by small ones that go beyond their shares too, and
+//     does not keep those waiting that do not.
+//   - An account with another page in memory gets no more than twice its share
+//     altogether, and waits for its own page until then, in nobody's way; only
+//     then it is in line.
+//   - One reservation at a time may exceed the budget or the pool, and is in nobody's
+//     way: that of the first in line whose account has no other page. It is why
+//     there is always one that progresses, and why none waits for ever. Once
+//     processors hold more than half of the budget it must be that of one that
+//     holds nothing, or reading on would be without end.
+//
+// So what is reserved is at most the budget and one page more.
 package budget
 
 import (
-	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,13 +33,17 @@ import (
 type Budget struct {
 	limit int64
 
-	mu       sync.Mutex // guards all below, and the accounts' fields
+	mu       sync.Mutex // guards all below, and the fields of accounts and reservations
 	used     int64
+	held     int64 // of it, by processors
+	beyond   int64 // of it, by pages beyond the shares
+	share    int64 // of each account
 	accounts map[*Account]struct{}
-	waiting  map[*waiter]struct{}
+	waiting  []*waiter    // in the order of asking
+	exceeds  *Reservation // the one that may
 }
 
-// Account is one shard's share.
+// Account is what one shard uses.
 type Account struct {
 	b        *Budget
 	closed   bool
@@ -27,17 +51,12 @@ type Account struct {
 	held     int64         // kept by the processor
 	holder   int           // which Holder counts: the newest
 	pressure chan struct{} // capacity 1: the processor should let go of what it holds
-}
-
-type waiter struct {
-	a     *Account
-	bytes int64
-	ready chan struct{}
+	pressed  time.Time     // when it was told so
 }
 
 // New returns a Budget of limit bytes.
 func New(limit int64) *Budget {
-	return &Budget{limit: limit, accounts: make(map[*Account]struct{}), waiting: make(map[*waiter]struct{})}
+	return &Budget{limit: limit, accounts: make(map[*Account]struct{})}
 }
 
 // Used returns the bytes in use and the limit.
@@ -53,83 +72,42 @@ func (b *Budget) Open() *Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.accounts[a] = struct{}{}
+	b.divide()
 	return a
 }
+
+// Budget returns the budget of the account.
+func (a *Account) Budget() *Budget { return a.b }
 
 // Close gives back all that the account has. What is done with the account
 // later has no effect.
 func (a *Account) Close() {
-	a.b.mu.Lock()
-	defer a.b.mu.Unlock()
+	b := a.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.take(-a.pages)
+	a.keep(0)
 	a.closed = true
-	a.b.used -= a.pages + a.held
-	a.pages, a.held = 0, 0
-	delete(a.b.accounts, a)
-	a.b.grant()
+	if b.exceeds != nil && b.exceeds.a == a {
+		b.exceeds = nil
+	}
+	delete(b.accounts, a)
+	b.divide()
+	b.serve()
 }
 
-// Pressure receives a value when this account holds most of a budget that is
-// used up, and its processor should let go of what it holds.
-func (a *Account) Pressure() <-chan struct{} { return a.pressure }
-
-// Reserve waits until bytes may be read into memory. An account that uses
-// nothing never waits, so every shard makes progress. While one waits, the
-// account that holds most is put under pressure, at once and each second.
-func (a *Account) Reserve(ctx context.Context, bytes int64) error {
-	a.b.mu.Lock()
-	if a.b.fits(a, bytes) {
-		a.take(bytes)
-		a.b.mu.Unlock()
-		return nil
-	}
-	w := &waiter{a: a, bytes: bytes, ready: make(chan struct{})}
-	a.b.waiting[w] = struct{}{}
-	a.b.press()
-	a.b.mu.Unlock()
-	again := time.NewTicker(time.Second)
-	defer again.Stop()
-	for {
-		select {
-		case <-w.ready:
-			return nil
-		case <-again.C:
-			a.b.pressAgain()
-		case <-ctx.Done():
-			a.giveUp(w)
-			return context.Cause(ctx)
-		}
+// divide divides half of the budget among the accounts.
+func (b *Budget) divide() {
+	b.share = b.limit / 2 / int64(max(1, len(b.accounts)))
+	b.beyond = 0
+	for a := range b.accounts {
+		b.beyond += a.beyond(a.pages)
 	}
 }
 
-// giveUp ends the waiting of w, which may have been granted meanwhile.
-func (a *Account) giveUp(w *waiter) {
-	a.b.mu.Lock()
-	defer a.b.mu.Unlock()
-	if _, still := a.b.waiting[w]; !still {
-		a.give(w.bytes)
-	}
-	delete(a.b.waiting, w)
-}
-
-// Adjust corrects a reservation of was bytes to is, which may exceed the
-// budget: the page is there already.
-func (a *Account) Adjust(was, is int64) {
-	a.b.mu.Lock()
-	defer a.b.mu.Unlock()
-	a.take(is - was)
-	a.b.grant()
-}
-
-// Release gives back bytes that were reserved.
-func (a *Account) Release(bytes int64) {
-	a.b.mu.Lock()
-	defer a.b.mu.Unlock()
-	a.give(bytes)
-}
-
-// maxHold is the most that one account is believed to hold: sums of it do not
+// most is the most that is believed of one processor or page: sums of it do not
 // overflow.
-const maxHold = 1 << 48
+const most = 1 << 48
 
 // Holder returns what a new processor says with how many bytes it keeps. What
 // the one before it kept is gone, and its Holder has no effect any more. Less
@@ -144,75 +122,74 @@ func (a *Account) Holder() func(bytes int64) {
 		a.b.mu.Lock()
 		defer a.b.mu.Unlock()
 		if own == a.holder {
-			a.hold(min(max(0, bytes), maxHold))
+			a.hold(min(max(0, bytes), most))
 		}
 	}
 }
 
 // hold counts what the processor keeps. If some was let go and another account
-// still waits, whoever holds most now is put under pressure at once; a processor
-// that keeps what it has is not asked again without a pause.
+// still waits for that, whoever holds most now is put under pressure at once; a
+// processor that keeps what it has is not asked again without a pause.
 func (a *Account) hold(bytes int64) {
-	if a.closed {
-		return
-	}
 	less := bytes < a.held
-	a.b.used += bytes - a.held
-	a.held = bytes
-	a.b.grant()
-	if less && len(a.b.waiting) > 0 {
+	a.keep(bytes)
+	a.b.serve()
+	if less {
 		a.b.press()
 	}
 }
 
+func (a *Account) keep(bytes int64) {
+	if a.closed {
+		return
+	}
+	a.b.used += bytes - a.held
+	a.b.held += bytes - a.held
+	a.held = bytes
+}
+
+// take counts bytes of pages, or fewer than before.
 func (a *Account) take(bytes int64) {
 	if a.closed {
 		return
 	}
-	bytes = max(bytes, -a.pages) // nobody can give back what he does not have
-	a.pages += bytes
 	a.b.used += bytes
+	a.b.beyond += a.beyond(a.pages+bytes) - a.beyond(a.pages)
+	a.pages += bytes
 }
 
-func (a *Account) give(bytes int64) {
-	a.take(-bytes)
-	a.b.grant()
-}
+// beyond returns how much of so many bytes of pages goes beyond the share.
+func (a *Account) beyond(pages int64) int64 { return max(0, pages-a.b.share) }
 
-func (b *Budget) fits(a *Account, bytes int64) bool {
-	return bytes <= b.limit-b.used || a.pages+a.held == 0
-}
+// patience is how long a processor may be in a call before it hears of the
+// pressure that it was put under: meanwhile no other is.
+const patience = 10 * time.Second
 
-// grant lets those wait no longer whose bytes fit now.
-func (b *Budget) grant() {
-	for w := range b.waiting {
-		if b.fits(w.a, w.bytes) {
-			w.a.take(w.bytes)
-			delete(b.waiting, w)
-			close(w.ready)
-		}
-	}
-}
+// Pressure receives a value when this account holds most of a budget that is
+// used up, and its processor should let go of what it holds.
+func (a *Account) Pressure() <-chan struct{} { return a.pressure }
 
-func (b *Budget) pressAgain() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.press()
-}
-
-// press tells the account that holds most to let go.
+// press tells the account that holds most to let go, if there is one that waits
+// for that. One that was told and does not listen is passed over after a while.
 func (b *Budget) press() {
-	var most *Account
+	used, _ := b.inside()
+	if !slices.ContainsFunc(b.waiting, func(w *waiter) bool { return used+w.bytes > b.limit && !w.waitsForItself() }) {
+		return
+	}
+	now := time.Now()
+	var largest *Account
 	for a := range b.accounts {
-		if a.held > 0 && (most == nil || a.held > most.held) {
-			most = a
+		deaf := len(a.pressure) > 0 && now.Sub(a.pressed) >= patience
+		if a.held > 0 && !deaf && (largest == nil || a.held > largest.held) {
+			largest = a
 		}
 	}
-	if most == nil {
+	if largest == nil {
 		return
 	}
 	select {
-	case most.pressure <- struct{}{}:
+	case largest.pressure <- struct{}{}:
+		largest.pressed = now
 	default:
 	}
 }

@@ -3,8 +3,8 @@ package budget_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
-	"testing/synctest"
 
 	"pgregory.net/rapid"
 
@@ -30,10 +30,14 @@ func TestHolder(t *testing.T) {
 		{"what the one before says", func(a *budget.Account) { h := a.Holder(); a.Holder()(5); h(30) }, 5},
 		{"after the end", func(a *budget.Account) { h := a.Holder(); a.Close(); h(30) }, 0},
 		{"a new one after the end", func(a *budget.Account) { a.Holder()(30); a.Close(); a.Holder()(30) }, 0},
-		{"pages after the end", func(a *budget.Account) { a.Close(); a.Adjust(0, 30) }, 0},
-		{"given back after the end", func(a *budget.Account) { a.Adjust(0, 30); a.Close(); a.Release(30) }, 0},
+		{"a page", func(a *budget.Account) { page(a).Set(30) }, 30},
+		{"a page of less than nothing", func(a *budget.Account) { page(a).Set(-30) }, 0},
+		{"the largest page", func(a *budget.Account) { page(a).Set(math.MaxInt64) }, big},
+		{"pages after the end", func(a *budget.Account) { a.Close(); page(a).Set(30) }, 0},
+		{"given back after the end", func(a *budget.Account) { p := page(a); p.Set(30); a.Close(); p.Release() }, 0},
 		{"closed twice", func(a *budget.Account) { a.Holder()(30); a.Close(); a.Close() }, 0},
-		{"given back twice", func(a *budget.Account) { a.Adjust(0, 30); a.Release(30); a.Release(30); a.Adjust(0, 7) }, 7},
+		{"given back twice", func(a *budget.Account) { p := page(a); p.Set(30); p.Release(); p.Release(); page(a).Set(7) }, 7},
+		{"set after it was given back", func(a *budget.Account) { p := page(a); p.Release(); p.Set(7) }, 0},
 	} {
 		b := budget.New(100)
 		tt.say(b.Open())
@@ -43,27 +47,24 @@ func TestHolder(t *testing.T) {
 	}
 }
 
+// page reserves a page of no size.
+func page(a *budget.Account) *budget.Reservation {
+	r, _ := a.Reserve(context.Background(), 0, nil)
+	return r
+}
+
 // However much others say that they hold, nothing more than a first page is
 // granted.
 func TestHoldCannotLiftTheLimit(t *testing.T) {
 	t.Parallel()
 	for _, say := range []int64{math.MinInt64, -1 << 40, -100, math.MaxInt64, math.MaxInt64 - 50} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(ctx context.Context) {
 			b := budget.New(100)
 			for range 3 {
 				b.Open().Holder()(say)
 			}
 			a := b.Open()
-			must(t, a.Reserve(t.Context(), 60))
-			ctx, cancel := context.WithCancel(t.Context())
-			got := make(chan error, 1)
-			go func() { got <- a.Reserve(ctx, 60) }()
-			synctest.Wait()
-			if len(got) != 0 {
-				t.Errorf("a second page was granted after Hold(%d)", say)
-			}
-			cancel()
-			<-got
+			has(t, "pages", "yn", ask(ctx, a, 60), ask(ctx, a, math.MaxInt64))
 		})
 	}
 }
@@ -72,10 +73,31 @@ func TestHoldCannotLiftTheLimit(t *testing.T) {
 type account struct {
 	*budget.Account
 
-	hold        func(int64)
-	stale       []func(int64)
-	pages, held int64
-	closed      bool
+	hold   func(int64)
+	stale  []func(int64)
+	pages  []*budget.Reservation
+	sizes  []int64
+	held   int64
+	closed bool
+}
+
+// page picks one of the account's pages.
+func (a *account) page(t *rapid.T) int {
+	if len(a.pages) == 0 {
+		a.pages, a.sizes = append(a.pages, page(a.Account)), append(a.sizes, 0)
+	}
+	return rapid.IntRange(0, len(a.pages)-1).Draw(t, "page")
+}
+
+// sum returns what the account should have in use.
+func (a *account) sum() (n int64) {
+	if a.closed {
+		return 0
+	}
+	for _, size := range a.sizes {
+		n += size
+	}
+	return n + a.held
 }
 
 // Whatever is said in whatever order, the budget is the sum of its accounts and
@@ -103,22 +125,27 @@ func TestUsedNeverDrifts(t *testing.T) {
 			},
 			"reserve": func(t *rapid.T) {
 				a, n := pick(), rapid.Int64Range(0, 800).Draw(t, "bytes")
-				if a.Reserve(ctx, n) == nil && !a.closed {
-					a.pages += n
+				if r, err := a.Reserve(ctx, n, func() func() { return func() {} }); err == nil {
+					a.pages, a.sizes = append(a.pages, r), append(a.sizes, n)
 				}
 			},
-			"adjust": func(t *rapid.T) {
-				a := pick()
-				was, is := rapid.Int64Range(0, a.pages).Draw(t, "was"), rapid.Int64Range(0, 2000).Draw(t, "is")
-				if a.Adjust(was, is); !a.closed {
-					a.pages += is - was
+			"grow": func(t *rapid.T) {
+				a, n := pick(), rapid.Int64Range(0, 800).Draw(t, "bytes")
+				if i := a.page(t); a.pages[i].Grow(ctx, n) == nil {
+					a.sizes[i] = max(a.sizes[i], n)
 				}
+			},
+			"set": func(t *rapid.T) {
+				a, n := pick(), rapid.Int64Range(0, 2000).Draw(t, "bytes")
+				i := a.page(t)
+				a.pages[i].Set(n)
+				a.sizes[i] = n
 			},
 			"release": func(t *rapid.T) {
 				a := pick()
-				n := rapid.Int64Range(0, a.pages+10).Draw(t, "bytes")
-				a.Release(n)
-				a.pages -= min(n, a.pages)
+				i := a.page(t)
+				a.pages[i].Release()
+				a.pages, a.sizes = slices.Delete(a.pages, i, i+1), slices.Delete(a.sizes, i, i+1)
 			},
 			"hold": func(t *rapid.T) {
 				a, n := pick(), rapid.OneOf(rapid.Int64Range(-10, 2000), rapid.Int64()).Draw(t, "bytes")
@@ -140,12 +167,12 @@ func TestUsedNeverDrifts(t *testing.T) {
 			"close": func(*rapid.T) {
 				a := pick()
 				a.Close()
-				a.closed, a.pages, a.held = true, 0, 0
+				a.closed = true
 			},
 			"": func(t *rapid.T) {
 				var want int64
 				for _, a := range all {
-					want += a.pages + a.held
+					want += a.sum()
 				}
 				if used, _ := b.Used(); used != want || used < 0 {
 					t.Fatalf("%d bytes in use, want %d", used, want)
