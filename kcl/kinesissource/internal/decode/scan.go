@@ -63,11 +63,11 @@ func (s *scanner) text() (text []byte, escaped, ok bool) {
 		if s.i += plain(s.b[s.i:]); s.i == len(s.b) {
 			return nil, false, false
 		}
-		switch c := s.b[s.i]; {
-		case c == '"':
+		switch s.b[s.i] {
+		case '"':
 			s.i++
 			return s.b[start : s.i-1], escaped, true
-		case c == '\\':
+		case '\\':
 			escaped = true
 			s.i = min(s.i+2, len(s.b)) // whatever follows is not the end
 		default:
