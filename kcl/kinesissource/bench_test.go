@@ -3,7 +3,6 @@ package kinesissource_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,99 +12,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
-	"github.com/shardmill/shardmill/lease"
 )
-
-const (
-	pageRecords  = 2000
-	recordBytes  = 600
-	pagesPerTurn = 5
-)
-
-// service answers as Kinesis does, from memory: a shard that never ends, and of
-// which there is always a whole page to be read.
-type service struct {
-	body   []byte   // of an answer to GetRecords
-	spots  [][]byte // the places in body where the page's number stands
-	page   int
-	permit chan struct{} // one for each page, if not nil
-}
-
-// newService makes the answer. The digits of a sequence number are 56, of which
-// the page's number is 12.
-func newService() *service {
-	var b bytes.Buffer
-	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("0123456789"), recordBytes/10))
-	arrived := time.Now().Unix()
-	b.WriteString(`{"MillisBehindLatest":60000,"NextShardIterator":"iterator","Records":[`)
-	for i := range pageRecords {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"ApproximateArrivalTimestamp":%d.123,"Data":%q,"PartitionKey":"customer-%d","SequenceNumber":"4959033827149025660855969253836157PAGEPAGEPAGE%010d"}`, arrived, data, i, i)
-	}
-	b.WriteString(`]}`)
-	s := &service{body: b.Bytes()}
-	for rest := s.body; ; {
-		i := bytes.Index(rest, []byte("PAGEPAGEPAGE"))
-		if i < 0 {
-			return s
-		}
-		s.spots = append(s.spots, rest[i:i+12])
-		rest = rest[i+12:]
-	}
-}
-
-// Do implements aws.HTTPClient.
-func (s *service) Do(r *http.Request) (*http.Response, error) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return nil, err
-	}
-	var body []byte
-	switch _, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); op {
-	case "ListShards":
-		body = []byte(`{"Shards":[{"ShardId":"shardId-000000000000","HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"340282366920938463463374607431768211455"},"SequenceNumberRange":{"StartingSequenceNumber":"1"}}]}`)
-	case "GetShardIterator":
-		body = []byte(`{"ShardIterator":"iterator"}`)
-	default:
-		var err error
-		if body, err = s.records(r.Context()); err != nil {
-			return nil, err
-		}
-	}
-	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
-		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: r,
-	}, nil
-}
-
-func (s *service) records(ctx context.Context) ([]byte, error) {
-	if s.permit != nil {
-		select {
-		case <-s.permit:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	s.page++
-	number := fmt.Appendf(nil, "%012d", s.page)
-	for _, spot := range s.spots {
-		copy(spot, number)
-	}
-	return s.body, nil
-}
-
-func (s *service) client() *kinesis.Client {
-	return kinesis.New(kinesis.Options{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		BaseEndpoint: aws.String("https://kinesis.internal"), HTTPClient: s,
-	})
-}
 
 // turn is what some pages took.
 type turn struct {
@@ -132,73 +43,98 @@ func better(a, b turn) turn {
 	return a
 }
 
-// counter is a processor that does nothing but count.
-type counter struct {
-	kcl.Defaults
-
-	records chan int
-}
-
-func (c counter) ProcessRecords(_ context.Context, in kcl.ProcessRecordsInput) error {
-	c.records <- len(in.Records)
-	return nil
-}
-
-// BenchmarkRead is the way of records from the service's answer to a processor,
-// through the SDK, the source and a worker. Its work is compared with that of
-// the SDK's client alone, which decodes the same answers: the best of each, taken
-// in turns.
-func BenchmarkRead(b *testing.B) {
-	alone := newService().client()
-	service := newService()
-	service.permit = make(chan struct{})
-	source, err := kinesissource.New(service.client(), kinesissource.Options{StreamName: "s", NoRateLimit: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	kinesissource.KeepReleased(source)
-	processor := counter{records: make(chan int, pagesPerTurn)}
-	w, err := kcl.New(kcl.Config{
-		ApplicationName: "a", StreamName: "s", WorkerID: "w", Source: source, Leases: new(lease.Mem),
-	}, func(kcl.ShardInfo) kcl.RecordProcessor { return processor })
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-
-	throughWorker := func() {
-		for range pagesPerTurn {
-			service.permit <- struct{}{}
-		}
-		for n := 0; n < pagesPerTurn*pageRecords; {
-			n += <-processor.records
-		}
-	}
-	bySDK := func() {
-		for range pagesPerTurn {
-			if _, err := alone.GetRecords(b.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("iterator")}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	throughWorker() // it has to take the lease first
-	var ours, sdk turn
+// compare measures what our way to read some pages takes beside the SDK's: the best
+// of each, taken in turns, as others may use the machine, too.
+func compare(b *testing.B, s shape, pages int, ours, bySDK func()) {
+	b.Helper()
+	ours() // what is done once only is not measured
+	bySDK()
+	var our, sdk turn
 	for b.Loop() {
-		ours = better(ours, measure(throughWorker))
+		our = better(our, measure(ours))
 		b.StopTimer()
 		sdk = better(sdk, measure(bySDK))
 		b.StartTimer()
 	}
-	cancel()
-	if err := <-ended; err != nil {
-		b.Fatal(err)
+	b.ReportMetric(float64(sdk.time)/float64(our.time), "x-less-than-SDK")
+	const mega = 1 << 20
+	n := float64(pages * s.count)
+	data := n * float64(s.size) / mega
+	b.ReportMetric(data/our.time.Seconds(), "MB/CPU-s")
+	b.ReportMetric(data/sdk.time.Seconds(), "SDK-MB/CPU-s")
+	b.ReportMetric(float64(our.time.Nanoseconds())/n, "CPU-ns/record")
+	b.ReportMetric(float64(sdk.time.Nanoseconds())/n, "SDK-CPU-ns/record")
+	b.ReportMetric(float64(our.allocs)/n, "heap-allocs/record")
+	b.ReportMetric(float64(sdk.allocs)/n, "SDK-heap-allocs/record")
+}
+
+// memory answers from memory, GetRecords always with the same page.
+type memory struct{ page []byte }
+
+// Do implements aws.HTTPClient.
+func (m memory) Do(r *http.Request) (*http.Response, error) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return nil, err
 	}
-	const n = pagesPerTurn * pageRecords
-	b.ReportMetric(float64(ours.time)/float64(sdk.time), "x-of-SDK-alone")
-	b.ReportMetric(float64(ours.time.Nanoseconds())/n, "best-ns/record")
-	b.ReportMetric(float64(sdk.time.Nanoseconds())/n, "SDK-ns/record")
-	b.ReportMetric(float64(ours.allocs)/n, "allocs/record")
-	b.ReportMetric(float64(sdk.allocs)/n, "SDK-allocs/record")
+	body := []byte(`{"ShardIterator":"iterator"}`)
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetRecords") {
+		body = m.page
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: r,
+	}, nil
+}
+
+// BenchmarkDecode is what a source's reader makes of the service's answers, beside
+// the SDK's client alone. Both get them from memory: there is no network. For
+// answers without records see BenchmarkEmptyCall.
+func BenchmarkDecode(b *testing.B) {
+	for _, s := range shapes() {
+		b.Run(s.name, func(b *testing.B) {
+			client := kinesis.New(cannedOptions("https://kinesis.internal", memory{newCannedPage(s, cannedShard(0)).body}))
+			source, err := kinesissource.New(client, kinesissource.Options{StreamName: s.name, NoRateLimit: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			kinesissource.KeepReleased(source)
+			reader := source.Open(cannedShard(0), trimHorizon())
+			defer reader.Close()
+			compare(b, s, s.pages, func() {
+				for range s.pages {
+					p, err := reader.Next(b.Context(), kcl.Room{})
+					if err := came(len(p.Records), s.count, err); err != nil {
+						b.Fatal(err)
+					}
+					if p.Release != nil {
+						p.Release()
+					}
+				}
+			}, func() {
+				for range s.pages {
+					if _, err := nextBySDK(b.Context(), client, s, "iterator"); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// nextBySDK reads one page as any client of the SDK does, and returns the iterator
+// of the next one.
+func nextBySDK(ctx context.Context, c *kinesis.Client, s shape, iterator string) (next string, err error) {
+	out, err := c.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String(iterator), Limit: aws.Int32(10_000)})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.NextShardIterator), came(len(out.Records), s.count, nil)
+}
+
+// came returns err, or one if there were not as many records as there should be.
+func came(got, want int, err error) error {
+	if err == nil && got != want {
+		err = fmt.Errorf("a page of %d records came, want %d", got, want)
+	}
+	return err
 }

@@ -26,7 +26,9 @@ func TestAnAnswerWithoutRoomIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("x"), 30_000))
-		record := func(i int) string { return fmt.Sprintf(`{"SequenceNumber":"%d","PartitionKey":"k","Data":%q}`, i, data) }
+		record := func(i int) string {
+			return fmt.Sprintf(`{"SequenceNumber":"%d","PartitionKey":"k","Data":%q}`, i, data)
+		}
 		var many []string
 		for i := range 100 {
 			many = append(many, record(1000+i))

@@ -1,7 +1,6 @@
 package kinesissource_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -176,49 +175,4 @@ func TestMissingCredentials(t *testing.T) {
 			})
 		})
 	}
-}
-
-// BenchmarkNext reads pages of 10,000 records of 1 KB through the SDK, without
-// a network.
-func BenchmarkNext(b *testing.B) {
-	const n = 10_000
-	var body bytes.Buffer
-	body.WriteString(`{"MillisBehindLatest":0,"NextShardIterator":"i","Records":[`)
-	data := strings.Repeat("QUJD", 1024/3)
-	for i := range n {
-		if i > 0 {
-			body.WriteByte(',')
-		}
-		fmt.Fprintf(&body, `{"SequenceNumber":"495903382714909562904%035d","ApproximateArrivalTimestamp":1459799926.480,"Data":"%s","PartitionKey":"customer-%d"}`, i, data, i)
-	}
-	body.WriteString(`]}`)
-	w := &endless{page: body.Bytes()}
-	s, err := kinesissource.New(client(w, localKey()), kinesissource.Options{StreamName: streamName, NoRateLimit: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := s.Open(shardID, trimHorizon())
-	b.SetBytes(n * int64(len(data)) * 3 / 4)
-	b.ReportAllocs()
-	for b.Loop() {
-		if p, err := r.Next(b.Context(), kcl.Room{}); err != nil || len(p.Records) != n {
-			b.Fatal(len(p.Records), err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
-}
-
-// endless answers each GetRecords with one page.
-type endless struct{ page []byte }
-
-// Do implements the SDK's HTTPClient.
-func (e *endless) Do(r *http.Request) (*http.Response, error) {
-	body := []byte(`{"ShardIterator":"i"}`)
-	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "GetRecords") {
-		body = e.page
-	}
-	return &http.Response{
-		StatusCode: http.StatusOK, Request: r, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
-		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
-	}, nil
 }

@@ -248,7 +248,10 @@ func (p *Page) decodeCBOR(rest func(body []byte) error) error {
 	p.Plain = true
 	members, ok := p.findCBOR(p.buf.bytes)
 	if ok {
-		p.own()
+		all := p.newStrings()
+		for i := range p.buf.records {
+			own(all, &p.buf.records[i])
+		}
 		p.finish()
 		frame, err := toJSON(members)
 		if err != nil {

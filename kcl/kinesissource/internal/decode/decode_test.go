@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"pgregory.net/rapid"
@@ -68,6 +70,7 @@ func TestNotOurs(t *testing.T) {
 		`{"Records":[` + oneRecord + ` ` + oneRecord + `]}`,
 		`{"Records":[` + oneRecord + `}`,
 		`{"Records":[` + oneRecord + `]`,
+		`{"Records":[{"PartitionKey":"a\`,
 		`{"Records":[` + oneRecord + `],}`,
 		fmt.Sprintf(around, `{"Data":"AAA=","Data":"BBBB"}`),
 		fmt.Sprintf(around, `{"Data":"AAA=","Data":null}`),
@@ -396,7 +399,7 @@ func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
 	for i := range pages {
 		pages[i].Release()
 	}
-	if idle := decode.Idle(&dec.Pool); idle < 16<<20 || idle > 32<<20 {
+	if idle := decode.Idle(&dec.Pool); idle < 36<<20 || idle > 72<<20 {
 		t.Errorf("%d bytes are kept", idle)
 	}
 	small := fmt.Sprintf(around, oneRecord)
@@ -414,6 +417,33 @@ func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
 	if allocs > 60 {
 		t.Errorf("%v allocations for a page of 20,001 records", allocs)
 	}
+}
+
+// A buffer that nobody has used for a while is not kept.
+func TestPoolForgets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, dec := newSDK(t), new(decode.Decoder)
+		release := func(records int) {
+			body := fmt.Sprintf(around, strings.Repeat(oneRecord+",", records-1)+oneRecord)
+			page, err := s.call(t.Context(), new(decode.Call), dec, body, len(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			page.Release()
+		}
+		for _, tt := range []struct {
+			after time.Duration
+			want  bool // the large one is kept
+		}{{9 * time.Second, true}, {11 * time.Second, false}} {
+			release(20_000)
+			time.Sleep(tt.after)
+			release(1)
+			if kept := decode.Idle(&dec.Pool) > 1<<20; kept != tt.want {
+				t.Errorf("after %v: %d bytes are kept", tt.after, decode.Idle(&dec.Pool))
+			}
+		}
+	})
 }
 
 // Plain pages are told from others by their base64.

@@ -46,6 +46,6 @@ func need(n, limit int) int64 {
 
 // finish notes what the page takes once all is in place.
 func (p *Page) finish() {
-	p.Ours = true
+	p.Ours, p.Records = true, p.buf.records
 	p.Memory = int64(p.buf.memory() + p.strings)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/shardmill/shardmill/kcl"
 )
@@ -11,8 +12,14 @@ import (
 const (
 	minBuffer = 64 << 10
 
-	// maxIdle is how many bytes of buffers a Pool keeps that nobody uses.
-	maxIdle = 32 << 20
+	// maxIdle is how many bytes of buffers a Pool keeps that nobody uses: those of
+	// four pages of 10 MiB. With fewer, the buffers of shards that wait for their
+	// next pages at once would be made anew, each time.
+	maxIdle = 72 << 20
+
+	// maxAge is for how long a Pool keeps a buffer that nobody uses: about as long
+	// as a shard of Kinesis makes its reader wait after a page of 10 MiB.
+	maxAge = 10 * time.Second
 )
 
 // poison is what released buffers are filled with in tests.
@@ -32,6 +39,7 @@ type Pool struct {
 type buffer struct {
 	bytes   []byte
 	records []kcl.Record
+	freed   time.Time
 }
 
 // memory returns what the buffer takes.
@@ -80,9 +88,10 @@ func (p *Pool) put(b *buffer) {
 	b.records = b.records[:0]
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	b.freed = time.Now()
 	p.free = append(p.free, b)
 	p.idle += b.memory()
-	for p.idle > maxIdle {
+	for p.idle > maxIdle || b.freed.Sub(p.free[0].freed) > maxAge {
 		p.idle -= p.free[0].memory()
 		p.free = slices.Delete(p.free, 0, 1)
 	}

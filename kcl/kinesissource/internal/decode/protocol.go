@@ -178,7 +178,6 @@ func (p *Page) decode(rest func(body []byte) error) error {
 		p.Release()
 		return err
 	}
-	p.own()
 	p.finish()
 	frame := append(append(append(make([]byte, 0, len(body)-(l.end-l.begin)+2), body[:l.begin]...), "[]"...), body[l.end:]...)
 	return rest(frame)

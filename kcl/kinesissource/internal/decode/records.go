@@ -74,12 +74,8 @@ func (p *Page) record(s *scanner) bool {
 		return true
 	}
 	for seen := 0; ; {
-		name, ok := s.name()
-		if !ok {
-			return false
-		}
-		member := memberOf(name)
-		if seen&member != 0 || !s.null() && !p.member(s, r, member) {
+		member, ok := s.memberName()
+		if !ok || seen&member != 0 || !s.null() && !p.member(s, r, member) {
 			return false
 		}
 		seen |= member
@@ -87,6 +83,40 @@ func (p *Page) record(s *scanner) bool {
 			return ok
 		}
 	}
+}
+
+// memberName takes the name of a record's member and the colon after it, and
+// returns which it is, or 0. That of a known one is not read letter by letter.
+func (s *scanner) memberName() (member int, ok bool) {
+	if m := s.guess(); m != 0 {
+		return m, true
+	}
+	name, ok := s.name()
+	return memberOf(name), ok
+}
+
+// guess takes the name of a member that is known, if it is written as usual.
+func (s *scanner) guess() (member int) {
+	var name string
+	if len(s.b)-s.i < 2 {
+		return 0
+	}
+	switch s.b[s.i+1] {
+	case 'A':
+		name, member = `"ApproximateArrivalTimestamp":`, hasArrival
+	case 'D':
+		name, member = `"Data":`, hasData
+	case 'P':
+		name, member = `"PartitionKey":`, hasKey
+	case 'S':
+		name, member = `"SequenceNumber":`, hasNumber
+	default:
+		return 0
+	}
+	if !s.literal(name) {
+		return 0
+	}
+	return member
 }
 
 // memberOf returns the member of a record that has a name, or 0.
@@ -175,11 +205,14 @@ func known(encryption string) string {
 	return ""
 }
 
-// decodeData is the second pass. If it returns false the body is as it was.
+// decodeData is the second pass. If it returns false the body is as it was. A
+// record's strings are copied while they are at hand, next to its data.
 func (p *Page) decodeData() bool {
 	var s scratch
+	all := p.newStrings()
 	for i := range p.buf.records {
 		r := &p.buf.records[i]
+		own(all, r)
 		if r.Data == nil {
 			continue
 		}
@@ -203,22 +236,23 @@ func (p *Page) undo(decoded []kcl.Record) {
 	}
 }
 
-// own gives the page's strings memory of their own: one string for all.
-func (p *Page) own() {
-	var all strings.Builder
+// newStrings returns memory for the strings of all records: one string.
+func (p *Page) newStrings() *strings.Builder {
+	all := new(strings.Builder)
 	all.Grow(p.strings)
+	return all
+}
+
+// own gives the record's strings memory of their own, in all.
+func own(all *strings.Builder, r *kcl.Record) {
 	add := func(text *string) {
 		start := all.Len()
 		all.WriteString(*text)
 		*text = all.String()[start:]
 	}
-	for i := range p.buf.records {
-		r := &p.buf.records[i]
-		add(&r.SequenceNumber)
-		add(&r.PartitionKey)
-		if known(r.EncryptionType) == "" {
-			add(&r.EncryptionType)
-		}
+	add(&r.SequenceNumber)
+	add(&r.PartitionKey)
+	if known(r.EncryptionType) == "" {
+		add(&r.EncryptionType)
 	}
-	p.Records = p.buf.records
 }

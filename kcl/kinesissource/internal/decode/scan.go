@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // maxDepth is how deep a member that is passed over may be nested.
 const maxDepth = 64
@@ -55,19 +59,40 @@ func (s *scanner) text() (text []byte, escaped, ok bool) {
 		return nil, false, false
 	}
 	start := s.i
-	for ; s.i < len(s.b); s.i++ {
-		switch c := s.b[s.i]; {
-		case c == '"':
+	for {
+		if s.i += plain(s.b[s.i:]); s.i == len(s.b) {
+			return nil, false, false
+		}
+		switch s.b[s.i] {
+		case '"':
 			s.i++
 			return s.b[start : s.i-1], escaped, true
-		case c == '\\':
+		case '\\':
 			escaped = true
-			s.i++ // whatever follows is not the end
-		case c < ' ':
+			s.i = min(s.i+2, len(s.b)) // whatever follows is not the end
+		default:
 			return nil, false, false
 		}
 	}
-	return nil, false, false
+}
+
+// plain returns how many bytes b begins with that are only themselves in a string:
+// no quote, no backslash, no control character. It looks at eight at once.
+func plain(b []byte) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; n+8 <= len(b); n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		// A byte of a term has its highest bit set if it is less than what is taken
+		// from it; borrows make others wrong only above one that is right.
+		if found := ((w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & high; found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; n < len(b) && b[n] != '"' && b[n] != '\\' && b[n] >= ' '; n++ {
+	}
+	return n
 }
 
 // long takes a string that may be long, and has no escapes: where there are some
