@@ -177,8 +177,8 @@ func TestNothingKeepsAPage(t *testing.T) { //nolint:paralleltest // it needs the
 	for i, name := range []string{"CheckpointAt", "PrepareAt", "FailedAt", "GiveUp", "no checkpoint"} {
 		factories[name] = func(kcl.ShardInfo) kcl.RecordProcessor { return &dawdler{way: i} }
 	}
-	for name, factory := range factories {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+	for name, factory := range factories { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			s := &lentPages{Stream: kcltest.NewStream(1), pages: 5}
 			var last kcl.BatchEvent
 			ready := make(chan struct{}, 1000)
