@@ -2,6 +2,7 @@ package kinesissource_test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -149,7 +150,11 @@ func TestPeer44ParentsComeFirst(t *testing.T) {
 			c.table.Put(lease.Lease{Key: shard.ID, Parents: shard.ParentIDs, Range: shard.Range, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
 		}
 		c.work(10*time.Minute, "one", "two")
-		assertOnce(t, c.got, 50)
+		if c.lost == 0 {
+			assertOnce(t, c.got, 50)
+		} else { // the one that comes later may take a child's lease while a batch runs, which comes again then
+			assertOnce(t, slices.Compact(slices.Sorted(slices.Values(c.got))), 50)
+		}
 		for i, data := range c.got {
 			if n, err := strconv.Atoi(data); err != nil || (i < 25) != (n <= 25) {
 				t.Errorf("number %d is record %s", i+1, data)
