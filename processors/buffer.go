@@ -44,7 +44,11 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 	if b.broken != nil {
 		return b.broken
 	}
-	if !exactlyonce.IsNew(place(r), b.mark) {
+	if at := place(r); !exactlyonce.IsNew(at, b.mark) {
+		if at.SequenceNumber == b.mark.SequenceNumber && at.SubSequenceNumber < b.mark.SubSequenceNumber && !r.Aggregated {
+			b.log.Error("an aggregated record that cannot be split is not archived: a checkpoint stands within it",
+				zap.Stringer("sequence_number", at), zap.Stringer("checkpoint", b.mark), zap.Int("bytes", len(r.Data)))
+		}
 		return nil
 	}
 	if b.open.body == nil {

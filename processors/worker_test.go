@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
@@ -51,6 +54,28 @@ func numbers(from, to int) (out []string) {
 		out = append(out, strconv.Itoa(i)+" ")
 	}
 	return out
+}
+
+// A record that the worker presents whole, as it cannot be split, at a checkpoint
+// that stands within it, has no place that a plan could name after the checkpoint.
+// That it is left out is told.
+func TestARecordThatIsLeftOutIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, table, s := kcltest.NewStream(1), new(lease.Mem), new(shelf)
+		stream.Put(0, "\xf3\x89\x9a\xc2 cannot be split, although it looks so", "after ")
+		first := stream.Records(0)[0]
+		table.Put(lease.Lease{Key: stream.Shard(0).ID, Range: stream.Shard(0).Range, Checkpoint: checkpoint.At(first.SequenceNumber, 3, first.ApproximateArrivalTimestamp)})
+		core, logs := observer.New(zap.ErrorLevel)
+		archiveFor(t, 2*time.Minute, "one", stream, table, with(config(), func(c *processors.Config) { c.Logger = zap.New(core) }), s)
+		if got := s.words(); !slices.Equal(got, []string{"after"}) {
+			t.Errorf("archived %q", got)
+		}
+		told := logs.FilterMessageSnippet("is not archived").All()
+		if len(told) != 1 || told[0].ContextMap()["sequence_number"] != first.SequenceNumber+"/0" && told[0].ContextMap()["sequence_number"] != first.SequenceNumber {
+			t.Errorf("told %v", told)
+		}
+	})
 }
 
 // harlow's ScanBatch completed the lease of a closed shard while its tail was
