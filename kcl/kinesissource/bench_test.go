@@ -86,13 +86,20 @@ func (m memory) Do(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// onePage returns a page of a shape.
+func onePage(s shape) []byte {
+	var b bytes.Buffer
+	_ = newCannedPage(s).write(&b, s.name+" "+cannedShard(0), 1, s.count) // a buffer takes it
+	return b.Bytes()
+}
+
 // BenchmarkDecode is what a source's reader makes of the service's answers, beside
 // the SDK's client alone. Both get them from memory: there is no network. For
 // answers without records see BenchmarkEmptyCall.
 func BenchmarkDecode(b *testing.B) {
 	for _, s := range shapes() {
 		b.Run(s.name, func(b *testing.B) {
-			client := kinesis.New(cannedOptions("https://kinesis.internal", memory{newCannedPage(s, cannedShard(0)).body}))
+			client := kinesis.New(cannedOptions("https://kinesis.internal", memory{onePage(s)}))
 			source, err := kinesissource.New(client, kinesissource.Options{StreamName: s.name, NoRateLimit: true})
 			if err != nil {
 				b.Fatal(err)
