@@ -276,6 +276,34 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 	})
 }
 
+// Who keeps what it has is not asked more often because many wait.
+func TestPressureOfManyIsNoBusyLoop(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		holder := b.Open()
+		holder.Holder()(90)
+		ask(ctx, b.Open(), 1000) // it exceeds
+		for range 50 {
+			ask(ctx, b.Open(), 1000)
+			time.Sleep(time.Second / 50)
+		}
+		asked := 0
+		for end := time.After(10 * time.Second); ; {
+			select {
+			case <-holder.Pressure():
+				asked++
+				continue
+			case <-end:
+			}
+			break
+		}
+		if asked < 9 || asked > 12 {
+			t.Errorf("asked %d times in ten seconds", asked)
+		}
+	})
+}
+
 // If what was let go is not enough, whoever holds most now is asked at once.
 func TestPressureGoesOn(t *testing.T) {
 	t.Parallel()

@@ -92,7 +92,7 @@ func (r *Reservation) ask(bytes int64) *waiter {
 }
 
 func (w *waiter) wait(ctx context.Context) error {
-	again := time.NewTicker(time.Second)
+	again := time.NewTicker(pressEvery)
 	defer again.Stop()
 	for {
 		select {
