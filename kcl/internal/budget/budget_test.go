@@ -219,6 +219,46 @@ func TestGrow(t *testing.T) {
 	})
 }
 
+// What was reserved for a page that does not begin to come is there for others, and
+// it asks again once it does.
+func TestLapse(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		one, two := b.Open(), b.Open()
+		late := ask(ctx, one, 1000)
+		other := ask(ctx, two, 1000)
+		has(t, "at first", "yn", late, other)
+		late.r.Lapse(10)
+		has(t, "once it lapsed", "y", other)
+		again := make(chan error, 1)
+		go func() { again <- late.r.Grow(ctx, 1000) }()
+		if synctest.Wait(); len(again) != 0 {
+			t.Error("what lapsed is still there")
+		}
+		other.r.Release()
+		if synctest.Wait(); len(again) != 1 {
+			t.Error("who asked again waits, with nobody before it")
+		}
+		late.r.Lapse(10)
+		if used, _ := b.Used(); used != 1000 {
+			t.Errorf("%d bytes in use as the page comes", used)
+		}
+		late.r.Release()
+		page := ask(ctx, one, 1000)
+		page.r.Set(500)
+		page.r.Lapse(10)
+		if used, _ := b.Used(); used != 500 {
+			t.Errorf("%d bytes in use for a page that is there", used)
+		}
+		page.r.Release()
+		page.r.Lapse(0)
+		if used, _ := b.Used(); used != 0 {
+			t.Errorf("%d bytes in use in the end", used)
+		}
+	})
+}
+
 // Who waits on purpose shows signs of life.
 func TestWaitingIsNoSilence(t *testing.T) {
 	t.Parallel()
