@@ -22,8 +22,7 @@ const (
 	smallestPage = 16 << 10
 
 	// growWait is how long an answer waits for memory before it is read: the
-	// service may cut a connection that nobody reads from, and an answer of which
-	// nothing comes for longer counts as one that stopped coming.
+	// service may cut a connection that nobody reads from.
 	growWait = 8 * time.Second
 
 	// promised is how long room is kept for an answer that does not begin, such as
