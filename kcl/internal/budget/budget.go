@@ -178,7 +178,9 @@ func (a *Account) Pressure() <-chan struct{} { return a.pressure }
 // for that. One that was told and does not listen is passed over after a while.
 func (b *Budget) press() {
 	used, _ := b.inside()
-	if !slices.ContainsFunc(b.waiting, func(w *waiter) bool { return used+w.bytes > b.limit && !w.waitsForItself() }) {
+	if !slices.ContainsFunc(b.waiting, func(w *waiter) bool {
+		return !w.waitsForItself() && (used+w.bytes > b.limit || w.r == b.exceeds && w.others() == 0)
+	}) {
 		return
 	}
 	now := time.Now()

@@ -316,6 +316,28 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 	})
 }
 
+// Who waits for more of the page that exceeds the budget already, because processors
+// hold too much by then, has them asked too.
+func TestPressureForWhatExceeds(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		a := b.Open()
+		page := ask(ctx, a, 1000)
+		hold := a.Holder()
+		hold(60)
+		grown := make(chan error, 1)
+		go func() { grown <- page.r.Grow(ctx, 1010) }()
+		if synctest.Wait(); len(grown) != 0 || len(a.Pressure()) != 1 {
+			t.Errorf("served %d, asked %d", len(grown), len(a.Pressure()))
+		}
+		hold(0)
+		if synctest.Wait(); len(grown) != 1 {
+			t.Error("it still waits")
+		}
+	})
+}
+
 // Who keeps what it has is not asked more often because many wait.
 func TestPressureOfManyIsNoBusyLoop(t *testing.T) {
 	t.Parallel()
