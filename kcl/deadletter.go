@@ -92,12 +92,13 @@ func (c *consumer) noteDead(from checkpoint.ExtendedSequenceNumber, d span, done
 	c.dead = append(c.dead, d)
 }
 
-// withoutDead leaves out the records that were dead-lettered before.
+// withoutDead leaves out the records that were dead-lettered before. It changes
+// nothing of recs, which may be the page's own.
 func (s *session) withoutDead(recs []Record) []Record {
 	if len(s.dead) == 0 || len(recs) == 0 {
 		return recs
 	}
-	return slices.DeleteFunc(recs, func(r Record) bool {
+	return slices.DeleteFunc(slices.Clone(recs), func(r Record) bool {
 		at := r.Position().ExtendedSequenceNumber
 		return slices.ContainsFunc(s.dead, func(d span) bool { return at.Compare(d.first) >= 0 && at.Compare(d.last) <= 0 })
 	})

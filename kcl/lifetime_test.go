@@ -177,8 +177,8 @@ func TestNothingKeepsAPage(t *testing.T) { //nolint:paralleltest // it needs the
 	for i, name := range []string{"CheckpointAt", "PrepareAt", "FailedAt", "GiveUp", "no checkpoint"} {
 		factories[name] = func(kcl.ShardInfo) kcl.RecordProcessor { return &dawdler{way: i} }
 	}
-	for name, factory := range factories {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+	for name, factory := range factories { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			s := &lentPages{Stream: kcltest.NewStream(1), pages: 5}
 			var last kcl.BatchEvent
 			ready := make(chan struct{}, 1000)
@@ -227,4 +227,60 @@ func TestNothingKeepsAPage(t *testing.T) { //nolint:paralleltest // it needs the
 			runtime.KeepAlive(w)
 		})
 	}
+}
+
+// sharedPages is a stream of one shard that hands out the records that it has.
+type sharedPages struct {
+	*kcltest.Stream
+
+	recs []kcl.Record
+}
+
+func (s *sharedPages) Open(string, checkpoint.Position) kcl.ShardReader { return &sharedReader{s: s} }
+
+type sharedReader struct {
+	s    *sharedPages
+	read bool
+}
+
+func (r *sharedReader) Next(ctx context.Context, _ kcl.Room) (kcl.Page, error) {
+	if r.read {
+		<-ctx.Done()
+		return kcl.Page{}, context.Cause(ctx)
+	}
+	r.read = true
+	return kcl.Page{Records: r.s.recs, Plain: true}, nil
+}
+
+func (*sharedReader) Close() {}
+
+// What is left out of a page, as it was dead-lettered, is still where it was: the
+// source may have lent the records.
+func TestAPageIsNotChanged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &sharedPages{Stream: kcltest.NewStream(1)}
+		s.Put(0, "a", "b", "c")
+		s.recs = s.Records(0)
+		cfg := config(s, new(lease.Mem), "me")
+		cfg.MaxAttempts = 1
+		cfg.DeadLetter = func(context.Context, kcl.DeadLetterInput) error { return nil }
+		if err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+			return process(func(in kcl.ProcessRecordsInput) error {
+				if err := in.Checkpointer.CheckpointAt(t.Context(), in.Records[0].Position()); err != nil {
+					t.Error(err)
+				}
+				panic("all but the first")
+			})
+		}); err != nil {
+			t.Error(err)
+		}
+		var kept []string
+		for _, r := range s.recs {
+			kept = append(kept, string(r.Data))
+		}
+		if got := strings.Join(kept, " "); got != "a b c" {
+			t.Errorf("the source has %q", got)
+		}
+	})
 }

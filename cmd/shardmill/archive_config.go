@@ -85,7 +85,10 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	}
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
 		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)), zap.String("worker_id", options.Worker.WorkerID))
-	return explainRun(progress(w.Snapshot, options.Tally, logger, func() error { return watched.Run(ctx, w) }), cfg)
+	err = progress(w.Snapshot, options.Tally, logger, func() error {
+		return boundMemory(w.Snapshot, os.LookupEnv, func() error { return watched.Run(ctx, w) })
+	})
+	return explainRun(err, cfg)
 }
 
 // loadFile returns what the configuration says. Its error has all that is wrong,

@@ -23,9 +23,10 @@ Puts each line of the input, with its newline, as one record. The partition key
 is the running number of the line. A line waits for others for a tenth of a second
 at most. With --aggregate the lines for one shard go into one record, in the
 format of the Kinesis Producer Library, which costs fewer records; consumers must
-take such records apart, as the KCL and 'shardmill archive' do. When it is told to end it puts what it has read, for 20 seconds at most;
-when the stream takes nothing it says so, and at the end also how many records may
-be in the stream because a call was not answered.
+take such records apart, as the KCL and 'shardmill archive' do. When it is told
+to end it puts what it has read, for 20 seconds at most; when the stream takes
+nothing it says so, and at the end also how many records may be in the stream
+because a call was not answered.
 
 Examples:
 

@@ -3,8 +3,10 @@ package kinesissource_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/smithy-go/encoding/cbor"
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
@@ -69,19 +72,25 @@ func compare(b *testing.B, s shape, pages int, ours, bySDK func()) {
 }
 
 // memory answers from memory, GetRecords always with the same page.
-type memory struct{ page []byte }
+type memory struct {
+	page []byte
+	cbor []byte // for who asks in CBOR
+}
 
 // Do implements aws.HTTPClient.
 func (m memory) Do(r *http.Request) (*http.Response, error) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return nil, err
 	}
-	body := []byte(`{"ShardIterator":"iterator"}`)
+	body, content := []byte(`{"ShardIterator":"iterator"}`), r.Header.Get("Content-Type")
 	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetRecords") {
 		body = m.page
+		if strings.Contains(content, "cbor") {
+			body = m.cbor
+		}
 	}
 	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {content}},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: r,
 	}, nil
 }
@@ -95,37 +104,69 @@ func onePage(s shape) []byte {
 
 // BenchmarkDecode is what a source's reader makes of the service's answers, beside
 // the SDK's client alone. Both get them from memory: there is no network. For
-// answers without records see BenchmarkEmptyCall.
+// answers without records see BenchmarkEmptyCall. In CBOR the SDK does not speak:
+// it gets the same records in JSON.
 func BenchmarkDecode(b *testing.B) {
 	for _, s := range shapes() {
-		b.Run(s.name, func(b *testing.B) {
-			client := kinesis.New(cannedOptions("https://kinesis.internal", memory{onePage(s)}))
-			source, err := kinesissource.New(client, kinesissource.Options{StreamName: s.name, NoRateLimit: true})
-			if err != nil {
+		b.Run(s.name, func(b *testing.B) { benchmarkDecode(b, s, false) })
+		b.Run(s.name+"-CBOR", func(b *testing.B) { benchmarkDecode(b, s, true) })
+	}
+}
+
+func benchmarkDecode(b *testing.B, s shape, inCBOR bool) {
+	b.Helper()
+	m := memory{page: onePage(s)}
+	m.cbor = cborPage(b, m.page)
+	client := kinesis.New(cannedOptions("https://kinesis.internal", m))
+	source, err := kinesissource.New(client, kinesissource.Options{StreamName: s.name, NoRateLimit: true, CBOR: inCBOR})
+	if err != nil {
+		b.Fatal(err)
+	}
+	kinesissource.KeepReleased(source)
+	reader := source.Open(cannedShard(0), trimHorizon())
+	defer reader.Close()
+	compare(b, s, s.pages, func() {
+		for range s.pages {
+			p, err := reader.Next(b.Context(), kcl.Room{})
+			if err := came(len(p.Records), s.count, err); err != nil {
 				b.Fatal(err)
 			}
-			kinesissource.KeepReleased(source)
-			reader := source.Open(cannedShard(0), trimHorizon())
-			defer reader.Close()
-			compare(b, s, s.pages, func() {
-				for range s.pages {
-					p, err := reader.Next(b.Context(), kcl.Room{})
-					if err := came(len(p.Records), s.count, err); err != nil {
-						b.Fatal(err)
-					}
-					if p.Release != nil {
-						p.Release()
-					}
-				}
-			}, func() {
-				for range s.pages {
-					if _, err := nextBySDK(b.Context(), client, s, "iterator"); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		})
+			if p.Release != nil {
+				p.Release()
+			}
+		}
+	}, func() {
+		for range s.pages {
+			if _, err := nextBySDK(b.Context(), client, s, "iterator"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// cborPage returns a page in CBOR.
+func cborPage(b *testing.B, page []byte) []byte {
+	b.Helper()
+	var in struct {
+		NextShardIterator  string
+		MillisBehindLatest uint64
+		Records            []struct {
+			SequenceNumber, PartitionKey string
+			Data                         []byte
+			ApproximateArrivalTimestamp  float64
+		}
 	}
+	if err := json.Unmarshal(page, &in); err != nil {
+		b.Fatal(err)
+	}
+	list := make(cbor.List, len(in.Records))
+	for i, r := range in.Records {
+		list[i] = cbor.Map{
+			"SequenceNumber": cbor.String(r.SequenceNumber), "PartitionKey": cbor.String(r.PartitionKey), "Data": cbor.Slice(r.Data),
+			"ApproximateArrivalTimestamp": &cbor.Tag{ID: 1, Value: cbor.Uint(math.Round(1000 * r.ApproximateArrivalTimestamp))},
+		}
+	}
+	return cbor.Encode(cbor.Map{"NextShardIterator": cbor.String(in.NextShardIterator), "MillisBehindLatest": cbor.Uint(in.MillisBehindLatest), "Records": list})
 }
 
 // nextBySDK reads one page as any client of the SDK does, and returns the iterator

@@ -1,6 +1,7 @@
 package kinesissource
 
 import (
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,9 +26,18 @@ type answer struct {
 	children []kcl.Shard // of a shard that has ended, if they were named
 }
 
+// errNoAnswer means that something answered in place of the service: the end of a
+// shard, too, tells how far behind it is.
+var errNoAnswer = errors.New("an answer with success has neither an iterator nor MillisBehindLatest: it is none of GetRecords")
+
 // take makes a the answer of a call whose page was decoded here, or by the SDK if
 // it did not let us.
-func (a *answer) take(out *kinesis.GetRecordsOutput) {
+//
+// Errors: errNoAnswer.
+func (a *answer) take(out *kinesis.GetRecordsOutput) error {
+	if out.NextShardIterator == nil && out.MillisBehindLatest == nil && len(out.ChildShards) == 0 {
+		return errNoAnswer
+	}
 	a.behind = time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond
 	a.at = serverTime(out.ResultMetadata)
 	a.next = aws.ToString(out.NextShardIterator)
@@ -36,7 +46,7 @@ func (a *answer) take(out *kinesis.GetRecordsOutput) {
 	}
 	if a.page.Ours {
 		a.records, a.size = a.page.Records, a.page.Size
-		return
+		return nil
 	}
 	if len(out.Records) > 0 {
 		a.records = make([]kcl.Record, len(out.Records))
@@ -45,6 +55,7 @@ func (a *answer) take(out *kinesis.GetRecordsOutput) {
 		a.records[i] = record(&out.Records[i])
 		a.size += int64(len(a.records[i].Data) + len(a.records[i].PartitionKey))
 	}
+	return nil
 }
 
 func record(in *types.Record) kcl.Record {

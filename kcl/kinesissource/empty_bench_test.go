@@ -23,8 +23,8 @@ var noRecords = []byte(`{"MillisBehindLatest":1,"NextShardIterator":"i","Records
 // client, and so without what users add to it, could.
 func BenchmarkEmptyCall(b *testing.B) {
 	const calls = 200
-	alone := client(memory{noRecords}, localKey())
-	s, err := kinesissource.New(client(memory{noRecords}, localKey()), kinesissource.Options{StreamName: streamName, NoRateLimit: true})
+	alone := client(memory{page: noRecords}, localKey())
+	s, err := kinesissource.New(client(memory{page: noRecords}, localKey()), kinesissource.Options{StreamName: streamName, NoRateLimit: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -124,8 +124,11 @@ func (r *reader) getRecords(ctx context.Context, iterator string, limit int, roo
 			}
 			return err
 		}
-		if a.page, err = call.Take(out); err == nil {
-			a.take(out)
+		if a.page, err = call.Take(out); err != nil {
+			return err
+		}
+		if err = a.take(out); err != nil {
+			a.page.Release()
 		}
 		return err
 	})

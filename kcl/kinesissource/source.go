@@ -20,7 +20,8 @@ import (
 // at the latest.
 //
 // One that passes context and options on to a client gets the output of GetRecords
-// without its Records: see Options.SDKDecoding.
+// without its Records: see Options.SDKDecoding. If it adds some, or reads on for
+// lack of them, that is an error of the reader's Next.
 type API interface {
 	ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
 	GetShardIterator(ctx context.Context, in *kinesis.GetShardIteratorInput, opts ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)

@@ -96,6 +96,13 @@ func TestHTTP1(t *testing.T) {
 		{"one that has spoken HTTP/2 before", func(c *awshttp.BuildableClient) kinesis.HTTPClient { return c }, 1},
 		{"another is used as it is", func(c *awshttp.BuildableClient) kinesis.HTTPClient { return wrapped{c} }, 2},
 		{"unless it was made for it", func(c *awshttp.BuildableClient) kinesis.HTTPClient { return wrapped{kinesissource.HTTPClient(c)} }, 1},
+		{"whose TLS is not the transport's agrees on what it likes", func(c *awshttp.BuildableClient) kinesis.HTTPClient {
+			return c.WithTransportOptions(func(t *http.Transport) {
+				own := &tls.Dialer{Config: t.TLSClientConfig.Clone()}
+				own.Config.NextProtos = []string{"h2", "http/1.1"}
+				t.DialTLSContext = own.DialContext
+			})
+		}, 2},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -173,6 +173,9 @@ func (f *Feeder) call(ctx context.Context) (out *kinesis.PutRecordsOutput, uncle
 	if unclear == 0 && isUnclear(err) {
 		unclear = 1 // a call whose tries are not known
 	}
+	if err == nil && len(out.Records) != len(f.entries) {
+		return nil, max(1, unclear), fmt.Errorf("the answer tells of %d records: it is none of PutRecords", len(out.Records))
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, unclear, context.Cause(ctx)
 	}

@@ -111,3 +111,27 @@ func TestRefusedUntilTheEnd(t *testing.T) {
 		_ = pause.For(t.Context(), time.Second)
 	})
 }
+
+// telling is a stream that tells of so many records, whatever it is given.
+type telling int
+
+func (n telling) PutRecords(context.Context, *kinesis.PutRecordsInput, ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error) {
+	return &kinesis.PutRecordsOutput{Records: make([]types.PutRecordsResultEntry, n)}, nil
+}
+
+// An answer that does not tell of each record, such as that of something in place
+// of the service, is none: nothing counts as put, and all is in doubt.
+func TestAnAnswerAboutOtherRecords(t *testing.T) {
+	t.Parallel()
+	for _, n := range []telling{0, 1, 3} {
+		f := feed.New(n, "orders", nil)
+		add(t, f, 2)
+		err := f.Flush(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), "putting 2 records into stream orders, of which some may be there: ") {
+			t.Errorf("with %d: Flush = %v", n, err)
+		}
+		if records, _ := f.Progress(); records != 0 || f.Doubt() != 2 {
+			t.Errorf("with %d: %d are put, and %d may be", n, records, f.Doubt())
+		}
+	}
+}

@@ -14,10 +14,14 @@ func (p *Page) read(ctx context.Context, c *Call, body io.Reader, length int64) 
 	if length > maxBody {
 		return &smithy.DeserializationError{Err: errTooLong}
 	}
-	if err := c.Room.Grow(ctx, need(int(max(length, 0)), c.Limit)); err != nil {
+	n := unknown
+	if length >= 0 {
+		n = int(length) + bytes.MinRead
+	}
+	if err := c.Room.Grow(ctx, need(n, c.Limit)); err != nil {
 		return err
 	}
-	p.buf = p.pool.get(int(max(length, 0)) + bytes.MinRead)
+	p.buf = p.pool.get(n)
 	for {
 		if len(p.buf.bytes) == cap(p.buf.bytes) {
 			if err := c.Room.Grow(ctx, need(2*len(p.buf.bytes), c.Limit)); err != nil {

@@ -24,7 +24,9 @@ type Call struct {
 	page     *Page // of the last answer
 	answered bool
 	over     bool
-	cbor     bool // asked for in CBOR
+	iterator string // that was asked by last
+	cbor     bool   // asked for in CBOR
+	readOn   bool   // records were answered, and then others were asked for
 }
 
 type callKey struct{}
@@ -53,10 +55,12 @@ func (c *Call) put(p *Page) {
 	}
 }
 
-func (c *Call) askIn(cbor bool) {
+// ask notes a request.
+func (c *Call) ask(iterator string, cbor bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cbor = cbor
+	c.readOn = c.readOn || iterator != c.iterator && c.page != nil && len(c.page.Records) > 0
+	c.iterator, c.cbor = iterator, cbor
 }
 
 func (c *Call) inCBOR() bool {
@@ -65,9 +69,10 @@ func (c *Call) inCBOR() bool {
 	return c.cbor
 }
 
-// errOther means that the output of a call and its records are of two answers.
-// Nothing is known of what the output's own records were.
-var errOther = errors.New("the API returned another output than that of its last request: it must make one request after another, or see Options.SDKDecoding")
+// errOther means that the output of a call and its records are of two answers, or
+// that there were records before them which the API did not see. Nothing is known
+// of what those were.
+var errOther = errors.New("the API returned another output than that of its one request for a page: it must make one request for each, or see Options.SDKDecoding")
 
 // Take ends a call that returned out, and returns its page; of one that the SDK
 // has decoded, or an API that knows nothing of this package, it is not Ours.
@@ -82,7 +87,7 @@ func (c *Call) Take(out *kinesis.GetRecordsOutput) (*Page, error) {
 		return new(Page), nil
 	case p == nil:
 		return nil, errOther
-	case p.next != aws.ToString(out.NextShardIterator):
+	case c.readOn || p.next != aws.ToString(out.NextShardIterator), p.Ours && len(out.Records) > 0:
 		p.Release()
 		return nil, errOther
 	}

@@ -165,7 +165,7 @@ func draw(t *rapid.T) []byte {
 			}
 			switch m {
 			case 0:
-				members = append(members, member("ApproximateArrivalTimestamp", fmt.Sprintf("%d.%03dE%d", rapid.IntRange(0, 3e9).Draw(t, "s"), rapid.IntRange(0, 999).Draw(t, "ms"), rapid.IntRange(-1, 1).Draw(t, "e"))))
+				members = append(members, member("ApproximateArrivalTimestamp", fmt.Sprintf("%d.%03dE%d", rapid.Int64Range(0, 3e9).Draw(t, "s"), rapid.IntRange(0, 999).Draw(t, "ms"), rapid.IntRange(-1, 1).Draw(t, "e"))))
 			case 1:
 				n := rapid.SampledFrom([]int{0, 1, 2, 3, 40, 44, 45, 46, 200, 6143, 6144, 6145, 20_000}).Draw(t, "bytes")
 				data := make([]byte, n)

@@ -10,7 +10,10 @@ import (
 )
 
 const (
-	minBuffer = 64 << 10
+	minBuffer = 4 << 10
+
+	// unknown is how long an answer is taken to be that does not tell.
+	unknown = 64 << 10
 
 	// maxIdle is how many bytes of buffers a Pool keeps that nobody uses: those of
 	// four pages of 10 MiB; and a new one takes the place of others if they are more

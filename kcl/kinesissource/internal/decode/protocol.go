@@ -65,11 +65,12 @@ func (p protocol) SerializeRequest(ctx context.Context, schema *smithy.Operation
 		return err
 	}
 	call := of(ctx)
-	if _, ok := in.(*kinesis.GetRecordsInput); !ok || call == nil {
+	input, ok := in.(*kinesis.GetRecordsInput)
+	if !ok || call == nil {
 		return nil
 	}
 	inCBOR := p.d.speaksCBOR()
-	if call.askIn(inCBOR); !inCBOR {
+	if call.ask(aws.ToString(input.ShardIterator), inCBOR); !inCBOR {
 		return nil
 	}
 	request, err := io.ReadAll(req.GetStream())

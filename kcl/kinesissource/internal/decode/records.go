@@ -146,7 +146,7 @@ func (p *Page) member(s *scanner, r *kcl.Record, member int) (ok bool) {
 		}
 	case hasData:
 		r.Data, ok = s.long()
-		p.Plain = p.Plain && !(len(r.Data) > len(magic) && string(r.Data[:len(magic)]) == magic)
+		p.Plain = p.Plain && (len(r.Data) <= len(magic) || string(r.Data[:len(magic)]) != magic)
 	case hasEncryption:
 		r.EncryptionType, ok = p.text(s)
 		r.EncryptionType = p.interned(r.EncryptionType)
@@ -170,7 +170,7 @@ func (p *Page) text(s *scanner) (text string, ok bool) {
 	}
 	if !escaped {
 		p.strings += len(b)
-		return unsafe.String(unsafe.SliceData(b), len(b)), true
+		return unsafe.String(unsafe.SliceData(b), len(b)), true //nolint:gosec // until own copies it
 	}
 	text, ok = unescape(s.b[start:s.i])
 	p.strings += len(text)
@@ -231,6 +231,7 @@ func (p *Page) decodeData() bool {
 func (p *Page) undo(decoded []kcl.Record) {
 	for i := range decoded {
 		if d := decoded[i].Data; d != nil {
+			//nolint:gosec // the base64 that d was decoded from begins where d does
 			encodeInPlace(unsafe.Slice(unsafe.SliceData(d), base64.StdEncoding.EncodedLen(len(d))), len(d))
 		}
 	}
