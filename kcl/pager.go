@@ -22,9 +22,13 @@ const (
 	smallestPage = 16 << 10
 
 	// growWait is how long an answer waits for memory before it is read: the
-	// service may cut a connection that nobody reads from, and an answer of which
-	// nothing comes for longer counts as one that stopped coming.
+	// service may cut a connection that nobody reads from.
 	growWait = 8 * time.Second
+
+	// promised is how long room is kept for an answer that does not begin, such as
+	// that of a shard that refuses to be read: longer than a page takes to come, with
+	// the wait after one of 10 MiB.
+	promised = 10 * time.Second
 )
 
 // pager reads pages of one shard within the byte budget.
@@ -49,15 +53,19 @@ func (c *consumer) newPager(r ShardReader) *pager {
 // The last page's size is the best guess of the next one's. For one that is larger,
 // and the first one, room is asked once its answer begins, so that what is reserved
 // is not kept from others meanwhile. If there is none in time, the reader is to ask
-// for less; if that is too much again, its size is reserved beforehand.
+// for less; if that is too much again, its size is reserved beforehand. Nor is what
+// was reserved kept for an answer that does not begin.
 func (p *pager) next(ctx context.Context) (Page, *budget.Reservation, error) {
 	for {
 		room := min(p.c.acct.Page(), largestPage)
-		mem, err := p.c.acct.Reserve(ctx, max(p.expect, min(room, smallestPage)), p.waits)
+		least := min(room, smallestPage)
+		mem, err := p.c.acct.Reserve(ctx, max(p.expect, least), p.waits)
 		if err != nil {
 			return Page{}, nil, err
 		}
+		late := time.AfterFunc(promised, func() { mem.Lapse(least) })
 		page, err := p.read(ctx, Room{Bytes: room, More: growing(mem)})
+		late.Stop()
 		if err == nil {
 			p.expect, p.refused = page.memory(), false
 			mem.Set(page.memory())

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/kcl/kpl"
@@ -188,6 +190,56 @@ func TestAnAnswerWithoutRoom(t *testing.T) {
 		}
 		if n := logs.FilterMessage("shard not read").Len(); n != 0 {
 			t.Errorf("told %d times that a read failed", n)
+		}
+	})
+}
+
+// refused is a stream whose service refuses one shard, after its first page, for as
+// long as the test lasts.
+type refused struct {
+	*sized
+
+	shardID string
+}
+
+func (s refused) Open(shardID string, at checkpoint.Position) kcl.ShardReader {
+	r := s.sized.Open(shardID, at)
+	if shardID != s.shardID {
+		return r
+	}
+	return &refusedReader{ShardReader: r}
+}
+
+type refusedReader struct {
+	kcl.ShardReader
+
+	pages int
+}
+
+func (r *refusedReader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
+	for r.pages++; r.pages > 1; {
+		if err := pause.For(ctx, time.Second); err != nil {
+			return kcl.Page{}, err
+		}
+		deadline.Beat(ctx)
+	}
+	return r.ShardReader.Next(ctx, room)
+}
+
+// A shard whose answers do not come does not keep from others what was reserved for
+// them, large as its last page was.
+func TestWhatDoesNotComeTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := refused{sized: newSized(3, func(string, int) int64 { return 10 * mib })}
+		s.shardID = s.Shard(1).ID
+		cfg := config(s, new(lease.Mem), "me")
+		cfg.MaxBytes = mib
+		if err := run(t, time.Hour, cfg, taking(func(string) time.Duration { return time.Second })); err != nil {
+			t.Error(err)
+		}
+		if a, b := len(s.of(0)), len(s.of(2)); a < 1000 || b < 1000 || len(s.of(1)) != 1 {
+			t.Errorf("%d and %d calls for the others in an hour", a, b)
 		}
 	})
 }

@@ -109,7 +109,8 @@ type InitializationInput struct {
 	// with the given options instead of the worker's; it is how the holder of
 	// a prepared checkpoint finishes an earlier holder's work. A record's data
 	// is valid until the next one. It yields fewer records if the first ones
-	// have expired, and ends after yielding an error.
+	// have expired, and ends after yielding an error. Replay one range after
+	// another: one within another's loop may wait for that one's memory.
 	Replay func(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o ReplayOptions) iter.Seq2[Record, error]
 
 	// CheckTrust returns nil while the lease is trusted, else an error that is

@@ -97,8 +97,25 @@ func Bounded(ctx context.Context) bool {
 }
 
 // Beat is a sign of life from whoever waits on purpose within a call, such as
-// for a limit of the service. Without a call in ctx it does nothing.
-func Beat(ctx context.Context) { of(ctx).beat() }
+// for a limit of the service, or for memory while an answer is not read. Without a
+// call in ctx it does nothing.
+func Beat(ctx context.Context) {
+	c := of(ctx)
+	c.rest()
+	c.beat()
+}
+
+// rest lets what is left of an answer take as long to come as if it began now.
+func (c *Call) rest() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.body {
+		c.extend(Within)
+	}
+}
 
 // End ends the call and its context.
 func (c *Call) End() {

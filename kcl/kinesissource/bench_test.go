@@ -95,6 +95,13 @@ func (m memory) Do(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// onePage returns a page of a shape.
+func onePage(s shape) []byte {
+	var b bytes.Buffer
+	_ = newCannedPage(s).write(&b, s.name+" "+cannedShard(0), 1, s.count) // a buffer takes it
+	return b.Bytes()
+}
+
 // BenchmarkDecode is what a source's reader makes of the service's answers, beside
 // the SDK's client alone. Both get them from memory: there is no network. For
 // answers without records see BenchmarkEmptyCall. In CBOR the SDK does not speak:
@@ -108,7 +115,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func benchmarkDecode(b *testing.B, s shape, inCBOR bool) {
 	b.Helper()
-	m := memory{page: newCannedPage(s, cannedShard(0)).body}
+	m := memory{page: onePage(s)}
 	m.cbor = cborPage(b, m.page)
 	client := kinesis.New(cannedOptions("https://kinesis.internal", m))
 	source, err := kinesissource.New(client, kinesissource.Options{StreamName: s.name, NoRateLimit: true, CBOR: inCBOR})

@@ -34,18 +34,17 @@ func (c counter) wait(n int) {
 	}
 }
 
-// newWorker makes a worker that reads all shards of a canned stream.
-func newWorker(api kinesissource.API, s shape) (*kcl.Worker, counter, error) {
-	c := counter{records: make(chan int)}
-	source, err := kinesissource.New(api, kinesissource.Options{StreamName: s.name, NoRateLimit: true})
+// newWorker makes a worker that reads all shards of a canned stream. maxBytes may
+// be 0, for the default.
+func newWorker(api kinesissource.API, stream string, maxBytes int64, f kcl.ProcessorFactory) (*kcl.Worker, error) {
+	source, err := kinesissource.New(api, kinesissource.Options{StreamName: stream, NoRateLimit: true})
 	if err != nil {
-		return nil, c, err
+		return nil, err
 	}
 	kinesissource.KeepReleased(source)
-	w, err := kcl.New(kcl.Config{
-		ApplicationName: "a", StreamName: s.name, WorkerID: "w", Source: source, Leases: new(lease.Mem),
-	}, func(kcl.ShardInfo) kcl.RecordProcessor { return c })
-	return w, c, err
+	return kcl.New(kcl.Config{
+		ApplicationName: "a", StreamName: stream, WorkerID: "w", Source: source, Leases: new(lease.Mem), MaxBytes: maxBytes,
+	}, f)
 }
 
 // gate lets as many calls of GetRecords pass as it is told. The source does not
@@ -93,9 +92,10 @@ func benchmarkWorker(b *testing.B, s shape, way transport) {
 	b.Helper()
 	pages := cannedShards * s.pages
 	permits := make(chan struct{})
-	w, processor, err := newWorker(kinesis.New(way.options(), func(o *kinesis.Options) {
+	processor := counter{records: make(chan int)}
+	w, err := newWorker(kinesis.New(way.options(), func(o *kinesis.Options) {
 		o.HTTPClient = gate{o.HTTPClient, permits}
-	}), s)
+	}), s.name, 0, func(kcl.ShardInfo) kcl.RecordProcessor { return processor })
 	if err != nil {
 		b.Fatal(err)
 	}

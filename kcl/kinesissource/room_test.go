@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 	"github.com/shardmill/shardmill/lease"
@@ -61,6 +64,60 @@ func TestAnAnswerWithoutRoomIsAskedForAgain(t *testing.T) {
 		}
 		if p.Memory > asked[len(asked)-1] || p.Memory < 40_000 {
 			t.Errorf("a page that takes %d, and %d were asked for", p.Memory, asked)
+		}
+	})
+}
+
+// pieces is a body of unknown length that comes in pieces.
+type pieces struct {
+	io.Reader
+
+	size  int
+	after time.Duration // each
+}
+
+func (p pieces) Read(b []byte) (int, error) {
+	time.Sleep(p.after)
+	return p.Reader.Read(b[:min(len(b), p.size)])
+}
+
+func (pieces) Close() error { return nil }
+
+// coming answers with such bodies.
+type coming struct {
+	*wire
+
+	pieces
+}
+
+func (c coming) Do(r *http.Request) (*http.Response, error) {
+	resp, err := c.wire.Do(r)
+	c.Reader = resp.Body
+	resp.Body, resp.ContentLength = c.pieces, -1
+	return resp, err
+}
+
+// The time that an answer waits for memory is not counted against it: it comes as
+// slowly as any other may.
+func TestWaitingForRoomIsNoSlowness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("x"), 300_000))
+		w := coming{&wire{answers: []wireAnswer{
+			{200, `{"ShardIterator":"i1"}`, ""},
+			{200, fmt.Sprintf(`{"Records":[{"SequenceNumber":"1","PartitionKey":"k","Data":%q}],"MillisBehindLatest":7,"NextShardIterator":"i2"}`, data), ""},
+		}}, pieces{size: 8 << 10, after: time.Second}}
+		r := newSource(t, client(w, localKey()), kinesissource.Options{}).Open("s0", trimHorizon())
+		begun := time.Now()
+		p, err := r.Next(t.Context(), kcl.Room{Bytes: 200_000, More: func(ctx context.Context, _ int64) error {
+			for range 8 {
+				time.Sleep(time.Second)
+				deadline.Beat(ctx)
+			}
+			return context.Cause(ctx)
+		}})
+		if err != nil || len(p.Records) != 1 || len(w.requests) != 2 {
+			t.Errorf("Next = %d records, %v, after %v and %d requests", len(p.Records), err, time.Since(begun), len(w.requests))
 		}
 	})
 }

@@ -32,8 +32,8 @@ var rows = []row{ //nolint:gochecknoglobals // a table
 		[]string{"Worker/10MB-of-1KB/plain heap-allocs/record", "Worker/10MB-of-1KB/plain SDK-heap-allocs/record"},
 	},
 	{
-		"| memory of a worker with four shards that are behind | %.0f MiB resident |",
-		[]string{"Resident MiB"},
+		"| memory of a worker with four shards that are behind | %.0f MiB resident; %.0f where each answer brings 10 MiB |",
+		[]string{"Resident/limited MiB", "Resident/10MB MiB"},
 	},
 	{
 		"| finding out that a record is not aggregated | %.0f ns, beside %.0f ns for the SDK's decoding of it |",

@@ -52,6 +52,7 @@ type Account struct {
 	holder   int           // which Holder counts: the newest
 	pressure chan struct{} // capacity 1: the processor should let go of what it holds
 	pressed  time.Time     // when it was told so
+	again    time.Time     // when it may be told once more, unless it lets some go before
 }
 
 // New returns a Budget of limit bytes.
@@ -135,6 +136,7 @@ func (a *Account) hold(bytes int64) {
 	a.keep(bytes)
 	a.b.serve()
 	if less {
+		a.again = time.Time{}
 		a.b.press()
 	}
 }
@@ -165,6 +167,9 @@ func (a *Account) beyond(pages int64) int64 { return max(0, pages-a.b.share) }
 // pressure that it was put under: meanwhile no other is.
 const patience = 10 * time.Second
 
+// pressEvery is how often who keeps what it has is told so.
+const pressEvery = time.Second
+
 // Pressure receives a value when this account holds most of a budget that is
 // used up, and its processor should let go of what it holds.
 func (a *Account) Pressure() <-chan struct{} { return a.pressure }
@@ -173,7 +178,9 @@ func (a *Account) Pressure() <-chan struct{} { return a.pressure }
 // for that. One that was told and does not listen is passed over after a while.
 func (b *Budget) press() {
 	used, _ := b.inside()
-	if !slices.ContainsFunc(b.waiting, func(w *waiter) bool { return used+w.bytes > b.limit && !w.waitsForItself() }) {
+	if !slices.ContainsFunc(b.waiting, func(w *waiter) bool {
+		return !w.waitsForItself() && (used+w.bytes > b.limit || w.r == b.exceeds && w.others() == 0)
+	}) {
 		return
 	}
 	now := time.Now()
@@ -184,12 +191,12 @@ func (b *Budget) press() {
 			largest = a
 		}
 	}
-	if largest == nil {
-		return
+	if largest == nil || now.Before(largest.again) {
+		return // however many wait
 	}
 	select {
 	case largest.pressure <- struct{}{}:
-		largest.pressed = now
+		largest.pressed, largest.again = now, now.Add(pressEvery)
 	default:
 	}
 }

@@ -219,6 +219,46 @@ func TestGrow(t *testing.T) {
 	})
 }
 
+// What was reserved for a page that does not begin to come is there for others, and
+// it asks again once it does.
+func TestLapse(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		one, two := b.Open(), b.Open()
+		late := ask(ctx, one, 1000)
+		other := ask(ctx, two, 1000)
+		has(t, "at first", "yn", late, other)
+		late.r.Lapse(10)
+		has(t, "once it lapsed", "y", other)
+		again := make(chan error, 1)
+		go func() { again <- late.r.Grow(ctx, 1000) }()
+		if synctest.Wait(); len(again) != 0 {
+			t.Error("what lapsed is still there")
+		}
+		other.r.Release()
+		if synctest.Wait(); len(again) != 1 {
+			t.Error("who asked again waits, with nobody before it")
+		}
+		late.r.Lapse(10)
+		if used, _ := b.Used(); used != 1000 {
+			t.Errorf("%d bytes in use as the page comes", used)
+		}
+		late.r.Release()
+		page := ask(ctx, one, 1000)
+		page.r.Set(500)
+		page.r.Lapse(10)
+		if used, _ := b.Used(); used != 500 {
+			t.Errorf("%d bytes in use for a page that is there", used)
+		}
+		page.r.Release()
+		page.r.Lapse(0)
+		if used, _ := b.Used(); used != 0 {
+			t.Errorf("%d bytes in use in the end", used)
+		}
+	})
+}
+
 // Who waits on purpose shows signs of life.
 func TestWaitingIsNoSilence(t *testing.T) {
 	t.Parallel()
@@ -273,6 +313,56 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 		holdLarge(0)
 		has(t, "once room was made", "y", second)
 		told("00")
+	})
+}
+
+// Who waits for more of the page that exceeds the budget already, because processors
+// hold too much by then, has them asked too.
+func TestPressureForWhatExceeds(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		a := b.Open()
+		page := ask(ctx, a, 1000)
+		hold := a.Holder()
+		hold(60)
+		grown := make(chan error, 1)
+		go func() { grown <- page.r.Grow(ctx, 1010) }()
+		if synctest.Wait(); len(grown) != 0 || len(a.Pressure()) != 1 {
+			t.Errorf("served %d, asked %d", len(grown), len(a.Pressure()))
+		}
+		hold(0)
+		if synctest.Wait(); len(grown) != 1 {
+			t.Error("it still waits")
+		}
+	})
+}
+
+// Who keeps what it has is not asked more often because many wait.
+func TestPressureOfManyIsNoBusyLoop(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		holder := b.Open()
+		holder.Holder()(90)
+		ask(ctx, b.Open(), 1000) // it exceeds
+		for range 50 {
+			ask(ctx, b.Open(), 1000)
+			time.Sleep(time.Second / 50)
+		}
+		asked := 0
+		for end := time.After(10 * time.Second); ; {
+			select {
+			case <-holder.Pressure():
+				asked++
+				continue
+			case <-end:
+			}
+			break
+		}
+		if asked < 9 || asked > 12 {
+			t.Errorf("asked %d times in ten seconds", asked)
+		}
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 type Reservation struct {
 	a        *Account
 	bytes    int64
+	begun    bool // the page has begun to come
 	released bool
 }
 
@@ -66,10 +67,28 @@ func (a *Account) Reserve(ctx context.Context, bytes int64, waits func() (end fu
 // Grow waits until r may have so many bytes altogether. Each second of it is a
 // sign of life of ctx's call. After an error r has what it had.
 func (r *Reservation) Grow(ctx context.Context, bytes int64) error {
+	r.begin()
 	if w := r.ask(bytes); w != nil {
 		return w.wait(ctx)
 	}
 	return nil
+}
+
+// begin notes that the page begins to come: it keeps what is reserved for it.
+func (r *Reservation) begin() {
+	r.a.b.mu.Lock()
+	defer r.a.b.mu.Unlock()
+	r.begun = true
+}
+
+// Lapse gives back what r has beyond so many bytes, unless its page has begun to
+// come: there was a Grow, or a Set.
+func (r *Reservation) Lapse(bytes int64) {
+	r.a.b.mu.Lock()
+	defer r.a.b.mu.Unlock()
+	if !r.begun && r.bytes > bytes {
+		r.set(bytes)
+	}
 }
 
 // ask puts what r wants in line, and returns it unless it is served at once.
@@ -92,7 +111,7 @@ func (r *Reservation) ask(bytes int64) *waiter {
 }
 
 func (w *waiter) wait(ctx context.Context) error {
-	again := time.NewTicker(time.Second)
+	again := time.NewTicker(pressEvery)
 	defer again.Stop()
 	for {
 		select {
@@ -133,6 +152,7 @@ func (w *waiter) giveUp() {
 func (r *Reservation) Set(bytes int64) {
 	r.a.b.mu.Lock()
 	defer r.a.b.mu.Unlock()
+	r.begun = true
 	r.set(min(max(0, bytes), most))
 }
 

@@ -419,6 +419,51 @@ func TestPool(t *testing.T) { //nolint:paralleltest // it counts allocations
 	}
 }
 
+// Buffers of a size that is not asked for any more make room for those in use.
+func TestPoolMakesRoom(t *testing.T) {
+	t.Parallel()
+	s, dec := newSDK(t), new(decode.Decoder)
+	take := func(records int) *decode.Page {
+		body := fmt.Sprintf(around, strings.Repeat(oneRecord+",", records-1)+oneRecord)
+		page, err := s.call(t.Context(), new(decode.Call), dec, body, len(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	var small []*decode.Page
+	for range 20 {
+		small = append(small, take(10_000))
+	}
+	for _, p := range small {
+		p.Release()
+	}
+	if decode.Idle(&dec.Pool) < 20<<20 {
+		t.Fatalf("%d bytes are kept", decode.Idle(&dec.Pool))
+	}
+	for used := int64(0); used < 100<<20; {
+		used += take(60_000).Memory
+	}
+	if idle := decode.Idle(&dec.Pool); idle != 0 {
+		t.Errorf("%d bytes are kept beside all that are in use", idle)
+	}
+}
+
+// A buffer that is larger than all that a pool keeps is not kept.
+func TestPoolKeepsNoLargestBuffer(t *testing.T) {
+	t.Parallel()
+	s, dec := newSDK(t), new(decode.Decoder)
+	body := fmt.Sprintf(around, oneRecord) + strings.Repeat(" ", 73<<20)
+	page, err := s.call(t.Context(), new(decode.Call), dec, body, len(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page.Release()
+	if idle := decode.Idle(&dec.Pool); idle != 0 {
+		t.Errorf("%d bytes are kept", idle)
+	}
+}
+
 // A buffer that nobody has used for a while is not kept.
 func TestPoolForgets(t *testing.T) {
 	t.Parallel()

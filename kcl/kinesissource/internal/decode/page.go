@@ -48,4 +48,5 @@ func need(n, limit int) int64 {
 func (p *Page) finish() {
 	p.Ours, p.Records = true, p.buf.records
 	p.Memory = int64(p.buf.memory() + p.strings)
+	p.pool.grew(p.buf)
 }

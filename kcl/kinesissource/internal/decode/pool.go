@@ -16,7 +16,8 @@ const (
 	unknown = 64 << 10
 
 	// maxIdle is how many bytes of buffers a Pool keeps that nobody uses: those of
-	// four pages of 10 MiB. With fewer, the buffers of shards that wait for their
+	// four pages of 10 MiB; and a new one takes the place of others if they are more
+	// with those in use. With fewer, the buffers of shards that wait for their
 	// next pages at once would be made anew, each time.
 	maxIdle = 72 << 20
 
@@ -36,12 +37,14 @@ type Pool struct {
 	mu   sync.Mutex
 	free []*buffer // by age, the oldest first
 	idle int       // bytes of free
+	used int       // bytes of those that pages have
 }
 
 // buffer is the memory of a page.
 type buffer struct {
 	bytes   []byte
 	records []kcl.Record
+	counted int // of Pool.used
 	freed   time.Time
 }
 
@@ -70,9 +73,15 @@ func (p *Pool) get(n int) *buffer {
 		}
 	}
 	if best < 0 {
-		return &buffer{bytes: make([]byte, 0, size)}
+		b := &buffer{bytes: make([]byte, 0, size)}
+		p.count(b)
+		for len(p.free) > 0 && p.used+p.idle > maxIdle {
+			p.forget() // those of another size must not take memory beside the ones in use
+		}
+		return b
 	}
 	b := p.free[best]
+	p.count(b)
 	p.free = slices.Delete(p.free, best, best+1)
 	p.idle -= b.memory()
 	return b
@@ -92,12 +101,32 @@ func (p *Pool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.freed = time.Now()
+	p.used -= b.counted
+	b.counted = 0
 	p.free = append(p.free, b)
 	p.idle += b.memory()
-	for p.idle > maxIdle || b.freed.Sub(p.free[0].freed) > maxAge {
-		p.idle -= p.free[0].memory()
-		p.free = slices.Delete(p.free, 0, 1)
+	for len(p.free) > 0 && (p.idle > maxIdle || b.freed.Sub(p.free[0].freed) > maxAge) {
+		p.forget()
 	}
+}
+
+// count counts what a buffer that a page has takes now. p.mu is held.
+func (p *Pool) count(b *buffer) {
+	p.used += b.memory() - b.counted
+	b.counted = b.memory()
+}
+
+// grew notes that a page has its records in b by now.
+func (p *Pool) grew(b *buffer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count(b)
+}
+
+// forget lets go of the oldest buffer that nobody uses.
+func (p *Pool) forget() {
+	p.idle -= p.free[0].memory()
+	p.free = slices.Delete(p.free, 0, 1)
 }
 
 // grow returns a buffer that has room for n bytes more than b, and its content.
