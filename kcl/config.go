@@ -87,8 +87,9 @@ type Config struct {
 	// reading. If nothing fits, at least one shard always progresses: one page at a
 	// time may exceed MaxBytes, each shard's in turn. So the most is MaxBytes and one
 	// page (Kinesis: of 10 MiB of data, about 16 MiB in memory); and for each shard
-	// what 100 user records of aggregated ones take, and the keys of one of those;
-	// and what processors hold beyond. While they hold more than half, none of them
+	// what is built of aggregated records for one call: an eighth of MaxBytes divided
+	// by the shards, or 100 user records if that is more, and the keys of one of those
+	// records; and what processors hold beyond. While they hold more than half, none of them
 	// reads beyond it before it lets go. Default 256 MiB.
 	//
 	// What the process takes is more by what the garbage collector leaves, which
