@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go/encoding/cbor"
 
+	"github.com/shardmill/shardmill/internal/cputime"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
@@ -31,9 +32,9 @@ func measure(f func()) turn {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	begin := cpuTime()
+	begin := cputime.Used()
 	f()
-	took := cpuTime() - begin
+	took := cputime.Used() - begin
 	runtime.ReadMemStats(&after)
 	return turn{took, after.Mallocs - before.Mallocs}
 }
