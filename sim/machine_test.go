@@ -279,7 +279,10 @@ func (w *world) work(ctx context.Context, m *machine) {
 		ApplicationName: "app", StreamName: "s", Source: w.parts.source(m), Leases: w.parts.table(m), WorkerID: m.name,
 		FailoverTime: m.clocked(failover), ScanInterval: m.clocked(scanEvery), ShardSyncInterval: m.clocked(40 * time.Second),
 		KeepFinishedLeases: m.clocked(keepFinished), ShutdownTimeout: 2 * failover, MaxAttempts: 6, Hooks: w.hooks(m), Logger: w.logger(m),
-		MaxBytes: 256 << (2 * w.dice().below(10, "memory", int64(m.slot))), // 256 bytes to 64 MiB
+		MaxBytes: 64 << 20,
+	}
+	if w.scarce {
+		cfg.MaxBytes = 256 << (2 * w.dice().below(10, "memory", int64(m.slot))) // 256 bytes to 64 MiB
 	}
 	if w.kind != processorWorld {
 		cfg.TickInterval = time.Second

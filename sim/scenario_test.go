@@ -94,6 +94,11 @@ type scenario struct {
 	frozen    bool      // the clock of the first machine in slot 0 stands still
 	java      bool      // a worker like Java's is there, too, until the trouble ends
 	buffering int       // seconds
+
+	// scarce says that some machines have little memory. Who waits for it is served in
+	// the order of asking, and who asks in one instant asks in any order: such a world
+	// need not replay to the nanosecond.
+	scarce    bool
 	incidents []incident
 }
 

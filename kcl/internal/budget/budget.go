@@ -35,10 +35,10 @@ type Budget struct {
 
 	mu       sync.Mutex // guards all below, and the fields of accounts and reservations
 	used     int64
-	held     int64 // of it, by processors
-	beyond   int64 // of it, by pages beyond the shares
-	share    int64 // of each account
-	accounts map[*Account]struct{}
+	held     int64        // of it, by processors
+	beyond   int64        // of it, by pages beyond the shares
+	share    int64        // of each account
+	accounts []*Account   // in the order of opening
 	waiting  []*waiter    // in the order of asking
 	exceeds  *Reservation // the one that may
 }
@@ -57,7 +57,7 @@ type Account struct {
 
 // New returns a Budget of limit bytes.
 func New(limit int64) *Budget {
-	return &Budget{limit: limit, accounts: make(map[*Account]struct{})}
+	return &Budget{limit: limit}
 }
 
 // Used returns the bytes in use and the limit.
@@ -72,7 +72,7 @@ func (b *Budget) Open() *Account {
 	a := &Account{b: b, pressure: make(chan struct{}, 1)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.accounts[a] = struct{}{}
+	b.accounts = append(b.accounts, a)
 	b.divide()
 	return a
 }
@@ -92,7 +92,7 @@ func (a *Account) Close() {
 	if b.exceeds != nil && b.exceeds.a == a {
 		b.exceeds = nil
 	}
-	delete(b.accounts, a)
+	b.accounts = slices.DeleteFunc(b.accounts, func(other *Account) bool { return other == a })
 	b.divide()
 	b.serve()
 }
@@ -101,7 +101,7 @@ func (a *Account) Close() {
 func (b *Budget) divide() {
 	b.share = b.limit / 2 / int64(max(1, len(b.accounts)))
 	b.beyond = 0
-	for a := range b.accounts {
+	for _, a := range b.accounts {
 		b.beyond += a.beyond(a.pages)
 	}
 }
@@ -185,7 +185,7 @@ func (b *Budget) press() {
 	}
 	now := time.Now()
 	var largest *Account
-	for a := range b.accounts {
+	for _, a := range b.accounts {
 		deaf := len(a.pressure) > 0 && now.Sub(a.pressed) >= patience
 		if a.held > 0 && !deaf && (largest == nil || a.held > largest.held) {
 			largest = a
