@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,16 +40,21 @@ func TestAPackedLineIsPutSoon(t *testing.T) {
 			}
 			_ = w.Close()
 		}()
+		var mu sync.Mutex
 		var put []int64
 		for i := range 3 {
 			time.AfterFunc(time.Duration(i)*time.Minute+linger+10*time.Millisecond, func() {
 				n, _ := feeder.Progress()
+				mu.Lock()
+				defer mu.Unlock()
 				put = append(put, n)
 			})
 		}
 		if err := putRecords(t.Context(), t.Context(), feeder, lines.Input{Files: []string{"-"}, Stdin: r}, 0); err != nil {
 			t.Error(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if !slices.Equal(put, []int64{2, 4, 6}) {
 			t.Errorf("so many lines were put soon after they came: %d, want 2, 4, 6", put)
 		}

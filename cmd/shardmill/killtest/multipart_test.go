@@ -46,7 +46,7 @@ func TestKillInMultipart(t *testing.T) { //nolint:paralleltest // its processes 
 	set := settings{count: len(list) + 2, delivery: "exactly-once", failover: 6, interval: 900, memoryMBs: 256, sizeMBs: 66, codec: "UNCOMPRESSED"}
 	r := newRun(t, s, newArchivers(t, s, dir, set), rng)
 	victims := r.aim(list)
-	cuts := make(map[string]bool) // shards whose cut was struck
+	cuts := make(map[string]bool)              // shards whose cut was struck
 	feed.allow(int64(len(list)) * 120_000_000) // bursts go to any shard: the least gets half as much as the others
 	r.strikeAll(victims)
 	for _, v := range victims {
