@@ -70,13 +70,10 @@ type ShardReader interface {
 	// large the page will be.
 	//
 	// Errors: context.Cause(ctx) when ctx is done. One that wraps what room.Grow
-	// returned.
-	// ErrTrimmed if the record
-	// at which reading began, or goes on, is no longer there: open another
-	// reader, at TRIM_HORIZON.
-	// ErrShardNotFound, ErrStreamNotFound, ErrAccessDenied as their names say.
-	// After any other error call Next again, after a while: nothing was
-	// skipped.
+	// returned. ErrTrimmed if the record at which reading began, or goes on, is no
+	// longer there: open another reader, at TRIM_HORIZON. ErrShardNotFound,
+	// ErrStreamNotFound, ErrAccessDenied as their names say. After any other error
+	// call Next again, after a while: nothing was skipped.
 	Next(ctx context.Context, room Room) (Page, error)
 
 	// Close lets go of what the reader holds, such as a subscription. It is the
@@ -155,15 +152,12 @@ func (p Page) Bytes() (n int64) {
 	return n
 }
 
-// recordOverhead is what a Record takes beside its data, about.
-const recordOverhead = 128
-
 // memory returns what the page takes.
 func (p Page) memory() int64 {
 	if p.Memory > 0 {
 		return p.Memory
 	}
-	return p.Bytes() + recordOverhead*int64(len(p.Records))
+	return p.Bytes() + recordBytes*int64(len(p.Records))
 }
 
 func (p Page) release() {
