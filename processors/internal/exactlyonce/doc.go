@@ -30,6 +30,37 @@
 // A replay is compared by the rule of its plan, so plans of format 1 are finished
 // as ever. Archivers write format 2.
 //
+// # Sealed cuts
+//
+// A cut whose objects are not a function of its records and its plan, or that has
+// several, is to be sealed, which this version does not do yet; it refuses plans of
+// that kind as newer. All bodies of the cut and an index of them are one object, the
+// bundle, under a key that has the plan's UUID:
+//
+//	step     does                                                   without it, or before its time
+//	seal     puts the bundle, if absent                             a plan that nobody can finish: prepare waits for it
+//	prepare  stores the plan, which names the bundle                objects that nobody knows: publish waits for it
+//	publish  puts each object under its key, if absent, in any order
+//	commit   checkpoint = last; the plan is removed                 a bundle that is missed: its deletion waits for it
+//
+// A successor publishes from the bundle what is not there, whatever it is
+// configured to do, commits, and reads only then. It asks neither stream nor
+// transform again: both may answer otherwise.
+//
+// If something else has removed the bundle (a rule of its bucket), the successor
+// looks for the objects, if the plan has room for their keys. Are all there, it
+// commits; else it tells that exactly once is broken, clears the plan and delivers
+// the cut's records again: some may then be in two objects, and none is lost.
+//
+// Bundles that no plan names are left by crashes. Who holds the shard lists them
+// between two cuts, and deletes what it saw after its next write of the row has
+// succeeded: then nobody else held the lease when it looked, so who sealed them has
+// lost it, and his prepare will fail. A sweep that deletes at once can be that of a
+// former holder, and meet the bundle of a plan that is prepared next.
+//
+// A worker on a clone of the table sees another identity, clears the plan there,
+// and deletes nothing.
+//
 // # Versions
 //
 // The byte after the magic is the format. A version that does not know it refuses

@@ -1,0 +1,253 @@
+package exactlyonce_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The model of kind S. All objects of a cut are in one bundle before the prepare,
+// and a successor publishes them from there. Rows, records and plans are those of
+// the model of kind R; what is said there of takes, adopted writes and expiry is not
+// said again. A bundle and its objects share the number of their cut, its key.
+
+// sealedVariant is what a world of kind S may do, and in which way its protocol
+// deviates from the good one.
+type sealedVariant struct {
+	records                                            uint8
+	crashes, lost, takes, releases, redeliveries       uint8
+	sweeps, losses, clones                             uint8 // how often bundles are swept, lost to a rule of the bucket, and the table cloned
+	parts                                              bool  // bundles are uploaded in parts, which a sweep may abort
+	behind                                             bool  // the next cut fills while one is under way
+	manyKeys                                           bool  // the plan does not name the objects' keys
+	impure                                             bool  // which records fail differs from one transform to the next
+	trim                                               bool  // record 1 may expire
+	prepareFirst, publishFirst, deleteFirst            bool  // deviations: before the seal, the prepare, the commit
+	sweepUnfenced, cloneCarriesOut, redraws, believing bool  // deviations
+	sweepsOwn, readsEarly                              bool  // deviations
+	everyState                                         bool  // the search does without essences
+	deletes                                            bool  // bundles are deleted after the commit, or not, else never
+}
+
+type sealedPlace uint8
+
+const (
+	away      sealedPlace = iota // not holding; the zero worker
+	reads                        // between two cuts
+	seals                        // the bundle is not known to be stored
+	prepares                     // the plan is not known to be in the row
+	publishes                    // some object is not known to be stored
+	commits
+	fetches // a successor, before it has the bundle
+)
+
+// sealedWorker is what a worker has in memory.
+type sealedWorker struct {
+	at               sealedPlace
+	counter          uint8
+	done, read, mark uint8
+	ahead            bag // read while a cut is under way
+	cut              planned
+	body             [2]bag
+	stored, under    uint8 // objects that are known to be stored, requests that it waits for: bits
+	successor        bool
+	listed, dead     uint8 // bundles by key, as bits: seen since the last write of the row; to be deleted
+}
+
+// bundleBit is a wait for the bundle.
+const bundleBit = 1 << 2
+
+// sealedRequests are enough at a time, or the search fails.
+const sealedRequests = 9
+
+type errand uint8
+
+const (
+	putObject errand = iota + 1
+	putParts
+	putBundle
+	deleteBundle
+)
+
+type sealedRequest struct {
+	does      errand
+	key, slot uint8
+	body      [2]bag
+	by        uint8
+}
+
+func (r sealedRequest) order() int {
+	return int(r.does)<<24 | int(r.key)<<20 | int(r.slot)<<18 | int(r.by)<<16 | int(r.body[0])<<8 | int(r.body[1])
+}
+
+type sealedState struct {
+	row      row
+	workers  [2]sealedWorker
+	objects  [keys][2]bag
+	bundles  [keys][2]bag
+	uploads  uint8 // by key, as bits: parts are there
+	net      [sealedRequests]sealedRequest
+	expired  uint8
+	reported bag
+	settled  bag   // what the objects hold whose keys nobody will ask for again
+	gone     uint8 // bundles that a rule of the bucket removed
+	broken   bool  // exactly once was given up, and told
+
+	crashes, lost, takes, releases, redeliveries, sweeps, losses, clones uint8
+}
+
+func (s *sealedState) worker(who uint8) *sealedWorker { return &s.workers[who-1] }
+
+func (s *sealedState) count(r uint8) (n int) {
+	n = int(s.settled.count(r))
+	for _, o := range s.objects {
+		n += int(o[0].count(r)) + int(o[1].count(r))
+	}
+	return n
+}
+
+func (s *sealedState) sort() {
+	slices.SortFunc(s.net[:], func(a, b sealedRequest) int { return a.order() - b.order() })
+}
+
+// used returns the keys that somebody refers to.
+func (s *sealedState) used() uint8 {
+	used := bit(s.row.plan.key)
+	for _, w := range s.workers {
+		used |= w.listed | w.dead | bit(w.cut.key)
+	}
+	for _, r := range s.net {
+		used |= bit(r.key)
+	}
+	return used
+}
+
+// forget drops what makes no difference to what can follow: objects that nobody
+// asks for again are counted, and workers that can only find that their lease is
+// lost are away. Bundles of no use are kept only if they can be swept.
+func (s *sealedState) forget() {
+	for i := range s.workers {
+		w := &s.workers[i]
+		stale := s.row.counter > w.counter+1 && w.dead|w.listed == 0
+		if stale && w.at != fetches && w.at != publishes {
+			*w = sealedWorker{}
+		}
+	}
+	s.drop()
+	used := s.used()
+	for i := range keys {
+		if used>>i&1 == 0 {
+			s.settled += s.objects[i][0] + s.objects[i][1]
+			s.objects[i] = [2]bag{}
+			if s.sweeps == 0 {
+				s.bundles[i], s.uploads = [2]bag{}, s.uploads&^(1<<i)
+			}
+			s.gone &^= 1 << i
+		}
+	}
+}
+
+// drop takes requests back that can change nothing and that nobody waits for.
+func (s *sealedState) drop() {
+	for i, r := range s.net {
+		w := s.workers[max(r.by, 1)-1]
+		switch {
+		case r.does == putObject && s.objects[r.key-1][r.slot] != 0 && (w.cut.key != r.key || w.under>>r.slot&1 == 0),
+			r.does == deleteBundle && s.bundles[r.key-1] == [2]bag{} && s.uploads&bit(r.key) == 0 && !s.mayCome(r.key):
+			s.net[i] = sealedRequest{}
+		}
+	}
+	s.sort()
+}
+
+// mayCome reports whether a bundle or a part of it is under way.
+func (s *sealedState) mayCome(key uint8) bool {
+	return slices.ContainsFunc(s.net[:], func(r sealedRequest) bool { return r.key == key && (r.does == putBundle || r.does == putParts) })
+}
+
+// essence is a state without how large its counters are, but for how far each
+// worker is behind.
+func (s sealedState) essence() sealedState {
+	for i := range s.workers {
+		if w := &s.workers[i]; w.at != away {
+			w.counter = 2 - min(s.row.counter-w.counter, 2)
+		}
+	}
+	s.row.counter, s.row.switches = 2, 0
+	return s
+}
+
+func (s *sealedState) newKey() uint8 {
+	used := s.used() | s.uploads
+	for key := uint8(1); key <= keys; key++ {
+		if used&bit(key) == 0 && s.objects[key-1] == [2]bag{} && s.bundles[key-1] == [2]bag{} {
+			return key
+		}
+	}
+	return 0
+}
+
+// bit stands for a key; 0 has none.
+func bit(key uint8) uint8 { return 1 << key >> 1 }
+
+func (b bag) union(o bag) (u bag) {
+	for r := uint8(1); r <= 3; r++ {
+		if b.has(r) || o.has(r) {
+			u = u.add(r)
+		}
+	}
+	return u
+}
+
+type sealedEvent uint8
+
+const (
+	sealedTwice sealedEvent = iota // a bundle is put again
+	carriedOn                      // a successor publishes from a bundle
+	foundSome                      // some of a plan's objects are there already
+	lateObject                     // an object of a former holder is stored
+	swept
+	aborted
+	sealedAgain // after its upload was aborted
+	lostBundle
+	allThere // the bundle is lost, and all objects are there
+	brokenOnce
+	clonedVoid
+	filledBehind
+	lostLease
+	sealedEvents
+)
+
+func (e sealedEvent) String() string {
+	return [...]string{
+		"a bundle is put twice", "a successor publishes from the bundle", "a successor finds some of the objects",
+		"an object of a former holder is stored late", "a bundle is swept", "an upload is aborted", "a bundle is uploaded again",
+		"a bundle is lost", "all objects of a lost bundle are there", "exactly once is given up", "a clone clears its plan",
+		"the next cut fills behind", "a write fails since the lease is lost",
+	}[e]
+}
+
+type sealedNext struct {
+	state sealedState
+	does  string
+	bad   string
+}
+
+// sealedOutcome is what a search found.
+type sealedOutcome struct {
+	states  int
+	bad     string
+	trace   []string
+	reached [sealedEvents]bool
+	failed  error
+	whole   bool // some world delivered everything
+}
+
+func (o sealedOutcome) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, after %d steps:", o.bad, len(o.trace))
+	for i, does := range o.trace {
+		fmt.Fprintf(&b, "\n\t%2d  %s", i+1, does)
+	}
+	return b.String()
+}

@@ -1,0 +1,273 @@
+package exactlyonce_test
+
+import (
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+)
+
+// work is what a worker does of its own.
+func (m *sealedModel) work(s sealedState, who uint8) {
+	switch w := s.worker(who); w.at {
+	case away:
+		m.take(s, who)
+	case reads:
+		m.read(s, who)
+	case seals:
+		m.seal(s, who)
+		if m.prepareFirst {
+			m.prepare(s, who)
+		}
+	case prepares:
+		m.prepare(s, who)
+		if m.publishFirst {
+			m.publish(s, who)
+		}
+	case publishes:
+		m.publish(s, who)
+		if m.deleteFirst && !w.successor {
+			m.send(s, sealedRequest{does: deleteBundle, key: w.cut.key, by: who}, 0, "deletes, before the commit, the bundle")
+		}
+	case commits:
+		m.commit(s, who)
+	case fetches:
+		m.fetch(s, who)
+	}
+	w := s.worker(who)
+	if m.behind && w.at >= seals && w.at <= commits && (!w.successor || m.readsEarly) {
+		m.fill(s, who)
+	}
+}
+
+func (m *sealedModel) take(s sealedState, who uint8) {
+	if s.takes == 0 || s.row.done >= m.records || s.row.counter == 0 && who == 2 {
+		return
+	}
+	s.takes--
+	seen := held{s.row.owner, s.row.instance, s.row.counter, s.row.switches}
+	a := m.rows.ask(question{write: take, row: s.row, held: seen, who: who})
+	if !a.ok {
+		return
+	}
+	s.row = a.row
+	w := s.worker(who)
+	*w = sealedWorker{at: reads, counter: a.row.counter, done: a.row.done, read: a.row.done, mark: a.row.done}
+	if m.rows.judge(a.row) == exactlyonce.Redo {
+		w.at, w.cut, w.successor = fetches, a.row.plan, true
+	}
+	m.to(s, "%s takes the lease, plan %d", name(who), a.row.plan.key)
+}
+
+// fetch is what a successor does with the bundle of a plan.
+func (m *sealedModel) fetch(s sealedState, who uint8) {
+	w := s.worker(who)
+	at := w.cut.key - 1
+	there := s.objects[at][0].union(s.objects[at][1])
+	switch {
+	case m.redraws:
+		m.split(w.cut.whole, func(fine, failed bag) {
+			t := s
+			w := t.worker(who)
+			w.at, w.body = publishes, [2]bag{fine, failed}
+			m.settle(w)
+			m.to(t, "%s makes cut %d again", name(who), w.cut.key)
+		})
+	case s.bundles[at] != [2]bag{}:
+		w.at, w.body = publishes, s.bundles[at]
+		m.reached[carriedOn] = true
+		for slot, o := range s.objects[at] { // HEAD of each
+			if o != 0 {
+				w.stored |= 1 << slot
+				m.reached[foundSome] = true
+			}
+		}
+		m.settle(w)
+		m.to(s, "%s gets bundle %d", name(who), w.cut.key)
+	case there == w.cut.whole && !m.manyKeys || m.believing: // by HEAD of the keys in the plan
+		m.reached[allThere] = true
+		w.at = commits
+		m.to(s, "%s finds no bundle %d, but its objects", name(who), w.cut.key)
+	default:
+		m.giveUp(s, who)
+	}
+}
+
+// giveUp clears a plan whose bundle is lost: its records are delivered again.
+func (m *sealedModel) giveUp(s sealedState, who uint8) {
+	w := s.worker(who)
+	key := w.cut.key
+	a := m.rows.ask(question{write: commit, row: s.row, held: m.holds(s, who), last: w.done, who: who})
+	if !a.ok {
+		m.lose(s, who)
+		return
+	}
+	bad := ""
+	if s.gone&bit(key) == 0 {
+		bad = "BROKEN: nobody else removed the bundle of a pending plan"
+	}
+	m.reached[brokenOnce] = true
+	s.row, s.broken = a.row, true
+	*w = sealedWorker{at: reads, counter: a.row.counter, done: w.done, read: w.done, mark: w.done}
+	m.next = append(m.next, sealedNext{s, name(who) + " tells that exactly once is broken, and clears the plan", bad})
+}
+
+func (m *sealedModel) lose(s sealedState, who uint8) {
+	m.reached[lostLease] = true
+	*s.worker(who) = sealedWorker{}
+	m.to(s, "%s finds that its lease is lost", name(who))
+}
+
+// gather returns the records in (from, through] that can be read and are new.
+func (m *sealedModel) gather(s *sealedState, into bag, mark, from, through uint8) bag {
+	for r := from + 1; r <= through; r++ {
+		switch {
+		case !exactlyonce.IsNew(number(r), number(mark)):
+		case r > s.expired:
+			into = into.add(r)
+		default:
+			s.reported |= 1 << (2 * (r - 1))
+		}
+	}
+	return into
+}
+
+// fill reads on while a cut is under way.
+func (m *sealedModel) fill(s sealedState, who uint8) {
+	for last := s.worker(who).read + 1; last <= m.records; last++ {
+		t := s
+		w := t.worker(who)
+		w.ahead = m.gather(&t, w.ahead, max(w.mark, w.ahead.last()), w.read, last)
+		w.read = last
+		m.reached[filledBehind] = true
+		m.to(t, "%s reads on up to %d", name(who), last)
+	}
+}
+
+// read closes a cut of what was read already, or after a batch more.
+func (m *sealedModel) read(s sealedState, who uint8) {
+	w := *s.worker(who)
+	for last := w.read; last <= m.records; last++ {
+		t := s
+		body := m.gather(&t, w.ahead, max(w.mark, w.ahead.last()), w.read, last)
+		t.worker(who).read = last
+		if body != 0 {
+			m.close(t, who, body)
+		} else if last > w.read {
+			m.to(t, "%s reads nothing new up to %d", name(who), last)
+		}
+	}
+	for from := uint8(0); s.redeliveries > 0 && from < w.read; from++ {
+		t := s
+		t.redeliveries--
+		t.worker(who).read = from
+		m.to(t, "%s is given again what is after %d", name(who), from)
+	}
+}
+
+func (m *sealedModel) close(s sealedState, who uint8, body bag) {
+	key := s.newKey()
+	if key == 0 {
+		m.full = true
+		return
+	}
+	m.split(body, func(fine, failed bag) {
+		t := s
+		w := t.worker(who)
+		w.at, w.ahead, w.body, w.mark = seals, 0, [2]bag{fine, failed}, max(w.mark, body.last())
+		w.stored, w.under, w.successor = 0, 0, false
+		w.cut = planned{key: key, after: w.done, last: body.last(), whole: body}
+		m.to(t, "%s closes cut %d of %v and %v", name(who), key, fine, failed)
+	})
+}
+
+// split calls f with what a transform may make of a body: its first record fails, or
+// none does.
+func (m *sealedModel) split(body bag, f func(fine, failed bag)) {
+	first := body & -body & 0x15
+	f(body&^first, first)
+	if m.redraws || m.impure {
+		f(body, 0)
+	}
+}
+
+// seal puts the bundle, or first its parts and then what completes them.
+func (m *sealedModel) seal(s sealedState, who uint8) {
+	w := s.worker(who)
+	r := sealedRequest{does: putBundle, key: w.cut.key, body: w.body, by: who}
+	if w.under&bundleBit != 0 {
+		m.hangUp(s, who, bundleBit)
+		return
+	}
+	if m.parts && s.uploads&bit(w.cut.key) == 0 {
+		r.does, r.body = putParts, [2]bag{}
+	}
+	m.send(s, r, bundleBit, "puts the bundle")
+}
+
+// hangUp gives a request up that goes on.
+func (m *sealedModel) hangUp(s sealedState, who, mask uint8) {
+	if s.lost > 0 {
+		s.lost--
+		s.worker(who).under &^= mask
+		m.to(s, "%s waits no longer", name(who))
+	}
+}
+
+// publish puts objects side by side.
+func (m *sealedModel) publish(s sealedState, who uint8) {
+	w := *s.worker(who)
+	for slot := range uint8(2) {
+		switch mask := uint8(1) << slot; {
+		case w.under&mask != 0:
+			m.hangUp(s, who, mask)
+		case w.stored&mask == 0 && w.body[slot] != 0:
+			m.send(s, sealedRequest{does: putObject, key: w.cut.key, slot: slot, body: [2]bag{w.body[slot]}, by: who}, mask, "puts an object")
+		}
+	}
+}
+
+func (m *sealedModel) prepare(s sealedState, who uint8) {
+	w := *s.worker(who)
+	w.at = publishes
+	m.settle(&w)
+	m.write(s, question{write: prepare, row: s.row, held: m.holds(s, who), plan: w.cut, who: who}, w, "prepares")
+}
+
+func (m *sealedModel) commit(s sealedState, who uint8) {
+	w := *s.worker(who)
+	done := sealedWorker{
+		at: reads, done: w.cut.last, read: max(w.read, w.cut.last), mark: w.cut.last,
+		ahead: w.ahead, listed: w.listed, dead: w.dead,
+	}
+	if m.deletes {
+		done.dead |= bit(w.cut.key)
+	}
+	if w.successor {
+		done.read = w.read
+	}
+	m.write(s, question{write: commit, row: s.row, held: m.holds(s, who), last: w.cut.last, who: who}, done, "commits")
+}
+
+// write makes a conditional write of the row; the answer may be lost, and the same
+// write is then made again. When it succeeded, what was listed before was listed by
+// the holder.
+func (m *sealedModel) write(s sealedState, q question, done sealedWorker, does string) {
+	a := m.rows.ask(q)
+	if !a.ok {
+		m.lose(s, q.who)
+		return
+	}
+	t := s
+	t.row = a.row
+	if s.lost > 0 && a.row != s.row {
+		t.lost--
+		m.to(t, "%s %s; the answer is lost", name(q.who), does)
+		t.lost++
+	}
+	done.counter = a.row.counter
+	done.dead |= done.listed &^ bit(q.plan.key)
+	if m.sweepsOwn {
+		done.dead |= done.listed
+	}
+	done.listed = 0
+	*t.worker(q.who) = done
+	m.to(t, "%s %s", name(q.who), does)
+}
