@@ -20,6 +20,7 @@
 //	TWICE      a record is in two places of the store, late puts included
 //	DESTROYED  an object is replaced by one that lacks some of its records
 //	STUCK      a planned key holds another plan's object
+//	BROKEN     a bundle is gone while its plan is pending, and nothing else removed it
 //
 // # Rules
 //
@@ -44,7 +45,8 @@
 //	 7e kind R                        look, rebuild, again        redo, rebuild, replay, exactlyonce.JudgeReplay
 //	 7e fewer: a loss, and the rest   again reports               exactlyonce.ReplayShort, reportLoss
 //	 7e other records                 again gives up              exactlyonce.ReplayWrong, refuse
-//	 7f kind S                        sealed: start, land         not built; a plan of it is refused as newer
+//	 7f kind S                        sealedModel: fetch, giveUp  not built; a plan of it is refused as newer
+//	    bundles, sweeps               seal, clean                 not built
 //	 7g only then read                mark and read in commit     settle before Initialize returns, buffer.mark
 //	 8 shard end                      none: it is a last cut      processor.ShardEnded
 //	 9 operator                       seek                        not built; as if the row were edited
@@ -55,5 +57,5 @@
 // processors.
 //
 // A change of the protocol is a change here first: a rule that is dropped has a
-// row in TestDeviations, and a new one needs one.
+// row in TestDeviations or TestSealedDeviations, and a new one needs one.
 package exactlyonce_test

@@ -35,11 +35,11 @@ func (m *model) essence(s state) essence {
 		rename(&e.state.net[i].key)
 	}
 	e.state.sort()
-	e.state.objects, e.state.staged = [keys][2]bag{}, [keys][2]bag{}
+	e.state.objects = [keys][2]bag{}
 	e.state.old = 0
 	for i := range keys {
 		if n := number[i+1]; n != 0 {
-			e.state.objects[n-1], e.state.staged[n-1] = s.objects[i], s.staged[i]
+			e.state.objects[n-1] = s.objects[i]
 			e.state.old |= s.old >> i & 1 << (n - 1)
 		} else if s.old>>i&1 == 0 {
 			e.settled += s.objects[i][0] + s.objects[i][1]

@@ -14,7 +14,6 @@ func TestTheProtocol(t *testing.T) {
 		redone, found, refusedPut, adoptedTake, adoptedPrepare, adoptedCommit,
 		lateAfterCommit, lateWhileOwned, leaseLost, gaveUpWaiting,
 	}
-	ofSealed := []event{redone, completedTwice, adoptedTake, adoptedPrepare, adoptedCommit, lateAfterCommit, lateWhileOwned, leaseLost}
 	for _, row := range []struct {
 		name  string
 		world variant
@@ -62,13 +61,6 @@ func TestTheProtocol(t *testing.T) {
 			"kind R, one worker reads aggregated records by another rule",
 			variant{records: 2, crashes: 1, lost: 1, takes: 4, trim: true, otherRule: [3]bool{2: true}},
 			append([]event{differs, rest}, all...),
-		},
-		{"kind S, an impure transform", variant{records: 2, crashes: 1, lost: 1, takes: 3, sealed: true, impure: true}, ofSealed},
-		{"kind S, an impure transform and a record expires", variant{records: 2, crashes: 1, lost: 1, takes: 3, sealed: true, impure: true, trim: true}, ofSealed},
-		{
-			"kind S, batches come twice and leases are released",
-			variant{records: 2, crashes: 1, lost: 1, takes: 3, redeliveries: 1, releases: 1, sealed: true},
-			append([]event{droppedAgain, releasedPending}, ofSealed...),
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -169,7 +161,7 @@ func TestDeviations(t *testing.T) {
 func TestEssence(t *testing.T) {
 	t.Parallel()
 	good := variant{records: 2, crashes: 1, lost: 1, takes: 3, redeliveries: 1, trim: true}
-	rows := append(deviations(), deviation{"none", good, ""}, deviation{"none, kind S", variant{records: 2, crashes: 1, lost: 1, takes: 3, sealed: true}, ""})
+	rows := append(deviations(), deviation{"none", good, ""})
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -90,8 +90,7 @@ type worker struct {
 	successor bool // the cut is another holder's
 }
 
-// request is a put, or the completion of an upload, that is under way. It
-// outlives its sender.
+// request is a put that is under way. It outlives its sender.
 type request struct {
 	key, slot uint8
 	body      bag
@@ -103,7 +102,6 @@ type state struct {
 	row     row
 	workers [2]worker
 	objects [keys][2]bag      // by key: the body of the object and of the error object, 0 for none
-	staged  [keys][2]bag      // by key: what is uploaded, and not visible before it is completed
 	net     [requests]request // sorted, the empty ones first
 
 	expired  uint8 // records up to this one cannot be read any more
@@ -169,14 +167,4 @@ func (s *state) newKey() uint8 {
 		}
 	}
 	return 0
-}
-
-// forget drops uploads that no one can complete any more, so that states that
-// behave alike are one.
-func (s *state) forget() {
-	for i := range s.staged {
-		if s.staged[i] != [2]bag{} && !s.plans(uint8(i+1)) {
-			s.staged[i] = [2]bag{}
-		}
-	}
 }

@@ -36,9 +36,6 @@ func (m *model) expand(s state) {
 		m.stop(s, who)
 		m.work(s, who)
 	}
-	for i := range m.next {
-		m.next[i].state.forget()
-	}
 }
 
 // land lets a request reach the store, and its answer the sender if it still
@@ -50,7 +47,7 @@ func (m *model) land(s state, i int) {
 	o := &t.objects[r.key-1][r.slot]
 	w := t.worker(r.by)
 	waits := w.at == waiting && w.cut.key == r.key && w.slot == r.slot && w.body[r.slot] == r.body
-	there := *o != 0 && (m.sealed || !m.overwrites)
+	there := *o != 0 && !m.overwrites
 	if !there {
 		if *o&^r.body != 0 && !m.impure {
 			n.bad = fmt.Sprintf("DESTROYED: %v replaced %v", r.body, *o)
@@ -74,8 +71,7 @@ func (m *model) land(s state, i int) {
 }
 
 func (m *model) note(s state, r request, there, waits bool) {
-	m.reached[refusedPut] = m.reached[refusedPut] || there && !m.sealed
-	m.reached[completedTwice] = m.reached[completedTwice] || there && m.sealed
+	m.reached[refusedPut] = m.reached[refusedPut] || there
 	if !waits {
 		m.reached[lateWhileOwned] = m.reached[lateWhileOwned] || s.row.owner != r.by && s.row.owner != 0
 		m.reached[lateAfterCommit] = m.reached[lateAfterCommit] || s.row.done >= r.body.last() && s.row.owner != r.by

@@ -8,7 +8,6 @@ type variant struct {
 	records                                      uint8
 	crashes, lost, takes, redeliveries, releases uint8 // how many of each there may be
 
-	sealed  bool  // kind S: uploads that are completed, else kind R
 	impure  bool  // which records are fine differs from one transform to the next
 	trim    bool  // record 1 may expire at any time
 	seeks   uint8 // how often an operator may move the checkpoint back to the beginning
@@ -60,7 +59,6 @@ const (
 	rest
 	wholeAfterAll
 	gaveUpWaiting
-	completedTwice
 	combined
 	ignored
 	voided
@@ -75,7 +73,7 @@ func (e event) String() string {
 		"a prepare that had happened is adopted", "a commit that had happened is adopted", "a put lands after the successor's commit",
 		"a put of a former holder lands", "a redelivered record is dropped", "a write fails since the lease is lost",
 		"a lease is released with its plan", "the rest of a trimmed cut is put", "a whole object wins against a rest",
-		"a put is repeated while the first is under way", "an upload is completed twice", "a commit carries the next prepare",
+		"a put is repeated while the first is under way", "a commit carries the next prepare",
 		"a plan is ignored", "a plan that does not fit the row is cleared",
 		"a plan cannot be finished", "a plan's records are others than they were",
 	}[e]

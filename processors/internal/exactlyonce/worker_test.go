@@ -108,9 +108,7 @@ func (m *model) start(t state, who uint8, does string) {
 		m.reached[redone] = true
 		w.at, w.cut, w.prepared, w.successor = looking, t.row.plan, true, true
 		n.step = step{who: who, does: does + " and finds the plan up to", n: w.cut.last, key: w.cut.key}
-		if m.sealed {
-			w.at, w.body = cutting, t.staged[w.cut.key-1]
-		} else if m.impure {
+		if m.impure {
 			w.at = reading
 		}
 	case v == exactlyonce.Void:
@@ -188,9 +186,6 @@ func (m *model) close(s state, who, read uint8, body bag) {
 		w.at, w.body, w.slot, w.noPlan, w.prepared, w.successor = cutting, [2]bag{fine, failed}, 0, m.atLeastOnce[who], false, false
 		w.cut = planned{key: m.keyOf(&t, w.done, body.last()), after: w.done, last: body.last(), whole: body}
 		w.skip()
-		if m.sealed {
-			t.staged[w.cut.key-1] = w.body
-		}
 		m.to(t, step{who: who, does: told("closes the cut up to", failed), n: w.cut.last, key: w.cut.key, body: body})
 	})
 }
