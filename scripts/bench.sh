@@ -2,8 +2,8 @@
 # Measures what README's figures say, and prints them as a table; with --write it
 # replaces the block between <!-- figures --> and <!-- /figures --> in README.md.
 # Benchmarks run in rounds, one after another in each, so that what is compared
-# is measured side by side; the medians of the rounds count. It takes
-# a quarter of an hour on two cores of a machine that has nothing else to do.
+# is measured side by side; the medians of the rounds count. It takes a
+# quarter of an hour on two cores of a machine that has nothing else to do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROUNDS="${ROUNDS:-5}"

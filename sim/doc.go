@@ -44,10 +44,10 @@
 //
 // Chance is drawn by what it is for, not in turn, so a seed replays to the
 // nanosecond, but for the order in which a busy machine wakes up the goroutines of
-// one instant, which counts where memory is scarce, as in every second world (and over
-// the memory; the SDK and the local services have chance of
-// their own), and a world that breaks can lose its incidents one by one. What is
-// left is printed as a timeline and as a row for broken_test.go, where it stays.
+// one instant, which counts where memory is scarce, as in every second world (and
+// over the memory; the SDK and the local services have chance of their own), and a
+// world that breaks can lose its incidents one by one. What is left is printed as a
+// timeline and as a row for broken_test.go, where it stays.
 //
 // Flags, after -args: -seeds=n runs n worlds, from -first=seed on; -keep=list
 // runs the first with these of its incidents only; -logs puts what the workers

@@ -25,7 +25,7 @@ func (m *model) holds(s state, p planned, slot uint8) exactlyonce.KeyState {
 func (m *model) lookAgain(s state, who uint8) {
 	w := s.worker(who)
 	w.at = cutting
-	n := next{step: step{who: who, does: "sees whose object is under", key: w.cut.key}}
+	n := next[state]{step: step{who: who, does: "sees whose object is under", key: w.cut.key}}
 	switch m.holds(s, w.cut, w.slot) {
 	case exactlyonce.KeyOurs:
 		w.slot++

@@ -57,5 +57,5 @@
 // processors.
 //
 // A change of the protocol is a change here first: a rule that is dropped has a
-// row in TestDeviations or TestSealedDeviations, and a new one needs one.
+// row in TestDeviations, and a new one needs one.
 package exactlyonce_test

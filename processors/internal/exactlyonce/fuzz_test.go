@@ -28,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, state := range [][]byte{b, sealed(1, b), sealed(2, b)} {
+		for _, state := range [][]byte{b, summed(1, b), summed(2, b)} {
 			p, err := exactlyonce.Decode(state)
 			if err != nil {
 				if !errors.Is(err, exactlyonce.ErrForeign) && !errors.Is(err, exactlyonce.ErrNewer) && !errors.Is(err, exactlyonce.ErrBroken) {
@@ -87,8 +87,8 @@ func FuzzJudge(f *testing.F) {
 	})
 }
 
-// sealed makes bytes that the checksum does not keep from being decoded.
-func sealed(format byte, b []byte) []byte {
+// summed makes bytes that the checksum does not keep from being decoded.
+func summed(format byte, b []byte) []byte {
 	b = append([]byte{'s', 'm', 'p', 'l', 'a', 'n', format, 'R', 1}, b...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 }

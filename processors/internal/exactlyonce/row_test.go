@@ -94,6 +94,16 @@ func (r *rows) write(t *lease.Mem, q question) (lease.Lease, error) {
 	}
 }
 
+// account is what a model that makes its writes here has to tell. full says that its
+// bounds were too small.
+func (r *rows) account(reached [events]bool, full bool, requests int) account {
+	a := account{reached, r.failed}
+	if full {
+		a.failed = errors.Join(a.failed, fmt.Errorf("the model's bounds are too small: %d keys, %d requests", keys, requests))
+	}
+	return a
+}
+
 // judge asks what a successor must do about the row.
 func (r *rows) judge(now row) exactlyonce.Verdict {
 	v, known := r.verdicts[now]

@@ -1,10 +1,6 @@
 package exactlyonce_test
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // The model of kind S. All objects of a cut are in one bundle before the prepare,
 // and a successor publishes them from there. Rows, records and plans are those of
@@ -25,7 +21,6 @@ type sealedVariant struct {
 	prepareFirst, publishFirst, deleteFirst            bool  // deviations: before the seal, the prepare, the commit
 	sweepUnfenced, cloneCarriesOut, redraws, believing bool  // deviations
 	sweepsOwn, readsEarly                              bool  // deviations
-	everyState                                         bool  // the search does without essences
 	deletes                                            bool  // bundles are deleted after the commit, or not, else never
 }
 
@@ -68,6 +63,10 @@ const (
 	putBundle
 	deleteBundle
 )
+
+func (e errand) String() string {
+	return [...]string{"", "puts an object of", "uploads the bundle of", "puts the bundle of", "deletes the bundle of"}[e]
+}
 
 type sealedRequest struct {
 	does      errand
@@ -167,7 +166,10 @@ func (s *sealedState) mayCome(key uint8) bool {
 
 // essence is a state without how large its counters are, but for how far each
 // worker is behind.
-func (s sealedState) essence() sealedState {
+func (m *sealedModel) essence(s sealedState) sealedState {
+	if m.everyState {
+		return s
+	}
 	for i := range s.workers {
 		if w := &s.workers[i]; w.at != away {
 			w.counter = 2 - min(s.row.counter-w.counter, 2)
@@ -189,65 +191,3 @@ func (s *sealedState) newKey() uint8 {
 
 // bit stands for a key; 0 has none.
 func bit(key uint8) uint8 { return 1 << key >> 1 }
-
-func (b bag) union(o bag) (u bag) {
-	for r := uint8(1); r <= 3; r++ {
-		if b.has(r) || o.has(r) {
-			u = u.add(r)
-		}
-	}
-	return u
-}
-
-type sealedEvent uint8
-
-const (
-	sealedTwice sealedEvent = iota // a bundle is put again
-	carriedOn                      // a successor publishes from a bundle
-	foundSome                      // some of a plan's objects are there already
-	lateObject                     // an object of a former holder is stored
-	swept
-	aborted
-	sealedAgain // after its upload was aborted
-	lostBundle
-	allThere // the bundle is lost, and all objects are there
-	brokenOnce
-	clonedVoid
-	filledBehind
-	lostLease
-	sealedEvents
-)
-
-func (e sealedEvent) String() string {
-	return [...]string{
-		"a bundle is put twice", "a successor publishes from the bundle", "a successor finds some of the objects",
-		"an object of a former holder is stored late", "a bundle is swept", "an upload is aborted", "a bundle is uploaded again",
-		"a bundle is lost", "all objects of a lost bundle are there", "exactly once is given up", "a clone clears its plan",
-		"the next cut fills behind", "a write fails since the lease is lost",
-	}[e]
-}
-
-type sealedNext struct {
-	state sealedState
-	does  string
-	bad   string
-}
-
-// sealedOutcome is what a search found.
-type sealedOutcome struct {
-	states  int
-	bad     string
-	trace   []string
-	reached [sealedEvents]bool
-	failed  error
-	whole   bool // some world delivered everything
-}
-
-func (o sealedOutcome) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, after %d steps:", o.bad, len(o.trace))
-	for i, does := range o.trace {
-		fmt.Fprintf(&b, "\n\t%2d  %s", i+1, does)
-	}
-	return b.String()
-}

@@ -2,26 +2,45 @@ package exactlyonce_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
+// sealedModel makes the transitions of one variant.
 type sealedModel struct {
 	sealedVariant
+
 	rows    *rows
-	next    []sealedNext
-	reached [sealedEvents]bool
-	full    bool
+	next    []next[sealedState] // of the state that is expanded
+	reached [events]bool
+	full    bool // the bounds were too small
+
+	everyState bool // no two states are one
 }
 
-func (m *sealedModel) to(s sealedState, format string, args ...any) {
-	m.next = append(m.next, sealedNext{state: s, does: fmt.Sprintf(format, args...)})
+func (v sealedVariant) search(ctx context.Context, everyState bool) outcome {
+	return search(&sealedModel{sealedVariant: v, rows: newRows(ctx, false), everyState: everyState})
 }
 
-func (m *sealedModel) expand(s sealedState) {
+func (v sealedVariant) small() searched {
+	v.records, v.crashes, v.lost, v.takes = 2, 1, 1, 3
+	return v
+}
+
+func (m *sealedModel) begin() sealedState {
+	return sealedState{
+		crashes: m.crashes, lost: m.lost, takes: m.takes, releases: m.releases, redeliveries: m.redeliveries,
+		sweeps: m.sweeps, losses: m.losses, clones: m.clones,
+	}
+}
+
+func (m *sealedModel) to(t sealedState, s step) {
+	m.next = append(m.next, next[sealedState]{state: t, step: s})
+}
+
+func (m *sealedModel) follow(s sealedState) []next[sealedState] {
 	m.next = m.next[:0]
 	for i, r := range s.net {
 		if r.does != 0 && (i == 0 || r != s.net[i-1]) {
@@ -37,14 +56,26 @@ func (m *sealedModel) expand(s sealedState) {
 	for i := 0; i < len(m.next) && !m.everyState; i++ {
 		m.next[i].state.forget()
 	}
+	return m.next
 }
+
+func (m *sealedModel) broken(s sealedState) string {
+	return brokenBy(m.records, s.row.done, s.count, s.reported, s.broken)
+}
+
+// delivered reports whether nothing is left to do but to delete bundles.
+func (m *sealedModel) delivered(s sealedState) bool {
+	return s.row.done == m.records && s.row.plan.key == 0
+}
+
+func (m *sealedModel) account() account { return m.rows.account(m.reached, m.full, sealedRequests) }
 
 // chance is what happens by nobody's doing.
 func (m *sealedModel) chance(s sealedState) {
 	if m.trim && s.expired == 0 {
 		t := s
 		t.expired = 1
-		m.to(t, "record 1 expires")
+		m.to(t, step{does: "record 1 expires"})
 	}
 	for key := uint8(1); s.losses > 0 && key <= keys; key++ {
 		if s.bundles[key-1] == [2]bag{} {
@@ -54,14 +85,14 @@ func (m *sealedModel) chance(s sealedState) {
 		t.losses--
 		t.bundles[key-1], t.gone = [2]bag{}, t.gone|bit(key)
 		m.reached[lostBundle] = true
-		m.to(t, "a rule of the bucket removes bundle %d", key)
+		m.to(t, step{does: "a rule of the bucket removes the bundle of", key: key})
 	}
 	for key := uint8(1); s.losses > 0 && key <= keys; key++ {
 		if s.uploads&bit(key) != 0 {
 			t := s
 			t.losses--
 			t.uploads &^= bit(key)
-			m.to(t, "a rule of the bucket aborts the upload of bundle %d", key)
+			m.to(t, step{does: "a rule of the bucket aborts the upload of", key: key})
 		}
 	}
 	if s.clones == 0 || s.row.plan.key == 0 {
@@ -74,7 +105,7 @@ func (m *sealedModel) chance(s sealedState) {
 	verdict, _, _ := exactlyonce.Judge(l.Pending, l.Checkpoint.ExtendedSequenceNumber, other, []string{bucket})
 	if verdict == exactlyonce.Void && !m.cloneCarriesOut {
 		m.reached[clonedVoid] = true
-		m.to(t, "a worker on a clone of the table clears plan %d there", s.row.plan.key)
+		m.to(t, step{does: "a worker on a clone of the table clears there the plan of", key: s.row.plan.key})
 		return
 	}
 	at := s.row.plan.key - 1
@@ -84,7 +115,7 @@ func (m *sealedModel) chance(s sealedState) {
 		}
 	}
 	t.bundles[at] = [2]bag{}
-	m.to(t, "a worker on a clone of the table carries plan %d out", s.row.plan.key)
+	m.to(t, step{does: "a worker on a clone of the table carries out the plan of", key: s.row.plan.key})
 }
 
 // land lets a request reach the store, and its answer the sender if it waits.
@@ -99,13 +130,13 @@ func (m *sealedModel) land(s sealedState, i int) {
 	}
 	waits := w.cut.key == r.key && w.under&mask != 0
 	bundle, object := &t.bundles[r.key-1], &t.objects[r.key-1][r.slot]
-	does := fmt.Sprintf("the store takes what %s sent (%v) of cut %d", name(r.by), r.does, r.key)
+	told := step{who: r.by, does: "the store answers: " + r.does.String(), key: r.key}
 	switch r.does {
 	case deleteBundle:
-		m.reached[swept] = m.reached[swept] || *bundle != [2]bag{} && !waits
+		m.reached[swept] = m.reached[swept] || *bundle != [2]bag{}
 		m.reached[aborted] = m.reached[aborted] || t.uploads&bit(r.key) != 0
 		*bundle, t.uploads = [2]bag{}, t.uploads&^bit(r.key)
-		m.to(t, "%s", does)
+		m.to(t, told)
 		return
 	case putParts:
 		t.uploads |= bit(r.key)
@@ -120,13 +151,13 @@ func (m *sealedModel) land(s sealedState, i int) {
 	if waits {
 		m.answer(&t, w, r, mask)
 	}
-	m.to(t, "%s", does)
+	m.to(t, told)
 }
 
 // bundle stores one, unless its upload was aborted.
 func (m *sealedModel) bundle(t *sealedState, r sealedRequest, bundle *[2]bag) {
 	if *bundle != [2]bag{} {
-		m.reached[sealedTwice] = true
+		m.reached[putAgain] = true
 		return
 	}
 	if m.parts && t.uploads&bit(r.key) == 0 {
@@ -143,7 +174,7 @@ func (m *sealedModel) answer(t *sealedState, w *sealedWorker, r sealedRequest, m
 	case r.does == putBundle && t.bundles[r.key-1] != [2]bag{}:
 		w.at = max(w.at, prepares)
 	case r.does == putBundle:
-		m.reached[sealedAgain] = true // no such upload: from its beginning
+		m.reached[uploadedAgain] = true // no such upload: from its beginning
 	}
 	m.settle(w)
 }
@@ -160,7 +191,7 @@ func (m *sealedModel) settle(w *sealedWorker) {
 	}
 }
 
-func (m *sealedModel) send(s sealedState, r sealedRequest, mask uint8, does string) {
+func (m *sealedModel) send(s sealedState, r sealedRequest, mask uint8) {
 	switch again := slices.Contains(s.net[:], r); {
 	case again && r.does == putObject: // a second copy changes nothing
 	case s.net[0].does != 0:
@@ -171,7 +202,7 @@ func (m *sealedModel) send(s sealedState, r sealedRequest, mask uint8, does stri
 		s.sort()
 	}
 	s.worker(r.by).under |= mask
-	m.to(s, "%s %s of cut %d", name(r.by), does, r.key)
+	m.to(s, step{who: r.by, does: r.does.String(), key: r.key})
 }
 
 func (m *sealedModel) stop(s sealedState, who uint8) {
@@ -183,14 +214,14 @@ func (m *sealedModel) stop(s sealedState, who uint8) {
 		t := s
 		t.crashes--
 		*t.worker(who) = sealedWorker{}
-		m.to(t, "%s crashes", name(who))
+		m.to(t, step{who: who, does: "crashes"})
 	}
 	if s.releases > 0 {
 		t := s
 		t.releases--
 		t.row = m.rows.ask(question{write: release, row: s.row, held: m.holds(s, who), who: who}).row
 		*t.worker(who) = sealedWorker{}
-		m.to(t, "%s releases the lease", name(who))
+		m.to(t, step{who: who, does: "releases the lease"})
 	}
 }
 
@@ -215,80 +246,17 @@ func (m *sealedModel) clean(s sealedState, who uint8) {
 		if t.worker(who).listed |= seen; m.sweepUnfenced {
 			t.worker(who).dead |= seen
 		}
-		m.to(t, "%s lists bundles %b", name(who), seen)
+		m.to(t, step{who: who, does: fmt.Sprintf("lists bundles %b", seen)})
 	}
 	dead := w.dead
-	if m.deleteFirst && w.at == commits && w.successor {
+	if m.deleteFirst && (w.at == publishes || w.at == commits) {
 		dead |= bit(w.cut.key)
 	}
 	for key := uint8(1); key <= keys; key++ {
 		if dead&bit(key) != 0 {
 			t := s
 			t.worker(who).dead &^= bit(key)
-			m.send(t, sealedRequest{does: deleteBundle, key: key, by: who}, 0, "deletes the bundle")
+			m.send(t, sealedRequest{does: deleteBundle, key: key, by: who}, 0)
 		}
 	}
-}
-
-// searchSealed visits every state, nearest first, until a promise is broken.
-func searchSealed(ctx context.Context, v sealedVariant) sealedOutcome {
-	m := &sealedModel{sealedVariant: v, rows: newRows(ctx, false)}
-	type node struct {
-		state sealedState
-		from  int
-		does  string
-	}
-	begin := sealedState{
-		crashes: v.crashes, lost: v.lost, takes: v.takes, releases: v.releases, redeliveries: v.redeliveries,
-		sweeps: v.sweeps, losses: v.losses, clones: v.clones,
-	}
-	nodes, seen := []node{{begin, -1, ""}}, map[sealedState]struct{}{begin: {}}
-	const most = 3_000_000
-	var o sealedOutcome
-	for i := 0; i != len(nodes) && o.bad == "" && len(nodes) < most; i++ {
-		m.expand(nodes[i].state)
-		for _, n := range m.next {
-			e := n.state
-			if !m.everyState {
-				e = e.essence()
-			}
-			if _, known := seen[e]; known && n.bad == "" {
-				continue
-			}
-			seen[e] = struct{}{}
-			nodes = append(nodes, node{n.state, i, n.does})
-			o.whole = o.whole || n.state.row.done == v.records && n.state.row.plan.key == 0
-			if o.bad = n.bad; o.bad == "" {
-				o.bad = m.breaks(n.state)
-			}
-			if o.bad != "" {
-				for at := len(nodes) - 1; at > 0; at = nodes[at].from {
-					o.trace = append([]string{nodes[at].does}, o.trace...)
-				}
-				break
-			}
-		}
-	}
-	o.states, o.reached, o.failed = len(nodes), m.reached, m.rows.failed
-	if len(nodes) >= most {
-		o.failed = errors.Join(o.failed, errors.New("too many states"))
-	}
-	if m.full {
-		o.failed = errors.Join(o.failed, fmt.Errorf("the model's bounds are too small: %d keys, %d requests", keys, sealedRequests))
-	}
-	return o
-}
-
-// breaks says which promise a state breaks.
-func (m *sealedModel) breaks(s sealedState) string {
-	for r := uint8(1); r <= m.records; r++ {
-		n := s.count(r)
-		if r <= s.row.done && n == 0 && !s.reported.has(r) {
-			return fmt.Sprintf("LOST: record %d, the checkpoint is %d", r, s.row.done)
-		}
-		if n > 1 && !s.broken {
-			return fmt.Sprintf("TWICE: record %d", r)
-		}
-	}
-	return ""
 }

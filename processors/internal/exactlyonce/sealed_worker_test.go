@@ -6,7 +6,7 @@ import (
 
 // work is what a worker does of its own.
 func (m *sealedModel) work(s sealedState, who uint8) {
-	switch w := s.worker(who); w.at {
+	switch s.worker(who).at {
 	case away:
 		m.take(s, who)
 	case reads:
@@ -23,9 +23,6 @@ func (m *sealedModel) work(s sealedState, who uint8) {
 		}
 	case publishes:
 		m.publish(s, who)
-		if m.deleteFirst && !w.successor {
-			m.send(s, sealedRequest{does: deleteBundle, key: w.cut.key, by: who}, 0, "deletes, before the commit, the bundle")
-		}
 	case commits:
 		m.commit(s, who)
 	case fetches:
@@ -53,14 +50,14 @@ func (m *sealedModel) take(s sealedState, who uint8) {
 	if m.rows.judge(a.row) == exactlyonce.Redo {
 		w.at, w.cut, w.successor = fetches, a.row.plan, true
 	}
-	m.to(s, "%s takes the lease, plan %d", name(who), a.row.plan.key)
+	m.to(s, step{who: who, does: "takes the lease", key: a.row.plan.key})
 }
 
 // fetch is what a successor does with the bundle of a plan.
 func (m *sealedModel) fetch(s sealedState, who uint8) {
 	w := s.worker(who)
 	at := w.cut.key - 1
-	there := s.objects[at][0].union(s.objects[at][1])
+	there := s.objects[at][0] + s.objects[at][1]
 	switch {
 	case m.redraws:
 		m.split(w.cut.whole, func(fine, failed bag) {
@@ -68,7 +65,7 @@ func (m *sealedModel) fetch(s sealedState, who uint8) {
 			w := t.worker(who)
 			w.at, w.body = publishes, [2]bag{fine, failed}
 			m.settle(w)
-			m.to(t, "%s makes cut %d again", name(who), w.cut.key)
+			m.to(t, step{who: who, does: told("makes again", failed), key: w.cut.key, body: w.cut.whole})
 		})
 	case s.bundles[at] != [2]bag{}:
 		w.at, w.body = publishes, s.bundles[at]
@@ -80,11 +77,11 @@ func (m *sealedModel) fetch(s sealedState, who uint8) {
 			}
 		}
 		m.settle(w)
-		m.to(s, "%s gets bundle %d", name(who), w.cut.key)
+		m.to(s, step{who: who, does: "gets the bundle of", key: w.cut.key})
 	case there == w.cut.whole && !m.manyKeys || m.believing: // by HEAD of the keys in the plan
 		m.reached[allThere] = true
 		w.at = commits
-		m.to(s, "%s finds no bundle %d, but its objects", name(who), w.cut.key)
+		m.to(s, step{who: who, does: "finds no bundle, but the objects of", key: w.cut.key})
 	default:
 		m.giveUp(s, who)
 	}
@@ -103,30 +100,16 @@ func (m *sealedModel) giveUp(s sealedState, who uint8) {
 	if s.gone&bit(key) == 0 {
 		bad = "BROKEN: nobody else removed the bundle of a pending plan"
 	}
-	m.reached[brokenOnce] = true
+	m.reached[gaveUpOnce] = true
 	s.row, s.broken = a.row, true
 	*w = sealedWorker{at: reads, counter: a.row.counter, done: w.done, read: w.done, mark: w.done}
-	m.next = append(m.next, sealedNext{s, name(who) + " tells that exactly once is broken, and clears the plan", bad})
+	m.next = append(m.next, next[sealedState]{s, step{who: who, does: "tells that exactly once is broken, and clears the plan of", key: key}, bad})
 }
 
 func (m *sealedModel) lose(s sealedState, who uint8) {
-	m.reached[lostLease] = true
+	m.reached[leaseLost] = true
 	*s.worker(who) = sealedWorker{}
-	m.to(s, "%s finds that its lease is lost", name(who))
-}
-
-// gather returns the records in (from, through] that can be read and are new.
-func (m *sealedModel) gather(s *sealedState, into bag, mark, from, through uint8) bag {
-	for r := from + 1; r <= through; r++ {
-		switch {
-		case !exactlyonce.IsNew(number(r), number(mark)):
-		case r > s.expired:
-			into = into.add(r)
-		default:
-			s.reported |= 1 << (2 * (r - 1))
-		}
-	}
-	return into
+	m.to(s, step{who: who, does: "finds that its lease is lost"})
 }
 
 // fill reads on while a cut is under way.
@@ -134,10 +117,10 @@ func (m *sealedModel) fill(s sealedState, who uint8) {
 	for last := s.worker(who).read + 1; last <= m.records; last++ {
 		t := s
 		w := t.worker(who)
-		w.ahead = m.gather(&t, w.ahead, max(w.mark, w.ahead.last()), w.read, last)
+		w.ahead = gather(w.ahead, max(w.mark, w.ahead.last()), w.read, last, t.expired, &t.reported)
 		w.read = last
 		m.reached[filledBehind] = true
-		m.to(t, "%s reads on up to %d", name(who), last)
+		m.to(t, step{who: who, does: "reads on up to", n: last})
 	}
 }
 
@@ -146,19 +129,19 @@ func (m *sealedModel) read(s sealedState, who uint8) {
 	w := *s.worker(who)
 	for last := w.read; last <= m.records; last++ {
 		t := s
-		body := m.gather(&t, w.ahead, max(w.mark, w.ahead.last()), w.read, last)
+		body := gather(w.ahead, max(w.mark, w.ahead.last()), w.read, last, t.expired, &t.reported)
 		t.worker(who).read = last
 		if body != 0 {
 			m.close(t, who, body)
 		} else if last > w.read {
-			m.to(t, "%s reads nothing new up to %d", name(who), last)
+			m.to(t, step{who: who, does: "reads nothing new up to", n: last})
 		}
 	}
 	for from := uint8(0); s.redeliveries > 0 && from < w.read; from++ {
 		t := s
 		t.redeliveries--
 		t.worker(who).read = from
-		m.to(t, "%s is given again what is after %d", name(who), from)
+		m.to(t, step{who: who, does: "is given again what is after", n: from})
 	}
 }
 
@@ -174,7 +157,7 @@ func (m *sealedModel) close(s sealedState, who uint8, body bag) {
 		w.at, w.ahead, w.body, w.mark = seals, 0, [2]bag{fine, failed}, max(w.mark, body.last())
 		w.stored, w.under, w.successor = 0, 0, false
 		w.cut = planned{key: key, after: w.done, last: body.last(), whole: body}
-		m.to(t, "%s closes cut %d of %v and %v", name(who), key, fine, failed)
+		m.to(t, step{who: who, does: told("closes the cut", failed), key: key, body: body})
 	})
 }
 
@@ -199,7 +182,7 @@ func (m *sealedModel) seal(s sealedState, who uint8) {
 	if m.parts && s.uploads&bit(w.cut.key) == 0 {
 		r.does, r.body = putParts, [2]bag{}
 	}
-	m.send(s, r, bundleBit, "puts the bundle")
+	m.send(s, r, bundleBit)
 }
 
 // hangUp gives a request up that goes on.
@@ -207,7 +190,7 @@ func (m *sealedModel) hangUp(s sealedState, who, mask uint8) {
 	if s.lost > 0 {
 		s.lost--
 		s.worker(who).under &^= mask
-		m.to(s, "%s waits no longer", name(who))
+		m.to(s, step{who: who, does: "gives a put up that is still under way"})
 	}
 }
 
@@ -219,7 +202,7 @@ func (m *sealedModel) publish(s sealedState, who uint8) {
 		case w.under&mask != 0:
 			m.hangUp(s, who, mask)
 		case w.stored&mask == 0 && w.body[slot] != 0:
-			m.send(s, sealedRequest{does: putObject, key: w.cut.key, slot: slot, body: [2]bag{w.body[slot]}, by: who}, mask, "puts an object")
+			m.send(s, sealedRequest{does: putObject, key: w.cut.key, slot: slot, body: [2]bag{w.body[slot]}, by: who}, mask)
 		}
 	}
 }
@@ -259,15 +242,11 @@ func (m *sealedModel) write(s sealedState, q question, done sealedWorker, does s
 	t.row = a.row
 	if s.lost > 0 && a.row != s.row {
 		t.lost--
-		m.to(t, "%s %s; the answer is lost", name(q.who), does)
+		m.to(t, step{who: q.who, does: "(the answer is lost) " + does})
 		t.lost++
 	}
 	done.counter = a.row.counter
-	done.dead |= done.listed &^ bit(q.plan.key)
-	if m.sweepsOwn {
-		done.dead |= done.listed
-	}
-	done.listed = 0
+	done.dead, done.listed = done.dead|done.listed, 0
 	*t.worker(q.who) = done
-	m.to(t, "%s %s", name(q.who), does)
+	m.to(t, step{who: q.who, does: does})
 }

@@ -7,19 +7,20 @@ type model struct {
 	variant
 
 	rows    *rows
-	next    []next // of the state that is expanded
+	next    []next[state] // of the state that is expanded
 	reached [events]bool
 	full    bool // the bounds were too small
+
+	everyState bool // no two states are one
 }
 
-func (m *model) init() state {
+func (m *model) begin() state {
 	return state{crashes: m.crashes, lost: m.lost, takes: m.takes, redeliveries: m.redeliveries, releases: m.releases, seeks: m.seeks}
 }
 
-func (m *model) to(t state, s step) { m.next = append(m.next, next{state: t, step: s}) }
+func (m *model) to(t state, s step) { m.next = append(m.next, next[state]{state: t, step: s}) }
 
-// expand sets m.next to all that may happen in s.
-func (m *model) expand(s state) {
+func (m *model) follow(s state) []next[state] {
 	m.next = m.next[:0]
 	for i := range s.net {
 		if s.net[i].key != 0 && (i == 0 || s.net[i] != s.net[i-1]) {
@@ -36,14 +37,26 @@ func (m *model) expand(s state) {
 		m.stop(s, who)
 		m.work(s, who)
 	}
+	return m.next
 }
+
+func (m *model) broken(s state) string {
+	return brokenBy(m.records, s.row.done, s.count, s.reported, m.maybeTwice)
+}
+
+// delivered reports whether nothing is left to do.
+func (m *model) delivered(s state) bool {
+	return s.row.done == m.records && s.row.plan.key == 0 && s.net == [requests]request{}
+}
+
+func (m *model) account() account { return m.rows.account(m.reached, m.full, requests) }
 
 // land lets a request reach the store, and its answer the sender if it still
 // waits for it.
 func (m *model) land(s state, i int) {
 	r, t := s.net[i], s
 	t.arrive(i)
-	n := next{step: step{who: r.by, does: "the store takes the put of", key: r.key, body: r.body}}
+	n := next[state]{step: step{who: r.by, does: "the store takes the put of", key: r.key, body: r.body}}
 	o := &t.objects[r.key-1][r.slot]
 	w := t.worker(r.by)
 	waits := w.at == waiting && w.cut.key == r.key && w.slot == r.slot && w.body[r.slot] == r.body

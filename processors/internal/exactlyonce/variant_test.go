@@ -14,8 +14,6 @@ type variant struct {
 	combine bool  // a commit may carry the next prepare
 	sameID  bool  // the workers have one worker ID
 
-	everyState bool // the search does without essences
-
 	atLeastOnce [3]bool // by worker: no prepare
 	ignores     [3]bool // by worker: begins at the checkpoint whatever is pending, as Java does
 	otherRule   [3]bool // by worker: what it reads again are other records than were there, and as many
@@ -64,6 +62,22 @@ const (
 	voided
 	unfinishable
 	differs
+
+	// Of kind S.
+
+	putAgain
+	carriedOn
+	foundSome
+	lateObject
+	swept
+	aborted
+	uploadedAgain
+	lostBundle
+	allThere
+	gaveUpOnce
+	clonedVoid
+	filledBehind
+
 	events
 )
 
@@ -76,6 +90,10 @@ func (e event) String() string {
 		"a put is repeated while the first is under way", "a commit carries the next prepare",
 		"a plan is ignored", "a plan that does not fit the row is cleared",
 		"a plan cannot be finished", "a plan's records are others than they were",
+		"a bundle is put twice", "a successor publishes from the bundle", "a successor finds some of the objects",
+		"an object of a former holder is stored late", "a bundle is swept", "an upload is aborted", "a bundle is uploaded again",
+		"a bundle is lost", "all objects of a lost bundle are there", "exactly once is given up", "a clone clears its plan",
+		"the next cut fills behind",
 	}[e]
 }
 
@@ -103,11 +121,4 @@ func (s step) String() string {
 		text += " " + s.body.String()
 	}
 	return text
-}
-
-// next is a state that a transition leads to.
-type next struct {
-	state state
-	step  step
-	bad   string // the transition itself breaks a promise
 }

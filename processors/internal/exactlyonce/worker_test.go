@@ -98,7 +98,7 @@ func (m *model) lose(s state, who uint8, does string) {
 func (m *model) start(t state, who uint8, does string) {
 	w := t.worker(who)
 	*w = worker{at: fresh, counter: t.row.counter, done: t.row.done, read: t.row.done, mark: t.row.done}
-	n := next{step: step{who: who, does: does + "; nothing is pending"}}
+	n := next[state]{step: step{who: who, does: does + "; nothing is pending"}}
 	switch v := m.rows.judge(t.row); {
 	case v == exactlyonce.None:
 	case m.ignores[who]:
@@ -128,14 +128,21 @@ func (m *model) start(t state, who uint8, does string) {
 // fits gathers the records in (from, through] that can be read and are new, and
 // reports those that cannot be read any more.
 func (m *model) fits(s *state, into bag, mark, from, through uint8) bag {
+	if m.appendsTwice {
+		mark = 0
+	}
+	return gather(into, mark, from, through, s.expired, &s.reported)
+}
+
+// gather is fits for what any state knows.
+func gather(into bag, mark, from, through, expired uint8, reported *bag) bag {
 	for r := from + 1; r <= through; r++ {
-		if !m.appendsTwice && !exactlyonce.IsNew(number(r), number(mark)) {
-			continue
-		}
-		if r > s.expired {
+		switch {
+		case !exactlyonce.IsNew(number(r), number(mark)):
+		case r > expired:
 			into = into.add(r)
-		} else if !s.reported.has(r) {
-			s.reported = s.reported.add(r)
+		case !reported.has(r):
+			*reported = reported.add(r)
 		}
 	}
 	return into
