@@ -133,6 +133,7 @@ func TestLittleMemory(t *testing.T) {
 			data := bytes.Repeat([]byte{byte(i)}, []int{10, 100_000, 1000, 400_000}[i%4])
 			_, err := s.api.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String(streamName), PartitionKey: aws.String(fmt.Sprint("key-", i)), Data: data})
 			s.check(err)
+			time.Sleep(time.Second) // a shard takes 1 MiB in it
 		}
 		var mu sync.Mutex
 		got := map[string]int{}
