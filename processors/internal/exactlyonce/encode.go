@@ -30,8 +30,10 @@ var (
 const (
 	magic        = "smplan"
 	newestFormat = uint8(XXH3)
+	sealedFormat = 2 // of plans of sealed cuts; formats before it had none
 	kindRedoable = 'R' // one object, a function of records and plan
-	pipeline     = 1   // what "a function of records and plan" means
+	kindSealed   = 'S' // objects whose bodies are in a bundle
+	pipeline     = 1   // what "a function of records and plan" means, and a bundle's index
 
 	newline = "\n" // the only delimiter but none
 )
@@ -47,12 +49,26 @@ const (
 // rule. Times are cut to milliseconds.
 //
 //	"smplan" format kind pipeline identity uuid after first last
-//	arrivals records bytes digest hash range, faults and rule bucket key codec delimiter
-//	number of headers (0) CRC-32 of all before
+//	arrivals records bytes ... CRC-32 of all before
+//
+// What is between is that of the kind:
+//
+//	R  digest hash range, faults and rule bucket key codec delimiter number of headers (0)
+//	S  bucket key size, the index's size and digest count number of targets and these
 func (p Plan) Encode() []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, magic...)
-	b = append(b, byte(p.Digest.Rule), kindRedoable, pipeline)
+	if p.Bundle != nil {
+		b = append(b, sealedFormat, kindSealed, pipeline)
+		b = p.Bundle.append(p.appendCut(b))
+	} else {
+		b = append(b, byte(p.Digest.Rule), kindRedoable, pipeline)
+		b = p.appendObject(p.appendCut(b))
+	}
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+}
+
+func (p Plan) appendCut(b []byte) []byte {
 	b = append(b, p.Identity.row[:]...)
 	b = append(b, p.Identity.stream[:]...)
 	b = append(b, p.UUID[:]...)
@@ -62,7 +78,10 @@ func (p Plan) Encode() []byte {
 	b = appendTime(b, p.FirstArrival)
 	b = appendTime(b, p.LastArrival)
 	b = binary.AppendUvarint(b, uint64(p.Records))
-	b = binary.AppendUvarint(b, uint64(p.Bytes))
+	return binary.AppendUvarint(b, uint64(p.Bytes))
+}
+
+func (p Plan) appendObject(b []byte) []byte {
 	b = append(b, p.Digest.Sum[:p.Digest.Rule.size()]...)
 	b = appendNumber(b, p.HashRange.Start)
 	b = appendNumber(b, p.HashRange.End)
@@ -71,8 +90,22 @@ func (p Plan) Encode() []byte {
 	b = appendString(b, p.Key)
 	b = append(b, p.Codec)
 	b = appendString(b, p.Delimiter)
-	b = append(b, 0)
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	return append(b, 0)
+}
+
+func (u *Bundle) append(b []byte) []byte {
+	b = appendString(b, u.Bucket)
+	b = appendString(b, u.Key)
+	b = binary.AppendUvarint(b, uint64(u.Size))
+	b = binary.AppendUvarint(b, uint64(u.IndexSize))
+	b = append(b, u.Index[:]...)
+	b = binary.AppendUvarint(b, uint64(u.Count))
+	b = binary.AppendUvarint(b, uint64(len(u.Objects)))
+	for _, o := range u.Objects {
+		b = appendString(b, o.Bucket)
+		b = appendString(b, o.Key)
+	}
+	return b
 }
 
 // Decode reads what Encode wrote.
@@ -99,22 +132,39 @@ func decode(b []byte, newest known) (Plan, error) {
 	if len(body) < len(magic)+3 || crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(b[len(body):]) {
 		return Plan{}, fmt.Errorf("%w: checksum differs", ErrBroken)
 	}
-	if kind, pipe := body[len(magic)+1], body[len(magic)+2]; kind != kindRedoable || pipe != pipeline {
-		return Plan{}, fmt.Errorf("%w: kind %q, pipeline %d", ErrNewer, kind, pipe)
+	kind, pipe := body[len(magic)+1], body[len(magic)+2]
+	isSealed := kind == kindSealed && format >= sealedFormat
+	if pipe != pipeline || !isSealed && kind != kindRedoable {
+		return Plan{}, fmt.Errorf("%w: format %d, kind %q, pipeline %d", ErrNewer, format, kind, pipe)
 	}
 	d := decoder{b: body[len(magic)+3:]}
-	return d.plan(DigestRule(format), newest.rule)
+	p := d.cut()
+	var err error
+	if isSealed {
+		p.Bundle, err = d.bundle()
+	} else {
+		err = d.object(&p, DigestRule(format), newest.rule)
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	return p, p.validate()
 }
 
-// plan reads what follows the pipeline's version.
-func (d *decoder) plan(digest DigestRule, newestRule uint8) (Plan, error) {
-	p := Plan{Digest: Digest{Rule: digest}}
+// cut reads what follows the pipeline's version.
+func (d *decoder) cut() (p Plan) {
 	copy(p.Identity.row[:], d.take(16))
 	copy(p.Identity.stream[:], d.take(16))
 	copy(p.UUID[:], d.take(16))
 	p.After, p.First, p.Last = d.place(), d.place(), d.place()
 	p.FirstArrival, p.LastArrival = d.time(), d.time()
 	p.Records, p.Bytes = int64(d.uvarint()), int64(d.uvarint())
+	return p
+}
+
+// object reads the rest of a plan of one object.
+func (d *decoder) object(p *Plan, digest DigestRule, newestRule uint8) error {
+	p.Digest.Rule = digest
 	copy(p.Digest.Sum[:], d.take(uint64(digest.size())))
 	p.HashRange = HashRange{Start: d.number(), End: d.number()}
 	split := d.byte()
@@ -123,15 +173,33 @@ func (d *decoder) plan(digest DigestRule, newestRule uint8) (Plan, error) {
 	p.Codec = d.byte()
 	p.Delimiter = d.string()
 	headers := d.uvarint()
+	if !d.failed && (headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newestRule || p.Delimiter != "" && p.Delimiter != newline) {
+		return fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
+	}
+	return d.end()
+}
+
+// bundle reads the rest of a plan of a sealed cut.
+func (d *decoder) bundle() (*Bundle, error) {
+	u := &Bundle{Bucket: d.string(), Key: d.string(), Size: int64(d.uvarint()), IndexSize: int64(d.uvarint())}
+	copy(u.Index[:], d.take(16))
+	u.Count = int64(d.uvarint())
+	for n := d.uvarint(); n > 0 && !d.failed; n-- {
+		u.Objects = append(u.Objects, Target{Bucket: d.string(), Key: d.string()})
+	}
+	return u, d.end()
+}
+
+// end checks that all was read.
+func (d *decoder) end() error {
 	switch {
 	case d.failed:
-		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newestRule || p.Delimiter != "" && p.Delimiter != newline:
-		return Plan{}, fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
+		return fmt.Errorf("%w: too short or malformed", ErrBroken)
 	case len(d.b) != 0:
-		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))
+		return fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))
+	default:
+		return nil
 	}
-	return p, p.validate()
 }
 
 func (p Plan) validate() error {
@@ -142,8 +210,14 @@ func (p Plan) validate() error {
 		return fmt.Errorf("%w: records %q to %q after %q", ErrBroken, p.First, p.Last, p.After)
 	case p.Records < 1 || p.Bytes < 0:
 		return fmt.Errorf("%w: %d records, %d bytes", ErrBroken, p.Records, p.Bytes)
-	case p.Bucket == "" || p.Key == "":
-		return fmt.Errorf("%w: bucket %q, key %q", ErrBroken, p.Bucket, p.Key)
+	}
+	for _, t := range p.Targets() {
+		if t.Bucket == "" || t.Key == "" {
+			return fmt.Errorf("%w: bucket %q, key %q", ErrBroken, t.Bucket, t.Key)
+		}
+	}
+	if u := p.Bundle; u != nil && (u.IndexSize < 1 || u.Size < u.IndexSize || u.Count < 1 || len(u.Objects) > 0 && int64(len(u.Objects)) != u.Count) {
+		return fmt.Errorf("%w: a bundle of %d bytes, %d of index, with %d objects of which %d are named", ErrBroken, u.Size, u.IndexSize, u.Count, len(u.Objects))
 	}
 	return nil
 }

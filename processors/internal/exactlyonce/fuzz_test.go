@@ -24,11 +24,12 @@ func FuzzDecode(f *testing.F) {
 	forbidden.Bucket, forbidden.Key = "evil", "../../etc"
 	f.Add(forbidden.Encode())
 	f.Add(early().Encode())
+	f.Add(sealed().Encode())
 	f.Add([]byte("smplan\x03"))
 	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, state := range [][]byte{b, summed(1, b), summed(2, b)} {
+		for _, state := range [][]byte{b, summed(1, 'R', b), summed(2, 'R', b), summed(2, 'S', b)} {
 			p, err := exactlyonce.Decode(state)
 			if err != nil {
 				if !errors.Is(err, exactlyonce.ErrForeign) && !errors.Is(err, exactlyonce.ErrNewer) && !errors.Is(err, exactlyonce.ErrBroken) {
@@ -38,7 +39,11 @@ func FuzzDecode(f *testing.F) {
 			}
 			pending := checkpoint.Prepared{At: p.Last, State: state}
 			verdict, _, why := exactlyonce.Judge(&pending, p.After, p.Identity, []string{"b"})
-			if good := p.Bucket == "b" && prefix.CheckKey(p.Key) == nil; good != (verdict == exactlyonce.Redo) || good != (why == nil) || !good && verdict != exactlyonce.Forbidden {
+			good := true
+			for _, to := range p.Targets() {
+				good = good && to.Bucket == "b" && prefix.CheckKey(to.Key) == nil
+			}
+			if good != (verdict == exactlyonce.Redo) || good != (why == nil) || !good && verdict != exactlyonce.Forbidden {
 				t.Fatalf("%+v is %v, %v", p, verdict, why)
 			}
 			again, err := exactlyonce.Decode(p.Encode())
@@ -88,7 +93,7 @@ func FuzzJudge(f *testing.F) {
 }
 
 // summed makes bytes that the checksum does not keep from being decoded.
-func summed(format byte, b []byte) []byte {
-	b = append([]byte{'s', 'm', 'p', 'l', 'a', 'n', format, 'R', 1}, b...)
+func summed(format, kind byte, b []byte) []byte {
+	b = append([]byte{'s', 'm', 'p', 'l', 'a', 'n', format, kind, 1}, b...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 }

@@ -60,8 +60,8 @@ var (
 // Forbidden, the error says why for Newer, Broken, Void and Forbidden.
 //
 // What is in the row is from whoever can write to the table, so where the
-// object goes is not believed: its bucket must be one of buckets, and its key
-// one that prefix.CheckKey takes. The error of Forbidden is ErrBucket or ErrKey.
+// object goes is not believed: each of the plan's targets must be good by
+// Target.Judge. The error of Forbidden is ErrBucket or ErrKey.
 func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, id Identity, buckets []string) (Verdict, Plan, error) {
 	if pending == nil {
 		return None, Plan{}, nil
@@ -81,11 +81,31 @@ func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, i
 	case pending.At != p.Last && !pending.At.IsShardEnd():
 		return Void, Plan{}, fmt.Errorf("the plan ends at %v, the pending checkpoint is %v", p.Last, pending.At)
 	}
-	if !slices.Contains(buckets, p.Bucket) {
-		return Forbidden, p, fmt.Errorf("%w: %.255q, and not one of %q", ErrBucket, p.Bucket, buckets)
-	}
-	if err := prefix.CheckKey(p.Key); err != nil {
-		return Forbidden, p, fmt.Errorf("%w: %w", ErrKey, err)
+	for _, t := range p.Targets() {
+		if err := t.Judge(buckets); err != nil {
+			return Forbidden, p, err
+		}
 	}
 	return Redo, p, nil
+}
+
+// Judge returns nil if the bucket is one of buckets and the key is one that an
+// archiver makes, else an error that is ErrBucket or ErrKey.
+func (t Target) Judge(buckets []string) error {
+	if !slices.Contains(buckets, t.Bucket) {
+		return fmt.Errorf("%w: %.255q, and not one of %q", ErrBucket, t.Bucket, buckets)
+	}
+	if err := prefix.CheckKey(t.Key); err != nil {
+		return fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return nil
+}
+
+// Targets returns where what a plan names is, or goes: its object, or its bundle and
+// what objects of that it knows.
+func (p Plan) Targets() []Target {
+	if p.Bundle == nil {
+		return []Target{{p.Bucket, p.Key}}
+	}
+	return append([]Target{{p.Bundle.Bucket, p.Bundle.Key}}, p.Bundle.Objects...)
 }

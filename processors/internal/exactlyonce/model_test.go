@@ -85,7 +85,7 @@ type searched interface {
 }
 
 func (v variant) search(ctx context.Context, everyState bool) outcome {
-	return search(&model{variant: v, rows: newRows(ctx, v.sameID), everyState: everyState})
+	return search(&model{variant: v, rows: newRows(ctx, v.sameID, false), everyState: everyState})
 }
 
 func (v variant) small() searched {

@@ -10,9 +10,9 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 )
 
-// Plan describes one cut and its object. The object's body is a function of
-// the cut's records and of the plan: the records' data in order, each followed
-// by the delimiter, compressed with the codec.
+// Plan describes one cut and what is made of it. That is one object, whose body is a
+// function of the cut's records and of the plan: the records' data in order, each
+// followed by the delimiter, compressed with the codec. Or it is what a bundle has.
 type Plan struct {
 	Identity Identity
 	UUID     UUID // also the object's metadata; says whose an object is
@@ -24,14 +24,34 @@ type Plan struct {
 
 	Records int64 // how many the cut has; at least 1
 	Bytes   int64 // of their data, together
-	Digest  Digest
 
+	// Bundle is set in the plan of a sealed cut, and what follows it is not.
+	Bundle *Bundle
+
+	Digest    Digest
 	HashRange HashRange // with which aggregated records were split
 
 	Bucket, Key string // literal
 	Codec       uint8  // of a container.Format
 	Delimiter   string // follows each record: a newline, or "" for none
 }
+
+// Bundle is the object that has the bodies of all objects of a sealed cut, and an
+// index of them at its end.
+type Bundle struct {
+	Bucket, Key string
+	Size        int64    // of all of it
+	IndexSize   int64    // of the index
+	Index       [16]byte // the index's XXH3-128, seed 0, highest byte first
+
+	// Objects are the cut's, if there is room for them: for the case that the
+	// bundle is lost. Count is how many it has.
+	Count   int64
+	Objects []Target
+}
+
+// Target is where an object goes.
+type Target struct{ Bucket, Key string }
 
 // HashRange is kcl.ReplayOptions, which decides which user records of an
 // aggregated record count. The zero value means that all do.

@@ -48,6 +48,17 @@ func early() exactlyonce.Plan {
 	return p
 }
 
+// sealed returns a plan of a sealed cut.
+func sealed() exactlyonce.Plan {
+	p := example()
+	p.Digest, p.HashRange, p.Bucket, p.Key, p.Codec, p.Delimiter = exactlyonce.Digest{}, exactlyonce.HashRange{}, "", "", 0, ""
+	p.Bundle = &exactlyonce.Bundle{
+		Bucket: "b", Key: "_shardmill/app/shardId-000000000000/" + p.UUID.String(), Size: 70_000, IndexSize: 300, Index: [16]byte{5, 6, 7},
+		Count: 2, Objects: []exactlyonce.Target{{Bucket: "b", Key: "p/x.gz"}, {Bucket: "other", Key: "errors/x"}},
+	}
+	return p
+}
+
 func opaque(x, y exactlyonce.Identity) bool { return x == y }
 
 func TestRoundTrip(t *testing.T) {
@@ -73,6 +84,16 @@ func TestRoundTrip(t *testing.T) {
 		p.Digest = exactlyonce.Digest{Rule: rapid.SampledFrom([]exactlyonce.DigestRule{exactlyonce.SHA256, exactlyonce.XXH3}).Draw(t, "digest rule")}
 		size := map[exactlyonce.DigestRule]int{exactlyonce.SHA256: 32, exactlyonce.XXH3: 16}[p.Digest.Rule]
 		copy(p.Digest.Sum[:], rapid.SliceOfN(rapid.Byte(), size, size).Draw(t, "digest"))
+		if rapid.Bool().Draw(t, "sealed") {
+			number := rapid.Int64Range(1, 1<<61)
+			u := &exactlyonce.Bundle{Bucket: p.Bucket, Key: p.Key, IndexSize: number.Draw(t, "index"), Index: [16]byte(p.Digest.Sum[:16]), Count: number.Draw(t, "count")}
+			u.Size = u.IndexSize + number.Draw(t, "bodies")
+			for n := range rapid.IntRange(0, 3).Draw(t, "objects") {
+				u.Objects = append(u.Objects, exactlyonce.Target{Bucket: p.Bucket, Key: p.Key[n/3:]})
+				u.Count = int64(n + 1)
+			}
+			p.Bundle, p.Digest, p.HashRange, p.Bucket, p.Key, p.Codec, p.Delimiter = u, exactlyonce.Digest{}, exactlyonce.HashRange{}, "", "", 0, ""
+		}
 		got, err := exactlyonce.Decode(p.Encode())
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +107,7 @@ func TestRoundTrip(t *testing.T) {
 // TestEveryBitCounts flips each bit of a plan: none may change what it says.
 func TestEveryBitCounts(t *testing.T) {
 	t.Parallel()
-	for _, p := range []exactlyonce.Plan{example(), early()} {
+	for _, p := range []exactlyonce.Plan{example(), early(), sealed()} {
 		good := p.Encode()
 		for i := range good {
 			for bit := range 8 {
@@ -124,6 +145,11 @@ func TestDecodeClassifies(t *testing.T) {
 		change(&p)
 		return p.Encode()
 	}
+	bundle := func(change func(*exactlyonce.Bundle)) []byte {
+		p := sealed()
+		change(p.Bundle)
+		return p.Encode()
+	}
 	for _, row := range []struct {
 		name  string
 		state []byte
@@ -135,7 +161,17 @@ func TestDecodeClassifies(t *testing.T) {
 		{"the magic alone", []byte("smplan"), exactlyonce.ErrForeign},
 		{"a newer format, whatever follows", []byte("smplan\x03anything"), exactlyonce.ErrNewer},
 		{"a newer format of one byte", []byte("smplan\xff"), exactlyonce.ErrNewer},
-		{"another kind", changed(7, 'S'), exactlyonce.ErrNewer},
+		{"another kind", changed(7, 'T'), exactlyonce.ErrNewer},
+		{"a sealed cut's, in the format before there were any", reseal(append([]byte("smplan\x01S"), bundle(func(*exactlyonce.Bundle) {})[8:]...)), exactlyonce.ErrNewer},
+		{"one that says to be a sealed cut's", changed(7, 'S'), exactlyonce.ErrBroken},
+		{"a bundle without bucket", bundle(func(u *exactlyonce.Bundle) { u.Bucket = "" }), exactlyonce.ErrBroken},
+		{"a bundle without key", bundle(func(u *exactlyonce.Bundle) { u.Key = "" }), exactlyonce.ErrBroken},
+		{"a bundle without index", bundle(func(u *exactlyonce.Bundle) { u.IndexSize = 0 }), exactlyonce.ErrBroken},
+		{"a bundle whose index is larger", bundle(func(u *exactlyonce.Bundle) { u.Size = 299 }), exactlyonce.ErrBroken},
+		{"a bundle of no objects", bundle(func(u *exactlyonce.Bundle) { u.Count, u.Objects = 0, nil }), exactlyonce.ErrBroken},
+		{"a bundle with some of its objects", bundle(func(u *exactlyonce.Bundle) { u.Count = 3 }), exactlyonce.ErrBroken},
+		{"a bundle with an object without key", bundle(func(u *exactlyonce.Bundle) { u.Objects[1].Key = "" }), exactlyonce.ErrBroken},
+		{"a bundle's size that is no number", bundle(func(u *exactlyonce.Bundle) { u.Size = -1 }), exactlyonce.ErrBroken},
 		{"a newer pipeline", changed(8, 2), exactlyonce.ErrNewer},
 		{"an unknown codec", changed(codec, 9), exactlyonce.ErrNewer},
 		{"an unknown rule", broken(func(p *exactlyonce.Plan) { p.HashRange.Rule = 4 }), exactlyonce.ErrNewer},
@@ -171,6 +207,11 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	p := example()
 	good := &checkpoint.Prepared{At: p.Last, State: p.Encode()}
+	bundle := func(change func(*exactlyonce.Bundle)) *checkpoint.Prepared {
+		p := sealed()
+		change(p.Bundle)
+		return &checkpoint.Prepared{At: p.Last, State: p.Encode()}
+	}
 	arn := "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
 	id := p.Identity
 	edited := func(change func(*exactlyonce.Plan)) *checkpoint.Prepared {
@@ -204,6 +245,12 @@ func TestJudge(t *testing.T) {
 		{"a bucket that is none of ours", edited(func(p *exactlyonce.Plan) { p.Bucket = "evil" }), p.After, id, exactlyonce.Forbidden},
 		{"a key that leads elsewhere", edited(func(p *exactlyonce.Plan) { p.Key = "a/../b" }), p.After, id, exactlyonce.Forbidden},
 		{"a bucket that is none of ours, and the checkpoint was moved", edited(func(p *exactlyonce.Plan) { p.Bucket = "evil" }), p.Last, id, exactlyonce.Void},
+		{"a bundle", bundle(func(*exactlyonce.Bundle) {}), p.After, id, exactlyonce.Redo},
+		{"a bundle in a bucket that is none of ours", bundle(func(u *exactlyonce.Bundle) { u.Bucket = "evil" }), p.After, id, exactlyonce.Forbidden},
+		{"a bundle whose key leads elsewhere", bundle(func(u *exactlyonce.Bundle) { u.Key = "../x" }), p.After, id, exactlyonce.Forbidden},
+		{"a bundle with an object for a bucket that is none of ours", bundle(func(u *exactlyonce.Bundle) { u.Objects[1].Bucket = "evil" }), p.After, id, exactlyonce.Forbidden},
+		{"a bundle with an object whose key leads elsewhere", bundle(func(u *exactlyonce.Bundle) { u.Objects[0].Key = "a/../b" }), p.After, id, exactlyonce.Forbidden},
+		{"another table's bundle", bundle(func(*exactlyonce.Bundle) {}), p.After, exactlyonce.NewIdentity("app2", "clicks", arn, "shardId-000000000000"), exactlyonce.Void},
 		{"another shard's", good, p.After, exactlyonce.NewIdentity("app", "clicks", arn, "shardId-000000000001"), exactlyonce.Void},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -215,7 +262,7 @@ func TestJudge(t *testing.T) {
 			if wantErr := got != exactlyonce.None && got != exactlyonce.Foreign && got != exactlyonce.Redo; wantErr != (err != nil) {
 				t.Errorf("error %v with verdict %v", err, got)
 			}
-			if got == exactlyonce.Redo && cmp.Diff(p, pl, cmp.Comparer(opaque)) != "" {
+			if row.pending == good && got == exactlyonce.Redo && cmp.Diff(p, pl, cmp.Comparer(opaque)) != "" {
 				t.Errorf("plan %+v", pl)
 			}
 		})

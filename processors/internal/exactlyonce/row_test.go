@@ -21,6 +21,7 @@ type rows struct {
 	verdicts map[row]exactlyonce.Verdict
 	plans    map[string]planned // by their bytes
 	sameID   bool               // both workers have one ID
+	sealed   bool               // plans are those of sealed cuts
 	failed   error              // what should not happen in a model
 }
 
@@ -52,8 +53,8 @@ type answer struct {
 	ok  bool // it is, or was, written
 }
 
-func newRows(ctx context.Context, sameID bool) *rows {
-	return &rows{ctx: ctx, sameID: sameID, answers: map[question]answer{}, verdicts: map[row]exactlyonce.Verdict{}, plans: map[string]planned{}}
+func newRows(ctx context.Context, sameID, sealed bool) *rows {
+	return &rows{ctx: ctx, sameID: sameID, sealed: sealed, answers: map[question]answer{}, verdicts: map[row]exactlyonce.Verdict{}, plans: map[string]planned{}}
 }
 
 // ask makes a write. If it is refused the row is as it was.
@@ -183,7 +184,11 @@ func replay(b bag) exactlyonce.Replay {
 func uuid(key uint8) exactlyonce.UUID { return exactlyonce.NewUUID([16]byte{key}) }
 
 func (r *rows) prepared(p planned) *checkpoint.Prepared {
-	b := p.full().Encode()
+	pl := p.full()
+	if r.sealed {
+		pl.Bundle = &exactlyonce.Bundle{Bucket: bucket, Key: pl.Key, Size: 1, IndexSize: 1, Count: 1}
+	}
+	b := pl.Encode()
 	r.plans[string(b)] = p
 	return &checkpoint.Prepared{At: number(p.last), State: b}
 }

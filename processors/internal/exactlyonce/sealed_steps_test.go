@@ -21,7 +21,7 @@ type sealedModel struct {
 }
 
 func (v sealedVariant) search(ctx context.Context, everyState bool) outcome {
-	return search(&sealedModel{sealedVariant: v, rows: newRows(ctx, false), everyState: everyState})
+	return search(&sealedModel{sealedVariant: v, rows: newRows(ctx, false, true), everyState: everyState})
 }
 
 func (v sealedVariant) small() searched {

@@ -6,31 +6,42 @@ import (
 
 // work is what a worker does of its own.
 func (m *sealedModel) work(s sealedState, who uint8) {
-	switch s.worker(who).at {
+	w := s.worker(who)
+	switch w.at {
 	case away:
 		m.take(s, who)
 	case reads:
 		m.read(s, who)
-	case seals:
+	case fetches:
+		m.fetch(s, who)
+	default:
+		m.cut(s, who)
+	}
+	if m.behind && w.at >= seals && w.at <= commits && (!w.successor || m.readsEarly) {
+		m.fill(s, who)
+	}
+}
+
+// cut makes the next step of a closed cut.
+func (m *sealedModel) cut(s sealedState, who uint8) {
+	at := s.worker(who).at
+	switch exactlyonce.Next(exactlyonce.Progress{
+		Planned: true, Bundled: true, Sealed: at > seals, Prepared: at > prepares, Published: at > publishes,
+	}) {
+	case exactlyonce.Seal:
 		m.seal(s, who)
 		if m.prepareFirst {
 			m.prepare(s, who)
 		}
-	case prepares:
+	case exactlyonce.Prepare:
 		m.prepare(s, who)
 		if m.publishFirst {
 			m.publish(s, who)
 		}
-	case publishes:
+	case exactlyonce.Publish:
 		m.publish(s, who)
-	case commits:
+	case exactlyonce.Commit:
 		m.commit(s, who)
-	case fetches:
-		m.fetch(s, who)
-	}
-	w := s.worker(who)
-	if m.behind && w.at >= seals && w.at <= commits && (!w.successor || m.readsEarly) {
-		m.fill(s, who)
 	}
 }
 

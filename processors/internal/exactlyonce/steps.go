@@ -7,8 +7,10 @@ import (
 // Progress says how far a closed cut is.
 type Progress struct {
 	Planned   bool // it has a plan for the lease row; without one it is delivered at least once
+	Bundled   bool // its plan names a bundle
+	Sealed    bool // the bundle is known to be in the store
 	Prepared  bool // the plan is known to be in the row
-	Published bool // its object is known to be in the store
+	Published bool // each of its objects is known to be in the store
 }
 
 // Step is what a holder does with its cut.
@@ -16,8 +18,9 @@ type Step int
 
 // The steps, in their order.
 const (
-	Prepare Step = iota // store the plan in the lease row
-	Publish             // put the object
+	Seal    Step = iota // put the bundle
+	Prepare             // store the plan in the lease row
+	Publish             // put the objects
 	Commit              // write the checkpoint, which removes the plan
 )
 
@@ -25,6 +28,8 @@ const (
 // outcome is known.
 func Next(p Progress) Step {
 	switch {
+	case p.Bundled && !p.Sealed:
+		return Seal
 	case p.Planned && !p.Prepared:
 		return Prepare
 	case !p.Published:

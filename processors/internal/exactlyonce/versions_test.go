@@ -99,3 +99,25 @@ func TestFormat1RefusesWhatIsWrittenNow(t *testing.T) {
 		t.Errorf("a plan of format 1: %v", err)
 	}
 }
+
+// TestFrozenSealedPlan is TestFrozenPlans for the plan of a sealed cut. Versions that
+// knew format 2 before there were sealed cuts refuse it by its kind.
+func TestFrozenSealedPlan(t *testing.T) {
+	t.Parallel()
+	const frozen = "736d706c616e025301b24a7544c9c277af4de7f67fe7bea194e1ab1aacd80ff896420ed3f20bf0e11e0102030405064708890a0b0c0d0e0f10013849" +
+		"590000000000000000000000000000000000000000000000000001070138495900000000000000000000000000000000000000000000000000020001" +
+		"38495900000000000000000000000000000000000000000000000000090381f98ec4b12afcf98ec4b12a0bd2090162485f73686172646d696c6c2f61" +
+		"70702f736861726449642d3030303030303030303030302f30313032303330342d303530362d343730382d383930612d306230633064306530663130" +
+		"f0a204ac02050607000000000000000000000000000202016206702f782e677a056f74686572086572726f72732f780eb93db4"
+	want := sealed()
+	if got := hex.EncodeToString(want.Encode()); got != frozen {
+		t.Fatalf("it is written as %s", got)
+	}
+	got, err := exactlyonce.Decode(want.Encode())
+	if err != nil || cmp.Diff(want, got, cmp.Comparer(opaque)) != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := exactlyonce.DecodeWith(want.Encode(), 1, 3); !errors.Is(err, exactlyonce.ErrNewer) {
+		t.Errorf("a version that knows format 1: %v", err)
+	}
+}
