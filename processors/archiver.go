@@ -24,7 +24,8 @@ type Archiver struct {
 	store    ObjectStore
 	shop     *workshop
 	pipeline *pipeline.Pipeline
-	checked  atomic.Bool // whether the bucket was
+	slots    chan struct{} // one for each put of bundles' objects that may run at once
+	checked  atomic.Bool   // whether the buckets were
 }
 
 // New returns an archiver that delivers records to store as cfg says. It does no
@@ -45,7 +46,7 @@ func New(cfg Config, store ObjectStore) (*Archiver, error) {
 			zap.Duration("interval", s.interval))
 	}
 	return &Archiver{
-		settings: s, store: store, pipeline: new(pipeline.Pipeline),
+		settings: s, store: store, pipeline: new(pipeline.Pipeline), slots: make(chan struct{}, s.ParallelPuts),
 		shop: &workshop{spools: spool.NewPool(s.SpoolDir, s.SpoolMemory)},
 	}, nil
 }
@@ -92,33 +93,32 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	s, log := &a.settings, a.settings.Logger.With(zap.String("shard_id", shard.ShardID))
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
-	sink := &objectSink{store: a.store, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
-	planned, buckets, digest := s.Delivery == ExactlyOnce, s.buckets(), exactlyonce.NoDigest
-	if planned {
-		digest = planDigest
+	sink := &objectSink{store: a.store, slots: a.slots, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
+	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
+	var stage *staging
+	if planned && len(s.lanes) > 1 {
+		bucket, prefix := s.staging()
+		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log}
 	}
 	return &processor{
 		archiver: a,
 		shardID:  shard.ShardID,
 		try:      try,
 		sink:     sink,
-		buffer: buffer{
-			shop: a.shop, pipeline: a.pipeline, format: s.format, digest: digest,
-			size: s.size, interval: s.interval, log: log,
-		},
+		buffer:   buffer{begin: a.begin, pipeline: a.pipeline, size: s.size, interval: s.interval, log: log},
 		sealer: sealer{
-			names:    s.names,
+			lanes:    s.lanes,
 			identity: identity,
 			hashRange: exactlyonce.HashRange{
 				Start: shard.Range.Start, End: shard.Range.End, Rule: shard.HashRangeRule.Wire(), Faults: shard.KPLFaults.Wire(),
 			},
 			buckets: buckets,
-			format:  s.format,
 			planned: planned,
 			newUUID: s.newUUID,
 			sink:    sink,
+			staging: stage,
 		},
-		delivery: delivery{try: try},
+		delivery: delivery{try: try, staging: stage},
 		successor: successor{
 			shop: a.shop, sink: sink, try: try, identity: identity, buckets: buckets,
 			hooks: s.Hooks, shardID: shard.ShardID, log: log,
@@ -126,15 +126,29 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	}
 }
 
-// checkBucket warns early, once for all shards, if nothing can be delivered.
-func (a *Archiver) checkBucket(ctx context.Context, try *tries) {
+// begin returns what the records of a cut become.
+func (a *Archiver) begin() (contents, error) {
+	s := &a.settings
+	switch {
+	case len(s.lanes) > 1:
+		return a.shop.collect(s.lanes), nil
+	case s.Delivery == ExactlyOnce:
+		return a.shop.open(s.lanes[0].format, "", planDigest)
+	default:
+		return a.shop.open(s.lanes[0].format, "", exactlyonce.NoDigest)
+	}
+}
+
+// checkBuckets warns early, once for all shards, if nothing can be delivered.
+func (a *Archiver) checkBuckets(ctx context.Context, try *tries) {
 	if a.checked.Swap(true) {
 		return
 	}
-	bucket := a.settings.Bucket
-	err := try.once(ctx, "checking "+bucket, putTimeout(0), func(ctx context.Context) error { return a.store.Check(ctx, bucket) })
-	deadline.Beat(ctx)
-	if err != nil {
-		try.log.Warn("bucket cannot be used; delivery will be tried until it can", zap.String("bucket", bucket), zap.Error(err))
+	for _, bucket := range a.settings.inUse() {
+		err := try.once(ctx, "checking "+bucket, putTimeout(0), func(ctx context.Context) error { return a.store.Check(ctx, bucket) })
+		deadline.Beat(ctx)
+		if err != nil {
+			try.log.Warn("bucket cannot be used; delivery will be tried until it can", zap.String("bucket", bucket), zap.Error(err))
+		}
 	}
 }

@@ -3,8 +3,6 @@ package processors_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,35 +60,6 @@ func TestConfigure(t *testing.T) {
 			t.Errorf("%s: it was changed: %+v", row.name, c)
 		}
 	}
-}
-
-// A parcel of several objects goes on with the one that failed; what is durable
-// is not put again.
-func TestAParcelGoesOnWhereItStopped(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := new(shelf)
-		archiver, err := processors.New(config(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		publish := processors.Publisher(t, archiver, "a ", "b ", "c ")
-		puts := 0
-		s.fail = func() error {
-			if puts++; puts == 2 {
-				return fmt.Errorf("the second put: %w", kcl.ErrLeaseLost)
-			}
-			return nil
-		}
-		if err := publish(t.Context()); !errors.Is(err, kcl.ErrLeaseLost) || !slices.Equal(s.words(), []string{"a"}) {
-			t.Errorf("first: %v, the store has %v", err, s.words())
-		}
-		for range 2 {
-			if err := publish(t.Context()); err != nil || !slices.Equal(s.words(), []string{"a", "b", "c"}) || puts != 4 {
-				t.Errorf("then: %v, the store has %v after %d puts", err, s.words(), puts)
-			}
-		}
-	})
 }
 
 // What a row says of a prepared cut can be read without an archiver.

@@ -405,7 +405,7 @@ func TestLossIsReported(t *testing.T) {
 					!e.FromArrival.Equal(start()) || !e.LastArrival.Equal(start().Add(4*time.Millisecond)) {
 					t.Errorf("reported %+v", e)
 				}
-				n, err := w.places()
+				n, err := w.places(false)
 				if err != nil {
 					t.Fatal(err)
 				}

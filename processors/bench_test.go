@@ -28,6 +28,12 @@ func (nowhere) Put(_ context.Context, o processors.Object) error {
 func (nowhere) Head(context.Context, string, string) (map[string]string, bool, error) {
 	return nil, false, nil
 }
+func (nowhere) Get(context.Context, string, string, int64, int64, io.Writer) error { return processors.ErrNotFound }
+
+func (nowhere) List(context.Context, string, string) ([]string, error) { return nil, nil }
+
+func (nowhere) Delete(context.Context, string, string) error { return nil }
+
 func (nowhere) Check(context.Context, string) error { return nil }
 
 // noRow is a lease row to which writing costs nothing.

@@ -5,9 +5,11 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
+	"github.com/shardmill/shardmill/processors/pipeline"
 )
 
 // workshop makes bodies. It is safe for concurrent use; its pools are shared by
@@ -69,7 +71,21 @@ func (b *body) digest() exactlyonce.Digest {
 // not be closed or removed loses nothing, so it is only logged.
 func (b *body) release(reuse bool, log *zap.Logger) {
 	b.inside.Drop()
-	if err := b.spool.Close(reuse); err != nil {
+	closeSpool(b.spool, reuse, log)
+}
+
+func closeSpool(s *spool.Spool, reuse bool, log *zap.Logger) {
+	if err := s.Close(reuse); err != nil {
 		log.Warn("spool file was left behind", zap.Error(err))
 	}
 }
+
+func (*body) take(*kcl.Record) {} // nothing but what becomes of it
+
+func (b *body) add(_ *kcl.Record, out pipeline.Output) error { return b.write(out.Data) }
+
+func (b *body) filled() int64 { return b.bytes }
+
+func (b *body) spoolErr() error { return b.spool.Err() }
+
+func (b *body) heldBytes() int64 { return b.spool.Held() }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/pipeline"
 )
@@ -15,10 +14,8 @@ import (
 // buffer gathers the records of the next cut of one shard, and knows when it
 // closes. How a cut ends is none of its business.
 type buffer struct {
-	shop     *workshop
+	begin    func() (contents, error) // of the next cut
 	pipeline *pipeline.Pipeline
-	format   container.Format
-	digest   exactlyonce.DigestRule // for a plan; none if there will be no plan
 	size     int64
 	interval time.Duration
 	log      *zap.Logger
@@ -33,10 +30,25 @@ type buffer struct {
 
 // gathered is what a cut is made of.
 type gathered struct {
-	body        *body // nil while there are no records
-	first, last checkpoint.Position
-	oldest      time.Time // arrival of the oldest record; they are not in order
-	opened      time.Time // when the first record came in, by our clock
+	contents       contents // nil while there are no records
+	records, bytes int64    // of the shard
+	first, last    checkpoint.Position
+	oldest         time.Time // arrival of the oldest record; they are not in order
+	opened         time.Time // when the first record came in, by our clock
+}
+
+// contents are what a cut's records become: the body of one object, or outputs that
+// become several. One goroutine uses them.
+type contents interface {
+	take(r *kcl.Record)                           // the next record, before what becomes of it
+	add(r *kcl.Record, out pipeline.Output) error // what becomes of it
+	filled() int64                                // the bytes that count for the cut's size
+	finish() error                                // nothing comes any more
+	pack(c *closing) (parcel, error)              // after finish
+
+	spoolErr() error  // why it stays in memory, nil if it need not
+	heldBytes() int64 // in memory
+	release(reuse bool, log *zap.Logger)
 }
 
 // append takes a record in, unless it was there before.
@@ -51,14 +63,15 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 		}
 		return nil
 	}
-	if b.open.body == nil {
-		made, err := b.shop.open(b.format, "", b.digest)
+	if b.open.contents == nil {
+		made, err := b.begin()
 		if err != nil {
 			return err
 		}
-		b.open.body = made
+		b.open.contents = made
 	}
-	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.body.write(o.Data) }); err != nil {
+	b.open.contents.take(r)
+	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.contents.add(r, o) }); err != nil {
 		b.broken = kcl.GiveUp(err)
 		return b.broken
 	}
@@ -67,10 +80,12 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 	return nil
 }
 
-// note counts a record that was written to the body.
+// note counts a record that was taken in.
 func (g *gathered) note(r *kcl.Record, now time.Time) {
 	at := r.Position()
-	if g.body.records == 1 {
+	g.records++
+	g.bytes += int64(len(r.Data))
+	if g.records == 1 {
 		g.first, g.opened, g.oldest = at.Clone(), now, at.Arrival
 	}
 	if at.Arrival.Before(g.oldest) {
@@ -81,27 +96,27 @@ func (g *gathered) note(r *kcl.Record, now time.Time) {
 
 // due says why the cut closes now, "" if it stays open.
 func (b *buffer) due(now time.Time, pressure bool) string {
-	made := b.open.body
+	made := b.open.contents
 	if made == nil {
 		return ""
 	}
 	return closeReason(fill{
-		records: made.records, bytes: made.bytes, age: now.Sub(b.open.opened),
-		pressure: pressure, noSpool: made.spool.Err() != nil,
+		records: b.open.records, bytes: made.filled(), age: now.Sub(b.open.opened),
+		pressure: pressure, noSpool: made.spoolErr() != nil,
 	}, b.size, b.interval)
 }
 
-// take empties the buffer and returns what was in it, whose body is finished; its
-// body is nil if there was nothing. After an error the buffer is broken. The mark
+// take empties the buffer and returns what was in it, which is finished; its
+// contents are nil if there was nothing. After an error the buffer is broken. The mark
 // stays.
 func (b *buffer) take() (gathered, error) {
-	if b.broken != nil || b.open.body == nil {
+	if b.broken != nil || b.open.contents == nil {
 		return gathered{}, b.broken
 	}
-	if err := b.open.body.spool.Err(); err != nil {
+	if err := b.open.contents.spoolErr(); err != nil {
 		b.log.Warn("spool file cannot be used: delivering early", zap.Error(err))
 	}
-	if err := b.open.body.finish(); err != nil {
+	if err := b.open.contents.finish(); err != nil {
 		b.broken = kcl.GiveUp(err)
 		return gathered{}, b.broken
 	}
@@ -119,8 +134,8 @@ func (b *buffer) own() {
 
 // reset forgets what was gathered, and the mark.
 func (b *buffer) reset() {
-	if b.open.body != nil {
-		b.open.body.release(true, b.log)
+	if b.open.contents != nil {
+		b.open.contents.release(true, b.log)
 	}
 	b.open, b.broken, b.mark = gathered{}, nil, checkpoint.ExtendedSequenceNumber{}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,21 @@ type Config struct {
 	// Compression of the object. Default UNCOMPRESSED.
 	Compression Compression
 
+	// Backup, if not nil, is where each record goes too, as it came: Firehose's
+	// S3BackupMode Enabled. Default nil.
+	Backup *Backup
+
+	// Staging is where a cut's objects are until all of them are under their keys, if a
+	// cut has several: "s3://bucket/prefix/". Default "_shardmill/" in Bucket. A bucket
+	// of its own keeps what looks at Bucket from seeing them; and it is best not
+	// changed: what an earlier holder staged is found wherever its bucket is one of
+	// those that are named here.
+	Staging string
+
+	// ParallelPuts is how many puts of cuts that have several objects run at once, of
+	// all shards: 1-256. Default 32.
+	ParallelPuts int
+
 	// Delivery is how often a record may end up in an object. Default
 	// ExactlyOnce.
 	Delivery Delivery
@@ -69,6 +85,25 @@ type Config struct {
 	Hooks Hooks
 
 	newUUID   func() exactlyonce.UUID
+	sizeBytes int64 // instead of Hints.SizeInMBs
+}
+
+// Backup is Firehose's S3BackupConfiguration. What is not said here is as for what is
+// delivered: a cut has the objects of both.
+type Backup struct {
+	// Bucket is the name of the bucket. Required.
+	Bucket string
+
+	// Prefix is as Config.Prefix.
+	Prefix string
+
+	// Hints say when an object is complete. The cut ends at the shorter of both
+	// intervals.
+	Hints BufferingHints
+
+	// Compression of the object. Default UNCOMPRESSED.
+	Compression Compression
+
 	sizeBytes int64 // instead of Hints.SizeInMBs
 }
 
@@ -119,21 +154,52 @@ const (
 type settings struct {
 	Config
 
-	names    names
+	lanes    []lane // the first one is that of what is delivered
 	size     int64
 	interval time.Duration
-	format   container.Format
 }
 
-// buckets returns those that a plan may name, the one for new objects first.
-func (s *settings) buckets() []string { return append([]string{s.Bucket}, s.FormerBuckets...) }
+// defaultStaging is where bundles are in the bucket of what is delivered.
+const defaultStaging = "_shardmill/"
+
+// staging returns the bucket and the prefix for bundles.
+func (s *settings) staging() (bucket, prefix string) {
+	if s.Staging == "" {
+		return s.Bucket, defaultStaging
+	}
+	bucket, prefix, _ = strings.Cut(strings.TrimPrefix(s.Staging, stagingScheme), "/")
+	return bucket, prefix
+}
+
+const stagingScheme = "s3://"
+
+// inUse returns the buckets in which something is put.
+func (s *settings) inUse() []string {
+	used := make([]string, 0, len(s.lanes)+1)
+	for i := range s.lanes {
+		used = append(used, s.lanes[i].bucket)
+	}
+	if len(s.lanes) > 1 && s.Delivery == ExactlyOnce {
+		bucket, _ := s.staging()
+		used = append(used, bucket)
+	}
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
+// buckets returns those that a plan may name.
+func (s *settings) buckets() []string { return append(s.inUse(), s.FormerBuckets...) }
 
 // WithDefaults returns c with the default of each field that is not set. New does
 // so itself.
 func (c Config) WithDefaults() Config {
-	if c.Hints == (BufferingHints{}) {
-		c.Hints = BufferingHints{SizeInMBs: 5, IntervalInSeconds: 300}
+	c.Hints = c.Hints.withDefaults()
+	if c.Backup != nil {
+		b := *c.Backup
+		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
+		c.Backup = &b
 	}
+	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
 	c.Version = cmp.Or(c.Version, 1)
 	c.Compression = cmp.Or(c.Compression, Uncompressed)
 	c.Delivery = cmp.Or(c.Delivery, ExactlyOnce)
@@ -149,32 +215,46 @@ func (c Config) WithDefaults() Config {
 // settle fills in defaults and reports everything that is wrong.
 func (c Config) settle() (settings, error) {
 	c = c.WithDefaults()
-	s := settings{
-		Config:   c,
-		names:    names{stream: c.DeliveryStreamName, version: c.Version},
-		size:     cmp.Or(c.sizeBytes, int64(c.Hints.SizeInMBs)*mib),
-		interval: time.Duration(c.Hints.IntervalInSeconds) * time.Second,
+	s := settings{Config: c}
+	s.interval = c.Hints.interval()
+	delivery, err := c.lane(exactlyonce.Delivery, Backup{Bucket: c.Bucket, Prefix: c.Prefix, Hints: c.Hints, Compression: c.Compression, sizeBytes: c.sizeBytes}, "")
+	errs := []error{c.checkNames(), err}
+	s.lanes, s.size = []lane{delivery}, delivery.size
+	if c.Backup != nil {
+		backup, err := c.lane(exactlyonce.Backup, *c.Backup, "Backup.")
+		errs = append(errs, err)
+		s.lanes = append(s.lanes, backup)
+		s.interval = min(s.interval, c.Backup.Hints.interval())
 	}
-	var errPrefix, errFormat error
-	s.names.prefix, errPrefix = c.parsePrefix()
-	if s.format, errFormat = container.Named(string(c.Compression)); errFormat != nil {
-		errFormat = wrong("Compression", c.Compression, errFormat.Error())
-	}
-	return s, errors.Join(
-		c.checkNames(),
-		errPrefix,
-		c.Hints.check(),
-		errFormat,
+	return s, errors.Join(append(errs,
+		c.checkStaging(),
 		c.checkDelivery(),
 		c.checkLimits(),
 		s.checkPlan(),
-	)
+	)...)
+}
+
+// lane settles one kind of objects. field begins the names of its fields.
+func (c Config) lane(role exactlyonce.Role, b Backup, field string) (lane, error) {
+	l := lane{role: role, bucket: b.Bucket, size: cmp.Or(b.sizeBytes, int64(b.Hints.SizeInMBs)*mib)}
+	l.names = names{stream: c.DeliveryStreamName, version: c.Version}
+	var errBucket, errPrefix, errFormat error
+	if !isName(b.Bucket, 255) {
+		errBucket = wrong(field+"Bucket", b.Bucket, bucketRemedy)
+	}
+	l.prefix, errPrefix = parsePrefix(field+"Prefix", b.Prefix)
+	if l.format, errFormat = container.Named(string(b.Compression)); errFormat != nil {
+		errFormat = wrong(field+"Compression", b.Compression, errFormat.Error())
+	}
+	return l, errors.Join(errBucket, errPrefix, b.Hints.check(field+"Hints"), errFormat)
 }
 
 // wrong says which field has a value that cannot be used, and what can.
 func wrong(field string, value any, remedy string) error {
 	return fmt.Errorf("%s %#v: %s", field, value, remedy)
 }
+
+const bucketRemedy = "must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN"
 
 func (c Config) checkNames() error {
 	var errs []error
@@ -184,19 +264,16 @@ func (c Config) checkNames() error {
 	if c.Version < 1 {
 		errs = append(errs, wrong("Version", c.Version, "must be at least 1"))
 	}
-	if !isName(c.Bucket, 255) {
-		errs = append(errs, wrong("Bucket", c.Bucket, "must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN"))
-	}
 	for i, name := range c.FormerBuckets {
 		if !isName(name, 255) {
-			errs = append(errs, wrong(fmt.Sprintf("FormerBuckets[%d]", i), name, "must be the name of a bucket, 1-255 characters of a-z A-Z 0-9 _ . -, not its ARN"))
+			errs = append(errs, wrong(fmt.Sprintf("FormerBuckets[%d]", i), name, bucketRemedy))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (c Config) parsePrefix() (prefix.Prefix, error) {
-	p, err := prefix.Parse(c.Prefix, prefix.Objects)
+func parsePrefix(field, text string) (prefix.Prefix, error) {
+	p, err := prefix.Parse(text, prefix.Objects)
 	e, bad := errors.AsType[*prefix.Error](err)
 	switch {
 	case !bad:
@@ -205,23 +282,50 @@ func (c Config) parsePrefix() (prefix.Prefix, error) {
 		err = fmt.Errorf("%w (Firehose: %s)", err, e.Rule)
 	}
 	if e.Remedy != "" {
-		return p, wrong("Prefix", c.Prefix, err.Error())
+		return p, wrong(field, text, err.Error())
 	}
-	return p, errors.New("Prefix " + err.Error())
+	return p, errors.New(field + " " + err.Error())
 }
 
-func (h BufferingHints) check() error {
+func (h BufferingHints) withDefaults() BufferingHints {
+	if h == (BufferingHints{}) {
+		return BufferingHints{SizeInMBs: 5, IntervalInSeconds: 300}
+	}
+	return h
+}
+
+func (h BufferingHints) interval() time.Duration {
+	return time.Duration(h.IntervalInSeconds) * time.Second
+}
+
+func (h BufferingHints) check(field string) error {
 	if (h.SizeInMBs == 0) != (h.IntervalInSeconds == 0) {
-		return wrong("Hints", h, "give both or none")
+		return wrong(field, h, "give both or none")
 	}
 	var errs []error
 	if h.SizeInMBs < 1 || h.SizeInMBs > 128 {
-		errs = append(errs, wrong("Hints.SizeInMBs", h.SizeInMBs, "must be 1-128"))
+		errs = append(errs, wrong(field+".SizeInMBs", h.SizeInMBs, "must be 1-128"))
 	}
 	if h.IntervalInSeconds < 1 || h.IntervalInSeconds > 900 {
-		errs = append(errs, wrong("Hints.IntervalInSeconds", h.IntervalInSeconds, "must be 60-900, or 1-59 for a trial"))
+		errs = append(errs, wrong(field+".IntervalInSeconds", h.IntervalInSeconds, "must be 60-900, or 1-59 for a trial"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkStaging judges the place of bundles.
+func (c Config) checkStaging() error {
+	if c.Staging == "" {
+		return nil
+	}
+	rest, ok := strings.CutPrefix(c.Staging, stagingScheme)
+	bucket, at, _ := strings.Cut(rest, "/")
+	switch {
+	case !ok || !isName(bucket, 255):
+		return wrong("Staging", c.Staging, `must be "s3://" and the name of a bucket, and may go on with "/" and a prefix`)
+	case at != "" && prefix.CheckKey(at+"x") != nil:
+		return wrong("Staging", c.Staging, prefix.CheckKey(at+"x").Error())
+	}
+	return nil
 }
 
 func (c Config) checkDelivery() error {
@@ -239,35 +343,49 @@ func (c Config) checkLimits() error {
 	if c.SpoolMemory < minSpoolMemory {
 		errs = append(errs, wrong("SpoolMemory", c.SpoolMemory, fmt.Sprintf("must be at least %d bytes", minSpoolMemory)))
 	}
+	if c.ParallelPuts < 1 || c.ParallelPuts > 256 {
+		errs = append(errs, wrong("ParallelPuts", c.ParallelPuts, "must be 1-256"))
+	}
 	return errors.Join(errs...)
 }
 
 // checkPlan refuses names with which a plan could outgrow its place.
 func (s *settings) checkPlan() error {
 	over := len(s.largestPlan().Encode()) - exactlyonce.MaxBytes
-	if s.Delivery != ExactlyOnce || over <= 0 {
+	switch {
+	case s.Delivery != ExactlyOnce || over <= 0:
 		return nil
+	case len(s.lanes) > 1:
+		return wrong("len(Staging)", len(s.Staging), fmt.Sprintf(
+			"the plan of a cut could be %d bytes too long; shorten it by that, or set Delivery to %q", over, AtLeastOnce))
+	default:
+		return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
+			"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 	}
-	return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
-		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 }
 
 // largestPlan has the largest values that Kinesis gives: sequence numbers of
-// 56 digits, hash keys of 39, and sub-sequence numbers of a record of 10 MiB.
+// 56 digits, hash keys of 39, and sub-sequence numbers of a record of 10 MiB; and the
+// longest name that DynamoDB gives a table.
 func (s *settings) largestPlan() exactlyonce.Plan {
 	at := checkpoint.ExtendedSequenceNumber{SequenceNumber: strings.Repeat("9", 56), SubSequenceNumber: 10 * mib}
 	instant := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
-	hash := strings.Repeat("9", 39)
-	return exactlyonce.Plan{
+	pl := exactlyonce.Plan{
 		After: at, First: at, Last: at,
 		FirstArrival: instant, LastArrival: instant,
-		Records: 1 << 40, Bytes: 1 << 40, Digest: exactlyonce.Digest{Rule: planDigest},
-		HashRange: exactlyonce.HashRange{Start: hash, End: hash},
-		Bucket:    s.Bucket,
-		Key:       s.names.longest(s.format),
-		Codec:     s.format.Codec,
-		Delimiter: "\n",
+		Records: 1 << 40, Bytes: 1 << 40,
 	}
+	if len(s.lanes) > 1 {
+		bucket, before := s.staging()
+		key := stagingPrefix(before, strings.Repeat("t", 255), strings.Repeat("s", 128), exactlyonce.Identity{}) + exactlyonce.UUID{}.String()
+		pl.Bundle = &exactlyonce.Bundle{Bucket: bucket, Key: key, Size: 1 << 40, IndexSize: 1 << 40, Count: 1 << 40}
+		return pl
+	}
+	hash := strings.Repeat("9", 39)
+	l := &s.lanes[0]
+	pl.Digest, pl.HashRange = exactlyonce.Digest{Rule: planDigest}, exactlyonce.HashRange{Start: hash, End: hash}
+	pl.Bucket, pl.Key, pl.Codec, pl.Delimiter = s.Bucket, l.longest(l.format), l.format.Codec, "\n"
+	return pl
 }
 
 func isName(s string, longest int) bool {

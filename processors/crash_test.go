@@ -36,23 +36,52 @@ func TestEveryStepEveryFault(t *testing.T) {
 		"at least once": with(small, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
 	}
 	for _, step := range []string{"prepare", "put", "commit", "check"} {
-		for f := fails; f < faults; f++ {
-			for name, successor := range successors {
-				for _, first := range []int{0, 1} { // also the holder's first operation of all
-					t.Run(fmt.Sprintf("%s %d %v, successor %s", step, first, f, name), func(t *testing.T) {
-						t.Parallel()
-						synctest.Test(t, func(t *testing.T) {
-							w := newWorld(numbered(23))
-							w.fault = at(step, first, f)
-							if err := w.run(t.Context(), t, []int{4, -3, 1}, small, successor); err != nil {
-								t.Fatal(err)
-							}
-							if err := w.verdict(true); err != nil {
-								t.Error(err)
-							}
-						})
-					})
+		for name, successor := range successors {
+			for _, first := range []int{0, 1} { // also the holder's first operation of all
+				everyFault(t, step, first, name, small, successor)
+			}
+		}
+	}
+}
+
+// everyFault lets each kind of fault strike the nth step of its kind, of a holder or of
+// his successor.
+func everyFault(t *testing.T, step string, n int, name string, first, successor processors.Config) {
+	t.Helper()
+	for f := fails; f < faults; f++ {
+		t.Run(fmt.Sprintf("%s %d %v, successor %s", step, n, f, name), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(numbered(23))
+				w.fault = at(step, n, f)
+				if err := w.run(t.Context(), t, []int{4, -3, 1}, first, successor); err != nil {
+					t.Fatal(err)
 				}
+				if err := w.verdict(true); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestEveryStepEveryFaultOfSealedCuts is the same for cuts of several objects: five
+// and more, of which the bundle is the first.
+func TestEveryStepEveryFaultOfSealedCuts(t *testing.T) {
+	t.Parallel()
+	sealed := backedUp().WithSize(30)
+	successors := map[string]processors.Config{
+		"same": sealed,
+		"no backup, elsewhere": with(config(), func(c *processors.Config) {
+			c.Prefix = "p/"
+			c.Bucket, c.FormerBuckets = "c", []string{"b", "backup"}
+		}).WithSize(35),
+		"at least once": with(sealed, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
+	}
+	for step, most := range map[string]int{"seal": 2, "prepare": 2, "put": 8, "commit": 2, "delete": 2, "list": 1, "check": 2} {
+		for n := range most {
+			for name, successor := range successors {
+				everyFault(t, step, n, name, sealed, successor)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"time"
@@ -14,71 +15,102 @@ import (
 // planDigest is the rule of the digests in the plans that archivers write.
 const planDigest = exactlyonce.XXH3
 
-// cut is a closed cut on its way through prepare, publish and commit. Its
-// fields say how far it is, so that its delivery can go on after an error.
+// cut is a closed cut on its way through its steps. Its fields say how far it is, so
+// that its delivery can go on after an error.
 type cut struct {
 	parcel
 
-	state     []byte // the plan; every try of the prepare stores these bytes
-	last      checkpoint.Position
-	reason    string // why it closed
-	prepared  *checkpoint.PreparedCheckpoint
-	published bool
+	state    []byte // the plan; every try of the prepare stores these bytes
+	last     checkpoint.Position
+	reason   string // why it closed
+	progress exactlyonce.Progress
+	prepared *checkpoint.PreparedCheckpoint
 }
 
 // sealer makes a cut of what a buffer gathered. Everything that depends on
 // clock, chance or configuration is fixed there.
 type sealer struct {
-	names
+	lanes     []lane // the first one is that of what is delivered
 	identity  exactlyonce.Identity
 	hashRange exactlyonce.HashRange
-	buckets   []string // that a plan may name; the first one is where objects go
-	format    container.Format
-	planned   bool // exactly once
+	buckets   []string // that a plan may name
+	planned   bool     // exactly once
 	newUUID   func() exactlyonce.UUID
 	sink      *objectSink
+	staging   *staging // nil if cuts have one object
 }
 
-// seal returns the cut of g, which follows the checkpoint after. After an error
-// g is still the caller's.
-func (s *sealer) seal(g gathered, after checkpoint.ExtendedSequenceNumber, reason string) (*cut, error) {
-	at := g.first.Arrival
-	if at.IsZero() {
-		at = time.Now()
-	}
-	id := s.newUUID()
-	o := &object{
-		bucket: s.buckets[0], key: s.key(at, id, s.format), id: id, format: s.format,
-		records: g.body.records, bytes: g.body.bytes, body: g.body, ifAbsent: s.planned,
-	}
-	c := &cut{parcel: &objects{sink: s.sink, list: []*object{o}, oldest: g.oldest}, last: g.last, reason: reason}
-	if !s.planned {
-		return c, nil
-	}
-	var err error
-	c.state, err = s.encode(exactlyonce.Plan{
+// closing is a cut that is being closed.
+type closing struct {
+	*sealer
+	gathered
+
+	ctx  context.Context //nolint:containedctx // of the call that closes the cut
+	id   exactlyonce.UUID
+	plan exactlyonce.Plan // what all kinds have; contents.pack adds the rest
+}
+
+// seal returns the cut of g, which follows the checkpoint after. What g holds is the
+// cut's, or given back.
+func (s *sealer) seal(ctx context.Context, g gathered, after checkpoint.ExtendedSequenceNumber, reason string) (*cut, error) {
+	c := closing{sealer: s, gathered: g, ctx: ctx, id: s.newUUID()}
+	c.plan = exactlyonce.Plan{
 		Identity:     s.identity,
-		UUID:         id,
+		UUID:         c.id,
 		After:        after,
 		First:        g.first.ExtendedSequenceNumber,
 		Last:         g.last.ExtendedSequenceNumber,
 		FirstArrival: g.first.Arrival,
 		LastArrival:  g.last.Arrival,
-		Records:      o.records,
-		Bytes:        o.bytes,
-		Digest:       g.body.digest(),
-		HashRange:    s.hashRange,
-		Bucket:       o.bucket,
-		Key:          o.key,
-		Codec:        s.format.Codec,
-	})
-	return c, err
+		Records:      g.records,
+		Bytes:        g.bytes,
+	}
+	p, err := g.contents.pack(&c)
+	if err != nil {
+		g.contents.release(true, s.sink.log)
+		return nil, err
+	}
+	made := &cut{parcel: p, last: g.last, reason: reason}
+	if isEmpty := c.plan.Bucket == "" && c.plan.Bundle == nil; isEmpty || !s.planned {
+		return made, nil
+	}
+	made.progress.Planned, made.progress.Bundled = true, c.plan.Bundle != nil
+	if made.state, err = s.encode(c.plan); err != nil {
+		p.release()
+		return nil, err
+	}
+	return made, nil
+}
+
+// pack implements contents.
+func (b *body) pack(c *closing) (parcel, error) {
+	l := &c.lanes[0]
+	o := &object{
+		Target: exactlyonce.Target{Bucket: l.bucket, Key: l.key(instant(c.first.Arrival), c.id, l.format)}, id: c.id, role: RoleDelivery,
+		encoding: l.format.Encoding, records: b.records, bytes: b.bytes, oldest: c.oldest, ifAbsent: c.planned,
+	}
+	o.fill(b)
+	c.plan.Digest, c.plan.HashRange = b.digest(), c.hashRange
+	c.plan.Bucket, c.plan.Key, c.plan.Codec = o.Bucket, o.Key, l.format.Codec
+	return &single{sink: c.sink, object: o, body: b}, nil
+}
+
+// instant is what a key says of a record that arrived at at.
+func instant(at time.Time) time.Time {
+	if at.IsZero() {
+		return time.Now()
+	}
+	return at
 }
 
 // encode returns what the row is to hold of a plan. A plan that a successor with
 // this configuration would not finish must not get there.
 func (s *sealer) encode(pl exactlyonce.Plan) ([]byte, error) {
 	state := pl.Encode()
+	if len(state) > exactlyonce.MaxBytes && pl.Bundle != nil {
+		pl.Bundle.Objects = nil // the index has them
+		state = pl.Encode()
+	}
 	pending := checkpoint.Prepared{At: pl.Last, State: state}
 	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, s.identity, s.buckets); verdict != exactlyonce.Redo {
 		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)

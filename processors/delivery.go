@@ -11,12 +11,16 @@ import (
 // parcel is what a cut brings to its destination: objects of a store, or, for a
 // destination of another kind, a bulk of documents. One goroutine uses it.
 type parcel interface {
+	// seal returns nil when what publish needs is durable, so that another holder
+	// can publish it, however long that takes.
+	seal(ctx context.Context) error
+
 	// publish returns nil when all of it is durable, however long that takes.
 	// After an error it may be called again, and goes on where it stopped.
 	publish(ctx context.Context) error
 
 	// committed is told that the checkpoint has passed it, after release.
-	committed(reason string)
+	committed(ctx context.Context, reason string)
 
 	// release gives back what it holds in memory and in files.
 	release()
@@ -27,8 +31,9 @@ type parcel interface {
 
 // delivery brings the closed cuts of one shard to their end.
 type delivery struct {
-	try *tries
-	cut *cut // the unfinished one; nil if there is none
+	try     *tries
+	staging *staging // nil if no cut is sealed
+	cut     *cut     // the unfinished one; nil if there is none
 }
 
 // finish brings the unfinished cut, if there is one, to its end. After an
@@ -45,19 +50,26 @@ func (d *delivery) finish(ctx context.Context, cp kcl.Checkpointer) error {
 
 // advance makes the step that the cut needs.
 func (d *delivery) advance(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
-	switch exactlyonce.Next(exactlyonce.Progress{Planned: c.state != nil, Prepared: c.prepared != nil, Published: c.published}) {
+	switch exactlyonce.Next(c.progress) {
+	case exactlyonce.Seal:
+		err := c.seal(ctx)
+		c.progress.Sealed = err == nil
+		return err
 	case exactlyonce.Prepare:
-		return d.prepare(ctx, cp, c)
+		err := d.prepare(ctx, cp, c)
+		c.progress.Prepared = err == nil
+		return err
 	case exactlyonce.Publish:
 		err := c.publish(ctx)
-		c.published = err == nil
+		c.progress.Published = err == nil
 		return err
-	default:
+	default: // exactlyonce.Commit
 		if err := d.commit(ctx, cp, c); err != nil {
 			return err
 		}
 		d.drop()
-		c.committed(c.reason)
+		c.committed(ctx, c.reason)
+		d.staging.sweep(ctx)
 		return nil
 	}
 }

@@ -1,11 +1,13 @@
 package processors_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,6 +56,7 @@ func ExampleObjectStore() {
 type memoryStore struct {
 	mu       sync.Mutex
 	metadata map[string]map[string]string // by bucket/key
+	bodies   map[string][]byte
 }
 
 func (s *memoryStore) Put(_ context.Context, o processors.Object) error {
@@ -68,9 +71,9 @@ func (s *memoryStore) Put(_ context.Context, o processors.Object) error {
 		return processors.ErrExists
 	}
 	if s.metadata == nil {
-		s.metadata = make(map[string]map[string]string)
+		s.metadata, s.bodies = make(map[string]map[string]string), make(map[string][]byte)
 	}
-	s.metadata[at] = maps.Clone(o.Metadata)
+	s.metadata[at], s.bodies[at] = maps.Clone(o.Metadata), body
 	fmt.Printf("%s: %q\n", o.Bucket, body)
 	return nil
 }
@@ -80,6 +83,39 @@ func (s *memoryStore) Head(_ context.Context, bucket, key string) (map[string]st
 	defer s.mu.Unlock()
 	m, ok := s.metadata[bucket+"/"+key]
 	return m, ok, nil // false only if it is sure that there is none
+}
+
+// Get implements processors.ObjectStore.
+func (s *memoryStore) Get(_ context.Context, bucket, key string, offset, length int64, w io.Writer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	body, ok := s.bodies[bucket+"/"+key]
+	if !ok {
+		return processors.ErrNotFound
+	}
+	_, err := io.CopyN(w, io.NewSectionReader(bytes.NewReader(body), offset, length), length)
+	return err //nolint:wrapcheck // the writer's
+}
+
+// List implements processors.ObjectStore.
+func (s *memoryStore) List(_ context.Context, bucket, prefix string) (keys []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at := range s.bodies {
+		if key, ok := strings.CutPrefix(at, bucket+"/"); ok && strings.HasPrefix(key, prefix) && len(keys) < 1000 {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// Delete implements processors.ObjectStore.
+func (s *memoryStore) Delete(_ context.Context, bucket, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.bodies, bucket+"/"+key)
+	delete(s.metadata, bucket+"/"+key)
+	return nil
 }
 
 func (*memoryStore) Check(context.Context, string) error { return nil }

@@ -1,10 +1,7 @@
 package processors
 
 import (
-	"context"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
@@ -27,6 +24,14 @@ func (c Config) LargestPlan() exactlyonce.Plan {
 	return s.largestPlan()
 }
 
+// WithBackupSize returns c with a size of backup objects in bytes.
+func (c Config) WithBackupSize(n int64) Config {
+	b := *c.Backup
+	b.sizeBytes = n
+	c.Backup = &b
+	return c
+}
+
 // Fill is what CloseReason decides on.
 type Fill struct {
 	Records, Bytes    int64
@@ -37,23 +42,4 @@ type Fill struct {
 // CloseReason is closeReason.
 func CloseReason(f Fill, size int64, interval time.Duration) string {
 	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Pressure, f.NoSpool}, size, interval)
-}
-
-// Publisher returns the publish of a cut of several objects, each with its key as
-// its content.
-func Publisher(t interface{ Fatal(args ...any) }, a *Archiver, keys ...string) func(context.Context) error {
-	log := zap.NewNop()
-	sink := &objectSink{store: a.store, try: &tries{log: log}, every: time.Second, trusted: func() error { return nil }, log: log}
-	p := &objects{sink: sink}
-	for _, key := range keys {
-		b, err := a.shop.open(a.settings.format, "", exactlyonce.NoDigest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.write([]byte(key)); err != nil {
-			t.Fatal(err)
-		}
-		p.list = append(p.list, &object{bucket: "b", key: key, id: exactlyonce.NewUUID([16]byte{1}), format: a.settings.format, body: b, ifAbsent: true})
-	}
-	return p.publish
 }

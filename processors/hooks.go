@@ -4,11 +4,12 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
 // Hooks are called as things happen, for metrics; nil ones are not. They are
-// called on the goroutine of the shard, so those of different shards run
-// concurrently; they must be quick.
+// called on goroutines of the shards, concurrently, PutFailed also for one shard; they
+// must be quick.
 type Hooks struct {
 	// Delivered is called after a cut is committed. Firehose's metrics are
 	// DeliveryToS3.Records, .Bytes and .DataFreshness of the event, and
@@ -32,12 +33,41 @@ type Hooks struct {
 	// is delivered, so again if that has to be repeated, and also if it then
 	// turns out that the earlier holder's put was late, not lost.
 	RecordsLost func(RecordsLostEvent)
+
+	// BundleLost is called when the bundle of an earlier holder's cut is gone, which
+	// no archiver has deleted, and not all of the cut's objects are known to be there.
+	// The cut's records are delivered anew: those that were put are then in two
+	// objects.
+	BundleLost func(BundleLostEvent)
+}
+
+// Role is what an object is for.
+type Role string
+
+// The roles.
+const (
+	RoleDelivery Role = "delivery" // what the destination is to have
+	RoleBackup   Role = "backup"   // records as they came
+	RoleFailed   Role = "failed"   // what could not be delivered
+	RoleBundle   Role = "bundle"   // the bodies of a cut's objects, until these are there
+)
+
+func roleOf(r exactlyonce.Role) Role {
+	switch r {
+	case exactlyonce.Backup:
+		return RoleBackup
+	case exactlyonce.Failed:
+		return RoleFailed
+	default:
+		return RoleDelivery
+	}
 }
 
 // DeliveredEvent describes a cut that is durable and committed.
 type DeliveredEvent struct {
 	ShardID     string
 	Bucket, Key string
+	Role        Role
 	Records     int64
 	Bytes       int64         // before compression
 	ObjectBytes int64         // of the body; 0 if this holder never made it
@@ -54,6 +84,7 @@ type DeliveredEvent struct {
 type PutFailedEvent struct {
 	ShardID     string
 	Bucket, Key string
+	Role        Role
 	Attempt     int // from 1
 	Err         error
 }
@@ -67,19 +98,18 @@ type BufferedEvent struct {
 	Freshness time.Duration // age of the oldest record; 0 if there is none
 }
 
-// add counts what a body holds; nil is none.
-func (e *BufferedEvent) add(b *body) {
-	if b != nil {
-		e.Records += b.records
-		e.Bytes += b.bytes
-		e.Held += b.spool.Held()
-	}
-}
-
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.
 type PendingFoundEvent struct {
 	ShardID string
 	Verdict string // foreign, newer, broken, void, redo, forbidden
+}
+
+// BundleLostEvent describes a cut that is delivered a second time.
+type BundleLostEvent struct {
+	ShardID     string
+	Bucket, Key string // of the bundle
+	Objects     int64  // of the cut
+	Records     int64
 }
 
 // RecordsLostEvent describes records that expired before they were delivered.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,83 +14,75 @@ import (
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
+// octetStream is the Content-Type of whatever Firehose puts.
+const octetStream = "application/octet-stream"
+
 // object is one that a cut puts, with a body that is finished.
 type object struct {
-	bucket, key    string
+	exactlyonce.Target
+
 	id             exactlyonce.UUID // of the plan; its metadata says so
-	format         container.Format
-	records, bytes int64 // as planned
-	body           *body // nil if it need not be put
+	role           Role
+	encoding       string    // Content-Encoding
+	records, bytes int64     // that the body is made of, or is to be
+	oldest         time.Time // arrival of the oldest of these
 	ifAbsent       bool
-	size           int64 // of the body as put
-	puts           int   // tries so far
-	stored         bool  // a try was answered with success
-	found          bool  // the store had it already
+
+	content io.ReaderAt // of which size bytes from offset on are the body; nil if it need not be put
+	offset  int64
+	size    int64
+
+	puts   int  // tries so far
+	stored bool // a try was answered with success
+	looked bool // the store was asked whether it has it
+	found  bool // it had
 }
 
-// objectOf is the object of a plan that is already there, unless it gets a body.
-func objectOf(pl exactlyonce.Plan) *object {
+// objectOf is the object of a plan of kind R that is already there, unless it gets a
+// body.
+func objectOf(pl exactlyonce.Plan) (*object, container.Format) {
 	format, _ := container.Coded(pl.Codec) // Decode refuses what is none
-	return &object{bucket: pl.Bucket, key: pl.Key, id: pl.UUID, format: format, records: pl.Records, bytes: pl.Bytes, ifAbsent: true}
+	return &object{
+		Target: exactlyonce.Target{Bucket: pl.Bucket, Key: pl.Key}, id: pl.UUID, role: RoleDelivery, encoding: format.Encoding,
+		records: pl.Records, bytes: pl.Bytes, oldest: pl.FirstArrival, ifAbsent: true,
+	}, format
+}
+
+// fill gives the object a body, which is finished.
+func (o *object) fill(b *body) {
+	o.content, o.size = b.spool, b.spool.Size()
 }
 
 // durable reports whether the object is known to be in the store.
 func (o *object) durable() bool { return o.stored || o.found }
 
-// reusable reports whether no request can still be reading the body: there was
-// none, or one that was answered with success, so that all of it had been read.
-func (o *object) reusable() bool { return o.puts == 0 || o.puts == 1 && o.stored }
+// idle reports whether no request can still be reading the body: there was none,
+// or one that was answered with success, so that all of it had been read.
+func (o *object) idle() bool { return o.puts == 0 || o.puts == 1 && o.stored }
 
-func (o *object) release(log *zap.Logger) {
-	if o.body != nil {
-		o.body.release(o.reusable(), log)
-	}
-}
-
-// objects is a parcel of objects.
-type objects struct {
+// single is the parcel of one object.
+type single struct {
 	sink   *objectSink
-	list   []*object
-	oldest time.Time // arrival of the oldest record in them
+	object *object
+	body   *body
 }
 
-// publish puts those that are not durable yet, one after another.
-func (p *objects) publish(ctx context.Context) error {
-	for _, o := range p.list {
-		if o.durable() {
-			continue
-		}
-		if err := p.sink.publish(ctx, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (*single) seal(context.Context) error          { return nil } // nothing to seal: a replay makes it again
+func (p *single) publish(ctx context.Context) error { return p.sink.publish(ctx, p.object) }
+func (p *single) release()                          { p.body.release(p.object.idle(), p.sink.log) }
 
-func (p *objects) committed(reason string) {
-	for _, o := range p.list {
-		p.sink.delivered(o, p.oldest, reason)
-	}
-}
+func (p *single) committed(_ context.Context, reason string) { p.sink.delivered(p.object, reason) }
 
-func (p *objects) release() {
-	for _, o := range p.list {
-		o.release(p.sink.log)
+func (p *single) held() BufferedEvent {
+	return BufferedEvent{
+		Records: p.object.records, Bytes: p.object.bytes, Held: p.body.spool.Held(), Freshness: ageOf(p.object.oldest, time.Now()),
 	}
-}
-
-func (p *objects) held() BufferedEvent {
-	var e BufferedEvent
-	for _, o := range p.list {
-		e.add(o.body)
-	}
-	e.Freshness = ageOf(p.oldest, time.Now())
-	return e
 }
 
 // objectSink puts the objects of one shard into a store.
 type objectSink struct {
 	store   ObjectStore
+	slots   chan struct{} // one for each put of a bundle's objects, of all shards
 	try     *tries
 	every   time.Duration // before a put is repeated
 	trusted func() error  // whether the shard's lease is; nil before Initialize
@@ -101,27 +94,27 @@ type objectSink struct {
 // publish puts an object, however long it takes. When it returns nil the
 // object is durable.
 func (s *objectSink) publish(ctx context.Context, o *object) error {
-	doing := "putting " + o.bucket + "/" + o.key
-	return s.try.until(ctx, doing, s.every, func(ctx context.Context) error {
-		if err := s.trusted(); err != nil {
-			return err
-		}
-		o.size = o.body.spool.Size()
-		err := s.try.once(ctx, doing, putTimeout(o.size), func(ctx context.Context) error { return s.put(ctx, o) })
-		if err != nil && s.hooks.PutFailed != nil {
-			s.hooks.PutFailed(PutFailedEvent{ShardID: s.shardID, Bucket: o.bucket, Key: o.key, Attempt: o.puts, Err: err})
-		}
-		return err
-	})
+	return s.try.until(ctx, "putting "+o.Bucket+"/"+o.Key, s.every, func(ctx context.Context) error { return s.attempt(ctx, o) })
 }
 
-// put tries once.
+// attempt makes one try to put an object.
+func (s *objectSink) attempt(ctx context.Context, o *object) error {
+	if err := s.trusted(); err != nil {
+		return err
+	}
+	err := s.try.once(ctx, "putting "+o.Bucket+"/"+o.Key, putTimeout(o.size), func(ctx context.Context) error { return s.put(ctx, o) })
+	if err != nil && s.hooks.PutFailed != nil {
+		s.hooks.PutFailed(PutFailedEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key, Role: o.role, Attempt: o.puts, Err: err})
+	}
+	return err
+}
+
 func (s *objectSink) put(ctx context.Context, o *object) error {
 	o.puts++
 	err := s.store.Put(ctx, Object{
-		Bucket: o.bucket, Key: o.key, Body: o.body.spool.Reader(),
-		ContentType:     "application/octet-stream",
-		ContentEncoding: o.format.Encoding,
+		Bucket: o.Bucket, Key: o.Key, Body: io.NewSectionReader(o.content, o.offset, o.size),
+		ContentType:     octetStream,
+		ContentEncoding: o.encoding,
 		Metadata:        map[string]string{MetadataPlan: o.id.String()},
 		IfAbsent:        o.ifAbsent,
 	})
@@ -137,40 +130,38 @@ func (s *objectSink) put(ctx context.Context, o *object) error {
 
 // lookUntil is look, repeated until the store tells.
 func (s *objectSink) lookUntil(ctx context.Context, o *object) error {
-	doing := "looking for " + o.bucket + "/" + o.key
-	return s.try.until(ctx, doing, s.every, func(ctx context.Context) error {
-		return s.try.once(ctx, doing, putTimeout(0), func(ctx context.Context) error { return s.look(ctx, o) })
-	})
+	return s.try.until(ctx, "looking for "+o.Bucket+"/"+o.Key, s.every, func(ctx context.Context) error { return s.lookOnce(ctx, o) })
+}
+
+func (s *objectSink) lookOnce(ctx context.Context, o *object) error {
+	return s.try.once(ctx, "looking for "+o.Bucket+"/"+o.Key, putTimeout(0), func(ctx context.Context) error { return s.look(ctx, o) })
 }
 
 // look finds out whether the object is in the store. Its error is final if
 // another one has the key.
 func (s *objectSink) look(ctx context.Context, o *object) error {
-	metadata, exists, err := s.store.Head(ctx, o.bucket, o.key)
+	metadata, exists, err := s.store.Head(ctx, o.Bucket, o.Key)
 	if err != nil {
 		return fmt.Errorf("looking for the object: %w", err)
 	}
 	state := exactlyonce.JudgeKey(metadata[MetadataPlan], exists, o.id)
 	if state == exactlyonce.KeyTaken {
 		s.log.Error("another object has the key of a prepared cut; move it away or abandon the prepared checkpoint",
-			zap.String("bucket", o.bucket), zap.String("key", o.key))
-		return kcl.GiveUp(fmt.Errorf("%w: %s/%s, plan %v", ErrKeyTaken, o.bucket, o.key, o.id))
+			zap.String("bucket", o.Bucket), zap.String("key", o.Key))
+		return kcl.GiveUp(fmt.Errorf("%w: %s/%s, plan %v", ErrKeyTaken, o.Bucket, o.Key, o.id))
 	}
-	o.found = state == exactlyonce.KeyOurs
+	o.looked, o.found = true, state == exactlyonce.KeyOurs
 	return nil
 }
 
 // delivered tells of an object whose cut is committed.
-func (s *objectSink) delivered(o *object, oldest time.Time, reason string) {
+func (s *objectSink) delivered(o *object, reason string) {
 	e := DeliveredEvent{
-		ShardID: s.shardID, Bucket: o.bucket, Key: o.key,
-		Records: o.records, Bytes: o.bytes, Freshness: ageOf(oldest, time.Now()),
+		ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key, Role: o.role,
+		Records: o.records, Bytes: o.bytes, Freshness: ageOf(o.oldest, time.Now()),
 		Reason: reason, ObjectBytes: o.size, Puts: o.puts, Found: o.found,
 	}
-	if o.stored { // fewer than planned, if some have expired
-		e.Records, e.Bytes = o.body.records, o.body.bytes
-	}
-	s.log.Info("object delivered", zap.String("key", e.Key), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
+	s.log.Info("object delivered", zap.String("key", e.Key), zap.String("role", string(o.role)), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
 		zap.Int64("object_bytes", e.ObjectBytes), zap.String("reason", reason), zap.Duration("freshness", e.Freshness))
 	if s.hooks.Delivered != nil {
 		s.hooks.Delivered(e)

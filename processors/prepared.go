@@ -10,7 +10,7 @@ import (
 // PreparedCut is what the prepared checkpoint of a lease row says of the cut that
 // an archiver had begun to deliver.
 type PreparedCut struct {
-	Bucket, Key string // of its object
+	Bucket, Key string // of its object; of its bundle, if it has several
 	First, Last checkpoint.ExtendedSequenceNumber
 	Records     int64
 }
@@ -23,5 +23,6 @@ func ReadPrepared(state []byte) (PreparedCut, error) {
 	if err != nil {
 		return PreparedCut{}, fmt.Errorf("reading the state of a prepared checkpoint: %w", err)
 	}
-	return PreparedCut{Bucket: p.Bucket, Key: p.Key, First: p.First, Last: p.Last, Records: p.Records}, nil
+	at := p.Targets()[0]
+	return PreparedCut{Bucket: at.Bucket, Key: at.Key, First: p.First, Last: p.Last, Records: p.Records}, nil
 }

@@ -26,10 +26,11 @@ var _ kcl.RecordProcessor = (*processor)(nil)
 func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.drop()
 	p.sink.trusted = in.CheckTrust
-	p.archiver.checkBucket(ctx, p.try)
+	p.archiver.checkBuckets(ctx, p.try)
 	if err := p.successor.settle(ctx, in); err != nil {
 		return err
 	}
+	p.delivery.staging.list(ctx)
 	p.buffer.mark = in.Checkpointer.Last().ExtendedSequenceNumber
 	return nil
 }
@@ -68,12 +69,11 @@ func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason strin
 		return err
 	}
 	g, err := p.buffer.take()
-	if err != nil || g.body == nil {
+	if err != nil || g.contents == nil {
 		return err
 	}
-	c, err := p.sealer.seal(g, cp.Last().ExtendedSequenceNumber, reason)
+	c, err := p.sealer.seal(ctx, g, cp.Last().ExtendedSequenceNumber, reason)
 	if err != nil {
-		g.body.release(true, p.buffer.log)
 		p.buffer.broken = kcl.GiveUp(err)
 		return p.buffer.broken
 	}
@@ -89,7 +89,9 @@ func (p *processor) report(hold func(int64)) {
 	} else {
 		e.Freshness = ageOf(p.buffer.open.oldest, time.Now())
 	}
-	e.add(p.buffer.open.body)
+	if open := &p.buffer.open; open.contents != nil {
+		e.Records, e.Bytes, e.Held = e.Records+open.records, e.Bytes+open.bytes, e.Held+open.contents.heldBytes()
+	}
 	e.ShardID = p.shardID
 	if hold != nil {
 		hold(e.Held)

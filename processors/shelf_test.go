@@ -1,8 +1,10 @@
 package processors_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,6 +98,47 @@ func (s *shelf) Head(ctx context.Context, bucket, key string) (map[string]string
 	return nil, false, ctx.Err()
 }
 
+// Get implements ObjectStore.
+func (s *shelf) Get(ctx context.Context, bucket, key string, offset, length int64, w io.Writer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.find(bucket, key)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case o == nil:
+		return processors.ErrNotFound
+	}
+	_, err := io.Copy(w, io.NewSectionReader(bytes.NewReader(o.body), offset, length))
+	if err == nil && offset+length > int64(len(o.body)) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// List implements ObjectStore.
+func (s *shelf) List(ctx context.Context, bucket, prefix string) (keys []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.objects {
+		if o.Bucket == bucket && strings.HasPrefix(o.Key, prefix) && len(keys) < 1000 {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys, ctx.Err()
+}
+
+// Delete implements ObjectStore.
+func (s *shelf) Delete(ctx context.Context, bucket, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.objects = slices.DeleteFunc(s.objects, func(o shelved) bool { return o.Bucket == bucket && o.Key == key })
+	return nil
+}
+
 func (*shelf) Check(ctx context.Context, _ string) error { return ctx.Err() }
 
 // words returns what is in the objects, in the order of the puts.
@@ -114,7 +157,7 @@ func TestShelfConforms(t *testing.T) {
 	t.Parallel()
 	sinktest.Run(t, func(testing.TB) sinktest.Store {
 		s := new(shelf)
-		return sinktest.Store{ObjectStore: s, Bucket: "bucket", Other: "other", Get: func(tb testing.TB, bucket, key string) sinktest.Stored {
+		return sinktest.Store{ObjectStore: s, Bucket: "bucket", Other: "other", Read: func(tb testing.TB, bucket, key string) sinktest.Stored {
 			tb.Helper()
 			s.mu.Lock()
 			defer s.mu.Unlock()

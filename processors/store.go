@@ -29,6 +29,20 @@ type ObjectStore interface {
 	// there is none. A refusal is an error, never false.
 	Head(ctx context.Context, bucket, key string) (metadata map[string]string, exists bool, err error)
 
+	// Get writes length bytes of an object, from offset on, to w, as they come.
+	// After an error w has the first of them, or none; they are the object's.
+	//
+	// Errors: ErrNotFound if the store says that there is no such object. A
+	// refusal is another error, as is an object that ends before.
+	Get(ctx context.Context, bucket, key string, offset, length int64, w io.Writer) error
+
+	// List returns keys that begin with prefix, in any order: up to 1,000, and
+	// none only if there are none.
+	List(ctx context.Context, bucket, prefix string) ([]string, error)
+
+	// Delete removes an object. That there is none is no error.
+	Delete(ctx context.Context, bucket, key string) error
+
 	// Check asks whether the bucket exists and may be used.
 	Check(ctx context.Context, bucket string) error
 }
@@ -51,6 +65,9 @@ type Object struct {
 
 // ErrExists is returned by ObjectStore.Put if the key has an object already.
 var ErrExists = errors.New("object already exists")
+
+// ErrNotFound is returned by ObjectStore.Get if there is no such object.
+var ErrNotFound = errors.New("there is no such object")
 
 // ErrAccessDenied is kcl.ErrAccessDenied: the store refused the credentials, or
 // they do not permit the call; the text names what must be permitted.

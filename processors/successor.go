@@ -10,6 +10,7 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
@@ -71,18 +72,35 @@ func remedyOf(why error, pl exactlyonce.Plan) string {
 		"until the shard goes on; if not, %s", pl.Bucket, abandon)
 }
 
-// redo finishes an earlier holder's cut: it makes sure that the plan's object
-// is in the store, and commits.
+// redo finishes an earlier holder's cut: it makes sure that what the plan names is in
+// the store, and commits.
 func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
-	o := objectOf(pl)
+	if pl.Bundle != nil {
+		return s.carryOn(ctx, in, pl)
+	}
+	o, format := objectOf(pl)
 	if err := s.sink.lookUntil(ctx, o); err != nil {
 		return err
 	}
 	if !o.found {
-		if err := s.rebuild(ctx, in, pl, o); err != nil {
+		if err := s.rebuild(ctx, in, pl, o, format); err != nil {
 			return err
 		}
 	}
+	if err := s.commit(ctx, in, pl); err != nil {
+		return err
+	}
+	if !o.durable() {
+		s.log.Warn("nothing was left of the cut of an earlier holder: no object was put", zap.String("key", pl.Key))
+		return nil
+	}
+	s.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
+	s.sink.delivered(o, reasonRedo)
+	return nil
+}
+
+// commit moves the checkpoint to the end of an earlier holder's cut.
+func (s *successor) commit(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
 	// Not at SHARD_END, where the last cut of a shard was prepared: the worker must
 	// see the end itself, and make the children.
 	prepared, err := in.Checkpointer.Resume(checkpoint.Prepared{At: pl.Last, State: in.Pending.State})
@@ -90,28 +108,18 @@ func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exa
 		return kcl.GiveUp(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
 	}
 	prepared.SetArrival(pl.LastArrival)
-	if err := s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint); err != nil {
-		return err
-	}
-	if o.body != nil && o.body.records == 0 {
-		s.log.Warn("nothing was left of the cut of an earlier holder: no object was put", zap.String("key", pl.Key))
-		return nil
-	}
-	s.log.Info("cut of an earlier holder finished", zap.String("key", pl.Key), zap.Int64("records", pl.Records), zap.Bool("found", o.found))
-	s.sink.delivered(o, pl.FirstArrival, reasonRedo)
-	return nil
+	return s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint)
 }
 
 // rebuild reads the cut's records again and puts the object they make. What
 // has expired is reported; the rest is delivered under the same key. If they are
 // other records than the plan's, nothing is put.
-func (s *successor) rebuild(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, o *object) error {
-	b, err := s.shop.open(o.format, pl.Delimiter, pl.Digest.Rule)
+func (s *successor) rebuild(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, o *object, format container.Format) error {
+	b, err := s.shop.open(format, pl.Delimiter, pl.Digest.Rule)
 	if err != nil {
 		return err
 	}
-	o.body = b
-	defer o.release(s.log)
+	defer func() { b.release(o.idle(), s.log) }()
 
 	found, err := replay(ctx, in, pl, b)
 	if err != nil {
@@ -131,8 +139,12 @@ func (s *successor) rebuild(ctx context.Context, in kcl.InitializationInput, pl 
 	if b.records == 0 {
 		return nil
 	}
+	o.fill(b)
 	if err := s.sink.publish(ctx, o); err != nil {
 		return err
+	}
+	if o.stored {
+		o.records, o.bytes = b.records, b.bytes // fewer than planned, if some have expired
 	}
 	if o.found {
 		s.log.Info("the earlier holder's object is there after all", zap.String("key", pl.Key))

@@ -43,19 +43,21 @@ type world struct {
 	counts map[string]int
 	total  int
 
-	now        *holding // the latest
-	config     processors.Config
-	tb         testing.TB
-	violations []string
-	lost       []processors.RecordsLostEvent
-	failures   []processors.PutFailedEvent
-	delivered  []processors.DeliveredEvent
-	pendings   []processors.PendingFoundEvent
-	puts       []processors.Object
-	replays    []kcl.ReplayOptions
-	downUntil  time.Time
-	deafUntil  time.Time // until then the store does not answer
-	stuck      bool      // nor does it return when its context is done
+	now         *holding // the latest
+	config      processors.Config
+	tb          testing.TB
+	violations  []string
+	lost        []processors.RecordsLostEvent
+	bundlesLost []processors.BundleLostEvent
+	failures    []processors.PutFailedEvent
+	delivered   []processors.DeliveredEvent
+	pendings    []processors.PendingFoundEvent
+	puts        []processors.Object
+	replays     []kcl.ReplayOptions
+	downUntil   time.Time
+	deafUntil   time.Time // until then the store does not answer
+	stuck       bool      // nor does it return when its context is done
+	backedUp    bool      // each holder backs up what it delivers
 }
 
 type row struct {
@@ -176,7 +178,7 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 		w.overtake(ctx)
 		return nil
 	case lands1, lands2, lands3, lands4:
-		if kind != "put" {
+		if kind != "put" && kind != "seal" {
 			h.crash()
 			return errCrash
 		}
@@ -236,7 +238,11 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 	if s.h.inDoubt != "" {
 		w.violate("put while %s is in doubt", s.h.inDoubt)
 	}
-	if o.IfAbsent != w.prepared[objectName(o.Bucket, o.Key)] {
+	kind := "put"
+	if isBundle(o.Key) {
+		kind = "seal"
+	}
+	if o.IfAbsent != (w.prepared[objectName(o.Bucket, o.Key)] || kind == "seal") {
 		w.violate("put of %s: if absent %v, prepared %v", o.Key, o.IfAbsent, !o.IfAbsent)
 	}
 	if time.Now().Before(w.downUntil) {
@@ -244,8 +250,8 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 	}
 	w.puts = append(w.puts, o)
 	if w.fault != nil {
-		if f := w.fault("put", w.counts["put"], w.total); f >= lands1 && f <= lands4 {
-			w.counts["put"]++
+		if f := w.fault(kind, w.counts[kind], w.total); f >= lands1 && f <= lands4 {
+			w.counts[kind]++
 			w.total++
 			w.late = append(w.late, o)
 			s.h.landIn = int(f-lands1) + 1
@@ -254,11 +260,14 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 		}
 	}
 	var err error
-	if e := w.do(ctx, s.h, "put", func() { err = w.apply(o) }); e != nil {
+	if e := w.do(ctx, s.h, kind, func() { err = w.apply(o) }); e != nil {
 		return e
 	}
 	return err
 }
+
+// isBundle reports whether a key is one of a bundle.
+func isBundle(key string) bool { return strings.HasPrefix(key, "_shardmill/") }
 
 // apply stores an object.
 func (w *world) apply(o processors.Object) error {
@@ -280,24 +289,64 @@ func (w *world) apply(o processors.Object) error {
 }
 
 func (s store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
-	if err := s.w.hear(ctx); err != nil {
-		return nil, false, err
-	}
 	s.w.land(s.h)
 	var o stored
 	var ok bool
-	if time.Now().Before(s.w.downUntil) {
-		return nil, false, errFault
-	}
-	err := s.w.do(ctx, s.h, "head", func() { o, ok = s.w.objects[objectName(bucket, key)] })
+	err := s.ask(ctx, "head", func() { o, ok = s.w.objects[objectName(bucket, key)] })
 	return o.metadata, ok, err
 }
 
-func (s store) Check(ctx context.Context, _ string) error {
+func (s store) Check(ctx context.Context, _ string) error { return s.ask(ctx, "check", func() {}) }
+
+// ask is a request that is no put.
+func (s store) ask(ctx context.Context, kind string, answer func()) error {
 	if err := s.w.hear(ctx); err != nil {
 		return err
 	}
-	return s.w.do(ctx, s.h, "check", func() {})
+	if time.Now().Before(s.w.downUntil) {
+		return errFault
+	}
+	return s.w.do(ctx, s.h, kind, answer)
+}
+
+func (s store) Get(ctx context.Context, bucket, key string, offset, length int64, to io.Writer) (err error) {
+	s.w.land(s.h)
+	if e := s.ask(ctx, "get", func() {
+		o, ok := s.w.objects[objectName(bucket, key)]
+		if !ok {
+			err = processors.ErrNotFound
+			return
+		}
+		_, err = io.CopyN(to, io.NewSectionReader(bytes.NewReader(o.body), offset, length), length)
+	}); e != nil {
+		return e
+	}
+	return err
+}
+
+func (s store) List(ctx context.Context, bucket, prefix string) (keys []string, err error) {
+	err = s.ask(ctx, "list", func() {
+		for _, name := range s.w.keys() {
+			if key, ok := strings.CutPrefix(name, bucket+"/"); ok && strings.HasPrefix(key, prefix) {
+				keys = append(keys, key)
+			}
+		}
+	})
+	return keys, err
+}
+
+func (s store) Delete(ctx context.Context, bucket, key string) error {
+	return s.ask(ctx, "delete", func() {
+		if !isBundle(key) {
+			s.w.violate("%s is deleted", key)
+		}
+		if p := s.w.row.pending; p != nil {
+			if pl, err := exactlyonce.Decode(p.State); err == nil && pl.Bundle != nil && pl.Bundle.Key == key {
+				s.w.violate("the bundle of a pending plan is deleted")
+			}
+		}
+		delete(s.w.objects, objectName(bucket, key))
+	})
 }
 
 // hear returns when the store answers.
@@ -407,10 +456,32 @@ func (h *holding) Prepare(ctx context.Context, p checkpoint.Prepared) error {
 	return h.write(ctx, "prepare", fmt.Sprintf("prepare %v %x", p.At, p.State), func() {
 		p.State = bytes.Clone(p.State)
 		h.w.row.pending = &p
-		if pl, err := exactlyonce.Decode(p.State); err == nil {
+		pl, err := exactlyonce.Decode(p.State)
+		switch {
+		case err != nil:
+		case pl.Bundle != nil:
+			h.w.prepareBundle(pl)
+		default:
 			h.w.prepared[objectName(pl.Bucket, pl.Key)] = true
 		}
 	})
+}
+
+// prepareBundle notes the objects of a plan that reached the row.
+func (w *world) prepareBundle(pl exactlyonce.Plan) {
+	u := pl.Bundle
+	o, ok := w.objects[objectName(u.Bucket, u.Key)]
+	if !ok || int64(len(o.body)) != u.Size {
+		w.violate("prepared, and the bundle is not there: %v of %d bytes, want %d", ok, len(o.body), u.Size)
+		return
+	}
+	x, err := exactlyonce.JudgeIndex(*u, pl.UUID, o.body[u.Size-u.IndexSize:], []string{"b", "c", "backup"})
+	if err != nil {
+		w.violate("prepared with a bundle that cannot be used: %v", err)
+	}
+	for _, to := range x.Targets() {
+		w.prepared[objectName(to.Bucket, to.Key)] = true
+	}
 }
 
 func (h *holding) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
@@ -438,6 +509,7 @@ func (h *holding) replay(ctx context.Context, first, last checkpoint.ExtendedSeq
 func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, shard kcl.ShardInfo) (*holding, kcl.RecordProcessor, context.Context) {
 	tb.Helper()
 	w.holders++
+	w.backedUp = cfg.Backup != nil && (w.backedUp || w.holders == 1)
 	ctx, cancel := context.WithCancelCause(ctx)
 	tb.Cleanup(func() { cancel(nil) })
 	h := &holding{w: w, id: w.holders, shard: shard, cancel: cancel, cp: checkpoint.New(nil, w.row.checkpoint, false)}
@@ -450,6 +522,7 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 		Delivered:    func(e processors.DeliveredEvent) { w.delivered = append(w.delivered, e) },
 		PutFailed:    func(e processors.PutFailedEvent) { w.failures = append(w.failures, e) },
 		RecordsLost:  func(e processors.RecordsLostEvent) { w.lost = append(w.lost, e) },
+		BundleLost:   func(e processors.BundleLostEvent) { w.bundlesLost = append(w.bundlesLost, e) },
 		PendingFound: func(e processors.PendingFoundEvent) { w.pendings = append(w.pendings, e) },
 	}
 	archiver, err := processors.New(cfg, store{w, h})
@@ -528,10 +601,14 @@ func (s stored) inflated() (string, error) {
 	return string(b), err
 }
 
-// places counts in how many places of all objects each record is.
-func (w *world) places() (map[int]int, error) {
+// places counts in how many places of all objects each record is, those of backups or
+// the others.
+func (w *world) places(backup bool) (map[int]int, error) {
 	n := map[int]int{}
 	for name, o := range w.objects {
+		if _, key, _ := strings.Cut(name, "/"); isBundle(key) || strings.HasPrefix(name, "backup/") != backup {
+			continue
+		}
 		body, err := o.inflated()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -566,14 +643,16 @@ func (w *world) verdict(exactly bool) error {
 	if len(w.lost) > 0 && w.horizon == 0 {
 		errs = append(errs, fmt.Errorf("a loss was reported, but nothing expired: %+v", w.lost))
 	}
-	n, err := w.places()
-	errs = append(errs, err)
-	for i := range w.records {
-		switch {
-		case n[i] == 0 && !w.skipped[i] && !w.reported(i):
-			errs = append(errs, fmt.Errorf("record %d is in no object", i))
-		case n[i] > 1 && exactly:
-			errs = append(errs, fmt.Errorf("record %d is in %d objects", i, n[i]))
+	for _, backup := range []bool{false, true} {
+		n, err := w.places(backup)
+		errs = append(errs, err)
+		for i := range w.records {
+			switch {
+			case n[i] == 0 && !w.skipped[i] && !w.reported(i) && (!backup || w.backedUp):
+				errs = append(errs, fmt.Errorf("record %d is in no object, of backups %v", i, backup))
+			case n[i] > 1 && exactly:
+				errs = append(errs, fmt.Errorf("record %d is in %d objects, of backups %v", i, n[i], backup))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -608,6 +687,14 @@ func theShard() kcl.ShardInfo {
 // config is the conformance list's: stream orders, bucket b.
 func config() processors.Config {
 	return processors.Config{DeliveryStreamName: "orders", Bucket: "b"}
+}
+
+// backedUp is config with a backup, whose objects are smaller.
+func backedUp() processors.Config {
+	return with(config(), func(c *processors.Config) {
+		c.Backup = &processors.Backup{Bucket: "backup", Prefix: "raw/", Compression: processors.GZIP}
+		c.ParallelPuts = 1 // the world is one goroutine's
+	}).WithBackupSize(11)
 }
 
 func with(c processors.Config, change func(*processors.Config)) processors.Config {

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -135,7 +136,16 @@ func (o *objects) put(in processors.Object, body string) error {
 }
 
 func (s store) Head(ctx context.Context, _, key string) (map[string]string, bool, error) {
-	o, err := fetched(func(apply func(context.Context) error) error { return s.send(ctx, "head", apply) }, func(context.Context) (*object, error) {
+	o, err := s.find(ctx, "head", key)
+	if err != nil || o == nil {
+		return nil, false, err
+	}
+	return o.metadata, true, nil
+}
+
+// find asks for an object; nil if there is none.
+func (s store) find(ctx context.Context, op, key string) (*object, error) {
+	return fetched(func(apply func(context.Context) error) error { return s.send(ctx, op, apply) }, func(context.Context) (*object, error) {
 		s.o.mu.Lock()
 		defer s.o.mu.Unlock()
 		if o, ok := s.o.held[key]; ok {
@@ -143,10 +153,40 @@ func (s store) Head(ctx context.Context, _, key string) (map[string]string, bool
 		}
 		return nil, nil //nolint:nilnil // there is none
 	})
-	if err != nil || o == nil {
-		return nil, false, err
+}
+
+func (s store) Get(ctx context.Context, _, key string, offset, length int64, w io.Writer) error {
+	o, err := s.find(ctx, "get", key)
+	switch {
+	case err != nil:
+		return err
+	case o == nil:
+		return processors.ErrNotFound
 	}
-	return o.metadata, true, nil
+	_, err = io.CopyN(w, io.NewSectionReader(strings.NewReader(o.body), offset, length), length)
+	return err
+}
+
+func (s store) List(ctx context.Context, _, prefix string) ([]string, error) {
+	return fetched(func(apply func(context.Context) error) error { return s.send(ctx, "list", apply) }, func(context.Context) (keys []string, err error) {
+		s.o.mu.Lock()
+		defer s.o.mu.Unlock()
+		for _, key := range slices.Sorted(maps.Keys(s.o.held)) {
+			if strings.HasPrefix(key, prefix) && len(keys) < 1000 {
+				keys = append(keys, key)
+			}
+		}
+		return keys, nil
+	})
+}
+
+func (s store) Delete(ctx context.Context, _, key string) error {
+	return s.send(ctx, "delete", func(context.Context) error {
+		s.o.mu.Lock()
+		defer s.o.mu.Unlock()
+		delete(s.o.held, key)
+		return nil
+	})
 }
 
 func (s store) Check(ctx context.Context, _ string) error {

@@ -31,7 +31,7 @@ func TestConforms(t *testing.T) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return sinktest.Store{ObjectStore: store, Bucket: "bucket", Other: "other", Missing: "missing", Get: func(tb testing.TB, bucket, key string) sinktest.Stored {
+		return sinktest.Store{ObjectStore: store, Bucket: "bucket", Other: "other", Missing: "missing", Read: func(tb testing.TB, bucket, key string) sinktest.Stored {
 			tb.Helper()
 			out, err := client.GetObject(tb.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 			if err != nil {

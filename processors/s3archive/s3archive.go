@@ -4,7 +4,8 @@
 // The credentials need s3:PutObject, s3:AbortMultipartUpload, s3:GetObject
 // (S3 asks for it to answer HeadObject) and s3:ListBucket: without the last one
 // S3 answers 403 instead of 404 for an object that does not exist, and a cut
-// that an earlier holder prepared cannot be finished.
+// that an earlier holder prepared cannot be finished. For sealed cuts they need
+// s3:DeleteObject where bundles are; without it those stay.
 package s3archive
 
 import (
@@ -30,6 +31,9 @@ import (
 type API interface {
 	PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	HeadObject(ctx context.Context, in *s3.HeadObjectInput, o ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
+	GetObject(ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input, o ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	DeleteObject(ctx context.Context, in *s3.DeleteObjectInput, o ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
 	HeadBucket(ctx context.Context, in *s3.HeadBucketInput, o ...func(*s3.Options)) (*s3.HeadBucketOutput, error)
 	CreateMultipartUpload(ctx context.Context, in *s3.CreateMultipartUploadInput, o ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error)
 	UploadPart(ctx context.Context, in *s3.UploadPartInput, o ...func(*s3.Options)) (*s3.UploadPartOutput, error)
@@ -223,10 +227,12 @@ func denied(err error) access.Kind {
 // permission returns what a policy must permit for an operation.
 func permission(operation string) string {
 	switch operation {
-	case "HeadObject":
+	case "HeadObject", "GetObject":
 		return "s3:GetObject and s3:ListBucket"
-	case "HeadBucket":
+	case "HeadBucket", "ListObjectsV2":
 		return "s3:ListBucket"
+	case "DeleteObject":
+		return "s3:DeleteObject"
 	default:
 		return "s3:PutObject"
 	}

@@ -37,6 +37,12 @@ func TestNeverAnswered(t *testing.T) {
 		}
 		return err
 	}
+	get := func(ctx context.Context, l local) error {
+		if err := l.store.Get(ctx, "bucket", "k", 0, 1, io.Discard); !errors.Is(err, processors.ErrNotFound) {
+			return err
+		}
+		return nil
+	}
 	for _, tt := range []struct {
 		operation string
 		call      func(context.Context, local) error
@@ -45,6 +51,9 @@ func TestNeverAnswered(t *testing.T) {
 		{"PutObject", put(small()), 50 * time.Second},
 		{"PutObject", put(large()[:4<<20]), 54 * time.Second},
 		{"HeadObject", head, 50 * time.Second},
+		{"GetObject", get, 50 * time.Second},
+		{"ListObjectsV2", func(ctx context.Context, l local) error { _, err := l.store.List(ctx, "bucket", "k"); return err }, 50 * time.Second},
+		{"DeleteObject", func(ctx context.Context, l local) error { return l.store.Delete(ctx, "bucket", "k") }, 50 * time.Second},
 		{"HeadBucket", func(ctx context.Context, l local) error { return l.store.Check(ctx, "bucket") }, 50 * time.Second},
 		{"CreateMultipartUpload", put(large()), 50 * time.Second},
 		{"UploadPart", put(large()), 55 * time.Second},

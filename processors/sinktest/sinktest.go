@@ -18,8 +18,8 @@ type Store struct {
 	// Missing is a bucket that is not there; "" if the store has every bucket.
 	Missing string
 
-	// Get reads an object that must be there by another way than the store.
-	Get func(tb testing.TB, bucket, key string) Stored
+	// Read reads an object that must be there by another way than the store.
+	Read func(tb testing.TB, bucket, key string) Stored
 }
 
 // Stored is an object as others see it.
@@ -50,6 +50,11 @@ func Run(t *testing.T, open func(testing.TB) Store) {
 		{"a conditional put does not replace an object", (*suite).ifAbsentOfAnother},
 		{"a conditional put that is repeated is refused", (*suite).ifAbsentAgain},
 		{"one of 16 conditional puts wins", (*suite).oneWins},
+		{"any part of an object can be read", (*suite).parts},
+		{"what is not there cannot be read, and the error says so", (*suite).partsOfNothing},
+		{"keys are listed by what they begin with", (*suite).lists},
+		{"of many keys some are listed", (*suite).listsMany},
+		{"what is deleted is gone, and nothing else", (*suite).deletes},
 		{"a call whose context is done learns nothing", (*suite).contextDone},
 		{"a bucket that is there can be used", (*suite).checks},
 		{"a bucket that is missing is an error", (*suite).missing},

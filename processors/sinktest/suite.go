@@ -59,7 +59,7 @@ func (s *suite) has(o processors.Object, body []byte) {
 	if err != nil || !exists || !maps.Equal(metadata, o.Metadata) {
 		s.t.Fatalf("Head(%s/%s): %v, %v, %v; want %v", o.Bucket, o.Key, metadata, exists, err, o.Metadata)
 	}
-	got := s.Get(s.t, o.Bucket, o.Key)
+	got := s.Read(s.t, o.Bucket, o.Key)
 	if !bytes.Equal(got.Body, body) {
 		s.t.Errorf("%s/%s has %d bytes that are not the %d put: %.40q", o.Bucket, o.Key, len(got.Body), len(body), got.Body)
 	}
@@ -229,6 +229,15 @@ func (s *suite) contextDone() {
 	if _, exists, err := s.Head(ctx, s.Bucket, key); err == nil || exists {
 		s.t.Errorf("Head: %v, %v; want an error, since nobody answered", exists, err)
 	}
+	if err := s.Get(ctx, s.Bucket, key, 0, 1, io.Discard); err == nil || errors.Is(err, processors.ErrNotFound) {
+		s.t.Errorf("Get: %v, want an error that says nothing of the key", err)
+	}
+	if keys, err := s.List(ctx, s.Bucket, ""); err == nil {
+		s.t.Errorf("List: %v, though nobody answered", keys)
+	}
+	if err := s.Delete(ctx, s.Bucket, key); err == nil {
+		s.t.Error("Delete: no error, though nobody answered")
+	}
 	if err := s.Check(ctx, s.Bucket); err == nil {
 		s.t.Error("Check: the bucket was not looked at, and can be used")
 	}
@@ -256,6 +265,12 @@ func (s *suite) missing() {
 	}
 	o := absent(s.object(key, "plan-1", []byte("some records")))
 	o.Bucket = s.Missing
+	if err := s.Delete(s.t.Context(), s.Missing, key); err == nil {
+		s.t.Errorf("Delete in %s: no error", s.Missing)
+	}
+	if keys, err := s.List(s.t.Context(), s.Missing, ""); err == nil {
+		s.t.Errorf("List of %s: %v", s.Missing, keys)
+	}
 	if err := s.Put(s.t.Context(), o); err == nil || errors.Is(err, processors.ErrExists) {
 		s.t.Errorf("Put into %s: %v, want an error that says nothing of the key", s.Missing, err)
 	}

@@ -30,7 +30,7 @@ var (
 const (
 	magic        = "smplan"
 	newestFormat = uint8(XXH3)
-	sealedFormat = 2 // of plans of sealed cuts; formats before it had none
+	sealedFormat = 2   // of plans of sealed cuts; formats before it had none
 	kindRedoable = 'R' // one object, a function of records and plan
 	kindSealed   = 'S' // objects whose bodies are in a bundle
 	pipeline     = 1   // what "a function of records and plan" means, and a bundle's index

@@ -120,6 +120,10 @@ func (id Identity) Matches(other Identity) bool {
 	return id.row == other.row && (id.stream == other.stream || id.stream == unknown || other.stream == unknown)
 }
 
+// Sum returns a digest of all that is known of the row: of two rows whose stream's ARN
+// is known it differs.
+func (id Identity) Sum() [16]byte { return shortened(string(id.row[:]), string(id.stream[:])) }
+
 func shortened(parts ...string) [16]byte {
 	var b []byte
 	for _, s := range parts {

@@ -1,0 +1,139 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/internal/spool"
+)
+
+// bundle is the parcel of a cut that has several objects. All their bodies are in one
+// spool, and an index of them behind: what is staged. With AtLeastOnce nothing is.
+type bundle struct {
+	sink    *objectSink
+	staging *staging
+	self    *object // what is staged; nil if nothing is
+	spool   *spool.Spool
+	list    []*object
+
+	records, bytes int64 // of the cut
+	oldest         time.Time
+}
+
+// copyBytes is how much of a log is copied into a body at once.
+const copyBytes = 64 << 10
+
+// pack implements contents: it makes the bodies, one after another.
+func (o *outputs) pack(c *closing) (parcel, error) {
+	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest}
+	x, err := o.bodies(c, b.spool)
+	if err != nil {
+		closeSpool(b.spool, true, c.sink.log)
+		return nil, err
+	}
+	b.unpack(x, c.planned)
+	if c.planned && len(x.Objects) > 0 {
+		c.plan.Bundle = b.stage(x)
+	}
+	o.release(true, c.sink.log)
+	return b, nil
+}
+
+// bodies writes the bodies of all objects to a spool, and returns what they are.
+func (o *outputs) bodies(c *closing, to *spool.Spool) (exactlyonce.Index, error) {
+	x := exactlyonce.Index{UUID: c.id}
+	buf := make([]byte, copyBytes)
+	digest := xxh3.New128()
+	for _, e := range o.begun {
+		deadline.Beat(c.ctx)
+		digest.Reset()
+		from := to.Size()
+		if err := e.body(o.shop, o.log, io.MultiWriter(to, digest), buf); err != nil {
+			return x, err
+		}
+		x.Objects = append(x.Objects, exactlyonce.Object{
+			Target: exactlyonce.Target{Bucket: e.lane.bucket, Key: e.lane.key(instant(e.first), c.newUUID(), e.lane.format)},
+			Role:   e.lane.role, Size: to.Size() - from, Digest: digest.Sum128().Bytes(),
+			ContentType: octetStream, ContentEncoding: e.lane.format.Encoding,
+			Records: e.records, Bytes: e.bytes, Oldest: e.oldest,
+		})
+	}
+	return x, nil
+}
+
+// unpack makes the objects that an index is of.
+func (b *bundle) unpack(x exactlyonce.Index, ifAbsent bool) {
+	var offset int64
+	for _, e := range x.Objects {
+		b.list = append(b.list, &object{
+			Target: e.Target, id: x.UUID, role: roleOf(e.Role), encoding: e.ContentEncoding, records: e.Records, bytes: e.Bytes, oldest: e.Oldest,
+			ifAbsent: ifAbsent, content: b.spool, offset: offset, size: e.Size,
+		})
+		offset += e.Size
+	}
+}
+
+// stage completes what is to be staged, and returns what a plan says of it.
+func (b *bundle) stage(x exactlyonce.Index) *exactlyonce.Bundle {
+	index := x.Encode()
+	_, _ = b.spool.Write(index) // never fails
+	b.self = &object{
+		Target: b.staging.target(x.UUID), id: x.UUID, role: RoleBundle, records: b.records, bytes: b.bytes, oldest: b.oldest,
+		ifAbsent: true, content: b.spool, size: b.spool.Size(),
+	}
+	return &exactlyonce.Bundle{
+		Bucket: b.self.Bucket, Key: b.self.Key, Size: b.self.size, IndexSize: int64(len(index)), Index: exactlyonce.Sum(index),
+		Count: int64(len(x.Objects)), Objects: x.Targets(),
+	}
+}
+
+func (b *bundle) seal(ctx context.Context) error { return b.sink.publish(ctx, b.self) }
+
+func (b *bundle) publish(ctx context.Context) error {
+	if len(b.list) == 1 {
+		return b.sink.publish(ctx, b.list[0])
+	}
+	return b.sink.all(ctx, "putting", b.list, (*object).durable, b.sink.attempt)
+}
+
+func (b *bundle) committed(ctx context.Context, reason string) {
+	for _, o := range b.list {
+		b.sink.delivered(o, reason)
+	}
+	if b.self != nil {
+		b.staging.discard(ctx, b.self.Key)
+	}
+}
+
+func (b *bundle) release() {
+	idle := b.self == nil || b.self.idle()
+	for _, o := range b.list {
+		idle = idle && o.idle()
+	}
+	closeSpool(b.spool, idle, b.sink.log)
+}
+
+func (b *bundle) held() BufferedEvent {
+	return BufferedEvent{Records: b.records, Bytes: b.bytes, Held: b.spool.Held(), Freshness: ageOf(b.oldest, time.Now())}
+}
+
+// check compares each body with its digest.
+func (b *bundle) check(x exactlyonce.Index) error {
+	digest := xxh3.New128()
+	for i, o := range b.list {
+		digest.Reset()
+		if _, err := io.Copy(digest, io.NewSectionReader(o.content, o.offset, o.size)); err != nil {
+			return fmt.Errorf("reading what was staged: %w", err)
+		}
+		if digest.Sum128().Bytes() != x.Objects[i].Digest {
+			return fmt.Errorf("%w: the body of %s/%s is not the one that was staged", exactlyonce.ErrBroken, o.Bucket, o.Key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package exactlyonce
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Index says what a bundle has: the bodies of the objects, one after another from its
+// beginning. It follows them.
+type Index struct {
+	UUID    UUID // the plan's
+	Objects []Object
+}
+
+// Object is one of a sealed cut.
+type Object struct {
+	Target
+
+	Role   Role
+	Size   int64    // of the body
+	Digest [16]byte // its XXH3-128, seed 0, highest byte first
+
+	ContentType, ContentEncoding string // as it is put; "" for none
+
+	Records, Bytes int64     // that the body was made of
+	Oldest         time.Time // arrival of the oldest of these; whole milliseconds, UTC; zero if unknown
+}
+
+// Role is what a cut has an object for. It changes what is told of the object, and
+// nothing else.
+type Role uint8
+
+// The roles.
+const (
+	Delivery Role = 0 // what the destination is to have
+	Backup   Role = 1 // records as they came
+	Failed   Role = 2 // what could not be delivered
+)
+
+const (
+	indexMagic   = "smindex"
+	indexVersion = 1
+)
+
+// Encode returns the index as bytes that JudgeIndex reads.
+//
+//	"smindex" version uuid number of objects, and of each
+//	bucket key role size digest type encoding records bytes oldest number of headers (0)
+func (x Index) Encode() []byte {
+	b := make([]byte, 0, 64+256*len(x.Objects))
+	b = append(b, indexMagic...)
+	b = append(b, indexVersion)
+	b = append(b, x.UUID[:]...)
+	b = binary.AppendUvarint(b, uint64(len(x.Objects)))
+	for _, o := range x.Objects {
+		b = appendString(b, o.Bucket)
+		b = appendString(b, o.Key)
+		b = append(b, byte(o.Role))
+		b = binary.AppendUvarint(b, uint64(o.Size))
+		b = append(b, o.Digest[:]...)
+		b = appendString(b, o.ContentType)
+		b = appendString(b, o.ContentEncoding)
+		b = binary.AppendUvarint(b, uint64(o.Records))
+		b = binary.AppendUvarint(b, uint64(o.Bytes))
+		b = appendTime(b, o.Oldest)
+		b = append(b, 0)
+	}
+	return b
+}
+
+// Sum returns the digest that a plan has of an index, and an index of a body.
+func Sum(b []byte) [16]byte { return xxh3.Hash128(b).Bytes() }
+
+// JudgeIndex returns the index of a plan's bundle, of which b is the end. Nothing of
+// the bundle may be put anywhere unless the error is nil: the index is then the one
+// that the plan was made with, its bodies fill the bundle, and each target is good
+// by Target.Judge.
+//
+// Errors: ErrNewer, ErrBroken, ErrBucket, ErrKey.
+func JudgeIndex(u Bundle, id UUID, b []byte, buckets []string) (Index, error) {
+	if int64(len(b)) != u.IndexSize || Sum(b) != u.Index {
+		return Index{}, fmt.Errorf("%w: the bundle's index is not the plan's", ErrBroken)
+	}
+	x, err := decodeIndex(b)
+	switch {
+	case err != nil:
+		return Index{}, err
+	case x.UUID != id || int64(len(x.Objects)) != u.Count:
+		return Index{}, fmt.Errorf("%w: a bundle of plan %v with %d objects; the plan is %v with %d", ErrBroken, x.UUID, len(x.Objects), id, u.Count)
+	}
+	bodies := u.Size - u.IndexSize
+	for _, o := range x.Objects {
+		if o.Size < 0 || o.Size > bodies {
+			return Index{}, fmt.Errorf("%w: the bodies are larger than the bundle", ErrBroken)
+		}
+		bodies -= o.Size
+		if err := o.Judge(buckets); err != nil {
+			return Index{}, err
+		}
+	}
+	if bodies != 0 {
+		return Index{}, fmt.Errorf("%w: %d bytes of the bundle are of no object", ErrBroken, bodies)
+	}
+	return x, nil
+}
+
+func decodeIndex(b []byte) (Index, error) {
+	if len(b) < len(indexMagic)+1 || string(b[:len(indexMagic)]) != indexMagic {
+		return Index{}, fmt.Errorf("%w: no index of a bundle", ErrBroken)
+	}
+	if v := b[len(indexMagic)]; v != indexVersion {
+		return Index{}, fmt.Errorf("%w: version %d of a bundle's index, known %d", ErrNewer, v, indexVersion)
+	}
+	d := decoder{b: b[len(indexMagic)+1:]}
+	var x Index
+	copy(x.UUID[:], d.take(16))
+	var headers uint64
+	for n := d.uvarint(); n > 0 && !d.failed; n-- {
+		o := Object{Target: Target{Bucket: d.string(), Key: d.string()}, Role: Role(d.byte()), Size: int64(d.uvarint())}
+		copy(o.Digest[:], d.take(16))
+		o.ContentType, o.ContentEncoding = d.string(), d.string()
+		o.Records, o.Bytes = int64(d.uvarint()), int64(d.uvarint())
+		o.Oldest = d.time()
+		headers |= d.uvarint()
+		x.Objects = append(x.Objects, o)
+	}
+	if headers != 0 && !d.failed {
+		return Index{}, fmt.Errorf("%w: a bundle's objects have headers", ErrNewer)
+	}
+	return x, d.end()
+}
+
+// Targets returns where the objects go.
+func (x Index) Targets() []Target {
+	out := make([]Target, 0, len(x.Objects))
+	for _, o := range x.Objects {
+		out = append(out, o.Target)
+	}
+	return out
+}

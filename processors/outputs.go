@@ -1,0 +1,158 @@
+package processors
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/container"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/internal/spool"
+	"github.com/shardmill/shardmill/processors/pipeline"
+)
+
+// lane is where one kind of a cut's objects goes.
+type lane struct {
+	names
+
+	role   exactlyonce.Role
+	bucket string
+	format container.Format
+	size   int64 // what an object has when the next one begins
+}
+
+// outputs are what the records of a cut become that has several objects. All of it is
+// in one log, in the order in which it came; an object is a list of the log's extents
+// until the cut is closed. So an open object costs a few bytes, not a compressor.
+type outputs struct {
+	shop  *workshop
+	lanes []lane // the first one is that of deliveries
+	log   *spool.Spool
+	begun []*extents // objects, in the order in which they began
+	open  []*extents // by lane; nil if there is none
+
+	record   extent // the latest record as it came, if isLogged
+	isLogged bool
+}
+
+// maxLog is how long a log gets of a cut whose records become nothing, or little,
+// that is delivered.
+const maxLog = 1 << 30
+
+// extents are an object before it has a body.
+type extents struct {
+	lane           *lane
+	parts          []extent
+	records, bytes int64
+	first, oldest  time.Time // arrival of the first record, and of the oldest
+}
+
+type extent struct{ from, size int64 }
+
+func (w *workshop) collect(lanes []lane) *outputs {
+	return &outputs{shop: w, lanes: lanes, log: w.spools.Open(), open: make([]*extents, len(lanes))}
+}
+
+// take implements contents: lanes of backup have each record as it came.
+func (o *outputs) take(r *kcl.Record) {
+	o.isLogged = false
+	for i := range o.lanes {
+		if o.lanes[i].role == exactlyonce.Backup {
+			o.put(i, r, o.write(r, r.Data))
+		}
+	}
+}
+
+// add implements contents.
+func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
+	o.put(0, r, o.write(r, out.Data))
+	return nil
+}
+
+// isSame reports whether both are the same memory.
+func isSame(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// write appends to the log, but a record that is there already only once.
+func (o *outputs) write(r *kcl.Record, data []byte) extent {
+	isRecord := isSame(data, r.Data)
+	if isRecord && o.isLogged {
+		return o.record
+	}
+	at := extent{o.log.Size(), int64(len(data))}
+	_, _ = o.log.Write(data) // never fails
+	if isRecord {
+		o.record, o.isLogged = at, true
+	}
+	return at
+}
+
+// put appends an extent of the log to the open object of a lane.
+func (o *outputs) put(i int, r *kcl.Record, at extent) {
+	x := o.open[i]
+	if x == nil {
+		x = &extents{lane: &o.lanes[i], first: r.ApproximateArrivalTimestamp, oldest: r.ApproximateArrivalTimestamp}
+		o.begun, o.open[i] = append(o.begun, x), x
+	}
+	if n := len(x.parts); n > 0 && x.parts[n-1].from+x.parts[n-1].size == at.from {
+		x.parts[n-1].size += at.size
+	} else {
+		x.parts = append(x.parts, at)
+	}
+	if r.ApproximateArrivalTimestamp.Before(x.oldest) {
+		x.oldest = r.ApproximateArrivalTimestamp
+	}
+	x.records++
+	if x.bytes += at.size; i > 0 && x.bytes >= o.lanes[i].size {
+		o.open[i] = nil
+	}
+}
+
+// filled implements contents: what the object has that is delivered. A log that is
+// too long ends the cut, too.
+func (o *outputs) filled() int64 {
+	switch x := o.open[0]; {
+	case o.log.Size() >= maxLog:
+		return math.MaxInt64
+	case x == nil:
+		return 0
+	default:
+		return x.bytes
+	}
+}
+
+// body writes the object's body to w: its extents, in a container.
+func (x *extents) body(shop *workshop, log io.ReaderAt, w io.Writer, buf []byte) error {
+	inside, err := shop.compressors.Open(x.lane.format, w)
+	if err != nil {
+		return err
+	}
+	defer inside.Drop()
+	for _, p := range x.parts {
+		for p.size > 0 {
+			n := min(p.size, int64(len(buf)))
+			if _, err := log.ReadAt(buf[:n], p.from); err != nil {
+				return fmt.Errorf("reading the log of a cut: %w", err)
+			}
+			if _, err := inside.Write(buf[:n]); err != nil {
+				return fmt.Errorf("compressing records: %w", err)
+			}
+			p.from, p.size = p.from+n, p.size-n
+		}
+	}
+	return inside.End()
+}
+
+// finish implements contents. Bodies are made when the cut is closed.
+func (*outputs) finish() error { return nil }
+
+func (o *outputs) spoolErr() error { return o.log.Err() }
+
+func (o *outputs) heldBytes() int64 { return o.log.Held() }
+
+func (o *outputs) release(reuse bool, log *zap.Logger) { closeSpool(o.log, reuse, log) }

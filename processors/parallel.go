@@ -1,0 +1,84 @@
+package processors
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+)
+
+// all does something to each of these objects, side by side and however long it
+// takes: rounds of tries, each with all objects that are not done yet. One that fails
+// does not hold up the others. When it returns nil all are done.
+func (s *objectSink) all(ctx context.Context, doing string, list []*object, isDone func(*object) bool, do func(context.Context, *object) error) error {
+	doing = fmt.Sprintf("%s %d objects", doing, len(list))
+	return s.try.until(ctx, doing, s.every, func(ctx context.Context) error {
+		left := slices.DeleteFunc(slices.Clone(list), isDone)
+		slices.SortStableFunc(left, func(a, b *object) int { return cmp.Compare(a.puts, b.puts) }) // what failed comes last
+		if err := s.round(ctx, left, do); err != nil {
+			return fmt.Errorf("%d of %d: %w", len(slices.DeleteFunc(left, isDone)), len(list), err)
+		}
+		return nil
+	})
+}
+
+// round makes one try with each object. It begins no more of them once as many have
+// failed as run at once, or one for good: then it is not about one object. It returns
+// when all that it began have ended, with one of their errors.
+func (s *objectSink) round(ctx context.Context, list []*object, do func(context.Context, *object) error) error {
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	var failed int
+	var worst error
+	note := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed++
+		if worst == nil || isFinal(err) && !isFinal(worst) {
+			worst = err
+		}
+	}
+	isOver := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return failed >= cap(s.slots) || isFinal(worst)
+	}
+	for _, o := range list {
+		if isOver() || !s.enter(ctx) {
+			break
+		}
+		running.Go(func() {
+			defer func() { <-s.slots }()
+			if err := do(ctx, o); err != nil {
+				note(err)
+			}
+		})
+	}
+	running.Wait()
+	if worst == nil && ctx.Err() != nil {
+		worst = context.Cause(ctx)
+	}
+	return worst
+}
+
+// enter waits, alive, until one more request may run. It returns false if ctx is done
+// first.
+func (s *objectSink) enter(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		wait := time.NewTimer(beatInterval)
+		select {
+		case s.slots <- struct{}{}:
+			wait.Stop()
+			return true
+		case <-wait.C:
+			deadline.Beat(ctx)
+		case <-ctx.Done():
+			wait.Stop()
+		}
+	}
+	return false
+}

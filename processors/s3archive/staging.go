@@ -1,0 +1,71 @@
+package s3archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// Get implements processors.ObjectStore.
+func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int64, w io.Writer) error {
+	if length == 0 {
+		return nil // a range has at least a byte
+	}
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
+	out, err := s.api.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: &bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)),
+	}, once)
+	if err == nil {
+		defer out.Body.Close() //nolint:errcheck // it was read
+		err = copyAll(w, out, offset, length)
+	}
+	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
+		return fmt.Errorf("GetObject %s/%s: %w", bucket, key, processors.ErrNotFound)
+	}
+	return classify("GetObject", bucket+"/"+key, deadline.Explain(ctx, err))
+}
+
+// copyAll writes what was asked for to w.
+func copyAll(w io.Writer, out *s3.GetObjectOutput, offset, length int64) error {
+	if got, want := aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset); !strings.HasPrefix(got, want) {
+		return fmt.Errorf("the answer is of the range %q, want %q", got, want)
+	}
+	n, err := io.CopyN(w, out.Body, length)
+	if err != nil {
+		return fmt.Errorf("after %d bytes of %d: %w", n, length, err)
+	}
+	return nil
+}
+
+// List implements processors.ObjectStore.
+func (s *Store) List(ctx context.Context, bucket, prefix string) ([]string, error) {
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
+	out, err := s.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix}, once)
+	if err != nil {
+		return nil, classify("ListObjectsV2", bucket+"/"+prefix, deadline.Explain(ctx, err))
+	}
+	keys := make([]string, 0, len(out.Contents))
+	for i := range out.Contents {
+		keys = append(keys, aws.ToString(out.Contents[i].Key))
+	}
+	return keys, nil
+}
+
+// Delete implements processors.ObjectStore.
+func (s *Store) Delete(ctx context.Context, bucket, key string) error {
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
+	_, err := s.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}, once)
+	return classify("DeleteObject", bucket+"/"+key, deadline.Explain(ctx, err))
+}

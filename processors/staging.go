@@ -1,0 +1,88 @@
+package processors
+
+import (
+	"context"
+	"encoding/hex"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+)
+
+// staging is where the bundles of one shard are. One goroutine uses it. The nil one
+// is that of a shard whose cuts have one object.
+type staging struct {
+	bucket string
+	prefix string // of this shard's bundles alone
+	store  ObjectStore
+	try    *tries
+	log    *zap.Logger
+
+	listed []string // that no plan of this holder names, and none of another can
+	warned bool
+}
+
+// target returns where a plan's bundle goes.
+func (s *staging) target(id exactlyonce.UUID) exactlyonce.Target {
+	return exactlyonce.Target{Bucket: s.bucket, Key: s.prefix + id.String()}
+}
+
+// stagingPrefix returns what the keys of a shard's bundles begin with. The digest
+// keeps applications apart that have one name, in two accounts or regions: a sweep
+// must not see the other's bundles.
+func stagingPrefix(prefix, application, shardID string, id exactlyonce.Identity) string {
+	sum := id.Sum()
+	return prefix + application + "/" + shardID + "-" + hex.EncodeToString(sum[:8]) + "/"
+}
+
+// list notes what crashes have left. It is called when the shard's plan is settled and
+// no cut is closed yet: until this holder has made another write of the row, that
+// somebody else has the lease cannot be excluded, and what is listed may be his.
+func (s *staging) list(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	s.listed = nil
+	s.once(ctx, "listing what is left of bundles", func(ctx context.Context) error {
+		var err error
+		s.listed, err = s.store.List(ctx, s.bucket, s.prefix)
+		return err
+	})
+}
+
+// sweep deletes what was listed, after a write of the row that was confirmed: whoever
+// put these bundles has lost the lease, and no plan will name them.
+func (s *staging) sweep(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	for i, key := range s.listed {
+		if !s.discard(ctx, key) {
+			break
+		}
+		s.log.Info("bundle deleted that no plan names", zap.String("key", s.listed[i]))
+	}
+	s.listed = nil
+}
+
+// discard deletes a bundle that nobody needs any more. That it stays is no fault of
+// the delivery, so it is tried once.
+func (s *staging) discard(ctx context.Context, key string) bool {
+	return s.once(ctx, "deleting a bundle", func(ctx context.Context) error { return s.store.Delete(ctx, s.bucket, key) })
+}
+
+func (s *staging) once(ctx context.Context, doing string, f func(context.Context) error) bool {
+	err := s.try.once(ctx, doing, putTimeout(0), f)
+	deadline.Beat(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err == nil
+	}
+	level := zap.DebugLevel
+	if !s.warned {
+		level, s.warned = zap.WarnLevel, true
+	}
+	s.log.Log(level, "bundles may be left behind; a lifecycle rule for their prefix removes them", zap.String("operation", doing),
+		zap.String("bucket", s.bucket), zap.String("prefix", s.prefix), zap.Error(err))
+	return false
+}
