@@ -103,7 +103,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		try:      try,
 		sink:     sink,
 		buffer: buffer{
-			shop: a.shop, pipeline: a.pipeline, format: s.format, digest: digest,
+			shop: a.shop, pipeline: a.pipeline, format: s.format, delimiter: s.delimiter(), digest: digest,
 			size: s.size, interval: s.interval, log: log,
 		},
 		sealer: sealer{
@@ -112,11 +112,12 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			hashRange: exactlyonce.HashRange{
 				Start: shard.Range.Start, End: shard.Range.End, Rule: shard.HashRangeRule.Wire(), Faults: shard.KPLFaults.Wire(),
 			},
-			buckets: buckets,
-			format:  s.format,
-			planned: planned,
-			newUUID: s.newUUID,
-			sink:    sink,
+			buckets:   buckets,
+			format:    s.format,
+			delimiter: s.delimiter(),
+			planned:   planned,
+			newUUID:   s.newUUID,
+			sink:      sink,
 		},
 		delivery: delivery{try: try},
 		successor: successor{

@@ -15,13 +15,14 @@ import (
 // buffer gathers the records of the next cut of one shard, and knows when it
 // closes. How a cut ends is none of its business.
 type buffer struct {
-	shop     *workshop
-	pipeline *pipeline.Pipeline
-	format   container.Format
-	digest   exactlyonce.DigestRule // for a plan; none if there will be no plan
-	size     int64
-	interval time.Duration
-	log      *zap.Logger
+	shop      *workshop
+	pipeline  *pipeline.Pipeline
+	format    container.Format
+	delimiter string
+	digest    exactlyonce.DigestRule // for a plan; none if there will be no plan
+	size      int64
+	interval  time.Duration
+	log       *zap.Logger
 
 	open   gathered
 	broken error // what is gathered cannot be trusted
@@ -52,7 +53,7 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 		return nil
 	}
 	if b.open.body == nil {
-		made, err := b.shop.open(b.format, "", b.digest)
+		made, err := b.shop.open(b.format, b.delimiter, b.digest)
 		if err != nil {
 			return err
 		}

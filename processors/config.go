@@ -46,6 +46,12 @@ type Config struct {
 	// Compression of the object. Default UNCOMPRESSED.
 	Compression Compression
 
+	// AppendDelimiterToRecord puts a newline after the data of each record, the
+	// last one too, whether or not the data ends in one. It does not count in
+	// Hints.SizeInMBs. Source: Firehose's processor of that name; what it does
+	// after the last record, and after a newline, is inferred.
+	AppendDelimiterToRecord bool
+
 	// Delivery is how often a record may end up in an object. Default
 	// ExactlyOnce.
 	Delivery Delivery
@@ -127,6 +133,14 @@ type settings struct {
 
 // buckets returns those that a plan may name, the one for new objects first.
 func (s *settings) buckets() []string { return append([]string{s.Bucket}, s.FormerBuckets...) }
+
+// delimiter returns what follows each record.
+func (s *settings) delimiter() string {
+	if s.AppendDelimiterToRecord {
+		return "\n"
+	}
+	return ""
+}
 
 // WithDefaults returns c with the default of each field that is not set. New does
 // so itself.

@@ -34,6 +34,7 @@ type sealer struct {
 	hashRange exactlyonce.HashRange
 	buckets   []string // that a plan may name; the first one is where objects go
 	format    container.Format
+	delimiter string
 	planned   bool // exactly once
 	newUUID   func() exactlyonce.UUID
 	sink      *objectSink
@@ -71,6 +72,7 @@ func (s *sealer) seal(g gathered, after checkpoint.ExtendedSequenceNumber, reaso
 		Bucket:       o.bucket,
 		Key:          o.key,
 		Codec:        s.format.Codec,
+		Delimiter:    s.delimiter,
 	})
 	return c, err
 }

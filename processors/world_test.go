@@ -610,8 +610,10 @@ func config() processors.Config {
 	return processors.Config{DeliveryStreamName: "orders", Bucket: "b"}
 }
 
-func with(c processors.Config, change func(*processors.Config)) processors.Config {
-	change(&c)
+func with(c processors.Config, changes ...func(*processors.Config)) processors.Config {
+	for _, change := range changes {
+		change(&c)
+	}
 	return c
 }
 
