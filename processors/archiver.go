@@ -133,9 +133,9 @@ func (a *Archiver) begin() (contents, error) {
 	case len(s.lanes) > 1:
 		return a.shop.collect(s.lanes), nil
 	case s.Delivery == ExactlyOnce:
-		return a.shop.open(s.lanes[0].format, "", planDigest)
+		return a.shop.open(s.lanes[0].format, s.lanes[0].delimiter, planDigest)
 	default:
-		return a.shop.open(s.lanes[0].format, "", exactlyonce.NoDigest)
+		return a.shop.open(s.lanes[0].format, s.lanes[0].delimiter, exactlyonce.NoDigest)
 	}
 }
 

@@ -322,6 +322,34 @@ func TestRedoUsesThePlan(t *testing.T) {
 	})
 }
 
+// TestRedoHasThePlansDelimiter: the object that a successor makes anew is the one
+// that was planned, whether or not the successor itself puts delimiters.
+func TestRedoHasThePlansDelimiter(t *testing.T) {
+	t.Parallel()
+	for _, delimited := range []bool{true, false} {
+		t.Run(fmt.Sprintf("delimited %v", delimited), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				setting := func(on bool) processors.Config {
+					return with(config(), func(c *processors.Config) { c.AppendDelimiterToRecord = on })
+				}
+				w := prepared(t, 9, 2, setting(delimited), theShard())
+				h, p, ctx := w.take(t.Context(), t, setting(!delimited), theShard())
+				if err := h.begin(ctx, p); err != nil {
+					t.Fatal(err)
+				}
+				want := "<0><1>x"
+				if delimited {
+					want = "<0>\n<1>x\n"
+				}
+				if _, o := (&shardOf{w, t}).one(); string(o.body) != want {
+					t.Errorf("redone as %q, want %q", o.body, want)
+				}
+			})
+		})
+	}
+}
+
 type shardOf struct {
 	*world
 	tb testing.TB

@@ -58,7 +58,7 @@ func (o *outputs) bodies(c *closing, to *spool.Spool) (exactlyonce.Index, error)
 			return x, err
 		}
 		x.Objects = append(x.Objects, exactlyonce.Object{
-			Target: exactlyonce.Target{Bucket: e.lane.bucket, Key: e.lane.key(instant(e.first), c.newUUID(), e.lane.format)},
+			Target: exactlyonce.Target{Bucket: e.lane.bucket, Key: e.lane.key(instant(e.oldest), c.newUUID(), e.lane.format)},
 			Role:   e.lane.role, Size: to.Size() - from, Digest: digest.Sum128().Bytes(),
 			ContentType: octetStream, ContentEncoding: e.lane.format.Encoding,
 			Records: e.records, Bytes: e.bytes, Oldest: e.oldest,

@@ -62,6 +62,12 @@ type Config struct {
 	// all shards: 1-256. Default 32.
 	ParallelPuts int
 
+	// AppendDelimiterToRecord puts a newline after the data of each record, the
+	// last one too, whether or not the data ends in one. It does not count in
+	// Hints.SizeInMBs. Source: Firehose's processor of that name; what it does
+	// after the last record, and after a newline, is inferred.
+	AppendDelimiterToRecord bool
+
 	// Delivery is how often a record may end up in an object. Default
 	// ExactlyOnce.
 	Delivery Delivery
@@ -171,6 +177,8 @@ func (s *settings) staging() (bucket, prefix string) {
 	return bucket, prefix
 }
 
+const newline = "\n"
+
 const stagingScheme = "s3://"
 
 // inUse returns the buckets in which something is put.
@@ -219,6 +227,9 @@ func (c Config) settle() (settings, error) {
 	s.interval = c.Hints.interval()
 	delivery, err := c.lane(exactlyonce.Delivery, Backup{Bucket: c.Bucket, Prefix: c.Prefix, Hints: c.Hints, Compression: c.Compression, sizeBytes: c.sizeBytes}, "")
 	errs := []error{c.checkNames(), err}
+	if c.AppendDelimiterToRecord {
+		delivery.delimiter = newline
+	}
 	s.lanes, s.size = []lane{delivery}, delivery.size
 	if c.Backup != nil {
 		backup, err := c.lane(exactlyonce.Backup, *c.Backup, "Backup.")
@@ -384,7 +395,7 @@ func (s *settings) largestPlan() exactlyonce.Plan {
 	hash := strings.Repeat("9", 39)
 	l := &s.lanes[0]
 	pl.Digest, pl.HashRange = exactlyonce.Digest{Rule: planDigest}, exactlyonce.HashRange{Start: hash, End: hash}
-	pl.Bucket, pl.Key, pl.Codec, pl.Delimiter = s.Bucket, l.longest(l.format), l.format.Codec, "\n"
+	pl.Bucket, pl.Key, pl.Codec, pl.Delimiter = s.Bucket, l.longest(l.format), l.format.Codec, newline
 	return pl
 }
 

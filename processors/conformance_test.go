@@ -292,24 +292,31 @@ func TestB15NothingIsLostWhenDeliveryIsBehind(t *testing.T) {
 	})
 }
 
-func TestBodies(t *testing.T) {
+// TestConformance has the statements about bodies and headers by their numbers.
+func TestConformance(t *testing.T) {
 	t.Parallel()
+	delimited := func(c *processors.Config) { c.AppendDelimiterToRecord = true }
+	plain := func(*processors.Config) {}
 	for _, row := range []struct {
-		name string
-		data []string
-		want string
+		name   string
+		change func(*processors.Config)
+		data   []string
+		want   string
 	}{
-		{"F1 records are concatenated", []string{"abc", "abc", "abc"}, "abcabcabc"},
-		{"F2 newlines of the producer stay", []string{"{\"a\":1}\n", "{\"a\":2}\n"}, "{\"a\":1}\n{\"a\":2}\n"},
-		{"F5 any bytes are unchanged", []string{"\xff\x00\x0a"}, "\xff\x00\x0a"},
-		{"F6 an empty record adds nothing", []string{"a", "", "b"}, "ab"},
-		{"F6 an object of empty records only", []string{"", ""}, ""},
+		{"F1", plain, []string{"abc", "abc", "abc"}, "abcabcabc"},
+		{"F2", plain, []string{"{\"a\":1}\n", "{\"a\":2}\n"}, "{\"a\":1}\n{\"a\":2}\n"},
+		{"F3", delimited, []string{"{\"a\":1}", "{\"a\":2}"}, "{\"a\":1}\n{\"a\":2}\n"},
+		{"F4", delimited, []string{"{\"a\":1}\n", "b"}, "{\"a\":1}\n\nb\n"},
+		{"F5", plain, []string{"\xff\x00\x0a"}, "\xff\x00\x0a"},
+		{"F6", plain, []string{"a", "", "b"}, "ab"},
+		{"F6/empty records only", plain, []string{"", ""}, ""},
+		{"F6/delimited", delimited, []string{"", ""}, "\n\n"},
 	} {
-		for _, compression := range []processors.Compression{processors.Uncompressed, processors.GZIP} {
-			t.Run(row.name+", "+string(compression), func(t *testing.T) {
+		for _, f := range formats() {
+			t.Run(row.name+"/"+string(f), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					s := begin(t, with(config(), func(c *processors.Config) { c.Compression = compression }), arrived(row.data))
+					s := begin(t, with(config(), row.change, compression(f)), arrived(row.data))
 					s.put(len(row.data))
 					s.stop()
 					_, o := s.one()
@@ -321,24 +328,37 @@ func TestBodies(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestF7F8Headers(t *testing.T) {
-	t.Parallel()
-	for compression, encoding := range map[processors.Compression]string{processors.Uncompressed: "", processors.GZIP: "gzip"} {
-		t.Run(string(compression), func(t *testing.T) {
+	for f, encoding := range map[processors.Compression]string{processors.Uncompressed: "", processors.GZIP: "gzip"} {
+		t.Run("F7/"+string(f), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := begin(t, with(config(), func(c *processors.Config) { c.Compression = compression }), arrived([]string{"a"}))
-				s.put(1)
-				s.stop()
-				_, o := s.one()
-				if o.ctype != "application/octet-stream" || o.encoding != encoding {
-					t.Errorf("Content-Type %q, Content-Encoding %q", o.ctype, o.encoding)
-				}
-			})
+			if o := delivered(t, f); o.ctype != "application/octet-stream" {
+				t.Errorf("Content-Type %q", o.ctype)
+			}
+		})
+		t.Run("F8/"+string(f), func(t *testing.T) {
+			t.Parallel()
+			if o := delivered(t, f); o.encoding != encoding {
+				t.Errorf("Content-Encoding %q, want %q", o.encoding, encoding)
+			}
 		})
 	}
+}
+
+// delivered returns an object of a format.
+func delivered(t *testing.T, f processors.Compression) (o stored) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, with(config(), compression(f)), arrived([]string{"a"}))
+		s.put(1)
+		s.stop()
+		_, o = s.one()
+	})
+	return o
+}
+
+// formats are those that a body may have.
+func formats() []processors.Compression {
+	return []processors.Compression{processors.Uncompressed, processors.GZIP}
 }
 
 // TestGZIPIsOneMember: some readers stop after the first member.

@@ -91,7 +91,7 @@ func (b *body) pack(c *closing) (parcel, error) {
 	}
 	o.fill(b)
 	c.plan.Digest, c.plan.HashRange = b.digest(), c.hashRange
-	c.plan.Bucket, c.plan.Key, c.plan.Codec = o.Bucket, o.Key, l.format.Codec
+	c.plan.Bucket, c.plan.Key, c.plan.Codec, c.plan.Delimiter = o.Bucket, o.Key, l.format.Codec, l.delimiter
 	return &single{sink: c.sink, object: o, body: b}, nil
 }
 

@@ -1,9 +1,13 @@
 package processors
 
 import (
+	"strings"
 	"time"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/internal/spool"
+	"github.com/shardmill/shardmill/processors/pipeline"
 )
 
 // WithSize returns c with a buffer size of n bytes.
@@ -42,4 +46,34 @@ type Fill struct {
 // CloseReason is closeReason.
 func CloseReason(f Fill, size int64, interval time.Duration) string {
 	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Pressure, f.NoSpool}, size, interval)
+}
+
+// Output is an object that a cut's records became.
+type Output struct {
+	Body   string
+	Backup bool
+	Oldest time.Time
+}
+
+// Outputs returns the objects of a cut with backups of so many bytes, whose ith record
+// becomes what change returns, or nothing.
+func Outputs(t interface{ Fatal(args ...any) }, records []kcl.Record, delimiter string, backup int64, change func(i int, data []byte) []byte) (out []Output) {
+	shop := &workshop{spools: spool.NewPool("", 1<<20)}
+	o := shop.collect([]lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}})
+	for i := range records {
+		o.take(&records[i])
+		if data := change(i, records[i].Data); data != nil {
+			if err := o.add(&records[i], pipeline.Output{Data: data}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, x := range o.begun {
+		var b strings.Builder
+		if err := x.body(shop, o.log, &b, make([]byte, 16)); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, Output{b.String(), x.lane.role == exactlyonce.Backup, x.oldest})
+	}
+	return out
 }

@@ -23,6 +23,8 @@ type lane struct {
 	bucket string
 	format container.Format
 	size   int64 // what an object has when the next one begins
+
+	delimiter string // follows what each record becomes
 }
 
 // outputs are what the records of a cut become that has several objects. All of it is
@@ -48,7 +50,7 @@ type extents struct {
 	lane           *lane
 	parts          []extent
 	records, bytes int64
-	first, oldest  time.Time // arrival of the first record, and of the oldest
+	oldest         time.Time // arrival of the oldest record
 }
 
 type extent struct{ from, size int64 }
@@ -69,7 +71,12 @@ func (o *outputs) take(r *kcl.Record) {
 
 // add implements contents.
 func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
-	o.put(0, r, o.write(r, out.Data))
+	l := &o.lanes[0]
+	x := o.put(0, r, o.write(r, out.Data))
+	if l.delimiter != "" {
+		x.append(o.log.Size(), int64(len(l.delimiter)))
+		_, _ = o.log.Write([]byte(l.delimiter)) // never fails
+	}
 	return nil
 }
 
@@ -92,25 +99,30 @@ func (o *outputs) write(r *kcl.Record, data []byte) extent {
 	return at
 }
 
-// put appends an extent of the log to the open object of a lane.
-func (o *outputs) put(i int, r *kcl.Record, at extent) {
+// put appends an extent of the log to the open object of a lane, and returns that.
+func (o *outputs) put(i int, r *kcl.Record, at extent) *extents {
 	x := o.open[i]
 	if x == nil {
-		x = &extents{lane: &o.lanes[i], first: r.ApproximateArrivalTimestamp, oldest: r.ApproximateArrivalTimestamp}
+		x = &extents{lane: &o.lanes[i], oldest: r.ApproximateArrivalTimestamp}
 		o.begun, o.open[i] = append(o.begun, x), x
 	}
-	if n := len(x.parts); n > 0 && x.parts[n-1].from+x.parts[n-1].size == at.from {
-		x.parts[n-1].size += at.size
-	} else {
-		x.parts = append(x.parts, at)
-	}
+	x.append(at.from, at.size)
 	if r.ApproximateArrivalTimestamp.Before(x.oldest) {
 		x.oldest = r.ApproximateArrivalTimestamp
 	}
 	x.records++
-	if x.bytes += at.size; i > 0 && x.bytes >= o.lanes[i].size {
+	if x.bytes += at.size; i > 0 && x.bytes >= x.lane.size {
 		o.open[i] = nil
 	}
+	return x
+}
+
+func (x *extents) append(from, size int64) {
+	if n := len(x.parts); n > 0 && x.parts[n-1].from+x.parts[n-1].size == from {
+		x.parts[n-1].size += size
+		return
+	}
+	x.parts = append(x.parts, extent{from, size})
 }
 
 // filled implements contents: what the object has that is delivered. A log that is

@@ -697,8 +697,10 @@ func backedUp() processors.Config {
 	}).WithBackupSize(11)
 }
 
-func with(c processors.Config, change func(*processors.Config)) processors.Config {
-	change(&c)
+func with(c processors.Config, changes ...func(*processors.Config)) processors.Config {
+	for _, change := range changes {
+		change(&c)
+	}
 	return c
 }
 

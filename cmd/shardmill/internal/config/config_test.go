@@ -116,6 +116,12 @@ ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda}]}
 DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 300}}
 DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), nil},
 		{"what is off unless it is on", inDestination("CloudWatchLoggingOptions: {}\nProcessingConfiguration: {}\nCustomTimeZone: ''"), nil},
+		{"a newline after each record", processing("{Type: AppendDelimiterToRecord}"), delimited},
+		{"a newline that is written out", processing(`{Type: AppendDelimiterToRecord, Parameters: [{ParameterName: Delimiter, ParameterValue: '\n'}]}`), delimited},
+		{"a newline that is escaped twice", processing(`{Type: AppendDelimiterToRecord, Parameters: [{ParameterName: Delimiter, ParameterValue: '\\n'}]}`), delimited},
+		{"a newline as it is", processing(`{Parameters: [{ParameterValue: "\n", ParameterName: Delimiter}], Type: AppendDelimiterToRecord}`), delimited},
+		{"a processor, and Enabled after it", inDestination("ProcessingConfiguration: {Processors: [{Type: AppendDelimiterToRecord}], Enabled: true}"), delimited},
+		{"a processor while Enabled is not given", inDestination("ProcessingConfiguration: {Processors: [{Type: AppendDelimiterToRecord}]}"), nil},
 		{"GZIP", inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.Delivery.Compression = "GZIP" }},
 		{"the least hints", inDestination("BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}"), func(c *config.Config) {
 			c.Delivery.Hints.SizeInMBs, c.Delivery.Hints.IntervalInSeconds = 1, 60

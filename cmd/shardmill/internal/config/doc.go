@@ -59,7 +59,9 @@
 // # What is refused
 //
 // A member of Firehose's shape that would act, but is not built yet, is refused
-// by name: a configuration never means less here than it says. Members that
+// by name: a configuration never means less here than it says. So are the
+// processors of ProcessingConfiguration but AppendDelimiterToRecord, whose
+// Delimiter may only be a newline. Members that
 // would do nothing are accepted: RoleARN (credentials come from the
 // environment), Tags, NoEncryption, S3BackupMode Disabled, and whatever has
 // Enabled: false. So that a slip of the pen is found, unknown keys, keys given

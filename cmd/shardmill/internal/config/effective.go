@@ -14,6 +14,7 @@ import (
 
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // Effective is a configuration in the shape of its file, with every value that
@@ -29,11 +30,19 @@ type Effective struct {
 type effectiveSource struct{ KinesisStreamARN string }
 
 type effectiveS3 struct {
-	BucketARN         string
-	Prefix            string
-	BufferingHints    effectiveHints
-	CompressionFormat string
+	BucketARN               string
+	Prefix                  string
+	BufferingHints          effectiveHints
+	CompressionFormat       string
+	ProcessingConfiguration effectiveProcessing
 }
+
+type effectiveProcessing struct {
+	Enabled    bool
+	Processors []effectiveProcessor `json:",omitempty"`
+}
+
+type effectiveProcessor struct{ Type string }
 
 type effectiveHints struct{ SizeInMBs, IntervalInSeconds int }
 
@@ -61,6 +70,7 @@ func (c Config) Effective() Effective {
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
 		ExtendedS3DestinationConfiguration: effectiveS3{
 			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
+			ProcessingConfiguration: processingOf(d),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
@@ -79,6 +89,15 @@ func (c Config) Effective() Effective {
 	if w.MaxLeases > 0 {
 		e.Shardmill.MaxLeases = &w.MaxLeases
 	}
+	return e
+}
+
+func processingOf(d processors.Config) effectiveProcessing {
+	var e effectiveProcessing
+	if d.AppendDelimiterToRecord {
+		e.Processors = append(e.Processors, effectiveProcessor{appendDelimiter})
+	}
+	e.Enabled = len(e.Processors) > 0
 	return e
 }
 

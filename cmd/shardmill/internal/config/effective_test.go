@@ -33,6 +33,8 @@ ExtendedS3DestinationConfiguration:
     SizeInMBs: 5
     IntervalInSeconds: 300
   CompressionFormat: UNCOMPRESSED
+  ProcessingConfiguration:
+    Enabled: false
 shardmill:
   applicationName: orders
   initialPosition: TRIM_HORIZON
@@ -90,6 +92,7 @@ func TestEffectiveIsAFile(t *testing.T) {
 			"scanIntervalSeconds: 3\nshardSyncIntervalSeconds: 600\nmaxLeases: 4\nmaxMemoryMBs: 64\nspoolDirectory: '/a b/#c'\nformerBuckets: ['2024', 'true', a.b]\nhealthAddress: '[::1]:0'"),
 		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
+		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
 		"no variable":                         inDestination("Prefix: a$${HOME}$$$${/$b{"),
 		"a directory with no variable":        inOurs("spoolDirectory: /a/$${HOME}"),
 		"another partition":                   strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),

@@ -90,7 +90,7 @@ func TestFaultsOfEnvironment(t *testing.T) {
 		"nothing for a number":           {inOurs("maxLeases: ${EMPTY}"), `a.yaml:6: shardmill.maxLeases is "", from "${EMPTY}"; it must be a whole number between 1 and 1000000, in decimal digits`},
 		"a part of a number":             {inOurs("maxLeases: 1${SIZE}"), `a.yaml:6: shardmill.maxLeases is "164", from "1${SIZE}"; it must be a number between 1 and 1000000, or one variable that is one`},
 		"no truth value":                 {inDestination("ProcessingConfiguration: {Enabled: '${NAME}'}"), destination + `ProcessingConfiguration.Enabled is "orders", from "${NAME}"; it must be true or false`},
-		"a truth value that is not good": {inDestination("ProcessingConfiguration: {Enabled: '${ON}'}"), destination + `ProcessingConfiguration.Enabled is "true", from "${ON}"; processing of records is not built yet; set it to false`},
+		"a truth value that is not good": {inDestination("ProcessingConfiguration: {Enabled: '${ON}'}"), destination + `ProcessingConfiguration has no Processors; give 1 to 5 of them, or set Enabled to false. Firehose says: A maximum of 5 and a minimum of 1 processor needs to be supplied when processing is enabled.`},
 		"an object":                      {base + "shardmill: ${NAME}\n", `a.yaml:5: shardmill is "orders", from "${NAME}"; it must be an object, not a string`},
 		"several lines":                  {inDestination("Prefix: ${LINES}"), destination + `Prefix is "a\nBucketARN: b", from "${LINES}"; remove the control character U+000A`},
 		"no text":                        {inDestination("Prefix: ${BYTES}"), destination + `Prefix has "${BYTES}", whose value is not UTF-8; set it to a text`},

@@ -355,13 +355,6 @@ func TestFaultsOfSwitches(t *testing.T) {
 			"a.yaml:5: ExtendedS3DestinationConfiguration.CloudWatchLoggingOptions.Enabled is true; logging to CloudWatch is not built yet; set it to false",
 		},
 		{
-			"processing that is on",
-			`ProcessingConfiguration:
-  Enabled: true
-  Processors: [{Type: Lambda}]`,
-			"a.yaml:6: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Enabled is true; processing of records is not built yet; set it to false",
-		},
-		{
 			"partitioning that is on",
 			"DynamicPartitioningConfiguration: {Enabled: true, RetryOptions: {DurationInSeconds: 300}}",
 			"a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false",

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -11,11 +13,18 @@ import (
 // says ends a message with Firehose's own text.
 func says(remedy, text string) string { return remedy + ". Firehose says: " + text }
 
-// constraint is Firehose's text for a value that breaks a rule of its model.
+var listIndex = regexp.MustCompile(`\[(\d+)\]`)
+
+// constraint is Firehose's text for a value that breaks a rule of its model. Its
+// paths begin names with small letters, and count items from 1.
 func constraint(p document.Place, rule string) string {
 	var path strings.Builder
 	start := true
-	for _, c := range p.Path {
+	members := listIndex.ReplaceAllStringFunc(p.Path, func(index string) string {
+		i, _ := strconv.Atoi(index[1 : len(index)-1])
+		return fmt.Sprintf(".%d.member", i+1)
+	})
+	for _, c := range members {
 		if start {
 			c = unicode.ToLower(c)
 		}

@@ -51,7 +51,6 @@ func (l *loader) plainS3() document.Shape {
 // extendedS3 is the document.Shape of ExtendedS3DestinationConfiguration.
 func (l *loader) extendedS3() document.Shape {
 	logging := switchable{feature: "logging to CloudWatch", members: []string{"LogGroupName", "LogStreamName"}}
-	processing := switchable{feature: "processing of records", members: []string{"Processors"}}
 	partitioning := switchable{
 		feature: "dynamic partitioning", members: []string{"RetryOptions"},
 		omitted: "what Firehose then does is not documented",
@@ -73,7 +72,7 @@ func (l *loader) extendedS3() document.Shape {
 		"ErrorOutputPrefix":                 errorOutputPrefix,
 		"FileExtension":                     extension,
 		"Prefix":                            l.prefix,
-		"ProcessingConfiguration":           processing.read,
+		"ProcessingConfiguration":           l.processing,
 		"RoleARN":                           role,
 		"S3BackupConfiguration":             inert, // S3BackupMode says whether it acts
 		"S3BackupMode":                      backupMode,
