@@ -5,8 +5,9 @@
 // # Safety
 //
 // A cut is a run of records of one shard, (after, last], that becomes one
-// object. At most one cut of a shard is unfinished. It is finished in four
-// steps, and the lease row remembers how far they went:
+// object, or several (see Sealed cuts below). At most one cut of a shard is
+// unfinished. It is finished in four steps, and the lease row remembers how far they
+// went:
 //
 //	step     does                                                guarantees
 //	close    finishes the body; draws the UUID; fixes the key    from here on bytes, key and UUID never change
@@ -73,11 +74,39 @@
 // A record is in the checkpoint only after its object is in the store, in both
 // settings; that is all it takes to lose none.
 //
+// # Sealed cuts
+//
+// With a backup the records of a cut become several objects. A crash can leave some of
+// them, and a successor that is configured in another way would not make the rest as
+// they were to be. So between close and prepare there is a step more: seal puts the
+// bodies of all objects, and an index of them, as one object under Config.Staging, the
+// bundle, and the plan names it. A successor of whatever configuration reads the
+// bundle, puts what is not there yet under the keys that the index has, commits, and
+// deletes the bundle; it does not read the stream again, so nothing of that cut can
+// have expired.
+//
+//   - The prepare waits until the bundle is known to be stored: a plan without one is
+//     of no use to anybody.
+//   - What a bundle has is compared with digests in the plan and in the index, and each
+//     target is judged as that of a plan is, before anything is put.
+//   - A bundle is deleted by who committed its cut. What crashes leave is deleted by the
+//     shard's next holder, when a write of the row has shown that it held the lease
+//     when it listed them. Without permission to list and to delete they stay, which is
+//     said once.
+//   - If a bundle is gone that no archiver deleted (a lifecycle rule that is too
+//     short), and not all objects of the cut are known to be there, "exactly once is
+//     broken" is logged, Hooks.BundleLost is called, and the cut's records are delivered
+//     again: some are then in two objects, and none is lost. A lifecycle rule for
+//     Config.Staging should wait longer than the stream keeps its records.
+//
+// The objects of a cut are put side by side, up to Config.ParallelPuts of all shards at
+// once. One that fails is repeated, and holds up no other.
+//
 // # Who can write to the lease table
 //
 // A plan is input from whoever can write to the table, and is not signed. So it
-// does not say where objects may go: its bucket must be Config.Bucket or one of
-// Config.FormerBuckets, and its key be valid, without control characters and
+// does not say where objects may go: its bucket must be one that the Config names for
+// objects or bundles, or one of Config.FormerBuckets, and its key be valid, without control characters and
 // without ".." between slashes; else the shard is given up with ErrUnfinishable,
 // nothing is asked of the store, and the row stays as it is. If the bucket was
 // changed while a plan was pending, list the former one until the shard goes on.
@@ -90,6 +119,8 @@
 //     that has no object, as the prefix is not compared: it may have been changed
 //     too. A policy that permits s3:PutObject below the prefix alone keeps them
 //     there. No object is replaced;
+//   - with a bundle that he can put into one of these buckets, have his own bytes
+//     put under such keys;
 //   - let a plan end later than its object, whose UUID he copied: then the
 //     records in between are skipped as by a checkpoint that he moved;
 //   - narrow a plan's hash range, or let it begin late, and write a count and
@@ -122,6 +153,9 @@
 //	format  digest of the records   written by
 //	1       SHA-256                 earlier versions
 //	2       XXH3-128                this version
+//
+// The plan of a sealed cut says so in its kind, which versions before this one refuse
+// alike: have all workers run this version before a backup is configured.
 //
 // While versions are mixed, as in a rolling deployment, an older worker can take a
 // shard in whose row a newer one left a plan: it crashed, lost the lease or had to
@@ -160,23 +194,24 @@
 //
 //	buffer     buffer.go     the records of the next cut, and when it closes; knows no destination
 //	  pipeline               what becomes of a record on its way into the cut
-//	  body     body.go       the content of an object: spooled, in a container
-//	sealer     cut.go        makes a cut of them: fixes the key, the UUID and the plan
-//	delivery   delivery.go   prepare, publish, commit; knows no records
-//	  parcel                 what publish brings to the destination
-//	  objects  objects.go    the parcel of a store of objects: one of them or several
-//	successor  successor.go  finishes what an earlier holder prepared
-//	tries      repeat.go     how often, and for how long, each call is made
+//	  contents               what a cut's records become:
+//	  body     body.go       the content of one object: spooled, in a container
+//	  outputs  outputs.go    what becomes several objects: a log, and where in it each is
+//	sealer     cut.go        makes a cut of them: fixes keys, the UUID and the plan
+//	delivery   delivery.go   seal, prepare, publish, commit; knows no records
+//	  parcel                 what these bring to the destination:
+//	  single   objects.go    one object
+//	  bundle   bundle.go     several, and the bundle of their bodies
+//	staging    staging.go    where bundles are; what crashes have left there
+//	successor  successor.go  finishes what an earlier holder prepared, of a bundle in carry.go
+//	tries      repeat.go     how often, and for how long, each call is made; side by side in parallel.go
 //
 // The decisions are functions of values: when a cut closes (closeReason), what a
-// pending checkpoint means, which step a cut needs, whose object has a key and
-// what a replay has to do with its plan (internal/exactlyonce, whose tests are a
-// model that tries every interleaving of two workers). A destination of another
-// kind, such as one that takes documents in bulks, is another parcel. Outputs that
-// are not a function of the records (transforms, partitions, error objects) need
-// the other kind of plan, whose objects are in a bundle before the prepare; its
-// place in the format is kept, and this version refuses it as newer.
+// pending checkpoint means, which step a cut needs, whose object has a key, what
+// a replay has to do with its plan and a bundle's index with it (internal/exactlyonce,
+// whose tests are a model that tries every interleaving of two workers). A destination
+// of another kind, such as one that takes documents in bulks, is another parcel.
 //
-// Prepare, publish and commit run on the shard's goroutine, so the next buffer
-// does not fill while a cut is being delivered.
+// All steps run on the shard's goroutine, so the next buffer does not fill while a cut
+// is being delivered.
 package processors

@@ -2,15 +2,18 @@ package processors_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
@@ -311,4 +314,100 @@ func TestOutputs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// slowStore takes its time for each put, and counts how many run at once.
+type slowStore struct {
+	shelf
+
+	refuse  string // the first so many puts of a body that begins so fail
+	refused int
+
+	mu        sync.Mutex
+	now, most int
+}
+
+func (s *slowStore) Put(ctx context.Context, o processors.Object) error {
+	if !isBundle(o.Key) {
+		s.count(1)
+		defer s.count(-1)
+	}
+	time.Sleep(30 * time.Millisecond)
+	body := make([]byte, min(4, o.Body.Size()))
+	_, _ = o.Body.ReadAt(body, 0)
+	if s.isRefused(string(body)) {
+		return errFault
+	}
+	return s.shelf.Put(ctx, o)
+}
+
+func (s *slowStore) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now += n
+	s.most = max(s.most, s.now)
+}
+
+func (s *slowStore) isRefused(body string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse == "" || body != s.refuse || s.refused == 0 {
+		return false
+	}
+	s.refused--
+	return true
+}
+
+// TestManyObjectsArePutSideBySide: as many at once as are allowed, of all shards; one
+// that fails holds up no other.
+func TestManyObjectsArePutSideBySide(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []int{0, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &slowStore{refuse: "<777", refused: refused}
+			cfg := with(backedUp(), func(c *processors.Config) { c.ParallelPuts, c.Backup.Compression = 0, processors.Uncompressed })
+			archiver, err := processors.New(cfg.WithBackupSize(1), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var shards sync.WaitGroup
+			begun := time.Now()
+			for range 2 {
+				shards.Go(func() { deliverAll(t, archiver, numbered(2500)) })
+			}
+			if refused > 0 {
+				time.Sleep(6 * time.Second) // all puts of both shards take 5 s, and the second try comes 5 s after a round
+				s.shelf.mu.Lock()
+				if n := len(s.objects); n < 5002-2 || n > 5002 {
+					t.Errorf("%d objects are there, one of 5,002 fails", n)
+				}
+				s.shelf.mu.Unlock()
+			}
+			shards.Wait()
+			limit := 6*time.Second + time.Duration(refused)*7*time.Second
+			if took := time.Since(begun); took > limit || s.most != 32 {
+				t.Errorf("took %v, want at most %v, with up to %d puts at once, want 32", took, limit, s.most)
+			}
+			if n := len(s.objects); n != 5002 {
+				t.Errorf("%d objects, want 5,002", n)
+			}
+		})
+	}
+}
+
+// deliverAll has an archiver deliver records in one cut.
+func deliverAll(t *testing.T, archiver *processors.Archiver, records []kcl.Record) {
+	t.Helper()
+	p := archiver.Processor(theShard())
+	cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+	cp.Processed(records[len(records)-1].Position())
+	in := kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }}
+	if err := errors.Join(
+		p.Initialize(t.Context(), in),
+		p.ProcessRecords(t.Context(), kcl.ProcessRecordsInput{Records: records, Checkpointer: cp}),
+		p.ShutdownRequested(t.Context(), kcl.ShutdownRequestedInput{Checkpointer: cp}),
+	); err != nil {
+		t.Error(err)
+	}
+	p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
 }

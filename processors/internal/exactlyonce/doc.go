@@ -33,9 +33,9 @@
 // # Sealed cuts
 //
 // A cut whose objects are not a function of its records and its plan, or that has
-// several, is to be sealed, which this version does not do yet; it refuses plans of
-// that kind as newer. All bodies of the cut and an index of them are one object, the
-// bundle, under a key that has the plan's UUID:
+// several, is sealed: kind S, while one of a single object is of kind R. All bodies of
+// the cut and an index of them are one object, the bundle, under a key that has the
+// plan's UUID:
 //
 //	step     does                                                   without it, or before its time
 //	seal     puts the bundle, if absent                             a plan that nobody can finish: prepare waits for it
@@ -63,7 +63,8 @@
 //
 // # Versions
 //
-// The byte after the magic is the format. A version that does not know it refuses
+// The byte after the magic is the format, the next one the kind. A version that does
+// not know the format refuses
 // the plan as [ErrNewer] without a look at the rest, be it the checksum; an unknown
 // kind, pipeline, codec, delimiter or rule is refused alike. No version passes over
 // such a plan, whose object may be there already. So what a value meant once it

@@ -45,8 +45,8 @@
 //	 7e kind R                        look, rebuild, again        redo, rebuild, replay, exactlyonce.JudgeReplay
 //	 7e fewer: a loss, and the rest   again reports               exactlyonce.ReplayShort, reportLoss
 //	 7e other records                 again gives up              exactlyonce.ReplayWrong, refuse
-//	 7f kind S                        sealedModel: fetch, giveUp  not built; a plan of it is refused as newer
-//	    bundles, sweeps               seal, clean                 not built
+//	 7f kind S                        sealedModel: fetch, giveUp  successor.carryOn, fetch, lost, JudgeIndex
+//	    bundles, sweeps               seal, clean                 bundle.seal, staging.list, sweep, discard
 //	 7g only then read                mark and read in commit     settle before Initialize returns, buffer.mark
 //	 8 shard end                      none: it is a last cut      processor.ShardEnded
 //	 9 operator                       seek                        not built; as if the row were edited
