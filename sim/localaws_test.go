@@ -166,17 +166,20 @@ func (p *awsParts) onRow(write localaws.RowWrite) {
 	p.w.wrote(write.Operation, old, l)
 }
 
-func (p *awsParts) bodies() map[string]string {
+func (p *awsParts) bodies(bucket string) map[string]string {
 	out := map[string]string{}
 	ctx := p.w.t.Context()
-	pages := s3.NewListObjectsV2Paginator(p.bucket, &s3.ListObjectsV2Input{Bucket: aws.String("bucket")})
+	pages := s3.NewListObjectsV2Paginator(p.bucket, &s3.ListObjectsV2Input{Bucket: &bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return out // nothing was put yet
 		}
 		for _, o := range page.Contents {
-			got, err := p.bucket.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: o.Key})
+			if isBundle(*o.Key) {
+				continue
+			}
+			got, err := p.bucket.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: o.Key})
 			p.must(err)
 			if err != nil {
 				continue
@@ -191,13 +194,18 @@ func (p *awsParts) bodies() map[string]string {
 
 func (p *awsParts) done(string) map[string]bool {
 	out := map[string]bool{}
-	for record := range placesIn(p.bodies()) {
+	for record := range placesIn(p.bodies("bucket")) {
 		out[record] = true
 	}
 	return out
 }
 
-func (p *awsParts) judge() { p.w.judgeObjects(p.bodies()) }
+func (p *awsParts) judge() {
+	p.w.judgeObjects(p.bodies("bucket"), "archived")
+	if p.w.sealed {
+		p.w.judgeObjects(p.bodies(backupBucket), "backed up")
+	}
+}
 
 // config is the SDK's configuration for a machine.
 func (p *awsParts) config(m *machine) aws.Config {

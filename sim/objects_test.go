@@ -29,13 +29,24 @@ func newObjects(w *world) *objects { return &objects{w: w, held: map[string]obje
 
 // archiveConfig is how every machine of a world archives.
 func (w *world) archiveConfig(m *machine) processors.Config {
-	return processors.Config{
+	cfg := processors.Config{
 		DeliveryStreamName: "s", Bucket: "bucket", Compression: processors.Uncompressed, SpoolDir: w.t.TempDir(),
 		Hints:  processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: w.buffering},
 		Logger: w.logger(m),
-		Hooks:  processors.Hooks{RecordsLost: func(e processors.RecordsLostEvent) { w.shortObject(m, e) }},
+		Hooks: processors.Hooks{
+			RecordsLost: func(e processors.RecordsLostEvent) { w.shortObject(m, e) },
+			BundleLost:  func(e processors.BundleLostEvent) { w.violate("%s finds no bundle %s", m.name, e.Key) },
+		},
 	}
+	if w.sealed {
+		cfg.Backup = &processors.Backup{Bucket: backupBucket, Hints: cfg.Hints}
+		cfg.ParallelPuts = 1 // so that a world replays
+	}
+	return cfg
 }
+
+// backupBucket is where the worlds whose cuts are sealed have each record too.
+const backupBucket = "backup"
 
 func (o *objects) factory(m *machine) kcl.ProcessorFactory {
 	f, err := processors.New(o.w.archiveConfig(m), store{o, m})
@@ -126,17 +137,18 @@ func (s store) send(ctx context.Context, op string, apply func(context.Context) 
 func (o *objects) put(in processors.Object, body string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, ok := o.held[in.Key]; ok && in.IfAbsent {
+	name := in.Bucket + "/" + in.Key
+	if _, ok := o.held[name]; ok && in.IfAbsent {
 		o.w.count("puts refused, because there was the object")
 		return processors.ErrExists
 	}
-	o.held[in.Key] = object{body: body, metadata: in.Metadata}
+	o.held[name] = object{body: body, metadata: in.Metadata}
 	o.w.count("objects")
 	return nil
 }
 
-func (s store) Head(ctx context.Context, _, key string) (map[string]string, bool, error) {
-	o, err := s.find(ctx, "head", key)
+func (s store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
+	o, err := s.find(ctx, "head", bucket+"/"+key)
 	if err != nil || o == nil {
 		return nil, false, err
 	}
@@ -144,19 +156,19 @@ func (s store) Head(ctx context.Context, _, key string) (map[string]string, bool
 }
 
 // find asks for an object; nil if there is none.
-func (s store) find(ctx context.Context, op, key string) (*object, error) {
+func (s store) find(ctx context.Context, op, name string) (*object, error) {
 	return fetched(func(apply func(context.Context) error) error { return s.send(ctx, op, apply) }, func(context.Context) (*object, error) {
 		s.o.mu.Lock()
 		defer s.o.mu.Unlock()
-		if o, ok := s.o.held[key]; ok {
+		if o, ok := s.o.held[name]; ok {
 			return &o, nil
 		}
 		return nil, nil //nolint:nilnil // there is none
 	})
 }
 
-func (s store) Get(ctx context.Context, _, key string, offset, length int64, w io.Writer) error {
-	o, err := s.find(ctx, "get", key)
+func (s store) Get(ctx context.Context, bucket, key string, offset, length int64, w io.Writer) error {
+	o, err := s.find(ctx, "get", bucket+"/"+key)
 	switch {
 	case err != nil:
 		return err
@@ -167,12 +179,12 @@ func (s store) Get(ctx context.Context, _, key string, offset, length int64, w i
 	return err
 }
 
-func (s store) List(ctx context.Context, _, prefix string) ([]string, error) {
+func (s store) List(ctx context.Context, bucket, prefix string) ([]string, error) {
 	return fetched(func(apply func(context.Context) error) error { return s.send(ctx, "list", apply) }, func(context.Context) (keys []string, err error) {
 		s.o.mu.Lock()
 		defer s.o.mu.Unlock()
-		for _, key := range slices.Sorted(maps.Keys(s.o.held)) {
-			if strings.HasPrefix(key, prefix) && len(keys) < 1000 {
+		for _, name := range slices.Sorted(maps.Keys(s.o.held)) {
+			if key, ok := strings.CutPrefix(name, bucket+"/"); ok && strings.HasPrefix(key, prefix) && len(keys) < 1000 {
 				keys = append(keys, key)
 			}
 		}
@@ -180,11 +192,12 @@ func (s store) List(ctx context.Context, _, prefix string) ([]string, error) {
 	})
 }
 
-func (s store) Delete(ctx context.Context, _, key string) error {
+func (s store) Delete(ctx context.Context, bucket, key string) error {
 	return s.send(ctx, "delete", func(context.Context) error {
 		s.o.mu.Lock()
 		defer s.o.mu.Unlock()
-		delete(s.o.held, key)
+		delete(s.o.held, bucket+"/"+key)
+		s.o.w.count("bundles deleted")
 		return nil
 	})
 }
@@ -206,11 +219,7 @@ func (o *objects) done() map[string]bool {
 func (o *objects) places() map[string][]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	bodies := make(map[string]string, len(o.held))
-	for key, v := range o.held {
-		bodies[key] = v.body
-	}
-	return placesIn(bodies)
+	return placesIn(o.bodies("bucket"))
 }
 
 func placesIn(bodies map[string]string) map[string][]string {
@@ -225,19 +234,32 @@ func placesIn(bodies map[string]string) map[string][]string {
 	return in
 }
 
+// bodies returns what is delivered in a bucket, by its key; o.mu is held.
+func (o *objects) bodies(bucket string) map[string]string {
+	out := make(map[string]string, len(o.held))
+	for name, v := range o.held {
+		if key, ok := strings.CutPrefix(name, bucket+"/"); ok && !isBundle(key) {
+			out[key] = v.body
+		}
+	}
+	return out
+}
+
+func isBundle(key string) bool { return strings.HasPrefix(key, "_shardmill/") }
+
 func (o *objects) judge() {
 	o.mu.Lock()
-	bodies := make(map[string]string, len(o.held))
-	for key, v := range o.held {
-		bodies[key] = v.body
-	}
+	delivered, backup := o.bodies("bucket"), o.bodies(backupBucket)
 	o.mu.Unlock()
-	o.w.judgeObjects(bodies)
+	o.w.judgeObjects(delivered, "archived")
+	if o.w.sealed {
+		o.w.judgeObjects(backup, "backed up")
+	}
 }
 
 // judgeObjects checks that every record is in exactly one object, and that the
 // records of an object are in order, without gaps.
-func (w *world) judgeObjects(bodies map[string]string) {
+func (w *world) judgeObjects(bodies map[string]string, what string) {
 	in := placesIn(bodies)
 	var missing, twice []string
 	n := 0
@@ -261,7 +283,7 @@ func (w *world) judgeObjects(bodies map[string]string) {
 		}
 	}
 	if len(missing)+len(twice) > 0 {
-		w.violate("of %d records %d are missing: %.200v and %d are in two objects: %.200v", n, len(missing), missing, len(twice), twice)
+		w.violate("of %d records %d are not %s: %.200v and %d are in two objects: %.200v", n, len(missing), what, missing, len(twice), twice)
 	}
 	for key, body := range bodies {
 		records := slices.DeleteFunc(strings.SplitAfter(body, "|"), func(r string) bool { return r == "" })
@@ -271,5 +293,5 @@ func (w *world) judgeObjects(bodies map[string]string) {
 			}
 		}
 	}
-	w.add("records archived", len(in))
+	w.add("records "+what, len(in))
 }

@@ -99,6 +99,7 @@ type scenario struct {
 	// the order of asking, and who asks in one instant asks in any order: such a world
 	// need not replay to the nanosecond.
 	scarce    bool
+	sealed    bool // cuts have several objects
 	incidents []incident
 }
 
