@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -92,6 +93,18 @@ func quote(s string) string {
 		return fmt.Sprintf("%q… (%d characters)", string([]rune(s)[:longest]), n)
 	}
 	return strconv.Quote(s)
+}
+
+// Join returns the path of a member of the object at path.
+func Join(path, key string) string { return join(path, key) }
+
+// Name shows a name that may have dots and colons: as it is if it can be read.
+func Name(s string) string {
+	odd := func(c rune) bool { return !unicode.IsPrint(c) || c == '\'' || c == '"' || c == utf8.RuneError }
+	if s == "" || len(s) > 4*longest || strings.ContainsFunc(s, odd) {
+		return quote(s)
+	}
+	return s
 }
 
 // join returns the path of a member of the object at path.

@@ -21,7 +21,7 @@ func (r *reader) described(root document.Value) (document.Value, bool) {
 		case ourKey:
 			ours = m.Value
 		default:
-			r.FaultAt(m.Line, "%s is not a member of what describe-delivery-stream tells; remove it", m.Key)
+			r.FaultAt(m.Line, "%s is not a member of what describe-delivery-stream tells; remove it", document.Join("", m.Key))
 		}
 	}
 	if d.Kind != document.Object {
@@ -43,7 +43,7 @@ func (r *reader) description(d, ours document.Value) (document.Value, bool) {
 	out := document.Value{Kind: document.Object, Line: d.Line, Path: d.Path}
 	var version document.Value
 	for _, m := range d.Members {
-		m.Value.Path = joined(d.Path, m.Key)
+		m.Value.Path = document.Join(d.Path, m.Key)
 		switch m.Key {
 		case "DeliveryStreamARN", "CreateTimestamp", "LastUpdateTimestamp", "HasMoreDestinations", "FailureDescription", ourKey:
 			// what happened, not what was asked for
@@ -84,7 +84,7 @@ func (r *reader) describedEncryption(m document.Member) {
 // …Description here.
 func (r *reader) describedSource(v document.Value) (out []document.Member) {
 	for _, m := range v.Members {
-		m.Value.Path = joined(v.Path, m.Key)
+		m.Value.Path = document.Join(v.Path, m.Key)
 		if at := index(m.Value.Members, "DeliveryStartTimestamp"); at >= 0 {
 			start := m.Value.Members[at]
 			r.WarnAt(start.Line, "%s.DeliveryStartTimestamp has no effect here; it is where Firehose began: shardmill.initialPosition says where to begin", m.Value.Path)
@@ -105,7 +105,7 @@ func (r *reader) describedDestination(m document.Member) (out []document.Member)
 	for i, d := range m.Value.Items {
 		_, extended := d.Member("ExtendedS3DestinationDescription")
 		for _, each := range d.Members {
-			each.Value.Path = joined(fmt.Sprintf("%s[%d]", m.Value.Path, i), each.Key)
+			each.Value.Path = document.Join(fmt.Sprintf("%s[%d]", m.Value.Path, i), each.Key)
 			switch {
 			case each.Key == "DestinationId":
 			case each.Key == "S3DestinationDescription" && extended: // the same once more, with less
@@ -124,7 +124,7 @@ func (r *reader) describedDestination(m document.Member) (out []document.Member)
 func configurations(v document.Value) (out []document.Member) {
 	for _, m := range v.Members {
 		if name := configurationOf(m.Key); name != m.Key {
-			m.Value.Path = joined(v.Path, m.Key)
+			m.Value.Path = document.Join(v.Path, m.Key)
 			m.Key = name
 		}
 		out = append(out, m)

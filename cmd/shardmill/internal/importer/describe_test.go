@@ -29,19 +29,27 @@ func TestDescribed(t *testing.T) {
 	text := file(t, "describe.json")
 	checkRows(t, []row{
 		{"as it is", text, set(), described + "orders TRIM_HORIZON\n" + unknownPosition + describedWarnings},
-		{"with what is ours beside it", text, set("shardmill.initialPosition=LATEST", "shardmill.applicationName=mine", "shardmill.deliveryStreamVersion=8"),
-			edit(described, "120 7", "120 8") + "mine LATEST\n" + describedWarnings},
-		{"with what is ours in the file", edit(text, "{\n    \"Del", `{"shardmill":{"initialPosition":"LATEST", "applicationName":"file"},`+"\n    \"Del"),
-			set("shardmill.applicationName=mine"), described + "mine LATEST\n" + describedWarnings},
-		{"the plain view alone", `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders", "VersionId": "7",
+		{
+			"with what is ours beside it", text, set("shardmill.initialPosition=LATEST", "shardmill.applicationName=mine", "shardmill.deliveryStreamVersion=8"),
+			edit(described, "120 7", "120 8") + "mine LATEST\n" + describedWarnings,
+		},
+		{
+			"with what is ours in the file", edit(text, "{\n    \"Del", `{"shardmill":{"initialPosition":"LATEST", "applicationName":"file"},`+"\n    \"Del"),
+			set("shardmill.applicationName=mine"), described + "mine LATEST\n" + describedWarnings,
+		},
+		{
+			"the plain view alone", `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders", "VersionId": "7",
 "Source": {"KinesisStreamSourceDescription": {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
 "Destinations": [{"S3DestinationDescription": {"BucketARN": "arn:aws:s3:::archive", "Prefix": "logs/", "CompressionFormat": "GZIP", "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 120}}}]}}`,
-			set("shardmill.initialPosition=2016-02-25T13:00:00Z"), described + "orders AT_TIMESTAMP 2016-02-25T13:00:00Z"},
-		{"a stream that is not there yet, with encryption", edit(text, `"ACTIVE"`, `"CREATING"`, `"VersionId": "7"`, `"DeliveryStreamEncryptionConfiguration": {"Status": "ENABLED", "KeyType": "AWS_OWNED_CMK"}`), set("shardmill.initialPosition=LATEST"),
+			set("shardmill.initialPosition=2016-02-25T13:00:00Z"), described + "orders AT_TIMESTAMP 2016-02-25T13:00:00Z",
+		},
+		{
+			"a stream that is not there yet, with encryption", edit(text, `"ACTIVE"`, `"CREATING"`, `"VersionId": "7"`, `"DeliveryStreamEncryptionConfiguration": {"Status": "ENABLED", "KeyType": "AWS_OWNED_CMK"}`), set("shardmill.initialPosition=LATEST"),
 			edit(described, "120 7", "120 1") + `orders LATEST
 f:5: DeliveryStreamDescription.DeliveryStreamStatus is "CREATING"; what is described may not be what applies
 f:7: DeliveryStreamDescription.DeliveryStreamEncryptionConfiguration has no effect here; it is about what Firehose itself stores: encrypt the Kinesis stream
-` + describedWarnings},
+` + describedWarnings,
+		},
 	})
 }
 

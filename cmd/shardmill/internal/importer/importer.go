@@ -51,7 +51,7 @@ func Read(name string, data []byte, must string, o Options) (document.Place, boo
 			return root, false
 		}
 		if o.Stream != "" {
-			root.FaultAt(0, "--stream %s goes with a template or the output of terraform show; the file describes one stream", o.Stream)
+			root.FaultAt(0, "--stream %s goes with a template or the output of terraform show; the file describes one stream", document.Name(o.Stream))
 		}
 		v := set.ours(root.Report, root.Value(), document.Value{})
 		set.leftOver(root.Report)
@@ -116,6 +116,8 @@ func recognise(data []byte) (form, bool) {
 		return form{document.MaxBytes, (*reader).described, nil}, true
 	case has("DeliveryStreamARN") && has("Destinations"):
 		return form{document.MaxBytes, (*reader).bare, nil}, true
+	case has("Resources"):
+		return form{MaxTemplate, (*reader).template, nil}, true
 	}
 	return form{}, false
 }

@@ -28,7 +28,7 @@ func (s *settings) value(name string) (document.Value, bool) {
 		return document.Value{}, false
 	}
 	s.used[name] = true
-	return document.Value{Kind: document.Text, Text: text, Loose: true, Path: "--set " + name}, true
+	return document.Value{Kind: document.Text, Text: text, Loose: true, Path: "--set " + document.Name(name)}, true
 }
 
 // ours returns a document with the members of the shardmill key that were given
@@ -78,7 +78,7 @@ func (s *settings) begins(r *document.Report, doc document.Value) {
 func (s *settings) leftOver(r *document.Report) {
 	for _, name := range slices.Sorted(maps.Keys(s.given)) {
 		if !s.used[name] {
-			r.FaultAt(0, "--set %s gives what the file does not leave open; correct the name, or remove it", name)
+			r.FaultAt(0, "--set %s gives what the file does not leave open; correct the name, or remove it", document.Name(name))
 		}
 	}
 }

@@ -20,10 +20,3 @@ func index(members []document.Member, key string) int {
 func without(members []document.Member, key string) []document.Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m document.Member) bool { return m.Key == key })
 }
-
-func joined(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}

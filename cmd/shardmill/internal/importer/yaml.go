@@ -63,7 +63,7 @@ func (y yamlReader) value(n *yaml.Node, depth int) (document.Value, bool) {
 	case yaml.ScalarNode:
 		v.Kind = scalar(n)
 	default: // an alias; what it stands for may be endless
-		v = document.Open(n.Line, "is an alias (*"+n.Value+"), which templates do not have; write the value itself")
+		v = document.Open(n.Line, "is an alias (*"+document.Name(n.Value)+"), which templates do not have; write the value itself")
 	}
 	return v, true
 }
