@@ -29,8 +29,10 @@ func TestTemplate(t *testing.T) {
 	text := file(t, "template.yaml")
 	checkRows(t, []row{
 		{"as it is", text, set(inRegion, inAccount), templated},
-		{"another stage, and a value for what is known", text, set(inRegion, inAccount, "Stage=test", "Bucket.Arn=arn:aws:s3:::other"),
-			strings.NewReplacer("-prod", "-test", "archive-prod", "other", "GZIP\n64", "UNCOMPRESSED\n1").Replace(templated)},
+		{
+			"another stage, and a value for what is known", text, set(inRegion, inAccount, "Stage=test", "Bucket.Arn=arn:aws:s3:::other"),
+			strings.NewReplacer("-prod", "-test", "archive-prod", "other", "GZIP\n64", "UNCOMPRESSED\n1").Replace(templated),
+		},
 		{"a partition of its own", text, set("AWS::Region=cn-north-1", inAccount), edit(templated, "arn:aws:kinesis:eu-west-1", "arn:aws-cn:kinesis:cn-north-1")},
 		{"without region and account", text, set(), `error
 f:34: Resources.Orders.Properties.KinesisStreamSourceConfiguration.KinesisStreamARN is ${AWS::Partition}, which is not in the file; give it with --set 'AWS::Partition=VALUE'; and is ${AWS::Region}, which is not in the file; give it with --set 'AWS::Region=VALUE'; and is ${AWS::AccountId}, which is not in the file; give it with --set 'AWS::AccountId=VALUE'`},

@@ -75,6 +75,13 @@ func TestTemplateThatGrows(t *testing.T) {
 	if _, err := load(text, set()); err == nil || !strings.Contains(err.Error(), "Prefix comes to too long a text; write the value itself") {
 		t.Errorf("a large default: %v", err)
 	}
+	conditions := inTemplate("BucketARN: arn:aws:s3:::archive\nPrefix: !If [C40, a, b]") + "Conditions:\n  C0: !Equals [a, a]\n"
+	for i := range 40 {
+		conditions += fmt.Sprintf("  C%d: !And [!Condition C%d, !Condition C%d]\n", i+1, i, i)
+	}
+	if c, err := load(conditions, set()); err != nil || c.Delivery.Prefix != "a" {
+		t.Errorf("conditions that are each two of the one before: %q, %v", c.Delivery.Prefix, err)
+	}
 	circle := inTemplate("BucketARN: !GetAtt A.Arn") + "  A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref B}}\n  B: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref A}}\n"
 	if _, err := load(circle, set()); err == nil || !strings.Contains(err.Error(), "BucketARN is !Ref B, which is not in the file; give it with --set 'B=VALUE'") {
 		t.Errorf("a circle: %v", err)
