@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +17,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/importer"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -27,10 +29,34 @@ type configFlags struct {
 	check           bool
 	offline         bool
 	json            bool // what is found
+	stream          string
+	set             assignments
+}
+
+// assignments are the values of flags NAME=VALUE, by name.
+type assignments map[string]string
+
+// String is there for the package flag.
+func (a assignments) String() string { return "" }
+
+// Set adds one. A name has one value.
+func (a assignments) Set(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return errors.New("it must be NAME=VALUE")
+	}
+	if _, twice := a[name]; twice {
+		return fmt.Errorf("%s is given twice; give it once", name)
+	}
+	a[name] = value
+	return nil
 }
 
 func (c *configFlags) register(f flags) {
 	f.StringVar(&c.file, "config", "", "archive as this `file` says, or standard input for -, until stopped")
+	f.StringVar(&c.stream, "stream", "", "with --config: the delivery stream, if the file has several: its logical `ID` in a template, its address in what terraform\nshow tells")
+	c.set = assignments{}
+	f.Var(c.set, "set", "with --config: `NAME=VALUE`, a value that the file leaves open, or a member of the shardmill key as shardmill.NAME; may be repeated")
 	f.BoolVar(&c.check, "check", false, "with --config: archive nothing; show the configuration as it applies, and look at the\nstream, the table, the buckets and permissions without writing anything")
 	f.BoolVar(&c.offline, "offline", false, "with --check: show the configuration only, and send nothing")
 	f.StringVar(&c.workerID, "worker-id", "", "with --config: `ID` of this worker, unique in the application; default: host name and a random part")
@@ -104,7 +130,7 @@ func loadFile(ctx context.Context, c configFlags, args []string, s stdio) (confi
 	if err != nil {
 		return config.Config{}, usagef("archive: --config: %w", err)
 	}
-	cfg, err := config.Load(c.file, data, os.LookupEnv)
+	cfg, err := config.From(importer.Read(c.file, data, config.Must, importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv}))
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}
@@ -126,7 +152,7 @@ func readConfig(ctx context.Context, name string, s stdio) ([]byte, error) {
 }
 
 func readBounded(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, config.MaxBytes+1))
+	return io.ReadAll(io.LimitReader(r, importer.MaxBytes+1))
 }
 
 // readInput reads standard input until it ends or ctx does, and says that it

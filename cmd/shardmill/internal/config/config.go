@@ -32,10 +32,6 @@ type Config struct {
 	Warnings []string
 }
 
-// MaxBytes is how large a configuration may be. No more than one byte beyond it
-// need be read to have Load refuse it.
-const MaxBytes = document.MaxBytes
-
 // DefaultHealthAddress is where health is served unless the file says
 // otherwise: only this machine reaches it.
 const DefaultHealthAddress = "127.0.0.1:9500"
@@ -53,7 +49,16 @@ const DefaultHealthAddress = "127.0.0.1:9500"
 // After a syntax error nothing else is looked at. Load does no I/O, its result
 // depends on its arguments alone, and it is safe for concurrent use.
 func Load(name string, data []byte, env document.Env) (Config, error) {
-	root, ok := document.Read(name, data, "the input of Firehose's CreateDeliveryStream", env)
+	return From(document.Read(name, data, Must, env))
+}
+
+// Must is what a file has to hold, for one that is empty.
+const Must = "the input of Firehose's CreateDeliveryStream"
+
+// From is Load for a document that was read already, in whatever form: root is
+// the input of CreateDeliveryStream. ok is false if there is none, and the root's
+// report then says why.
+func From(root document.Place, ok bool) (Config, error) {
 	l := &loader{}
 	if ok {
 		l.stream(root)

@@ -89,6 +89,11 @@ func check(t *testing.T, text string, want config.Config) {
 	}
 }
 
+const (
+	noTags = "a.yaml:6: Tags has no effect here; there is no resource of AWS to have them"
+	noRole = "a.yaml:5: ExtendedS3DestinationConfiguration.RoleARN has no effect here; credentials are those of the AWS SDK's environment"
+)
+
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
@@ -102,7 +107,7 @@ func TestAccepted(t *testing.T) {
 		{"JSON with tabs wherever it allows them", "\t{\t\"DeliveryStreamName\"\t:\t\"orders\"\t,\n\t\t\"KinesisStreamSourceConfiguration\":\t{\"KinesisStreamARN\": \"arn:aws:kinesis:us-east-1:123456789012:stream/orders\"},\n\t\"ExtendedS3DestinationConfiguration\": {\"BucketARN\": \"arn:aws:s3:::archive\"}\n\t}\n\t", nil},
 		{"a document with its marks", "%YAML 1.2\n---\n" + base + "...\n", nil},
 		{"what does nothing", beside(`DeliveryStreamType: KinesisStreamAsSource
-Tags: [{Key: team, Value: data}, {Key: empty}]`), nil},
+Tags: [{Key: team, Value: data}, {Key: empty}]`), func(c *config.Config) { c.Warnings = []string{noTags} }},
 		{"a destination's members that do nothing", inDestination(`RoleARN: arn:aws:iam::123456789012:role/service/firehose
 Prefix: ""
 ErrorOutputPrefix: ""
@@ -114,7 +119,14 @@ EncryptionConfiguration: {NoEncryptionConfig: NoEncryption}
 CloudWatchLoggingOptions: {Enabled: false, LogGroupName: g, LogStreamName: s}
 ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda}]}
 DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 300}}
-DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), nil},
+DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), func(c *config.Config) { c.Warnings = []string{noRole} }},
+		{"what does nothing, of which it is said once", strings.Replace(base, "/orders\"}", "/orders\", RoleARN: \"arn:aws:iam::123456789012:role/firehose\"}", 1) + indent(`RoleARN: arn:aws:iam::123456789012:role/firehose
+CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), func(c *config.Config) {
+			c.Warnings = []string{
+				"a.yaml:2: KinesisStreamSourceConfiguration.RoleARN has no effect here; credentials are those of the AWS SDK's environment",
+				"a.yaml:6: ExtendedS3DestinationConfiguration.CloudWatchLoggingOptions has no effect here; errors are in the log of this program",
+			}
+		}},
 		{"what is off unless it is on", inDestination("CloudWatchLoggingOptions: {}\nProcessingConfiguration: {}\nCustomTimeZone: ''"), nil},
 		{"a newline after each record", processing("{Type: AppendDelimiterToRecord}"), delimited},
 		{"a newline that is written out", processing(`{Type: AppendDelimiterToRecord, Parameters: [{ParameterName: Delimiter, ParameterValue: '\n'}]}`), delimited},
@@ -142,7 +154,9 @@ DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), 
 			c.Warnings = []string{`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a\u00a0b/"; it has the character U+00A0, which cannot be seen or looks like a space; remove it unless keys are to have it`}
 		}},
 		{"a prefix of letters that are not ours", inDestination("Prefix: \"日本/é/\""), func(c *config.Config) { c.Delivery.Prefix = "日本/é/" }},
-		{"text that looks like lists, and lists below their keys", inDestination("Prefix: '"+strings.Repeat("[", 100)+"'") + "Tags:\n" + strings.Repeat("- {Key: a}\n- Key: b\n  Value: c\n", 100), func(c *config.Config) { c.Delivery.Prefix = strings.Repeat("[", 100) }},
+		{"text that looks like lists, and lists below their keys", inDestination("Prefix: '"+strings.Repeat("[", 100)+"'") + "Tags:\n" + strings.Repeat("- {Key: a}\n- Key: b\n  Value: c\n", 100), func(c *config.Config) {
+			c.Delivery.Prefix, c.Warnings = strings.Repeat("[", 100), []string{noTags}
+		}},
 		{"an interval of no time", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 0}"), func(c *config.Config) {
 			c.Delivery.Hints.IntervalInSeconds = 1
 			c.Warnings = []string{"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; below 60 Firehose changes to multipart uploads; here it only makes many small objects"}
@@ -250,7 +264,7 @@ a.yaml:11: ExtendedS3DestinationConfiguration.S3BackupMode is "Enabled"; backup 
 a.yaml:12: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration
 a.yaml:13: DeliveryStreamNmae is not a member of Firehose's CreateDeliveryStream; did you mean DeliveryStreamName?
 a.yaml:14: Tags[0].Key is given twice, first in line 14; remove one
-a.yaml:15: DeliveryStreamType is "DirectPut"; it is not built yet; use KinesisStreamAsSource`,
+a.yaml:15: DeliveryStreamType is "DirectPut"; there is no Kinesis stream to read: make one, have the producers put there, and name it in KinesisStreamSourceConfiguration`,
 	}})
 }
 

@@ -1,5 +1,6 @@
 // Package config reads the archiver's configuration file. It is the input of
-// Firehose's CreateDeliveryStream, as YAML or JSON, and one key of our own:
+// Firehose's CreateDeliveryStream, as YAML or JSON, or what the package importer
+// has made that of, and one key of our own:
 //
 //	DeliveryStreamName: orders
 //	KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}
@@ -61,10 +62,14 @@
 // A member of Firehose's shape that would act, but is not built yet, is refused
 // by name: a configuration never means less here than it says. So are the
 // processors of ProcessingConfiguration but AppendDelimiterToRecord, whose
-// Delimiter may only be a newline. Members that
-// would do nothing are accepted: RoleARN (credentials come from the
-// environment), Tags, NoEncryption, S3BackupMode Disabled, and whatever has
-// Enabled: false. So that a slip of the pen is found, unknown keys, keys given
+// Delimiter may only be a newline. Members that act
+// at AWS and have no effect here are accepted with a warning, one for each name:
+// RoleARN (credentials come from the environment), Tags, CloudWatchLoggingOptions.
+// So are, without one, those that would do nothing anyway: NoEncryption,
+// S3BackupMode Disabled, and whatever has Enabled: false. What
+// aws firehose create-delivery-stream --generate-cli-skeleton prints is no
+// exception: each placeholder that is left in it is a value, and refused if it
+// can be none. So that a slip of the pen is found, unknown keys, keys given
 // twice, and values of another type than Firehose's are refused too, and of YAML
 // only what JSON can say is accepted: no anchors, aliases, tags or second
 // document.

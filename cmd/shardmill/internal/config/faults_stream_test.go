@@ -36,7 +36,7 @@ func TestFaultsOfStream(t *testing.T) {
 		{
 			"DirectPut",
 			"DeliveryStreamType: DirectPut",
-			`a.yaml:5: DeliveryStreamType is "DirectPut"; it is not built yet; use KinesisStreamAsSource`,
+			`a.yaml:5: DeliveryStreamType is "DirectPut"; there is no Kinesis stream to read: make one, have the producers put there, and name it in KinesisStreamSourceConfiguration`,
 		},
 		{
 			"MSK",

@@ -350,9 +350,9 @@ func TestFaultsOfSwitches(t *testing.T) {
 			`a.yaml:5: ExtendedS3DestinationConfiguration.CustomTimeZone is "Asia/Tokyo"; time zones are not built yet; use UTC`,
 		},
 		{
-			"logging that is on",
-			"CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}",
-			"a.yaml:5: ExtendedS3DestinationConfiguration.CloudWatchLoggingOptions.Enabled is true; logging to CloudWatch is not built yet; set it to false",
+			"logging that is on and has no stream",
+			"CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g}",
+			"a.yaml:5: ExtendedS3DestinationConfiguration.CloudWatchLoggingOptions.LogStreamName is missing; Firehose wants both names when Enabled is true; give it, or set Enabled to false",
 		},
 		{
 			"partitioning that is on",

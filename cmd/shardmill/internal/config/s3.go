@@ -22,7 +22,7 @@ const maxBucketARN = 2048 // characters
 // s3 reads a destination of either shape.
 func (l *loader) s3(p document.Place, s document.Shape) {
 	if l.target.Path != "" {
-		p.Fault("%s", says(fmt.Sprintf("is a second destination, beside %s in line %d; remove one", l.target.Path, l.target.Line), oneDestination))
+		p.Fault("%s", says(fmt.Sprintf("is a second destination, beside %s in line %d; remove one", l.target.Shown(), l.target.Line), oneDestination))
 	} else {
 		l.target = p
 	}
@@ -50,7 +50,6 @@ func (l *loader) plainS3() document.Shape {
 
 // extendedS3 is the document.Shape of ExtendedS3DestinationConfiguration.
 func (l *loader) extendedS3() document.Shape {
-	logging := switchable{feature: "logging to CloudWatch", members: []string{"LogGroupName", "LogStreamName"}}
 	partitioning := switchable{
 		feature: "dynamic partitioning", members: []string{"RetryOptions"},
 		omitted: "what Firehose then does is not documented",
@@ -63,7 +62,7 @@ func (l *loader) extendedS3() document.Shape {
 	return document.Shape{Of: "Firehose's ExtendedS3DestinationConfiguration", Members: map[string]func(document.Place){
 		"BucketARN":                         l.bucketARN,
 		"BufferingHints":                    l.bufferingHints,
-		"CloudWatchLoggingOptions":          logging.read,
+		"CloudWatchLoggingOptions":          logging,
 		"CompressionFormat":                 l.compressionFormat,
 		"CustomTimeZone":                    customTimeZone,
 		"DataFormatConversionConfiguration": conversion.read,

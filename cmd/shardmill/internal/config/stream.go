@@ -101,7 +101,11 @@ func (l *loader) streamName(p document.Place) {
 
 func streamType(p document.Place) {
 	const works = "KinesisStreamAsSource"
-	if slices.ContainsFunc([]string{"DirectPut", "MSKAsSource", "DatabaseAsSource"}, p.Is) {
+	if p.Is("DirectPut") {
+		p.Bad("there is no Kinesis stream to read: make one, have the producers put there, and name it in KinesisStreamSourceConfiguration")
+		return
+	}
+	if slices.ContainsFunc([]string{"MSKAsSource", "DatabaseAsSource"}, p.Is) {
 		p.Bad("it is not built yet; use %s", works)
 		return
 	}
@@ -132,8 +136,12 @@ func (l *loader) kinesisARN(p document.Place) {
 }
 
 // role checks a RoleARN, which does nothing here: credentials come from the
-// environment.
+// environment. So it does not matter if a file leaves it open.
 func role(p document.Place) {
+	p.NoEffect("credentials are those of the AWS SDK's environment")
+	if p.IsOpen() {
+		return
+	}
 	s, ok := p.Text()
 	if ok && (!roleARN.MatchString(s) || len(s) > maxARN) {
 		p.Bad("it must be arn:aws:iam::ACCOUNT:role/NAME, with an account of 12 digits; or remove it, it has no effect here")
@@ -142,8 +150,16 @@ func role(p document.Place) {
 
 // tags checks Tags, which do nothing here.
 func tags(p document.Place) {
+	p.NoEffect("there is no resource of AWS to have them")
+	if p.IsOpen() {
+		return
+	}
 	items, _ := p.Items("a list of objects with Key and Value")
-	check := func(at document.Place) { _, _ = at.Text() }
+	check := func(at document.Place) {
+		if !at.IsOpen() {
+			_, _ = at.Text()
+		}
+	}
 	for _, at := range items {
 		given, ok := at.Read(document.Shape{Of: "Firehose's Tag", Members: map[string]func(document.Place){"Key": check, "Value": check}})
 		if ok {

@@ -24,9 +24,9 @@ func Literally(s string) string { return strings.ReplaceAll(s, "${", "$${") }
 // text returns a text in which each ${NAME} is replaced by the variable of that
 // name, once: what comes of it is not looked at again, and is text whatever is in
 // it. All that is wrong with it is reported.
-func (c converter) text(path, written string, line int) value {
+func (c converter) text(path, written string, line int) Value {
 	wrong, expanded := map[string]bool{}, false
-	at := Place{Report: c.Report, Path: path, Line: line}
+	at := Place{Report: c.Report, Path: path, Line: line, shown: path}
 	meant := reference.ReplaceAllStringFunc(written, func(ref string) string {
 		if ref == "$${" {
 			return "${"
@@ -40,11 +40,11 @@ func (c converter) text(path, written string, line int) value {
 		return s
 	})
 	if len(wrong) > 0 {
-		return value{line: line}
+		return Value{Line: line}
 	}
-	v := value{kind: text, text: meant, line: line}
+	v := Value{Kind: Text, Text: meant, Line: line}
 	if expanded {
-		v.written = written
+		v.Written = written
 	}
 	return v
 }

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,16 +17,18 @@ type Place struct {
 
 	Path  string // of the members that lead to it, with dots; "" for the document
 	Line  int    // of the key, or of the list's item
-	value value
+	shown string // Path as the file itself has it
+	value Value
+}
+
+// member returns the place of a member, or of an item.
+func (p Place) member(path string, shown string, line int, v Value) Place {
+	return Place{Report: p.Report, Path: path, Line: line, shown: cmp.Or(v.Path, shown), value: v}
 }
 
 // Fault says "<path> <what>" about the place.
 func (p Place) Fault(format string, args ...any) {
-	path := p.Path
-	if path == "" {
-		path = "the file"
-	}
-	p.fault(p.Line, "%s %s", path, fmt.Sprintf(format, args...))
+	p.fault(p.Line, "%s %s", cmp.Or(p.shown, "the file"), fmt.Sprintf(format, args...))
 }
 
 // Bad says "<path> is <value>; <remedy>".
@@ -35,22 +38,35 @@ func (p Place) Bad(remedy string, args ...any) {
 
 // Warn says "<path> is <value>; <remark>".
 func (p Place) Warn(remark string) {
-	p.warn(p.Line, "%s is %s; %s", p.Path, p.show(), remark)
+	p.warn(p.Line, "%s is %s; %s", p.shown, p.show(), remark)
+}
+
+// NoEffect warns that a member does nothing, and why; of the members of one name
+// in a document only at the first.
+func (p Place) NoEffect(why string) {
+	if p.idle[p.Name()] {
+		return
+	}
+	if p.idle == nil {
+		p.idle = map[string]bool{}
+	}
+	p.idle[p.Name()] = true
+	p.warn(p.Line, "%s has no effect here; %s", p.shown, why)
 }
 
 func (p Place) show() string {
-	switch p.value.kind {
-	case text:
-		if p.value.written != "" {
-			return quote(p.value.text) + ", from " + quote(p.value.written)
+	switch p.value.Kind {
+	case Text:
+		if p.value.Written != "" {
+			return quote(p.value.Text) + ", from " + quote(p.value.Written)
 		}
-		return quote(p.value.text)
-	case list:
+		return quote(p.value.Text)
+	case List:
 		return "a list"
-	case object:
+	case Object:
 		return "an object"
 	default:
-		return p.value.text
+		return p.value.Text
 	}
 }
 
@@ -65,24 +81,24 @@ type Shape struct {
 // the names that were given or seem to have been meant, or false if there is no
 // object.
 func (p Place) Read(s Shape) (map[string]bool, bool) {
-	if p.value.kind != object {
+	if p.value.Kind != Object {
 		p.WrongKind("an object")
 		return nil, false
 	}
 	given := map[string]bool{}
-	for _, m := range p.value.members {
-		at := Place{p.Report, join(p.Path, m.key), m.line, m.value}
-		see, known := s.Members[m.key]
+	for _, m := range p.value.Members {
+		at := p.member(join(p.Path, m.Key), join(p.shown, p.spelled(m.Key)), m.Line, m.Value)
+		see, known := s.Members[m.Key]
 		switch {
 		case !known:
-			given[at.unknown(s, m.key)] = true
+			given[at.unknown(s, m.Key)] = true
 			continue
-		case m.value.kind == null:
+		case m.Value.Kind == Null:
 			at.Fault("has no value; give it one or remove it")
-		case m.value.kind != unusable:
+		case m.Value.Kind != Unusable:
 			see(at)
 		}
-		given[m.key] = true
+		given[m.Key] = true
 	}
 	return given, true
 }
@@ -107,18 +123,20 @@ func (p Place) unknown(s Shape, key string) string {
 // Need reports that a member is missing.
 func (p Place) Need(given map[string]bool, key, remedy string) {
 	if !given[key] {
-		at := Place{Report: p.Report, Path: join(p.Path, key), Line: p.Line}
+		at := p.member(join(p.Path, key), join(p.shown, p.spelled(key)), p.Line, Value{})
 		at.Fault("is missing; %s", remedy)
 	}
 }
 
 // WrongKind reports a value of another type than the one wanted.
 func (p Place) WrongKind(want string) {
-	switch p.value.kind {
-	case unusable:
-	case null:
+	switch p.value.Kind {
+	case Unusable:
+	case Deferred:
+		p.Fault("%s", p.value.Text)
+	case Null:
 		p.Fault("has no value; it must be %s", want)
-	case text:
+	case Text:
 		p.Bad("it must be %s, not a string", want)
 	default:
 		p.Bad("it must be %s", want)
@@ -127,46 +145,46 @@ func (p Place) WrongKind(want string) {
 
 // Text returns the text that is there.
 func (p Place) Text() (string, bool) {
-	switch p.value.kind {
-	case text:
-	case number:
+	switch {
+	case p.value.Kind == Text, p.value.Loose && p.IsScalar():
+	case p.value.Kind == Number:
 		p.Fault("is %s, a number; it must be a string: put it in quotes", p.show())
 		return "", false
-	case boolean:
+	case p.value.Kind == Boolean:
 		p.Fault("is %s, a boolean; it must be a string: put it in quotes", p.show())
 		return "", false
 	default:
 		p.WrongKind("a string")
 		return "", false
 	}
-	if i := strings.IndexFunc(p.value.text, unicode.IsControl); i >= 0 {
-		c := []rune(p.value.text[i:])[0]
+	if i := strings.IndexFunc(p.value.Text, unicode.IsControl); i >= 0 {
+		c := []rune(p.value.Text[i:])[0]
 		p.Bad("remove the control character %U", c)
 		return "", false
 	}
-	return p.value.text, true
+	return p.value.Text, true
 }
 
 // Items returns the places of a list's items; false, and what reports it, if
 // there is no list. want says what is wanted.
 func (p Place) Items(want string) ([]Place, bool) {
-	if p.value.kind != list {
+	if p.value.Kind != List {
 		p.WrongKind(want)
 		return nil, false
 	}
 	var all []Place
-	for i, each := range p.value.items {
-		all = append(all, Place{p.Report, item(p.Path, i), each.line, each})
+	for i, each := range p.value.Items {
+		all = append(all, p.member(item(p.Path, i), item(p.shown, i), each.Line, each))
 	}
 	return all, true
 }
 
 // Is reports whether the value is this text.
-func (p Place) Is(s string) bool { return p.value.kind == text && p.value.text == s }
+func (p Place) Is(s string) bool { return p.value.Kind == Text && p.value.Text == s }
 
 // IsScalar reports whether the value is a number or a truth value: what a text
 // may be taken for that has no quotes.
-func (p Place) IsScalar() bool { return p.value.kind == number || p.value.kind == boolean }
+func (p Place) IsScalar() bool { return p.value.Kind == Number || p.value.Kind == Boolean }
 
 // Name returns the last name of the path.
 func (p Place) Name() string { return p.Path[strings.LastIndexByte(p.Path, '.')+1:] }
@@ -181,30 +199,31 @@ func (p Place) OneOf(choices ...string) string {
 	return ""
 }
 
-// isVariable reports whether a variable is all that is there: it may be any scalar.
-func (p Place) isVariable() bool { return variable.MatchString(p.value.written) }
+// isVariable reports whether what is there may be any scalar: if a variable is all
+// there is, or where the form of the file has it so.
+func (p Place) isVariable() bool { return p.value.Loose || variable.MatchString(p.value.Written) }
 
 // Integer returns the number that is there if it is in the range.
 func (p Place) Integer(lowest, highest int) (int, bool) {
 	span := fmt.Sprintf("between %d and %d", lowest, highest)
 	switch {
-	case p.value.kind == number, p.isVariable():
-	case p.value.written != "":
+	case p.value.Kind == Number, p.isVariable():
+	case p.value.Written != "":
 		p.Bad("it must be a number %s, or one variable that is one", span)
 		return 0, false
-	case p.value.kind == text:
+	case p.value.Kind == Text:
 		p.Fault("is %s, a string; it must be a number %s, without quotes", p.show(), span)
 		return 0, false
 	default:
 		p.WrongKind("a number " + span)
 		return 0, false
 	}
-	digits := strings.TrimPrefix(p.value.text, "-")
+	digits := strings.TrimPrefix(p.value.Text, "-")
 	if digits == "" || len(digits) > 1 && digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
 		p.Bad("it must be a whole number %s, in decimal digits", span)
 		return 0, false
 	}
-	n, err := strconv.Atoi(p.value.text)
+	n, err := strconv.Atoi(p.value.Text)
 	if err != nil || n < lowest || n > highest {
 		p.Bad("it must be %s", span)
 		return 0, false
@@ -214,13 +233,13 @@ func (p Place) Integer(lowest, highest int) (int, bool) {
 
 // Boolean returns the truth value that is there.
 func (p Place) Boolean() (on, ok bool) {
-	is := p.value.text
+	is := p.value.Text
 	switch {
-	case p.value.kind == boolean, p.isVariable() && (is == "true" || is == "false"):
+	case p.value.Kind == Boolean, p.isVariable() && (is == "true" || is == "false"):
 		return is == "true", true
 	case p.isVariable():
 		p.Bad("it must be true or false")
-	case p.value.kind == text:
+	case p.value.Kind == Text:
 		p.Fault("is %s, a string; it must be true or false, without quotes", p.show())
 	default:
 		p.WrongKind("true or false")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -15,6 +16,22 @@ type Report struct {
 	file     string
 	faults   notes
 	warnings notes
+	idle     map[string]bool // names of members of which it was said that they do nothing
+	spelling func(string) string
+}
+
+// NewReport returns an empty report about a file. spelling returns how the file
+// spells the name of a member; nil if it has the names of its reader.
+func NewReport(file string, spelling func(string) string) *Report {
+	return &Report{file: file, spelling: spelling}
+}
+
+// spelled returns a name as the file has it.
+func (r *Report) spelled(key string) string {
+	if r.spelling == nil {
+		return key
+	}
+	return r.spelling(key)
 }
 
 // note is a fault or a warning: one line of text.
@@ -31,6 +48,10 @@ func (n notes) lines(file string) []string {
 	slices.SortStableFunc(n, func(a, b note) int { return cmp.Compare(a.line, b.line) })
 	var lines []string
 	for _, each := range n {
+		if each.line == 0 {
+			lines = append(lines, fmt.Sprintf("%s: %s", file, each.text))
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("%s:%d: %s", file, each.line, each.text))
 	}
 	return lines
@@ -39,6 +60,12 @@ func (n notes) lines(file string) []string {
 func (r *Report) fault(line int, format string, args ...any) {
 	r.faults = append(r.faults, note{line, fmt.Sprintf(format, args...)})
 }
+
+// FaultAt reports what is wrong in a line of the file; 0 is none.
+func (r *Report) FaultAt(line int, format string, args ...any) { r.fault(line, format, args...) }
+
+// WarnAt reports a warning about a line of the file; 0 is none.
+func (r *Report) WarnAt(line int, format string, args ...any) { r.warn(line, format, args...) }
 
 func (r *Report) warn(line int, format string, args ...any) {
 	r.warnings = append(r.warnings, note{line, fmt.Sprintf(format, args...)})
@@ -66,6 +93,18 @@ func quote(s string) string {
 		return fmt.Sprintf("%q… (%d characters)", string([]rune(s)[:longest]), n)
 	}
 	return strconv.Quote(s)
+}
+
+// Join returns the path of a member of the object at path.
+func Join(path, key string) string { return join(path, key) }
+
+// Name shows a name that may have dots and colons: as it is if it can be read.
+func Name(s string) string {
+	odd := func(c rune) bool { return !unicode.IsPrint(c) || c == '\'' || c == '"' || c == utf8.RuneError }
+	if s == "" || len(s) > 4*longest || strings.ContainsFunc(s, odd) {
+		return quote(s)
+	}
+	return s
 }
 
 // join returns the path of a member of the object at path.

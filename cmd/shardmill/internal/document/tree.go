@@ -15,34 +15,6 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-type kind int
-
-const (
-	unusable kind = iota // reported already
-	null
-	boolean
-	number
-	text
-	list
-	object
-)
-
-// value is what a file says at one place: JSON's data model and lines.
-type value struct {
-	kind    kind
-	text    string // of a text what it means, of other scalars what is written
-	written string // of a text with variables what is written; else ""
-	line    int
-	items   []value
-	members []member // each key once
-}
-
-type member struct {
-	key   string
-	line  int // of the key
-	value value
-}
-
 // MaxBytes is how large a document may be. No more than one byte beyond it need
 // be read to have Read refuse it.
 const MaxBytes = 64 << 10
@@ -59,32 +31,32 @@ type Env func(name string) (string, bool)
 func Read(name string, data []byte, must string, env Env) (Place, bool) {
 	r := &Report{file: name}
 	v, ok := parse(r, data, must, env)
-	return Place{Report: r, Line: v.line, value: v}, ok
+	return Place{Report: r, Line: v.Line, value: v}, ok
 }
 
-func parse(r *Report, data []byte, must string, env Env) (value, bool) {
+func parse(r *Report, data []byte, must string, env Env) (Value, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if len(data) > MaxBytes {
 		r.fault(1, "the file has more than %d bytes; it must have at most so many", MaxBytes)
-		return value{}, false
+		return Value{}, false
 	}
 	if !isText(r, data) {
-		return value{}, false
+		return Value{}, false
 	}
 	if json.Valid(data) { // then a tab is just a space, and not so to the parser
 		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
 	}
 	if !bounded(r, data) {
-		return value{}, false
+		return Value{}, false
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		syntax(r, err, data)
-		return value{}, false
+		return Value{}, false
 	}
 	body, ok := only(r, file, must)
 	if !ok {
-		return value{}, false
+		return Value{}, false
 	}
 	room := MaxBytes
 	return converter{r, env, &room}.value("", body, 1), true
@@ -162,18 +134,18 @@ type converter struct {
 	room *int // bytes that values of variables may still have
 }
 
-func (c converter) value(path string, n ast.Node, line int) value {
+func (c converter) value(path string, n ast.Node, line int) Value {
 	line = lineOf(n, line)
 	switch n := n.(type) {
 	case *ast.NullNode:
-		return value{kind: null, text: "null", line: line}
+		return Value{Kind: Null, Text: "null", Line: line}
 	case *ast.BoolNode:
-		return value{kind: boolean, text: strings.ToLower(n.Token.Value), line: line}
+		return Value{Kind: Boolean, Text: strings.ToLower(n.Token.Value), Line: line}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return value{kind: number, text: n.GetToken().Value, line: line}
+		return Value{Kind: Number, Text: n.GetToken().Value, Line: line}
 	case *ast.StringNode:
 		if isNumber(n) {
-			return value{kind: number, text: n.Value, line: line}
+			return Value{Kind: Number, Text: n.Value, Line: line}
 		}
 		return c.text(path, n.Value, line)
 	case *ast.LiteralNode:
@@ -191,7 +163,7 @@ func (c converter) value(path string, n ast.Node, line int) value {
 
 // refused reports a node that JSON does not have. Behind an anchor or a tag the
 // value itself is looked at as well.
-func (c converter) refused(path string, n ast.Node, line int) value {
+func (c converter) refused(path string, n ast.Node, line int) Value {
 	where := path
 	if where == "" {
 		where = "the file"
@@ -208,7 +180,7 @@ func (c converter) refused(path string, n ast.Node, line int) value {
 	default:
 		c.fault(line, "%s cannot be read; write it as JSON would have it", where)
 	}
-	return value{line: line}
+	return Value{Line: line}
 }
 
 // numeral is what JSON or YAML reads as a number, unless it is quoted.
@@ -220,18 +192,18 @@ func isNumber(n *ast.StringNode) bool {
 	return n.Token.Type == token.StringType && numeral.MatchString(n.Value)
 }
 
-func (c converter) list(path string, n *ast.SequenceNode, line int) value {
-	v := value{kind: list, line: line}
+func (c converter) list(path string, n *ast.SequenceNode, line int) Value {
+	v := Value{Kind: List, Line: line}
 	for i, each := range n.Values {
-		v.items = append(v.items, c.value(item(path, i), each, line))
+		v.Items = append(v.Items, c.value(item(path, i), each, line))
 	}
 	return v
 }
 
 func item(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
-func (c converter) object(path string, nodes []*ast.MappingValueNode, line int) value {
-	v := value{kind: object, line: line}
+func (c converter) object(path string, nodes []*ast.MappingValueNode, line int) Value {
+	v := Value{Kind: Object, Line: line}
 	first := map[string]int{}
 	for _, n := range nodes {
 		at := lineOf(n.Key, line)
@@ -245,7 +217,7 @@ func (c converter) object(path string, nodes []*ast.MappingValueNode, line int) 
 			continue
 		}
 		first[key] = at
-		v.members = append(v.members, member{key, at, inner})
+		v.Members = append(v.Members, Member{key, at, inner})
 	}
 	return v
 }
