@@ -52,7 +52,8 @@ type Config struct {
 	Backup *Backup
 
 	// Staging is where a cut's objects are until all of them are under their keys, if a
-	// cut has several: "s3://bucket/prefix/". Default "_shardmill/" in Bucket. A bucket
+	// cut has several: "s3://bucket/prefix/", the prefix of at most 100 bytes. Default
+	// "_shardmill/" in Bucket. A bucket
 	// of its own keeps what looks at Bucket from seeing them; and it is best not
 	// changed: what an earlier holder staged is found wherever its bucket is one of
 	// those that are named here.
@@ -165,21 +166,15 @@ type settings struct {
 	interval time.Duration
 }
 
-// defaultStaging is where bundles are in the bucket of what is delivered.
 const defaultStaging = "_shardmill/"
 
 // staging returns the bucket and the prefix for bundles.
 func (s *settings) staging() (bucket, prefix string) {
-	if s.Staging == "" {
-		return s.Bucket, defaultStaging
-	}
-	bucket, prefix, _ = strings.Cut(strings.TrimPrefix(s.Staging, stagingScheme), "/")
+	bucket, prefix, _ = ParseStaging(s.Staging)
 	return bucket, prefix
 }
 
 const newline = "\n"
-
-const stagingScheme = "s3://"
 
 // inUse returns the buckets in which something is put.
 func (s *settings) inUse() []string {
@@ -206,6 +201,7 @@ func (c Config) WithDefaults() Config {
 		b := *c.Backup
 		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
 		c.Backup = &b
+		c.Staging = cmp.Or(c.Staging, "s3://"+c.Bucket+"/"+defaultStaging)
 	}
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
 	c.Version = cmp.Or(c.Version, 1)
@@ -323,18 +319,33 @@ func (h BufferingHints) check(field string) error {
 	return errors.Join(errs...)
 }
 
-// checkStaging judges the place of bundles.
+// maxStaging is how many bytes the prefix of bundles may have: with it a plan fits
+// into its row, however long the names of bucket, table and shard are.
+const maxStaging = 100
+
+// ParseStaging returns what Config.Staging says, or an error that tells what it must
+// be.
+func ParseStaging(text string) (bucket, before string, err error) {
+	rest, ok := strings.CutPrefix(text, "s3://")
+	bucket, before, _ = strings.Cut(rest, "/")
+	switch {
+	case !ok || !isName(bucket, 255):
+		return "", "", errors.New(`must be "s3://" and the name of a bucket, and may go on with "/" and a prefix`)
+	case len(before) > maxStaging:
+		return "", "", fmt.Errorf("must be shorter: the prefix may have %d bytes", maxStaging)
+	}
+	if err := prefix.CheckKey(before + "x"); err != nil {
+		return "", "", fmt.Errorf("must have another prefix: %w", err)
+	}
+	return bucket, before, nil
+}
+
 func (c Config) checkStaging() error {
 	if c.Staging == "" {
 		return nil
 	}
-	rest, ok := strings.CutPrefix(c.Staging, stagingScheme)
-	bucket, at, _ := strings.Cut(rest, "/")
-	switch {
-	case !ok || !isName(bucket, 255):
-		return wrong("Staging", c.Staging, `must be "s3://" and the name of a bucket, and may go on with "/" and a prefix`)
-	case at != "" && prefix.CheckKey(at+"x") != nil:
-		return wrong("Staging", c.Staging, prefix.CheckKey(at+"x").Error())
+	if _, _, err := ParseStaging(c.Staging); err != nil {
+		return wrong("Staging", c.Staging, err.Error())
 	}
 	return nil
 }
@@ -363,16 +374,11 @@ func (c Config) checkLimits() error {
 // checkPlan refuses names with which a plan could outgrow its place.
 func (s *settings) checkPlan() error {
 	over := len(s.largestPlan().Encode()) - exactlyonce.MaxBytes
-	switch {
-	case s.Delivery != ExactlyOnce || over <= 0:
+	if s.Delivery != ExactlyOnce || over <= 0 {
 		return nil
-	case len(s.lanes) > 1:
-		return wrong("len(Staging)", len(s.Staging), fmt.Sprintf(
-			"the plan of a cut could be %d bytes too long; shorten it by that, or set Delivery to %q", over, AtLeastOnce))
-	default:
-		return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
-			"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 	}
+	return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
+		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 }
 
 // largestPlan has the largest values that Kinesis gives: sequence numbers of

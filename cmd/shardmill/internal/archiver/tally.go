@@ -11,7 +11,7 @@ import (
 type Tally struct{ records, bytes, objects atomic.Int64 }
 
 // Delivered returns how many records, of how many bytes before compression, are
-// in how many objects.
+// in how many objects. A backup's do not count.
 func (t *Tally) Delivered() (records, bytes, objects int64) {
 	return t.records.Load(), t.bytes.Load(), t.objects.Load()
 }
@@ -19,9 +19,11 @@ func (t *Tally) Delivered() (records, bytes, objects int64) {
 // counting returns hooks that count too.
 func (t *Tally) counting(h processors.Hooks) processors.Hooks {
 	h.Delivered = both(func(e processors.DeliveredEvent) {
-		t.records.Add(e.Records)
-		t.bytes.Add(e.Bytes)
-		t.objects.Add(1)
+		if e.Role == processors.RoleDelivery {
+			t.records.Add(e.Records)
+			t.bytes.Add(e.Bytes)
+			t.objects.Add(1)
+		}
 	}, h.Delivered)
 	return h
 }

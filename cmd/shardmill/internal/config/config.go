@@ -24,6 +24,8 @@ type Config struct {
 	Region    string // of Worker.StreamARN
 	BucketARN string // of Delivery.Bucket
 
+	BackupBucketARN string // of Delivery.Backup, if there is one
+
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default
 
@@ -75,6 +77,7 @@ type loader struct {
 	config Config
 	name   document.Place // of DeliveryStreamName
 	target document.Place // the destination that came first
+	backed backup
 
 	applicationGiven bool // whether or not it is valid
 }

@@ -42,7 +42,7 @@ func differ(a, b config.Config) string {
 	return cmp.Diff(a, b,
 		cmp.Comparer(func(a, b *zap.Logger) bool { return (a == nil) == (b == nil) }),
 		cmp.Comparer(func(a, b kcl.InitialPosition) bool { return a.String() == b.String() }),
-		cmpopts.IgnoreUnexported(processors.Config{}))
+		cmpopts.IgnoreUnexported(processors.Config{}, processors.Backup{}))
 }
 
 // What a file may leave out is as documented, whatever the packages' defaults
@@ -120,6 +120,13 @@ CloudWatchLoggingOptions: {Enabled: false, LogGroupName: g, LogStreamName: s}
 ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda}]}
 DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 300}}
 DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), func(c *config.Config) { c.Warnings = []string{noRole} }},
+		{"a backup", inDestination(`S3BackupConfiguration: {BucketARN: "arn:aws:s3:::backup", Prefix: raw/, CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 3, IntervalInSeconds: 70}}
+S3BackupMode: Enabled`) + "shardmill: {staging: 's3://staged/x/'}\n", func(c *config.Config) {
+			c.BackupBucketARN, c.Delivery.Staging = "arn:aws:s3:::backup", "s3://staged/x/"
+			c.Delivery.Backup = &processors.Backup{
+				Bucket: "backup", Prefix: "raw/", Hints: processors.BufferingHints{SizeInMBs: 3, IntervalInSeconds: 70}, Compression: processors.GZIP,
+			}
+		}},
 		{"what does nothing, of which it is said once", strings.Replace(base, "/orders\"}", "/orders\", RoleARN: \"arn:aws:iam::123456789012:role/firehose\"}", 1) + indent(`RoleARN: arn:aws:iam::123456789012:role/firehose
 CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), func(c *config.Config) {
 			c.Warnings = []string{
@@ -252,7 +259,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed
@@ -260,7 +267,7 @@ a.yaml:7: ExtendedS3DestinationConfiguration.Prefix is given twice, first in lin
 a.yaml:8: ExtendedS3DestinationConfiguration.BufferingHints has SizeInMBs but no IntervalInSeconds; give both or remove both
 a.yaml:9: ExtendedS3DestinationConfiguration.BufferingHints.SizeInMBs is 129; it must be between 1 and 128
 a.yaml:10: ExtendedS3DestinationConfiguration.CompressionFormat is a list; it must be a string
-a.yaml:11: ExtendedS3DestinationConfiguration.S3BackupMode is "Enabled"; backup is not built yet; set it to Disabled
+a.yaml:11: ExtendedS3DestinationConfiguration.S3BackupMode is "Enabled"; give S3BackupConfiguration too, or set it to Disabled. Firehose says: S3 backup destination configuration is required when enabling S3 backup.
 a.yaml:12: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration
 a.yaml:13: DeliveryStreamNmae is not a member of Firehose's CreateDeliveryStream; did you mean DeliveryStreamName?
 a.yaml:14: Tags[0].Key is given twice, first in line 14; remove one

@@ -28,6 +28,7 @@
 //	maxLeases                 no limit            the most leases that this worker holds; 1-1000000
 //	maxMemoryMBs              256                 memory for records, in MiB; 1-1048576
 //	spoolDirectory            the system's        where open objects are kept that outgrow memory
+//	staging                   _shardmill/ there   where bundles are while a cut of several objects is delivered, s3://BUCKET/PREFIX; the default is in the bucket of BucketARN
 //	healthAddress             127.0.0.1:9500      where /healthz, /readyz and /metrics are served: IP:PORT, localhost:PORT, :PORT for all addresses; port 0 for a free one; or off
 //
 // Health needs no password, so that by default only this machine reaches it; an

@@ -35,6 +35,15 @@ type effectiveS3 struct {
 	BufferingHints          effectiveHints
 	CompressionFormat       string
 	ProcessingConfiguration effectiveProcessing
+	S3BackupMode            string           `json:",omitempty"`
+	S3BackupConfiguration   *effectiveBackup `json:",omitempty"`
+}
+
+type effectiveBackup struct {
+	BucketARN         string
+	Prefix            string
+	BufferingHints    effectiveHints
+	CompressionFormat string
 }
 
 type effectiveProcessing struct {
@@ -58,6 +67,7 @@ type effectiveOurs struct {
 	MaxLeases                *int     `json:"maxLeases"` // nil: no limit
 	MaxMemoryMBs             int64    `json:"maxMemoryMBs"`
 	SpoolDirectory           string   `json:"spoolDirectory"`
+	Staging                  string   `json:"staging,omitempty"`
 	HealthAddress            string   `json:"healthAddress"`
 }
 
@@ -83,8 +93,15 @@ func (c Config) Effective() Effective {
 			ShardSyncIntervalSeconds: w.ShardSyncInterval.Seconds(),
 			MaxMemoryMBs:             w.MaxBytes >> 20,
 			SpoolDirectory:           document.Literally(cmp.Or(d.SpoolDir, os.TempDir())),
+			Staging:                  document.Literally(d.Staging),
 			HealthAddress:            cmp.Or(c.HealthAddress, "off"),
 		},
+	}
+	if b := d.Backup; b != nil {
+		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
+		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
+			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
+		}
 	}
 	if w.MaxLeases > 0 {
 		e.Shardmill.MaxLeases = &w.MaxLeases

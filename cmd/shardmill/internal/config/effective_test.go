@@ -93,10 +93,14 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
 		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
-		"no variable":                         inDestination("Prefix: a$${HOME}$$$${/$b{"),
-		"a directory with no variable":        inOurs("spoolDirectory: /a/$${HOME}"),
-		"another partition":                   strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
-		"an old shape":                        strings.Replace(base, "Extended", "", 1) + "  CompressionFormat: GZIP\n  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 900}\n",
+		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: raw/, CompressionFormat: GZIP,\n" +
+			"  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
+		"a backup, and what is staged elsewhere": inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}\nS3BackupMode: Enabled") +
+			"shardmill: {staging: 's3://staged/a $${b}/'}\n",
+		"no variable":                  inDestination("Prefix: a$${HOME}$$$${/$b{"),
+		"a directory with no variable": inOurs("spoolDirectory: /a/$${HOME}"),
+		"another partition":            strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
+		"an old shape":                 strings.Replace(base, "Extended", "", 1) + "  CompressionFormat: GZIP\n  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 900}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

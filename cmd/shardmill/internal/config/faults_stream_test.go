@@ -110,7 +110,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
 		},
 		{
 			"a misspelt member",
@@ -182,6 +182,16 @@ a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
 			"a former bucket with a control character",
 			`formerBuckets: ["a\u0085b"]`,
 			`a.yaml:6: shardmill.formerBuckets[0] is "a\u0085b"; remove the control character U+0085`,
+		},
+		{
+			"a place for bundles that is none",
+			"staging: staged/x",
+			`a.yaml:6: shardmill.staging is "staged/x"; it must be "s3://" and the name of a bucket, and may go on with "/" and a prefix`,
+		},
+		{
+			"a place for bundles that is too long",
+			"staging: s3://staged/" + strings.Repeat("x", 101),
+			`a.yaml:6: shardmill.staging is "s3://staged/` + strings.Repeat("x", 101) + `"; it must be shorter: the prefix may have 100 bytes`,
 		},
 		{
 			"an empty directory",

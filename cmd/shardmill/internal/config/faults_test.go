@@ -397,12 +397,23 @@ func TestFaultsOfSwitches(t *testing.T) {
 		{
 			"backup that is on",
 			"S3BackupMode: Enabled",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.S3BackupMode is "Enabled"; backup is not built yet; set it to Disabled`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.S3BackupMode is "Enabled"; give S3BackupConfiguration too, or set it to Disabled. Firehose says: S3 backup destination configuration is required when enabling S3 backup.`,
+		},
+		{
+			"a backup with faults of its own",
+			"S3BackupMode: Enabled\nS3BackupConfiguration: {BufferingHints: {SizeInMBs: 129, IntervalInSeconds: 60}}",
+			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME\n" +
+				"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.SizeInMBs is 129; it must be between 1 and 128",
+		},
+		{
+			"a backup that is off, with faults",
+			"S3BackupMode: Disabled\nS3BackupConfiguration: {BucketARN: b}",
+			`a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is "b"; it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -`,
 		},
 		{
 			"a backup mode of another destination",
 			"S3BackupMode: AllDocuments",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.S3BackupMode is "AllDocuments"; it must be Disabled`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.S3BackupMode is "AllDocuments"; it must be Disabled or Enabled`,
 		},
 		{
 			"encryption with a key",

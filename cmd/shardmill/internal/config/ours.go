@@ -48,6 +48,7 @@ func (l *loader) oursShape() document.Shape {
 		},
 		"formerBuckets":  l.formerBuckets,
 		"spoolDirectory": l.spoolDirectory,
+		"staging":        l.staging,
 		"healthAddress":  l.healthAddress,
 	}}
 }

@@ -28,9 +28,12 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 	}
 	given, ok := p.Read(s)
 	if ok {
-		p.Need(given, "BucketARN", "give the bucket's ARN, arn:aws:s3:::NAME")
+		p.Need(given, "BucketARN", bucketRemedy)
+		l.checkBackup()
 	}
 }
+
+const bucketRemedy = "give the bucket's ARN, arn:aws:s3:::NAME"
 
 // plainS3 is the document.Shape of S3DestinationConfiguration.
 func (l *loader) plainS3() document.Shape {
@@ -73,8 +76,8 @@ func (l *loader) extendedS3() document.Shape {
 		"Prefix":                            l.prefix,
 		"ProcessingConfiguration":           l.processing,
 		"RoleARN":                           role,
-		"S3BackupConfiguration":             inert, // S3BackupMode says whether it acts
-		"S3BackupMode":                      backupMode,
+		"S3BackupConfiguration":             l.backup,
+		"S3BackupMode":                      l.backupMode,
 	}}
 }
 
@@ -146,14 +149,6 @@ func encryption(p document.Place) {
 		}
 		p.Fault("%s", says(what, "Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified"))
 	}
-}
-
-func backupMode(p document.Place) {
-	if p.Is("Enabled") {
-		p.Bad("backup is not built yet; set it to Disabled")
-		return
-	}
-	p.OneOf("Disabled")
 }
 
 func extension(p document.Place) {

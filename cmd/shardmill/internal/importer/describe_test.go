@@ -62,8 +62,8 @@ f: --set shardmill.healthAdress is not a member of the shardmill key; did you me
 f: --set shardmill.maxLeases is "none"; it must be a whole number between 1 and 1000000, in decimal digits
 f:7: DeliveryStreamDescription.VersionId is "x"; it must be a whole number between 1 and 999999999, in decimal digits
 f:43: DeliveryStreamDescription.Destinations[0].ExtendedS3DestinationDescription.BufferingHints.SizeInMBs is 129; it must be between 1 and 128`},
-		{"backup", edit(text, `"S3BackupMode": "Disabled"`, `"S3BackupMode": "Enabled", "S3BackupDescription": {"BucketARN": "arn:aws:s3:::b"}`), set(), `error
-f:59: DeliveryStreamDescription.Destinations[0].ExtendedS3DestinationDescription.S3BackupMode is "Enabled"; backup is not built yet; set it to Disabled`},
+		{"backup", edit(text, `"S3BackupMode": "Disabled"`, `"S3BackupMode": "Enabled", "S3BackupDescription": {"Prefix": "raw/"}`), set(), `error
+f:59: DeliveryStreamDescription.Destinations[0].ExtendedS3DestinationDescription.S3BackupDescription.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME`},
 		{"a stream that producers put into", `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders", "DeliveryStreamType": "DirectPut",
 "Source": {"DirectPutSourceDescription": {"ThroughputHintInMBs": 1}},
 "Destinations": [{"ExtendedS3DestinationDescription": {"BucketARN": "arn:aws:s3:::archive"}}]}}`, set(), `error

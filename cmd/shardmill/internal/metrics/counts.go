@@ -27,7 +27,8 @@ type counts struct {
 	readRecords, readBytes                        prometheus.Counter
 	throttled                                     map[string]prometheus.Counter // by the operation of Kinesis
 	deliveredRecords, deliveredBytes, deliveredOK prometheus.Counter
-	recordsLost, gaps                             prometheus.Counter
+	backupRecords, backupBytes, backupOK          prometheus.Counter
+	recordsLost, gaps, bundlesLost                prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed  prometheus.Counter
 	pendingFound                                  *prometheus.CounterVec
 }
@@ -147,6 +148,11 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		deliveredBytes:   firehose.counter("DeliveryToS3_Bytes", "Bytes of these records, before compression."),
 		deliveredOK:      firehose.counter("DeliveryToS3_Success", "Objects whose delivery was committed."),
 
+		backupRecords: firehose.counter("BackupToS3_Records", "Records in objects of the backup whose delivery was committed."),
+		backupBytes:   firehose.counter("BackupToS3_Bytes", "Bytes of these records, before compression."),
+		backupOK:      firehose.counter("BackupToS3_Success", "Objects of the backup whose delivery was committed."),
+
+		bundlesLost:  kcl.counter("BundlesLost", "Cuts delivered again because their bundle was gone: exactly once is broken."),
 		recordsLost:  kcl.counter("RecordsLost", "Records of prepared objects that expired before these were finished; at least."),
 		gaps:         kcl.counter("RecordsLost_Gaps", "Gaps in shards whose records may have expired before they were read."),
 		dropped:      kcl.counter("UserRecordsDropped", "User records outside the shard's hash range, not delivered here."),
@@ -207,13 +213,18 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 	c := &m.counts
 	return processors.Hooks{
 		Delivered: func(e processors.DeliveredEvent) {
-			c.deliveredRecords.Add(float64(e.Records))
-			c.deliveredBytes.Add(float64(e.Bytes))
-			c.deliveredOK.Inc()
+			records, bytes, objects := c.deliveredRecords, c.deliveredBytes, c.deliveredOK
+			if e.Role == processors.RoleBackup {
+				records, bytes, objects = c.backupRecords, c.backupBytes, c.backupOK
+			}
+			records.Add(float64(e.Records))
+			bytes.Add(float64(e.Bytes))
+			objects.Inc()
 		},
 		PutFailed:    func(processors.PutFailedEvent) { c.putsFailed.Inc() },
 		Buffered:     m.fresh.note,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
+		BundleLost:   func(processors.BundleLostEvent) { c.bundlesLost.Inc() },
 		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
 	}
 }

@@ -1,0 +1,58 @@
+package config
+
+import (
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// backup is what a file says of the backup of records, in whatever order.
+type backup struct {
+	on     bool           // S3BackupMode
+	config *Config        // S3BackupConfiguration, of which only the delivery counts
+	at     document.Place // of S3BackupMode
+}
+
+func (l *loader) backupMode(p document.Place) {
+	l.backed.at = p
+	l.backed.on = p.OneOf("Disabled", "Enabled") == "Enabled"
+}
+
+// backup reads a destination as one of its own.
+func (l *loader) backup(p document.Place) {
+	own := &loader{}
+	given, ok := p.Read(own.plainS3())
+	if ok {
+		p.Need(given, "BucketARN", bucketRemedy)
+	}
+	l.backed.config = &own.config
+}
+
+// checkBackup puts both together. A configuration has no effect while the mode is
+// Disabled, its default.
+func (l *loader) checkBackup() {
+	c := l.backed.config
+	switch {
+	case !l.backed.on:
+		return
+	case c == nil:
+		l.backed.at.Bad("%s", says("give S3BackupConfiguration too, or set it to Disabled", "S3 backup destination configuration is required when enabling S3 backup."))
+		return
+	}
+	l.config.BackupBucketARN = c.BucketARN
+	l.config.Delivery.Backup = &processors.Backup{
+		Bucket: c.Delivery.Bucket, Prefix: c.Delivery.Prefix, Hints: c.Delivery.Hints, Compression: c.Delivery.Compression,
+	}
+}
+
+// staging reads where bundles are.
+func (l *loader) staging(p document.Place) {
+	s, ok := p.Text()
+	if !ok {
+		return
+	}
+	if _, _, err := processors.ParseStaging(s); err != nil {
+		p.Bad("it %s", err)
+		return
+	}
+	l.config.Delivery.Staging = s
+}
