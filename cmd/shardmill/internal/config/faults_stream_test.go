@@ -191,7 +191,7 @@ a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
 		{
 			"a place for bundles that is too long",
 			"staging: s3://staged/" + strings.Repeat("x", 101),
-			`a.yaml:6: shardmill.staging is "s3://staged/` + strings.Repeat("x", 101) + `"; it must be shorter: the prefix may have 100 bytes`,
+			`a.yaml:6: shardmill.staging is "s3://staged/` + strings.Repeat("x", 69) + `"… (113 characters); it must be shorter: the prefix may have 100 bytes`,
 		},
 		{
 			"an empty directory",

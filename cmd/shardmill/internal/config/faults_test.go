@@ -402,8 +402,8 @@ func TestFaultsOfSwitches(t *testing.T) {
 		{
 			"a backup with faults of its own",
 			"S3BackupMode: Enabled\nS3BackupConfiguration: {BufferingHints: {SizeInMBs: 129, IntervalInSeconds: 60}}",
-			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME\n" +
-				"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.SizeInMBs is 129; it must be between 1 and 128",
+			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.SizeInMBs is 129; it must be between 1 and 128\n" +
+				"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME",
 		},
 		{
 			"a backup that is off, with faults",
