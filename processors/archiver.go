@@ -103,7 +103,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		try:      try,
 		sink:     sink,
 		buffer: buffer{
-			shop: a.shop, pipeline: a.pipeline, format: s.format, delimiter: s.delimiter(), digest: digest,
+			shop: a.shop, pipeline: a.pipeline, format: s.format, delimiter: s.delimiter(), newUUID: s.newUUID, digest: digest,
 			size: s.size, interval: s.interval, log: log,
 		},
 		sealer: sealer{
@@ -116,7 +116,6 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			format:    s.format,
 			delimiter: s.delimiter(),
 			planned:   planned,
-			newUUID:   s.newUUID,
 			sink:      sink,
 		},
 		delivery: delivery{try: try},

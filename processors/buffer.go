@@ -19,6 +19,7 @@ type buffer struct {
 	pipeline  *pipeline.Pipeline
 	format    container.Format
 	delimiter string
+	newUUID   func() exactlyonce.UUID
 	digest    exactlyonce.DigestRule // for a plan; none if there will be no plan
 	size      int64
 	interval  time.Duration
@@ -34,7 +35,8 @@ type buffer struct {
 
 // gathered is what a cut is made of.
 type gathered struct {
-	body        *body // nil while there are no records
+	body        *body            // nil while there are no records
+	id          exactlyonce.UUID // of the cut: the body may have it inside
 	first, last checkpoint.Position
 	oldest      time.Time // arrival of the oldest record; they are not in order
 	opened      time.Time // when the first record came in, by our clock
@@ -53,11 +55,12 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 		return nil
 	}
 	if b.open.body == nil {
-		made, err := b.shop.open(b.format, b.delimiter, b.digest)
+		id := b.newUUID()
+		made, err := b.shop.open(b.format, id, b.delimiter, b.digest)
 		if err != nil {
 			return err
 		}
-		b.open.body = made
+		b.open.body, b.open.id = made, id
 	}
 	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.body.write(o.Data) }); err != nil {
 		b.broken = kcl.GiveUp(err)

@@ -46,6 +46,11 @@ type Config struct {
 	// Compression of the object. Default UNCOMPRESSED.
 	Compression Compression
 
+	// GZIPLevel is how much GZIP compresses: 1 (fast) to 9 (small), default 5.
+	// Of other compressions it must be 0. An object that a successor finishes has
+	// the default.
+	GZIPLevel int
+
 	// AppendDelimiterToRecord puts a newline after the data of each record, the
 	// last one too, whether or not the data ends in one. It does not count in
 	// Hints.SizeInMBs. Source: Firehose's processor of that name; what it does
@@ -91,14 +96,20 @@ type BufferingHints struct {
 	IntervalInSeconds int
 }
 
-// Compression is Firehose's CompressionFormat.
+// Compression is Firehose's CompressionFormat, or ours. Package container says
+// what each one is.
 type Compression string
 
-// The compressions, as Firehose spells them. ZIP, Snappy and HADOOP_SNAPPY are
-// refused.
+// The compressions, as Firehose spells its own. Snappy is the stream of
+// snappy-java, not Snappy's own framing.
 const (
 	Uncompressed Compression = container.Uncompressed
 	GZIP         Compression = container.GZIP
+	ZIP          Compression = container.ZIP
+	Snappy       Compression = container.Snappy
+	HadoopSnappy Compression = container.HadoopSnappy
+
+	ZSTD Compression = container.ZSTD // not Firehose's
 )
 
 // Delivery is a delivery guarantee.
@@ -150,6 +161,9 @@ func (c Config) WithDefaults() Config {
 	}
 	c.Version = cmp.Or(c.Version, 1)
 	c.Compression = cmp.Or(c.Compression, Uncompressed)
+	if c.Compression == GZIP {
+		c.GZIPLevel = cmp.Or(c.GZIPLevel, container.DefaultLevel)
+	}
 	c.Delivery = cmp.Or(c.Delivery, ExactlyOnce)
 	c.RetryInterval = cmp.Or(c.RetryInterval, 5*time.Second)
 	c.SpoolMemory = cmp.Or(c.SpoolMemory, 8*mib)
@@ -171,9 +185,7 @@ func (c Config) settle() (settings, error) {
 	}
 	var errPrefix, errFormat error
 	s.names.prefix, errPrefix = c.parsePrefix()
-	if s.format, errFormat = container.Named(string(c.Compression)); errFormat != nil {
-		errFormat = wrong("Compression", c.Compression, errFormat.Error())
-	}
+	s.format, errFormat = c.chooseFormat()
 	return s, errors.Join(
 		c.checkNames(),
 		errPrefix,
@@ -222,6 +234,21 @@ func (c Config) parsePrefix() (prefix.Prefix, error) {
 		return p, wrong("Prefix", c.Prefix, err.Error())
 	}
 	return p, errors.New("Prefix " + err.Error())
+}
+
+func (c Config) chooseFormat() (container.Format, error) {
+	f, err := container.Named(string(c.Compression))
+	if err != nil {
+		return f, wrong("Compression", c.Compression, err.Error())
+	}
+	if c.GZIPLevel == 0 {
+		return f, nil
+	}
+	f, err = f.WithLevel(c.GZIPLevel)
+	if err != nil {
+		return f, wrong("GZIPLevel", c.GZIPLevel, err.Error())
+	}
+	return f, nil
 }
 
 func (h BufferingHints) check() error {

@@ -27,7 +27,8 @@ type cut struct {
 }
 
 // sealer makes a cut of what a buffer gathered. Everything that depends on
-// clock, chance or configuration is fixed there.
+// clock, chance or configuration is fixed there, but the cut's UUID: that was
+// drawn when its body was opened.
 type sealer struct {
 	names
 	identity  exactlyonce.Identity
@@ -36,7 +37,6 @@ type sealer struct {
 	format    container.Format
 	delimiter string
 	planned   bool // exactly once
-	newUUID   func() exactlyonce.UUID
 	sink      *objectSink
 }
 
@@ -47,9 +47,8 @@ func (s *sealer) seal(g gathered, after checkpoint.ExtendedSequenceNumber, reaso
 	if at.IsZero() {
 		at = time.Now()
 	}
-	id := s.newUUID()
 	o := &object{
-		bucket: s.buckets[0], key: s.key(at, id, s.format), id: id, format: s.format,
+		bucket: s.buckets[0], key: s.key(at, g.id, s.format), id: g.id, format: s.format,
 		records: g.body.records, bytes: g.body.bytes, body: g.body, ifAbsent: s.planned,
 	}
 	c := &cut{parcel: &objects{sink: s.sink, list: []*object{o}, oldest: g.oldest}, last: g.last, reason: reason}
@@ -59,7 +58,7 @@ func (s *sealer) seal(g gathered, after checkpoint.ExtendedSequenceNumber, reaso
 	var err error
 	c.state, err = s.encode(exactlyonce.Plan{
 		Identity:     s.identity,
-		UUID:         id,
+		UUID:         g.id,
 		After:        after,
 		First:        g.first.ExtendedSequenceNumber,
 		Last:         g.last.ExtendedSequenceNumber,

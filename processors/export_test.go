@@ -46,7 +46,7 @@ func Publisher(t interface{ Fatal(args ...any) }, a *Archiver, keys ...string) f
 	sink := &objectSink{store: a.store, try: &tries{log: log}, every: time.Second, trusted: func() error { return nil }, log: log}
 	p := &objects{sink: sink}
 	for _, key := range keys {
-		b, err := a.shop.open(a.settings.format, "", exactlyonce.NoDigest)
+		b, err := a.shop.open(a.settings.format, exactlyonce.UUID{}, "", exactlyonce.NoDigest)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -106,7 +106,7 @@ func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exa
 // has expired is reported; the rest is delivered under the same key. If they are
 // other records than the plan's, nothing is put.
 func (s *successor) rebuild(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, o *object) error {
-	b, err := s.shop.open(o.format, pl.Delimiter, pl.Digest.Rule)
+	b, err := s.shop.open(o.format, pl.UUID, pl.Delimiter, pl.Digest.Rule)
 	if err != nil {
 		return err
 	}

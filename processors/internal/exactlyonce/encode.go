@@ -78,10 +78,12 @@ func (p Plan) Encode() []byte {
 // Decode reads what Encode wrote.
 //
 // Errors: ErrForeign, ErrNewer, ErrBroken.
-func Decode(b []byte) (Plan, error) { return decode(b, known{format: newestFormat, rule: maxRule}) }
+func Decode(b []byte) (Plan, error) {
+	return decode(b, known{format: newestFormat, rule: maxRule, codec: MaxCodec})
+}
 
-// known are the newest format and hash range rule that a version knows.
-type known struct{ format, rule uint8 }
+// known are the newest format, hash range rule and codec that a version knows.
+type known struct{ format, rule, codec uint8 }
 
 // decode is Decode of a version.
 func decode(b []byte, newest known) (Plan, error) {
@@ -103,11 +105,11 @@ func decode(b []byte, newest known) (Plan, error) {
 		return Plan{}, fmt.Errorf("%w: kind %q, pipeline %d", ErrNewer, kind, pipe)
 	}
 	d := decoder{b: body[len(magic)+3:]}
-	return d.plan(DigestRule(format), newest.rule)
+	return d.plan(DigestRule(format), newest)
 }
 
 // plan reads what follows the pipeline's version.
-func (d *decoder) plan(digest DigestRule, newestRule uint8) (Plan, error) {
+func (d *decoder) plan(digest DigestRule, newest known) (Plan, error) {
 	p := Plan{Digest: Digest{Rule: digest}}
 	copy(p.Identity.row[:], d.take(16))
 	copy(p.Identity.stream[:], d.take(16))
@@ -126,7 +128,7 @@ func (d *decoder) plan(digest DigestRule, newestRule uint8) (Plan, error) {
 	switch {
 	case d.failed:
 		return Plan{}, fmt.Errorf("%w: too short or malformed", ErrBroken)
-	case headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newestRule || p.Delimiter != "" && p.Delimiter != newline:
+	case headers != 0 || p.Codec > newest.codec || p.HashRange.Rule > newest.rule || p.Delimiter != "" && p.Delimiter != newline:
 		return Plan{}, fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
 	case len(d.b) != 0:
 		return Plan{}, fmt.Errorf("%w: %d bytes too many", ErrBroken, len(d.b))

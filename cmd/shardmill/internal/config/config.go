@@ -72,6 +72,9 @@ type loader struct {
 	target document.Place // the destination that came first
 
 	applicationGiven bool // whether or not it is valid
+
+	ourFormat processors.Compression // instead of CompressionFormat; "" if the file has none
+	gzipLevel document.Place         // whose Path is "" if the file has none
 }
 
 func (c Config) withDefaults() Config {
