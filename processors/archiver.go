@@ -105,7 +105,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		shardID:  shard.ShardID,
 		try:      try,
 		sink:     sink,
-		buffer:   buffer{begin: a.begin, pipeline: a.pipeline, size: s.size, interval: s.interval, log: log},
+		buffer:   buffer{newUUID: s.newUUID, begin: a.begin, pipeline: a.pipeline, size: s.size, interval: s.interval, log: log},
 		sealer: sealer{
 			lanes:    s.lanes,
 			identity: identity,
@@ -126,16 +126,16 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	}
 }
 
-// begin returns what the records of a cut become.
-func (a *Archiver) begin() (contents, error) {
+// begin returns what the records of the cut id become.
+func (a *Archiver) begin(id exactlyonce.UUID) (contents, error) {
 	s := &a.settings
 	switch {
 	case len(s.lanes) > 1:
 		return a.shop.collect(s.lanes), nil
 	case s.Delivery == ExactlyOnce:
-		return a.shop.open(s.lanes[0].format, s.lanes[0].delimiter, planDigest)
+		return a.shop.open(s.lanes[0].format, id, s.lanes[0].delimiter, planDigest)
 	default:
-		return a.shop.open(s.lanes[0].format, s.lanes[0].delimiter, exactlyonce.NoDigest)
+		return a.shop.open(s.lanes[0].format, id, s.lanes[0].delimiter, exactlyonce.NoDigest)
 	}
 }
 

@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/internal/unpack"
 )
 
 func TestTheSameBatchDeliveredTwice(t *testing.T) {
@@ -344,6 +347,40 @@ func TestRedoHasThePlansDelimiter(t *testing.T) {
 				}
 				if _, o := (&shardOf{w, t}).one(); string(o.body) != want {
 					t.Errorf("redone as %q, want %q", o.body, want)
+				}
+			})
+		})
+	}
+}
+
+// TestRedoMakesThePlannedObject: of each format, byte for byte, under a
+// configuration of another one.
+func TestRedoMakesThePlannedObject(t *testing.T) {
+	t.Parallel()
+	for _, f := range formats() {
+		t.Run(string(f), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				cfg := with(config(), compression(f)).WithUUID(func() exactlyonce.UUID { return exactlyonce.NewUUID([16]byte{7}) })
+				planned := begin(t, cfg, numbered(9))
+				planned.put(5)
+				planned.stop()
+				key, want := planned.one()
+
+				w := prepared(t, 9, 5, cfg, theShard())
+				h, p, ctx := w.take(t.Context(), t, with(config(), gz), theShard())
+				if err := h.begin(ctx, p); err != nil {
+					t.Fatal(err)
+				}
+				name, got := (&shardOf{w, t}).one()
+				if name != "b/"+key || got.encoding != want.encoding || !bytes.Equal(got.body, want.body) {
+					t.Errorf("redone as %s, %q, %d bytes; planned as %s, %q, %d bytes", name, got.encoding, len(got.body), key, want.encoding, len(want.body))
+				}
+				if f != processors.ZIP {
+					return
+				}
+				if _, entry, err := unpack.Zip(got.body); err != nil || entry.Name != got.metadata[processors.MetadataPlan] || !strings.Contains(key, entry.Name) {
+					t.Errorf("the entry of %s is %+v, %v", key, entry, err)
 				}
 			})
 		})

@@ -30,10 +30,11 @@ type body struct {
 	bytes     int64 // of data
 }
 
-func (w *workshop) open(f container.Format, delimiter string, digest exactlyonce.DigestRule) (*body, error) {
+// open begins the body of an object of the plan or cut id.
+func (w *workshop) open(f container.Format, id exactlyonce.UUID, delimiter string, digest exactlyonce.DigestRule) (*body, error) {
 	b := &body{spool: w.spools.Open(), delimiter: []byte(delimiter), digester: exactlyonce.NewDigester(digest)}
 	var err error
-	b.inside, err = w.compressors.Open(f, b.spool)
+	b.inside, err = w.compressors.Open(f, id.String(), b.spool)
 	return b, err
 }
 

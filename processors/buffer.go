@@ -14,7 +14,8 @@ import (
 // buffer gathers the records of the next cut of one shard, and knows when it
 // closes. How a cut ends is none of its business.
 type buffer struct {
-	begin    func() (contents, error) // of the next cut
+	newUUID  func() exactlyonce.UUID                     // of the next cut
+	begin    func(id exactlyonce.UUID) (contents, error) // what it becomes
 	pipeline *pipeline.Pipeline
 	size     int64
 	interval time.Duration
@@ -30,8 +31,9 @@ type buffer struct {
 
 // gathered is what a cut is made of.
 type gathered struct {
-	contents       contents // nil while there are no records
-	records, bytes int64    // of the shard
+	contents       contents         // nil while there are no records
+	id             exactlyonce.UUID // of the cut: what it becomes may have it inside
+	records, bytes int64            // of the shard
 	first, last    checkpoint.Position
 	oldest         time.Time // arrival of the oldest record; they are not in order
 	opened         time.Time // when the first record came in, by our clock
@@ -64,11 +66,12 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 		return nil
 	}
 	if b.open.contents == nil {
-		made, err := b.begin()
+		id := b.newUUID()
+		made, err := b.begin(id)
 		if err != nil {
 			return err
 		}
-		b.open.contents = made
+		b.open.contents, b.open.id = made, id
 	}
 	b.open.contents.take(r)
 	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.contents.add(r, o) }); err != nil {

@@ -63,6 +63,11 @@ type Config struct {
 	// all shards: 1-256. Default 32.
 	ParallelPuts int
 
+	// GZIPLevel is how much GZIP compresses: 1 (fast) to 9 (small), default 5.
+	// Of other compressions it must be 0. An object that a successor finishes has
+	// the default.
+	GZIPLevel int
+
 	// AppendDelimiterToRecord puts a newline after the data of each record, the
 	// last one too, whether or not the data ends in one. It does not count in
 	// Hints.SizeInMBs. Source: Firehose's processor of that name; what it does
@@ -127,14 +132,20 @@ type BufferingHints struct {
 	IntervalInSeconds int
 }
 
-// Compression is Firehose's CompressionFormat.
+// Compression is Firehose's CompressionFormat, or ours. Package container says
+// what each one is.
 type Compression string
 
-// The compressions, as Firehose spells them. ZIP, Snappy and HADOOP_SNAPPY are
-// refused.
+// The compressions, as Firehose spells its own. Snappy is the stream of
+// snappy-java, not Snappy's own framing.
 const (
 	Uncompressed Compression = container.Uncompressed
 	GZIP         Compression = container.GZIP
+	ZIP          Compression = container.ZIP
+	Snappy       Compression = container.Snappy
+	HadoopSnappy Compression = container.HadoopSnappy
+
+	ZSTD Compression = container.ZSTD // not Firehose's
 )
 
 // Delivery is a delivery guarantee.
@@ -206,6 +217,9 @@ func (c Config) WithDefaults() Config {
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
 	c.Version = cmp.Or(c.Version, 1)
 	c.Compression = cmp.Or(c.Compression, Uncompressed)
+	if c.Compression == GZIP {
+		c.GZIPLevel = cmp.Or(c.GZIPLevel, container.DefaultLevel)
+	}
 	c.Delivery = cmp.Or(c.Delivery, ExactlyOnce)
 	c.RetryInterval = cmp.Or(c.RetryInterval, 5*time.Second)
 	c.SpoolMemory = cmp.Or(c.SpoolMemory, 8*mib)
@@ -225,6 +239,11 @@ func (c Config) settle() (settings, error) {
 	errs := []error{c.checkNames(), err}
 	if c.AppendDelimiterToRecord {
 		delivery.delimiter = newline
+	}
+	if c.GZIPLevel != 0 && err == nil {
+		if delivery.format, err = delivery.format.WithLevel(c.GZIPLevel); err != nil {
+			errs = append(errs, wrong("GZIPLevel", c.GZIPLevel, err.Error()))
+		}
 	}
 	s.lanes, s.size = []lane{delivery}, delivery.size
 	if c.Backup != nil {

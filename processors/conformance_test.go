@@ -106,6 +106,8 @@ func TestKeys(t *testing.T) {
 		},
 		{"K15 a later version", func(c *processors.Config) { c.Version = 2 }, nil, "2016/02/25/13/orders-2-2016-02-25-13-00-00-U"},
 		{"K17 GZIP has an extension", gz, nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.gz"},
+		{"K17 ZIP has an extension", compression("ZIP"), nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.zip"},
+		{"K17 Snappy has an extension", compression("Snappy"), nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.snappy"},
 		{
 			"the longest literal prefix of K28",
 			func(c *processors.Config) { c.Prefix = strings.Repeat("p", 512) },
@@ -328,7 +330,10 @@ func TestConformance(t *testing.T) {
 			})
 		}
 	}
-	for f, encoding := range map[processors.Compression]string{processors.Uncompressed: "", processors.GZIP: "gzip"} {
+	for f, encoding := range map[processors.Compression]string{
+		processors.Uncompressed: "", processors.GZIP: "gzip", processors.ZIP: "zip",
+		processors.Snappy: "snappy-java", processors.HadoopSnappy: "hadoop-snappy", processors.ZSTD: "zstd",
+	} {
 		t.Run("F7/"+string(f), func(t *testing.T) {
 			t.Parallel()
 			if o := delivered(t, f); o.ctype != "application/octet-stream" {
@@ -358,7 +363,9 @@ func delivered(t *testing.T, f processors.Compression) (o stored) {
 
 // formats are those that a body may have.
 func formats() []processors.Compression {
-	return []processors.Compression{processors.Uncompressed, processors.GZIP}
+	return []processors.Compression{
+		processors.Uncompressed, processors.GZIP, processors.ZIP, processors.Snappy, processors.HadoopSnappy, processors.ZSTD,
+	}
 }
 
 // TestGZIPIsOneMember: some readers stop after the first member.

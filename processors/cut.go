@@ -28,14 +28,15 @@ type cut struct {
 }
 
 // sealer makes a cut of what a buffer gathered. Everything that depends on
-// clock, chance or configuration is fixed there.
+// clock, chance or configuration is fixed there, but the cut's UUID: that was
+// drawn when its body was opened.
 type sealer struct {
 	lanes     []lane // the first one is that of what is delivered
 	identity  exactlyonce.Identity
 	hashRange exactlyonce.HashRange
-	buckets   []string // that a plan may name
-	planned   bool     // exactly once
-	newUUID   func() exactlyonce.UUID
+	buckets   []string                // that a plan may name
+	planned   bool                    // exactly once
+	newUUID   func() exactlyonce.UUID // of each object of a cut that has several
 	sink      *objectSink
 	staging   *staging // nil if cuts have one object
 }
@@ -45,15 +46,14 @@ type closing struct {
 	*sealer
 	gathered
 
-	ctx  context.Context //nolint:containedctx // of the call that closes the cut
-	id   exactlyonce.UUID
+	ctx  context.Context  //nolint:containedctx // of the call that closes the cut
 	plan exactlyonce.Plan // what all kinds have; contents.pack adds the rest
 }
 
 // seal returns the cut of g, which follows the checkpoint after. What g holds is the
 // cut's, or given back.
 func (s *sealer) seal(ctx context.Context, g gathered, after checkpoint.ExtendedSequenceNumber, reason string) (*cut, error) {
-	c := closing{sealer: s, gathered: g, ctx: ctx, id: s.newUUID()}
+	c := closing{sealer: s, gathered: g, ctx: ctx}
 	c.plan = exactlyonce.Plan{
 		Identity:     s.identity,
 		UUID:         c.id,

@@ -138,9 +138,9 @@ func (o *outputs) filled() int64 {
 	}
 }
 
-// body writes the object's body to w: its extents, in a container.
-func (x *extents) body(shop *workshop, log io.ReaderAt, w io.Writer, buf []byte) error {
-	inside, err := shop.compressors.Open(x.lane.format, w)
+// body writes the body of the object id to w: its extents, in a container.
+func (x *extents) body(shop *workshop, id exactlyonce.UUID, log io.ReaderAt, w io.Writer, buf []byte) error {
+	inside, err := shop.compressors.Open(x.lane.format, id.String(), w)
 	if err != nil {
 		return err
 	}

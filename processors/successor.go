@@ -115,7 +115,7 @@ func (s *successor) commit(ctx context.Context, in kcl.InitializationInput, pl e
 // has expired is reported; the rest is delivered under the same key. If they are
 // other records than the plan's, nothing is put.
 func (s *successor) rebuild(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, o *object, format container.Format) error {
-	b, err := s.shop.open(format, pl.Delimiter, pl.Digest.Rule)
+	b, err := s.shop.open(format, pl.UUID, pl.Delimiter, pl.Digest.Rule)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package processors_test
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/internal/unpack"
 )
 
 // world is one shard, its lease row and an object store, as one worker after
@@ -587,17 +587,9 @@ func (h *holding) deliver(ctx context.Context, p kcl.RecordProcessor, n int) err
 	return err
 }
 
-// body returns an object's content, inflated.
+// inflated returns an object's content.
 func (s stored) inflated() (string, error) {
-	if s.encoding == "" {
-		return string(s.body), nil
-	}
-	z, err := gzip.NewReader(bytes.NewReader(s.body))
-	if err != nil {
-		return "", err
-	}
-	z.Multistream(false)
-	b, err := io.ReadAll(z)
+	b, err := unpack.Body(s.encoding, s.body)
 	return string(b), err
 }
 

@@ -9,7 +9,13 @@ import (
 // Pool keeps what bodies are compressed with for the next ones: a compressor's
 // tables take far more memory than what it holds back. The zero value is ready.
 // It is safe for concurrent use.
-type Pool struct{ idle sync.Map } // of *sync.Pool of writer, by the format's name
+type Pool struct{ idle sync.Map } // of *sync.Pool of writer, by kind
+
+// kind is what writers that may stand in for each other have in common.
+type kind struct {
+	format string
+	level  int
+}
 
 // Body writes the body of one object. One goroutine uses it.
 type Body struct {
@@ -18,26 +24,29 @@ type Body struct {
 	idle *sync.Pool // where with goes
 }
 
-// Open begins a body of a format, which goes to to.
-func (p *Pool) Open(f Format, to io.Writer) (*Body, error) {
+// Open begins a body of a format, which goes to to. name is what the body is
+// called inside of containers in which contents have names, as in ZIP's.
+func (p *Pool) Open(f Format, name string, to io.Writer) (*Body, error) {
 	if f.writer == nil {
 		return &Body{to: to}, nil
 	}
-	idle, ok := p.idle.Load(f.Name)
+	of := kind{f.Name, f.level}
+	idle, ok := p.idle.Load(of)
 	if !ok {
-		idle, _ = p.idle.LoadOrStore(f.Name, new(sync.Pool))
+		idle, _ = p.idle.LoadOrStore(of, new(sync.Pool))
 	}
 	b := &Body{to: to, idle: idle.(*sync.Pool)} //nolint:forcetypeassert // only these are stored
-	if w, ok := b.idle.Get().(writer); ok {
-		b.with = w
-	} else {
-		w, err := f.writer()
-		if err != nil {
+	w, ok := b.idle.Get().(writer)
+	if !ok {
+		var err error
+		if w, err = f.writer(f.level); err != nil {
 			return nil, fmt.Errorf("making a writer of %s: %w", f.Name, err)
 		}
-		b.with = w
 	}
-	b.with.Reset(to)
+	if err := w.begin(to, name); err != nil {
+		return nil, fmt.Errorf("beginning a body of %s: %w", f.Name, err)
+	}
+	b.with = w
 	return b, nil
 }
 

@@ -13,13 +13,13 @@ import (
 
 // A format is asked for by Firehose's name of it.
 func ExampleNamed() {
-	_, err := container.Named("ZIP")
-	fmt.Println(errors.Is(err, container.ErrNotBuilt), err)
+	f, err := container.Named("Snappy")
+	fmt.Println(f.Extension, f.Encoding, err)
 	_, err = container.Named("gzip")
 	fmt.Println(errors.Is(err, container.ErrUnknown), err)
 	// Output:
-	// true it is not built yet; choose GZIP or UNCOMPRESSED
-	// true it is no CompressionFormat; choose GZIP or UNCOMPRESSED
+	// .snappy snappy-java <nil>
+	// true it is no CompressionFormat; choose GZIP, ZIP, Snappy, HADOOP_SNAPPY, UNCOMPRESSED or ZSTD
 }
 
 // One Pool for the whole program: a compressor's tables are far larger than what
@@ -45,7 +45,7 @@ func ExamplePool() {
 }
 
 func writeBody(pool *container.Pool, f container.Format, to io.Writer, records ...string) error {
-	body, err := pool.Open(f, to)
+	body, err := pool.Open(f, "an object", to)
 	if err != nil {
 		return err
 	}

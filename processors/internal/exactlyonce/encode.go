@@ -111,10 +111,12 @@ func (u *Bundle) append(b []byte) []byte {
 // Decode reads what Encode wrote.
 //
 // Errors: ErrForeign, ErrNewer, ErrBroken.
-func Decode(b []byte) (Plan, error) { return decode(b, known{format: newestFormat, rule: maxRule}) }
+func Decode(b []byte) (Plan, error) {
+	return decode(b, known{format: newestFormat, rule: maxRule, codec: MaxCodec})
+}
 
-// known are the newest format and hash range rule that a version knows.
-type known struct{ format, rule uint8 }
+// known are the newest format, hash range rule and codec that a version knows.
+type known struct{ format, rule, codec uint8 }
 
 // decode is Decode of a version.
 func decode(b []byte, newest known) (Plan, error) {
@@ -143,7 +145,7 @@ func decode(b []byte, newest known) (Plan, error) {
 	if isSealed {
 		p.Bundle, err = d.bundle()
 	} else {
-		err = d.object(&p, DigestRule(format), newest.rule)
+		err = d.object(&p, DigestRule(format), newest)
 	}
 	if err != nil {
 		return Plan{}, err
@@ -163,7 +165,7 @@ func (d *decoder) cut() (p Plan) {
 }
 
 // object reads the rest of a plan of one object.
-func (d *decoder) object(p *Plan, digest DigestRule, newestRule uint8) error {
+func (d *decoder) object(p *Plan, digest DigestRule, newest known) error {
 	p.Digest.Rule = digest
 	copy(p.Digest.Sum[:], d.take(uint64(digest.size())))
 	p.HashRange = HashRange{Start: d.number(), End: d.number()}
@@ -173,7 +175,7 @@ func (d *decoder) object(p *Plan, digest DigestRule, newestRule uint8) error {
 	p.Codec = d.byte()
 	p.Delimiter = d.string()
 	headers := d.uvarint()
-	if !d.failed && (headers != 0 || p.Codec > MaxCodec || p.HashRange.Rule > newestRule || p.Delimiter != "" && p.Delimiter != newline) {
+	if !d.failed && (headers != 0 || p.Codec > newest.codec || p.HashRange.Rule > newest.rule || p.Delimiter != "" && p.Delimiter != newline) {
 		return fmt.Errorf("%w: codec %d, delimiter %.9q, %d headers, hash range rule %d", ErrNewer, p.Codec, p.Delimiter, headers, p.HashRange.Rule)
 	}
 	return d.end()

@@ -68,7 +68,7 @@ const maxRule = 3
 
 // MaxCodec is the largest Codec that a plan of this version may have. A version
 // that knows fewer refuses the plan as ErrNewer.
-const MaxCodec = 1
+const MaxCodec = 5
 
 // UUID is a universally unique identifier.
 type UUID [16]byte

@@ -121,3 +121,26 @@ func TestFrozenSealedPlan(t *testing.T) {
 		t.Errorf("a version that knows format 1: %v", err)
 	}
 }
+
+// TestNewCodecsAreNewer: a version that does not know a plan's codec leaves the
+// plan to those that do.
+func TestNewCodecsAreNewer(t *testing.T) {
+	t.Parallel()
+	for codec := range uint8(exactlyonce.MaxCodec + 2) {
+		want := example()
+		want.Codec = codec
+		for newest := range uint8(exactlyonce.MaxCodec + 1) {
+			got, err := exactlyonce.DecodeWithCodecs(want.Encode(), newest)
+			switch known := codec <= newest; {
+			case known && (err != nil || got.Codec != codec):
+				t.Errorf("codec %d of a version that knows up to %d: %d, %v", codec, newest, got.Codec, err)
+			case !known && !errors.Is(err, exactlyonce.ErrNewer):
+				t.Errorf("codec %d of a version that knows up to %d: %v", codec, newest, err)
+			}
+		}
+		_, err := exactlyonce.Decode(want.Encode())
+		if known := err == nil; known != (codec <= exactlyonce.MaxCodec) || !known && !errors.Is(err, exactlyonce.ErrNewer) {
+			t.Errorf("codec %d: %v", codec, err)
+		}
+	}
+}

@@ -80,6 +80,9 @@ type loader struct {
 	backed backup
 
 	applicationGiven bool // whether or not it is valid
+
+	ourFormat processors.Compression // instead of CompressionFormat; "" if the file has none
+	gzipLevel document.Place         // whose Path is "" if the file has none
 }
 
 func (c Config) withDefaults() Config {

@@ -64,7 +64,7 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	want := defaults()
 	want.Delivery.Prefix = "logs/"
-	want.Delivery.Compression = "GZIP"
+	want.Delivery.Compression, want.Delivery.GZIPLevel = "GZIP", 5
 	want.Worker.ApplicationName = "orders-archiver"
 	for _, name := range []string{"archiver.yaml", "archiver.json"} {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +141,15 @@ CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), 
 		{"a newline as it is", processing(`{Parameters: [{ParameterValue: "\n", ParameterName: Delimiter}], Type: AppendDelimiterToRecord}`), delimited},
 		{"a processor, and Enabled after it", inDestination("ProcessingConfiguration: {Processors: [{Type: AppendDelimiterToRecord}], Enabled: true}"), delimited},
 		{"a processor while Enabled is not given", inDestination("ProcessingConfiguration: {Processors: [{Type: AppendDelimiterToRecord}]}"), nil},
-		{"GZIP", inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.Delivery.Compression = "GZIP" }},
+		{"GZIP", inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.Delivery.Compression, c.Delivery.GZIPLevel = "GZIP", 5 }},
+		{"ZIP", inDestination("CompressionFormat: ZIP"), func(c *config.Config) { c.Delivery.Compression = "ZIP" }},
+		{"Snappy", inDestination("CompressionFormat: Snappy"), func(c *config.Config) { c.Delivery.Compression = "Snappy" }},
+		{"Hadoop's Snappy", inDestination("CompressionFormat: HADOOP_SNAPPY"), func(c *config.Config) { c.Delivery.Compression = "HADOOP_SNAPPY" }},
+		{"Zstandard", inOurs("compressionFormat: ZSTD"), func(c *config.Config) { c.Delivery.Compression = "ZSTD" }},
+		{"Zstandard before a format of Firehose's that it replaces", "shardmill: {compressionFormat: ZSTD}\n" + inDestination("CompressionFormat: GZIP"), func(c *config.Config) { c.Delivery.Compression = "ZSTD" }},
+		{"a level before the format that has it", "shardmill: {gzipLevel: 9}\n" + inDestination("CompressionFormat: GZIP"), func(c *config.Config) {
+			c.Delivery.Compression, c.Delivery.GZIPLevel = "GZIP", 9
+		}},
 		{"the least hints", inDestination("BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}"), func(c *config.Config) {
 			c.Delivery.Hints.SizeInMBs, c.Delivery.Hints.IntervalInSeconds = 1, 60
 		}},
@@ -259,7 +267,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed

@@ -20,6 +20,8 @@
 //	applicationName           DeliveryStreamName  the lease table, which all workers of the application share
 //	initialPosition           TRIM_HORIZON        where a shard without a lease is begun: TRIM_HORIZON, LATEST (Firehose's) or an RFC 3339 time
 //	delivery                  exactly-once        or at-least-once
+//	compressionFormat         none                ZSTD, a format that Firehose does not have, instead of CompressionFormat
+//	gzipLevel                 5                   how much GZIP compresses: 1 (fast) to 9 (small)
 //	formerBuckets             none                names of buckets where objects may be finished that were prepared before BucketARN was changed
 //	deliveryStreamVersion     1                   the number in object names that Firehose counts a stream's changes with; 1-999999999
 //	failoverTimeSeconds       10                  how long the lease of a dead worker lives; 1-86400, the same for all workers

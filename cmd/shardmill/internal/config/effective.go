@@ -15,6 +15,7 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/container"
 )
 
 // Effective is a configuration in the shape of its file, with every value that
@@ -33,7 +34,7 @@ type effectiveS3 struct {
 	BucketARN               string
 	Prefix                  string
 	BufferingHints          effectiveHints
-	CompressionFormat       string
+	CompressionFormat       string `json:",omitempty"` // "" if it is ours
 	ProcessingConfiguration effectiveProcessing
 	S3BackupMode            string           `json:",omitempty"`
 	S3BackupConfiguration   *effectiveBackup `json:",omitempty"`
@@ -59,6 +60,8 @@ type effectiveOurs struct {
 	ApplicationName          string   `json:"applicationName"`
 	InitialPosition          string   `json:"initialPosition"`
 	Delivery                 string   `json:"delivery"`
+	CompressionFormat        string   `json:"compressionFormat,omitempty"` // "" if it is Firehose's
+	GZIPLevel                int      `json:"gzipLevel,omitempty"`         // 0 if it is not GZIP
 	FormerBuckets            []string `json:"formerBuckets"`
 	DeliveryStreamVersion    int      `json:"deliveryStreamVersion"`
 	FailoverTimeSeconds      float64  `json:"failoverTimeSeconds"`
@@ -79,13 +82,14 @@ func (c Config) Effective() Effective {
 		DeliveryStreamName:               d.DeliveryStreamName,
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
 		ExtendedS3DestinationConfiguration: effectiveS3{
-			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
+			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints),
 			ProcessingConfiguration: processingOf(d),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
 			InitialPosition:          strings.TrimPrefix(w.InitialPosition.String(), checkpoint.AtTimestamp+" "),
 			Delivery:                 string(d.Delivery),
+			GZIPLevel:                d.GZIPLevel,
 			FormerBuckets:            append([]string{}, d.FormerBuckets...),
 			DeliveryStreamVersion:    d.Version,
 			FailoverTimeSeconds:      w.FailoverTime.Seconds(),
@@ -102,6 +106,11 @@ func (c Config) Effective() Effective {
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
 			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
 		}
+	}
+	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {
+		e.Shardmill.CompressionFormat = f.Name
+	} else {
+		e.ExtendedS3DestinationConfiguration.CompressionFormat = string(d.Compression)
 	}
 	if w.MaxLeases > 0 {
 		e.Shardmill.MaxLeases = &w.MaxLeases

@@ -92,6 +92,9 @@ func TestEffectiveIsAFile(t *testing.T) {
 			"scanIntervalSeconds: 3\nshardSyncIntervalSeconds: 600\nmaxLeases: 4\nmaxMemoryMBs: 64\nspoolDirectory: '/a b/#c'\nformerBuckets: ['2024', 'true', a.b]\nhealthAddress: '[::1]:0'"),
 		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
+		"ZIP":                                 inDestination("CompressionFormat: ZIP"),
+		"a format of ours":                    inOurs("compressionFormat: ZSTD"),
+		"a level":                             "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
 		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
 		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: raw/, CompressionFormat: GZIP,\n" +
 			"  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),

@@ -107,10 +107,17 @@ a.yaml:5: Tags[3] is "t"; it must be an object, not a string`,
 func TestFaultsOfOurs(t *testing.T) {
 	t.Parallel()
 	checkFaults(t, inOurs, []fault{
+		{"a format of Firehose's as ours", "compressionFormat: ZIP", `a.yaml:6: shardmill.compressionFormat is "ZIP"; it must be ZSTD; Firehose's own formats go into CompressionFormat`},
+		{"a format of nobody's", "compressionFormat: zstd", `a.yaml:6: shardmill.compressionFormat is "zstd"; it must be ZSTD`},
+		{"a level without GZIP", "gzipLevel: 9", "a.yaml:6: shardmill.gzipLevel is 9; it does nothing without GZIP; remove it, or set CompressionFormat to GZIP"},
+		{
+			"a level that is none, without GZIP", "compressionFormat: ZSTD\ngzipLevel: 10",
+			"a.yaml:7: shardmill.gzipLevel is 10; it must be between 1 and 9\na.yaml:7: shardmill.gzipLevel is 10; it does nothing without GZIP; remove it, or set CompressionFormat to GZIP",
+		},
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
 		},
 		{
 			"a misspelt member",
@@ -191,7 +198,7 @@ a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
 		{
 			"a place for bundles that is too long",
 			"staging: s3://staged/" + strings.Repeat("x", 101),
-			`a.yaml:6: shardmill.staging is "s3://staged/` + strings.Repeat("x", 69) + `"… (113 characters); it must be shorter: the prefix may have 100 bytes`,
+			`a.yaml:6: shardmill.staging is "s3://staged/` + strings.Repeat("x", 68) + `"… (113 characters); it must be shorter: the prefix may have 100 bytes`,
 		},
 		{
 			"an empty directory",
@@ -323,7 +330,7 @@ KinesisStreamSourceConfiguration: {RoleARN: "arn:aws:iam::123456789012:role/r"}
 S3DestinationConfiguration:
   CompressionFormat: gzip
   ProcessingConfiguration: {Enabled: false}`,
-			"a.yaml:1: DeliveryStreamName is \"ab\"; DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName\na.yaml:2: KinesisStreamSourceConfiguration.KinesisStreamARN is missing; give the stream's ARN, arn:aws:kinesis:REGION:ACCOUNT:stream/NAME\na.yaml:3: S3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME\na.yaml:4: S3DestinationConfiguration.CompressionFormat is \"gzip\"; choose GZIP or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 's3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]\na.yaml:5: S3DestinationConfiguration.ProcessingConfiguration is not a member of Firehose's S3DestinationConfiguration; it belongs in ExtendedS3DestinationConfiguration",
+			"a.yaml:1: DeliveryStreamName is \"ab\"; DynamoDB wants at least 3 characters for a lease table's name; set shardmill.applicationName\na.yaml:2: KinesisStreamSourceConfiguration.KinesisStreamARN is missing; give the stream's ARN, arn:aws:kinesis:REGION:ACCOUNT:stream/NAME\na.yaml:3: S3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME\na.yaml:4: S3DestinationConfiguration.CompressionFormat is \"gzip\"; choose GZIP, ZIP, Snappy, HADOOP_SNAPPY or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 's3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]\na.yaml:5: S3DestinationConfiguration.ProcessingConfiguration is not a member of Firehose's S3DestinationConfiguration; it belongs in ExtendedS3DestinationConfiguration",
 		},
 		{
 			"a name for Firehose that is none for DynamoDB",

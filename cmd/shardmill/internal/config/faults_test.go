@@ -152,29 +152,24 @@ func TestFaultsOfStrings(t *testing.T) {
 	t.Parallel()
 	checkFaults(t, inDestination, []fault{
 		{
-			"a compression that is not built",
-			"CompressionFormat: ZIP",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "ZIP"; it is not built yet; choose GZIP or UNCOMPRESSED`,
-		},
-		{
-			"Snappy",
-			"CompressionFormat: Snappy",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "Snappy"; it is not built yet; choose GZIP or UNCOMPRESSED`,
-		},
-		{
-			"Hadoop's Snappy",
-			"CompressionFormat: HADOOP_SNAPPY",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "HADOOP_SNAPPY"; it is not built yet; choose GZIP or UNCOMPRESSED`,
-		},
-		{
 			"a compression in small letters",
 			"CompressionFormat: gzip",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "gzip"; choose GZIP or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "gzip"; choose GZIP, ZIP, Snappy, HADOOP_SNAPPY or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]`,
+		},
+		{
+			"Snappy in capital letters",
+			"CompressionFormat: SNAPPY",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "SNAPPY"; choose GZIP, ZIP, Snappy, HADOOP_SNAPPY or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]`,
+		},
+		{
+			"a compression of ours",
+			"CompressionFormat: ZSTD",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is "ZSTD"; Firehose has no such format; remove it, and set shardmill.compressionFormat to ZSTD`,
 		},
 		{
 			"an empty compression",
 			`CompressionFormat: ""`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is ""; choose GZIP or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.CompressionFormat is ""; choose GZIP, ZIP, Snappy, HADOOP_SNAPPY or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]`,
 		},
 		{
 			"a number for a string",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/container"
 )
 
 const (
@@ -46,11 +48,42 @@ func (l *loader) oursShape() document.Shape {
 			n, _ := p.Integer(1, 1<<20)
 			worker.MaxBytes = int64(n) << 20
 		},
+		"compressionFormat": l.ourCompressionFormat,
+		"gzipLevel": func(p document.Place) {
+			l.config.Delivery.GZIPLevel, _ = p.Integer(1, 9)
+			l.gzipLevel = p
+		},
 		"formerBuckets":  l.formerBuckets,
 		"spoolDirectory": l.spoolDirectory,
 		"staging":        l.staging,
 		"healthAddress":  l.healthAddress,
 	}}
+}
+
+// ourCompressionFormat reads a format that Firehose does not have.
+func (l *loader) ourCompressionFormat(p document.Place) {
+	s, ok := p.Text()
+	if !ok {
+		return
+	}
+	f, err := container.Named(s)
+	switch {
+	case err != nil:
+		p.Bad("it must be %s", container.ZSTD)
+	case !f.Ours:
+		p.Bad("it must be %s; Firehose's own formats go into CompressionFormat", container.ZSTD)
+	default:
+		l.ourFormat = processors.Compression(s)
+	}
+}
+
+// compression settles which format applies, once all of the file was read.
+func (l *loader) compression() {
+	delivery := &l.config.Delivery
+	delivery.Compression = cmp.Or(l.ourFormat, delivery.Compression)
+	if l.gzipLevel.Path != "" && delivery.Compression != processors.GZIP {
+		l.gzipLevel.Bad("it does nothing without GZIP; remove it, or set CompressionFormat to GZIP")
+	}
 }
 
 func (l *loader) delivery(p document.Place) {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"unicode/utf8"
@@ -125,15 +124,15 @@ func (l *loader) compressionFormat(p document.Place) {
 	if !ok {
 		return
 	}
-	_, err := container.Named(s)
+	f, err := container.Named(s)
 	switch {
-	case err == nil:
-		l.config.Delivery.Compression = processors.Compression(s)
-	case errors.Is(err, container.ErrUnknown):
+	case err != nil:
 		rule := "Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]"
-		p.Bad("%s", says("choose "+container.Choice(), constraint(p, rule)))
+		p.Bad("%s", says("choose "+container.Choice(false), constraint(p, rule)))
+	case f.Ours:
+		p.Bad("Firehose has no such format; remove it, and set shardmill.compressionFormat to %s", s)
 	default:
-		p.Bad("%s", err.Error())
+		l.config.Delivery.Compression = processors.Compression(s)
 	}
 }
 
