@@ -180,7 +180,9 @@ func everything(w world) {
 	}
 
 	d := w.m.DeliveryHooks()
-	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
+	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleDelivery, Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
+	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleBackup, Records: 12, Bytes: 120, ObjectBytes: 13, Freshness: time.Hour})
+	d.BundleLost(processors.BundleLostEvent{ShardID: "shard-1"})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour})
