@@ -5,7 +5,6 @@ import "testing"
 // What others wrote to be copied.
 func TestExamplesOfOthers(t *testing.T) {
 	t.Parallel()
-	const latest = "shardmill.initialPosition=LATEST"
 	checkRows(t, []row{
 		{"CloudFormation's, as it is", file(t, "cloudformation-kinesis-source.yaml"), set(latest), `error
 f:19: Resources.Deliverystream.Properties.DeliveryStreamName is !Ref deliveryStreamName, which is not in the file; give it with --set 'deliveryStreamName=VALUE'

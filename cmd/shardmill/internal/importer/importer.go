@@ -116,6 +116,8 @@ func recognise(data []byte) (form, bool) {
 		return form{document.MaxBytes, (*reader).described, nil}, true
 	case has("DeliveryStreamARN") && has("Destinations"):
 		return form{document.MaxBytes, (*reader).bare, nil}, true
+	case has("terraform_version"):
+		return form{MaxBytes, (*reader).shown, terraformName}, true
 	case has("Resources"):
 		return form{MaxTemplate, (*reader).template, nil}, true
 	}

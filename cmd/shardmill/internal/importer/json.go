@@ -12,6 +12,10 @@ import (
 // no template is.
 const maxDepth = 200
 
+// maxValues is how many values a file may have: each takes more memory than it
+// has bytes.
+const maxValues = 1 << 19
+
 // jsonReader turns the tokens of JSON into values with lines.
 type jsonReader struct {
 	*document.Report
@@ -20,6 +24,7 @@ type jsonReader struct {
 	tokens  *json.Decoder
 	counted int // bytes whose newlines are in line
 	line    int
+	values  int // so far
 }
 
 // readJSON returns the value that data is, which is valid JSON.
@@ -46,6 +51,10 @@ func (j *jsonReader) value(depth int) (document.Value, bool) {
 	t, line := j.next()
 	if depth > maxDepth {
 		j.FaultAt(line, "the file nests objects and lists more than %d deep; make it flatter", maxDepth)
+		return document.Value{}, false
+	}
+	if j.values++; j.values > maxValues {
+		j.FaultAt(line, "the file has more than %d values; give less of it, but the whole delivery stream", maxValues)
 		return document.Value{}, false
 	}
 	v := document.Value{Line: line}

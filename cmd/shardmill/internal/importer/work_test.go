@@ -41,11 +41,13 @@ func TestWorkGrowsWithTheFile(t *testing.T) { //nolint:paralleltest // it counts
 			}
 			return strings.Replace(stream, "S:", fmt.Sprintf("S:\n    Condition: C%d", n), 1) + b.String()
 		},
-		"an open Sub":  repeated(stream+"        Prefix: !Sub '", "${AWS::X}", "'\n"),
-		"a Sub":        repeated(stream+"        Prefix: !Sub '", "${P}", "'\nParameters: {P: {Default: a}}\n"),
-		"a Join":       repeated(stream+"        Prefix: !Join ['', [", "a, ", "a]]\n"),
-		"tags":         repeated(stream+"      Tags:\n", "        - {Key: a, Value: !Ref P}\n", "Parameters: {P: {Default: a}}\n"),
-		"JSON":         repeated(`{"Resources": [`, `{"a": [1, "b", null]}, `, "1]}"),
+		"an open Sub": repeated(stream+"        Prefix: !Sub '", "${AWS::X}", "'\n"),
+		"a Sub":       repeated(stream+"        Prefix: !Sub '", "${P}", "'\nParameters: {P: {Default: a}}\n"),
+		"a Join":      repeated(stream+"        Prefix: !Join ['', [", "a, ", "a]]\n"),
+		"tags":        repeated(stream+"      Tags:\n", "        - {Key: a, Value: !Ref P}\n", "Parameters: {P: {Default: a}}\n"),
+		"JSON":        repeated(`{"Resources": [`, `{"a": [1, "b", null]}, `, "1]}"),
+		"Terraform": repeated(`{"terraform_version": "1", "values": {"root_module": {"resources": [{"type": "aws_kinesis_firehose_delivery_stream", "address": "a", "values": {"extended_s3_configuration": [{"processing_configuration": [{"processors": [`,
+			`{"parameters": [{"parameter_name": "a"}]}, `, `{}]}]}]}}]}}}`),
 		"descriptions": repeated(`{"DeliveryStreamDescription": {"Tags": [`, `{"Key": "a"}, `, `{"Key": "a"}]}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
