@@ -16,6 +16,7 @@ import (
 const archiveHelp = `shardmill archive --local [FLAGS] FILE...|-
 shardmill archive --config FILE|- [FLAGS]
 shardmill archive --config FILE|- --check [--offline] [--json] [FLAGS]
+shardmill archive --from-firehose NAME [--check] [FLAGS]
 
 With --local it runs the whole job in this process: it serves Kinesis, DynamoDB
 and S3, puts each line of the input as one record, archives the stream with
@@ -31,7 +32,8 @@ output of aws firehose describe-delivery-stream, a CloudFormation template, also
 one that the CDK synthesized, or the output of terraform show -json, of a plan or a
 state. --set gives what such a file leaves open, by the name that the fault tells, and what is not Firehose's as shardmill.NAME=VALUE: above all
 shardmill.initialPosition, as no file says where Firehose is in the stream. What has
-no effect here, such as roles, is a warning. Endpoints,
+no effect here, such as roles, is a warning. With --from-firehose it asks Firehose
+what the delivery stream NAME does, each time it starts. Endpoints,
 credentials and region come from the AWS SDK's environment. It tells its health
 on 127.0.0.1:9500, at /healthz, /readyz and /metrics; shardmill.healthAddress in
 the file says where else, or off. It logs what it archives when it begins, how far
@@ -84,16 +86,21 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
+	configured := c.file != "" || c.fromFirehose != ""
 	switch {
-	case *local && c.file != "":
+	case c.file != "" && c.fromFirehose != "":
+		return usagef("archive: --config and --from-firehose exclude each other")
+	case c.fromFirehose != "" && c.offline:
+		return usagef("archive: --from-firehose asks AWS, and --offline sends nothing; give as --config what aws firehose describe-delivery-stream tells")
+	case *local && configured:
 		return usagef("archive: --local and --config exclude each other")
-	case *local || c.file != "":
+	case *local || configured:
 		if err := otherMode(f, *local, c.check); err != nil {
 			return err
 		}
 	}
 	switch {
-	case c.file != "":
+	case configured:
 		logJSON, err := logFormat(*format).json(!s.isTerminal())
 		if err != nil {
 			return err

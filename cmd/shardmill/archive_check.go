@@ -40,7 +40,7 @@ type checked struct {
 func checkConfig(ctx context.Context, c configFlags, args []string, how logWith, s stdio) error {
 	host, _ := os.Hostname()
 	found := checked{
-		File: c.file, Faults: []string{}, Warnings: []string{}, Looks: []check.Look{},
+		File: c.source(), Faults: []string{}, Warnings: []string{}, Looks: []check.Look{},
 		WorkerID: cmp.Or(c.workerID, host+"-RANDOM"), ShutdownTimeout: c.shutdownTimeout.String(),
 	}
 	logger, err := newLogger(s.err, cmp.Or(how.level, "warn"), how.json)

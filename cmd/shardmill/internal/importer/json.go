@@ -25,13 +25,16 @@ type jsonReader struct {
 	counted int // bytes whose newlines are in line
 	line    int
 	values  int // so far
+
+	unwritten bool // there are no lines
 }
 
-// readJSON returns the value that data is, which is valid JSON.
-func readJSON(r *document.Report, data []byte) (document.Value, bool) {
+// readJSON returns the value that data is, which is valid JSON. If it is
+// unwritten its values are in no line.
+func readJSON(r *document.Report, data []byte, unwritten bool) (document.Value, bool) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	return (&jsonReader{Report: r, data: data, tokens: d, line: 1}).value(0)
+	return (&jsonReader{Report: r, data: data, tokens: d, line: 1, unwritten: unwritten}).value(0)
 }
 
 // next returns the next token and the line where it ends, which is where it
@@ -40,6 +43,9 @@ func (j *jsonReader) next() (json.Token, int) {
 	t, err := j.tokens.Token()
 	if err != nil {
 		return nil, j.line // there are no errors in valid JSON
+	}
+	if j.unwritten {
+		return t, 0
 	}
 	end := int(j.tokens.InputOffset())
 	j.line += bytes.Count(j.data[j.counted:end], []byte("\n"))
