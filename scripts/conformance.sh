@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
 # Holds the suites that our own local services and adapters pass to servers that
 # we did not write: DynamoDB Local, kinesis-mock and versitygw, started for this
-# run. Arguments go to go test.
+# run; and what the configuration judges to AWS's model of the Firehose API.
+# Arguments go to go test.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-exec "$here/with-referees.sh" dynamodb-local kinesis-mock versitygw -- \
+models="$(mktemp -d -t shardmill-models.XXXXXX)"
+trap 'rm -rf "$models"' EXIT
+FIREHOSE_MODEL="$("$here/referees/firehose-model.sh" "$models")"
+export FIREHOSE_MODEL
+"$here/with-referees.sh" dynamodb-local kinesis-mock versitygw -- \
   "$here/tagged-tests.sh" conformance -timeout 10m "$@"

@@ -77,14 +77,20 @@ func TestFromFirehoseRefused(t *testing.T) {
 		args []string
 		want string // with which standard error begins
 	}{
-		{"no such stream", describing(t, http.StatusBadRequest, `{"__type":"ResourceNotFoundException","message":"Firehose orders under account 1 not found."}`), nil,
-			`shardmill: archive --from-firehose: there is no delivery stream "orders" in us-east-1; correct the name, or set AWS_REGION: `},
-		{"denied", describing(t, http.StatusBadRequest, `{"__type":"AccessDeniedException","message":"User a is not authorized to perform: firehose:DescribeDeliveryStream"}`), nil,
-			`shardmill: archive --from-firehose: describing the delivery stream "orders" is denied; allow firehose:DescribeDeliveryStream on it, or give as --config what somebody who may got from aws firehose describe-delivery-stream: `},
-		{"what a later Firehose has", describing(t, http.StatusOK, `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders",
+		{
+			"no such stream", describing(t, http.StatusBadRequest, `{"__type":"ResourceNotFoundException","message":"Firehose orders under account 1 not found."}`), nil,
+			`shardmill: archive --from-firehose: there is no delivery stream "orders" in us-east-1; correct the name, or set AWS_REGION: `,
+		},
+		{
+			"denied", describing(t, http.StatusBadRequest, `{"__type":"AccessDeniedException","message":"User a is not authorized to perform: firehose:DescribeDeliveryStream"}`), nil,
+			`shardmill: archive --from-firehose: describing the delivery stream "orders" is denied; allow firehose:DescribeDeliveryStream on it, or give as --config what somebody who may got from aws firehose describe-delivery-stream: `,
+		},
+		{
+			"what a later Firehose has", describing(t, http.StatusOK, `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders",
 "Source": {"KinesisStreamSourceDescription": {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
 "Destinations": [{"ExtendedS3DestinationDescription": {"BucketARN": "arn:aws:s3:::archive", "Shuffling": {"Enabled": true}}}]}}`), nil,
-			"shardmill: Firehose's delivery stream orders: DeliveryStreamDescription.Destinations[0].ExtendedS3DestinationDescription.Shuffling is not a member of Firehose's ExtendedS3DestinationConfiguration; "},
+			"shardmill: Firehose's delivery stream orders: DeliveryStreamDescription.Destinations[0].ExtendedS3DestinationDescription.Shuffling is not a member of Firehose's ExtendedS3DestinationConfiguration; ",
+		},
 		{"no region", []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"}, nil, "shardmill: no AWS region; set AWS_REGION to that of the delivery stream\n"},
 		{"two configurations", nil, []string{"--config", "a.yaml"}, "shardmill: archive: --config and --from-firehose exclude each other\n"},
 		{"nothing may be sent", nil, []string{"--check", "--offline"}, "shardmill: archive: --from-firehose asks AWS, and --offline sends nothing; "},
