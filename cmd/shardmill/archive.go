@@ -44,7 +44,7 @@ credentials or there is no such stream, when it starts or later for 15 minutes; 
 the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
-is not in the file, and unless --offline is given looks as an archiver that
+is not in the file, and example keys of objects, whose UUID is all zeros; unless --offline is given looks as an archiver that
 starts does: whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
@@ -66,7 +66,7 @@ Examples:
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
 bytes, objects of each), verified, interrupted, directory, megabytes_sec. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
-shape of its file; null with faults), workerId, shutdownTimeout, and looks (what,
+shape of CreateDeliveryStream's input; null with faults), exampleKeys (at, key), workerId, shutdownTimeout, and looks (what,
 status, text).
 `
 

@@ -32,6 +32,7 @@ type configFlags struct {
 	stream          string
 	set             assignments
 	fromFirehose    string // instead of file
+	at              instant
 }
 
 // source is where the configuration is from, for messages.
@@ -69,6 +70,7 @@ func (c *configFlags) register(f flags) {
 	f.Var(c.set, "set", "with --config: `NAME=VALUE`, a value that the file leaves open, or a member of the shardmill key as shardmill.NAME; may be repeated")
 	f.BoolVar(&c.check, "check", false, "with --config: archive nothing; show the configuration as it applies, and look at the\nstream, the table, the buckets and permissions without writing anything")
 	f.BoolVar(&c.offline, "offline", false, "with --check: show the configuration only, and send nothing")
+	f.Var(&c.at, "at", "with --check: show the key of an object whose oldest record arrived at this `time`, such as 2016-02-25T13:00:00Z;\ndefault: keys of now, of the month's end and of New Year")
 	f.StringVar(&c.workerID, "worker-id", "", "with --config: `ID` of this worker, unique in the application; default: host name and a random part")
 	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", time.Minute, "with --config: how long what is buffered may take to be delivered at the end")
 }
