@@ -175,6 +175,7 @@ func TestFirehoseModel(t *testing.T) {
 	visited := map[string]bool{}
 	var walk func(t *testing.T, destination string, path []string, shape modelShape)
 	walk = func(t *testing.T, destination string, path []string, shape modelShape) {
+		t.Helper()
 		for _, name := range slices.Sorted(maps.Keys(shape.Members)) {
 			member := m.Shapes[shape.Members[name].Shape]
 			here := append(slices.Clone(path), name)

@@ -56,9 +56,9 @@ func Read(name string, data []byte, must string, o Options) (document.Place, boo
 		if o.Stream != "" {
 			root.FaultAt(0, "--stream %s goes with a template or the output of terraform show; the file describes one stream", document.Name(o.Stream))
 		}
-		v := set.ours(root.Report, root.Value(), document.Value{})
+		v := set.ours(root.Value(), document.Value{})
 		set.leftOver(root.Report)
-		return root.Report.Place(v), true
+		return root.Place(v), true
 	}
 	r := &reader{Report: document.NewReport(name, f.spelling), settings: set, stream: o.Stream, unwritten: o.Unwritten}
 	none := r.Place(document.Value{})

@@ -3,7 +3,7 @@ package importer
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"strconv"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
@@ -68,7 +68,7 @@ func (j *jsonReader) value(depth int) (document.Value, bool) {
 	case nil:
 		v.Kind, v.Text = document.Null, "null"
 	case bool:
-		v.Kind, v.Text = document.Boolean, fmt.Sprint(t)
+		v.Kind, v.Text = document.Boolean, strconv.FormatBool(t)
 	case json.Number:
 		v.Kind, v.Text = document.Number, t.String()
 	case string:

@@ -26,7 +26,7 @@ func (r *reader) terraform(address string, values document.Value) (document.Valu
 			r.WarnAt(m.Line, "%s has no effect here; it is about what Firehose itself stores: encrypt the Kinesis stream", path)
 		}
 	}
-	out = r.ours(r.Report, out, version)
+	out = r.ours(out, version)
 	r.begins(r.Report, out)
 	return out, true
 }
@@ -112,7 +112,7 @@ func (r *reader) argument(line int, v document.Value, a argument) document.Value
 // unknown returns what was given for a value that Terraform does not know yet, or
 // says how to give it.
 func (r *reader) unknown(line int, path string) document.Value {
-	if v, given := r.settings.value(path); given {
+	if v, given := r.lookUp(path); given {
 		return v
 	}
 	return document.Open(line, "is known only when the plan is applied; give it with --set '"+path+"=VALUE', or give what terraform show -json tells of the state after that")

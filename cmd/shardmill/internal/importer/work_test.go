@@ -25,7 +25,7 @@ func TestWorkGrowsWithTheFile(t *testing.T) { //nolint:paralleltest // it counts
 	repeated := func(before, each, after string) func(int) string {
 		return func(n int) string { return before + strings.Repeat(each, n) + after }
 	}
-	for name, text := range map[string]func(n int) string{
+	for name, text := range map[string]func(n int) string{ //nolint:paralleltest // as above
 		"resources": func(n int) string {
 			var b strings.Builder
 			for i := range n {
@@ -77,11 +77,12 @@ func TestTemplateThatGrows(t *testing.T) {
 	if _, err := load(text, set()); err == nil || !strings.Contains(err.Error(), "Prefix comes to too long a text; write the value itself") {
 		t.Errorf("a large default: %v", err)
 	}
-	conditions := inTemplate("BucketARN: arn:aws:s3:::archive\nPrefix: !If [C40, a, b]") + "Conditions:\n  C0: !Equals [a, a]\n"
+	var conditions strings.Builder
+	conditions.WriteString(inTemplate("BucketARN: arn:aws:s3:::archive\nPrefix: !If [C40, a, b]") + "Conditions:\n  C0: !Equals [a, a]\n")
 	for i := range 40 {
-		conditions += fmt.Sprintf("  C%d: !And [!Condition C%d, !Condition C%d]\n", i+1, i, i)
+		fmt.Fprintf(&conditions, "  C%d: !And [!Condition C%d, !Condition C%d]\n", i+1, i, i)
 	}
-	if c, err := load(conditions, set()); err != nil || c.Delivery.Prefix != "a" {
+	if c, err := load(conditions.String(), set()); err != nil || c.Delivery.Prefix != "a" {
 		t.Errorf("conditions that are each two of the one before: %q, %v", c.Delivery.Prefix, err)
 	}
 	circle := inTemplate("BucketARN: !GetAtt A.Arn") + "  A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref B}}\n  B: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref A}}\n"
