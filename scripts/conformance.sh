@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Holds the suites that our own local services and adapters pass to servers that
 # we did not write: DynamoDB Local, kinesis-mock and versitygw, started for this
-# run; and our containers to readers that others wrote: gzip, unzip, zstd and
-# Python's. Arguments go to go test.
+# run; our containers to readers that others wrote: gzip, unzip, zstd and
+# Python's; and what the configuration judges to AWS's model of the Firehose API.
+# Arguments go to go test.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+models="$(mktemp -d -t shardmill-models.XXXXXX)"
+trap 'rm -rf "$models"' EXIT
+FIREHOSE_MODEL="$("$here/referees/firehose-model.sh" "$models")"
 READERS_PYTHON="$("$here/referees/python-readers.sh" install)"
-export READERS_PYTHON
-exec "$here/with-referees.sh" dynamodb-local kinesis-mock versitygw -- \
+export FIREHOSE_MODEL READERS_PYTHON
+"$here/with-referees.sh" dynamodb-local kinesis-mock versitygw -- \
   "$here/tagged-tests.sh" conformance -timeout 10m "$@"

@@ -16,6 +16,7 @@ import (
 const archiveHelp = `shardmill archive --local [FLAGS] FILE...|-
 shardmill archive --config FILE|- [FLAGS]
 shardmill archive --config FILE|- --check [--offline] [--json] [FLAGS]
+shardmill archive --from-firehose NAME [--check] [FLAGS]
 
 With --local it runs the whole job in this process: it serves Kinesis, DynamoDB
 and S3, puts each line of the input as one record, archives the stream with
@@ -27,11 +28,12 @@ more, ends at once.
 With --config it archives a stream to S3 until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
 ${NAME} is an environment variable, and $${ a ${ that is none. It may also be the
-output of aws firehose describe-delivery-stream, or a CloudFormation template, also
-one that the CDK synthesized. --set gives what a template leaves open, by the name
-that the fault tells, and what is not Firehose's as shardmill.NAME=VALUE: above all
+output of aws firehose describe-delivery-stream, a CloudFormation template, also
+one that the CDK synthesized, or the output of terraform show -json, of a plan or a
+state. --set gives what such a file leaves open, by the name that the fault tells, and what is not Firehose's as shardmill.NAME=VALUE: above all
 shardmill.initialPosition, as no file says where Firehose is in the stream. What has
-no effect here, such as roles, is a warning. Endpoints,
+no effect here, such as roles, is a warning. With --from-firehose it asks Firehose
+what the delivery stream NAME does, each time it starts. Endpoints,
 credentials and region come from the AWS SDK's environment. It tells its health
 on 127.0.0.1:9500, at /healthz, /readyz and /metrics; shardmill.healthAddress in
 the file says where else, or off. It logs what it archives when it begins, how far
@@ -42,7 +44,7 @@ credentials or there is no such stream, when it starts or later for 15 minutes; 
 the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
-is not in the file, and unless --offline is given looks as an archiver that
+is not in the file, and example keys of objects, whose UUID is all zeros; unless --offline is given looks as an archiver that
 starts does: whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
@@ -64,7 +66,7 @@ Examples:
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
 bytes, objects of each), verified, interrupted, directory, megabytes_sec. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
-shape of its file; null with faults), workerId, shutdownTimeout, and looks (what,
+shape of CreateDeliveryStream's input; null with faults), exampleKeys (at, key), workerId, shutdownTimeout, and looks (what,
 status, text).
 `
 
@@ -84,16 +86,21 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
+	configured := c.file != "" || c.fromFirehose != ""
 	switch {
-	case *local && c.file != "":
+	case c.file != "" && c.fromFirehose != "":
+		return usagef("archive: --config and --from-firehose exclude each other")
+	case c.fromFirehose != "" && c.offline:
+		return usagef("archive: --from-firehose asks AWS, and --offline sends nothing; give as --config what aws firehose describe-delivery-stream tells")
+	case *local && configured:
 		return usagef("archive: --local and --config exclude each other")
-	case *local || c.file != "":
+	case *local || configured:
 		if err := otherMode(f, *local, c.check); err != nil {
 			return err
 		}
 	}
 	switch {
-	case c.file != "":
+	case configured:
 		logJSON, err := logFormat(*format).json(!s.isTerminal())
 		if err != nil {
 			return err

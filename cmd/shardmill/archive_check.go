@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -30,6 +31,7 @@ type checked struct {
 	Faults          []string          `json:"faults"`
 	Warnings        []string          `json:"warnings"`
 	Configuration   *config.Effective `json:"configuration"` // as it applies; nil with faults
+	ExampleKeys     []exampleKey      `json:"exampleKeys"`
 	WorkerID        string            `json:"workerId"`
 	ShutdownTimeout string            `json:"shutdownTimeout"`
 	Looks           []check.Look      `json:"looks"` // none with --offline
@@ -40,7 +42,7 @@ type checked struct {
 func checkConfig(ctx context.Context, c configFlags, args []string, how logWith, s stdio) error {
 	host, _ := os.Hostname()
 	found := checked{
-		File: c.file, Faults: []string{}, Warnings: []string{}, Looks: []check.Look{},
+		File: c.source(), Faults: []string{}, Warnings: []string{}, Looks: []check.Look{}, ExampleKeys: []exampleKey{},
 		WorkerID: cmp.Or(c.workerID, host+"-RANDOM"), ShutdownTimeout: c.shutdownTimeout.String(),
 	}
 	logger, err := newLogger(s.err, cmp.Or(how.level, "warn"), how.json)
@@ -57,6 +59,9 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 	if err != nil {
 		found.Faults = strings.Split(err.Error(), "\n")
 		return errors.Join(err, found.printJSON(c, s))
+	}
+	if found.ExampleKeys, err = exampleKeys(cfg.Delivery, instants(c.at, time.Now())); err != nil {
+		return usageError{err} // it is valid
 	}
 	effective := cfg.Effective()
 	found.Configuration, found.Warnings = &effective, append(found.Warnings, cfg.Warnings...)
@@ -177,8 +182,9 @@ func (found *checked) printText(c configFlags, s stdio) error {
 	}
 	about := fmt.Sprintf("%s as it applies, with --worker-id %s --shutdown-timeout %s", name, found.WorkerID, found.ShutdownTimeout)
 	s.printf("# %s\n%s", visible(strings.ReplaceAll(about, "\n", `\n`)), text)
-	if len(found.Warnings) > 0 || !c.offline {
-		s.printf("\n")
+	s.printf("\n")
+	for _, k := range found.ExampleKeys {
+		s.printf("%-11s  %s: %s\n", "example key", k.At.Format(time.RFC3339), visible(k.Key))
 	}
 	for _, w := range found.Warnings {
 		s.printf("%-11s  %s\n", "warning", visible(w))

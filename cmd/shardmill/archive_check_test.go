@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -44,6 +45,9 @@ func checks(t *testing.T, env []string, configuration string, args ...string) re
 	return result{cmd.ProcessState.ExitCode(), plain(out.String()), plain(errs.String())}
 }
 
+// dated is what depends on the day in the example keys.
+var dated = regexp.MustCompile(`20\d\d[-/]\d\d[-/]\d\d[-/T]\d\d(-\d\d-\d\d|:\d\d:\d\dZ)?`)
+
 // golden compares a text with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -51,7 +55,7 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
+	if diff := cmp.Diff(string(want), dated.ReplaceAllString(got, "TIME")); diff != "" {
 		t.Errorf("testdata/%s (-want +got):\n%s", name, diff)
 	}
 }
@@ -98,6 +102,40 @@ func TestArchiveCheckOfTwoLines(t *testing.T) {
 	r := checks(t, nil, checkedConfig, "--offline", "--worker-id", "a\nb")
 	if want := "# standard input as it applies, with --worker-id a\\nb --shutdown-timeout 1m0s\nDeliveryStreamName: "; r.code != 0 || !strings.HasPrefix(r.out, want) {
 		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
+// The keys of a time that is named, and of the times that keys change at.
+func TestArchiveCheckShowsKeys(t *testing.T) {
+	t.Parallel()
+	cmd, out, errs := program(t.Context(), t, []string{"BUCKET=archive", "SIZE=64"}, "archive", "--config", "-", "--check", "--offline", "--json", "--at", "2027-01-01T00:59:59+01:00")
+	cmd.Stdin = strings.NewReader(checkedConfig)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	want := `
+  "exampleKeys": [
+    {
+      "at": "2027-01-01T00:59:59+01:00",
+      "key": "2026/12/31/23/orders-1-2026-12-31-23-59-59-00000000-0000-0000-0000-000000000000"
+    }
+  ],
+`
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("it prints\n%s", out)
+	}
+	got := instants(instant{}, time.Date(2028, 2, 3, 4, 5, 6, 7, time.FixedZone("", 3600)))
+	if diff := cmp.Diff([]time.Time{
+		time.Date(2028, 2, 3, 3, 5, 6, 0, time.UTC), time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC), time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC),
+	}, got); diff != "" {
+		t.Errorf("of no time (-want +got):\n%s", diff)
+	}
+	for _, args := range [][]string{{"--config", "-", "--check", "--at", "now"}, {"--config", "-", "--at", "2027-01-01T00:59:59Z"}} {
+		cmd, out, errs := program(t.Context(), t, nil, append([]string{"archive"}, args...)...)
+		_ = cmd.Run() // the exit code is looked at
+		if cmd.ProcessState.ExitCode() != exitUsage || out.Len() > 0 || !strings.Contains(errs.String(), "-at") {
+			t.Errorf("%v: exit %d, %s%s", args, cmd.ProcessState.ExitCode(), out, errs)
+		}
 	}
 }
 

@@ -31,6 +31,16 @@ type configFlags struct {
 	json            bool // what is found
 	stream          string
 	set             assignments
+	fromFirehose    string // instead of file
+	at              instant
+}
+
+// source is where the configuration is from, for messages.
+func (c configFlags) source() string {
+	if c.fromFirehose != "" {
+		return "Firehose's delivery stream " + c.fromFirehose
+	}
+	return c.file
 }
 
 // assignments are the values of flags NAME=VALUE, by name.
@@ -54,11 +64,13 @@ func (a assignments) Set(s string) error {
 
 func (c *configFlags) register(f flags) {
 	f.StringVar(&c.file, "config", "", "archive as this `file` says, or standard input for -, until stopped")
+	f.StringVar(&c.fromFirehose, "from-firehose", "", "archive as Firehose says that its delivery stream `NAME` does, like the output of describe-delivery-stream as --config")
 	f.StringVar(&c.stream, "stream", "", "with --config: the delivery stream, if the file has several: its logical `ID` in a template, its address in what terraform\nshow tells")
 	c.set = assignments{}
 	f.Var(c.set, "set", "with --config: `NAME=VALUE`, a value that the file leaves open, or a member of the shardmill key as shardmill.NAME; may be repeated")
 	f.BoolVar(&c.check, "check", false, "with --config: archive nothing; show the configuration as it applies, and look at the\nstream, the table, the buckets and permissions without writing anything")
 	f.BoolVar(&c.offline, "offline", false, "with --check: show the configuration only, and send nothing")
+	f.Var(&c.at, "at", "with --check: show the key of an object whose oldest record arrived at this `time`, such as 2016-02-25T13:00:00Z;\ndefault: keys of now, of the month's end and of New Year")
 	f.StringVar(&c.workerID, "worker-id", "", "with --config: `ID` of this worker, unique in the application; default: host name and a random part")
 	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", time.Minute, "with --config: how long what is buffered may take to be delivered at the end")
 }
@@ -126,15 +138,28 @@ func loadFile(ctx context.Context, c configFlags, args []string, s stdio) (confi
 	if c.shutdownTimeout <= 0 {
 		return config.Config{}, usagef("archive: --shutdown-timeout is %v; it must be positive", c.shutdownTimeout)
 	}
-	data, err := readConfig(ctx, c.file, s)
+	data, err := readSource(ctx, c, s)
 	if err != nil {
-		return config.Config{}, usagef("archive: --config: %w", err)
+		return config.Config{}, err
 	}
-	cfg, err := config.From(importer.Read(c.file, data, config.Must, importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv}))
+	o := importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv, Unwritten: c.fromFirehose != ""}
+	cfg, err := config.From(importer.Read(c.source(), data, config.Must, o))
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}
 	return cfg, nil
+}
+
+// readSource returns the text of the configuration.
+func readSource(ctx context.Context, c configFlags, s stdio) ([]byte, error) {
+	if c.fromFirehose != "" {
+		return describeStream(ctx, c.fromFirehose, s)
+	}
+	data, err := readConfig(ctx, c.file, s)
+	if err != nil {
+		return nil, usagef("archive: --config: %w", err)
+	}
+	return data, nil
 }
 
 // readConfig reads a file, or standard input for -, of one that is too large only

@@ -1,20 +1,40 @@
 package config
 
-import "github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+import (
+	"regexp"
+	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+)
+
+var (
+	logGroup  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]*$`)
+	logStream = regexp.MustCompile(`^[^:*]*$`)
+	tagText   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@%]*$`)
+)
+
+// idleText checks a text that does nothing here against Firehose's model: so many
+// characters, and which. It does not matter if a file leaves it open.
+func idleText(least, most int, of *regexp.Regexp, which string) func(document.Place) {
+	return func(p document.Place) {
+		if p.IsOpen() {
+			return
+		}
+		s, ok := p.Text()
+		if n := utf8.RuneCountInString(s); ok && (n < least || n > most || !of.MatchString(s)) {
+			p.Bad("it must be %d-%d characters %s; it has no effect here", least, most, which)
+		}
+	}
+}
 
 // logging checks CloudWatchLoggingOptions, which do nothing here: what Firehose
 // writes there is in the log of this program.
 func logging(p document.Place) {
 	on := false
-	name := func(at document.Place) {
-		if !at.IsOpen() {
-			_, _ = at.Text()
-		}
-	}
 	given, ok := p.Read(document.Shape{Of: "Firehose's CloudWatchLoggingOptions", Members: map[string]func(document.Place){
 		"Enabled":       func(at document.Place) { on, _ = at.Boolean() },
-		"LogGroupName":  name,
-		"LogStreamName": name,
+		"LogGroupName":  idleText(0, 512, logGroup, "of a-z A-Z 0-9 . - _ / #"),
+		"LogStreamName": idleText(0, 512, logStream, "without : and *"),
 	}})
 	if !ok || !on {
 		return

@@ -156,13 +156,11 @@ func tags(p document.Place) {
 		return
 	}
 	items, _ := p.Items("a list of objects with Key and Value")
-	check := func(at document.Place) {
-		if !at.IsOpen() {
-			_, _ = at.Text()
-		}
-	}
+	const which = "of letters, digits, spaces and _ . : / = + - @ %"
 	for _, at := range items {
-		given, ok := at.Read(document.Shape{Of: "Firehose's Tag", Members: map[string]func(document.Place){"Key": check, "Value": check}})
+		given, ok := at.Read(document.Shape{Of: "Firehose's Tag", Members: map[string]func(document.Place){
+			"Key": idleText(1, 128, tagText, which), "Value": idleText(0, 256, tagText, which),
+		}})
 		if ok {
 			at.Need(given, "Key", "give it one")
 		}

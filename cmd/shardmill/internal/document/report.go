@@ -100,7 +100,7 @@ func Join(path, key string) string { return join(path, key) }
 
 // Name shows a name that may have dots and colons: as it is if it can be read.
 func Name(s string) string {
-	odd := func(c rune) bool { return !unicode.IsPrint(c) || c == '\'' || c == '"' || c == utf8.RuneError }
+	odd := func(c rune) bool { return !unicode.IsPrint(c) || c == '\'' || c == utf8.RuneError }
 	if s == "" || len(s) > 4*longest || strings.ContainsFunc(s, odd) {
 		return quote(s)
 	}

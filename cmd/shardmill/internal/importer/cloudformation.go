@@ -36,9 +36,9 @@ func (r *reader) template(root document.Value) (document.Value, bool) {
 		}
 	}
 	for _, p := range t.parameters.Members { // those of other resources are no slips
-		r.settings.value(p.Key)
+		r.lookUp(p.Key)
 	}
-	out := r.ours(r.Report, properties, document.Value{})
+	out := r.ours(properties, document.Value{})
 	r.begins(r.Report, out)
 	return out, true
 }
@@ -118,7 +118,7 @@ func (r *reader) named(properties document.Value) document.Value {
 	if index(properties.Members, name) >= 0 {
 		return properties
 	}
-	v, given := r.settings.value(name)
+	v, given := r.lookUp(name)
 	if !given {
 		v = document.Open(properties.Line, "is not in the template, and CloudFormation makes one up; give the name of the stream with --set "+name+"=NAME")
 	}

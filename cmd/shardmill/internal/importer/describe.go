@@ -67,7 +67,7 @@ func (r *reader) description(d, ours document.Value) (document.Value, bool) {
 	if ours.Kind != document.Unusable {
 		out.Members = append(out.Members, document.Member{Key: ourKey, Line: ours.Line, Value: ours})
 	}
-	out = r.ours(r.Report, out, version)
+	out = r.ours(out, version)
 	r.begins(r.Report, out)
 	return out, true
 }

@@ -223,7 +223,7 @@ func (t *resolver) imported(v document.Value) document.Value {
 	if missing != nil {
 		return *missing
 	}
-	if given, ok := t.settings.value(name); ok {
+	if given, ok := t.lookUp(name); ok {
 		return given
 	}
 	return open(v.Line, "!ImportValue "+name, name)

@@ -29,6 +29,9 @@ type Options struct {
 	// Env is what ${NAME} means in the input of CreateDeliveryStream. In the other
 	// forms it means nothing.
 	Env document.Env
+
+	// Unwritten tells of JSON that nobody has as a file: its lines are not told.
+	Unwritten bool
 }
 
 // form is a kind of file.
@@ -53,11 +56,11 @@ func Read(name string, data []byte, must string, o Options) (document.Place, boo
 		if o.Stream != "" {
 			root.FaultAt(0, "--stream %s goes with a template or the output of terraform show; the file describes one stream", document.Name(o.Stream))
 		}
-		v := set.ours(root.Report, root.Value(), document.Value{})
+		v := set.ours(root.Value(), document.Value{})
 		set.leftOver(root.Report)
-		return root.Report.Place(v), true
+		return root.Place(v), true
 	}
-	r := &reader{Report: document.NewReport(name, f.spelling), settings: set, stream: o.Stream}
+	r := &reader{Report: document.NewReport(name, f.spelling), settings: set, stream: o.Stream, unwritten: o.Unwritten}
 	none := r.Place(document.Value{})
 	if len(data) > f.maxBytes {
 		r.FaultAt(1, "the file has more than %d bytes; it must have at most so many", f.maxBytes)
@@ -83,14 +86,15 @@ type reader struct {
 	*document.Report
 	*settings
 
-	stream string
+	stream    string
+	unwritten bool
 }
 
 // tree returns what a file of JSON or YAML says.
 func (r *reader) tree(data []byte) (document.Value, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if json.Valid(data) {
-		return readJSON(r.Report, data)
+		return readJSON(r.Report, data, r.unwritten)
 	}
 	return readYAML(r.Report, data)
 }
@@ -116,6 +120,8 @@ func recognise(data []byte) (form, bool) {
 		return form{document.MaxBytes, (*reader).described, nil}, true
 	case has("DeliveryStreamARN") && has("Destinations"):
 		return form{document.MaxBytes, (*reader).bare, nil}, true
+	case has("terraform_version"):
+		return form{MaxBytes, (*reader).shown, terraformName}, true
 	case has("Resources"):
 		return form{MaxTemplate, (*reader).template, nil}, true
 	}

@@ -3,7 +3,7 @@ package importer
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"strconv"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
@@ -11,6 +11,10 @@ import (
 // maxDepth is how deep objects and lists may be nested. Terraform's modules are;
 // no template is.
 const maxDepth = 200
+
+// maxValues is how many values a file may have: each takes more memory than it
+// has bytes.
+const maxValues = 1 << 19
 
 // jsonReader turns the tokens of JSON into values with lines.
 type jsonReader struct {
@@ -20,13 +24,17 @@ type jsonReader struct {
 	tokens  *json.Decoder
 	counted int // bytes whose newlines are in line
 	line    int
+	values  int // so far
+
+	unwritten bool // there are no lines
 }
 
-// readJSON returns the value that data is, which is valid JSON.
-func readJSON(r *document.Report, data []byte) (document.Value, bool) {
+// readJSON returns the value that data is, which is valid JSON. If it is
+// unwritten its values are in no line.
+func readJSON(r *document.Report, data []byte, unwritten bool) (document.Value, bool) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	return (&jsonReader{Report: r, data: data, tokens: d, line: 1}).value(0)
+	return (&jsonReader{Report: r, data: data, tokens: d, line: 1, unwritten: unwritten}).value(0)
 }
 
 // next returns the next token and the line where it ends, which is where it
@@ -35,6 +43,9 @@ func (j *jsonReader) next() (json.Token, int) {
 	t, err := j.tokens.Token()
 	if err != nil {
 		return nil, j.line // there are no errors in valid JSON
+	}
+	if j.unwritten {
+		return t, 0
 	}
 	end := int(j.tokens.InputOffset())
 	j.line += bytes.Count(j.data[j.counted:end], []byte("\n"))
@@ -48,12 +59,16 @@ func (j *jsonReader) value(depth int) (document.Value, bool) {
 		j.FaultAt(line, "the file nests objects and lists more than %d deep; make it flatter", maxDepth)
 		return document.Value{}, false
 	}
+	if j.values++; j.values > maxValues {
+		j.FaultAt(line, "the file has more than %d values; give less of it, but the whole delivery stream", maxValues)
+		return document.Value{}, false
+	}
 	v := document.Value{Line: line}
 	switch t := t.(type) {
 	case nil:
 		v.Kind, v.Text = document.Null, "null"
 	case bool:
-		v.Kind, v.Text = document.Boolean, fmt.Sprint(t)
+		v.Kind, v.Text = document.Boolean, strconv.FormatBool(t)
 	case json.Number:
 		v.Kind, v.Text = document.Number, t.String()
 	case string:

@@ -12,7 +12,7 @@ func (t *resolver) named(name, expression string, line int) document.Value {
 	if name == "AWS::NoValue" {
 		return noValue()
 	}
-	if v, ok := t.settings.value(name); ok {
+	if v, ok := t.lookUp(name); ok {
 		return v
 	}
 	if v, ok := t.names[name]; ok {
@@ -51,7 +51,7 @@ func (t *resolver) known(name string) (document.Value, bool) {
 
 // partition returns the partition of the region that was given.
 func (t *resolver) partition() (document.Value, bool) {
-	region, ok := t.settings.value("AWS::Region")
+	region, ok := t.lookUp("AWS::Region")
 	switch {
 	case !ok:
 		return document.Value{}, false
@@ -89,7 +89,7 @@ func parameter(p document.Value) (document.Value, bool) {
 func (t *resolver) attribute(resource document.Value, attribute string) (document.Value, bool) {
 	kind, _ := resource.Member("Type")
 	properties, _ := resource.Member("Properties")
-	property, before := "", ""
+	var property, before string
 	switch kind.Text {
 	case "AWS::Kinesis::Stream":
 		property, before = "Name", "arn:${AWS::Partition}:kinesis:${AWS::Region}:${AWS::AccountId}:stream/"

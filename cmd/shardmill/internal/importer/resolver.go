@@ -59,7 +59,7 @@ func (t *resolver) value(v document.Value) document.Value {
 	if t.steps++; t.steps > maxSteps {
 		return document.Open(v.Line, "takes too long to evaluate; write the value itself")
 	}
-	switch v.Kind {
+	switch v.Kind { //nolint:exhaustive // the others stay as they are
 	case document.Text:
 		v.Loose = true
 		return t.dynamic(v)
@@ -119,7 +119,7 @@ func (t *resolver) dynamic(v document.Value) document.Value {
 			return v
 		}
 		name = begin + name + end
-		given, ok := t.settings.value(name)
+		given, ok := t.lookUp(name)
 		if !ok {
 			return open(v.Line, name, name)
 		}

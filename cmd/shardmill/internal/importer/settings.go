@@ -21,8 +21,8 @@ func newSettings(given map[string]string) *settings {
 	return &settings{given: given, used: map[string]bool{}}
 }
 
-// value returns what was given for a name.
-func (s *settings) value(name string) (document.Value, bool) {
+// lookUp returns what was given for a name.
+func (s *settings) lookUp(name string) (document.Value, bool) {
 	text, ok := s.given[name]
 	if !ok {
 		return document.Value{}, false
@@ -33,7 +33,7 @@ func (s *settings) value(name string) (document.Value, bool) {
 
 // ours returns a document with the members of the shardmill key that were given
 // beside it, instead of those that it or others have.
-func (s *settings) ours(r *document.Report, doc, others document.Value) document.Value {
+func (s *settings) ours(doc, others document.Value) document.Value {
 	key, there := doc.Member(ourKey)
 	if there && key.Kind != document.Object {
 		return doc
@@ -50,7 +50,7 @@ func (s *settings) ours(r *document.Report, doc, others document.Value) document
 		if !is {
 			continue
 		}
-		v, _ := s.value(name)
+		v, _ := s.lookUp(name)
 		if member == "formerBuckets" {
 			v = document.Value{Kind: document.List, Path: v.Path, Items: []document.Value{v}}
 		}

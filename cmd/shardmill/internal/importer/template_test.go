@@ -170,7 +170,6 @@ func TestFaultsOfTemplate(t *testing.T) {
 	t.Parallel()
 	good := inTemplate("BucketARN: arn:aws:s3:::archive")
 	two := good + strings.Replace(strings.TrimPrefix(good, "Resources:\n"), "  S:", "  T:", 1)
-	latest := "shardmill.initialPosition=LATEST"
 	plain := "orders\narn:aws:kinesis:us-east-1:123456789012:stream/orders\narn:aws:s3:::archive\n\nUNCOMPRESSED\n5 300 1\norders LATEST"
 	chosen := func(name string) importer.Options { o := set(latest); o.Stream = name; return o }
 	checkRows(t, []row{

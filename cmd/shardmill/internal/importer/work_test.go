@@ -25,7 +25,7 @@ func TestWorkGrowsWithTheFile(t *testing.T) { //nolint:paralleltest // it counts
 	repeated := func(before, each, after string) func(int) string {
 		return func(n int) string { return before + strings.Repeat(each, n) + after }
 	}
-	for name, text := range map[string]func(n int) string{
+	for name, text := range map[string]func(n int) string{ //nolint:paralleltest // as above
 		"resources": func(n int) string {
 			var b strings.Builder
 			for i := range n {
@@ -41,11 +41,13 @@ func TestWorkGrowsWithTheFile(t *testing.T) { //nolint:paralleltest // it counts
 			}
 			return strings.Replace(stream, "S:", fmt.Sprintf("S:\n    Condition: C%d", n), 1) + b.String()
 		},
-		"an open Sub":  repeated(stream+"        Prefix: !Sub '", "${AWS::X}", "'\n"),
-		"a Sub":        repeated(stream+"        Prefix: !Sub '", "${P}", "'\nParameters: {P: {Default: a}}\n"),
-		"a Join":       repeated(stream+"        Prefix: !Join ['', [", "a, ", "a]]\n"),
-		"tags":         repeated(stream+"      Tags:\n", "        - {Key: a, Value: !Ref P}\n", "Parameters: {P: {Default: a}}\n"),
-		"JSON":         repeated(`{"Resources": [`, `{"a": [1, "b", null]}, `, "1]}"),
+		"an open Sub": repeated(stream+"        Prefix: !Sub '", "${AWS::X}", "'\n"),
+		"a Sub":       repeated(stream+"        Prefix: !Sub '", "${P}", "'\nParameters: {P: {Default: a}}\n"),
+		"a Join":      repeated(stream+"        Prefix: !Join ['', [", "a, ", "a]]\n"),
+		"tags":        repeated(stream+"      Tags:\n", "        - {Key: a, Value: !Ref P}\n", "Parameters: {P: {Default: a}}\n"),
+		"JSON":        repeated(`{"Resources": [`, `{"a": [1, "b", null]}, `, "1]}"),
+		"Terraform": repeated(`{"terraform_version": "1", "values": {"root_module": {"resources": [{"type": "aws_kinesis_firehose_delivery_stream", "address": "a", "values": {"extended_s3_configuration": [{"processing_configuration": [{"processors": [`,
+			`{"parameters": [{"parameter_name": "a"}]}, `, `{}]}]}]}}]}}}`),
 		"descriptions": repeated(`{"DeliveryStreamDescription": {"Tags": [`, `{"Key": "a"}, `, `{"Key": "a"}]}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,11 +77,12 @@ func TestTemplateThatGrows(t *testing.T) {
 	if _, err := load(text, set()); err == nil || !strings.Contains(err.Error(), "Prefix comes to too long a text; write the value itself") {
 		t.Errorf("a large default: %v", err)
 	}
-	conditions := inTemplate("BucketARN: arn:aws:s3:::archive\nPrefix: !If [C40, a, b]") + "Conditions:\n  C0: !Equals [a, a]\n"
+	var conditions strings.Builder
+	conditions.WriteString(inTemplate("BucketARN: arn:aws:s3:::archive\nPrefix: !If [C40, a, b]") + "Conditions:\n  C0: !Equals [a, a]\n")
 	for i := range 40 {
-		conditions += fmt.Sprintf("  C%d: !And [!Condition C%d, !Condition C%d]\n", i+1, i, i)
+		fmt.Fprintf(&conditions, "  C%d: !And [!Condition C%d, !Condition C%d]\n", i+1, i, i)
 	}
-	if c, err := load(conditions, set()); err != nil || c.Delivery.Prefix != "a" {
+	if c, err := load(conditions.String(), set()); err != nil || c.Delivery.Prefix != "a" {
 		t.Errorf("conditions that are each two of the one before: %q, %v", c.Delivery.Prefix, err)
 	}
 	circle := inTemplate("BucketARN: !GetAtt A.Arn") + "  A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref B}}\n  B: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref A}}\n"

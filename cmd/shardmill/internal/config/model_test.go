@@ -1,0 +1,252 @@
+//go:build conformance
+
+package config_test
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+)
+
+// model is AWS's own of the Firehose API, as botocore ships it.
+type model struct {
+	Shapes map[string]modelShape `json:"shapes"`
+}
+
+type modelShape struct {
+	Type    string              `json:"type"`
+	Members map[string]modelRef `json:"members"`
+	Member  modelRef            `json:"member"`
+	Min     *float64            `json:"min"`
+	Max     *float64            `json:"max"`
+	Pattern string              `json:"pattern"`
+	Enum    []string            `json:"enum"`
+}
+
+type modelRef struct {
+	Shape string `json:"shape"`
+}
+
+func readModel(t *testing.T) model {
+	t.Helper()
+	name := os.Getenv("FIREHOSE_MODEL")
+	if name == "" {
+		t.Fatal("FIREHOSE_MODEL is not set; scripts/conformance.sh does")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m model
+	if err := json.NewDecoder(unzipped).Decode(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// off is what does nothing while what it belongs to is disabled, and is not looked
+// into then. It is refused by name when that is enabled.
+var off = map[string]string{
+	"Processors": "ProcessingConfiguration", "RetryOptions": "DynamicPartitioningConfiguration",
+	"SchemaConfiguration": "DataFormatConversionConfiguration", "InputFormatConfiguration": "DataFormatConversionConfiguration", "OutputFormatConfiguration": "DataFormatConversionConfiguration",
+	"S3BackupConfiguration": "",
+}
+
+// samples are texts that satisfy patterns, with PAD where they may have more.
+var samples = map[string]string{
+	"RoleARN": "arn:PAD:iam::123456789012:role/r", "BucketARN": "arn:PAD:s3:::b", "KinesisStreamARN": "arn:PAD:kinesis:r:123456789012:stream/s",
+	"AWSKMSKeyARN": "arn:PAD:kms:r:123456789012:key/k", "FileExtension": ".aPAD",
+}
+
+// exact are the members whose every value within the model's limits is accepted.
+var exact = []string{
+	"DeliveryStreamName", "KinesisStreamARN", "RoleARN", "BucketARN", "SizeInMBs", "IntervalInSeconds", "LogGroupName", "LogStreamName", "NoEncryptionConfig", "Key", "Value",
+}
+
+func minimal(destination string) map[string]any {
+	return map[string]any{
+		"DeliveryStreamName":               "orders",
+		"KinesisStreamSourceConfiguration": map[string]any{"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"},
+		destination:                        map[string]any{"BucketARN": "arn:aws:s3:::archive"},
+		"shardmill":                        map[string]any{"applicationName": "archiver"}, // a short DeliveryStreamName names no table
+	}
+}
+
+// with returns the error of the minimal configuration with a value at a path.
+func with(t *testing.T, destination string, path []string, v any) error {
+	t.Helper()
+	doc := minimal(destination)
+	at := doc
+	for _, name := range path[:len(path)-1] {
+		inner, _ := at[name].(map[string]any)
+		if inner == nil {
+			inner = map[string]any{}
+			at[name] = inner
+		}
+		at = inner
+	}
+	at[path[len(path)-1]] = v
+	switch path[len(path)-1] { // these go together
+	case "SizeInMBs":
+		at["IntervalInSeconds"] = 300
+	case "IntervalInSeconds":
+		at["SizeInMBs"] = 5
+	}
+	data, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = config.Load("f", data, nil)
+	return err
+}
+
+// within and beyond are values at the edges of what the model allows, and the
+// first ones that it does not.
+func (m model) edges(name string, s modelShape) (within, beyond []any) {
+	switch s.Type {
+	case "boolean":
+		return []any{false}, []any{"x", 1}
+	case "integer":
+		within, beyond = []any{}, []any{1.5, "x"}
+		if s.Min != nil {
+			within, beyond = append(within, int(*s.Min)), append(beyond, int(*s.Min)-1)
+		}
+		if s.Max != nil {
+			within, beyond = append(within, int(*s.Max)), append(beyond, int(*s.Max)+1)
+		}
+		return within, beyond
+	case "string":
+		if s.Enum != nil {
+			for _, each := range s.Enum {
+				within = append(within, each)
+			}
+			return within, []any{"x", strings.ToLower(s.Enum[0]) + "_", 1}
+		}
+		return textEdges(name, s)
+	default:
+		return nil, []any{1, "x"}
+	}
+}
+
+func textEdges(name string, s modelShape) (within, beyond []any) {
+	sample := samples[name]
+	if sample == "" {
+		sample = "PAD"
+	}
+	sized := func(n int) string {
+		pad := n - len(strings.Replace(sample, "PAD", "", 1))
+		return strings.Replace(sample, "PAD", strings.Repeat("a", max(0, pad)), 1)
+	}
+	beyond = []any{1, []any{}}
+	if s.Max != nil {
+		within, beyond = append(within, sized(int(*s.Max))), append(beyond, sized(int(*s.Max)+1))
+	}
+	if s.Min != nil {
+		within = append(within, sized(max(int(*s.Min), len(sized(0)))))
+		if *s.Min > 0 {
+			beyond = append(beyond, "")
+		}
+	}
+	if s.Pattern != "" && s.Pattern != ".*" {
+		beyond = append(beyond, "*:^\u2603")
+	}
+	return within, beyond
+}
+
+// TestFirehoseModel: each member of CreateDeliveryStream that S3 has is known:
+// accepted, warned of, or refused by its name. What AWS's model does not allow is
+// refused, and what it does is accepted as far as it is built.
+func TestFirehoseModel(t *testing.T) {
+	t.Parallel()
+	m := readModel(t)
+	visited := map[string]bool{}
+	var walk func(t *testing.T, destination string, path []string, shape modelShape)
+	walk = func(t *testing.T, destination string, path []string, shape modelShape) {
+		t.Helper()
+		for _, name := range slices.Sorted(maps.Keys(shape.Members)) {
+			member := m.Shapes[shape.Members[name].Shape]
+			here := append(slices.Clone(path), name)
+			visited[strings.Join(here, ".")] = true
+			within, beyond := m.edges(name, member)
+			if _, is := off[name]; !is || member.Type != "structure" && member.Type != "list" {
+				for _, v := range beyond {
+					if err := with(t, destination, here, v); err == nil || !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), path[len(path)-1]+" is not built yet") || strings.Contains(err.Error(), "is not a member of") {
+						t.Errorf("%s = %.60v: %v", strings.Join(here, "."), v, err)
+					}
+				}
+			}
+			for _, v := range within {
+				err := with(t, destination, here, v)
+				if err != nil && strings.Contains(err.Error(), "is not a member of") || err != nil && slices.Contains(exact, name) {
+					t.Errorf("%s = %.60v: %v", strings.Join(here, "."), v, err)
+				}
+			}
+			if _, is := off[name]; member.Type == "structure" && !is {
+				walk(t, destination, here, member)
+			}
+		}
+	}
+	top := m.Shapes["CreateDeliveryStreamInput"]
+	s3 := []string{"S3DestinationConfiguration", "ExtendedS3DestinationConfiguration"}
+	for _, destination := range s3 {
+		walk(t, destination, []string{destination}, m.Shapes[destination])
+	}
+	walk(t, s3[1], []string{"KinesisStreamSourceConfiguration"}, m.Shapes["KinesisStreamSourceConfiguration"])
+	for _, name := range slices.Sorted(maps.Keys(top.Members)) {
+		visited[name] = true
+		member := m.Shapes[top.Members[name].Shape]
+		switch {
+		case slices.Contains(s3, name), name == "KinesisStreamSourceConfiguration":
+		case member.Type == "structure":
+			if err := with(t, s3[1], []string{name}, map[string]any{}); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "is not a member of") {
+				t.Errorf("%s: %v", name, err)
+			}
+		case member.Type == "string":
+			walk(t, s3[1], nil, modelShape{Members: map[string]modelRef{name: top.Members[name]}})
+		}
+	}
+	tag := m.Shapes["Tag"]
+	for name, ref := range tag.Members {
+		within, beyond := m.edges(name, m.Shapes[ref.Shape])
+		tags := func(v any) []any {
+			one := map[string]any{"Key": "k", "Value": "v"}
+			one[name] = v
+			return []any{one}
+		}
+		for _, v := range beyond {
+			if err := with(t, s3[1], []string{"Tags"}, tags(v)); err == nil {
+				t.Errorf("Tags.%s = %.60v is accepted", name, v)
+			}
+		}
+		for _, v := range within {
+			if err := with(t, s3[1], []string{"Tags"}, tags(v)); err != nil {
+				t.Errorf("Tags.%s = %.60v: %v", name, v, err)
+			}
+		}
+	}
+	if n := len(visited); n < 60 || n > math.MaxInt16 {
+		t.Errorf("only %d members were looked at: %s", n, fmt.Sprint(slices.Sorted(maps.Keys(visited))))
+	}
+	for name, of := range off {
+		if of == "" {
+			continue
+		}
+		path := []string{"ExtendedS3DestinationConfiguration", of}
+		if err := with(t, s3[1], path, map[string]any{"Enabled": true, name: nil}); err == nil {
+			t.Errorf("%s is accepted with Enabled, though %s is not looked into", of, name)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package importer
+
+import (
+	"strings"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
+)
+
+// argument says what an argument of a resource of Terraform is called in the
+// input of CreateDeliveryStream.
+type argument struct {
+	to     string         // the members that lead to it, with dots; "" if it is no part of that input
+	block  block          // of a block what its arguments become; nil if it is a value
+	many   bool           // it may be there several times
+	preset document.Value // what the provider takes if it is not given
+}
+
+// block is the arguments of a block by their names.
+type block map[string]argument
+
+func is(to string) argument                { return argument{to: to} }
+func nested(to string, b block) argument   { return argument{to: to, block: b} }
+func repeated(to string, b block) argument { return argument{to: to, block: b, many: true} }
+func number(to, preset string) argument    { return defaulting(to, document.Number, preset) }
+func text(to, preset string) argument      { return defaulting(to, document.Text, preset) }
+func boolean(to, preset string) argument   { return defaulting(to, document.Boolean, preset) }
+func defaulting(to string, k document.Kind, s string) argument {
+	return argument{to: to, preset: document.Value{Kind: k, Text: s, Loose: true}}
+}
+
+// streamBlock is the resource itself, as hashicorp/aws 6 has it, and its
+// defaults. s3_configuration is of versions before 5.
+func streamBlock() block {
+	b := block{
+		"name":                         is("DeliveryStreamName"),
+		"kinesis_source_configuration": nested("KinesisStreamSourceConfiguration", block{"kinesis_stream_arn": is("KinesisStreamARN"), "role_arn": is("RoleARN")}),
+		"extended_s3_configuration":    nested("ExtendedS3DestinationConfiguration", extendedBlock()),
+		"s3_configuration":             nested("S3DestinationConfiguration", s3Block()),
+	}
+	for name, to := range map[string]string{
+		"msk_source_configuration":           "MSKSourceConfiguration",
+		"elasticsearch_configuration":        "ElasticsearchDestinationConfiguration",
+		"http_endpoint_configuration":        "HttpEndpointDestinationConfiguration",
+		"iceberg_configuration":              "IcebergDestinationConfiguration",
+		"opensearch_configuration":           "AmazonopensearchserviceDestinationConfiguration",
+		"opensearchserverless_configuration": "AmazonOpenSearchServerlessDestinationConfiguration",
+		"redshift_configuration":             "RedshiftDestinationConfiguration",
+		"snowflake_configuration":            "SnowflakeDestinationConfiguration",
+		"splunk_configuration":               "SplunkDestinationConfiguration",
+	} {
+		b[name] = is(to)
+	}
+	for _, name := range []string{ // what became of it, what Terraform does with it, and what the other arguments say
+		"arn", "id", "destination", "destination_id", "version_id", "region", "tags", "tags_all", "timeouts", "server_side_encryption",
+	} {
+		b[name] = is("")
+	}
+	return b
+}
+
+// s3Block is any S3 destination.
+func s3Block() block {
+	return block{
+		"bucket_arn":         is("BucketARN"),
+		"buffering_interval": number("BufferingHints.IntervalInSeconds", "300"),
+		"buffering_size":     number("BufferingHints.SizeInMBs", "5"),
+		"cloudwatch_logging_options": nested("CloudWatchLoggingOptions", block{
+			"enabled": boolean("Enabled", "false"), "log_group_name": is("LogGroupName"), "log_stream_name": is("LogStreamName"),
+		}),
+		"compression_format":  text("CompressionFormat", "UNCOMPRESSED"),
+		"error_output_prefix": is("ErrorOutputPrefix"),
+		"kms_key_arn":         is("EncryptionConfiguration.KMSEncryptionConfig.AWSKMSKeyARN"),
+		"prefix":              is("Prefix"),
+		"role_arn":            is("RoleARN"),
+	}
+}
+
+// extendedBlock is the destination that has everything.
+func extendedBlock() block {
+	b := s3Block()
+	b["custom_time_zone"] = text("CustomTimeZone", "UTC")
+	b["file_extension"] = is("FileExtension")
+	b["s3_backup_mode"] = text("S3BackupMode", "Disabled")
+	b["s3_backup_configuration"] = nested("S3BackupConfiguration", s3Block())
+	b["dynamic_partitioning_configuration"] = nested("DynamicPartitioningConfiguration", block{
+		"enabled": boolean("Enabled", "false"), "retry_duration": number("RetryOptions.DurationInSeconds", "300"),
+	})
+	b["data_format_conversion_configuration"] = nested("DataFormatConversionConfiguration", block{
+		"enabled":                     boolean("Enabled", "true"),
+		"input_format_configuration":  is("InputFormatConfiguration"),
+		"output_format_configuration": is("OutputFormatConfiguration"),
+		"schema_configuration":        is("SchemaConfiguration"),
+	})
+	b["processing_configuration"] = nested("ProcessingConfiguration", block{
+		"enabled": is("Enabled"),
+		"processors": repeated("Processors", block{
+			"type":       is("Type"),
+			"parameters": repeated("Parameters", block{"parameter_name": is("ParameterName"), "parameter_value": is("ParameterValue")}),
+		}),
+	})
+	return b
+}
+
+// terraformName returns the argument that a member comes from.
+func terraformName(member string) string {
+	if name := streamBlock().nameOf(member); name != "" {
+		return name
+	}
+	return member
+}
+
+func (b block) nameOf(member string) string {
+	for name, a := range b {
+		if a.to == member || strings.HasSuffix(a.to, "."+member) {
+			return name
+		}
+	}
+	for _, a := range b {
+		if name := a.block.nameOf(member); name != "" {
+			return name
+		}
+	}
+	return ""
+}
