@@ -28,6 +28,7 @@ func (nowhere) Put(_ context.Context, o processors.Object) error {
 func (nowhere) Head(context.Context, string, string) (map[string]string, bool, error) {
 	return nil, false, nil
 }
+
 func (nowhere) Get(context.Context, string, string, int64, int64, io.Writer) error {
 	return processors.ErrNotFound
 }

@@ -139,12 +139,8 @@ func TestABundleIsNotBelieved(t *testing.T) {
 	}{
 		{"a body was changed", func(_ *testing.T, _ *world, _ *exactlyonce.Plan, b []byte) []byte { b[0]++; return b }, "is not the one that was staged"},
 		{"the index was changed", func(_ *testing.T, _ *world, _ *exactlyonce.Plan, b []byte) []byte { b[len(b)-1]++; return b }, "is not the plan's"},
-		{"the index leads elsewhere, and the plan with it", func(t *testing.T, w *world, p *exactlyonce.Plan, b []byte) []byte {
-			return readdress(t, w, p, b, func(x *exactlyonce.Index) { x.Objects[0].Bucket = "evil" })
-		}, "a bucket that is not this archiver's"},
-		{"a key of the index leads elsewhere, and the plan with it", func(t *testing.T, w *world, p *exactlyonce.Plan, b []byte) []byte {
-			return readdress(t, w, p, b, func(x *exactlyonce.Index) { x.Objects[1].Key = "a/../b" })
-		}, "a key that no archiver makes"},
+		{"the index leads elsewhere, and the plan with it", readdressed(func(x *exactlyonce.Index) { x.Objects[0].Bucket = "evil" }), "a bucket that is not this archiver's"},
+		{"a key of the index leads elsewhere, and the plan with it", readdressed(func(x *exactlyonce.Index) { x.Objects[1].Key = "a/../b" }), "a key that no archiver makes"},
 		{"the plan's bundle is elsewhere", func(_ *testing.T, w *world, p *exactlyonce.Plan, b []byte) []byte {
 			p.Bundle.Bucket = "evil"
 			w.row.pending.State = p.Encode()
@@ -176,20 +172,22 @@ func TestABundleIsNotBelieved(t *testing.T) {
 	}
 }
 
-// readdress changes the index of a bundle, and the plan in the row to go with it.
-func readdress(t *testing.T, w *world, p *exactlyonce.Plan, b []byte, change func(*exactlyonce.Index)) []byte {
-	t.Helper()
-	u := p.Bundle
-	bodies := b[:u.Size-u.IndexSize]
-	x, err := exactlyonce.JudgeIndex(*u, p.UUID, b[len(bodies):], []string{"b", "backup"})
-	if err != nil {
-		t.Fatal(err)
+// readdressed changes the index of a bundle, and the plan in the row to go with it.
+func readdressed(change func(*exactlyonce.Index)) func(*testing.T, *world, *exactlyonce.Plan, []byte) []byte {
+	return func(t *testing.T, w *world, p *exactlyonce.Plan, b []byte) []byte {
+		t.Helper()
+		u := p.Bundle
+		bodies := b[:u.Size-u.IndexSize]
+		x, err := exactlyonce.JudgeIndex(*u, p.UUID, b[len(bodies):], []string{"b", "backup"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&x)
+		index := x.Encode()
+		u.IndexSize, u.Index, u.Size = int64(len(index)), exactlyonce.Sum(index), int64(len(bodies)+len(index))
+		w.row.pending.State = p.Encode()
+		return append(bytes.Clone(bodies), index...)
 	}
-	change(&x)
-	index := x.Encode()
-	u.IndexSize, u.Index, u.Size = int64(len(index)), exactlyonce.Sum(index), int64(len(bodies)+len(index))
-	w.row.pending.State = p.Encode()
-	return append(bytes.Clone(bodies), index...)
 }
 
 // TestBackup: a cut ends by what is delivered; within it each object of the backup ends

@@ -28,7 +28,7 @@ import (
 
 // API is what Store needs of *s3.Client. Another one must return when its
 // context is done.
-type API interface {
+type API interface { //nolint:interfacebloat // it is what S3 is asked
 	PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	HeadObject(ctx context.Context, in *s3.HeadObjectInput, o ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
 	GetObject(ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options)) (*s3.GetObjectOutput, error)
