@@ -146,6 +146,7 @@ func TestNoAllocations(t *testing.T) { //nolint:paralleltest // AllocsPerRun cou
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a"), "c", "m", 1, int64(5), int64(6), arn, false)
 	f.Add(bytes.Repeat([]byte{0xff}, 24<<10+1), "\x00", "\xff\"\\\u2028", 4, int64(0), int64(0), "", true)
+	f.Add(bytes.Repeat([]byte{1, 2}, 40_000), "c", "m", 1, int64(5), int64(6), "", false)
 	f.Fuzz(func(t *testing.T, data []byte, code, message string, attempts int, arrival, ended int64, lambda string, older bool) {
 		l := errorlines.Line{
 			Data: data, ErrorCode: code, ErrorMessage: message, AttemptsMade: attempts,
