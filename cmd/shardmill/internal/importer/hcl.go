@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -115,7 +116,8 @@ func (h *hclReader) block(body *hclsyntax.Body, line, depth int) document.Value 
 		out.Members = append(out.Members, document.Member{Key: a.Name, Line: a.NameRange.Start.Line, Value: h.expression(a.Expr)})
 	}
 	for _, b := range body.Blocks {
-		key, inner := b.Type, document.Value{}
+		var inner document.Value
+		key := b.Type
 		switch {
 		case b.Type == "lifecycle" || b.Type == "provisioner" || b.Type == "connection":
 			continue // what Terraform does with it
@@ -203,7 +205,7 @@ func fromCty(v cty.Value, line int) document.Value {
 	case kind == cty.String:
 		out.Kind, out.Text = document.Text, v.AsString()
 	case kind == cty.Bool:
-		out.Kind, out.Text = document.Boolean, fmt.Sprint(v.True())
+		out.Kind, out.Text = document.Boolean, strconv.FormatBool(v.True())
 	case kind == cty.Number:
 		out.Kind, out.Text = document.Number, numeral(v.AsBigFloat())
 	case kind.IsListType() || kind.IsTupleType() || kind.IsSetType():
