@@ -29,8 +29,8 @@ With --config it archives a stream to S3 until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
 ${NAME} is an environment variable, and $${ a ${ that is none. It may also be the
 output of aws firehose describe-delivery-stream, a CloudFormation template, also
-one that the CDK synthesized, or the output of terraform show -json, of a plan or a
-state. --set gives what such a file leaves open, by the name that the fault tells, and what is not Firehose's as shardmill.NAME=VALUE: above all
+one that the CDK synthesized, the output of terraform show -json, of a plan or a
+state, or as far as it has literals one file of Terraform's language. --set gives what such a file leaves open, by the name that the fault tells, and what is not Firehose's as shardmill.NAME=VALUE: above all
 shardmill.initialPosition, as no file says where Firehose is in the stream. What has
 no effect here, such as roles, is a warning. With --from-firehose it asks Firehose
 what the delivery stream NAME does, each time it starts. Endpoints,

@@ -21,7 +21,7 @@ func TestImportersAreNotReached(t *testing.T) {
 		return out
 	}
 	heavy := func(path string) bool {
-		return path == module+"cmd/shardmill/internal/importer" || strings.HasPrefix(path, "go.yaml.in/yaml/v3") || strings.HasSuffix(path, "/service/firehose")
+		return path == module+"cmd/shardmill/internal/importer" || strings.HasPrefix(path, "go.yaml.in/yaml/v3") || path == "github.com/hashicorp/hcl/v2/hclsyntax" || strings.HasSuffix(path, "/service/firehose")
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(list(module+"cmd/shardmill/internal/localrun", module+"localaws/...", module+"processors/...", module+"kcl/...", module+"cmd/shardmill/internal/config"))); lines.Scan(); {
 		if heavy(lines.Text()) {
@@ -34,7 +34,7 @@ func TestImportersAreNotReached(t *testing.T) {
 			found++
 		}
 	}
-	if found != 3 {
-		t.Errorf("the program imports %d of the 3 that are looked for", found)
+	if found != 4 {
+		t.Errorf("the program imports %d of the 4 that are looked for", found)
 	}
 }

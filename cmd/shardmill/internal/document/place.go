@@ -201,7 +201,9 @@ func (p Place) OneOf(choices ...string) string {
 
 // isVariable reports whether what is there may be any scalar: if a variable is all
 // there is, or where the form of the file has it so.
-func (p Place) isVariable() bool { return p.value.Loose || variable.MatchString(p.value.Written) }
+func (p Place) isVariable() bool {
+	return p.value.Loose && (p.value.Kind == Text || p.IsScalar()) || variable.MatchString(p.value.Written)
+}
 
 // Integer returns the number that is there if it is in the range.
 func (p Place) Integer(lowest, highest int) (int, bool) {

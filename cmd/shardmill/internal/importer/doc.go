@@ -6,6 +6,8 @@
 //   - a CloudFormation template, as JSON or YAML with short tags; so also what the
 //     CDK synthesizes
 //   - the output of terraform show -json, of a plan or of a state
+//   - a file of Terraform's language: its literals, and the variables and locals
+//     that are some
 //   - anything else is the input of CreateDeliveryStream itself, as YAML or JSON,
 //     which [document.Read] reads
 //

@@ -37,8 +37,19 @@ type Options struct {
 // form is a kind of file.
 type form struct {
 	maxBytes int
-	read     func(*reader, document.Value) (document.Value, bool)
+	read     func(*reader, []byte) (document.Value, bool)
 	spelling func(string) string
+}
+
+// tree makes of what reads a tree what reads the JSON or YAML of it.
+func tree(read func(*reader, document.Value) (document.Value, bool)) func(*reader, []byte) (document.Value, bool) {
+	return func(r *reader, data []byte) (document.Value, bool) {
+		root, ok := r.tree(data)
+		if !ok {
+			return root, false
+		}
+		return read(r, root)
+	}
 }
 
 // Read returns the place of the input of CreateDeliveryStream that the file data
@@ -69,11 +80,7 @@ func Read(name string, data []byte, must string, o Options) (document.Place, boo
 	if !r.IsText(data) {
 		return none, false
 	}
-	tree, ok := r.tree(data)
-	if !ok {
-		return none, false
-	}
-	v, ok := f.read(r, tree)
+	v, ok := f.read(r, bytes.TrimPrefix(data, []byte("\ufeff")))
 	if !ok {
 		return none, false
 	}
@@ -92,7 +99,6 @@ type reader struct {
 
 // tree returns what a file of JSON or YAML says.
 func (r *reader) tree(data []byte) (document.Value, bool) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if json.Valid(data) {
 		return readJSON(r.Report, data, r.unwritten)
 	}
@@ -102,6 +108,9 @@ func (r *reader) tree(data []byte) (document.Value, bool) {
 // isYAML finds the members of a document of YAML that tell its form: they begin a
 // line.
 var isYAML = regexp.MustCompile(`(?m)^["']?(Resources|AWSTemplateFormatVersion|DeliveryStreamDescription|DeliveryStreamARN|Destinations)["']?[ \t]*:`)
+
+// isHCL finds a resource in Terraform's language.
+var isHCL = regexp.MustCompile(`(?m)^[ \t]*resource[ \t]+"[^"\n]*"[ \t]+"[^"\n]*"[ \t]*\{`)
 
 // recognise returns the form of a file, false if it is the input of
 // CreateDeliveryStream or nothing known.
@@ -117,13 +126,15 @@ func recognise(data []byte) (form, bool) {
 	has := func(name string) bool { _, ok := members[name]; return ok }
 	switch {
 	case has("DeliveryStreamDescription"):
-		return form{document.MaxBytes, (*reader).described, nil}, true
+		return form{document.MaxBytes, tree((*reader).described), nil}, true
 	case has("DeliveryStreamARN") && has("Destinations"):
-		return form{document.MaxBytes, (*reader).bare, nil}, true
+		return form{document.MaxBytes, tree((*reader).bare), nil}, true
 	case has("terraform_version"):
-		return form{MaxBytes, (*reader).shown, terraformName}, true
+		return form{MaxBytes, tree((*reader).shown), terraformName}, true
+	case isHCL.Match(data):
+		return form{document.MaxBytes, (*reader).configured, terraformName}, true
 	case has("Resources"):
-		return form{MaxTemplate, (*reader).template, nil}, true
+		return form{MaxTemplate, tree((*reader).template), nil}, true
 	}
 	return form{}, false
 }

@@ -89,6 +89,8 @@ func (r *reader) argument(line int, v document.Value, a argument) document.Value
 	switch {
 	case v.Kind == document.Deferred && v.Text == "":
 		return r.unknown(line, v.Path)
+	case v.Kind == document.Deferred:
+		return v
 	case a.block == nil:
 		v.Loose = true
 		return v

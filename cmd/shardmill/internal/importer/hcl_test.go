@@ -1,0 +1,42 @@
+package importer_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHCL(t *testing.T) {
+	t.Parallel()
+	text := file(t, "stream.tf")
+	const source = "aws_kinesis_stream.orders.arn=arn:aws:kinesis:us-east-1:123456789012:stream/orders"
+	const configured = `orders-prod
+arn:aws:kinesis:us-east-1:123456789012:stream/orders
+arn:aws:s3:::archive-prod
+logs/
+GZIP
+64 300 1
+orders-prod LATEST
+f:17: aws_kinesis_firehose_delivery_stream.orders.kinesis_source_configuration[0].role_arn has no effect here; credentials are those of the AWS SDK's environment
+f:45: aws_kinesis_firehose_delivery_stream.orders.tags has no effect here; there is no resource of AWS to have them
+`
+	checkRows(t, []row{
+		{"as it is", text, set(latest, source), configured},
+		{"another stage", text, set(latest, source, "var.stage=test"), strings.NewReplacer("-prod", "-test", "GZIP", "UNCOMPRESSED").Replace(configured)},
+		{"what it does not say", edit(text, `"logs/"`, "join(\"/\", [var.stage,\n \"\"])", `default = "prod"`, "default = [for a in [1] : a]", "local.size", "var.sizes[0]"), set(latest), `error
+f:12: aws_kinesis_firehose_delivery_stream.orders.name is "orders-${var.stage}", which is not in the file; give it with --set 'var.stage=VALUE'
+f:16: aws_kinesis_firehose_delivery_stream.orders.kinesis_source_configuration[0].kinesis_stream_arn is aws_kinesis_stream.orders.arn, which is not in the file; give it with --set 'aws_kinesis_stream.orders.arn=VALUE'
+f:21: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].bucket_arn is "arn:aws:s3:::archive-${var.stage}", which is not in the file; give it with --set 'var.stage=VALUE'
+f:23: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].prefix is join("/", [var.stage, ""]), which is not in the file; give it with --set 'var.stage=VALUE'
+f:25: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].buffering_size is var.sizes[0], which is not in the file; give it with --set 'var.sizes=VALUE'
+f:26: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].compression_format is var.stage == "prod" ? "GZIP" : "UNCOMPRESSED", which is not in the file; give it with --set 'var.stage=VALUE'`},
+		{"a dynamic block", edit(text, "  extended_s3_configuration {", "  dynamic \"extended_s3_configuration\" {"), set(source), `error
+f:20: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration is made by a dynamic block, which is not evaluated here; write the block itself, or give what terraform show -json tells of the plan`},
+		{"values that cannot be", edit(text, "local.size", "129", "prefix  ", "prefixx "), set(source), `error
+f:23: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].prefixx is no argument of aws_kinesis_firehose_delivery_stream that is known here; remove it
+f:24: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].buffering_size is 129; it must be between 1 and 128`},
+		{"another resource", `resource "aws_s3_bucket" "a" {}`, set(), "error\nf:1: there is no resource of type aws_kinesis_firehose_delivery_stream; give the file that has it, or what terraform show -json tells of the plan"},
+		{"no syntax", text + "}", set(), "error\nf:47: syntax error: Argument or block definition required: An argument or block definition is required here."},
+		{"too deep", text + "a = " + strings.Repeat("[", 300) + strings.Repeat("]", 300), set(), "error\nf:47: the file nests more than 200 deep; make it flatter"},
+		{"deep without brackets", text + "a = " + strings.Repeat("-", 5000) + "1", set(latest, source), configured},
+	})
+}
