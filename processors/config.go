@@ -34,11 +34,28 @@ type Config struct {
 	// than Bucket is refused with ErrUnfinishable.
 	FormerBuckets []string
 
-	// Prefix is put before the date path, as it is: "logs" gives
-	// "logs2016/02/25/13/…". At most 512 bytes of UTF-8, without control
-	// characters and without ".." between slashes. Expressions, !{…}, are
-	// refused.
+	// Prefix stands before the names of objects. Without expressions,
+	// !{namespace:value}, the date path follows it with nothing between: "logs"
+	// gives "logs2016/02/25/13/…". The package prefix has the expressions and the
+	// rules; those with partition keys are refused. At most 512 bytes of UTF-8,
+	// evaluated, without control characters and without ".." between slashes.
+	// Default: the date path alone.
 	Prefix string
+
+	// ErrorOutputPrefix stands before the names of objects of records that
+	// failed. Without expressions, "!{firehose:error-output-type}/" and the date
+	// path follow it. Required if Prefix has expressions; else the default is
+	// Prefix.
+	ErrorOutputPrefix string
+
+	// CustomTimeZone is the time zone of the prefixes and names: UTC or a name of
+	// Firehose's list of older IANA names, see [prefix.LoadZone]. Default UTC.
+	CustomTimeZone string
+
+	// FileExtension ends the names of objects in place of the extension that goes
+	// with Compression: a point and 1-127 characters of a-z 0-9 ! - _ . * ' ( ).
+	// Default none, which leaves the latter.
+	FileExtension string
 
 	// Hints say when an object is complete.
 	Hints BufferingHints
@@ -135,6 +152,7 @@ func (c Config) WithDefaults() Config {
 		c.Hints = BufferingHints{SizeInMBs: 5, IntervalInSeconds: 300}
 	}
 	c.Version = cmp.Or(c.Version, 1)
+	c.CustomTimeZone = cmp.Or(c.CustomTimeZone, "UTC")
 	c.Compression = cmp.Or(c.Compression, Uncompressed)
 	c.Delivery = cmp.Or(c.Delivery, ExactlyOnce)
 	c.RetryInterval = cmp.Or(c.RetryInterval, 5*time.Second)
@@ -151,22 +169,23 @@ func (c Config) settle() (settings, error) {
 	c = c.WithDefaults()
 	s := settings{
 		Config:   c,
-		names:    names{stream: c.DeliveryStreamName, version: c.Version},
 		size:     cmp.Or(c.sizeBytes, int64(c.Hints.SizeInMBs)*mib),
 		interval: time.Duration(c.Hints.IntervalInSeconds) * time.Second,
 	}
-	var errPrefix, errFormat error
-	s.names.prefix, errPrefix = c.parsePrefix()
+	var errNames []error
+	var errFormat error
+	s.names, errNames = c.parseNames()
 	if s.format, errFormat = container.Named(string(c.Compression)); errFormat != nil {
 		errFormat = wrong("Compression", c.Compression, errFormat.Error())
 	}
 	return s, errors.Join(
 		c.checkNames(),
-		errPrefix,
+		errors.Join(errNames...),
 		c.Hints.check(),
 		errFormat,
 		c.checkDelivery(),
 		c.checkLimits(),
+		s.names.check(s.format),
 		s.checkPlan(),
 	)
 }
@@ -195,19 +214,19 @@ func (c Config) checkNames() error {
 	return errors.Join(errs...)
 }
 
-func (c Config) parsePrefix() (prefix.Prefix, error) {
-	p, err := prefix.Parse(c.Prefix, prefix.Objects)
-	e, bad := errors.AsType[*prefix.Error](err)
-	switch {
-	case !bad:
-		return p, nil
-	case e.Rule != "":
-		err = fmt.Errorf("%w (Firehose: %s)", err, e.Rule)
+// refused is wrong for an error of the package prefix, with Firehose's words.
+func refused(field, value string, err error) error {
+	e, ok := errors.AsType[*prefix.Error](err)
+	if !ok {
+		return wrong(field, value, err.Error())
+	}
+	if says := cmp.Or(e.Rule, e.Member, e.Answer); says != "" {
+		err = fmt.Errorf("%w (Firehose: %s)", err, says)
 	}
 	if e.Remedy != "" {
-		return p, wrong("Prefix", c.Prefix, err.Error())
+		return wrong(field, value, err.Error())
 	}
-	return p, errors.New("Prefix " + err.Error())
+	return fmt.Errorf("%s %w", field, err)
 }
 
 func (h BufferingHints) check() error {
@@ -248,7 +267,7 @@ func (s *settings) checkPlan() error {
 	if s.Delivery != ExactlyOnce || over <= 0 {
 		return nil
 	}
-	return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
+	return wrong("len(Prefix)+len(FileExtension)+len(Bucket)", len(s.Prefix)+len(s.FileExtension)+len(s.Bucket), fmt.Sprintf(
 		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
-	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // planDigest is the rule of the digests in the plans that archivers write.
@@ -42,20 +41,23 @@ type sealer struct {
 // seal returns the cut of g, which follows the checkpoint after. After an error
 // g is still the caller's.
 func (s *sealer) seal(g gathered, after checkpoint.ExtendedSequenceNumber, reason string) (*cut, error) {
-	at := g.first.Arrival
+	at := g.oldest
 	if at.IsZero() {
 		at = time.Now()
 	}
 	id := s.newUUID()
+	key, err := s.key(at, id, s.format)
+	if err != nil {
+		return nil, err
+	}
 	o := &object{
-		bucket: s.buckets[0], key: s.key(at, id, s.format), id: id, format: s.format,
+		bucket: s.buckets[0], key: key, id: id, format: s.format,
 		records: g.body.records, bytes: g.body.bytes, body: g.body, ifAbsent: s.planned,
 	}
 	c := &cut{parcel: &objects{sink: s.sink, list: []*object{o}, oldest: g.oldest}, last: g.last, reason: reason}
 	if !s.planned {
 		return c, nil
 	}
-	var err error
 	c.state, err = s.encode(exactlyonce.Plan{
 		Identity:     s.identity,
 		UUID:         id,
@@ -84,30 +86,6 @@ func (s *sealer) encode(pl exactlyonce.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
 	}
 	return state, nil
-}
-
-// names are what the key of an object is made of.
-type names struct {
-	prefix  prefix.Prefix
-	stream  string // the delivery stream
-	version int
-}
-
-// key returns the key of an object whose first record arrived at at, in
-// Firehose's grammar. One instant gives both what stands before the name, and
-// the name.
-// Source: Firehose "Amazon S3 object name format".
-func (n names) key(at time.Time, id exactlyonce.UUID, f container.Format) string {
-	return n.prefix.At(at) + n.name(at, id, f)
-}
-
-func (n names) name(at time.Time, id exactlyonce.UUID, f container.Format) string {
-	return fmt.Sprintf("%s-%d-%s-%s%s", n.stream, n.version, at.UTC().Format("2006-01-02-15-04-05"), id, f.Extension)
-}
-
-// longest returns a key that has as many bytes as one of these names ever has.
-func (n names) longest(f container.Format) string {
-	return n.prefix.Longest() + n.name(time.Time{}, exactlyonce.UUID{}, f)
 }
 
 func randomUUID() exactlyonce.UUID {

@@ -31,6 +31,9 @@ type effectiveSource struct{ KinesisStreamARN string }
 type effectiveS3 struct {
 	BucketARN         string
 	Prefix            string
+	ErrorOutputPrefix string // "": what follows from Prefix
+	CustomTimeZone    string
+	FileExtension     string // "": that of CompressionFormat
 	BufferingHints    effectiveHints
 	CompressionFormat string
 }
@@ -60,7 +63,13 @@ func (c Config) Effective() Effective {
 		DeliveryStreamName:               d.DeliveryStreamName,
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
 		ExtendedS3DestinationConfiguration: effectiveS3{
-			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints), CompressionFormat: string(d.Compression),
+			BucketARN:         c.BucketARN,
+			Prefix:            document.Literally(d.Prefix),
+			ErrorOutputPrefix: document.Literally(d.ErrorOutputPrefix),
+			CustomTimeZone:    d.CustomTimeZone,
+			FileExtension:     d.FileExtension,
+			BufferingHints:    effectiveHints(d.Hints),
+			CompressionFormat: string(d.Compression),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,

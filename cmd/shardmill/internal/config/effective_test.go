@@ -29,6 +29,9 @@ KinesisStreamSourceConfiguration:
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::archive
   Prefix: ""
+  ErrorOutputPrefix: ""
+  CustomTimeZone: UTC
+  FileExtension: ""
   BufferingHints:
     SizeInMBs: 5
     IntervalInSeconds: 300
@@ -92,6 +95,7 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
 		"no variable":                         inDestination("Prefix: a$${HOME}$$$${/$b{"),
 		"a directory with no variable":        inOurs("spoolDirectory: /a/$${HOME}"),
+		"what names are made of":              inDestination("Prefix: 'a$${HOME}!{timestamp:yyyy}/'\nErrorOutputPrefix: 'e$${HOME}/'\nCustomTimeZone: Asia/Tokyo\nFileExtension: .log"),
 		"another partition":                   strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
 		"an old shape":                        strings.Replace(base, "Extended", "", 1) + "  CompressionFormat: GZIP\n  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 900}\n",
 	} {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors"
@@ -12,9 +11,8 @@ import (
 )
 
 var (
-	bucketARN     = regexp.MustCompile(`^arn:.*:s3:::([\w.\-]{1,255})$`)
-	bucketName    = regexp.MustCompile(`^[\w.\-]{1,255}$`)
-	fileExtension = regexp.MustCompile(`^(|\.[0-9a-z!\-_.*'()]+)$`)
+	bucketARN  = regexp.MustCompile(`^arn:.*:s3:::([\w.\-]{1,255})$`)
+	bucketName = regexp.MustCompile(`^[\w.\-]{1,255}$`)
 )
 
 const maxBucketARN = 2048 // characters
@@ -29,6 +27,7 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 	given, ok := p.Read(s)
 	if ok {
 		p.Need(given, "BucketARN", "give the bucket's ARN, arn:aws:s3:::NAME")
+		l.checkPrefixes()
 	}
 }
 
@@ -66,12 +65,12 @@ func (l *loader) extendedS3() document.Shape {
 		"BufferingHints":                    l.bufferingHints,
 		"CloudWatchLoggingOptions":          logging.read,
 		"CompressionFormat":                 l.compressionFormat,
-		"CustomTimeZone":                    customTimeZone,
+		"CustomTimeZone":                    l.customTimeZone,
 		"DataFormatConversionConfiguration": conversion.read,
 		"DynamicPartitioningConfiguration":  partitioning.read,
 		"EncryptionConfiguration":           encryption,
-		"ErrorOutputPrefix":                 errorOutputPrefix,
-		"FileExtension":                     extension,
+		"ErrorOutputPrefix":                 l.errorOutputPrefix,
+		"FileExtension":                     l.fileExtension,
 		"Prefix":                            l.prefix,
 		"ProcessingConfiguration":           processing.read,
 		"RoleARN":                           role,
@@ -156,24 +155,4 @@ func backupMode(p document.Place) {
 		return
 	}
 	p.OneOf("Disabled")
-}
-
-func extension(p document.Place) {
-	s, ok := p.Text()
-	const remedy = "it is not built yet; remove it"
-	switch {
-	case !ok || s == "":
-	case utf8.RuneCountInString(s) > 128:
-		p.Bad("%s", says(remedy, constraint(p, "Member must have length less than or equal to 128")))
-	case !fileExtension.MatchString(s):
-		p.Bad("%s", says(remedy, constraint(p, `Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`)))
-	default:
-		p.Bad(remedy)
-	}
-}
-
-func customTimeZone(p document.Place) {
-	if s, ok := p.Text(); ok && s != "" && s != "UTC" {
-		p.Bad("time zones are not built yet; use UTC")
-	}
 }
