@@ -110,8 +110,8 @@ func number(value func(time.Time) int, width, largest int) field {
 
 // number64 prints a value of at least width digits, at most largest.
 func number64(value func(time.Time) int64, width int, largest int64) field {
-	print := func(n int64) string { return fmt.Sprintf("%0*d", width, n) }
-	return field{print: func(t time.Time) string { return print(value(t)) }, longest: print(largest), number: true}
+	digits := func(n int64) string { return fmt.Sprintf("%0*d", width, n) }
+	return field{print: func(t time.Time) string { return digits(value(t)) }, longest: digits(largest), number: true}
 }
 
 // year prints a year; two letters are its last two digits.

@@ -70,9 +70,9 @@ func zoneRow(name string) (columns []string, ok bool) {
 
 func zoneID(t time.Time) string { return t.Location().String() }
 
-// zoneName returns the name of a zone, that of the season unless any is wanted.
+// zoneName returns the name of a zone, that of the season unless it is to be the one of always.
 // A zone that is not Firehose's has its own.
-func zoneName(full, any bool) func(time.Time) string {
+func zoneName(full, always bool) func(time.Time) string {
 	return func(t time.Time) string {
 		row, ok := zoneRow(zoneID(t))
 		if !ok {
@@ -80,7 +80,7 @@ func zoneName(full, any bool) func(time.Time) string {
 		}
 		column := standard
 		switch {
-		case any:
+		case always:
 			column = generic
 		case isSummer(t):
 			column = summer
