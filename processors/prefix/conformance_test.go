@@ -219,6 +219,9 @@ func TestGoldenPatterns(t *testing.T) {
 		"X XX XXX":       {"Z Z Z", "Z Z Z", "+09 +0900 +09:00"},
 		"x xxx Z":        {"+00 +00:00 +0000", "+00 +00:00 +0000", "+09 +09:00 +0900"},
 		"''yyyy[MM]":     {"'201602", "'202101", "'202412"},
+		"B":              {"in the afternoon", "at night", "at night"},
+		"pppd mm":        {" 25 00", "  1 05", " 30 30"},
+		"pppdmm":         {"refused", "refused", "refused"},
 		"HHH":            {"refused", "refused", "refused"},
 		"WW":             {"refused", "refused", "refused"},
 	} {
