@@ -54,11 +54,15 @@ func (o *outputs) bodies(c *closing, to *spool.Spool) (exactlyonce.Index, error)
 		deadline.Beat(c.ctx)
 		digest.Reset()
 		from, id := to.Size(), c.newUUID()
+		key, err := e.lane.key(instant(e.oldest), id, e.lane.format)
+		if err != nil {
+			return x, err
+		}
 		if err := e.body(o.shop, id, o.log, io.MultiWriter(to, digest), buf); err != nil {
 			return x, err
 		}
 		x.Objects = append(x.Objects, exactlyonce.Object{
-			Target: exactlyonce.Target{Bucket: e.lane.bucket, Key: e.lane.key(instant(e.oldest), id, e.lane.format)},
+			Target: exactlyonce.Target{Bucket: e.lane.bucket, Key: key},
 			Role:   e.lane.role, Size: to.Size() - from, Digest: digest.Sum128().Bytes(),
 			ContentType: octetStream, ContentEncoding: e.lane.format.Encoding,
 			Records: e.records, Bytes: e.bytes, Oldest: e.oldest,

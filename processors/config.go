@@ -35,11 +35,28 @@ type Config struct {
 	// than Bucket is refused with ErrUnfinishable.
 	FormerBuckets []string
 
-	// Prefix is put before the date path, as it is: "logs" gives
-	// "logs2016/02/25/13/…". At most 512 bytes of UTF-8, without control
-	// characters and without ".." between slashes. Expressions, !{…}, are
-	// refused.
+	// Prefix stands before the names of objects. Without expressions,
+	// !{namespace:value}, the date path follows it with nothing between: "logs"
+	// gives "logs2016/02/25/13/…". The package prefix has the expressions and the
+	// rules; those with partition keys are refused. At most 512 bytes of UTF-8,
+	// evaluated, without control characters and without ".." between slashes.
+	// Default: the date path alone.
 	Prefix string
+
+	// ErrorOutputPrefix stands before the names of objects of records that
+	// failed. Without expressions, "!{firehose:error-output-type}/" and the date
+	// path follow it. Required if Prefix has expressions; else the default is
+	// Prefix.
+	ErrorOutputPrefix string
+
+	// CustomTimeZone is the time zone of the prefixes and names: UTC or a name of
+	// Firehose's list of older IANA names, see [prefix.LoadZone]. Default UTC.
+	CustomTimeZone string
+
+	// FileExtension ends the names of objects in place of the extension that goes
+	// with Compression: a point and 1-127 characters of a-z 0-9 ! - _ . * ' ( ).
+	// Default none, which leaves the latter.
+	FileExtension string
 
 	// Hints say when an object is complete.
 	Hints BufferingHints
@@ -106,8 +123,9 @@ type Backup struct {
 	// Bucket is the name of the bucket. Required.
 	Bucket string
 
-	// Prefix is as Config.Prefix.
-	Prefix string
+	// Prefix and ErrorOutputPrefix are as those of Config, but always of UTC. Nothing
+	// is put under the latter.
+	Prefix, ErrorOutputPrefix string
 
 	// Hints say when an object is complete. The cut ends at the shorter of both
 	// intervals.
@@ -216,6 +234,7 @@ func (c Config) WithDefaults() Config {
 	}
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
 	c.Version = cmp.Or(c.Version, 1)
+	c.CustomTimeZone = cmp.Or(c.CustomTimeZone, "UTC")
 	c.Compression = cmp.Or(c.Compression, Uncompressed)
 	if c.Compression == GZIP {
 		c.GZIPLevel = cmp.Or(c.GZIPLevel, container.DefaultLevel)
@@ -235,24 +254,22 @@ func (c Config) settle() (settings, error) {
 	c = c.WithDefaults()
 	s := settings{Config: c}
 	s.interval = c.Hints.interval()
-	delivery, err := c.lane(exactlyonce.Delivery, Backup{Bucket: c.Bucket, Prefix: c.Prefix, Hints: c.Hints, Compression: c.Compression, sizeBytes: c.sizeBytes}, "")
-	errs := []error{c.checkNames(), err}
+	delivery, errs := c.lane(exactlyonce.Delivery, "")
 	if c.AppendDelimiterToRecord {
 		delivery.delimiter = newline
 	}
-	if c.GZIPLevel != 0 && err == nil {
-		if delivery.format, err = delivery.format.WithLevel(c.GZIPLevel); err != nil {
-			errs = append(errs, wrong("GZIPLevel", c.GZIPLevel, err.Error()))
-		}
+	if c.GZIPLevel != 0 {
+		errs = append(errs, c.setLevel(&delivery))
 	}
 	s.lanes, s.size = []lane{delivery}, delivery.size
 	if c.Backup != nil {
-		backup, err := c.lane(exactlyonce.Backup, *c.Backup, "Backup.")
-		errs = append(errs, err)
+		backup, more := c.ofBackup().lane(exactlyonce.Backup, "Backup.")
+		errs = append(errs, more...)
 		s.lanes = append(s.lanes, backup)
 		s.interval = min(s.interval, c.Backup.Hints.interval())
 	}
 	return s, errors.Join(append(errs,
+		c.checkNames(),
 		c.checkStaging(),
 		c.checkDelivery(),
 		c.checkLimits(),
@@ -261,18 +278,38 @@ func (c Config) settle() (settings, error) {
 }
 
 // lane settles one kind of objects. field begins the names of its fields.
-func (c Config) lane(role exactlyonce.Role, b Backup, field string) (lane, error) {
-	l := lane{role: role, bucket: b.Bucket, size: cmp.Or(b.sizeBytes, int64(b.Hints.SizeInMBs)*mib)}
-	l.names = names{stream: c.DeliveryStreamName, version: c.Version}
-	var errBucket, errPrefix, errFormat error
-	if !isName(b.Bucket, 255) {
-		errBucket = wrong(field+"Bucket", b.Bucket, bucketRemedy)
+func (c Config) lane(role exactlyonce.Role, field string) (lane, []error) {
+	l := lane{role: role, bucket: c.Bucket, size: cmp.Or(c.sizeBytes, int64(c.Hints.SizeInMBs)*mib)}
+	var errs []error
+	if !isName(c.Bucket, 255) {
+		errs = append(errs, wrong(field+"Bucket", c.Bucket, bucketRemedy))
 	}
-	l.prefix, errPrefix = parsePrefix(field+"Prefix", b.Prefix)
-	if l.format, errFormat = container.Named(string(b.Compression)); errFormat != nil {
-		errFormat = wrong(field+"Compression", b.Compression, errFormat.Error())
+	var errNames []error
+	l.names, errNames = c.parseNames(field)
+	errs = append(append(errs, errNames...), c.Hints.check(field+"Hints"))
+	var err error
+	if l.format, err = container.Named(string(c.Compression)); err != nil {
+		errs = append(errs, wrong(field+"Compression", c.Compression, err.Error()))
 	}
-	return l, errors.Join(errBucket, errPrefix, b.Hints.check(field+"Hints"), errFormat)
+	return l, append(errs, l.check(l.format))
+}
+
+func (c Config) setLevel(l *lane) error {
+	f, err := l.format.WithLevel(c.GZIPLevel)
+	if err != nil {
+		return wrong("GZIPLevel", c.GZIPLevel, err.Error())
+	}
+	l.format = f
+	return nil
+}
+
+// ofBackup returns c with what the backup says. Firehose's shape of it has no time zone
+// and no extension.
+func (c Config) ofBackup() Config {
+	b := c.Backup
+	c.Bucket, c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone, c.FileExtension = b.Bucket, b.Prefix, b.ErrorOutputPrefix, "UTC", ""
+	c.Hints, c.Compression, c.sizeBytes = b.Hints, b.Compression, b.sizeBytes
+	return c
 }
 
 // wrong says which field has a value that cannot be used, and what can.
@@ -298,19 +335,19 @@ func (c Config) checkNames() error {
 	return errors.Join(errs...)
 }
 
-func parsePrefix(field, text string) (prefix.Prefix, error) {
-	p, err := prefix.Parse(text, prefix.Objects)
-	e, bad := errors.AsType[*prefix.Error](err)
-	switch {
-	case !bad:
-		return p, nil
-	case e.Rule != "":
-		err = fmt.Errorf("%w (Firehose: %s)", err, e.Rule)
+// refused is wrong for an error of the package prefix, with Firehose's words.
+func refused(field, value string, err error) error {
+	e, ok := errors.AsType[*prefix.Error](err)
+	if !ok {
+		return wrong(field, value, err.Error())
+	}
+	if says := cmp.Or(e.Rule, e.Member, e.Answer); says != "" {
+		err = fmt.Errorf("%w (Firehose: %s)", err, says)
 	}
 	if e.Remedy != "" {
-		return p, wrong(field, text, err.Error())
+		return wrong(field, value, err.Error())
 	}
-	return p, errors.New(field + " " + err.Error())
+	return fmt.Errorf("%s %w", field, err)
 }
 
 func (h BufferingHints) withDefaults() BufferingHints {
@@ -396,7 +433,7 @@ func (s *settings) checkPlan() error {
 	if s.Delivery != ExactlyOnce || over <= 0 {
 		return nil
 	}
-	return wrong("len(Prefix)+len(Bucket)", len(s.Prefix)+len(s.Bucket), fmt.Sprintf(
+	return wrong("len(Prefix)+len(FileExtension)+len(Bucket)", len(s.Prefix)+len(s.FileExtension)+len(s.Bucket), fmt.Sprintf(
 		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
 }
 

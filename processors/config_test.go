@@ -38,7 +38,20 @@ func TestConfigIsRefused(t *testing.T) {
 		{"a negative version", func(c *processors.Config) { c.Version = -1 }, []string{"Version -1"}},
 		{"K28 a prefix of 512", func(c *processors.Config) { c.Prefix = strings.Repeat("p", 512) }, nil},
 		{"K28 a prefix of 513", func(c *processors.Config) { c.Prefix = strings.Repeat("p", 513) }, []string{"Length of evaluated prefix cannot be greater than 512"}},
-		{"a prefix with an expression", func(c *processors.Config) { c.Prefix = "!{timestamp:yyyy}/" }, []string{"Prefix", "not built yet"}},
+		{"a prefix with an expression", func(c *processors.Config) { c.Prefix, c.ErrorOutputPrefix = "!{timestamp:yyyy}/", "e/" }, nil},
+		{"K23 an expression and no prefix of errors", func(c *processors.Config) { c.Prefix = "!{timestamp:yyyy}/" }, []string{"Prefix", "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"}},
+		{"a prefix with a wrong expression", func(c *processors.Config) { c.Prefix = "!{timestamp:b}/" }, []string{`Prefix "!{timestamp:b}/"`, "Invalid conversion character"}},
+		{"a prefix with a partition key", func(c *processors.Config) { c.Prefix, c.ErrorOutputPrefix = "!{partitionKeyFromQuery:k}/", "e/" }, []string{"Prefix", "remove the partition keys"}},
+		{"K25 a prefix of errors without the type", func(c *processors.Config) { c.ErrorOutputPrefix = "e/!{timestamp:yyyy}/" }, []string{`ErrorOutputPrefix "e/!{timestamp:yyyy}/"`, "must contain at least one occurrence"}},
+		{"K36 a time zone of today", func(c *processors.Config) { c.CustomTimeZone = "Asia/Kolkata" }, []string{`CustomTimeZone "Asia/Kolkata"`, "Provided custom time zone is not supported"}},
+		{"K22 an extension without a point", func(c *processors.Config) { c.FileExtension = "log" }, []string{`FileExtension "log"`, "Member must satisfy"}},
+		{
+			"all that is wrong with names",
+			func(c *processors.Config) {
+				c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone, c.FileExtension = "!{x:y}", "!{y:x}", "EST", "gz"
+			},
+			[]string{"Prefix", "ErrorOutputPrefix", "CustomTimeZone", "FileExtension"},
+		},
 		{"a prefix that leads elsewhere", func(c *processors.Config) { c.Prefix = "a/../b" }, []string{`Prefix "a/../b"`, `".."`}},
 		{"a prefix with a control character", func(c *processors.Config) { c.Prefix = "a\nb" }, []string{`Prefix "a\nb"`}},
 		{"a prefix that is not UTF-8", func(c *processors.Config) { c.Prefix = "a\xff" }, []string{`Prefix "a\xff"`}},

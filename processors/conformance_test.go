@@ -86,6 +86,14 @@ func (s *shard) one() (string, stored) {
 
 func gz(c *processors.Config) { c.Compression = processors.GZIP }
 
+func zone(name string) func(*processors.Config) {
+	return func(c *processors.Config) { c.CustomTimeZone = name }
+}
+
+func prefixes(objects, failed string) func(*processors.Config) {
+	return func(c *processors.Config) { c.Prefix, c.ErrorOutputPrefix = objects, failed }
+}
+
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	tokyo := time.FixedZone("Asia/Tokyo", 9*3600)
@@ -104,6 +112,29 @@ func TestKeys(t *testing.T) {
 			[]time.Time{start().Add(-100 * time.Millisecond), start().Add(10 * time.Second)},
 			"2016/02/25/12/orders-1-2016-02-25-12-59-59-U",
 		},
+		{
+			"K14 the oldest record's arrival names the object, wherever it stands",
+			func(*processors.Config) {},
+			[]time.Time{start().Add(10 * time.Second), start().Add(-100 * time.Millisecond)},
+			"2016/02/25/12/orders-1-2016-02-25-12-59-59-U",
+		},
+		{"K4 a prefix of timestamps", prefixes("year=!{timestamp:yyyy}/hour=!{timestamp:HH}/", "e/"), nil, "year=2016/hour=13/orders-1-2016-02-25-13-00-00-U"},
+		{"K5 a timestamp without a slash gets none", prefixes("!{timestamp:yyyy/MM/dd}", "e/"), nil, "2016/02/25orders-1-2016-02-25-13-00-00-U"},
+		{"K11 Tokyo", zone("Asia/Tokyo"), nil, "2016/02/25/22/orders-1-2016-02-25-22-00-00-U"},
+		{"K12 New York", zone("America/New_York"), nil, "2016/02/25/08/orders-1-2016-02-25-08-00-00-U"},
+		{
+			"K13 Tokyo, the next day",
+			zone("Asia/Tokyo"),
+			[]time.Time{start().Add(150 * time.Minute), start().Add(151 * time.Minute)},
+			"2016/02/26/00/orders-1-2016-02-26-00-30-00-U",
+		},
+		{
+			"K19 an extension in place of GZIP's",
+			func(c *processors.Config) { c.Compression, c.FileExtension = processors.GZIP, ".json.gz" },
+			nil,
+			"2016/02/25/13/orders-1-2016-02-25-13-00-00-U.json.gz",
+		},
+		{"K20 an extension", func(c *processors.Config) { c.FileExtension = ".log" }, nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.log"},
 		{"K15 a later version", func(c *processors.Config) { c.Version = 2 }, nil, "2016/02/25/13/orders-2-2016-02-25-13-00-00-U"},
 		{"K17 GZIP has an extension", gz, nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.gz"},
 		{"K17 ZIP has an extension", compression("ZIP"), nil, "2016/02/25/13/orders-1-2016-02-25-13-00-00-U.zip"},
@@ -133,6 +164,26 @@ func TestKeys(t *testing.T) {
 					t.Errorf("key %s, want %s", key, row.want)
 				}
 			})
+		})
+	}
+}
+
+func TestKeysOfErrors(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, objects, failed, zone, want string }{
+		{"K29 the type and a timestamp, without an extension", "", "e/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/", "", "e/processing-failed/2016/02/25/orders-1-2016-02-25-13-00-00-U"},
+		{"K30 none is given", "p/", "", "", "p/processing-failed/2016/02/25/13/orders-1-2016-02-25-13-00-00-U"},
+		{"a literal one, in a zone", "!{timestamp:d}", "errors/", "Asia/Tokyo", "errors/processing-failed/2016/02/25/22/orders-1-2016-02-25-22-00-00-U"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := with(config(), gz)
+			cfg.Prefix, cfg.ErrorOutputPrefix, cfg.CustomTimeZone = row.objects, row.failed, row.zone
+			got, err := cfg.ErrorKey(start(), "processing-failed")
+			want := "^" + strings.ReplaceAll(regexp.QuoteMeta(row.want), "-U", "-"+uuidPattern) + "$"
+			if err != nil || !regexp.MustCompile(want).MatchString(got) {
+				t.Errorf("%s, %v, want %s", got, err, row.want)
+			}
 		})
 	}
 }

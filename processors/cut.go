@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
-	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
-	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // planDigest is the rule of the digests in the plans that archivers write.
@@ -85,8 +83,12 @@ func (s *sealer) seal(ctx context.Context, g gathered, after checkpoint.Extended
 // pack implements contents.
 func (b *body) pack(c *closing) (parcel, error) {
 	l := &c.lanes[0]
+	key, err := l.key(instant(c.oldest), c.id, l.format)
+	if err != nil {
+		return nil, err
+	}
 	o := &object{
-		Target: exactlyonce.Target{Bucket: l.bucket, Key: l.key(instant(c.first.Arrival), c.id, l.format)}, id: c.id, role: RoleDelivery,
+		Target: exactlyonce.Target{Bucket: l.bucket, Key: key}, id: c.id, role: RoleDelivery,
 		encoding: l.format.Encoding, records: b.records, bytes: b.bytes, oldest: c.oldest, ifAbsent: c.planned,
 	}
 	o.fill(b)
@@ -116,30 +118,6 @@ func (s *sealer) encode(pl exactlyonce.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
 	}
 	return state, nil
-}
-
-// names are what the key of an object is made of.
-type names struct {
-	prefix  prefix.Prefix
-	stream  string // the delivery stream
-	version int
-}
-
-// key returns the key of an object whose first record arrived at at, in
-// Firehose's grammar. One instant gives both what stands before the name, and
-// the name.
-// Source: Firehose "Amazon S3 object name format".
-func (n names) key(at time.Time, id exactlyonce.UUID, f container.Format) string {
-	return n.prefix.At(at) + n.name(at, id, f)
-}
-
-func (n names) name(at time.Time, id exactlyonce.UUID, f container.Format) string {
-	return fmt.Sprintf("%s-%d-%s-%s%s", n.stream, n.version, at.UTC().Format("2006-01-02-15-04-05"), id, f.Extension)
-}
-
-// longest returns a key that has as many bytes as one of these names ever has.
-func (n names) longest(f container.Format) string {
-	return n.prefix.Longest() + n.name(time.Time{}, exactlyonce.UUID{}, f)
 }
 
 func randomUUID() exactlyonce.UUID {

@@ -15,5 +15,5 @@ func (c Config) ExampleKey(at time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("archiver's configuration: %w", err)
 	}
-	return s.lanes[0].key(at, exactlyonce.UUID{}, s.lanes[0].format), nil
+	return s.lanes[0].key(at, exactlyonce.UUID{}, s.lanes[0].format)
 }

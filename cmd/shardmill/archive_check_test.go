@@ -251,7 +251,7 @@ func TestArchiveCheckOfAPlanThatIsTooLong(t *testing.T) {
 	t.Parallel()
 	long := strings.Replace(checkedConfig, "::${BUCKET}", "::"+strings.Repeat("b", 255)+"\n  Prefix: "+strings.Repeat("é", 256), 1)
 	r := checks(t, nil, long, "--offline")
-	if r.code != 2 || r.out != "" || !strings.Contains(r.err, "len(Prefix)+len(Bucket)") {
+	if r.code != 2 || r.out != "" || !strings.Contains(r.err, "len(Prefix)+len(FileExtension)+len(Bucket)") {
 		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
 	}
 }

@@ -1,19 +1,30 @@
-// Package prefix has the rules of the prefixes that Firehose puts before the
-// names of objects, what they evaluate to, and the rules of the keys that begin
-// with them. Expressions, !{namespace:value}, are parsed as far as Firehose's
-// refusals need; this version evaluates literal prefixes only.
+// Package prefix evaluates the prefixes that Firehose puts before the names of
+// objects, and has the rules of them and of what else makes a key: time zones,
+// file extensions, and keys themselves.
+//
+// A prefix may have expressions, !{namespace:value}:
+//
+//	!{timestamp:PATTERN}            an instant, printed as java.time's DateTimeFormatter does
+//	!{firehose:random-string}       11 characters of a-z A-Z 0-9, others at each occurrence
+//	!{firehose:error-output-type}   in an ErrorOutputPrefix: why records failed
+//	!{partitionKeyFromQuery:KEY}    a partition key that a query found in the record
+//	!{partitionKeyFromLambda:KEY}   a partition key that a transformation gave the record
+//
+// With none of them, "yyyy/MM/dd/HH/" follows the prefix with nothing between;
+// before it, in an ErrorOutputPrefix, "!{firehose:error-output-type}/". That a
+// prefix with any expression gets no date is observed; Firehose's guide says so
+// of timestamp expressions only. What follows a literal ErrorOutputPrefix is
+// inferred from what is observed without one.
 //
 // Source: Firehose "Custom prefixes for Amazon S3 objects", and what the service
 // answers to CreateDeliveryStream.
 package prefix
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Kind says what a prefix is for.
@@ -25,100 +36,154 @@ const (
 	Errors              // Firehose's ErrorOutputPrefix
 )
 
-// name is how Firehose's texts call a prefix of a kind.
-func (k Kind) name() string {
-	if k == Errors {
-		return "ErrorOutputPrefix"
-	}
-	return "prefix"
+// Prefix is one that can be evaluated. The zero value evaluates to nothing. It
+// is safe for concurrent use.
+type Prefix struct {
+	segments []segment
+	literal  bool   // as given, it has no expression
+	given    string // for the error prefix that follows from it
 }
 
-const (
-	maxGiven     = 1024 // characters as given
-	maxEvaluated = 512  // characters for Firehose, bytes for us: S3 allows a key 1024
-)
-
-// dates is the layout of the path that follows a literal prefix, in UTC.
-const dates = "2006/01/02/15/"
-
-// Prefix is one that can be evaluated. The zero value is the empty one.
-type Prefix struct{ literal string }
-
-// Error says why a prefix cannot be used.
-type Error struct {
-	Reason string // what is wrong: follows the name of the prefix; "" if Remedy says it
-	Remedy string // what to do about the value; "" if Reason says it
-	Rule   string // Firehose's text, if it refuses the prefix; follows "The supplied prefix(es) do not satisfy the following constraint: "
-	Member string // Firehose's text, if its validation of members does: follows the member's name
+// segment is a literal or an expression.
+type segment struct {
+	literal   string
+	namespace string // "": a literal
+	value     string
+	pattern   pattern // of a timestamp
 }
 
-// Error returns the reason or the remedy.
-func (e *Error) Error() string { return e.Reason + e.Remedy }
+// Values are what a prefix is evaluated from. Those that it does not mention
+// need not be given.
+type Values struct {
+	// At is printed in its own time zone. The year must be 1-9998.
+	At time.Time
 
-// Parse returns the prefix that s is. The error is an [*Error].
-func Parse(s string, k Kind) (Prefix, error) {
-	evaluated := fmt.Sprintf("Length of evaluated %s cannot be greater than %d", k.name(), maxEvaluated)
-	switch n := utf8.RuneCountInString(s); {
-	case n > maxGiven:
-		return Prefix{}, &Error{
-			Reason: fmt.Sprintf("has %d characters; it may have at most %d", n, maxEvaluated),
-			Member: fmt.Sprintf("Member must have length less than or equal to %d", maxGiven),
+	// Random returns 64 random bits, for each random string once.
+	Random func() uint64
+
+	// ErrorOutputType is why records failed, such as "processing-failed".
+	ErrorOutputType string
+
+	// FromQuery and FromLambda are the partition keys of the records.
+	FromQuery, FromLambda map[string]string
+}
+
+// ErrPartitionKey is in the errors of Evaluate that other partition keys would
+// not have had.
+var ErrPartitionKey = errors.New("partition keys")
+
+// Evaluate returns what stands before the name of an object. The result depends
+// on v alone. Of a prefix without partition keys it never fails; else the error
+// is an [ErrPartitionKey]: one is missing or empty, or the result has more than
+// 512 bytes of UTF-8 or cannot begin a key (see [CheckKey]).
+func (p Prefix) Evaluate(v Values) (string, error) {
+	var b strings.Builder
+	for _, s := range p.segments {
+		text, err := s.evaluate(v)
+		if err != nil {
+			return "", err
 		}
-	case strings.Contains(s, "!{"):
-		return Prefix{}, &Error{Remedy: "expressions, !{…}, are not built yet; give a literal prefix", Rule: brokenRule(s, k)}
-	case n > maxEvaluated:
-		return Prefix{}, &Error{Reason: fmt.Sprintf("has %d characters; it may have at most %d", n, maxEvaluated), Rule: evaluated}
-	case len(s) > maxEvaluated:
-		return Prefix{}, &Error{Reason: fmt.Sprintf("has %d bytes of UTF-8; it may have at most %d", len(s), maxEvaluated)}
+		b.WriteString(text)
 	}
-	p := Prefix{s}
-	if k == Errors {
-		return p, nil // it gets no object
+	if !p.partitioned() {
+		return b.String(), nil
 	}
-	switch why := wrongKey(p.At(time.Time{})); why {
+	if n := b.Len(); n > maxEvaluated {
+		return "", fmt.Errorf("%w: the evaluated prefix has %d bytes of UTF-8; it may have at most %d", ErrPartitionKey, n, maxEvaluated)
+	}
+	if why := wrongKey(b.String() + anyName); why != "" {
+		return "", fmt.Errorf("%w: the evaluated prefix %.255q %s", ErrPartitionKey, b.String(), why)
+	}
+	return b.String(), nil
+}
+
+// anyName stands for the name that follows a prefix.
+const anyName = "k"
+
+func (s segment) evaluate(v Values) (string, error) {
+	switch s.namespace {
 	case "":
-		return p, nil
-	case upwards:
-		return Prefix{}, &Error{Remedy: `remove the ".." between slashes: to who reads keys as paths it names another place`}
-	default:
-		return Prefix{}, &Error{Remedy: "it " + why}
+		return s.literal, nil
+	case timestamp:
+		return s.pattern.print(v.At), nil
+	case partitionKeyFromQuery:
+		return s.partitionKey(v.FromQuery)
+	case partitionKeyFromLambda:
+		return s.partitionKey(v.FromLambda)
 	}
+	if s.value == errorOutputType {
+		return v.ErrorOutputType, nil
+	}
+	return randomString(v.Random()), nil
 }
 
-// At returns what stands before the name of an object whose first record arrived
-// at at: a literal prefix, and the date path with nothing between.
-func (p Prefix) At(at time.Time) string { return p.literal + at.UTC().Format(dates) }
-
-// Longest returns what At returns if that has as many bytes as it ever has.
-func (p Prefix) Longest() string { return p.At(time.Time{}) } // a literal one never grows
-
-// maxKey is how many bytes a key of S3 may have.
-const maxKey = 1024
-
-// upwards is what wrongKey says of a key that leads elsewhere.
-const upwards = `has ".." between slashes` //nolint:gosec // no credentials
-
-// CheckKey refuses keys that S3 does not take, or that name another place to
-// who reads them as a path or a line of text: of no or more than 1024 bytes, not
-// UTF-8, with a control character, or with ".." between slashes. Any prefix
-// will do.
-func CheckKey(key string) error {
-	if why := wrongKey(key); why != "" {
-		return fmt.Errorf("%.255q: it %s", key, why)
+func (s segment) partitionKey(keys map[string]string) (string, error) {
+	value := keys[s.value]
+	if value == "" {
+		return "", fmt.Errorf("%w: partitionKeys values must not be null or empty: %q", ErrPartitionKey, s.value)
 	}
-	return nil
+	return value, nil
 }
 
-func wrongKey(key string) string {
-	switch {
-	case key == "" || len(key) > maxKey:
-		return fmt.Sprintf("has %d bytes, must have 1-%d", len(key), maxKey)
-	case !utf8.ValidString(key):
-		return "is not UTF-8"
-	case strings.ContainsFunc(key, unicode.IsControl):
-		return "has a control character"
-	case slices.Contains(strings.Split(key, "/"), ".."):
-		return upwards
+// randomString writes bits in base 62, the least first: 11 digits hold 64 bits.
+func randomString(bits uint64) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	var s [11]byte
+	for i := range s {
+		s[i] = digits[bits%62]
+		bits /= 62
 	}
-	return ""
+	return string(s[:])
+}
+
+// Literal tells whether the prefix was given without expressions.
+func (p Prefix) Literal() bool { return p.literal }
+
+// Longest returns a text that has at least as many bytes as Evaluate ever returns.
+func (p Prefix) Longest() string {
+	if p.partitioned() {
+		return strings.Repeat("k", maxEvaluated)
+	}
+	return p.longest()
+}
+
+func (p Prefix) longest() string {
+	var b strings.Builder
+	for _, s := range p.segments {
+		switch {
+		case s.namespace == "":
+			b.WriteString(s.literal)
+		case s.namespace == timestamp:
+			b.WriteString(s.pattern.longest())
+		case s.value == errorOutputType:
+			b.WriteString(longestErrorOutputType)
+		case s.value == randomText:
+			b.WriteString(randomString(0))
+		default:
+			b.WriteString("k") // a partition key has at least one character
+		}
+	}
+	return b.String()
+}
+
+// longestErrorOutputType is the longest that is known.
+const longestErrorOutputType = "AmazonOpenSearchService-failed"
+
+func (p Prefix) partitioned() bool { return len(p.PartitionKeys()) > 0 }
+
+// PartitionKey is a partition key that a prefix mentions.
+type PartitionKey struct {
+	Namespace string // partitionKeyFromQuery or partitionKeyFromLambda
+	Name      string
+}
+
+// PartitionKeys returns the partition keys that the prefix mentions, in order.
+func (p Prefix) PartitionKeys() []PartitionKey {
+	var keys []PartitionKey
+	for _, s := range p.segments {
+		if s.namespace == partitionKeyFromQuery || s.namespace == partitionKeyFromLambda {
+			keys = append(keys, PartitionKey{s.namespace, s.value})
+		}
+	}
+	return keys
 }

@@ -23,6 +23,7 @@ func (l *loader) backup(p document.Place) {
 	given, ok := p.Read(own.plainS3())
 	if ok {
 		p.Need(given, "BucketARN", bucketRemedy)
+		own.checkPrefixes()
 	}
 	l.backed.config = &own.config
 }
@@ -40,7 +41,8 @@ func (l *loader) checkBackup() {
 	}
 	l.config.BackupBucketARN = c.BucketARN
 	l.config.Delivery.Backup = &processors.Backup{
-		Bucket: c.Delivery.Bucket, Prefix: c.Delivery.Prefix, Hints: c.Delivery.Hints, Compression: c.Delivery.Compression,
+		Bucket: c.Delivery.Bucket, Prefix: c.Delivery.Prefix, ErrorOutputPrefix: c.Delivery.ErrorOutputPrefix,
+		Hints: c.Delivery.Hints, Compression: c.Delivery.Compression,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // Config is what a configuration file says, with defaults filled in. A Config
@@ -78,6 +79,10 @@ type loader struct {
 	name   document.Place // of DeliveryStreamName
 	target document.Place // the destination that came first
 	backed backup
+
+	objects     prefix.Prefix
+	prefixAt    document.Place // where objects is given; the zero Place if nowhere, or wrong
+	errorsWrong bool           // an ErrorOutputPrefix is given that cannot be used
 
 	applicationGiven bool // whether or not it is valid
 

@@ -176,8 +176,12 @@ CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), 
 			c.Delivery.Hints.IntervalInSeconds = 1
 			c.Warnings = []string{"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; below 60 Firehose changes to multipart uploads; here it only makes many small objects"}
 		}},
+		{"what names are made of", inDestination("CustomTimeZone: Asia/Calcutta\nFileExtension: .json.gz"), func(c *config.Config) {
+			c.Delivery.CustomTimeZone, c.Delivery.FileExtension = "Asia/Calcutta", ".json.gz"
+		}},
 		{"two warnings", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 59}\nErrorOutputPrefix: errors/"), func(c *config.Config) {
 			c.Delivery.Hints.IntervalInSeconds = 59
+			c.Delivery.ErrorOutputPrefix = "errors/"
 			c.Warnings = []string{
 				"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; below 60 Firehose changes to multipart uploads; here it only makes many small objects",
 				`a.yaml:6: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: this version writes no error records`,

@@ -40,6 +40,13 @@
 // file names is taken, the archiver does not start: something waits to find it
 // there.
 //
+// # Prefixes
+//
+// Prefix and ErrorOutputPrefix may have expressions, as Firehose's may; package
+// processors/prefix has which, and what follows a prefix that has none. CustomTimeZone
+// and FileExtension are Firehose's too. Expressions with partition keys are refused:
+// they need dynamic partitioning.
+//
 // # Environment variables
 //
 // In a text that is a value, as opposed to the name of a member, ${NAME} is the

@@ -33,6 +33,9 @@ type effectiveSource struct{ KinesisStreamARN string }
 type effectiveS3 struct {
 	BucketARN               string
 	Prefix                  string
+	ErrorOutputPrefix       string // "": what follows from Prefix
+	CustomTimeZone          string
+	FileExtension           string // "": that of CompressionFormat
 	BufferingHints          effectiveHints
 	CompressionFormat       string `json:",omitempty"` // "" if it is ours
 	ProcessingConfiguration effectiveProcessing
@@ -43,6 +46,7 @@ type effectiveS3 struct {
 type effectiveBackup struct {
 	BucketARN         string
 	Prefix            string
+	ErrorOutputPrefix string
 	BufferingHints    effectiveHints
 	CompressionFormat string
 }
@@ -82,7 +86,13 @@ func (c Config) Effective() Effective {
 		DeliveryStreamName:               d.DeliveryStreamName,
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
 		ExtendedS3DestinationConfiguration: effectiveS3{
-			BucketARN: c.BucketARN, Prefix: document.Literally(d.Prefix), BufferingHints: effectiveHints(d.Hints),
+			BucketARN:         c.BucketARN,
+			Prefix:            document.Literally(d.Prefix),
+			ErrorOutputPrefix: document.Literally(d.ErrorOutputPrefix),
+			CustomTimeZone:    d.CustomTimeZone,
+			FileExtension:     d.FileExtension,
+			BufferingHints:    effectiveHints(d.Hints),
+
 			ProcessingConfiguration: processingOf(d),
 		},
 		Shardmill: effectiveOurs{
@@ -104,7 +114,8 @@ func (c Config) Effective() Effective {
 	if b := d.Backup; b != nil {
 		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
-			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
+			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
+			BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
 		}
 	}
 	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {

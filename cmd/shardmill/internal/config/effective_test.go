@@ -29,6 +29,9 @@ KinesisStreamSourceConfiguration:
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::archive
   Prefix: ""
+  ErrorOutputPrefix: ""
+  CustomTimeZone: UTC
+  FileExtension: ""
   BufferingHints:
     SizeInMBs: 5
     IntervalInSeconds: 300
@@ -96,12 +99,13 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"a format of ours":                    inOurs("compressionFormat: ZSTD"),
 		"a level":                             "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
 		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
-		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: raw/, CompressionFormat: GZIP,\n" +
-			"  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
+		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: 'raw/!{timestamp:yyyy}/', ErrorOutputPrefix: e/,\n" +
+			"  CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
 		"a backup, and what is staged elsewhere": inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}\nS3BackupMode: Enabled") +
 			"shardmill: {staging: 's3://staged/a $${b}/'}\n",
 		"no variable":                  inDestination("Prefix: a$${HOME}$$$${/$b{"),
 		"a directory with no variable": inOurs("spoolDirectory: /a/$${HOME}"),
+		"what names are made of":       inDestination("Prefix: 'a$${HOME}!{timestamp:yyyy}/'\nErrorOutputPrefix: 'e$${HOME}/'\nCustomTimeZone: Asia/Tokyo\nFileExtension: .log"),
 		"another partition":            strings.ReplaceAll(base, "arn:aws:", "arn:aws-cn:"),
 		"an old shape":                 strings.Replace(base, "Extended", "", 1) + "  CompressionFormat: GZIP\n  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 900}\n",
 	} {

@@ -224,9 +224,24 @@ func TestFaultsOfPrefixes(t *testing.T) {
 	t.Parallel()
 	checkFaults(t, inDestination, []fault{
 		{
-			"a timestamp expression",
+			"an expression without an error prefix",
 			"Prefix: year=!{timestamp:yyyy}/",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "year=!{timestamp:yyyy}/"; expressions, !{…}, are not built yet; give a literal prefix`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix has expressions, and then ErrorOutputPrefix must be given; a literal one will do, such as errors/. Firehose says: The supplied prefix(es) do not satisfy the following constraint: ErrorOutputPrefix cannot be null or empty when Prefix contains expressions`,
+		},
+		{
+			"an expression, and an empty error prefix",
+			"ErrorOutputPrefix: ''\nPrefix: year=!{timestamp:yyyy}/",
+			`a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has expressions, and then ErrorOutputPrefix must be given; a literal one will do, such as errors/. Firehose says: The supplied prefix(es) do not satisfy the following constraint: ErrorOutputPrefix cannot be null or empty when Prefix contains expressions`,
+		},
+		{
+			"a pattern that none is",
+			"Prefix: year=!{timestamp:bad}/\nErrorOutputPrefix: e/",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "year=!{timestamp:bad}/"; change the timestamp pattern "bad": b is no letter of patterns; put texts in single quotes. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Invalid conversion character used in the value of the expression in Prefix`,
+		},
+		{
+			"a time zone of today",
+			"CustomTimeZone: Asia/Kolkata",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.CustomTimeZone is "Asia/Kolkata"; use UTC, or a name of Firehose's list, which has older ones: Asia/Calcutta, not Asia/Kolkata. Firehose says: Provided custom time zone is not supported. Custom time zones are limited to UTC and non-3-letter IANA time zones.`,
 		},
 		{
 			"a prefix that leads elsewhere",
@@ -239,54 +254,44 @@ func TestFaultsOfPrefixes(t *testing.T) {
 			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "../logs"; remove the ".." between slashes: to who reads keys as paths it names another place`,
 		},
 		{
-			"a random string",
-			"Prefix: r=!{firehose:random-string}/",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "r=!{firehose:random-string}/"; expressions, !{…}, are not built yet; give a literal prefix`,
-		},
-		{
 			"a stray expression",
 			"Prefix: my!{prefix/",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "my!{prefix/"; expressions, !{…}, are not built yet; give a literal prefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Invalid expression usage: my!{prefix/.Must be of the form !{<namespace>:<value>}`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "my!{prefix/"; begin a !{ only where an expression is, of the form !{namespace:value}. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Invalid expression usage: my!{prefix/.Must be of the form !{<namespace>:<value>}`,
 		},
 		{
 			"an expression in an expression",
 			"Prefix: a!{b!{timestamp:yyyy}",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a!{b!{timestamp:yyyy}"; expressions, !{…}, are not built yet; give a literal prefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Invalid expression usage: a!{b!{timestamp:yyyy}.Must be of the form !{<namespace>:<value>}`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "a!{b!{timestamp:yyyy}"; begin a !{ only where an expression is, of the form !{namespace:value}. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Invalid expression usage: a!{b!{timestamp:yyyy}.Must be of the form !{<namespace>:<value>}`,
 		},
 		{
 			"an unknown namespace",
 			`Prefix: "!{x:y}/"`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{x:y}/"; expressions, !{…}, are not built yet; give a literal prefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Namespace to the left of colon (x) is an invalid keyword!`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{x:y}/"; write timestamp, firehose, partitionKeyFromQuery or partitionKeyFromLambda before the colon of an expression. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Namespace to the left of colon (x) is an invalid keyword!`,
 		},
 		{
 			"the error type in a prefix",
 			`Prefix: "!{firehose:error-output-type}/"`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{firehose:error-output-type}/"; expressions, !{…}, are not built yet; give a literal prefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Prefix must not contain any occurrence of !{firehose:error-output-type}`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{firehose:error-output-type}/"; remove !{firehose:error-output-type}: it is for ErrorOutputPrefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Prefix must not contain any occurrence of !{firehose:error-output-type}`,
 		},
 		{
 			"a partition key from a query",
 			`Prefix: "!{partitionKeyFromQuery:k}/"`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{partitionKeyFromQuery:k}/"; expressions, !{…}, are not built yet; give a literal prefix`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{partitionKeyFromQuery:k}/"; remove the partition keys, or turn dynamic partitioning on. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled`,
 		},
 		{
 			"a partition key from Lambda",
 			`Prefix: "!{partitionKeyFromLambda:k}/"`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{partitionKeyFromLambda:k}/"; expressions, !{…}, are not built yet; give a literal prefix`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "!{partitionKeyFromLambda:k}/"; remove the partition keys, or turn dynamic partitioning on. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled`,
 		},
 		{
 			"an error prefix without the type",
 			"ErrorOutputPrefix: err/!{timestamp:yyyy}/",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "err/!{timestamp:yyyy}/"; expressions, !{…}, are not built yet; give a literal prefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "err/!{timestamp:yyyy}/"; add !{firehose:error-output-type} to it, or remove the expressions. Firehose says: The supplied prefix(es) do not satisfy the following constraint: ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}`,
 		},
 		{
 			"an error prefix with a partition key",
 			`ErrorOutputPrefix: "!{firehose:error-output-type}/!{partitionKeyFromQuery:k}/"`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "!{firehose:error-output-type}/!{partitionKeyFromQuery:k}/"; expressions, !{…}, are not built yet; give a literal prefix. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Dynamic Partitioning Namespaces can't be part of an error prefix expression`,
-		},
-		{
-			"an error prefix with an expression",
-			`ErrorOutputPrefix: "!{firehose:error-output-type}/"`,
-			`a.yaml:5: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "!{firehose:error-output-type}/"; expressions, !{…}, are not built yet; give a literal prefix`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "!{firehose:error-output-type}/!{partitionKeyFromQuery:k}/"; remove the partition keys: an ErrorOutputPrefix has none. Firehose says: The supplied prefix(es) do not satisfy the following constraint: Dynamic Partitioning Namespaces can't be part of an error prefix expression`,
 		},
 		{
 			"a prefix longer than Firehose evaluates",
@@ -310,13 +315,13 @@ func TestFaultsOfPrefixes(t *testing.T) {
 		},
 		{
 			"a long value, shown in part",
-			"Prefix: " + strings.Repeat("Ä", 200) + "!{timestamp:yyyy}",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "` + strings.Repeat("Ä", 80) + `"… (217 characters); expressions, !{…}, are not built yet; give a literal prefix`,
+			"Prefix: " + strings.Repeat("Ä", 200) + "!{timestamp:}",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.Prefix is "` + strings.Repeat("Ä", 80) + `"… (213 characters); write a pattern behind timestamp:, such as yyyy`,
 		},
 		{
 			"a file extension longer than Firehose takes",
 			"FileExtension: ." + strings.Repeat("x", 128),
-			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is ".` + strings.Repeat("x", 79) + `"… (129 characters); it is not built yet; remove it. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.fileExtension' failed to satisfy constraint: Member must have length less than or equal to 128`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is ".` + strings.Repeat("x", 79) + `"… (129 characters); it must be a point and 1-127 characters of a-z 0-9 ! - _ . * ' ( ). Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.fileExtension' failed to satisfy constraint: Member must have length less than or equal to 128`,
 		},
 	})
 }
@@ -325,24 +330,14 @@ func TestFaultsOfSwitches(t *testing.T) {
 	t.Parallel()
 	checkFaults(t, inDestination, []fault{
 		{
-			"a file extension",
-			"FileExtension: .json.gz",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is ".json.gz"; it is not built yet; remove it`,
-		},
-		{
 			"a file extension without its dot",
 			"FileExtension: log",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is "log"; it is not built yet; remove it. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.fileExtension' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is "log"; it must be a point and 1-127 characters of a-z 0-9 ! - _ . * ' ( ). Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.fileExtension' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`,
 		},
 		{
 			"a file extension in capitals",
 			"FileExtension: .LOG",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is ".LOG"; it is not built yet; remove it. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.fileExtension' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`,
-		},
-		{
-			"a time zone",
-			"CustomTimeZone: Asia/Tokyo",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.CustomTimeZone is "Asia/Tokyo"; time zones are not built yet; use UTC`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.FileExtension is ".LOG"; it must be a point and 1-127 characters of a-z 0-9 ! - _ . * ' ( ). Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.fileExtension' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`,
 		},
 		{
 			"logging that is on and has no stream",

@@ -8,29 +8,54 @@ import (
 )
 
 func (l *loader) prefix(p document.Place) {
-	if s, ok := readPrefix(p, prefix.Objects); ok {
-		warnOfMarks(p, s)
-		l.config.Delivery.Prefix = s
+	s, read, ok := readPrefix(p, prefix.Objects)
+	if !ok || tell(p, read.CheckPartitioning(false)) {
+		return
 	}
+	warnOfMarks(p, s)
+	l.config.Delivery.Prefix = s
+	l.objects, l.prefixAt = read, p
 }
 
-// errorOutputPrefix checks a prefix that no object gets.
-func errorOutputPrefix(p document.Place) {
-	if s, ok := readPrefix(p, prefix.Errors); ok && s != "" {
-		p.Warn("it has no effect: this version writes no error records")
+func (l *loader) errorOutputPrefix(p document.Place) {
+	s, _, ok := readPrefix(p, prefix.Errors)
+	l.errorsWrong = !ok
+	if !ok || s == "" {
+		return
 	}
+	warnOfMarks(p, s)
+	p.Warn("it has no effect: this version writes no error records")
+	l.config.Delivery.ErrorOutputPrefix = s
+}
+
+// checkPrefixes refuses a Prefix that needs an ErrorOutputPrefix and has none.
+func (l *loader) checkPrefixes() {
+	if l.prefixAt.Path == "" || l.errorsWrong {
+		return
+	}
+	_, err := l.objects.ForErrors(l.config.Delivery.ErrorOutputPrefix)
+	tell(l.prefixAt, err)
 }
 
 // readPrefix returns a prefix that can be used.
-func readPrefix(p document.Place, k prefix.Kind) (string, bool) {
+func readPrefix(p document.Place, k prefix.Kind) (string, prefix.Prefix, bool) {
 	s, ok := p.Text()
 	if !ok {
-		return "", false
+		return "", prefix.Prefix{}, false
 	}
-	_, err := prefix.Parse(s, k)
-	e, wrong := errors.AsType[*prefix.Error](err)
-	if !wrong {
-		return s, true
+	read, err := prefix.Parse(s, k)
+	return s, read, !tell(p, err)
+}
+
+// tell says what is wrong with a value, if something is, and what Firehose says.
+func tell(p document.Place, err error) bool {
+	if err == nil {
+		return false
+	}
+	e, ok := errors.AsType[*prefix.Error](err)
+	if !ok {
+		p.Bad("%s", err.Error())
+		return true
 	}
 	text := e.Error()
 	switch {
@@ -38,11 +63,29 @@ func readPrefix(p document.Place, k prefix.Kind) (string, bool) {
 		text = says(text, "The supplied prefix(es) do not satisfy the following constraint: "+e.Rule)
 	case e.Member != "":
 		text = says(text, constraint(p, e.Member))
+	case e.Answer != "":
+		text = says(text, e.Answer)
 	}
 	if e.Remedy != "" {
 		p.Bad("%s", text)
 	} else {
 		p.Fault("%s", text)
 	}
-	return "", false
+	return true
+}
+
+func (l *loader) fileExtension(p document.Place) {
+	if s, ok := p.Text(); ok && !tell(p, prefix.CheckExtension(s)) {
+		l.config.Delivery.FileExtension = s
+	}
+}
+
+func (l *loader) customTimeZone(p document.Place) {
+	s, ok := p.Text()
+	if !ok {
+		return
+	}
+	if _, err := prefix.LoadZone(s); !tell(p, err) {
+		l.config.Delivery.CustomTimeZone = s
+	}
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"regexp"
-	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors"
@@ -11,9 +10,8 @@ import (
 )
 
 var (
-	bucketARN     = regexp.MustCompile(`^arn:.*:s3:::([\w.\-]{1,255})$`)
-	bucketName    = regexp.MustCompile(`^[\w.\-]{1,255}$`)
-	fileExtension = regexp.MustCompile(`^(|\.[0-9a-z!\-_.*'()]+)$`)
+	bucketARN  = regexp.MustCompile(`^arn:.*:s3:::([\w.\-]{1,255})$`)
+	bucketName = regexp.MustCompile(`^[\w.\-]{1,255}$`)
 )
 
 const maxBucketARN = 2048 // characters
@@ -29,6 +27,7 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 	if ok {
 		p.Need(given, "BucketARN", bucketRemedy)
 		l.checkBackup()
+		l.checkPrefixes()
 	}
 }
 
@@ -66,12 +65,12 @@ func (l *loader) extendedS3() document.Shape {
 		"BufferingHints":                    l.bufferingHints,
 		"CloudWatchLoggingOptions":          logging,
 		"CompressionFormat":                 l.compressionFormat,
-		"CustomTimeZone":                    customTimeZone,
+		"CustomTimeZone":                    l.customTimeZone,
 		"DataFormatConversionConfiguration": conversion.read,
 		"DynamicPartitioningConfiguration":  partitioning.read,
 		"EncryptionConfiguration":           encryption,
-		"ErrorOutputPrefix":                 errorOutputPrefix,
-		"FileExtension":                     extension,
+		"ErrorOutputPrefix":                 l.errorOutputPrefix,
+		"FileExtension":                     l.fileExtension,
 		"Prefix":                            l.prefix,
 		"ProcessingConfiguration":           l.processing,
 		"RoleARN":                           role,
@@ -147,25 +146,5 @@ func encryption(p document.Place) {
 			what = "has two members; remove KMSEncryptionConfig"
 		}
 		p.Fault("%s", says(what, "Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified"))
-	}
-}
-
-func extension(p document.Place) {
-	s, ok := p.Text()
-	const remedy = "it is not built yet; remove it"
-	switch {
-	case !ok || s == "":
-	case utf8.RuneCountInString(s) > 128:
-		p.Bad("%s", says(remedy, constraint(p, "Member must have length less than or equal to 128")))
-	case !fileExtension.MatchString(s):
-		p.Bad("%s", says(remedy, constraint(p, `Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`)))
-	default:
-		p.Bad(remedy)
-	}
-}
-
-func customTimeZone(p document.Place) {
-	if s, ok := p.Text(); ok && s != "" && s != "UTC" {
-		p.Bad("time zones are not built yet; use UTC")
 	}
 }
