@@ -12,6 +12,7 @@ import (
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/internal/errorlines"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/pipeline"
@@ -46,8 +47,9 @@ func New(cfg Config, store ObjectStore) (*Archiver, error) {
 			zap.Duration("interval", s.interval))
 	}
 	return &Archiver{
-		settings: s, store: store, pipeline: new(pipeline.Pipeline), slots: make(chan struct{}, s.ParallelPuts),
-		shop: &workshop{spools: spool.NewPool(s.SpoolDir, s.SpoolMemory)},
+		settings: s, store: store, pipeline: pipeline.New(pipeline.Stages{Decompression: s.Decompression, CloudWatchLogProcessing: s.CloudWatchLogProcessing}),
+		slots: make(chan struct{}, s.ParallelPuts),
+		shop:  &workshop{spools: spool.NewPool(s.SpoolDir, s.SpoolMemory)},
 	}, nil
 }
 
@@ -131,7 +133,11 @@ func (a *Archiver) begin(id exactlyonce.UUID) (contents, error) {
 	s := &a.settings
 	switch {
 	case len(s.lanes) > 1:
-		return a.shop.collect(s.lanes), nil
+		lines := errorlines.Newest
+		if s.OlderErrorLines {
+			lines = errorlines.Older
+		}
+		return a.shop.collect(s.lanes, lines), nil
 	case s.Delivery == ExactlyOnce:
 		return a.shop.open(s.lanes[0].format, id, s.lanes[0].delimiter, planDigest)
 	default:

@@ -24,6 +24,7 @@ type bundle struct {
 
 	records, bytes int64 // of the cut
 	oldest         time.Time
+	tally          *ProcessedEvent // nil for an earlier holder's
 }
 
 // copyBytes is how much of a log is copied into a body at once.
@@ -31,7 +32,7 @@ const copyBytes = 64 << 10
 
 // pack implements contents: it makes the bodies, one after another.
 func (o *outputs) pack(c *closing) (parcel, error) {
-	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest}
+	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest, tally: &o.tally}
 	x, err := o.bodies(c, b.spool)
 	if err != nil {
 		closeSpool(b.spool, true, c.sink.log)
@@ -54,7 +55,7 @@ func (o *outputs) bodies(c *closing, to *spool.Spool) (exactlyonce.Index, error)
 		deadline.Beat(c.ctx)
 		digest.Reset()
 		from, id := to.Size(), c.newUUID()
-		key, err := e.lane.key(instant(e.oldest), id, e.lane.format)
+		key, err := e.key(id)
 		if err != nil {
 			return x, err
 		}
@@ -107,6 +108,9 @@ func (b *bundle) publish(ctx context.Context) error {
 }
 
 func (b *bundle) committed(ctx context.Context, reason string) {
+	if b.tally != nil {
+		b.sink.processed(*b.tally, b.records, b.bytes)
+	}
 	for _, o := range b.list {
 		b.sink.delivered(o, reason)
 	}

@@ -85,6 +85,22 @@ type Config struct {
 	// the default.
 	GZIPLevel int
 
+	// Decompression inflates each record, which must be gzip as that of CloudWatch
+	// Logs' subscriptions is. One that is not, or that inflates to more than 100 times
+	// its size or 64 MiB, becomes a line of an error object under ErrorOutputPrefix:
+	// decompression-failed.
+	Decompression bool
+
+	// CloudWatchLogProcessing keeps the messages of log events alone: Firehose's
+	// DataMessageExtraction. It needs Decompression. What is no payload of CloudWatch
+	// Logs becomes a line of an error object: processing-failed. Control messages and
+	// payloads without events are counted by Hooks.Processed and not delivered.
+	CloudWatchLogProcessing bool
+
+	// OlderErrorLines gives the lines of error objects the members that Firehose wrote
+	// until 2022, and its guide shows, in place of today's.
+	OlderErrorLines bool
+
 	// AppendDelimiterToRecord puts a newline after the data of each record, the
 	// last one too, whether or not the data ends in one. It does not count in
 	// Hints.SizeInMBs. Source: Firehose's processor of that name; what it does
@@ -230,6 +246,8 @@ func (c Config) WithDefaults() Config {
 		b := *c.Backup
 		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
 		c.Backup = &b
+	}
+	if c.Backup != nil || c.Decompression {
 		c.Staging = cmp.Or(c.Staging, "s3://"+c.Bucket+"/"+defaultStaging)
 	}
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
@@ -268,9 +286,15 @@ func (c Config) settle() (settings, error) {
 		s.lanes = append(s.lanes, backup)
 		s.interval = min(s.interval, c.Backup.Hints.interval())
 	}
+	if c.Decompression {
+		failed := lane{names: delivery.names, role: exactlyonce.Failed, bucket: delivery.bucket, size: delivery.size}
+		failed.format, _ = container.Named(container.Uncompressed)
+		s.lanes = append(s.lanes, failed) // the last one: see outputs.fail
+	}
 	return s, errors.Join(append(errs,
 		c.checkNames(),
 		c.checkStaging(),
+		c.checkStages(),
 		c.checkDelivery(),
 		c.checkLimits(),
 		s.checkPlan(),
@@ -402,6 +426,13 @@ func (c Config) checkStaging() error {
 	}
 	if _, _, err := ParseStaging(c.Staging); err != nil {
 		return wrong("Staging", c.Staging, err.Error())
+	}
+	return nil
+}
+
+func (c Config) checkStages() error {
+	if c.CloudWatchLogProcessing && !c.Decompression {
+		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
 	}
 	return nil
 }

@@ -79,6 +79,12 @@ func TestConfigIsRefused(t *testing.T) {
 		{"a level of nothing", func(c *processors.Config) { c.GZIPLevel = 5 }, []string{"GZIPLevel 5", "only GZIP has levels"}},
 		{"a delivery that is none", func(c *processors.Config) { c.Delivery = "twice" }, []string{`Delivery "twice"`}},
 		{"a negative retry interval", func(c *processors.Config) { c.RetryInterval = -1 }, []string{"RetryInterval"}},
+		{"messages of what is not inflated", func(c *processors.Config) { c.CloudWatchLogProcessing = true }, []string{"CloudWatchLogProcessing true: set Decompression too"}},
+		{"many puts at once", func(c *processors.Config) { c.ParallelPuts = 257 }, []string{"ParallelPuts 257: must be 1-256"}},
+		{"bundles anywhere", func(c *processors.Config) { c.Staging = "bucket/x" }, []string{`Staging "bucket/x": must be "s3://"`}},
+		{"bundles in no bucket", func(c *processors.Config) { c.Staging = "s3:///x" }, []string{`Staging "s3:///x": must be "s3://"`}},
+		{"bundles under a key that leads elsewhere", func(c *processors.Config) { c.Staging = "s3://b/../" }, []string{`Staging "s3://b/../": must have another prefix`}},
+		{"a backup without a bucket", func(c *processors.Config) { c.Backup = &processors.Backup{Prefix: "a!{b}"} }, []string{`Backup.Bucket ""`, `Backup.Prefix "a!{b}"`}},
 		{"hardly any memory", func(c *processors.Config) { c.SpoolMemory = 1 }, []string{"SpoolMemory 1"}},
 		{
 			"everything is reported at once",

@@ -148,7 +148,7 @@ func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
 			c.Hints = processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: rapid.SampledFrom([]int{1, 3, 60}).Draw(t, "interval")}
 			c.Delivery = rapid.SampledFrom(delivery).Draw(t, "delivery")
 			if c.FormerBuckets = []string{"backup"}; rapid.Bool().Draw(t, "backed up") {
-				c.Backup, c.ParallelPuts = backedUp().Backup, 1
+				c.Backup = backedUp().Backup
 			}
 		}).WithSize(rapid.Int64Range(1, 200).Draw(t, "size")))
 	}

@@ -76,7 +76,8 @@
 //
 // # Sealed cuts
 //
-// With a backup the records of a cut become several objects. A crash can leave some of
+// With a backup, or with stages at which a record can fail, the records of a cut
+// become several objects. A crash can leave some of
 // them, and a successor that is configured in another way would not make the rest as
 // they were to be. So between close and prepare there is a step more: seal puts the
 // bodies of all objects, and an index of them, as one object under Config.Staging, the
@@ -155,7 +156,7 @@
 //	2       XXH3-128                this version
 //
 // The plan of a sealed cut says so in its kind, which versions before this one refuse
-// alike: have all workers run this version before a backup is configured.
+// alike: have all workers run this version before a backup or such a stage is configured.
 //
 // While versions are mixed, as in a rolling deployment, an older worker can take a
 // shard in whose row a newer one left a plan: it crashed, lost the lease or had to

@@ -16,6 +16,9 @@ type Hooks struct {
 	// .Success 1.
 	Delivered func(DeliveredEvent)
 
+	// Processed is called after a cut that may have several objects is committed.
+	Processed func(ProcessedEvent)
+
 	// PutFailed is called after each failed try of a put: DeliveryToS3.Success
 	// 0. The put is repeated, unless Err is ErrKeyTaken.
 	PutFailed func(PutFailedEvent)
@@ -78,6 +81,16 @@ type DeliveredEvent struct {
 	// Found says that the object was there already: an earlier holder's put,
 	// or one of ours whose answer was lost.
 	Found bool
+}
+
+// ProcessedEvent says what became of the records of a cut, but of one that an earlier
+// holder prepared.
+type ProcessedEvent struct {
+	ShardID        string
+	Records, Bytes int64            // of the shard
+	Inflated       int64            // of these, by Decompression
+	Failed         map[string]int64 // of these records, by their error-output-type
+	Nothing        int64            // of which there was nothing to deliver: control messages and payloads without events
 }
 
 // PutFailedEvent describes a try of a put that failed.

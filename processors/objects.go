@@ -168,6 +168,17 @@ func (s *objectSink) delivered(o *object, reason string) {
 	}
 }
 
+// processed tells what became of the records of a cut that is committed.
+func (s *objectSink) processed(e ProcessedEvent, records, bytes int64) {
+	e.ShardID, e.Records, e.Bytes = s.shardID, records, bytes
+	for failure, n := range e.Failed {
+		s.log.Warn("records failed, and are in an error object", zap.String("error_output_type", failure), zap.Int64("records", n))
+	}
+	if s.hooks.Processed != nil {
+		s.hooks.Processed(e)
+	}
+}
+
 // putTimeout bounds one try, so that a connection that hangs is given up: a
 // minute, and what the size takes at 1 MiB a second.
 func putTimeout(size int64) time.Duration {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/container"
+	"github.com/shardmill/shardmill/processors/internal/errorlines"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/pipeline"
@@ -37,6 +38,10 @@ type outputs struct {
 	begun []*extents // objects, in the order in which they began
 	open  []*extents // by lane; nil if there is none
 
+	failed map[string]*extents // the open ones of records that failed, by what it says of it
+	lines  errorlines.Encoder
+	tally  ProcessedEvent
+
 	record   extent // the latest record as it came, if isLogged
 	isLogged bool
 }
@@ -48,6 +53,7 @@ const maxLog = 1 << 30
 // extents are an object before it has a body.
 type extents struct {
 	lane           *lane
+	failure        string // error-output-type; "" for what did not fail
 	parts          []extent
 	records, bytes int64
 	oldest         time.Time // arrival of the oldest record
@@ -55,8 +61,11 @@ type extents struct {
 
 type extent struct{ from, size int64 }
 
-func (w *workshop) collect(lanes []lane) *outputs {
-	return &outputs{shop: w, lanes: lanes, log: w.spools.Open(), open: make([]*extents, len(lanes))}
+func (w *workshop) collect(lanes []lane, lines errorlines.Generation) *outputs {
+	o := &outputs{shop: w, lanes: lanes, log: w.spools.Open(), open: make([]*extents, len(lanes)), failed: map[string]*extents{}}
+	o.lines.Generation = lines
+	o.tally.Failed = map[string]int64{}
+	return o
 }
 
 // take implements contents: lanes of backup have each record as it came.
@@ -71,12 +80,39 @@ func (o *outputs) take(r *kcl.Record) {
 
 // add implements contents.
 func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
+	if o.lanes[len(o.lanes)-1].role == exactlyonce.Failed && out.Failure.Type != pipeline.DecompressionFailed {
+		o.tally.Inflated++
+	}
+	switch {
+	case out.Nothing:
+		o.tally.Nothing++
+		return nil
+	case out.Failure.Type != "":
+		return o.fail(r, out.Failure)
+	}
 	l := &o.lanes[0]
 	x := o.put(0, r, o.write(r, out.Data))
 	if l.delimiter != "" {
 		x.append(o.log.Size(), int64(len(l.delimiter)))
 		_, _ = o.log.Write([]byte(l.delimiter)) // never fails
 	}
+	return nil
+}
+
+// fail has the last lane take the line of a record that failed.
+func (o *outputs) fail(r *kcl.Record, f pipeline.Failure) error {
+	i := len(o.lanes) - 1
+	from := o.log.Size()
+	line := errorlines.Line{
+		Data: r.Data, ErrorCode: f.Code, ErrorMessage: f.Message, AttemptsMade: 1, Arrival: r.ApproximateArrivalTimestamp, Ended: time.Now(),
+	}
+	if err := o.lines.Encode(o.log, &line); err != nil {
+		return fmt.Errorf("writing an error line: %w", err)
+	}
+	o.tally.Failed[f.Type]++
+	o.open[i] = o.failed[f.Type]
+	x := o.put(i, r, extent{from, o.log.Size() - from})
+	x.failure, o.failed[f.Type], o.open[i] = f.Type, o.open[i], nil
 	return nil
 }
 
@@ -136,6 +172,14 @@ func (o *outputs) filled() int64 {
 	default:
 		return x.bytes
 	}
+}
+
+// key returns where the object id goes.
+func (x *extents) key(id exactlyonce.UUID) (string, error) {
+	if x.failure != "" {
+		return x.lane.errorKey(instant(x.oldest), id, x.failure)
+	}
+	return x.lane.names.key(instant(x.oldest), id, x.lane.format)
 }
 
 // body writes the body of the object id to w: its extents, in a container.

@@ -678,14 +678,13 @@ func theShard() kcl.ShardInfo {
 
 // config is the conformance list's: stream orders, bucket b.
 func config() processors.Config {
-	return processors.Config{DeliveryStreamName: "orders", Bucket: "b"}
+	return processors.Config{DeliveryStreamName: "orders", Bucket: "b", ParallelPuts: 1} // the world is one goroutine's
 }
 
 // backedUp is config with a backup, whose objects are smaller.
 func backedUp() processors.Config {
 	return with(config(), func(c *processors.Config) {
 		c.Backup = &processors.Backup{Bucket: "backup", Prefix: "raw/", Compression: processors.GZIP}
-		c.ParallelPuts = 1 // the world is one goroutine's
 	}).WithBackupSize(11)
 }
 

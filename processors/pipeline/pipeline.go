@@ -13,7 +13,7 @@
 // Exactly one of data, a failure, or nothing, so that a record cannot vanish
 // unseen. What is documented (D) or inferred (I):
 //
-//	a record that is not gzip, or damaged     fails as decompression-failed; it is delivered as it came (D)
+//	a record that is not gzip, or damaged     fails as decompression-failed; its error line has it as it came (D)
 //	one that inflates to more than the bounds the same (ours: a bound of Firehose's is not known)
 //	messages                                  are joined by newlines (I), with none at the end (I)
 //	a DATA_MESSAGE without log events         is nothing (I)

@@ -82,7 +82,8 @@ type loader struct {
 
 	objects     prefix.Prefix
 	prefixAt    document.Place // where objects is given; the zero Place if nowhere, or wrong
-	errorsWrong bool           // an ErrorOutputPrefix is given that cannot be used
+	errorsAt    document.Place // where an ErrorOutputPrefix is given that can be used; the zero Place if nowhere
+	errorsWrong bool           // one is given that cannot be
 
 	applicationGiven bool // whether or not it is valid
 

@@ -184,7 +184,7 @@ CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), 
 			c.Delivery.ErrorOutputPrefix = "errors/"
 			c.Warnings = []string{
 				"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; below 60 Firehose changes to multipart uploads; here it only makes many small objects",
-				`a.yaml:6: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: this version writes no error records`,
+				`a.yaml:6: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: no record can fail without a processor such as Decompression`,
 			}
 		}},
 		{"all of ours", inOurs(`applicationName: app
@@ -271,7 +271,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed

@@ -31,6 +31,7 @@
 //	maxMemoryMBs              256                 memory for records, in MiB; 1-1048576
 //	spoolDirectory            the system's        where open objects are kept that outgrow memory
 //	staging                   _shardmill/ there   where bundles are while a cut of several objects is delivered, s3://BUCKET/PREFIX; the default is in the bucket of BucketARN
+//	errorLines                newest              the members of the lines of error objects: newest, or older, which Firehose wrote until 2022 and its guide shows
 //	healthAddress             127.0.0.1:9500      where /healthz, /readyz and /metrics are served: IP:PORT, localhost:PORT, :PORT for all addresses; port 0 for a free one; or off
 //
 // Health needs no password, so that by default only this machine reaches it; an
@@ -71,8 +72,8 @@
 //
 // A member of Firehose's shape that would act, but is not built yet, is refused
 // by name: a configuration never means less here than it says. So are the
-// processors of ProcessingConfiguration but AppendDelimiterToRecord, whose
-// Delimiter may only be a newline. Members that act
+// processors of ProcessingConfiguration but Decompression, CloudWatchLogProcessing
+// and AppendDelimiterToRecord, whose Delimiter may only be a newline. Members that act
 // at AWS and have no effect here are accepted with a warning, one for each name:
 // RoleARN (credentials come from the environment), Tags, CloudWatchLoggingOptions.
 // So are, without one, those that would do nothing anyway: NoEncryption,

@@ -56,7 +56,12 @@ type effectiveProcessing struct {
 	Processors []effectiveProcessor `json:",omitempty"`
 }
 
-type effectiveProcessor struct{ Type string }
+type effectiveProcessor struct {
+	Type       string
+	Parameters []effectiveParameter `json:",omitempty"`
+}
+
+type effectiveParameter struct{ ParameterName, ParameterValue string }
 
 type effectiveHints struct{ SizeInMBs, IntervalInSeconds int }
 
@@ -75,6 +80,7 @@ type effectiveOurs struct {
 	MaxMemoryMBs             int64    `json:"maxMemoryMBs"`
 	SpoolDirectory           string   `json:"spoolDirectory"`
 	Staging                  string   `json:"staging,omitempty"`
+	ErrorLines               string   `json:"errorLines,omitempty"`
 	HealthAddress            string   `json:"healthAddress"`
 }
 
@@ -111,6 +117,9 @@ func (c Config) Effective() Effective {
 			HealthAddress:            cmp.Or(c.HealthAddress, "off"),
 		},
 	}
+	if d.OlderErrorLines {
+		e.Shardmill.ErrorLines = "older"
+	}
 	if b := d.Backup; b != nil {
 		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
@@ -131,8 +140,14 @@ func (c Config) Effective() Effective {
 
 func processingOf(d processors.Config) effectiveProcessing {
 	var e effectiveProcessing
+	if d.Decompression {
+		e.Processors = append(e.Processors, effectiveProcessor{Type: decompression, Parameters: []effectiveParameter{{compressionParameter, "GZIP"}}})
+	}
+	if d.CloudWatchLogProcessing {
+		e.Processors = append(e.Processors, effectiveProcessor{Type: cloudWatchLogs, Parameters: []effectiveParameter{{dataMessageExtraction, "true"}}})
+	}
 	if d.AppendDelimiterToRecord {
-		e.Processors = append(e.Processors, effectiveProcessor{appendDelimiter})
+		e.Processors = append(e.Processors, effectiveProcessor{Type: appendDelimiter})
 	}
 	e.Enabled = len(e.Processors) > 0
 	return e

@@ -99,6 +99,8 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"a format of ours":                    inOurs("compressionFormat: ZSTD"),
 		"a level":                             "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
 		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
+		"all processors": processing("{Type: Decompression}", "{Type: CloudWatchLogProcessing, Parameters: [{ParameterName: DataMessageExtraction, ParameterValue: 'true'}]}",
+			"{Type: AppendDelimiterToRecord}") + "shardmill: {errorLines: older}\n",
 		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: 'raw/!{timestamp:yyyy}/', ErrorOutputPrefix: e/,\n" +
 			"  CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
 		"a backup, and what is staged elsewhere": inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}\nS3BackupMode: Enabled") +

@@ -117,7 +117,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
 		},
 		{
 			"a misspelt member",
@@ -189,6 +189,11 @@ a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
 			"a former bucket with a control character",
 			`formerBuckets: ["a\u0085b"]`,
 			`a.yaml:6: shardmill.formerBuckets[0] is "a\u0085b"; remove the control character U+0085`,
+		},
+		{
+			"lines of no generation",
+			"errorLines: old",
+			`a.yaml:6: shardmill.errorLines is "old"; it must be newest or older`,
 		},
 		{
 			"a place for bundles that is none",

@@ -56,6 +56,7 @@ func (l *loader) oursShape() document.Shape {
 		"formerBuckets":  l.formerBuckets,
 		"spoolDirectory": l.spoolDirectory,
 		"staging":        l.staging,
+		"errorLines":     l.errorLines,
 		"healthAddress":  l.healthAddress,
 	}}
 }
@@ -137,6 +138,10 @@ func (l *loader) formerBuckets(p document.Place) {
 			l.config.Delivery.FormerBuckets = append(l.config.Delivery.FormerBuckets, s)
 		}
 	}
+}
+
+func (l *loader) errorLines(p document.Place) {
+	l.config.Delivery.OlderErrorLines = p.OneOf("newest", "older") == "older"
 }
 
 func (l *loader) spoolDirectory(p document.Place) {

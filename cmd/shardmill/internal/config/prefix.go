@@ -24,12 +24,15 @@ func (l *loader) errorOutputPrefix(p document.Place) {
 		return
 	}
 	warnOfMarks(p, s)
-	p.Warn("it has no effect: this version writes no error records")
+	l.errorsAt = p
 	l.config.Delivery.ErrorOutputPrefix = s
 }
 
 // checkPrefixes refuses a Prefix that needs an ErrorOutputPrefix and has none.
 func (l *loader) checkPrefixes() {
+	if l.errorsAt.Path != "" && !l.config.Delivery.Decompression {
+		l.errorsAt.Warn("it has no effect: no record can fail without a processor such as Decompression")
+	}
 	if l.prefixAt.Path == "" || l.errorsWrong {
 		return
 	}

@@ -29,7 +29,9 @@ const (
 )
 
 // isBuilt reports whether a type of processor works here; the others are refused.
-func isBuilt(kind string) bool { return kind == appendDelimiter }
+func isBuilt(kind string) bool {
+	return kind == appendDelimiter || kind == decompression || kind == cloudWatchLogs
+}
 
 // parametersOf returns the parameters of each type of processor, the types and
 // all parameters in Firehose's order.
@@ -116,7 +118,7 @@ func readProcessor(p document.Place) processor {
 		"Type": func(at document.Place) {
 			s, ok := at.Text()
 			if ok && !slices.Contains(types, s) {
-				at.Bad("%s", says("choose "+appendDelimiter, constraint(at, "Member must satisfy enum value set: ["+strings.Join(types, ", ")+"]")))
+				at.Bad("%s", says("choose "+appendDelimiter+", "+decompression+" or "+cloudWatchLogs, constraint(at, "Member must satisfy enum value set: ["+strings.Join(types, ", ")+"]")))
 				return
 			}
 			each.kind, each.at = s, at
@@ -195,8 +197,9 @@ func (l *loader) process(each processor, decompressed bool) {
 		if p := each.parameters[compressionParameter]; p.usable && p.text != "GZIP" {
 			p.at.Bad("it must be GZIP, or remove the parameter")
 		}
+		l.config.Delivery.Decompression = true
 	case cloudWatchLogs:
-		each.extraction()
+		l.config.Delivery.CloudWatchLogProcessing = each.extraction()
 		if !decompressed {
 			each.at.Bad("%s", says("add a processor of the type "+decompression, "CloudWatchLogProcessingProcessor can only be enabled with DecompressionProcessor"))
 		}
@@ -220,8 +223,9 @@ func delimiter(p parameter) {
 	}
 }
 
-// extraction judges the parameter of CloudWatchLogProcessing.
-func (each processor) extraction() {
+// extraction judges the parameter of CloudWatchLogProcessing, and returns whether
+// messages are to be extracted.
+func (each processor) extraction() bool {
 	p, ok := each.parameters[dataMessageExtraction]
 	switch {
 	case !ok:
@@ -229,4 +233,5 @@ func (each processor) extraction() {
 	case p.usable && !strings.EqualFold(p.text, "true") && !strings.EqualFold(p.text, "false"):
 		p.at.Bad("%s", says("it must be true or false", "Invalid parameter value for DataMessageExtraction. Allowed values are True and False."))
 	}
+	return strings.EqualFold(p.text, "true")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // processing returns a file that has these processors.
@@ -41,7 +42,7 @@ func TestFaultsOfProcessing(t *testing.T) {
 		{"no type", "{Parameters: []}", where + "[0].Type is missing; give the processor's type"},
 		{
 			"a type of another case", newline + ", {Type: lambda}",
-			where + `[1].Type is "lambda"; choose AppendDelimiterToRecord. Firehose says: ` + value + "2.member.type' failed to satisfy constraint: " + types,
+			where + `[1].Type is "lambda"; choose AppendDelimiterToRecord, Decompression or CloudWatchLogProcessing. Firehose says: ` + value + "2.member.type' failed to satisfy constraint: " + types,
 		},
 		{"a transform", "{Type: Lambda, Parameters: [{ParameterName: LambdaArn, ParameterValue: a}]}", where + `[0].Type is "Lambda"; ` + unbuilt},
 		{
@@ -57,35 +58,26 @@ func TestFaultsOfProcessing(t *testing.T) {
 				"com.amazonaws.services.firehose.internal.model.RecordDeAggregationProcessor can only be present when Dynamic Partitioning is enabled.",
 		},
 		{
-			"logs of CloudWatch", logs("'true'") + ", " + gunzip,
-			where + `[0].Type is "CloudWatchLogProcessing"; ` + unbuilt + "\n" + where + `[1].Type is "Decompression"; ` + unbuilt,
-		},
-		{
 			"logs that are not decompressed", logs("'False'"),
 			where + `[0].Type is "CloudWatchLogProcessing"; add a processor of the type Decompression. Firehose says: ` +
-				"CloudWatchLogProcessingProcessor can only be enabled with DecompressionProcessor\n" + where + `[0].Type is "CloudWatchLogProcessing"; ` + unbuilt,
+				"CloudWatchLogProcessingProcessor can only be enabled with DecompressionProcessor",
 		},
 		{
 			"an extraction of neither", gunzip + ", " + logs("'yes'"),
-			where + `[0].Type is "Decompression"; ` + unbuilt + "\n" +
-				where + `[1].Parameters[0].ParameterValue is "yes"; it must be true or false. Firehose says: ` +
-				"Invalid parameter value for DataMessageExtraction. Allowed values are True and False.\n" +
-				where + `[1].Type is "CloudWatchLogProcessing"; ` + unbuilt,
+			where + `[1].Parameters[0].ParameterValue is "yes"; it must be true or false. Firehose says: ` +
+				"Invalid parameter value for DataMessageExtraction. Allowed values are True and False.",
 		},
 		{
 			"an extraction without quotes", gunzip + ", " + logs("true"),
-			where + "[1].Parameters[0].ParameterValue is true, a boolean; it must be a string: put it in quotes\n" +
-				where + `[0].Type is "Decompression"; ` + unbuilt + "\n" + where + `[1].Type is "CloudWatchLogProcessing"; ` + unbuilt,
+			where + "[1].Parameters[0].ParameterValue is true, a boolean; it must be a string: put it in quotes",
 		},
 		{
 			"logs without a parameter", gunzip + ", {Type: CloudWatchLogProcessing}",
-			where + `[0].Type is "Decompression"; ` + unbuilt + "\n" +
-				where + `[1].Type is "CloudWatchLogProcessing"; it has no parameter DataMessageExtraction; give it, true or false` + "\n" +
-				where + `[1].Type is "CloudWatchLogProcessing"; ` + unbuilt,
+			where + `[1].Type is "CloudWatchLogProcessing"; it has no parameter DataMessageExtraction; give it, true or false`,
 		},
 		{
 			"another compression of logs", "{Type: Decompression, Parameters: [{ParameterName: CompressionFormat, ParameterValue: ZIP}]}",
-			where + `[0].Parameters[0].ParameterValue is "ZIP"; it must be GZIP, or remove the parameter` + "\n" + where + `[0].Type is "Decompression"; ` + unbuilt,
+			where + `[0].Parameters[0].ParameterValue is "ZIP"; it must be GZIP, or remove the parameter`,
 		},
 		{
 			"another delimiter", "{Type: AppendDelimiterToRecord, Parameters: [{ParameterName: Delimiter, ParameterValue: '|'}]}",
@@ -125,6 +117,34 @@ func TestFaultsOfProcessing(t *testing.T) {
 			"a.yaml:5: ExtendedS3DestinationConfiguration.ProcessingConfiguration has no Processors; give 1 to 5 of them, or set Enabled to false. " + count,
 		},
 	})
+}
+
+// TestProcessors: what a list of processors comes to, in whatever order.
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	const gunzip = "{Type: Decompression, Parameters: [{ParameterName: CompressionFormat, ParameterValue: GZIP}]}"
+	logs := func(value string) string {
+		return "{Type: CloudWatchLogProcessing, Parameters: [{ParameterName: DataMessageExtraction, ParameterValue: " + value + "}]}"
+	}
+	for _, row := range []struct {
+		name                            string
+		list                            []string
+		inflates, extracts, isDelimited bool
+	}{
+		{"inflated", []string{gunzip}, true, false, false},
+		{"inflated by default", []string{"{Type: Decompression}"}, true, false, false},
+		{"messages", []string{logs("'True'"), gunzip}, true, true, false},
+		{"payloads as they are", []string{gunzip, logs("'false'")}, true, false, false},
+		{"all", []string{"{Type: AppendDelimiterToRecord}", gunzip, logs("'true'")}, true, true, true},
+	} {
+		c, err := config.Load("a.yaml", []byte(processing(row.list...)+"shardmill: {errorLines: older}\n"), nil)
+		if d := c.Delivery; err != nil || d.Decompression != row.inflates || d.CloudWatchLogProcessing != row.extracts || d.AppendDelimiterToRecord != row.isDelimited || !d.OlderErrorLines {
+			t.Errorf("%s: %+v, %v", row.name, d, err)
+		}
+		if _, err := processors.New(c.Delivery, nil); err == nil || strings.Contains(err.Error(), "CloudWatch") {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
 }
 
 // twice has the faults of processors that are there again.

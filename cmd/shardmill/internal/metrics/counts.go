@@ -8,6 +8,7 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/pipeline"
 )
 
 // counts are the metrics that grow with what happens, and those of the last
@@ -28,6 +29,7 @@ type counts struct {
 	throttled                                     map[string]prometheus.Counter // by the operation of Kinesis
 	deliveredRecords, deliveredBytes, deliveredOK prometheus.Counter
 	backupRecords, backupBytes, backupOK          prometheus.Counter
+	inflated, notInflated, failed, nothing        prometheus.Counter
 	recordsLost, gaps, bundlesLost                prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed  prometheus.Counter
 	pendingFound                                  *prometheus.CounterVec
@@ -152,6 +154,11 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		backupBytes:   firehose.counter("BackupToS3_Bytes", "Bytes of these records, before compression."),
 		backupOK:      firehose.counter("BackupToS3_Success", "Objects of the backup whose delivery was committed."),
 
+		inflated:    firehose.counter("OutputDecompressedRecords_Success", "Records that Decompression inflated."),
+		notInflated: firehose.counter("OutputDecompressedRecords_Failed", "Records that it could not, and that are in an error object."),
+		failed:      kcl.counter("RecordsFailed", "Records that could not be processed, and that are in an error object."),
+		nothing:     kcl.counter("RecordsWithoutData", "Control messages and payloads without log events, of which nothing is delivered."),
+
 		bundlesLost:  kcl.counter("BundlesLost", "Cuts delivered again because their bundle was gone: exactly once is broken."),
 		recordsLost:  kcl.counter("RecordsLost", "Records of prepared objects that expired before these were finished; at least."),
 		gaps:         kcl.counter("RecordsLost_Gaps", "Gaps in shards whose records may have expired before they were read."),
@@ -224,9 +231,20 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 		PutFailed:    func(processors.PutFailedEvent) { c.putsFailed.Inc() },
 		Buffered:     m.fresh.note,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
+		Processed:    c.processed,
 		BundleLost:   func(processors.BundleLostEvent) { c.bundlesLost.Inc() },
 		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
 	}
+}
+
+// processed counts what became of the records of a cut.
+func (c *counts) processed(e processors.ProcessedEvent) {
+	c.inflated.Add(float64(e.Inflated))
+	c.notInflated.Add(float64(e.Failed[pipeline.DecompressionFailed]))
+	for _, n := range e.Failed {
+		c.failed.Add(float64(n))
+	}
+	c.nothing.Add(float64(e.Nothing))
 }
 
 // begin makes a shard's series, so that their first increase is seen as one.

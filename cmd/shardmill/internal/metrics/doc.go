@@ -43,6 +43,8 @@
 //	DeliveryToS3_Bytes                      counter    Bytes         their data, before compression
 //	DeliveryToS3_Success                    counter    Count         these objects
 //	DeliveryToS3_DataFreshness              gauge      Seconds       age of the oldest record that is not delivered; absent without any
+//	OutputDecompressedRecords_Success       counter    Count         records that Decompression inflated
+//	OutputDecompressedRecords_Failed        counter    Count         records that it could not, and that are in an error object
 //	BackupToS3_Records                      counter    Count         records in objects of the backup whose delivery was committed
 //	BackupToS3_Bytes                        counter    Bytes         their data, before compression
 //	BackupToS3_Success                      counter    Count         these objects
@@ -50,6 +52,8 @@
 //	our own
 //	RecordsProcessed_Latency                histogram  Milliseconds  from the arrival of a batch's last record until the processor accepted it, by this machine's clock
 //	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
+//	RecordsFailed                           counter    Count         records that could not be processed, and that are in an error object
+//	RecordsWithoutData                      counter    Count         control messages and payloads without log events, of which nothing is delivered
 //	BundlesLost                             counter    Count         cuts that are delivered again because their bundle was gone: exactly once is broken
 //	RecordsLost_Gaps                        counter    Count         gaps in shards: records that may have expired before they were read, nobody knows how many
 //	UserRecordsDropped                      counter    Count         user records outside the shard's hash range, not delivered here

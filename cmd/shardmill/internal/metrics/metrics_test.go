@@ -182,6 +182,7 @@ func everything(w world) {
 	d := w.m.DeliveryHooks()
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleDelivery, Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleBackup, Records: 12, Bytes: 120, ObjectBytes: 13, Freshness: time.Hour})
+	d.Processed(processors.ProcessedEvent{ShardID: "shard-1", Records: 30, Inflated: 25, Failed: map[string]int64{"decompression-failed": 5, "processing-failed": 3}, Nothing: 2})
 	d.BundleLost(processors.BundleLostEvent{ShardID: "shard-1"})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
