@@ -179,7 +179,7 @@ func (x *extents) key(id exactlyonce.UUID) (string, error) {
 	if x.failure != "" {
 		return x.lane.errorKey(instant(x.oldest), id, x.failure)
 	}
-	return x.lane.names.key(instant(x.oldest), id, x.lane.format)
+	return x.lane.key(instant(x.oldest), id, x.lane.format)
 }
 
 // body writes the body of the object id to w: its extents, in a container.

@@ -54,7 +54,7 @@ func TestStages(t *testing.T) {
 			var told []processors.ProcessedEvent
 			cfg := with(backedUp(), func(c *processors.Config) {
 				c.Delivery, c.Decompression, c.CloudWatchLogProcessing, c.AppendDelimiterToRecord = delivery, true, true, true
-				c.Prefix, c.Backup.Compression = "logs/", processors.Uncompressed
+				c.Prefix, c.Compression, c.Backup.Compression = "logs/", processors.GZIP, processors.Uncompressed
 				c.Hooks.Processed = func(e processors.ProcessedEvent) { told = append(told, e) }
 			}).WithBackupSize(1 << 20)
 			archiver, err := processors.New(cfg, s)
@@ -66,7 +66,11 @@ func TestStages(t *testing.T) {
 			got := map[string]string{}
 			for _, o := range s.objects {
 				if name, _, ok := strings.Cut(o.Bucket+"/"+o.Key, "orders-1-"); ok {
-					got[name] += string(o.body)
+					body, err := stored{body: o.body, encoding: o.ContentEncoding}.inflated()
+					if err != nil || (o.ContentEncoding != "") != strings.HasSuffix(o.Key, ".gz") {
+						t.Errorf("%s is encoded as %q: %v", o.Key, o.ContentEncoding, err)
+					}
+					got[name] += body
 				}
 			}
 			var all strings.Builder

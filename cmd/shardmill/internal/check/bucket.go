@@ -5,41 +5,52 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"github.com/shardmill/shardmill/processors"
 )
 
 // probe ends the key of the object that is asked for. None has it.
 const probe = "shardmill-check"
 
+// bucket is one that is used, and for what.
+type bucket struct{ name, what, prefix string }
+
 // buckets returns those that are used, the present one first, each once.
-func (l *looker) buckets() []string {
-	all := []string{l.Delivery.Bucket}
-	for _, former := range l.Delivery.FormerBuckets {
-		if !slices.Contains(all, former) {
-			all = append(all, former)
+func (l *looker) buckets() []bucket {
+	d := l.Delivery
+	all := []bucket{{d.Bucket, "bucket", d.Prefix}}
+	add := func(b bucket) {
+		if !slices.ContainsFunc(all, func(o bucket) bool { return o.name == b.name }) {
+			all = append(all, b)
 		}
+	}
+	if d.Backup != nil {
+		add(bucket{d.Backup.Bucket, "backup bucket", d.Backup.Prefix})
+	}
+	if name, prefix, err := processors.ParseStaging(d.Staging); err == nil {
+		add(bucket{name, "bucket for bundles", prefix})
+	}
+	for _, former := range d.FormerBuckets {
+		add(bucket{former, "former bucket", d.Prefix})
 	}
 	return all
 }
 
 // lookAtBuckets looks whether the buckets are there and may be read.
 func (l *looker) lookAtBuckets(ctx context.Context) {
-	for i, bucket := range l.buckets() {
-		what := "bucket " + bucket
-		if i > 0 {
-			what = "former bucket " + bucket
-		}
-		there := l.look(ctx, what, func(ctx context.Context) (string, error) {
-			err := l.store.Check(ctx, bucket)
+	for _, b := range l.buckets() {
+		there := l.look(ctx, b.what+" "+b.name, func(ctx context.Context) (string, error) {
+			err := l.store.Check(ctx, b.name)
 			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", l.clients.S3.Options().Region), err
 		})
-		objects := "objects of bucket " + bucket
+		objects := "objects of bucket " + b.name
 		if !there {
 			l.skip(ctx, objects, "s3:GetObject was not tried, as the bucket cannot be used")
 			continue
 		}
 		l.look(ctx, objects, func(ctx context.Context) (string, error) {
-			_, _, err := l.store.Head(ctx, bucket, l.Delivery.Prefix+probe)
-			return "s3:GetObject is permitted on " + bucket + "/" + l.Delivery.Prefix + "*", err
+			_, _, err := l.store.Head(ctx, b.name, b.prefix+probe)
+			return "s3:GetObject is permitted on " + b.name + "/" + b.prefix + "*", err
 		})
 	}
 }

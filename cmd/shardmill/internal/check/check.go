@@ -147,7 +147,10 @@ func (l *looker) tellWrites(tableExists bool) {
 	}
 	const need = ": needs a write"
 	l.tell(Look{"writes to table " + l.Worker.ApplicationName, NotChecked, onTable + need})
-	for _, bucket := range l.buckets() {
-		l.tell(Look{"writes to bucket " + bucket, NotChecked, "s3:PutObject and AbortMultipartUpload on " + bucket + "/" + l.Delivery.Prefix + "*" + need})
+	for _, b := range l.buckets() {
+		l.tell(Look{"writes to bucket " + b.name, NotChecked, "s3:PutObject and AbortMultipartUpload on " + b.name + "/" + b.prefix + "*" + need})
+	}
+	if name, prefix, err := processors.ParseStaging(l.Delivery.Staging); err == nil {
+		l.tell(Look{"bundles in bucket " + name, NotChecked, "s3:PutObject, GetObject and DeleteObject on " + name + "/" + prefix + "*" + need})
 	}
 }

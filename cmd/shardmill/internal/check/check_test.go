@@ -481,6 +481,36 @@ func TestFormerBucketsAndTheDirectory(t *testing.T) {
 	}
 }
 
+// The buckets of a backup and of bundles are looked at, each for its own.
+func TestBackupAndStaging(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.stream()
+		w.bucket("archive")
+		w.bucket("copies")
+		w.o.Delivery.Backup, w.o.Delivery.Staging = &processors.Backup{Bucket: "copies", Prefix: "raw/"}, "s3://staged/x/"
+		got, err := w.looks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = slices.DeleteFunc(got, func(s string) bool { return !strings.Contains(s, "copies") && !strings.Contains(s, "staged") })
+		want := []string{
+			"ok backup bucket copies: exists, in region us-east-1; s3:ListBucket is permitted",
+			"ok objects of bucket copies: s3:GetObject is permitted on copies/raw/*",
+			"wrong bucket for bundles staged: HeadBucket staged: there is no such bucket: create it, or correct its name: operation error S3: HeadBucket, https response error StatusCode: 404, NotFound: ",
+			"not checked objects of bucket staged: s3:GetObject was not tried, as the bucket cannot be used",
+			"not checked writes to bucket copies: s3:PutObject and AbortMultipartUpload on copies/raw/*: needs a write",
+			"not checked writes to bucket staged: s3:PutObject and AbortMultipartUpload on staged/x/*: needs a write",
+			"not checked bundles in bucket staged: s3:PutObject, GetObject and DeleteObject on staged/x/*: needs a write",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		w.wroteNothing()
+	})
+}
+
 // A request that is never answered, or refused for ever, ends, is told, and keeps
 // nothing else from being looked at.
 func TestNeverAnswered(t *testing.T) {
