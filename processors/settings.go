@@ -1,0 +1,153 @@
+package processors
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/processors/container"
+	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+)
+
+// settings is a Config that is complete and valid, in the units of the code.
+type settings struct {
+	Config
+
+	lanes    []lane // the first one is that of what is delivered
+	size     int64
+	interval time.Duration
+}
+
+const defaultStaging = "_shardmill/"
+
+// staging returns the bucket and the prefix for bundles.
+func (s *settings) staging() (bucket, prefix string) {
+	bucket, prefix, _ = ParseStaging(s.Staging)
+	return bucket, prefix
+}
+
+const newline = "\n"
+
+// inUse returns the buckets in which something is put.
+func (s *settings) inUse() []string {
+	used := make([]string, 0, len(s.lanes)+1)
+	for i := range s.lanes {
+		used = append(used, s.lanes[i].bucket)
+	}
+	if len(s.lanes) > 1 && s.Delivery == ExactlyOnce {
+		bucket, _ := s.staging()
+		used = append(used, bucket)
+	}
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
+// buckets returns those that a plan may name.
+func (s *settings) buckets() []string { return append(s.inUse(), s.FormerBuckets...) }
+
+// settle fills in defaults and reports everything that is wrong.
+func (c Config) settle() (settings, error) {
+	c = c.WithDefaults()
+	s := settings{Config: c}
+	s.interval = c.Hints.interval()
+	delivery, errs := c.lane(exactlyonce.Delivery, "")
+	if c.AppendDelimiterToRecord {
+		delivery.delimiter = newline
+	}
+	if c.GZIPLevel != 0 {
+		errs = append(errs, c.setLevel(&delivery))
+	}
+	s.lanes, s.size = []lane{delivery}, delivery.size
+	if c.Backup != nil {
+		backup, more := c.ofBackup().lane(exactlyonce.Backup, "Backup.")
+		errs = append(errs, more...)
+		s.lanes = append(s.lanes, backup)
+		s.interval = min(s.interval, c.Backup.Hints.interval())
+	}
+	if c.Decompression {
+		failed := lane{names: delivery.names, role: exactlyonce.Failed, bucket: delivery.bucket, size: delivery.size}
+		failed.format, _ = container.Named(container.Uncompressed)
+		s.lanes = append(s.lanes, failed) // the last one: see outputs.fail
+	}
+	return s, errors.Join(append(errs,
+		c.checkNames(),
+		c.checkStaging(),
+		c.checkStages(),
+		c.checkDelivery(),
+		c.checkLimits(),
+		s.checkPlan(),
+	)...)
+}
+
+// lane settles one kind of objects. field begins the names of its fields.
+func (c Config) lane(role exactlyonce.Role, field string) (lane, []error) {
+	l := lane{role: role, bucket: c.Bucket, size: cmp.Or(c.sizeBytes, int64(c.Hints.SizeInMBs)*mib)}
+	var errs []error
+	if !isName(c.Bucket, 255) {
+		errs = append(errs, wrong(field+"Bucket", c.Bucket, bucketRemedy))
+	}
+	var errNames []error
+	l.names, errNames = c.parseNames(field)
+	errs = append(append(errs, errNames...), c.Hints.check(field+"Hints"))
+	var err error
+	if l.format, err = container.Named(string(c.Compression)); err != nil {
+		errs = append(errs, wrong(field+"Compression", c.Compression, err.Error()))
+	}
+	return l, append(errs, l.check(l.format))
+}
+
+func (c Config) setLevel(l *lane) error {
+	f, err := l.format.WithLevel(c.GZIPLevel)
+	if err != nil {
+		return wrong("GZIPLevel", c.GZIPLevel, err.Error())
+	}
+	l.format = f
+	return nil
+}
+
+// ofBackup returns c with what the backup says. Firehose's shape of it has no time zone
+// and no extension.
+func (c Config) ofBackup() Config {
+	b := c.Backup
+	c.Bucket, c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone, c.FileExtension = b.Bucket, b.Prefix, b.ErrorOutputPrefix, "UTC", ""
+	c.Hints, c.Compression, c.sizeBytes = b.Hints, b.Compression, b.sizeBytes
+	return c
+}
+
+// checkPlan refuses names with which a plan could outgrow its place.
+func (s *settings) checkPlan() error {
+	over := len(s.largestPlan().Encode()) - exactlyonce.MaxBytes
+	if s.Delivery != ExactlyOnce || over <= 0 {
+		return nil
+	}
+	return wrong("len(Prefix)+len(FileExtension)+len(Bucket)", len(s.Prefix)+len(s.FileExtension)+len(s.Bucket), fmt.Sprintf(
+		"the plan of an object could be %d bytes too long; shorten them by that, or set Delivery to %q", over, AtLeastOnce))
+}
+
+// largestPlan has the largest values that Kinesis gives: sequence numbers of
+// 56 digits, hash keys of 39, and sub-sequence numbers of a record of 10 MiB; and the
+// longest name that DynamoDB gives a table.
+func (s *settings) largestPlan() exactlyonce.Plan {
+	at := checkpoint.ExtendedSequenceNumber{SequenceNumber: strings.Repeat("9", 56), SubSequenceNumber: 10 * mib}
+	instant := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	pl := exactlyonce.Plan{
+		After: at, First: at, Last: at,
+		FirstArrival: instant, LastArrival: instant,
+		Records: 1 << 40, Bytes: 1 << 40,
+	}
+	if len(s.lanes) > 1 {
+		bucket, before := s.staging()
+		key := stagingPrefix(before, strings.Repeat("t", 255), strings.Repeat("s", 128), exactlyonce.Identity{}) + exactlyonce.UUID{}.String()
+		pl.Bundle = &exactlyonce.Bundle{Bucket: bucket, Key: key, Size: 1 << 40, IndexSize: 1 << 40, Count: 1 << 40}
+		return pl
+	}
+	hash := strings.Repeat("9", 39)
+	l := &s.lanes[0]
+	pl.Digest, pl.HashRange = exactlyonce.Digest{Rule: planDigest}, exactlyonce.HashRange{Start: hash, End: hash}
+	pl.Bucket, pl.Key, pl.Codec, pl.Delimiter = s.Bucket, l.longest(l.format), l.format.Codec, newline
+	return pl
+}
