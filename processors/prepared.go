@@ -10,10 +10,16 @@ import (
 // PreparedCut is what the prepared checkpoint of a lease row says of the cut that
 // an archiver had begun to deliver.
 type PreparedCut struct {
-	Bucket, Key string // of its object; of its bundle, if it has several
+	Bucket, Key string // of its object; of its bundle, if it may have several
 	First, Last checkpoint.ExtendedSequenceNumber
 	Records     int64
+
+	// Objects are those of the bundle, if the plan has room for them.
+	Objects []PreparedObject
 }
+
+// PreparedObject is where an object of a cut goes that may have several.
+type PreparedObject struct{ Bucket, Key string }
 
 // ReadPrepared reads the state of a prepared checkpoint, for those who look at
 // lease rows: nothing says that the cut will be finished. An error tells why the
@@ -23,6 +29,10 @@ func ReadPrepared(state []byte) (PreparedCut, error) {
 	if err != nil {
 		return PreparedCut{}, fmt.Errorf("reading the state of a prepared checkpoint: %w", err)
 	}
-	at := p.Targets()[0]
-	return PreparedCut{Bucket: at.Bucket, Key: at.Key, First: p.First, Last: p.Last, Records: p.Records}, nil
+	all := p.Targets()
+	cut := PreparedCut{Bucket: all[0].Bucket, Key: all[0].Key, First: p.First, Last: p.Last, Records: p.Records}
+	for _, o := range all[1:] {
+		cut.Objects = append(cut.Objects, PreparedObject(o))
+	}
+	return cut, nil
 }

@@ -16,6 +16,8 @@
 //	prepare, publish, commit         a cut of an archiver
 //	create upload, upload part,      a cut above the size of a part
 //	complete upload
+//	seal, delete bundle,             a cut of several objects
+//	list bundles, get bundle
 //	head, publish again,             a successor finishes a cut
 //	commit again
 //	create child, annotate, end      a shard ends
@@ -52,7 +54,8 @@
 //
 // # What is checked
 //
-// In every world: the strikes happened; each record is in exactly one object,
+// In every world: the strikes happened; each record is in exactly one object (and, if
+// there is a backup, one of that),
 // in the order of its shard within and across objects; no key is written twice;
 // checkpoints never go back; a shard's end is written after its records are
 // done and its children have leases, and its children begin after that; a lease

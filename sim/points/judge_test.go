@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -74,27 +73,21 @@ func (w *world) judgeLeases() {
 	}
 }
 
-// judgeObjects checks that each record is in one object, in order.
+// judgeObjects checks that each record is in one object, in order, and in one of the
+// backup.
 func (w *world) judgeObjects() {
-	contents := w.read()
+	contents, backedUp := w.read(bucket), w.read(copies)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	in := map[string][]string{}
-	for key, lines := range contents {
-		for _, line := range lines {
-			in[line] = append(in[line], key)
-		}
+	w.judgePlaces(contents, "")
+	if w.sealed {
+		w.judgePlaces(backedUp, "of the backup")
 	}
-	total := 0
 	for key, rs := range w.records {
-		var want []string
+		want := make([]string, 0, len(rs))
 		for _, r := range rs {
 			want = append(want, r.data)
-			if n := len(in[r.data]); n != 1 {
-				w.violate("record %.20q of %s is in %d objects: %v", r.data, key, n, in[r.data])
-			}
 		}
-		total += len(rs)
 		var got []string
 		if r := w.rows[key]; r != nil {
 			for _, object := range r.objects {
@@ -104,9 +97,6 @@ func (w *world) judgeObjects() {
 		if !slices.Equal(got, want) {
 			w.violate("the objects of %s, as they were committed, hold %.300q, and its records were %.300q", key, got, want)
 		}
-	}
-	if total == 0 || len(in) != total {
-		w.violate("%d records were put and %d are in objects", total, len(in))
 	}
 	stored := map[string]int{}
 	for _, x := range w.stack.Writes() {
@@ -118,16 +108,44 @@ func (w *world) judgeObjects() {
 	}
 }
 
-// read returns the records of each object.
-func (w *world) read() map[string][]string {
+// judgePlaces checks that each record is in one of these objects. w.mu is held.
+func (w *world) judgePlaces(contents map[string][]string, what string) {
+	in := map[string][]string{}
+	for key, lines := range contents {
+		for _, line := range lines {
+			in[line] = append(in[line], key)
+		}
+	}
+	total := 0
+	for key, rs := range w.records {
+		for _, r := range rs {
+			if n := len(in[r.data]); n != 1 {
+				w.violate("record %.20q of %s is in %d objects %s: %v", r.data, key, n, what, in[r.data])
+			}
+		}
+		total += len(rs)
+	}
+	if total == 0 || len(in) != total {
+		w.violate("%d records were put and %d are in objects %s", total, len(in), what)
+	}
+}
+
+// read returns the records of each object of a bucket, but of bundles.
+func (w *world) read(bucket string) map[string][]string {
 	out := map[string][]string{}
-	list, err := w.objects.ListObjectsV2(w.t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	list, err := w.objects.ListObjectsV2(w.t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
 	if err != nil {
+		if bucket == copies && !w.sealed {
+			return nil
+		}
 		w.t.Error(err)
 		return nil
 	}
 	for _, o := range list.Contents {
-		data, err := w.content(*o.Key)
+		if stagedShard(*o.Key) != "" {
+			continue
+		}
+		data, err := w.content(bucket, *o.Key)
 		if err != nil {
 			w.fail("object %s cannot be read: %v", *o.Key, err)
 		}
@@ -136,8 +154,8 @@ func (w *world) read() map[string][]string {
 	return out
 }
 
-func (w *world) content(key string) ([]byte, error) {
-	o, err := w.objects.GetObject(w.t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+func (w *world) content(bucket, key string) ([]byte, error) {
+	o, err := w.objects.GetObject(w.t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func kindsOf(p point) []kind {
 		out = append(out, adoptedStarved)
 	case createUpload, uploadPart, completeUpload:
 		out = append(inPairs(), neverAnswered, vanished)
-	case listShards, scan, readLease, iterator, getRecords, head:
+	case listShards, scan, readLease, iterator, getRecords, head, getBundle, listBundles:
 		// They have no effect, so nothing can be late.
 		out = slices.DeleteFunc(out, func(k kind) bool { return k == crashLate || k == crashAfter || k == vanished })
 	case describeTable, createTable, readProtocol, checkBucket:
@@ -70,7 +70,7 @@ func (s strike) String() string { return s.worker + " " + string(s.point) + " " 
 // not like the others.
 func usualSkip(p point) int {
 	switch p {
-	case prepare, publish, commit, renew, getRecords, checkpointed, scan:
+	case seal, deleteBundle, prepare, publish, commit, renew, getRecords, checkpointed, scan:
 		return 1
 	default:
 		return 0
@@ -91,10 +91,17 @@ func startPoints() []point { return []point{describeTable, createTable, readProt
 // uploadPoints are those of a cut that is uploaded in parts.
 func uploadPoints() []point { return []point{createUpload, uploadPart, completeUpload} }
 
+// sealedPoints are those of a cut of several objects.
+func sealedPoints() []point {
+	return []point{seal, prepare, publish, commit, deleteBundle, listBundles, getBundle, head, publishAgain, commitAgain}
+}
+
 // plainPoints are those of a world of processors that only checkpoint.
 func plainPoints() []point {
 	return []point{take, renew, checkpointed, endShard}
 }
 
 // isAgain reports whether p is a step of a successor that finishes a cut.
-func isAgain(p point) bool { return p == head || p == publishAgain || p == commitAgain }
+func isAgain(p point) bool {
+	return p == getBundle || p == head || p == publishAgain || p == commitAgain
+}

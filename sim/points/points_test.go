@@ -65,8 +65,8 @@ func (c *tally) log(t *testing.T) {
 
 // scenario is one world to run.
 type scenario struct {
-	strikes      []strike
-	plain, large bool
+	strikes              []strike
+	plain, large, sealed bool
 }
 
 func (s scenario) name() string {
@@ -77,6 +77,9 @@ func (s scenario) name() string {
 	name := strings.Join(out, ", then ")
 	if s.plain {
 		name = "plain, " + name
+	}
+	if s.sealed {
+		name = "sealed, " + name
 	}
 	return strings.ReplaceAll(name, "/", "-")
 }
@@ -97,7 +100,7 @@ func run(t *testing.T, scenarios []scenario) {
 			t.Run(s.name(), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, s.plain, s.large)
+					w := newWorld(t, s)
 					if s.strikes[0].kind == handOver {
 						w.interval = 20 // so that there is something to put whenever it comes
 					}
@@ -135,6 +138,7 @@ func singles() []scenario {
 	each(startPoints(), scenario{})
 	each(plainPoints(), scenario{plain: true})
 	each(uploadPoints(), scenario{large: true})
+	each(sealedPoints(), scenario{sealed: true})
 	return out
 }
 
@@ -147,17 +151,24 @@ func TestSingles(t *testing.T) { //nolint:tparallel // run makes the subtests pa
 // pairs are the points of A with those of B, less those that cannot follow.
 func pairs() []scenario {
 	var out []scenario
-	for _, p := range archiverPoints() {
-		for _, q := range archiverPoints() {
+	out = append(out, pairsOf(archiverPoints(), scenario{})...)
+	return append(out, pairsOf(sealedPoints(), scenario{sealed: true})...)
+}
+
+func pairsOf(points []point, base scenario) (out []scenario) {
+	for _, p := range points {
+		for _, q := range points {
 			for _, k := range both(p) {
 				if q == createLease && (p != listShards && p != createLease || k == lostThrottled) {
 					continue // A creates the leases
 				}
 				for _, l := range both(q) {
-					out = append(out, scenario{strikes: []strike{
+					s := base
+					s.strikes = []strike{
 						{worker: "A", point: p, kind: k, skip: usualSkip(p)},
 						{worker: "B", point: q, kind: l},
-					}})
+					}
+					out = append(out, s)
 				}
 			}
 		}

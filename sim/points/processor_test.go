@@ -30,6 +30,10 @@ func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, er
 	if m.name[0]%2 == 0 && !w.large {
 		cfg.Compression = processors.GZIP
 	}
+	if w.sealed {
+		cfg.Backup = &processors.Backup{Bucket: copies, Hints: cfg.Hints}
+		cfg.Hooks.BundleLost = func(e processors.BundleLostEvent) { w.fail("%s finds no bundle %s", m.name, e.Key) }
+	}
 	if w.large {
 		cfg.SpoolMemory = 64 << 20
 	}

@@ -107,8 +107,14 @@ func (w *world) notePlan(key string, r *row, by *machine) {
 		w.violate("%s prepares a plan of %s that cannot be read: %v", by.name, key, err)
 		return
 	}
-	w.plans[p.Key] = planned{shard: key, by: by.name, last: p.Last}
-	w.preparing[key] = p.Key
+	plan := planned{shard: key, by: by.name, last: p.Last}
+	w.plans[p.Key], w.preparing[key] = plan, p.Key
+	for _, o := range p.Objects {
+		w.plans[o.Key] = plan
+		if o.Bucket == bucket {
+			w.preparing[key] = o.Key
+		}
+	}
 }
 
 // judgeWrite checks what a worker wrote. w.mu is held.

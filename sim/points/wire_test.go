@@ -39,6 +39,10 @@ const (
 	createTable    point = "create table"
 	readProtocol   point = "read protocol"
 	checkBucket    point = "check bucket"
+	seal           point = "seal"
+	getBundle      point = "get bundle"
+	deleteBundle   point = "delete bundle"
+	listBundles    point = "list bundles"
 )
 
 // request is what a worker sent.
@@ -158,8 +162,16 @@ func (b body) update() point {
 func readS3(r *http.Request) request {
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	q := r.URL.Query()
-	out := request{object: key}
+	out := request{object: key, shard: stagedShard(key + q.Get("prefix"))}
 	switch {
+	case r.Method == http.MethodGet && q.Get("list-type") == "2":
+		out.point = listBundles
+	case out.shard != "" && r.Method == http.MethodPut:
+		out.point = seal
+	case out.shard != "" && r.Method == http.MethodGet:
+		out.point = getBundle
+	case out.shard != "" && r.Method == http.MethodDelete:
+		out.point = deleteBundle
 	case key == "" && r.Method == http.MethodHead:
 		out.point = checkBucket
 	case key == "":
@@ -175,6 +187,15 @@ func readS3(r *http.Request) request {
 		out.point = publish
 	}
 	return out
+}
+
+// stagedShard returns the shard that a bundle is of, "" if the key is of none.
+func stagedShard(key string) string {
+	parts := strings.Split(key, "/")
+	if parts[0] != "_shardmill" || len(parts) < 3 {
+		return ""
+	}
+	return parts[2][:strings.LastIndexByte(parts[2], '-')]
 }
 
 // slurp reads a request's body.
@@ -206,7 +227,7 @@ func outcome(resp *http.Response, data []byte) string {
 // puts reports whether it is a step of putting an object.
 func (r request) puts() bool {
 	switch r.point {
-	case publish, publishAgain, createUpload, uploadPart, completeUpload:
+	case seal, publish, publishAgain, createUpload, uploadPart, completeUpload:
 		return true
 	default:
 		return false

@@ -29,6 +29,7 @@ import (
 const (
 	streamName   = "s"
 	bucket       = "archive"
+	copies       = "copies"          // of backups
 	refuseHeader = "X-Points-Refuse" // not signed; has the stack refuse a request
 )
 
@@ -42,6 +43,7 @@ type world struct {
 	objects  *s3.Client
 	plain    bool // the processors are no archivers
 	large    bool // the cuts are uploaded in parts
+	sealed   bool // the cuts have several objects
 	interval int  // of the archivers, in seconds
 
 	over chan struct{} // closed at the end: what is held is dropped
@@ -100,10 +102,10 @@ type record struct {
 	at   checkpoint.ExtendedSequenceNumber
 }
 
-func newWorld(t *testing.T, plain, large bool) *world {
+func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
-		t: t, begun: time.Now(), plain: plain, large: large, interval: 4, over: make(chan struct{}),
+		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, interval: 4, over: make(chan struct{}),
 		putting: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
 		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},
