@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds the suites that our own local services and adapters pass to servers that
 # we did not write: DynamoDB Local, kinesis-mock and versitygw, started for this
-# run; our containers to readers that others wrote: gzip, unzip, zstd and
+# run; our containers to readers that others wrote: gzip, unzip and
 # Python's; and what the configuration judges to AWS's model of the Firehose API.
 # Arguments go to go test.
 set -euo pipefail
