@@ -100,7 +100,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	var stage *staging
 	if planned && len(s.lanes) > 1 {
 		bucket, prefix := s.staging()
-		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log}
+		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log, unnamed: shard.StreamARN == ""}
 	}
 	return &processor{
 		archiver: a,

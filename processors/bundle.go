@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zeebo/xxh3"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
@@ -32,11 +33,15 @@ const copyBytes = 64 << 10
 
 // pack implements contents: it makes the bodies, one after another.
 func (o *outputs) pack(c *closing) (parcel, error) {
-	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest, tally: &o.tally}
+	tally := o.tally // not all that o holds
+	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest, tally: &tally}
 	x, err := o.bodies(c, b.spool)
 	if err != nil {
 		closeSpool(b.spool, true, c.sink.log)
 		return nil, err
+	}
+	if err := b.spool.Err(); err != nil {
+		c.sink.log.Warn("spool file cannot be used: the bodies of a cut stay in memory", zap.Error(err))
 	}
 	b.unpack(x, c.planned)
 	if c.planned && len(x.Objects) > 0 {
@@ -52,14 +57,13 @@ func (o *outputs) bodies(c *closing, to *spool.Spool) (exactlyonce.Index, error)
 	buf := make([]byte, copyBytes)
 	digest := xxh3.New128()
 	for _, e := range o.begun {
-		deadline.Beat(c.ctx)
 		digest.Reset()
 		from, id := to.Size(), c.newUUID()
 		key, err := e.key(id)
 		if err != nil {
 			return x, err
 		}
-		if err := e.body(o.shop, id, o.log, io.MultiWriter(to, digest), buf); err != nil {
+		if err := e.body(c.ctx, o.shop, id, o.log, io.MultiWriter(to, digest), buf); err != nil {
 			return x, err
 		}
 		x.Objects = append(x.Objects, exactlyonce.Object{
@@ -77,7 +81,7 @@ func (b *bundle) unpack(x exactlyonce.Index, ifAbsent bool) {
 	var offset int64
 	for _, e := range x.Objects {
 		b.list = append(b.list, &object{
-			Target: e.Target, id: x.UUID, role: roleOf(e.Role), encoding: e.ContentEncoding, records: e.Records, bytes: e.Bytes, oldest: e.Oldest,
+			Target: e.Target, id: x.UUID, role: roleOf(e.Role), contentType: e.ContentType, encoding: e.ContentEncoding, records: e.Records, bytes: e.Bytes, oldest: e.Oldest,
 			ifAbsent: ifAbsent, content: b.spool, offset: offset, size: e.Size,
 		})
 		offset += e.Size
@@ -89,7 +93,7 @@ func (b *bundle) stage(x exactlyonce.Index) *exactlyonce.Bundle {
 	index := x.Encode()
 	_, _ = b.spool.Write(index) // never fails
 	b.self = &object{
-		Target: b.staging.target(x.UUID), id: x.UUID, role: RoleBundle, records: b.records, bytes: b.bytes, oldest: b.oldest,
+		Target: b.staging.target(x.UUID), id: x.UUID, role: RoleBundle, contentType: octetStream, records: b.records, bytes: b.bytes, oldest: b.oldest,
 		ifAbsent: true, content: b.spool, size: b.spool.Size(),
 	}
 	return &exactlyonce.Bundle{
@@ -101,9 +105,6 @@ func (b *bundle) stage(x exactlyonce.Index) *exactlyonce.Bundle {
 func (b *bundle) seal(ctx context.Context) error { return b.sink.publish(ctx, b.self) }
 
 func (b *bundle) publish(ctx context.Context) error {
-	if len(b.list) == 1 {
-		return b.sink.publish(ctx, b.list[0])
-	}
 	return b.sink.all(ctx, "putting", b.list, (*object).durable, b.sink.attempt)
 }
 
@@ -132,12 +133,21 @@ func (b *bundle) held() BufferedEvent {
 }
 
 // check compares each body with its digest.
-func (b *bundle) check(x exactlyonce.Index) error {
+func (b *bundle) check(ctx context.Context, x exactlyonce.Index) error {
 	digest := xxh3.New128()
+	buf := make([]byte, copyBytes)
 	for i, o := range b.list {
 		digest.Reset()
-		if _, err := io.Copy(digest, io.NewSectionReader(o.content, o.offset, o.size)); err != nil {
-			return fmt.Errorf("reading what was staged: %w", err)
+		for at := int64(0); at < o.size; at += copyBytes {
+			deadline.Beat(ctx)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			part := buf[:min(o.size-at, copyBytes)]
+			if _, err := o.content.ReadAt(part, o.offset+at); err != nil {
+				return fmt.Errorf("reading what was staged: %w", err)
+			}
+			_, _ = digest.Write(part) // never fails
 		}
 		if digest.Sum128().Bytes() != x.Objects[i].Digest {
 			return fmt.Errorf("%w: the body of %s/%s is not the one that was staged", exactlyonce.ErrBroken, o.Bucket, o.Key)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
+	"github.com/shardmill/shardmill/processors/internal/spool"
 )
 
 // carryOn finishes an earlier holder's sealed cut: it puts what is in the bundle and
@@ -21,7 +22,7 @@ func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl 
 	case errors.Is(err, exactlyonce.ErrNewer) || errors.Is(err, exactlyonce.ErrBroken):
 		return s.refuse(fmt.Errorf("the bundle %s/%s: %w", pl.Bundle.Bucket, pl.Bundle.Key, err))
 	case errors.Is(err, exactlyonce.ErrBucket) || errors.Is(err, exactlyonce.ErrKey):
-		return s.refuse(fmt.Errorf("%w; %s", err, abandon))
+		return s.refuse(fmt.Errorf("%w; %s", err, remedyOf(err)))
 	case err != nil:
 		return err
 	case b == nil:
@@ -55,7 +56,7 @@ func (s *successor) fetch(ctx context.Context, pl exactlyonce.Plan) (*bundle, er
 	}
 	if err == nil && !isGone {
 		b.unpack(x, true)
-		err = b.check(x)
+		err = b.check(ctx, x)
 	}
 	if isGone || err != nil {
 		b.release()
@@ -66,24 +67,35 @@ func (s *successor) fetch(ctx context.Context, pl exactlyonce.Plan) (*bundle, er
 
 // download copies a bundle to a spool, as often as it takes: each try goes on where
 // the one before stopped.
-func (s *successor) download(ctx context.Context, u *exactlyonce.Bundle, to interface {
-	io.Writer
-	Size() int64
-},
-) (isGone bool, err error) {
+func (s *successor) download(ctx context.Context, u *exactlyonce.Bundle, to *spool.Spool) (isGone bool, err error) {
 	doing := "reading the bundle " + u.Bucket + "/" + u.Key
 	err = s.try.until(ctx, doing, s.sink.every, func(ctx context.Context) error {
 		left := u.Size - to.Size()
 		err := s.try.once(ctx, doing, putTimeout(left), func(ctx context.Context) error {
-			return s.sink.store.Get(ctx, u.Bucket, u.Key, to.Size(), left, to)
+			return s.sink.store.Get(ctx, u.Bucket, u.Key, to.Size(), left, onDisk{to})
 		})
-		if errors.Is(err, ErrNotFound) {
+		switch {
+		case errors.Is(err, ErrNotFound):
 			isGone = true
 			return nil
+		case errors.Is(err, ErrRange):
+			return kcl.GiveUp(fmt.Errorf("%w: the bundle is shorter than planned: %w", exactlyonce.ErrBroken, err))
+		case to.Err() != nil:
+			return kcl.GiveUp(fmt.Errorf("keeping it: %w", to.Err()))
 		}
 		return err
 	})
 	return isGone, err
+}
+
+// onDisk refuses what would stay in memory, because the spool cannot go to its file.
+type onDisk struct{ *spool.Spool }
+
+func (d onDisk) Write(b []byte) (int, error) {
+	if err := d.Err(); err != nil {
+		return 0, err
+	}
+	return d.Spool.Write(b) //nolint:wrapcheck // never fails
 }
 
 func readIndex(pl exactlyonce.Plan, from io.ReaderAt, buckets []string) (exactlyonce.Index, error) {

@@ -89,7 +89,7 @@ func (b *body) pack(c *closing) (parcel, error) {
 	}
 	o := &object{
 		Target: exactlyonce.Target{Bucket: l.bucket, Key: key}, id: c.id, role: RoleDelivery,
-		encoding: l.format.Encoding, records: b.records, bytes: b.bytes, oldest: c.oldest, ifAbsent: c.planned,
+		contentType: octetStream, encoding: l.format.Encoding, records: b.records, bytes: b.bytes, oldest: c.oldest, ifAbsent: c.planned,
 	}
 	o.fill(b)
 	c.plan.Digest, c.plan.HashRange = b.digest(), c.hashRange
@@ -109,13 +109,13 @@ func instant(at time.Time) time.Time {
 // this configuration would not finish must not get there.
 func (s *sealer) encode(pl exactlyonce.Plan) ([]byte, error) {
 	state := pl.Encode()
-	if len(state) > exactlyonce.MaxBytes && pl.Bundle != nil {
-		pl.Bundle.Objects = nil // the index has them
-		state = pl.Encode()
-	}
 	pending := checkpoint.Prepared{At: pl.Last, State: state}
 	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, s.identity, s.buckets); verdict != exactlyonce.Redo {
 		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
+	}
+	if len(state) > exactlyonce.MaxBytes && pl.Bundle != nil {
+		pl.Bundle.Objects = nil // the index has them
+		state = pl.Encode()
 	}
 	return state, nil
 }

@@ -93,6 +93,9 @@ func (s *memoryStore) Get(_ context.Context, bucket, key string, offset, length 
 	if !ok {
 		return processors.ErrNotFound
 	}
+	if offset+length > int64(len(body)) {
+		return processors.ErrRange
+	}
 	_, err := io.CopyN(w, io.NewSectionReader(bytes.NewReader(body), offset, length), length)
 	return err //nolint:wrapcheck // the writer's
 }

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func Outputs(t interface{ Fatal(args ...any) }, records []kcl.Record, delimiter 
 	}
 	for _, x := range o.begun {
 		var b strings.Builder
-		if err := x.body(shop, exactlyonce.UUID{}, o.log, &b, make([]byte, 16)); err != nil {
+		if err := x.body(context.Background(), shop, exactlyonce.UUID{}, o.log, &b, make([]byte, 16)); err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, Output{b.String(), x.lane.role == exactlyonce.Backup, x.oldest})

@@ -23,6 +23,7 @@ type object struct {
 
 	id             exactlyonce.UUID // of the plan; its metadata says so
 	role           Role
+	contentType    string
 	encoding       string    // Content-Encoding
 	records, bytes int64     // that the body is made of, or is to be
 	oldest         time.Time // arrival of the oldest of these
@@ -43,7 +44,7 @@ type object struct {
 func objectOf(pl exactlyonce.Plan) (*object, container.Format) {
 	format, _ := container.Coded(pl.Codec) // Decode refuses what is none
 	return &object{
-		Target: exactlyonce.Target{Bucket: pl.Bucket, Key: pl.Key}, id: pl.UUID, role: RoleDelivery, encoding: format.Encoding,
+		Target: exactlyonce.Target{Bucket: pl.Bucket, Key: pl.Key}, id: pl.UUID, role: RoleDelivery, contentType: octetStream, encoding: format.Encoding,
 		records: pl.Records, bytes: pl.Bytes, oldest: pl.FirstArrival, ifAbsent: true,
 	}, format
 }
@@ -113,7 +114,7 @@ func (s *objectSink) put(ctx context.Context, o *object) error {
 	o.puts++
 	err := s.store.Put(ctx, Object{
 		Bucket: o.Bucket, Key: o.Key, Body: io.NewSectionReader(o.content, o.offset, o.size),
-		ContentType:     octetStream,
+		ContentType:     o.contentType,
 		ContentEncoding: o.encoding,
 		Metadata:        map[string]string{MetadataPlan: o.id.String()},
 		IfAbsent:        o.ifAbsent,

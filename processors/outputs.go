@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -8,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/container"
 	"github.com/shardmill/shardmill/processors/internal/errorlines"
@@ -41,14 +43,19 @@ type outputs struct {
 	failed map[string]*extents // the open ones of records that failed, by what it says of it
 	lines  errorlines.Encoder
 	tally  ProcessedEvent
+	parts  int64 // extents of all objects
 
 	record   extent // the latest record as it came, if isLogged
 	isLogged bool
 }
 
-// maxLog is how long a log gets of a cut whose records become nothing, or little,
-// that is delivered.
-const maxLog = 1 << 30
+// What ends a cut whose records become nothing, or little, that is delivered, or are
+// very small: how long its log gets, and how many extents there are.
+const (
+	maxLog      = 1 << 30
+	maxExtents  = 1 << 20
+	extentBytes = 16
+)
 
 // extents are an object before it has a body.
 type extents struct {
@@ -93,7 +100,7 @@ func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
 	l := &o.lanes[0]
 	x := o.put(0, r, o.write(r, out.Data))
 	if l.delimiter != "" {
-		x.append(o.log.Size(), int64(len(l.delimiter)))
+		o.extend(x, o.log.Size(), int64(len(l.delimiter)))
 		_, _ = o.log.Write([]byte(l.delimiter)) // never fails
 	}
 	return nil
@@ -142,7 +149,7 @@ func (o *outputs) put(i int, r *kcl.Record, at extent) *extents {
 		x = &extents{lane: &o.lanes[i], oldest: r.ApproximateArrivalTimestamp}
 		o.begun, o.open[i] = append(o.begun, x), x
 	}
-	x.append(at.from, at.size)
+	o.extend(x, at.from, at.size)
 	if r.ApproximateArrivalTimestamp.Before(x.oldest) {
 		x.oldest = r.ApproximateArrivalTimestamp
 	}
@@ -153,19 +160,20 @@ func (o *outputs) put(i int, r *kcl.Record, at extent) *extents {
 	return x
 }
 
-func (x *extents) append(from, size int64) {
+func (o *outputs) extend(x *extents, from, size int64) {
 	if n := len(x.parts); n > 0 && x.parts[n-1].from+x.parts[n-1].size == from {
 		x.parts[n-1].size += size
 		return
 	}
 	x.parts = append(x.parts, extent{from, size})
+	o.parts++
 }
 
 // filled implements contents: what the object has that is delivered. A log that is
 // too long ends the cut, too.
 func (o *outputs) filled() int64 {
 	switch x := o.open[0]; {
-	case o.log.Size() >= maxLog:
+	case o.log.Size() >= maxLog || o.parts >= maxExtents:
 		return math.MaxInt64
 	case x == nil:
 		return 0
@@ -182,20 +190,29 @@ func (x *extents) key(id exactlyonce.UUID) (string, error) {
 	return x.lane.key(instant(x.oldest), id, x.lane.format)
 }
 
-// body writes the body of the object id to w: its extents, in a container.
-func (x *extents) body(shop *workshop, id exactlyonce.UUID, log io.ReaderAt, w io.Writer, buf []byte) error {
+// body writes the body of the object id to w: its extents, in a container. It ends
+// when ctx does, and shows that it is alive.
+func (x *extents) body(ctx context.Context, shop *workshop, id exactlyonce.UUID, log *spool.Spool, w io.Writer, buf []byte) error {
 	inside, err := shop.compressors.Open(x.lane.format, id.String(), w)
 	if err != nil {
 		return err
 	}
 	defer inside.Drop()
+	var from, to int64 // what of the log is in buf
 	for _, p := range x.parts {
 		for p.size > 0 {
-			n := min(p.size, int64(len(buf)))
-			if _, err := log.ReadAt(buf[:n], p.from); err != nil {
-				return fmt.Errorf("reading the log of a cut: %w", err)
+			if p.from < from || p.from >= to {
+				deadline.Beat(ctx)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				from, to = p.from, min(p.from+int64(len(buf)), log.Size())
+				if _, err := log.ReadAt(buf[:to-from], from); err != nil {
+					return fmt.Errorf("reading the log of a cut: %w", err)
+				}
 			}
-			if _, err := inside.Write(buf[:n]); err != nil {
+			n := min(p.size, to-p.from)
+			if _, err := inside.Write(buf[p.from-from : p.from-from+n]); err != nil {
 				return fmt.Errorf("compressing records: %w", err)
 			}
 			p.from, p.size = p.from+n, p.size-n
@@ -209,6 +226,6 @@ func (*outputs) finish() error { return nil }
 
 func (o *outputs) spoolErr() error { return o.log.Err() }
 
-func (o *outputs) heldBytes() int64 { return o.log.Held() }
+func (o *outputs) heldBytes() int64 { return o.log.Held() + extentBytes*o.parts }
 
 func (o *outputs) release(reuse bool, log *zap.Logger) { closeSpool(o.log, reuse, log) }

@@ -3,7 +3,9 @@ package processors
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -19,12 +21,20 @@ func (s *objectSink) all(ctx context.Context, doing string, list []*object, isDo
 	return s.try.until(ctx, doing, s.every, func(ctx context.Context) error {
 		left := slices.DeleteFunc(slices.Clone(list), isDone)
 		slices.SortStableFunc(left, func(a, b *object) int { return cmp.Compare(a.puts, b.puts) }) // what failed comes last
-		if err := s.round(ctx, left, do); err != nil {
-			return fmt.Errorf("%d of %d: %w", len(slices.DeleteFunc(left, isDone)), len(list), err)
+		err := s.round(ctx, left, do)
+		left = slices.DeleteFunc(left, isDone)
+		if err == nil && len(left) > 0 {
+			err = errNoReturn
+		}
+		if err != nil {
+			return fmt.Errorf("%d of %d: %w", len(left), len(list), err)
 		}
 		return nil
 	})
 }
+
+// errNoReturn means that what was called for an object has not come back.
+var errNoReturn = errors.New("a call of the store, or of a hook, did not return")
 
 // round makes one try with each object. It begins no more of them once as many have
 // failed as run at once, or one for good: then it is not about one object. It returns
@@ -52,10 +62,17 @@ func (s *objectSink) round(ctx context.Context, list []*object, do func(context.
 			break
 		}
 		running.Go(func() {
-			defer func() { <-s.slots }()
-			if err := do(ctx, o); err != nil {
-				note(err)
-			}
+			err := errNoReturn
+			defer func() { // whatever the store or a hook does, the object is not taken for done
+				if v := recover(); v != nil {
+					err = fmt.Errorf("%w: panic: %v\n%s", errNoReturn, v, debug.Stack())
+				}
+				<-s.slots
+				if err != nil {
+					note(err)
+				}
+			}()
+			err = do(ctx, o)
 		})
 	}
 	running.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -45,6 +46,9 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 	}
 	now := time.Now()
 	for i := range in.Records {
+		if p.archiver.settings.Decompression {
+			deadline.Beat(ctx) // a record can take a while
+		}
 		if err := p.buffer.append(&in.Records[i], now); err != nil {
 			return err
 		}
@@ -106,7 +110,11 @@ func (p *processor) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) erro
 	if err := p.flush(ctx, in.Checkpointer, reasonShardEnded); err != nil {
 		return err
 	}
-	return p.try.write(ctx, "ending the shard", in.Checkpointer.Checkpoint)
+	err := p.try.write(ctx, "ending the shard", in.Checkpointer.Checkpoint)
+	if err == nil {
+		p.delivery.staging.sweep(ctx)
+	}
+	return err
 }
 
 // ShutdownRequested delivers what is left.

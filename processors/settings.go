@@ -46,8 +46,15 @@ func (s *settings) inUse() []string {
 	return slices.Compact(used)
 }
 
-// buckets returns those that a plan may name.
-func (s *settings) buckets() []string { return append(s.inUse(), s.FormerBuckets...) }
+// buckets returns those that a plan may name: also where bundles were before a cut
+// had one object.
+func (s *settings) buckets() []string {
+	all := append(s.inUse(), s.FormerBuckets...)
+	if bucket, _ := s.staging(); bucket != "" && !slices.Contains(all, bucket) {
+		all = append(all, bucket)
+	}
+	return all
+}
 
 // settle fills in defaults and reports everything that is wrong.
 func (c Config) settle() (settings, error) {

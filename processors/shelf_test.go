@@ -109,10 +109,10 @@ func (s *shelf) Get(ctx context.Context, bucket, key string, offset, length int6
 	case o == nil:
 		return processors.ErrNotFound
 	}
-	_, err := io.Copy(w, io.NewSectionReader(bytes.NewReader(o.body), offset, length))
-	if err == nil && offset+length > int64(len(o.body)) {
-		err = io.ErrUnexpectedEOF
+	if offset+length > int64(len(o.body)) {
+		return processors.ErrRange
 	}
+	_, err := io.Copy(w, io.NewSectionReader(bytes.NewReader(o.body), offset, length))
 	return err
 }
 

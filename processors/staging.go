@@ -19,6 +19,8 @@ type staging struct {
 	try    *tries
 	log    *zap.Logger
 
+	unnamed bool // the stream's ARN is not known: the prefix may be another application's, too
+
 	listed []string // that no plan of this holder names, and none of another can
 	warned bool
 }
@@ -44,6 +46,10 @@ func (s *staging) list(ctx context.Context) {
 		return
 	}
 	s.listed = nil
+	if s.unnamed {
+		s.log.Warn("bundles that crashes have left are not looked for, as the stream's ARN is not known", zap.String("prefix", s.prefix))
+		return
+	}
 	s.once(ctx, "listing what is left of bundles", func(ctx context.Context) error {
 		var err error
 		s.listed, err = s.store.List(ctx, s.bucket, s.prefix)
@@ -57,18 +63,24 @@ func (s *staging) sweep(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	for i, key := range s.listed {
-		if !s.discard(ctx, key) {
-			break
-		}
-		s.log.Info("bundle deleted that no plan names", zap.String("key", s.listed[i]))
+	for len(s.listed) > 0 && s.remove(ctx, s.listed[0]) {
+		s.log.Info("bundle deleted that no plan names", zap.String("key", s.listed[0]))
+		s.listed = s.listed[1:]
 	}
-	s.listed = nil
 }
 
-// discard deletes a bundle that nobody needs any more. That it stays is no fault of
-// the delivery, so it is tried once.
-func (s *staging) discard(ctx context.Context, key string) bool {
+// maxListed is how many bundles that could not be deleted are remembered.
+const maxListed = 1000
+
+// discard deletes the bundle of a cut that is committed. That it stays is no fault of
+// the delivery, so it is tried once; the next sweep tries again.
+func (s *staging) discard(ctx context.Context, key string) {
+	if !s.remove(ctx, key) && len(s.listed) < maxListed {
+		s.listed = append(s.listed, key)
+	}
+}
+
+func (s *staging) remove(ctx context.Context, key string) bool {
 	return s.once(ctx, "deleting a bundle", func(ctx context.Context) error { return s.store.Delete(ctx, s.bucket, key) })
 }
 

@@ -32,8 +32,9 @@ type ObjectStore interface {
 	// Get writes length bytes of an object, from offset on, to w, as they come.
 	// After an error w has the first of them, or none; they are the object's.
 	//
-	// Errors: ErrNotFound if the store says that there is no such object. A
-	// refusal is another error, as is an object that ends before.
+	// Errors: ErrNotFound if the store says that there is no such object; ErrRange if
+	// it ends before. A refusal is another error. Nothing is written to w after Get
+	// returned.
 	Get(ctx context.Context, bucket, key string, offset, length int64, w io.Writer) error
 
 	// List returns keys that begin with prefix, in any order: up to 1,000, and
@@ -68,6 +69,9 @@ var ErrExists = errors.New("object already exists")
 
 // ErrNotFound is returned by ObjectStore.Get if there is no such object.
 var ErrNotFound = errors.New("there is no such object")
+
+// ErrRange is returned by ObjectStore.Get if the object has not so many bytes.
+var ErrRange = errors.New("the object ends before")
 
 // ErrAccessDenied is kcl.ErrAccessDenied: the store refused the credentials, or
 // they do not permit the call; the text names what must be permitted.

@@ -46,7 +46,7 @@ func (s *successor) settle(ctx context.Context, in kcl.InitializationInput) erro
 		s.log.Warn("prepared checkpoint of another program found: beginning at the checkpoint")
 		return nil // the first checkpoint removes it
 	case exactlyonce.Forbidden:
-		return s.refuse(fmt.Errorf("%w; %s", why, remedyOf(why, pl)))
+		return s.refuse(fmt.Errorf("%w; %s", why, remedyOf(why)))
 	default:
 		return s.refuse(why)
 	}
@@ -64,12 +64,13 @@ const abandon = "somebody else wrote to the lease table: restore the row, or aba
 	"attributes that begin with pendingCheckpoint; the records after the checkpoint are then delivered anew"
 
 // remedyOf says what a person must do about a plan that is forbidden.
-func remedyOf(why error, pl exactlyonce.Plan) string {
-	if !errors.Is(why, exactlyonce.ErrBucket) {
+func remedyOf(why error) string {
+	e, ok := errors.AsType[*exactlyonce.BucketError](why)
+	if !ok {
 		return abandon
 	}
 	return fmt.Sprintf("if the bucket was changed while the checkpoint was pending, list the former one, shardmill.formerBuckets: [%.255q], "+
-		"until the shard goes on; if not, %s", pl.Bucket, abandon)
+		"until the shard goes on; if not, %s", e.Bucket, abandon)
 }
 
 // redo finishes an earlier holder's cut: it makes sure that what the plan names is in

@@ -71,7 +71,9 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 }
 
 // isBundle reports whether a key is one of a bundle.
-func isBundle(key string) bool { return strings.HasPrefix(key, "_shardmill/") }
+func isBundle(key string) bool {
+	return strings.HasPrefix(key, "_shardmill/") || strings.HasPrefix(key, "x/app/")
+}
 
 // apply stores an object.
 func (w *world) apply(o processors.Object) error {
@@ -119,6 +121,10 @@ func (s store) Get(ctx context.Context, bucket, key string, offset, length int64
 		o, ok := s.w.objects[objectName(bucket, key)]
 		if !ok {
 			err = processors.ErrNotFound
+			return
+		}
+		if offset+length > int64(len(o.body)) {
+			err = processors.ErrRange
 			return
 		}
 		_, err = io.CopyN(to, io.NewSectionReader(bytes.NewReader(o.body), offset, length), length)

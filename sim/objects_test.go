@@ -174,6 +174,8 @@ func (s store) Get(ctx context.Context, bucket, key string, offset, length int64
 		return err
 	case o == nil:
 		return processors.ErrNotFound
+	case offset+length > int64(len(o.body)):
+		return processors.ErrRange
 	}
 	_, err = io.CopyN(w, io.NewSectionReader(strings.NewReader(o.body), offset, length), length)
 	return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,6 +34,9 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
 		return fmt.Errorf("GetObject %s/%s: %w", bucket, key, processors.ErrNotFound)
 	}
+	if status(err) == http.StatusRequestedRangeNotSatisfiable {
+		return fmt.Errorf("GetObject %s/%s: %w", bucket, key, processors.ErrRange)
+	}
 	return classify("GetObject", bucket+"/"+key, deadline.Explain(ctx, err))
 }
 
@@ -39,6 +44,10 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 func copyAll(w io.Writer, out *s3.GetObjectOutput, offset, length int64) error {
 	if got, want := aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset); !strings.HasPrefix(got, want) {
 		return fmt.Errorf("the answer is of the range %q, want %q", got, want)
+	}
+	_, total, _ := strings.Cut(aws.ToString(out.ContentRange), "/")
+	if n, err := strconv.ParseInt(total, 10, 64); err == nil && n < offset+length {
+		return processors.ErrRange
 	}
 	n, err := io.CopyN(w, out.Body, length)
 	if err != nil {

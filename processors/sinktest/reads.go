@@ -24,8 +24,11 @@ func (s *suite) parts() {
 	}
 	var got bytes.Buffer
 	err := s.Get(s.t.Context(), s.Bucket, key, int64(len(body)-10), 20, &got)
-	if err == nil || errors.Is(err, processors.ErrNotFound) || !bytes.HasPrefix(body[len(body)-10:], got.Bytes()) {
+	if !errors.Is(err, processors.ErrRange) || !bytes.HasPrefix(body[len(body)-10:], got.Bytes()) {
 		s.t.Errorf("Get beyond the end: %d bytes, %v", got.Len(), err)
+	}
+	if err := s.Get(s.t.Context(), s.Bucket, key, int64(len(body)), 1, io.Discard); !errors.Is(err, processors.ErrRange) {
+		s.t.Errorf("Get behind the end: %v, want ErrRange", err)
 	}
 	if err := s.Get(s.t.Context(), s.Bucket, key, 0, 10, failing{}); err == nil || errors.Is(err, processors.ErrNotFound) {
 		s.t.Errorf("Get into a writer that fails: %v", err)

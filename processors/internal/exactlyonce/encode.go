@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -218,11 +219,21 @@ func (p Plan) validate() error {
 			return fmt.Errorf("%w: bucket %q, key %q", ErrBroken, t.Bucket, t.Key)
 		}
 	}
+	if u := p.Bundle; u != nil && (u.Size > maxBundle || u.IndexSize > maxIndex || !strings.HasSuffix(u.Key, "/"+p.UUID.String())) {
+		return fmt.Errorf("%w: a bundle %q of %d bytes, %d of index", ErrBroken, u.Key, u.Size, u.IndexSize)
+	}
 	if u := p.Bundle; u != nil && (u.IndexSize < 1 || u.Size < u.IndexSize || u.Count < 1 || len(u.Objects) > 0 && int64(len(u.Objects)) != u.Count) {
 		return fmt.Errorf("%w: a bundle of %d bytes, %d of index, with %d objects of which %d are named", ErrBroken, u.Size, u.IndexSize, u.Count, len(u.Objects))
 	}
 	return nil
 }
+
+// What no archiver exceeds: a plan that says more would have one read what does not
+// fit anywhere.
+const (
+	maxBundle = 64 << 30
+	maxIndex  = 64 << 20
+)
 
 func isRecord(e checkpoint.ExtendedSequenceNumber) bool {
 	return e.IsRecord() && e.SubSequenceNumber >= 0

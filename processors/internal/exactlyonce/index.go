@@ -92,7 +92,12 @@ func JudgeIndex(u Bundle, id UUID, b []byte, buckets []string) (Index, error) {
 		return Index{}, fmt.Errorf("%w: a bundle of plan %v with %d objects; the plan is %v with %d", ErrBroken, x.UUID, len(x.Objects), id, u.Count)
 	}
 	bodies := u.Size - u.IndexSize
+	there := make(map[Target]bool, len(x.Objects))
 	for _, o := range x.Objects {
+		if there[o.Target] {
+			return Index{}, fmt.Errorf("%w: two objects of the bundle have the key %q", ErrBroken, o.Key)
+		}
+		there[o.Target] = true
 		if o.Size < 0 || o.Size > bodies {
 			return Index{}, fmt.Errorf("%w: the bodies are larger than the bundle", ErrBroken)
 		}

@@ -74,6 +74,7 @@ func TestJudgeIndex(t *testing.T) {
 		{name: "a body without end", change: func(x *exactlyonce.Index, u *exactlyonce.Bundle) { x.Objects[0].Size = -1 }, want: exactlyonce.ErrBroken},
 		{name: "a bucket that is none of ours", change: func(x *exactlyonce.Index, _ *exactlyonce.Bundle) { x.Objects[1].Bucket = "evil" }, want: exactlyonce.ErrBucket},
 		{name: "a key that leads elsewhere", change: func(x *exactlyonce.Index, _ *exactlyonce.Bundle) { x.Objects[1].Key = "a/../b" }, want: exactlyonce.ErrKey},
+		{name: "two of one key", change: func(x *exactlyonce.Index, _ *exactlyonce.Bundle) { x.Objects[1].Target = x.Objects[0].Target }, want: exactlyonce.ErrBroken},
 		{name: "no index", bytes: func([]byte) []byte { return []byte("something else") }, want: exactlyonce.ErrBroken},
 		{name: "the magic alone", bytes: func([]byte) []byte { return []byte("smindex") }, want: exactlyonce.ErrBroken},
 		{name: "a newer version", bytes: func(b []byte) []byte { b[7]++; return b }, want: exactlyonce.ErrNewer},

@@ -93,13 +93,26 @@ func Judge(pending *checkpoint.Prepared, at checkpoint.ExtendedSequenceNumber, i
 // archiver makes, else an error that is ErrBucket or ErrKey.
 func (t Target) Judge(buckets []string) error {
 	if !slices.Contains(buckets, t.Bucket) {
-		return fmt.Errorf("%w: %.255q, and not one of %q", ErrBucket, t.Bucket, buckets)
+		return &BucketError{t.Bucket, buckets}
 	}
 	if err := prefix.CheckKey(t.Key); err != nil {
 		return fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	return nil
 }
+
+// BucketError is an ErrBucket.
+type BucketError struct {
+	Bucket string
+	Ours   []string
+}
+
+func (e *BucketError) Error() string {
+	return fmt.Sprintf("%v: %.255q, and not one of %q", ErrBucket, e.Bucket, e.Ours)
+}
+
+// Unwrap returns ErrBucket.
+func (*BucketError) Unwrap() error { return ErrBucket }
 
 // Targets returns where what a plan names is, or goes: its object, or its bundle and
 // what objects of that it knows.

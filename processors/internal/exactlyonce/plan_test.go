@@ -85,9 +85,12 @@ func TestRoundTrip(t *testing.T) {
 		size := map[exactlyonce.DigestRule]int{exactlyonce.SHA256: 32, exactlyonce.XXH3: 16}[p.Digest.Rule]
 		copy(p.Digest.Sum[:], rapid.SliceOfN(rapid.Byte(), size, size).Draw(t, "digest"))
 		if rapid.Bool().Draw(t, "sealed") {
-			number := rapid.Int64Range(1, 1<<61)
-			u := &exactlyonce.Bundle{Bucket: p.Bucket, Key: p.Key, IndexSize: number.Draw(t, "index"), Index: [16]byte(p.Digest.Sum[:16]), Count: number.Draw(t, "count")}
-			u.Size = u.IndexSize + number.Draw(t, "bodies")
+			number := rapid.Int64Range(1, 64<<20)
+			u := &exactlyonce.Bundle{
+				Bucket: p.Bucket, Key: p.Key + "/" + p.UUID.String(), IndexSize: number.Draw(t, "index"), Index: [16]byte(p.Digest.Sum[:16]),
+				Count: rapid.Int64Range(1, 1<<61).Draw(t, "count"),
+			}
+			u.Size = u.IndexSize + rapid.Int64Range(0, 63<<30).Draw(t, "bodies")
 			for n := range rapid.IntRange(0, 3).Draw(t, "objects") {
 				u.Objects = append(u.Objects, exactlyonce.Target{Bucket: p.Bucket, Key: p.Key[n/3:]})
 				u.Count = int64(n + 1)
@@ -171,6 +174,9 @@ func TestDecodeClassifies(t *testing.T) {
 		{"a bundle of no objects", bundle(func(u *exactlyonce.Bundle) { u.Count, u.Objects = 0, nil }), exactlyonce.ErrBroken},
 		{"a bundle with some of its objects", bundle(func(u *exactlyonce.Bundle) { u.Count = 3 }), exactlyonce.ErrBroken},
 		{"a bundle with an object without key", bundle(func(u *exactlyonce.Bundle) { u.Objects[1].Key = "" }), exactlyonce.ErrBroken},
+		{"a bundle that fits nowhere", bundle(func(u *exactlyonce.Bundle) { u.Size = 64<<30 + 1 }), exactlyonce.ErrBroken},
+		{"an index that fits nowhere", bundle(func(u *exactlyonce.Bundle) { u.IndexSize, u.Size = 64<<20+1, 64<<20+1 }), exactlyonce.ErrBroken},
+		{"a bundle of another plan", bundle(func(u *exactlyonce.Bundle) { u.Key = "x/" + exactlyonce.UUID{}.String() }), exactlyonce.ErrBroken},
 		{"a bundle's size that is no number", bundle(func(u *exactlyonce.Bundle) { u.Size = -1 }), exactlyonce.ErrBroken},
 		{"a newer pipeline", changed(8, 2), exactlyonce.ErrNewer},
 		{"an unknown codec", changed(codec, 9), exactlyonce.ErrNewer},
@@ -247,7 +253,7 @@ func TestJudge(t *testing.T) {
 		{"a bucket that is none of ours, and the checkpoint was moved", edited(func(p *exactlyonce.Plan) { p.Bucket = "evil" }), p.Last, id, exactlyonce.Void},
 		{"a bundle", bundle(func(*exactlyonce.Bundle) {}), p.After, id, exactlyonce.Redo},
 		{"a bundle in a bucket that is none of ours", bundle(func(u *exactlyonce.Bundle) { u.Bucket = "evil" }), p.After, id, exactlyonce.Forbidden},
-		{"a bundle whose key leads elsewhere", bundle(func(u *exactlyonce.Bundle) { u.Key = "../x" }), p.After, id, exactlyonce.Forbidden},
+		{"a bundle whose key leads elsewhere", bundle(func(u *exactlyonce.Bundle) { u.Key = "../" + sealed().UUID.String() }), p.After, id, exactlyonce.Forbidden},
 		{"a bundle with an object for a bucket that is none of ours", bundle(func(u *exactlyonce.Bundle) { u.Objects[1].Bucket = "evil" }), p.After, id, exactlyonce.Forbidden},
 		{"a bundle with an object whose key leads elsewhere", bundle(func(u *exactlyonce.Bundle) { u.Objects[0].Key = "a/../b" }), p.After, id, exactlyonce.Forbidden},
 		{"another table's bundle", bundle(func(*exactlyonce.Bundle) {}), p.After, exactlyonce.NewIdentity("app2", "clicks", arn, "shardId-000000000000"), exactlyonce.Void},
