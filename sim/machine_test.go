@@ -276,7 +276,7 @@ func (w *world) work(ctx context.Context, m *machine) {
 	ctx = pause.WithChance(ctx, m.throw)
 	failover := w.failover[m.slot]
 	cfg := kcl.Config{
-		ApplicationName: "app", StreamName: "s", Source: w.parts.source(m), Leases: w.parts.table(m), WorkerID: m.name,
+		ApplicationName: "app", StreamName: "s", StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/s", Source: w.parts.source(m), Leases: w.parts.table(m), WorkerID: m.name,
 		FailoverTime: m.clocked(failover), ScanInterval: m.clocked(scanEvery), ShardSyncInterval: m.clocked(40 * time.Second),
 		KeepFinishedLeases: m.clocked(keepFinished), ShutdownTimeout: 2 * failover, MaxAttempts: 6, Hooks: w.hooks(m), Logger: w.logger(m),
 		MaxBytes: 64 << 20,

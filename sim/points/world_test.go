@@ -225,7 +225,7 @@ func (w *world) worker(m *machine) (*kcl.Worker, error) {
 		return nil, err
 	}
 	return kcl.New(kcl.Config{
-		ApplicationName: leaseTable, StreamName: streamName, Source: source, Leases: table, WorkerID: m.name,
+		ApplicationName: leaseTable, StreamName: streamName, StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/" + streamName, Source: source, Leases: table, WorkerID: m.name,
 		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second, KeepFinishedLeases: time.Second,
 		TickInterval: time.Second, ShutdownTimeout: 8 * time.Second,
 		Hooks: kcl.Hooks{LeaseLost: m.lost}, Logger: m.log,
