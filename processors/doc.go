@@ -92,8 +92,11 @@
 //     target is judged as that of a plan is, before anything is put.
 //   - A bundle is deleted by who committed its cut. What crashes leave is deleted by the
 //     shard's next holder, when a write of the row has shown that it held the lease
-//     when it listed them. Without permission to list and to delete they stay, which is
-//     said once.
+//     when it listed them. Without permission to list and to delete they stay, and without
+//     the stream's ARN (kcl.Config.StreamARN) none is looked for, since another stream of
+//     that name may have put them; either is said. What is left when a shard has ended
+//     only a lifecycle rule removes; in a versioned bucket it is one for noncurrent
+//     versions.
 //   - If a bundle is gone that no archiver deleted (a lifecycle rule that is too
 //     short), and not all objects of the cut are known to be there, "exactly once is
 //     broken" is logged, Hooks.BundleLost is called, and the cut's records are delivered
