@@ -29,7 +29,7 @@ func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl 
 		return s.lost(ctx, in, pl)
 	}
 	defer b.release()
-	if err := s.sink.all(ctx, "looking for", b.list, func(o *object) bool { return o.looked }, s.sink.lookOnce); err != nil {
+	if err := s.sink.lookAll(ctx, b.list); err != nil {
 		return err
 	}
 	if err := b.publish(ctx); err != nil {
@@ -115,7 +115,7 @@ func (s *successor) lost(ctx context.Context, in kcl.InitializationInput, pl exa
 	for _, to := range u.Objects {
 		list = append(list, &object{Target: to, id: pl.UUID})
 	}
-	if err := s.sink.all(ctx, "looking for", list, func(o *object) bool { return o.looked }, s.sink.lookOnce); err != nil {
+	if err := s.sink.lookAll(ctx, list); err != nil {
 		return err
 	}
 	isThere := len(list) > 0

@@ -37,13 +37,12 @@ type outputs struct {
 	shop  *workshop
 	lanes []lane // the first one is that of deliveries
 	log   *spool.Spool
-	begun []*extents // objects, in the order in which they began
-	open  []*extents // by lane; nil if there is none
+	begun []*extents         // objects, in the order in which they began
+	open  map[group]*extents // those that go on
 
-	failed map[string]*extents // the open ones of records that failed, by what it says of it
-	lines  errorlines.Encoder
-	tally  ProcessedEvent
-	parts  int64 // extents of all objects
+	lines errorlines.Encoder
+	tally ProcessedEvent
+	parts int64 // extents of all objects
 
 	record   extent // the latest record as it came, if isLogged
 	isLogged bool
@@ -57,10 +56,16 @@ const (
 	extentBytes = 16
 )
 
+// group is what goes into one object until that is full.
+type group struct {
+	lane    int    // its index
+	failure string // error-output-type; "" for what did not fail
+}
+
 // extents are an object before it has a body.
 type extents struct {
+	group          group
 	lane           *lane
-	failure        string // error-output-type; "" for what did not fail
 	parts          []extent
 	records, bytes int64
 	oldest         time.Time // arrival of the oldest record
@@ -69,7 +74,7 @@ type extents struct {
 type extent struct{ from, size int64 }
 
 func (w *workshop) collect(lanes []lane, lines errorlines.Generation) *outputs {
-	o := &outputs{shop: w, lanes: lanes, log: w.spools.Open(), open: make([]*extents, len(lanes)), failed: map[string]*extents{}}
+	o := &outputs{shop: w, lanes: lanes, log: w.spools.Open(), open: map[group]*extents{}}
 	o.lines.Generation = lines
 	o.tally.Failed = map[string]int64{}
 	return o
@@ -80,7 +85,7 @@ func (o *outputs) take(r *kcl.Record) {
 	o.isLogged = false
 	for i := range o.lanes {
 		if o.lanes[i].role == exactlyonce.Backup {
-			o.put(i, r, o.write(r, r.Data))
+			o.put(group{lane: i}, r, o.write(r, r.Data))
 		}
 	}
 }
@@ -98,7 +103,7 @@ func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
 		return o.fail(r, out.Failure)
 	}
 	l := &o.lanes[0]
-	x := o.put(0, r, o.write(r, out.Data))
+	x := o.put(group{}, r, o.write(r, out.Data))
 	if l.delimiter != "" {
 		o.extend(x, o.log.Size(), int64(len(l.delimiter)))
 		_, _ = o.log.Write([]byte(l.delimiter)) // never fails
@@ -108,7 +113,6 @@ func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
 
 // fail has the last lane take the line of a record that failed.
 func (o *outputs) fail(r *kcl.Record, f pipeline.Failure) error {
-	i := len(o.lanes) - 1
 	from := o.log.Size()
 	line := errorlines.Line{
 		Data: r.Data, ErrorCode: f.Code, ErrorMessage: f.Message, AttemptsMade: 1, Arrival: r.ApproximateArrivalTimestamp, Ended: time.Now(),
@@ -117,9 +121,7 @@ func (o *outputs) fail(r *kcl.Record, f pipeline.Failure) error {
 		return fmt.Errorf("writing an error line: %w", err)
 	}
 	o.tally.Failed[f.Type]++
-	o.open[i] = o.failed[f.Type]
-	x := o.put(i, r, extent{from, o.log.Size() - from})
-	x.failure, o.failed[f.Type], o.open[i] = f.Type, o.open[i], nil
+	o.put(group{len(o.lanes) - 1, f.Type}, r, extent{from, o.log.Size() - from})
 	return nil
 }
 
@@ -142,20 +144,20 @@ func (o *outputs) write(r *kcl.Record, data []byte) extent {
 	return at
 }
 
-// put appends an extent of the log to the open object of a lane, and returns that.
-func (o *outputs) put(i int, r *kcl.Record, at extent) *extents {
-	x := o.open[i]
+// put appends an extent of the log to the open object of a group, and returns that.
+func (o *outputs) put(g group, r *kcl.Record, at extent) *extents {
+	x := o.open[g]
 	if x == nil {
-		x = &extents{lane: &o.lanes[i], oldest: r.ApproximateArrivalTimestamp}
-		o.begun, o.open[i] = append(o.begun, x), x
+		x = &extents{group: g, lane: &o.lanes[g.lane], oldest: r.ApproximateArrivalTimestamp}
+		o.begun, o.open[g] = append(o.begun, x), x
 	}
 	o.extend(x, at.from, at.size)
 	if r.ApproximateArrivalTimestamp.Before(x.oldest) {
 		x.oldest = r.ApproximateArrivalTimestamp
 	}
 	x.records++
-	if x.bytes += at.size; i > 0 && x.bytes >= x.lane.size {
-		o.open[i] = nil
+	if x.bytes += at.size; g.lane > 0 && x.bytes >= x.lane.size {
+		delete(o.open, g)
 	}
 	return x
 }
@@ -172,7 +174,7 @@ func (o *outputs) extend(x *extents, from, size int64) {
 // filled implements contents: what the object has that is delivered. A log that is
 // too long ends the cut, too.
 func (o *outputs) filled() int64 {
-	switch x := o.open[0]; {
+	switch x := o.open[group{}]; {
 	case o.log.Size() >= maxLog || o.parts >= maxExtents:
 		return math.MaxInt64
 	case x == nil:
@@ -184,8 +186,8 @@ func (o *outputs) filled() int64 {
 
 // key returns where the object id goes.
 func (x *extents) key(id exactlyonce.UUID) (string, error) {
-	if x.failure != "" {
-		return x.lane.errorKey(instant(x.oldest), id, x.failure)
+	if x.group.failure != "" {
+		return x.lane.errorKey(instant(x.oldest), id, x.group.failure)
 	}
 	return x.lane.key(instant(x.oldest), id, x.lane.format)
 }

@@ -33,6 +33,11 @@ func (s *objectSink) all(ctx context.Context, doing string, list []*object, isDo
 	})
 }
 
+// lookAll finds out which of these objects are in the store.
+func (s *objectSink) lookAll(ctx context.Context, list []*object) error {
+	return s.all(ctx, "looking for", list, func(o *object) bool { return o.looked }, s.lookOnce)
+}
+
 // errNoReturn means that what was called for an object has not come back.
 var errNoReturn = errors.New("a call of the store, or of a hook, did not return")
 

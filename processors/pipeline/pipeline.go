@@ -71,11 +71,6 @@ type Pipeline struct {
 // New returns a pipeline of these stages.
 func New(s Stages) *Pipeline { return &Pipeline{stages: s} }
 
-// Redoable reports whether what goes out is a function of the records alone, so
-// that a cut can be made again by reading them again. A pipeline that asks
-// others is not.
-func (*Pipeline) Redoable() bool { return true }
-
 // Run passes what becomes of a record to emit, once, and returns emit's error. The
 // output is good until emit returns.
 func (p *Pipeline) Run(r *kcl.Record, emit func(Output) error) error {

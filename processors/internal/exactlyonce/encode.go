@@ -219,13 +219,23 @@ func (p Plan) validate() error {
 			return fmt.Errorf("%w: bucket %q, key %q", ErrBroken, t.Bucket, t.Key)
 		}
 	}
-	if u := p.Bundle; u != nil && (u.Size > maxBundle || u.IndexSize > maxIndex || !strings.HasSuffix(u.Key, "/"+p.UUID.String())) {
-		return fmt.Errorf("%w: a bundle %q of %d bytes, %d of index", ErrBroken, u.Key, u.Size, u.IndexSize)
-	}
-	if u := p.Bundle; u != nil && (u.IndexSize < 1 || u.Size < u.IndexSize || u.Count < 1 || len(u.Objects) > 0 && int64(len(u.Objects)) != u.Count) {
-		return fmt.Errorf("%w: a bundle of %d bytes, %d of index, with %d objects of which %d are named", ErrBroken, u.Size, u.IndexSize, u.Count, len(u.Objects))
+	if p.Bundle != nil {
+		return p.Bundle.validate(p.UUID)
 	}
 	return nil
+}
+
+func (u *Bundle) validate(id UUID) error {
+	switch {
+	case u.IndexSize < 1 || u.IndexSize > maxIndex || u.Size < u.IndexSize || u.Size > maxBundle:
+		return fmt.Errorf("%w: a bundle of %d bytes, %d of index", ErrBroken, u.Size, u.IndexSize)
+	case u.Count < 1 || len(u.Objects) > 0 && int64(len(u.Objects)) != u.Count:
+		return fmt.Errorf("%w: a bundle with %d objects, of which %d are named", ErrBroken, u.Count, len(u.Objects))
+	case !strings.HasSuffix(u.Key, "/"+id.String()):
+		return fmt.Errorf("%w: a bundle with the key %q, of another plan than %v", ErrBroken, u.Key, id)
+	default:
+		return nil
+	}
 }
 
 // What no archiver exceeds: a plan that says more would have one read what does not
