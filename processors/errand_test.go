@@ -100,10 +100,10 @@ func TestAShutdownEndsInTime(t *testing.T) {
 		t.Run(row.deadline.String(), func(t *testing.T) {
 			t.Parallel()
 			eachKind(t, func(t *testing.T, cfg processors.Config) {
-				s := begin(t, cfg, numbered(12))
+				s := begin(t, cfg, numbered(11))
 				s.put(5)
 				s.downUntil = time.Now().Add(time.Hour)
-				s.put(7) // one cut that is complete, and another
+				s.put(6) // a cut that is complete, and the next one
 				begun := time.Now()
 				ctx, cancel := context.WithDeadline(t.Context(), begun.Add(row.deadline))
 				defer cancel()
