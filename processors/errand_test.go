@@ -242,6 +242,9 @@ func TestWhatIsBehindDoesNotReturn(t *testing.T) {
 				if cp := fmt.Sprint(in.Checkpointer.Last()); cp != fmt.Sprint(numbered(5)[4].Position()) {
 					t.Errorf("the checkpoint is %s", cp)
 				}
+				if len(b.objects) == 0 {
+					t.Error("nothing was delivered")
+				}
 				p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
 			})
 		})
