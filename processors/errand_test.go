@@ -130,7 +130,7 @@ type busy struct {
 
 	under  atomic.Int32
 	sealed atomic.Int32 // bundles that were put
-	wreck func() // instead of the first put, unless nil
+	wreck  func()       // instead of the first put, unless nil
 }
 
 func (b *busy) Put(ctx context.Context, o processors.Object) error {
