@@ -42,10 +42,6 @@ func New(cfg Config, store ObjectStore) (*Archiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archiver's configuration: %w", err)
 	}
-	if s.interval < firehoseMinimum {
-		s.Logger.Warn("buffering interval is shorter than Firehose's minimum: expect many small objects",
-			zap.Duration("interval", s.interval))
-	}
 	return &Archiver{
 		settings: s, store: store, pipeline: pipeline.New(pipeline.Stages{Decompression: s.Decompression, CloudWatchLogProcessing: s.CloudWatchLogProcessing}),
 		slots: make(chan struct{}, s.ParallelPuts),
@@ -96,6 +92,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
 	sink := &objectSink{store: a.store, slots: a.slots, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
+	sink.multipart = s.Hints.interval() < multipartBelow
 	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
 	var stage *staging
 	if planned && len(s.lanes) > 1 {

@@ -2,9 +2,7 @@ package processors_test
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -188,166 +186,10 @@ func TestKeysOfErrors(t *testing.T) {
 	}
 }
 
-func TestB1TheIntervalClosesAnObject(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, config(), arrived([]string{"0123456789"}))
-		s.put(1)
-		s.tick(299 * time.Second)
-		if len(s.objects) > 0 {
-			t.Fatal("an object after 299 s")
-		}
-		s.tick(time.Second)
-		s.one()
-	})
-}
-
-func TestB2TheRecordThatReachesTheSizeJoins(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		million := strings.Repeat("x", 1_000_000)
-		s := begin(t, config(), arrived([]string{million, million, million, million, million, million, "rest"}))
-		for range 5 {
-			s.put(1)
-		}
-		if len(s.objects) > 0 {
-			t.Fatal("an object after 5,000,000 bytes")
-		}
-		s.put(2)
-		if _, o := s.one(); len(o.body) != 6_000_000 {
-			t.Errorf("object of %d bytes, want 6,000,000", len(o.body))
-		}
-	})
-}
-
-func TestB2ExactlyTheSizeIsEnough(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, config(), arrived([]string{strings.Repeat("x", 5<<20-1), "y", "z"}))
-		s.put(1)
-		if len(s.objects) > 0 {
-			t.Fatal("an object one byte early")
-		}
-		s.put(1)
-		s.one()
-	})
-}
-
-// TestB2WithinABatch: one batch may complete several objects.
-func TestB2WithinABatch(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		data := make([]string, 11)
-		for i := range data {
-			data[i] = strings.Repeat("x", 1<<20)
-		}
-		s := begin(t, with(config(), gz), arrived(data))
-		s.put(11)
-		s.stop()
-		var sizes []int64
-		for _, e := range s.delivered {
-			sizes = append(sizes, e.Bytes>>20)
-		}
-		if !slices.Equal(sizes, []int64{5, 5, 1}) {
-			t.Errorf("objects of %v MiB", sizes)
-		}
-	})
-}
-
-func TestB3AnEmptyBufferMakesNoObject(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, config(), nil)
-		s.tick(time.Hour)
-		s.stop()
-		if len(s.objects) > 0 || s.counts["prepare"]+s.counts["commit"] > 0 {
-			t.Errorf("objects %v, writes %v", s.keys(), s.counts)
-		}
-	})
-}
-
-func TestB4TheSizeIsThatBeforeCompression(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, with(config(), gz), arrived([]string{strings.Repeat("0123456789", 1<<19)}))
-		s.put(1)
-		if _, o := s.one(); len(o.body) > 1<<20 {
-			t.Errorf("object of %d bytes", len(o.body))
-		}
-	})
-}
-
-func TestB5TheIntervalBeginsWithTheFirstRecord(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, config(), arrived([]string{"a", "b", "c"}))
-		s.tick(299 * time.Second)
-		s.put(1)
-		first := time.Now()
-		s.tick(100 * time.Second)
-		s.put(1) // does not begin it anew
-		s.tick(300 * time.Second)
-		_, o := s.one()
-		if got := o.at.Sub(first); got != 300*time.Second {
-			t.Errorf("delivered %v after the first record", got)
-		}
-		s.put(1)
-		s.tick(300 * time.Second)
-		if len(s.objects) != 2 {
-			t.Errorf("%d objects", len(s.objects))
-		}
-	})
-}
-
-func TestB10EachShardHasItsBuffer(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(arrived([]string{"a"}))
-		h, _, ctx := w.take(t.Context(), t, config(), theShard())
-		archiver, err := processors.New(config(), store{w, h})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range 4 {
-			shard := theShard()
-			shard.ShardID = fmt.Sprintf("shardId-%012d", i)
-			w.row = newWorld(nil).row
-			h, _, _ = w.take(ctx, t, config(), shard)
-			p := archiver.Processor(shard)
-			w.now = h
-			if err := h.begin(ctx, p); err != nil {
-				t.Fatal(err)
-			}
-			w.now.asked = true
-			if err := h.deliver(ctx, p, 1); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.ShutdownRequested(ctx, kcl.ShutdownRequestedInput{Checkpointer: h.cp}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(w.objects) != 4 {
-			t.Errorf("%d objects, want 4", len(w.objects))
-		}
-	})
-}
-
-func TestB15NothingIsLostWhenDeliveryIsBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, config().WithSize(30), numbered(100))
-		s.downUntil = time.Now().Add(10 * time.Minute)
-		s.put(100)
-		s.stop()
-		if err := s.verdict(true); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// TestConformance has the statements about bodies and headers by their numbers.
+// TestConformance has the statements about buffers, bodies and headers by their numbers.
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	conformingBuffers(t)
 	delimited := func(c *processors.Config) { c.AppendDelimiterToRecord = true }
 	plain := func(*processors.Config) {}
 	for _, row := range []struct {

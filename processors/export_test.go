@@ -51,12 +51,13 @@ func (c Config) ErrorKey(at time.Time, errorOutputType string) (string, error) {
 type Fill struct {
 	Records, Bytes    int64
 	Age               time.Duration
+	Within            bool
 	Pressure, NoSpool bool
 }
 
 // CloseReason is closeReason.
 func CloseReason(f Fill, size int64, interval time.Duration) string {
-	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Pressure, f.NoSpool}, size, interval)
+	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Within, f.Pressure, f.NoSpool}, size, interval)
 }
 
 // Output is an object that a cut's records became.

@@ -52,7 +52,7 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 		if err := p.buffer.append(&in.Records[i], now); err != nil {
 			return err
 		}
-		reason := p.buffer.due(now, false)
+		reason := p.buffer.due(now, true, false)
 		if reason == "" {
 			continue
 		}
@@ -61,7 +61,7 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 		}
 		now = time.Now()
 	}
-	if reason := p.buffer.due(now, in.Pressure); reason != "" {
+	if reason := p.buffer.due(now, false, in.Pressure); reason != "" {
 		return p.flush(ctx, in.Checkpointer, reason)
 	}
 	return nil

@@ -93,29 +93,27 @@ func (l *loader) bucketARN(p document.Place) {
 }
 
 func (l *loader) bufferingHints(p document.Place) {
-	size, interval := 0, 0
-	given, ok := p.Read(document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
-		"SizeInMBs": func(at document.Place) { size, _ = at.Integer(1, 128) },
+	h := &l.config.Delivery.Hints
+	both(p, document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
+		"SizeInMBs": func(at document.Place) { h.SizeInMBs, _ = at.Integer(1, 128) },
 		"IntervalInSeconds": func(at document.Place) {
 			n, ok := at.Integer(0, 900)
-			if interval = n; ok && n < 60 {
-				at.Warn("below 60 Firehose changes to multipart uploads; here it only makes many small objects")
-			}
+			h.IntervalInSeconds, h.ZeroBuffering = n, ok && n == 0
+			l.interval = at
 		},
 	}})
-	if !ok {
-		return
-	}
-	switch {
-	case given["SizeInMBs"] && !given["IntervalInSeconds"]:
+}
+
+// both reads hints, which are given together.
+func both(p document.Place, s document.Shape) {
+	given, ok := p.Read(s)
+	switch size, interval := given["SizeInMBs"], given["IntervalInSeconds"]; {
+	case !ok:
+	case size && !interval:
 		p.Fault("has SizeInMBs but no IntervalInSeconds; give both or remove both")
-	case given["IntervalInSeconds"] && !given["SizeInMBs"]:
+	case interval && !size:
 		p.Fault("has IntervalInSeconds but no SizeInMBs; give both or remove both")
 	}
-	if given["IntervalInSeconds"] {
-		interval = max(1, interval) // Firehose's zero buffering delivers within seconds: so does a second
-	}
-	l.config.Delivery.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
 }
 
 func (l *loader) compressionFormat(p document.Place) {
