@@ -18,7 +18,7 @@ type buffer struct {
 	begin    func(id exactlyonce.UUID) (contents, error) // what it becomes
 	pipeline *pipeline.Pipeline
 	size     int64
-	interval time.Duration
+	pace     *pace
 	log      *zap.Logger
 
 	open   gathered
@@ -107,7 +107,7 @@ func (b *buffer) due(now time.Time, within, pressure bool) string {
 	return closeReason(fill{
 		records: b.open.records, bytes: made.filled(), age: now.Sub(b.open.opened),
 		within: within, pressure: pressure, noSpool: made.spoolErr() != nil,
-	}, b.size, b.interval)
+	}, b.pace.size(b.size), b.pace.interval)
 }
 
 // take empties the buffer and returns what was in it, which is finished; its

@@ -157,7 +157,10 @@ type Backup struct {
 // must be given, or none.
 type BufferingHints struct {
 	// SizeInMBs is the size in MiB, before compression: 1-128, default 5. The
-	// record that reaches it is the last of the object.
+	// record that reaches it is the last of the object. While a shard is behind by more
+	// than the cut's interval it grows with that, to at most four times and 128 MiB:
+	// fewer, larger objects until the shard has caught up. That Firehose does so is
+	// documented, these numbers are ours.
 	SizeInMBs int
 
 	// IntervalInSeconds is the time since the object's first record came in:

@@ -220,11 +220,14 @@ func eachShardHasItsBuffer(t *testing.T) {
 
 func nothingIsLostWhenDeliveryIsBehind(t *testing.T) {
 	s := begin(t, config().WithSize(30), numbered(100))
-	s.downUntil = time.Now().Add(10 * time.Minute)
+	s.downUntil, s.behind = time.Now().Add(10*time.Minute), 10*time.Minute
 	s.put(100)
 	s.stop()
 	if err := s.verdict(true); err != nil {
 		t.Error(err)
+	}
+	if e := s.delivered[0]; e.Bytes < 2*30 {
+		t.Errorf("an object of %d bytes while the shard is two intervals behind", e.Bytes)
 	}
 }
 

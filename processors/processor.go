@@ -63,6 +63,7 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 
 func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	p.delivery.wake = in.Wake
+	p.buffer.pace.note(in.BehindLatest)
 	if err := p.delivery.advance(ctx, in.Checkpointer); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (p *processor) report(hold func(int64)) {
 	if open := &p.buffer.open; open.contents != nil {
 		e.Records, e.Bytes, e.Held = e.Records+open.records, e.Bytes+open.bytes, e.Held+open.contents.heldBytes()
 	}
-	e.ShardID = p.shardID
+	e.ShardID, e.SizeHint = p.shardID, p.buffer.pace.size(p.buffer.size)
 	if hold != nil {
 		hold(e.Held)
 	}
