@@ -28,6 +28,7 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 		p.Need(given, "BucketARN", bucketRemedy)
 		l.checkBackup()
 		l.checkPrefixes()
+		l.checkPartitioned()
 	}
 }
 
@@ -66,8 +67,8 @@ func (l *loader) extendedS3() document.Shape {
 		"CloudWatchLoggingOptions":          logging,
 		"CompressionFormat":                 l.compressionFormat,
 		"CustomTimeZone":                    l.customTimeZone,
-		"DataFormatConversionConfiguration": conversion.read,
-		"DynamicPartitioningConfiguration":  partitioning.read,
+		"DataFormatConversionConfiguration": func(p document.Place) { conversion.read(p) },
+		"DynamicPartitioningConfiguration":  func(p document.Place) { l.partitioned = partitioning.read(p) },
 		"EncryptionConfiguration":           encryption,
 		"ErrorOutputPrefix":                 l.errorOutputPrefix,
 		"FileExtension":                     l.fileExtension,
@@ -95,13 +96,31 @@ func (l *loader) bucketARN(p document.Place) {
 func (l *loader) bufferingHints(p document.Place) {
 	h := &l.config.Delivery.Hints
 	both(p, document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
-		"SizeInMBs": func(at document.Place) { h.SizeInMBs, _ = at.Integer(1, 128) },
+		"SizeInMBs": func(at document.Place) {
+			h.SizeInMBs, _ = at.Integer(1, 128)
+			l.size = at
+		},
 		"IntervalInSeconds": func(at document.Place) {
 			n, ok := at.Integer(0, 900)
 			h.IntervalInSeconds, h.ZeroBuffering = n, ok && n == 0
 			l.interval = at
 		},
 	}})
+}
+
+// checkPartitioned applies what dynamic partitioning wants of hints that are given.
+func (l *loader) checkPartitioned() {
+	const size, interval = 64, 60
+	h := l.config.Delivery.Hints
+	if !l.partitioned {
+		return
+	}
+	if 0 < h.SizeInMBs && h.SizeInMBs < size {
+		l.size.Bad("%s", says("make it 64", "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."))
+	}
+	if h.ZeroBuffering || 0 < h.IntervalInSeconds && h.IntervalInSeconds < interval {
+		l.interval.Bad("%s", says("make it 60", "BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled."))
+	}
 }
 
 // both reads hints, which are given together.
