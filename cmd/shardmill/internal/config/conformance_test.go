@@ -10,7 +10,9 @@ import (
 // TestConformance has the statements about what Firehose refuses, by their numbers.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	named := func(name string) string { return strings.Replace(base, "DeliveryStreamName: orders", "DeliveryStreamName: '"+name+"'", 1) }
+	named := func(name string) string {
+		return strings.Replace(base, "DeliveryStreamName: orders", "DeliveryStreamName: '"+name+"'", 1)
+	}
 	hints := func(size, interval string) string {
 		return inDestination("BufferingHints: {SizeInMBs: " + size + ", IntervalInSeconds: " + interval + "}")
 	}
