@@ -60,6 +60,10 @@ type Object struct {
 	ContentEncoding string            // "" for none
 	Metadata        map[string]string // names in lower case
 
+	// AWSKMSKeyARN is the key that encrypts the object, of its bucket's region; "" leaves
+	// that to the bucket's own default.
+	AWSKMSKeyARN string
+
 	// IfAbsent makes Put fail with ErrExists if the key has an object.
 	IfAbsent bool
 }

@@ -38,6 +38,7 @@ type effectiveS3 struct {
 	FileExtension           string // "": that of CompressionFormat
 	BufferingHints          effectiveHints
 	CompressionFormat       string `json:",omitempty"` // "" if it is ours
+	EncryptionConfiguration effectiveEncryption
 	ProcessingConfiguration effectiveProcessing
 	S3BackupMode            string           `json:",omitempty"`
 	S3BackupConfiguration   *effectiveBackup `json:",omitempty"`
@@ -49,6 +50,23 @@ type effectiveBackup struct {
 	ErrorOutputPrefix string
 	BufferingHints    effectiveHints
 	CompressionFormat string
+
+	EncryptionConfiguration effectiveEncryption
+}
+
+// effectiveEncryption has one member.
+type effectiveEncryption struct {
+	NoEncryptionConfig  string        `json:",omitempty"`
+	KMSEncryptionConfig *effectiveKMS `json:",omitempty"`
+}
+
+type effectiveKMS struct{ AWSKMSKeyARN string }
+
+func encryptionOf(key string) effectiveEncryption {
+	if key == "" {
+		return effectiveEncryption{NoEncryptionConfig: "NoEncryption"}
+	}
+	return effectiveEncryption{KMSEncryptionConfig: &effectiveKMS{document.Literally(key)}}
 }
 
 type effectiveProcessing struct {
@@ -99,6 +117,7 @@ func (c Config) Effective() Effective {
 			FileExtension:     d.FileExtension,
 			BufferingHints:    effectiveHints(d.Hints),
 
+			EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
 			ProcessingConfiguration: processingOf(d),
 		},
 		Shardmill: effectiveOurs{
@@ -125,6 +144,7 @@ func (c Config) Effective() Effective {
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
 			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
 			BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
+			EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
 		}
 	}
 	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {
