@@ -53,6 +53,8 @@ func (s *session) betweenBatches() error {
 	select {
 	case <-s.acct.Pressure():
 		return s.process(nil, true)
+	case <-s.wake:
+		return s.process(nil, false)
 	default:
 		return nil
 	}

@@ -38,7 +38,8 @@ type RecordProcessor interface {
 	Initialize(ctx context.Context, in InitializationInput) error
 
 	// ProcessRecords is called with the next records of the shard, in order.
-	// in.Records is empty only if Config.TickInterval is set, or in.Pressure is.
+	// in.Records is empty only if Config.TickInterval is set, in.Pressure is, or
+	// in.Wake was called.
 	//
 	// One call gets what one read of the shard brought. What comes of aggregated
 	// records may be too much for one: then several calls get up to 10,000 of
@@ -149,6 +150,12 @@ type ProcessRecordsInput struct {
 	// It is forgotten, and calling it has no effect, once the lease has ended or
 	// another processor has taken over. It is safe for concurrent use.
 	Hold func(bytes int64)
+
+	// Wake asks for another call soon, without records if none have come: for a
+	// processor that has something done on a goroutine of its own, and learns that it
+	// has ended. It does not wait, may be called during the call and after it, and is
+	// safe for concurrent use. It has no effect once this processor got its last call.
+	Wake func()
 }
 
 // LeaseLostInput is the argument of RecordProcessor.LeaseLost.

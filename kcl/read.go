@@ -66,6 +66,8 @@ func (s *session) readFrom(from, refused checkpoint.Position) error {
 			return context.Cause(s.stop)
 		case <-tick.C:
 			err = s.process(nil, false)
+		case <-s.wake:
+			err = s.process(nil, false)
 		case <-s.acct.Pressure():
 			err = s.process(nil, true)
 		case got := <-f.pages:
@@ -170,7 +172,7 @@ func childrenOf(id string, shards []Shard) []Shard {
 	return out
 }
 
-// idle waits for d, in which the processor gets its ticks.
+// idle waits for d, in which the processor gets its ticks, and is called if it asks.
 func (s *session) idle(d time.Duration) error {
 	over := time.NewTimer(d)
 	defer over.Stop()
@@ -184,6 +186,7 @@ func (s *session) idle(d time.Duration) error {
 		case <-over.C:
 			return nil
 		case <-tick.C:
+		case <-s.wake:
 		case <-s.acct.Pressure():
 			pressure = true
 		}

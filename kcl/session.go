@@ -22,6 +22,7 @@ type session struct {
 	split *expander
 	calls *calls
 	hold  func(bytes int64)
+	wake  chan struct{} // holds one wish for a call without records
 
 	// accepted is the last record that the processor took, or where reading
 	// began: what is at or before it is not processed any more.
@@ -59,7 +60,7 @@ func newSession(c *consumer) *session {
 		cp:       checkpoint.New(writes{c.held, c}, row.Checkpoint, row.Pending != nil),
 		split:    newExpander(c.info.HashRangeRule, c.info.Range, c.info.KPLFaults),
 		calls:    newCalls(c.cfg.CallTimeout, c.cfg.WarnAfter, c.log, c.begin),
-		lastMark: time.Now(), called: time.Now(),
+		lastMark: time.Now(), called: time.Now(), wake: make(chan struct{}, 1),
 	}
 	hold := c.acct.Holder() // what a processor before this one held went with it
 	s.hold = func(bytes int64) {
@@ -69,6 +70,14 @@ func newSession(c *consumer) *session {
 		hold(bytes)
 	}
 	return s
+}
+
+// woken is ProcessRecordsInput.Wake.
+func (s *session) woken() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is asked for already
+	}
 }
 
 // run returns why the session ended; it is never nil. Unless the processor

@@ -2,6 +2,7 @@ package kcl_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,3 +60,33 @@ func (f ticker) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) 
 func (ticker) LeaseLost(context.Context, kcl.LeaseLostInput)                       {}
 func (ticker) ShardEnded(context.Context, kcl.ShardEndedInput) error               { return nil }
 func (ticker) ShutdownRequested(context.Context, kcl.ShutdownRequestedInput) error { return nil }
+
+// A processor that has something done elsewhere is called when it asks, without ticks
+// and without records; wishes that come together are one.
+func TestWake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		s.Put(0, "a")
+		begin := time.Now()
+		var calls []time.Duration
+		err := run(t, time.Minute, config(s, table, "me"), func(kcl.ShardInfo) kcl.RecordProcessor {
+			return ticker(func(_ context.Context, in kcl.ProcessRecordsInput) error {
+				if len(in.Records) == 0 {
+					calls = append(calls, time.Since(begin))
+					return nil
+				}
+				begin = time.Now()
+				in.Wake()
+				in.Wake()
+				for _, d := range []time.Duration{7 * time.Second, 13 * time.Second, time.Hour} {
+					time.AfterFunc(d, in.Wake)
+				}
+				return nil
+			})
+		})
+		if want := []time.Duration{0, 7 * time.Second, 13 * time.Second}; err != nil || !slices.Equal(calls, want) {
+			t.Errorf("Run = %v; calls without records after %v, want %v", err, calls, want)
+		}
+	})
+}

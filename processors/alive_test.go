@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 )
 
@@ -21,7 +22,7 @@ import (
 func watched(t *testing.T, limit time.Duration, f func(context.Context) error) (silent time.Duration, err error) {
 	t.Helper()
 	ctx, call := deadline.Start(t.Context(), limit)
-	defer call.End()
+	defer call.Keep() // as of Initialize, whose context goes on
 	stop := make(chan struct{})
 	over := make(chan struct{})
 	go func() {
@@ -98,7 +99,7 @@ func TestWhoWaitsIsAlive(t *testing.T) {
 				if _, err := watched(t, row.limit, func(ctx context.Context) error { return h.begin(ctx, p) }); err != nil {
 					t.Fatal(err)
 				}
-				silent, err := watched(t, row.limit, func(ctx context.Context) error { return h.deliver(ctx, p, 1) })
+				silent, err := watched(t, row.limit, func(ctx context.Context) error { return h.deliverAll(ctx, p, 1) })
 				if took := time.Since(begun); err != nil || took < outage || took > outage+7*time.Minute {
 					t.Fatalf("%v after %v", err, took)
 				}
@@ -158,7 +159,7 @@ func TestALongPutIsToldEachMinute(t *testing.T) {
 		}
 		begun := time.Now()
 		w.deafUntil = begun.Add(63 * time.Second)
-		if err := h.deliver(ctx, p, 1); err != nil || len(w.failures) != 1 {
+		if err := h.deliverAll(ctx, p, 1); err != nil || len(w.failures) != 1 {
 			t.Fatalf("%v, failures %v", err, w.failures)
 		}
 		if got := gap(begun, logs); got > time.Minute || logs.FilterMessage("no answer yet").Len() != 1 || !strings.Contains(w.failures[0].Err.Error(), "no answer within 1m2s") {
@@ -181,11 +182,16 @@ func TestAStoreThatIgnoresItsContext(t *testing.T) {
 		begun, ended := time.Now(), time.Duration(0)
 		_, err := watched(t, 5*time.Second, func(ctx context.Context) error {
 			context.AfterFunc(ctx, func() { ended = time.Since(begun) })
-			return h.deliver(ctx, p, 1)
+			return h.deliverAll(ctx, p, 1)
 		})
+		synctest.Wait()
 		late, ok := errors.AsType[*deadline.Error](err)
 		if !ok || late.Limit != 5*time.Second || ended < time.Minute || ended > 66*time.Second {
 			t.Errorf("its context ended after %v, and it returned %v", ended, err)
+		}
+		p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+		if took := time.Since(begun); took < time.Hour {
+			t.Errorf("after %v nobody waits any more for what goes on behind", took)
 		}
 	})
 }

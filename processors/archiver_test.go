@@ -151,7 +151,7 @@ func TestTrustIsAskedBeforeEveryTry(t *testing.T) {
 				s.downUntil = time.Now().Add(time.Hour)
 				s.trustedUntil = time.Now().Add(time.Minute)
 				before := time.Now()
-				err := s.deliver(t.Context(), s.processor, 1)
+				err := s.deliverAll(t.Context(), s.processor, 1)
 				if !errors.Is(err, kcl.ErrLeaseLost) || time.Since(before) > 67*time.Second {
 					t.Errorf("%v after %v", err, time.Since(before))
 				}
@@ -536,7 +536,9 @@ func TestOutageIsLoggedAtASaneRate(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		s := begin(t, with(config(), func(c *processors.Config) { c.Logger = zap.New(core) }).WithSize(1), numbered(1))
 		s.downUntil = time.Now().Add(10 * time.Minute)
-		s.put(1)
+		if err := s.deliverAll(t.Context(), s.processor, 1); err != nil {
+			t.Fatal(err)
+		}
 		warnings := logs.FilterLevelExact(zapcore.WarnLevel).Len()
 		if infos := logs.FilterMessage("succeeded after failures").Len(); warnings < 9 || warnings > 11 || infos != 1 {
 			t.Errorf("%d warnings, %d notes of success", warnings, infos)

@@ -29,39 +29,66 @@ type parcel interface {
 	held() BufferedEvent
 }
 
-// delivery brings the closed cuts of one shard to their end.
+// delivery brings the closed cuts of one shard to their end, one after another. The
+// lease row is written on the shard's goroutine. What talks to the destination goes on
+// behind, so that the next cut can fill.
 type delivery struct {
 	try     *tries
-	staging *staging // nil if no cut is sealed
-	cut     *cut     // the unfinished one; nil if there is none
+	staging *staging        // nil if no cut is sealed
+	holding context.Context //nolint:containedctx // ends with the lease, and what goes on behind with it
+	wake    func()          // asks for a call, since what went on behind has ended; nil if nobody listens
+	cut     *cut            // the unfinished one; nil if there is none
+	behind  *errand         // of cut; nil if nothing goes on
 }
 
-// finish brings the unfinished cut, if there is one, to its end. After an
-// error the cut is still there, and the next call goes on where this one
-// stopped.
-func (d *delivery) finish(ctx context.Context, cp kcl.Checkpointer) error {
-	for d.cut != nil {
-		if err := d.advance(ctx, cp, d.cut); err != nil {
+// advance brings the unfinished cut, if there is one, as far as it comes without
+// waiting for the destination. After an error the cut is still there, and the next
+// call goes on where this one stopped.
+func (d *delivery) advance(ctx context.Context, cp kcl.Checkpointer) error {
+	for d.cut != nil && (d.behind == nil || d.behind.isOver()) {
+		if err := d.step(ctx, cp); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// advance makes the step that the cut needs.
-func (d *delivery) advance(ctx context.Context, cp kcl.Checkpointer, c *cut) error {
-	switch exactlyonce.Next(c.progress) {
-	case exactlyonce.Seal:
-		err := c.seal(ctx)
-		c.progress.Sealed = err == nil
+// finish is advance that waits: when it returns nil there is no unfinished cut.
+func (d *delivery) finish(ctx context.Context, cp kcl.Checkpointer) error {
+	for d.cut != nil {
+		if d.behind != nil {
+			if err := d.behind.wait(ctx); err != nil {
+				return err
+			}
+		}
+		if err := d.advance(ctx, cp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step takes what has ended behind, or makes the step that the cut needs, or has it
+// made behind.
+func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
+	c, next := d.cut, exactlyonce.Next(d.cut.progress)
+	switch {
+	case d.behind != nil:
+		err := d.behind.err
+		d.behind = nil
+		if next == exactlyonce.Seal {
+			c.progress.Sealed = err == nil
+		} else {
+			c.progress.Published = err == nil
+		}
 		return err
-	case exactlyonce.Prepare:
+	case next == exactlyonce.Seal:
+		d.behind = send(d.holding, c.seal, d.wake)
+	case next == exactlyonce.Publish:
+		d.behind = send(d.holding, c.publish, d.wake)
+	case next == exactlyonce.Prepare:
 		err := d.prepare(ctx, cp, c)
 		c.progress.Prepared = err == nil
-		return err
-	case exactlyonce.Publish:
-		err := c.publish(ctx)
-		c.progress.Published = err == nil
 		return err
 	default: // exactlyonce.Commit
 		if err := d.commit(ctx, cp, c); err != nil {
@@ -70,8 +97,8 @@ func (d *delivery) advance(ctx context.Context, cp kcl.Checkpointer, c *cut) err
 		d.drop()
 		c.committed(ctx, c.reason)
 		d.staging.sweep(ctx)
-		return nil
 	}
+	return nil
 }
 
 // prepare returns nil only if the plan is known to be in the row. Until then
@@ -96,8 +123,13 @@ func (d *delivery) commit(ctx context.Context, cp kcl.Checkpointer, c *cut) erro
 	})
 }
 
-// drop forgets the unfinished cut. If it is prepared, the plan stays in the row.
+// drop ends what goes on behind, and forgets the unfinished cut. If it is prepared, the
+// plan stays in the row.
 func (d *delivery) drop() {
+	if d.behind != nil {
+		d.behind.end()
+		d.behind = nil
+	}
 	if d.cut != nil {
 		d.cut.release()
 		d.cut = nil

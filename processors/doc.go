@@ -106,6 +106,32 @@
 // The objects of a cut are put side by side, up to Config.ParallelPuts of all shards at
 // once. One that fails is repeated, and holds up no other.
 //
+// # The next cut fills behind
+//
+// Seal and publish, which wait for the store, go on on a goroutine of their own while
+// the shard's goroutine gathers the next cut. What makes that safe:
+//
+//   - There is one unfinished cut of a shard. The next one closes, and gets its plan, when
+//     the one before is committed: its plan says after which checkpoint it comes.
+//   - Only the shard's goroutine writes the lease row, and only between steps: nothing is
+//     put while a prepare is in doubt, and no prepare or commit overtakes a put. That the
+//     goroutine behind has ended is what it learns from a channel, and nothing else tells
+//     it that a step is done: one that panics or ends its goroutine has failed.
+//   - What goes on behind ends with the holding of the lease, and asks for trust before each
+//     try as ever. LeaseLost, a new Initialize, and a call that panics end it, and wait for it,
+//     before the buffers are dropped: a processor leaves nothing that runs.
+//   - The records of the next cut are above the mark, in memory and in no checkpoint. If
+//     the lease goes, the next holder reads them again.
+//   - A successor settles a plan before it reads, so nothing fills meanwhile.
+//   - What goes wrong for good is the error of the next call, which redelivers its records:
+//     those that were taken in are not taken in again.
+//
+// A call returns while a cut is under way, unless the next one is complete too, memory
+// is short (kcl.ProcessRecordsInput.Pressure), or the shard ends. So a shard holds up to
+// two cuts, both of which count in the worker's memory budget. A shutdown delivers until
+// five seconds before its deadline, and leaves the rest: what is prepared to the next
+// holder of the lease to finish, what is not to be read again.
+//
 // # Who can write to the lease table
 //
 // A plan is input from whoever can write to the table, and is not signed. So it
@@ -179,8 +205,8 @@
 // # When the store is down
 //
 // Puts are repeated every few seconds until they succeed or the lease is lost.
-// The processor's call does not return before, so no more is read than the
-// worker's memory budget allows, and nothing is skipped. Failures are logged as
+// When the next cut is complete, the processor's call does not return before, so no more
+// is read than the worker's memory budget allows, and nothing is skipped. Failures are logged as
 // warnings, the first one and then one a minute, and each is told to
 // Hooks.PutFailed.
 //
@@ -203,6 +229,7 @@
 //	  outputs  outputs.go    what becomes several objects: a log, and where in it each is
 //	sealer     cut.go        makes a cut of them: fixes keys, the UUID and the plan
 //	delivery   delivery.go   seal, prepare, publish, commit; knows no records
+//	  errand   errand.go     one of these that goes on behind
 //	  parcel                 what these bring to the destination:
 //	  single   objects.go    one object
 //	  bundle   bundle.go     several, and the bundle of their bodies
@@ -215,7 +242,4 @@
 // a replay has to do with its plan and a bundle's index with it (internal/exactlyonce,
 // whose tests are a model that tries every interleaving of two workers). A destination
 // of another kind, such as one that takes documents in bulks, is another parcel.
-//
-// All steps run on the shard's goroutine, so the next buffer does not fill while a cut
-// is being delivered.
 package processors

@@ -8,8 +8,8 @@ import (
 )
 
 // Hooks are called as things happen, for metrics; nil ones are not. They are
-// called on goroutines of the shards, concurrently, PutFailed also for one shard; they
-// must be quick.
+// called on goroutines of the shards, concurrently, PutFailed also for one shard and beside
+// the others; they must be quick.
 type Hooks struct {
 	// Delivered is called after a cut is committed. Firehose's metrics are
 	// DeliveryToS3.Records, .Bytes and .DataFreshness of the event, and

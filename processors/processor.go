@@ -2,6 +2,7 @@ package processors
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
@@ -23,9 +24,19 @@ type processor struct {
 
 var _ kcl.RecordProcessor = (*processor)(nil)
 
-// Initialize finishes what an earlier holder prepared.
+// whole is deferred by each call: one that does not return, since what it called
+// panicked or ended the goroutine, is the processor's last, and leaves nothing behind.
+func (p *processor) whole(hasReturned *bool) {
+	if !*hasReturned {
+		p.drop()
+	}
+}
+
+// Initialize finishes what an earlier holder prepared. What goes on behind later
+// calls ends with ctx.
 func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.drop()
+	p.delivery.holding = ctx
 	p.sink.trusted = in.CheckTrust
 	p.archiver.checkBuckets(ctx, p.try)
 	if err := p.successor.settle(ctx, in); err != nil {
@@ -36,12 +47,23 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 	return nil
 }
 
-// ProcessRecords buffers the records and delivers each cut that is complete.
-// While the store is down it does not return.
+// ProcessRecords buffers the records. Each cut that is complete is delivered behind,
+// while the next one fills; when that is complete too, it does not return before the
+// one that is under way is in the store. Under pressure, all are in the store when it
+// returns.
 func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	defer p.report(in.Hold)
-	defer p.buffer.own()
-	if err := p.delivery.finish(ctx, in.Checkpointer); err != nil {
+	hasReturned := false
+	defer p.whole(&hasReturned)
+	err := p.process(ctx, in)
+	p.buffer.own()
+	p.report(in.Hold)
+	hasReturned = true
+	return err
+}
+
+func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) error {
+	p.delivery.wake = in.Wake
+	if err := p.delivery.advance(ctx, in.Checkpointer); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -62,12 +84,18 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 		now = time.Now()
 	}
 	if reason := p.buffer.due(now, in.Pressure); reason != "" {
-		return p.flush(ctx, in.Checkpointer, reason)
+		if err := p.flush(ctx, in.Checkpointer, reason); err != nil {
+			return err
+		}
 	}
-	return nil
+	if in.Pressure {
+		return p.delivery.finish(ctx, in.Checkpointer)
+	}
+	return p.delivery.advance(ctx, in.Checkpointer)
 }
 
-// flush closes the cut, if the buffer has records, and delivers it.
+// flush closes the cut, if the buffer has records, and begins to deliver it. The one
+// before must be finished: its end is where the next one's plan begins.
 func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason string) error {
 	if err := p.delivery.finish(ctx, cp); err != nil {
 		return err
@@ -82,6 +110,14 @@ func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason strin
 		return p.buffer.broken
 	}
 	p.delivery.cut = c
+	return p.delivery.advance(ctx, cp)
+}
+
+// deliver closes the cut and delivers all that there is.
+func (p *processor) deliver(ctx context.Context, cp kcl.Checkpointer, reason string) error {
+	if err := p.flush(ctx, cp, reason); err != nil {
+		return err
+	}
 	return p.delivery.finish(ctx, cp)
 }
 
@@ -107,20 +143,41 @@ func (p *processor) report(hold func(int64)) {
 
 // ShardEnded delivers what is left and ends the shard.
 func (p *processor) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
-	if err := p.flush(ctx, in.Checkpointer, reasonShardEnded); err != nil {
-		return err
+	hasReturned := false
+	defer p.whole(&hasReturned)
+	err := p.deliver(ctx, in.Checkpointer, reasonShardEnded)
+	if err == nil {
+		err = p.try.write(ctx, "ending the shard", in.Checkpointer.Checkpoint)
 	}
-	err := p.try.write(ctx, "ending the shard", in.Checkpointer.Checkpoint)
 	if err == nil {
 		p.delivery.staging.sweep(ctx)
 	}
+	hasReturned = true
 	return err
 }
 
-// ShutdownRequested delivers what is left.
+// shutdownRest is how long before its deadline a shutdown stops to deliver, so that
+// the lease is given back in time.
+const shutdownRest = 5 * time.Second
+
+// ShutdownRequested delivers what is left, if that is done in time. A cut that is not
+// stays prepared for the next holder, who also reads again what is not prepared.
 func (p *processor) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
-	return p.flush(ctx, in.Checkpointer, reasonShutdown)
+	hasReturned := false
+	defer p.whole(&hasReturned)
+	if !in.Deadline.IsZero() {
+		rest := min(shutdownRest, time.Until(in.Deadline)/2)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, in.Deadline.Add(-rest), errLeft)
+		defer cancel()
+	}
+	err := p.deliver(ctx, in.Checkpointer, reasonShutdown)
+	hasReturned = true
+	return err
 }
+
+// errLeft means that a shutdown did not wait longer for a delivery.
+var errLeft = errors.New("not delivered in time before the worker stops: the next holder of the lease does it")
 
 // LeaseLost forgets what is not delivered: the next holder reads it again. A
 // prepared cut stays in the lease row for it.

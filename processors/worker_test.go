@@ -146,7 +146,7 @@ func TestPeer30ObjectsAndCheckpointsDoNotOvertakeEachOther(t *testing.T) {
 		}()
 		var mu sync.Mutex
 		at, reasons := make(map[string]checkpoint.Position), make(map[string]int)
-		c := with(config().WithSize(30), func(c *processors.Config) {
+		c := with(config().WithSize(20), func(c *processors.Config) {
 			c.Hints = processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 1}
 			c.RetryInterval = time.Second / 2
 			c.Hooks.Delivered = func(e processors.DeliveredEvent) {

@@ -35,6 +35,8 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 	if err := w.hear(ctx); err != nil {
 		return err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !s.h.asked {
 		w.violate("put without asking for trust")
 	}
@@ -53,7 +55,7 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 		return errFault
 	}
 	w.puts = append(w.puts, o)
-	if w.fault != nil {
+	if w.fault != nil && !s.h.spared {
 		if f := w.fault(kind, w.counts[kind], w.total); f >= lands1 && f <= lands4 {
 			w.counts[kind]++
 			w.total++
@@ -95,7 +97,7 @@ func (w *world) apply(o processors.Object) error {
 }
 
 func (s store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
-	s.w.land(s.h)
+	s.land()
 	var o stored
 	var ok bool
 	err := s.ask(ctx, "head", func() { o, ok = s.w.objects[objectName(bucket, key)] })
@@ -109,6 +111,8 @@ func (s store) ask(ctx context.Context, kind string, answer func()) error {
 	if err := s.w.hear(ctx); err != nil {
 		return err
 	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
 	if time.Now().Before(s.w.downUntil) {
 		return errFault
 	}
@@ -116,7 +120,7 @@ func (s store) ask(ctx context.Context, kind string, answer func()) error {
 }
 
 func (s store) Get(ctx context.Context, bucket, key string, offset, length int64, to io.Writer) (err error) {
-	s.w.land(s.h)
+	s.land()
 	if e := s.ask(ctx, "get", func() {
 		o, ok := s.w.objects[objectName(bucket, key)]
 		if !ok {
@@ -161,19 +165,27 @@ func (s store) Delete(ctx context.Context, bucket, key string) error {
 
 // hear returns when the store answers.
 func (w *world) hear(ctx context.Context) error {
-	done := ctx.Done()
+	w.mu.Lock()
+	done, deaf := ctx.Done(), time.Until(w.deafUntil)
 	if w.stuck {
 		done = nil
 	}
-	if !time.Now().Before(w.deafUntil) {
+	w.mu.Unlock()
+	if deaf <= 0 {
 		return nil
 	}
 	select {
 	case <-done:
 		return ctx.Err()
-	case <-time.After(time.Until(w.deafUntil)):
+	case <-time.After(deaf):
 		return nil
 	}
+}
+
+func (s store) land() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.land(s.h)
 }
 
 // land lets late puts of earlier holders arrive when their time has come.

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -22,8 +24,10 @@ import (
 )
 
 // world is one shard, its lease row and an object store, as one worker after
-// the other sees them. Everything in it happens on one goroutine.
+// the other sees them. One thing happens in it at a time.
 type world struct {
+	mu sync.Mutex // guards all that a holder's goroutines share
+
 	records []kcl.Record
 	horizon int          // records before it have expired
 	skipped map[int]bool // had expired when a worker came to read them
@@ -128,13 +132,13 @@ var (
 	errCrash = fmt.Errorf("scripted crash: %w", kcl.ErrLeaseLost)
 )
 
-// do asks the script about an operation and carries out what it says.
+// do asks the script about an operation and carries out what it says. w.mu is held.
 func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	f := noFault
-	if w.fault != nil {
+	if w.fault != nil && !h.spared {
 		f = w.fault(kind, w.counts[kind], w.total)
 	}
 	w.counts[kind]++
@@ -186,13 +190,16 @@ func (w *world) startOf(i int) int {
 
 // overtake lets another holder deliver everything, without faults.
 func (w *world) overtake(ctx context.Context) {
-	script, before := w.fault, w.now
-	w.fault = nil
-	h, p, ctx := w.take(context.WithoutCancel(ctx), w.tb, w.config, theShard())
-	if err := h.life(ctx, p, []int{3}); err != nil {
+	before := w.now
+	h, p, ctx := w.taken(context.WithoutCancel(ctx), w.tb, w.config, theShard())
+	h.spared = true
+	w.mu.Unlock()
+	err := h.life(ctx, p, []int{3})
+	w.mu.Lock()
+	if err != nil {
 		w.violate("the holder that overtook: %v", err)
 	}
-	w.fault, w.now = script, before
+	w.now = before
 }
 
 func (w *world) violate(format string, a ...any) {
@@ -218,6 +225,8 @@ type holding struct {
 	crashed bool
 	read    int // records delivered so far
 	started bool
+	spared  bool // by the script; its life is a step of another's
+	woken   bool // asked for a call
 
 	inDoubt      string    // the write whose outcome is unknown
 	asked        bool      // CheckTrust was asked since the last put
@@ -244,6 +253,8 @@ func (h *holding) position() int {
 }
 
 func (h *holding) CheckTrust() error {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
 	if h.crashed || !h.trustedUntil.IsZero() && !time.Now().Before(h.trustedUntil) {
 		return kcl.ErrLeaseLost
 	}
@@ -252,6 +263,8 @@ func (h *holding) CheckTrust() error {
 }
 
 func (h *holding) write(ctx context.Context, kind, what string, apply func()) error {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
 	h.w.land(h)
 	if h.inDoubt != "" && h.inDoubt != what {
 		h.w.violate("%s while %s is in doubt", what, h.inDoubt)
@@ -298,14 +311,18 @@ func (h *holding) Prepare(ctx context.Context, p checkpoint.Prepared) error {
 
 func (h *holding) replay(ctx context.Context, first, last checkpoint.ExtendedSequenceNumber, o kcl.ReplayOptions) iter.Seq2[kcl.Record, error] {
 	return func(yield func(kcl.Record, error) bool) {
+		h.w.mu.Lock()
 		h.w.land(h)
 		h.w.replays = append(h.w.replays, o)
-		if err := h.w.do(ctx, h, "replay", func() {}); err != nil {
+		err := h.w.do(ctx, h, "replay", func() {})
+		from := max(h.w.index(first), h.w.horizon)
+		h.w.mu.Unlock()
+		if err != nil {
 			yield(kcl.Record{}, err)
 			return
 		}
 		var scratch []byte
-		for i := max(h.w.index(first), h.w.horizon); i < len(h.w.records) && h.w.records[i].Position().Compare(last) <= 0; i++ {
+		for i := from; i < len(h.w.records) && h.w.records[i].Position().Compare(last) <= 0; i++ {
 			r := h.w.records[i]
 			scratch = append(scratch[:0], r.Data...)
 			r.Data = scratch
@@ -320,6 +337,14 @@ func (h *holding) replay(ctx context.Context, first, last checkpoint.ExtendedSeq
 // take gives the lease to a new holder, with a processor of its own.
 func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, shard kcl.ShardInfo) (*holding, kcl.RecordProcessor, context.Context) {
 	tb.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.taken(ctx, tb, cfg, shard)
+}
+
+// taken is take while w.mu is held.
+func (w *world) taken(ctx context.Context, tb testing.TB, cfg processors.Config, shard kcl.ShardInfo) (*holding, kcl.RecordProcessor, context.Context) {
+	tb.Helper()
 	w.holders++
 	w.backedUp = cfg.Backup != nil && (w.backedUp || w.holders == 1)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -331,11 +356,11 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 	}
 	w.row.owner, w.now, w.config, w.tb = h.id, h, cfg, tb
 	cfg.Hooks = processors.Hooks{
-		Delivered:    func(e processors.DeliveredEvent) { w.delivered = append(w.delivered, e) },
-		PutFailed:    func(e processors.PutFailedEvent) { w.failures = append(w.failures, e) },
-		RecordsLost:  func(e processors.RecordsLostEvent) { w.lost = append(w.lost, e) },
-		BundleLost:   func(e processors.BundleLostEvent) { w.bundlesLost = append(w.bundlesLost, e) },
-		PendingFound: func(e processors.PendingFoundEvent) { w.pendings = append(w.pendings, e) },
+		Delivered:    func(e processors.DeliveredEvent) { note(w, &w.delivered, e) },
+		PutFailed:    func(e processors.PutFailedEvent) { note(w, &w.failures, e) },
+		RecordsLost:  func(e processors.RecordsLostEvent) { note(w, &w.lost, e) },
+		BundleLost:   func(e processors.BundleLostEvent) { note(w, &w.bundlesLost, e) },
+		PendingFound: func(e processors.PendingFoundEvent) { note(w, &w.pendings, e) },
 	}
 	archiver, err := processors.New(cfg, store{w, h})
 	if err != nil {
@@ -344,9 +369,19 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 	return h, archiver.Processor(shard), ctx
 }
 
+// note is a hook that keeps what it is told.
+func note[E any](w *world, list *[]E, e E) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*list = append(*list, e)
+}
+
 func (h *holding) initialize(ctx context.Context, p kcl.RecordProcessor) error {
+	h.w.mu.Lock()
+	row := h.w.row
+	h.w.mu.Unlock()
 	return p.Initialize(ctx, kcl.InitializationInput{
-		Shard: h.shard, Checkpoint: h.w.row.checkpoint, Pending: h.w.row.pending, Checkpointer: h.cp,
+		Shard: h.shard, Checkpoint: row.checkpoint, Pending: row.pending, Checkpointer: h.cp,
 		Replay: h.replay, CheckTrust: h.CheckTrust,
 	})
 }
@@ -358,11 +393,13 @@ func (h *holding) begin(ctx context.Context, p kcl.RecordProcessor) error {
 		if err == nil {
 			break
 		}
-		if h.crashed || ctx.Err() != nil || try > 100 || errors.Is(err, processors.ErrKeyTaken) || errors.Is(err, processors.ErrUnfinishable) {
+		if h.isCrashed() || ctx.Err() != nil || try > 100 || errors.Is(err, processors.ErrKeyTaken) || errors.Is(err, processors.ErrUnfinishable) {
 			return err
 		}
 		time.Sleep(time.Second)
 	}
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
 	h.started = true
 	h.read = h.firstUndone()
 	h.skipExpired()
@@ -378,8 +415,46 @@ func (h *holding) skipExpired() {
 }
 
 // deliver passes n more records to p, or a tick if n is 0, in a buffer that is
-// overwritten afterwards.
+// overwritten afterwards, and calls it again as often as it asks at once.
 func (h *holding) deliver(ctx context.Context, p kcl.RecordProcessor, n int) error {
+	err := h.pass(ctx, p, n)
+	for err == nil && h.isWoken() {
+		err = h.pass(ctx, p, 0)
+	}
+	return err
+}
+
+// deliverAll is deliver, and waits until all is in the store.
+func (h *holding) deliverAll(ctx context.Context, p kcl.RecordProcessor, n int) error {
+	if err := h.deliver(ctx, p, n); err != nil {
+		return err
+	}
+	return p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Checkpointer: h.cp, Attempt: 1, Pressure: true})
+}
+
+// isWoken reports whether a call is asked for, by what ends without time passing.
+func (h *holding) isWoken() bool {
+	if h.spared {
+		time.Sleep(1) // another goroutine may be in Wait
+	} else {
+		synctest.Wait()
+	}
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	woken := h.woken
+	h.woken = false
+	return woken
+}
+
+func (h *holding) wake() {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	h.woken = true
+}
+
+// pass is one call of ProcessRecords.
+func (h *holding) pass(ctx context.Context, p kcl.RecordProcessor, n int) error {
+	h.w.mu.Lock()
 	h.skipExpired()
 	end := min(h.read+n, len(h.w.records))
 	batch := slices.Clone(h.w.records[h.read:end])
@@ -390,7 +465,8 @@ func (h *holding) deliver(ctx context.Context, p kcl.RecordProcessor, n int) err
 		h.cp.Processed(batch[len(batch)-1].Position())
 	}
 	h.read = end
-	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, Attempt: 1, Hold: func(int64) {}})
+	h.w.mu.Unlock()
+	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, Attempt: 1, Hold: func(int64) {}, Wake: h.wake})
 	for i := range batch {
 		for j := range batch[i].Data {
 			batch[i].Data[j] = '!'
@@ -511,7 +587,8 @@ func (w *world) run(ctx context.Context, tb testing.TB, batches []int, cfgs ...p
 		if err == nil {
 			return nil
 		}
-		if !h.crashed {
+		p.LeaseLost(ctx, kcl.LeaseLostInput{})
+		if !h.isCrashed() {
 			return err
 		}
 		time.Sleep(10 * time.Second)
@@ -532,7 +609,7 @@ func (h *holding) life(ctx context.Context, p kcl.RecordProcessor, batches []int
 		n := cmp.Or(batches[i%len(batches)], 1)
 		from := h.read
 		for range 1 + min(max(-n, 0), 1) {
-			h.read = max(from, h.firstUndone())
+			h.readFrom(max(from, h.firstUndone()))
 			if err := h.deliver(ctx, p, max(n, -n)); err != nil {
 				return err
 			}
@@ -548,13 +625,25 @@ func (h *holding) life(ctx context.Context, p kcl.RecordProcessor, batches []int
 		if err == nil {
 			break
 		}
-		if h.crashed || errors.Is(err, processors.ErrKeyTaken) {
+		if h.isCrashed() || errors.Is(err, processors.ErrKeyTaken) {
 			return err
 		}
 		time.Sleep(time.Second)
 	}
 	p.LeaseLost(ctx, kcl.LeaseLostInput{})
 	return nil
+}
+
+func (h *holding) isCrashed() bool {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	return h.crashed
+}
+
+func (h *holding) readFrom(i int) {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	h.read = i
 }
 
 // firstUndone is the record after the checkpoint: a worker does not deliver

@@ -461,6 +461,9 @@ func TestArchiver(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				if err := p.ProcessRecords(t.Context(), kcl.ProcessRecordsInput{Checkpointer: cp, Pressure: true}); err != nil {
+					t.Fatal(err)
+				}
 				if row.at.SequenceNumber != "3" || row.pending != nil {
 					t.Errorf("row %+v", row)
 				}

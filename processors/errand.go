@@ -1,0 +1,80 @@
+package processors
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+)
+
+// errand is a step of a cut that goes on behind: on a goroutine of its own, while the
+// shard's gathers the next cut. Whoever starts it ends it, or waits for it.
+type errand struct {
+	call *deadline.Call // its signs of life
+	done chan struct{}
+	err  error // once done is closed
+}
+
+// errandLimit is how long an errand may go without a sign of life. Its tries give one a
+// second.
+const errandLimit = time.Minute
+
+// send starts an errand, which ends with ctx. wake, unless nil, is called when it has
+// ended.
+func send(ctx context.Context, f func(context.Context) error, wake func()) *errand {
+	ctx, call := deadline.Start(ctx, errandLimit)
+	e := &errand{call: call, done: make(chan struct{}), err: errNoReturn}
+	go func() {
+		defer func() {
+			call.End()
+			close(e.done)
+			if wake != nil {
+				wake()
+			}
+		}()
+		defer func() { // whatever the store or a hook does, the step is not taken for done
+			if v := recover(); v != nil {
+				e.err = fmt.Errorf("%w: panic: %v\n%s", errNoReturn, v, debug.Stack())
+			}
+		}()
+		e.err = deadline.Explain(ctx, f(ctx))
+	}()
+	return e
+}
+
+// isOver reports whether it has ended.
+func (e *errand) isOver() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns nil when the errand has ended, however it did. Who waits is alive as
+// long as the errand is.
+func (e *errand) wait(ctx context.Context) error {
+	look := time.NewTicker(beatInterval)
+	defer look.Stop()
+	for {
+		select {
+		case <-e.done:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the destination: %w", context.Cause(ctx))
+		case <-look.C:
+			if e.call.Silent() < 2*beatInterval {
+				deadline.Beat(ctx)
+			}
+		}
+	}
+}
+
+// end cancels the errand and returns when it has ended.
+func (e *errand) end() {
+	e.call.End()
+	<-e.done
+}
