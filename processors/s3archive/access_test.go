@@ -102,11 +102,11 @@ func TestRemediesOfKeys(t *testing.T) {
 		want          string
 		denied        bool
 	}{
-		{400, "KMS.DisabledException", "", "the key that encrypts the object is disabled: enable it, or name another key: ", false},
-		{400, "KMS.NotFoundException", "", "there is no such key in the bucket's region: correct its ARN, or name a key of that region: ", false},
-		{400, "KMS.KMSInvalidStateException", "", "the key that encrypts the object cannot be used in its state, such as before its deletion: cancel that, or name another key: ", false},
-		{400, "KMS.InvalidStateException", "", "the key that encrypts the object cannot be used in its state, such as before its deletion: cancel that, or name another key: ", false},
-		{400, "KMS.AccessDeniedException", "", "permit kms:GenerateDataKey and kms:Decrypt on the key, and in the key's own policy if it is another account's: ", false},
+		{400, "KMS.DisabledException", "", "access denied: the key that encrypts the object is disabled: enable it, or name another key: ", true},
+		{400, "KMS.NotFoundException", "", "access denied: there is no such key in the bucket's region: correct its ARN, or name a key of that region: ", true},
+		{400, "KMS.KMSInvalidStateException", "", "access denied: the key that encrypts the object cannot be used in its state, such as before its deletion: cancel that, or name another key: ", true},
+		{400, "KMS.InvalidStateException", "", "access denied: the key that encrypts the object cannot be used in its state, such as before its deletion: cancel that, or name another key: ", true},
+		{400, "KMS.AccessDeniedException", "", "access denied: permit kms:GenerateDataKey and kms:Decrypt on the key, and in the key's own policy if it is another account's: ", true},
 		{503, "KMS.ThrottlingException", "", "operation error", false},
 		{403, "AccessDenied", refused("kms:GenerateDataKey"), "access denied: permit kms:GenerateDataKey on the key, and in the key's own policy if it is another account's: ", true},
 		{403, "AccessDenied", refused("kms:Decrypt"), "access denied: permit kms:Decrypt on the key, and in the key's own policy if it is another account's: ", true},

@@ -16,7 +16,6 @@
 package s3archive
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,7 +201,8 @@ func once(o *s3.Options) {
 }
 
 // classify gives an error its class: ErrExists if a conditional write was
-// refused, ErrAccessDenied if somebody was. Everything else may pass.
+// refused, ErrAccessDenied if somebody was, or the key that encrypts the object.
+// Everything else may pass.
 func classify(operation, object string, err error) error {
 	switch {
 	case err == nil:
@@ -210,12 +210,12 @@ func classify(operation, object string, err error) error {
 	case isRefused(err):
 		return fmt.Errorf("%s %s: %w", operation, object, processors.ErrExists)
 	}
+	if remedy := keyRemedy(err); remedy != "" {
+		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, remedy, err)
+	}
 	if kind := denied(err); kind != access.None {
 		remedy := kind.Remedy(permission(operation)) + "; or correct the bucket's name if it is somebody else's"
-		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, cmp.Or(keyRemedy(err), remedy), err)
-	}
-	if remedy := keyRemedy(err); remedy != "" {
-		return fmt.Errorf("%s %s: %s: %w", operation, object, remedy, err)
+		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, remedy, err)
 	}
 	if isNoBucket(operation, err) {
 		return fmt.Errorf("%s %s: there is no such bucket: create it, or correct its name: %w", operation, object, err)
