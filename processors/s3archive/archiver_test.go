@@ -41,6 +41,8 @@ type archive struct {
 	processor kcl.RecordProcessor
 	cp        *checkpoint.Checkpointer
 	row       *writer
+	again     func() kcl.RecordProcessor // another holder's
+	read      []kcl.Record
 	at        int            // records so far
 	denied    []string       // puts that were refused, by role
 	delivered map[string]int // objects, by role
@@ -87,7 +89,10 @@ func archiving(t *testing.T, bucket localaws.Bucket, isBackedUp bool, change fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.processor = archiver.Processor(kcl.ShardInfo{StreamName: "clicks", StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/clicks", Table: "app", ShardID: "shardId-000000000000"})
+	a.again = func() kcl.RecordProcessor {
+		return archiver.Processor(kcl.ShardInfo{StreamName: "clicks", StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/clicks", Table: "app", ShardID: "shardId-000000000000"})
+	}
+	a.processor = a.again()
 	a.cp = checkpoint.New(a.row, a.row.at, false)
 	var cancel context.CancelFunc
 	a.ctx, cancel = context.WithTimeout(t.Context(), patience)
@@ -116,18 +121,22 @@ func (a *archive) begin(t *testing.T) {
 // deliver delivers a few records more: when it returns, all are in the store.
 func (a *archive) deliver(t *testing.T) {
 	t.Helper()
-	in := kcl.ProcessRecordsInput{Checkpointer: a.cp, Pressure: true}
-	for range 3 {
-		a.at++
-		in.Records = append(in.Records, kcl.Record{
-			SequenceNumber: fmt.Sprint(a.at), Data: fmt.Appendf(nil, "<%d>", a.at), ApproximateArrivalTimestamp: time.Now(),
-		})
-		a.cp.Processed(in.Records[len(in.Records)-1].Position())
-	}
-	if err := a.processor.ProcessRecords(a.ctx, in); err != nil {
+	if err := a.process(3); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Second) // what comes next is younger
+}
+
+// process delivers n records more. The data of each ends with pad.
+func (a *archive) process(n int, pad ...byte) error {
+	in := kcl.ProcessRecordsInput{Checkpointer: a.cp, Pressure: true}
+	for range n {
+		a.at++
+		r := kcl.Record{SequenceNumber: fmt.Sprint(a.at), Data: append(fmt.Appendf(nil, "<%d>", a.at), pad...), ApproximateArrivalTimestamp: time.Now()}
+		in.Records, a.read = append(in.Records, r), append(a.read, r)
+		a.cp.Processed(r.Position())
+	}
+	return a.processor.ProcessRecords(a.ctx, in)
 }
 
 // inRegion signs for the bucket's region.

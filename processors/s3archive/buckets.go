@@ -31,6 +31,7 @@ const (
 type facts struct {
 	region string    // "": the client's
 	plain  time.Time // puts go without an ACL until then
+	left   bool      // it was told that parts are left behind
 }
 
 // buckets are what a Store has learnt. It is safe for concurrent use.

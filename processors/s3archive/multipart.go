@@ -8,7 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -134,8 +136,12 @@ func (u upload) abort(ctx context.Context) {
 	ctx, call := deadline.Start(context.WithoutCancel(ctx), abortTimeout)
 	defer call.End()
 	// That it fails costs storage until the bucket's life cycle ends it.
-	_ = u.locate(u.object.Bucket, func(options func(*s3.Options)) error {
+	err := u.locate(u.object.Bucket, func(options func(*s3.Options)) error {
 		_, err := u.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.object.Bucket, Key: &u.object.Key, UploadId: u.id}, once, options)
 		return err
 	})
+	if denied(err) == access.NotAllowed && u.buckets.change(u.object.Bucket, func(f *facts) { f.left = true }) {
+		u.log.Warn("parts of uploads that failed are left behind; permit s3:AbortMultipartUpload, or have a lifecycle rule remove them (AbortIncompleteMultipartUpload)",
+			zap.String("bucket", u.object.Bucket), zap.Error(err))
+	}
 }

@@ -65,7 +65,8 @@ type Options struct {
 	RequestTimeout time.Duration
 
 	// Logger is told once what answers tell of a bucket: that it is in another
-	// region, or that it takes no ACLs. Default none.
+	// region, that it takes no ACLs, or that parts of failed uploads stay. Default
+	// none.
 	Logger *zap.Logger
 }
 
