@@ -122,7 +122,7 @@ func TestPutAndHead(t *testing.T) {
 		data []byte
 		ops  string
 	}{
-		{"F13 an ordinary object is one PutObject", small(), "PutObject 200"},
+		{"an ordinary object is one PutObject", small(), "PutObject 200"},
 		{"an object without bytes", nil, "PutObject 200"},
 		{"just the part size", large()[:partBytes], "PutObject 200"},
 		{"a large one in parts", large(), "CreateMultipartUpload 200, UploadPart 200, UploadPart 200, UploadPart 200, CompleteMultipartUpload 200"},
