@@ -169,6 +169,7 @@ func reference(text string) (messages []string, kind string, good bool) {
 	if raw, ok := top["logEvents"]; ok && json.Unmarshal(raw, &events) != nil {
 		return nil, "", false
 	}
+	without := false
 	for _, raw := range events {
 		event = nil
 		var message *string
@@ -176,10 +177,13 @@ func reference(text string) (messages []string, kind string, good bool) {
 			return nil, "", false
 		}
 		if message == nil {
-			kind += " without a message"
+			without = true
 			continue
 		}
 		messages = append(messages, *message)
+	}
+	if without {
+		kind += " without a message"
 	}
 	return messages, kind, true
 }
