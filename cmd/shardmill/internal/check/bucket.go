@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -41,7 +42,7 @@ func (l *looker) lookAtBuckets(ctx context.Context) {
 	for _, b := range l.buckets() {
 		there := l.look(ctx, b.what+" "+b.name, func(ctx context.Context) (string, error) {
 			err := l.store.Check(ctx, b.name)
-			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", l.clients.S3.Options().Region), err
+			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", cmp.Or(l.store.Region(b.name), l.clients.S3.Options().Region)), err
 		})
 		objects := "objects of bucket " + b.name
 		if !there {

@@ -345,7 +345,7 @@ func TestLooks(t *testing.T) {
 				w.clients.S3 = s3.New(w.clients.S3.Options(), func(o *s3.Options) { o.HTTPClient = elsewhere{} })
 			},
 			map[string]string{
-				bucket:  "wrong bucket archive: HeadBucket archive: the bucket is in region eu-west-1: the client must be of that region, as with AWS_REGION=eu-west-1; or name a bucket in the client's: operation error S3: HeadBucket, https response error StatusCode: 301, api error MovedPermanently: Moved Permanently",
+				bucket:  "wrong bucket archive: HeadBucket archive: the bucket is in region eu-west-1, and the client's endpoint is of another: use an endpoint of that region, or none of your own; or name a bucket of the client's: operation error S3: HeadBucket, https response error StatusCode: 301, api error MovedPermanently: Moved Permanently",
 				objects: "not checked objects of bucket archive: s3:GetObject was not tried, as the bucket cannot be used",
 			},
 		},

@@ -35,9 +35,10 @@ type effectiveS3 struct {
 	Prefix                  string
 	ErrorOutputPrefix       string // "": what follows from Prefix
 	CustomTimeZone          string
-	FileExtension           string // "": that of CompressionFormat
-	BufferingHints          effectiveHints
-	CompressionFormat       string `json:",omitempty"` // "" if it is ours
+	FileExtension           string          // "": that of CompressionFormat
+	BufferingHints          *effectiveHints `json:",omitempty"` // nil if they are ours
+	CompressionFormat       string          `json:",omitempty"` // "" if it is ours
+	EncryptionConfiguration effectiveEncryption
 	ProcessingConfiguration effectiveProcessing
 	S3BackupMode            string           `json:",omitempty"`
 	S3BackupConfiguration   *effectiveBackup `json:",omitempty"`
@@ -47,8 +48,25 @@ type effectiveBackup struct {
 	BucketARN         string
 	Prefix            string
 	ErrorOutputPrefix string
-	BufferingHints    effectiveHints
+	BufferingHints    *effectiveHints `json:",omitempty"` // nil if they are ours
 	CompressionFormat string
+
+	EncryptionConfiguration effectiveEncryption
+}
+
+// effectiveEncryption has one member.
+type effectiveEncryption struct {
+	NoEncryptionConfig  string        `json:",omitempty"`
+	KMSEncryptionConfig *effectiveKMS `json:",omitempty"`
+}
+
+type effectiveKMS struct{ AWSKMSKeyARN string }
+
+func encryptionOf(key string) effectiveEncryption {
+	if key == "" {
+		return effectiveEncryption{NoEncryptionConfig: "NoEncryption"}
+	}
+	return effectiveEncryption{KMSEncryptionConfig: &effectiveKMS{document.Literally(key)}}
 }
 
 type effectiveProcessing struct {
@@ -66,24 +84,25 @@ type effectiveParameter struct{ ParameterName, ParameterValue string }
 type effectiveHints struct{ SizeInMBs, IntervalInSeconds int }
 
 type effectiveOurs struct {
-	ApplicationName          string   `json:"applicationName"`
-	InitialPosition          string   `json:"initialPosition"`
-	Delivery                 string   `json:"delivery"`
-	CompressionFormat        string   `json:"compressionFormat,omitempty"` // "" if it is Firehose's
-	GZIPLevel                int      `json:"gzipLevel,omitempty"`         // 0 if it is not GZIP
-	FormerBuckets            []string `json:"formerBuckets"`
-	DeliveryStreamVersion    int      `json:"deliveryStreamVersion"`
-	FailoverTimeSeconds      float64  `json:"failoverTimeSeconds"`
-	ScanIntervalSeconds      float64  `json:"scanIntervalSeconds"`
-	ShardSyncIntervalSeconds float64  `json:"shardSyncIntervalSeconds"`
-	MaxLeases                *int     `json:"maxLeases"` // nil: no limit
-	MaxMemoryMBs             int64    `json:"maxMemoryMBs"`
-	SpoolDirectory           string   `json:"spoolDirectory"`
-	Staging                  string   `json:"staging,omitempty"`
-	ErrorLines               string   `json:"errorLines,omitempty"`
-	HealthAddress            string   `json:"healthAddress"`
-	EMFNamespace             string   `json:"emfNamespace,omitempty"`
-	EMFFile                  string   `json:"emfFile,omitempty"` // "": standard output
+	ApplicationName          string          `json:"applicationName"`
+	InitialPosition          string          `json:"initialPosition"`
+	Delivery                 string          `json:"delivery"`
+	BufferingHints           *effectiveHints `json:"bufferingHints,omitempty"`    // nil if they are Firehose's
+	CompressionFormat        string          `json:"compressionFormat,omitempty"` // "" if it is Firehose's
+	GZIPLevel                int             `json:"gzipLevel,omitempty"`         // 0 if it is not GZIP
+	FormerBuckets            []string        `json:"formerBuckets"`
+	DeliveryStreamVersion    int             `json:"deliveryStreamVersion"`
+	FailoverTimeSeconds      float64         `json:"failoverTimeSeconds"`
+	ScanIntervalSeconds      float64         `json:"scanIntervalSeconds"`
+	ShardSyncIntervalSeconds float64         `json:"shardSyncIntervalSeconds"`
+	MaxLeases                *int            `json:"maxLeases"` // nil: no limit
+	MaxMemoryMBs             int64           `json:"maxMemoryMBs"`
+	SpoolDirectory           string          `json:"spoolDirectory"`
+	Staging                  string          `json:"staging,omitempty"`
+	ErrorLines               string          `json:"errorLines,omitempty"`
+	HealthAddress            string          `json:"healthAddress"`
+	EMFNamespace             string          `json:"emfNamespace,omitempty"`
+	EMFFile                  string          `json:"emfFile,omitempty"` // "": standard output
 }
 
 // Effective returns c in the shape of its file. It asks the system which directory
@@ -99,14 +118,16 @@ func (c Config) Effective() Effective {
 			ErrorOutputPrefix: document.Literally(d.ErrorOutputPrefix),
 			CustomTimeZone:    d.CustomTimeZone,
 			FileExtension:     d.FileExtension,
-			BufferingHints:    effectiveHints(d.Hints),
+			BufferingHints:    hintsOf(d.Hints, false),
 
+			EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
 			ProcessingConfiguration: processingOf(d),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
 			InitialPosition:          strings.TrimPrefix(w.InitialPosition.String(), checkpoint.AtTimestamp+" "),
 			Delivery:                 string(d.Delivery),
+			BufferingHints:           hintsOf(d.Hints, true),
 			GZIPLevel:                d.GZIPLevel,
 			FormerBuckets:            append([]string{}, d.FormerBuckets...),
 			DeliveryStreamVersion:    d.Version,
@@ -128,7 +149,8 @@ func (c Config) Effective() Effective {
 		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
 			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
-			BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
+			BufferingHints: hintsOf(b.Hints, false), CompressionFormat: string(b.Compression),
+			EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
 		}
 	}
 	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {
@@ -140,6 +162,14 @@ func (c Config) Effective() Effective {
 		e.Shardmill.MaxLeases = &w.MaxLeases
 	}
 	return e
+}
+
+// hintsOf returns hints if they are ours, or if they are Firehose's, as asked; else nil.
+func hintsOf(h processors.BufferingHints, ours bool) *effectiveHints {
+	if h.BeyondFirehose != ours {
+		return nil
+	}
+	return &effectiveHints{h.SizeInMBs, h.IntervalInSeconds}
 }
 
 func processingOf(d processors.Config) effectiveProcessing {

@@ -36,6 +36,8 @@ ExtendedS3DestinationConfiguration:
     SizeInMBs: 5
     IntervalInSeconds: 300
   CompressionFormat: UNCOMPRESSED
+  EncryptionConfiguration:
+    NoEncryptionConfig: NoEncryption
   ProcessingConfiguration:
     Enabled: false
 shardmill:
@@ -98,12 +100,18 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
 		"ZIP":                                 inDestination("CompressionFormat: ZIP"),
 		"a format of ours":                    inOurs("compressionFormat: ZSTD"),
-		"a level":                             "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
-		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
+		"zero buffering":                      inDestination("BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 0}"),
+		"hints of ours":                       inOurs("bufferingHints: {SizeInMBs: 1024, IntervalInSeconds: 43200}"),
+		"hints of ours, and a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}") +
+			"shardmill: {bufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}}\n",
+		"a level":     "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
+		"a processor": processing("{Type: AppendDelimiterToRecord}"),
 		"all processors": processing("{Type: Decompression}", "{Type: CloudWatchLogProcessing, Parameters: [{ParameterName: DataMessageExtraction, ParameterValue: 'true'}]}",
 			"{Type: AppendDelimiterToRecord}") + "shardmill: {errorLines: older}\n",
 		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: 'raw/!{timestamp:yyyy}/', ErrorOutputPrefix: e/,\n" +
 			"  CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
+		"keys": inDestination("EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:alias/a'}}\n" +
+			"S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws-cn:kms:cn-north-1:123456789012:key/1'}}}"),
 		"a backup, and what is staged elsewhere": inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}\nS3BackupMode: Enabled") +
 			"shardmill: {staging: 's3://staged/a $${b}/'}\n",
 		"no variable":                  inDestination("Prefix: a$${HOME}$$$${/$b{"),

@@ -396,6 +396,11 @@ func TestFaultsOfSwitches(t *testing.T) {
 				"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME",
 		},
 		{
+			"a backup of hardly any interval",
+			"S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 59}}",
+			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.IntervalInSeconds is 59; it must be between 60 and 900: Firehose's guide has no zero buffering for backups",
+		},
+		{
 			"a backup that is off, with faults",
 			"S3BackupMode: Disabled\nS3BackupConfiguration: {BucketARN: b}",
 			`a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is "b"; it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -`,
@@ -406,15 +411,15 @@ func TestFaultsOfSwitches(t *testing.T) {
 			`a.yaml:5: ExtendedS3DestinationConfiguration.S3BackupMode is "AllDocuments"; it must be Disabled or Enabled`,
 		},
 		{
-			"encryption with a key",
-			`EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: "arn:aws:kms:us-east-1:123456789012:key/k"}}`,
-			"a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig is not built yet; set the key in the bucket's default encryption, and remove it here",
+			"encryption with what is no ARN of a key",
+			"EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: alias/k}}",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig.AWSKMSKeyARN is "alias/k"; it must be the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID, of at most 512 characters`,
 		},
 		{
 			"encryption with and without a key",
 			"EncryptionConfiguration: {NoEncryptionConfig: NoEncryption, KMSEncryptionConfig: {}}",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig is not built yet; set the key in the bucket's default encryption, and remove it here
-a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration has two members; remove KMSEncryptionConfig. Firehose says: Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig.AWSKMSKeyARN is missing; give the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID
+a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration has two members; remove one of them. Firehose says: Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified`,
 		},
 		{
 			"encryption that does not say",

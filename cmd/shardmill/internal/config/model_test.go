@@ -73,7 +73,7 @@ var samples = map[string]string{
 
 // exact are the members whose every value within the model's limits is accepted.
 var exact = []string{
-	"DeliveryStreamName", "KinesisStreamARN", "RoleARN", "BucketARN", "SizeInMBs", "IntervalInSeconds", "LogGroupName", "LogStreamName", "NoEncryptionConfig", "Key", "Value",
+	"DeliveryStreamName", "KinesisStreamARN", "RoleARN", "BucketARN", "SizeInMBs", "IntervalInSeconds", "LogGroupName", "LogStreamName", "NoEncryptionConfig", "AWSKMSKeyARN", "Key", "Value",
 }
 
 func minimal(destination string) map[string]any {

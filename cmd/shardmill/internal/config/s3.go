@@ -28,6 +28,7 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 		p.Need(given, "BucketARN", bucketRemedy)
 		l.checkBackup()
 		l.checkPrefixes()
+		l.checkPartitioned()
 	}
 }
 
@@ -66,9 +67,9 @@ func (l *loader) extendedS3() document.Shape {
 		"CloudWatchLoggingOptions":          logging,
 		"CompressionFormat":                 l.compressionFormat,
 		"CustomTimeZone":                    l.customTimeZone,
-		"DataFormatConversionConfiguration": conversion.read,
-		"DynamicPartitioningConfiguration":  partitioning.read,
-		"EncryptionConfiguration":           encryption,
+		"DataFormatConversionConfiguration": func(p document.Place) { conversion.read(p) },
+		"DynamicPartitioningConfiguration":  func(p document.Place) { l.partitioned = partitioning.read(p) },
+		"EncryptionConfiguration":           l.encryption,
 		"ErrorOutputPrefix":                 l.errorOutputPrefix,
 		"FileExtension":                     l.fileExtension,
 		"Prefix":                            l.prefix,
@@ -93,29 +94,45 @@ func (l *loader) bucketARN(p document.Place) {
 }
 
 func (l *loader) bufferingHints(p document.Place) {
-	size, interval := 0, 0
-	given, ok := p.Read(document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
-		"SizeInMBs": func(at document.Place) { size, _ = at.Integer(1, 128) },
+	h := &l.config.Delivery.Hints
+	both(p, document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
+		"SizeInMBs": func(at document.Place) {
+			h.SizeInMBs, _ = at.Integer(1, 128)
+			l.size = at
+		},
 		"IntervalInSeconds": func(at document.Place) {
 			n, ok := at.Integer(0, 900)
-			if interval = n; ok && n < 60 {
-				at.Warn("below 60 Firehose changes to multipart uploads; here it only makes many small objects")
-			}
+			h.IntervalInSeconds, h.ZeroBuffering = n, ok && n == 0
+			l.interval = at
 		},
 	}})
-	if !ok {
+}
+
+// checkPartitioned applies what dynamic partitioning wants of hints that are given.
+func (l *loader) checkPartitioned() {
+	const size, interval = 64, 60
+	h := l.config.Delivery.Hints
+	if !l.partitioned {
 		return
 	}
-	switch {
-	case given["SizeInMBs"] && !given["IntervalInSeconds"]:
+	if 0 < h.SizeInMBs && h.SizeInMBs < size {
+		l.size.Bad("%s", says("make it 64", "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."))
+	}
+	if h.ZeroBuffering || 0 < h.IntervalInSeconds && h.IntervalInSeconds < interval {
+		l.interval.Bad("%s", says("make it 60", "BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled."))
+	}
+}
+
+// both reads hints, which are given together.
+func both(p document.Place, s document.Shape) {
+	given, ok := p.Read(s)
+	switch size, interval := given["SizeInMBs"], given["IntervalInSeconds"]; {
+	case !ok:
+	case size && !interval:
 		p.Fault("has SizeInMBs but no IntervalInSeconds; give both or remove both")
-	case given["IntervalInSeconds"] && !given["SizeInMBs"]:
+	case interval && !size:
 		p.Fault("has IntervalInSeconds but no SizeInMBs; give both or remove both")
 	}
-	if given["IntervalInSeconds"] {
-		interval = max(1, interval) // Firehose's zero buffering delivers within seconds: so does a second
-	}
-	l.config.Delivery.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
 }
 
 func (l *loader) compressionFormat(p document.Place) {
@@ -135,16 +152,35 @@ func (l *loader) compressionFormat(p document.Place) {
 	}
 }
 
-func encryption(p document.Place) {
+func (l *loader) encryption(p document.Place) {
 	given, ok := p.Read(document.Shape{Of: "Firehose's EncryptionConfiguration", Members: map[string]func(document.Place){
 		"NoEncryptionConfig":  func(at document.Place) { at.OneOf("NoEncryption") },
-		"KMSEncryptionConfig": notBuilt("set the key in the bucket's default encryption, and remove it here"),
+		"KMSEncryptionConfig": l.kmsEncryption,
 	}})
 	if ok && given["NoEncryptionConfig"] == given["KMSEncryptionConfig"] {
 		what := "is empty; set NoEncryptionConfig to NoEncryption, or remove it"
 		if given["NoEncryptionConfig"] {
-			what = "has two members; remove KMSEncryptionConfig"
+			what = "has two members; remove one of them"
 		}
 		p.Fault("%s", says(what, "Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified"))
+	}
+}
+
+func (l *loader) kmsEncryption(p document.Place) {
+	given, ok := p.Read(document.Shape{Of: "Firehose's KMSEncryptionConfig", Members: map[string]func(document.Place){
+		"AWSKMSKeyARN": func(at document.Place) {
+			s, ok := at.Text()
+			if !ok {
+				return
+			}
+			if err := processors.CheckAWSKMSKeyARN(s); err != nil {
+				at.Bad("it %s", err)
+				return
+			}
+			l.config.Delivery.AWSKMSKeyARN = s
+		},
+	}})
+	if ok {
+		p.Need(given, "AWSKMSKeyARN", "give the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID")
 	}
 }
