@@ -13,8 +13,8 @@ import (
 	"github.com/shardmill/shardmill/processors"
 )
 
-// conformingBuffers runs the statements about when an object is complete.
-func conformingBuffers(t *testing.T) {
+// conformBuffers has those about when an object is complete.
+func conformBuffers(t *testing.T) {
 	t.Helper()
 	for name, check := range map[string]func(*testing.T){
 		"B1":  intervalCloses,
@@ -28,10 +28,7 @@ func conformingBuffers(t *testing.T) {
 		"B15": nothingIsLostWhenDeliveryIsBehind,
 		"B16": theBufferGoesWithTheLease,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, check)
-		})
+		statement(t, name, check)
 	}
 }
 

@@ -38,15 +38,6 @@ func (c Config) WithBackupSize(n int64) Config {
 	return c
 }
 
-// ErrorKey is the key of an object of records that failed.
-func (c Config) ErrorKey(at time.Time, errorOutputType string) (string, error) {
-	s, err := c.settle()
-	if err != nil {
-		return "", err
-	}
-	return s.lanes[0].errorKey(at, exactlyonce.NewUUID([16]byte{}), errorOutputType)
-}
-
 // Fill is what CloseReason decides on.
 type Fill struct {
 	Records, Bytes    int64

@@ -89,8 +89,13 @@ type ProcessedEvent struct {
 	ShardID        string
 	Records, Bytes int64            // of the shard
 	Inflated       int64            // of these, by Decompression
+	InflatedBytes  int64            // that these became
 	Failed         map[string]int64 // of these records, by their error-output-type
 	Nothing        int64            // of which there was nothing to deliver: control messages and payloads without events
+
+	// NotInflatedBytes are those of the records that Decompression could not inflate,
+	// as they came.
+	NotInflatedBytes int64
 }
 
 // PutFailedEvent describes a try of a put that failed.

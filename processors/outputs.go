@@ -93,9 +93,7 @@ func (o *outputs) take(r *kcl.Record) {
 
 // add implements contents.
 func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
-	if o.lanes[len(o.lanes)-1].role == exactlyonce.Failed && out.Failure.Type != pipeline.DecompressionFailed {
-		o.tally.Inflated++
-	}
+	o.count(r, out)
 	switch {
 	case out.Nothing:
 		o.tally.Nothing++
@@ -110,6 +108,18 @@ func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
 		_, _ = o.log.Write([]byte(l.delimiter)) // never fails
 	}
 	return nil
+}
+
+// count counts what Decompression did, if there is one.
+func (o *outputs) count(r *kcl.Record, out pipeline.Output) {
+	switch {
+	case o.lanes[len(o.lanes)-1].role != exactlyonce.Failed:
+	case out.Failure.Type == pipeline.DecompressionFailed:
+		o.tally.NotInflatedBytes += int64(len(r.Data))
+	default:
+		o.tally.Inflated++
+		o.tally.InflatedBytes += out.Inflated
+	}
 }
 
 // fail has the last lane take the line of a record that failed.

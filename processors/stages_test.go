@@ -13,6 +13,7 @@ import (
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/internal/unpack"
 	"github.com/shardmill/shardmill/processors/pipeline"
 )
 
@@ -94,8 +95,14 @@ func TestStages(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", delivery, diff)
 			}
+			inflated := int64(0)
+			for _, r := range records {
+				if whole, err := unpack.Body("gzip", r.Data); err == nil {
+					inflated += int64(len(whole))
+				}
+			}
 			wantTold := []processors.ProcessedEvent{{
-				ShardID: theShard().ShardID, Records: 7, Bytes: size, Inflated: 5, Nothing: 2,
+				ShardID: theShard().ShardID, Records: 7, Bytes: size, Inflated: 5, InflatedBytes: inflated, NotInflatedBytes: 23, Nothing: 2,
 				Failed: map[string]int64{pipeline.DecompressionFailed: 2, pipeline.ProcessingFailed: 1},
 			}}
 			if diff := cmp.Diff(wantTold, told); diff != "" {

@@ -108,8 +108,8 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 		return err
 	}
 	watched := health.New(health.Options{
-		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, Version: version(), FailoverTime: cfg.Worker.FailoverTime,
-		ShutdownTimeout: c.shutdownTimeout, Logger: logger,
+		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, Version: version(), Backup: cfg.Delivery.Backup != nil,
+		FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)
 	options.Health, options.Tally = watched, new(archiver.Tally)
@@ -124,6 +124,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	if served != nil {
 		defer served.Close(ctx) // last, so that an archiver that shuts down still answers
 	}
+	defer emitEMF(cfg.EMF, watched, s.out, logger)()
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
 		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)), zap.String("worker_id", options.Worker.WorkerID))
 	err = progress(w.Snapshot, options.Tally, logger, func() error {

@@ -47,6 +47,8 @@ type Output struct {
 	Data    []byte  // if neither of the others is set; who keeps it copies it
 	Failure Failure // of the record, as it was received, if it has a Type
 	Nothing bool    // the record has nothing to deliver, as it should
+
+	Inflated int64 // bytes that Decompression made of the record; 0 if it failed, or is not configured
 }
 
 // Stages says which stages a record goes through. Without any it stays as it is.
@@ -84,7 +86,9 @@ func (p *Pipeline) Run(r *kcl.Record, emit func(Output) error) error {
 	defer p.scratch.Put(s)
 	defer s.trim()
 	out := Output{}
-	if out.Data, out.Failure = s.inflate(r.Data); out.Failure.Type == "" && p.stages.CloudWatchLogProcessing {
+	out.Data, out.Failure = s.inflate(r.Data)
+	out.Inflated = int64(len(out.Data))
+	if out.Failure.Type == "" && p.stages.CloudWatchLogProcessing {
 		out.Data, out.Failure = s.messages(out.Data)
 		out.Nothing = out.Failure.Type == "" && out.Data == nil
 	}

@@ -124,13 +124,13 @@ func TestPutAndHead(t *testing.T) {
 		multipart bool
 		ops       string
 	}{
-		{"F13 an ordinary object is one PutObject", small(), false, "PutObject 200"},
+		{"an ordinary object is one PutObject", small(), false, "PutObject 200"},
 		{"an object without bytes", nil, false, "PutObject 200"},
 		{"just the part size", large()[:partBytes], false, "PutObject 200"},
 		{"a large one in parts", large(), false, "CreateMultipartUpload 200, UploadPart 200, UploadPart 200, UploadPart 200, CompleteMultipartUpload 200"},
-		{"B9 one that asks for it", small(), true, onePart},
-		{"B9 one without bytes that asks for it", nil, true, onePart},
-		{"B9 just the part size, that asks for it", large()[:partBytes], true, onePart},
+		{"one that asks for it", small(), true, onePart},
+		{"one without bytes that asks for it", nil, true, onePart},
+		{"just the part size, that asks for it", large()[:partBytes], true, onePart},
 	} {
 		for _, transport := range []string{"https", "plain http"} {
 			t.Run(row.name+", "+transport, func(t *testing.T) {

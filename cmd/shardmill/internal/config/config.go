@@ -30,9 +30,17 @@ type Config struct {
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default
 
+	EMF EMF
+
 	// Warnings are for the user to read, in the order of the file and in the
 	// form of faults. They change nothing.
 	Warnings []string
+}
+
+// EMF says where metrics are written in CloudWatch's embedded metric format.
+type EMF struct {
+	Namespace string // of the metrics; "" if none are written
+	File      string // "" is standard output
 }
 
 // DefaultHealthAddress is where health is served unless the file says
@@ -84,6 +92,9 @@ type loader struct {
 	prefixAt    document.Place // where objects is given; the zero Place if nowhere, or wrong
 	errorsAt    document.Place // where an ErrorOutputPrefix is given that can be used; the zero Place if nowhere
 	errorsWrong bool           // one is given that cannot be
+
+	emfGiven bool           // a namespace, whether or not it is valid
+	emfAt    document.Place // where the file of metrics is given; the zero Place if nowhere
 
 	applicationGiven bool // whether or not it is valid
 

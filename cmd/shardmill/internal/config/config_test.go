@@ -223,6 +223,10 @@ healthAddress: "[::1]:0"`), func(c *config.Config) {
 			c.Delivery.FormerBuckets = []string{"archive-2024", "my.old_bucket"}
 			c.HealthAddress, c.HealthGiven = "[::1]:0", true
 		}},
+		{"metrics for CloudWatch", inOurs("emfNamespace: Archive/Orders"), func(c *config.Config) { c.EMF.Namespace = "Archive/Orders" }},
+		{"metrics in a file", inOurs("emfNamespace: 'a b.c-d_e#f:g'\nemfFile: /var/log/emf"), func(c *config.Config) {
+			c.EMF = config.EMF{Namespace: "a b.c-d_e#f:g", File: "/var/log/emf"}
+		}},
 		{"no former bucket, and the present one", inOurs("formerBuckets: [archive]"), func(c *config.Config) { c.Delivery.FormerBuckets = []string{"archive"} }},
 		{"an empty list", inOurs("formerBuckets: []"), nil},
 		{"dots in a prefix that name no other place", inDestination("Prefix: 'a..b/.../..'"), func(c *config.Config) { c.Delivery.Prefix = "a..b/.../.." }},
@@ -285,7 +289,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed

@@ -34,6 +34,8 @@
 //	staging                   _shardmill/ there   where bundles are while a cut of several objects is delivered, s3://BUCKET/PREFIX; the default is in the bucket of BucketARN
 //	errorLines                newest              the members of the lines of error objects: newest, or older, which Firehose wrote until 2022 and its guide shows
 //	healthAddress             127.0.0.1:9500      where /healthz, /readyz and /metrics are served: IP:PORT, localhost:PORT, :PORT for all addresses; port 0 for a free one; or off
+//	emfNamespace              none                the namespace of Firehose's metrics in CloudWatch; with it a line in CloudWatch's embedded metric format is written once a minute
+//	emfFile                   standard output     the file to which these lines are appended
 //
 // Health needs no password, so that by default only this machine reaches it; an
 // address that others reach is allowed, with a warning. If the default's port is

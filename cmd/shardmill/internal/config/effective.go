@@ -83,6 +83,8 @@ type effectiveOurs struct {
 	Staging                  string          `json:"staging,omitempty"`
 	ErrorLines               string          `json:"errorLines,omitempty"`
 	HealthAddress            string          `json:"healthAddress"`
+	EMFNamespace             string          `json:"emfNamespace,omitempty"`
+	EMFFile                  string          `json:"emfFile,omitempty"` // "": standard output
 }
 
 // Effective returns c in the shape of its file. It asks the system which directory
@@ -117,6 +119,8 @@ func (c Config) Effective() Effective {
 			SpoolDirectory:           document.Literally(cmp.Or(d.SpoolDir, os.TempDir())),
 			Staging:                  document.Literally(d.Staging),
 			HealthAddress:            cmp.Or(c.HealthAddress, "off"),
+			EMFNamespace:             c.EMF.Namespace,
+			EMFFile:                  document.Literally(c.EMF.File),
 		},
 	}
 	if d.OlderErrorLines {

@@ -93,6 +93,7 @@ func TestEffectiveIsAFile(t *testing.T) {
 	for name, text := range map[string]string{
 		"all of ours": inOurs("applicationName: '123'\ninitialPosition: 2016-02-25T14:00:00.5+01:00\ndelivery: at-least-once\ndeliveryStreamVersion: 7\nfailoverTimeSeconds: 30\n" +
 			"scanIntervalSeconds: 3\nshardSyncIntervalSeconds: 600\nmaxLeases: 4\nmaxMemoryMBs: 64\nspoolDirectory: '/a b/#c'\nformerBuckets: ['2024', 'true', a.b]\nhealthAddress: '[::1]:0'"),
+		"metrics for CloudWatch":              inOurs("emfNamespace: '12'\nemfFile: '/a $${b}'"),
 		"a stream from the latest, no health": inOurs("initialPosition: LATEST\nhealthAddress: off"),
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
 		"ZIP":                                 inDestination("CompressionFormat: ZIP"),

@@ -125,7 +125,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
 		},
 		{
 			"a misspelt member",
@@ -197,6 +197,22 @@ a.yaml:14: shardmill.formerBuckets[7] has no value; it must be a string`,
 			"a former bucket with a control character",
 			`formerBuckets: ["a\u0085b"]`,
 			`a.yaml:6: shardmill.formerBuckets[0] is "a\u0085b"; remove the control character U+0085`,
+		},
+		{
+			"a file of metrics that have no namespace",
+			"emfFile: /var/log/emf",
+			`a.yaml:6: shardmill.emfFile is "/var/log/emf"; nothing is written without a namespace; set shardmill.emfNamespace too, or remove it`,
+		},
+		{
+			"metrics among those of AWS, in no file",
+			"emfNamespace: AWS/Firehose\nemfFile: ''",
+			`a.yaml:6: shardmill.emfNamespace is "AWS/Firehose"; namespaces that begin with AWS/ are those of AWS's services; choose another
+a.yaml:7: shardmill.emfFile is ""; name a file, or remove it for standard output`,
+		},
+		{
+			"a namespace that CloudWatch refuses",
+			`emfNamespace: ":Orders"`,
+			`a.yaml:6: shardmill.emfNamespace is ":Orders"; it must be 1-255 characters of a-z A-Z 0-9 . - _ / # : and space, the first one no colon`,
 		},
 		{
 			"lines of no generation",

@@ -59,6 +59,8 @@ func (l *loader) oursShape() document.Shape {
 		"staging":        l.staging,
 		"errorLines":     l.errorLines,
 		"healthAddress":  l.healthAddress,
+		"emfNamespace":   l.emfNamespace,
+		"emfFile":        l.emfFile,
 	}}
 }
 

@@ -59,6 +59,7 @@ func (l *loader) stream(p document.Place) {
 	p.Need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
 	l.defaultTable()
 	l.compression()
+	l.emf()
 	l.hints()
 }
 

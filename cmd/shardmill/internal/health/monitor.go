@@ -17,6 +17,7 @@ import (
 type Options struct {
 	DeliveryStreamName string
 	Version            string        // of the program
+	Backup             bool          // it backs up what it delivers
 	FailoverTime       time.Duration // of the leases
 	ShutdownTimeout    time.Duration // of the worker
 	Logger             *zap.Logger   // nil logs nothing
@@ -51,7 +52,7 @@ func New(o Options) *Monitor {
 		o.Logger = zap.NewNop()
 	}
 	m := &Monitor{options: o, denied: denials{of: map[string]denial{}}}
-	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version}, m.snapshot)
+	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version, Backup: o.Backup}, m.snapshot)
 	return m
 }
 

@@ -3,6 +3,8 @@ package health
 import (
 	"context"
 
+	"go.uber.org/zap"
+
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
@@ -55,4 +57,9 @@ func (t table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableErro
 		t.m.scanned.Store(true)
 	}
 	return list, unreadable, err
+}
+
+// EmitEMF writes metrics for CloudWatch, as [metrics.Metrics.EmitEMF] does.
+func (m *Monitor) EmitEMF(namespace string, write func([]byte) error, log *zap.Logger) (end func()) {
+	return m.metrics.EmitEMF(namespace, write, log)
 }

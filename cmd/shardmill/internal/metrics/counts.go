@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,14 +26,23 @@ type counts struct {
 
 	list, take, renew, update, create tries
 
-	readRecords, readBytes                        prometheus.Counter
-	throttled                                     map[string]prometheus.Counter // by the operation of Kinesis
-	deliveredRecords, deliveredBytes, deliveredOK prometheus.Counter
-	backupRecords, backupBytes, backupOK          prometheus.Counter
-	inflated, notInflated, failed, nothing        prometheus.Counter
-	recordsLost, gaps, bundlesLost                prometheus.Counter
-	dropped, malformed, deadLettered, putsFailed  prometheus.Counter
-	pendingFound                                  *prometheus.CounterVec
+	readRecords, readBytes                       prometheus.Counter
+	throttled                                    map[string]prometheus.Counter // by the operation of Kinesis
+	delivered, backup                            deliveries
+	inflated, notInflated                        prometheus.Counter
+	inflatedBytes, notInflatedBytes              prometheus.Counter
+	failed, nothing                              prometheus.Counter
+	recordsLost, gaps, bundlesLost               prometheus.Counter
+	dropped, malformed, deadLettered, putsFailed prometheus.Counter
+	pendingFound                                 *prometheus.CounterVec
+
+	told told
+}
+
+// deliveries are the metrics of what is put into a bucket.
+type deliveries struct {
+	records, bytes prometheus.Counter
+	puts           outcomes
 }
 
 // maker registers what it makes.
@@ -113,7 +123,8 @@ const shardID = "ShardId"
 
 func newCounts(r *prometheus.Registry, stream string) counts {
 	kcl := maker{registry: r}
-	firehose := maker{registry: r, labels: prometheus.Labels{"DeliveryStreamName": stream}}
+	firehose := told{maker: maker{registry: r, labels: prometheus.Labels{dimension: stream}}}
+	ours := told{maker: kcl} // what Firehose has not, and EMF tells all the same
 	c := counts{
 		taken:    kcl.counter("TakenLeases", "Leases taken, be they free or another worker's."),
 		lost:     kcl.counter("LostLeases", "Leases that another worker took or whose trust ran out."),
@@ -139,35 +150,41 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		update: kcl.tries("UpdateLease", "Writes of checkpoints"),
 		create: kcl.tries("CreateLease", "Creations of leases"),
 
-		readRecords: firehose.counter("DataReadFromKinesisStream_Records", "Records read, aggregated ones as one."),
-		readBytes:   firehose.counter("DataReadFromKinesisStream_Bytes", "Bytes of the records read."),
+		readRecords: firehose.sum("DataReadFromKinesisStream.Records", unitCount, "Records read, aggregated ones as one."),
+		readBytes:   firehose.sum("DataReadFromKinesisStream.Bytes", unitBytes, "Bytes of the records read."),
 		throttled: map[string]prometheus.Counter{
-			"GetRecords":       firehose.counter("ThrottledGetRecords", "Calls of GetRecords that Kinesis refused because of a limit."),
-			"GetShardIterator": firehose.counter("ThrottledGetShardIterator", "Calls of GetShardIterator that Kinesis refused because of a limit."),
-			"ListShards":       kcl.counter("ThrottledListShards", "Calls of ListShards that Kinesis refused because of a limit."),
+			"GetRecords":       firehose.sum("ThrottledGetRecords", unitCount, "Calls of GetRecords that Kinesis refused because of a limit."),
+			"GetShardIterator": firehose.sum("ThrottledGetShardIterator", unitCount, "Calls of GetShardIterator that Kinesis refused because of a limit."),
+			"ListShards":       ours.sum("ThrottledListShards", unitCount, "Calls of ListShards that Kinesis refused because of a limit."),
 		},
-		deliveredRecords: firehose.counter("DeliveryToS3_Records", "Records in objects whose delivery was committed."),
-		deliveredBytes:   firehose.counter("DeliveryToS3_Bytes", "Bytes of these records, before compression."),
-		deliveredOK:      firehose.counter("DeliveryToS3_Success", "Objects whose delivery was committed."),
+		delivered: deliveries{
+			firehose.sum("DeliveryToS3.Records", unitCount, "Records in objects whose delivery was committed."),
+			firehose.sum("DeliveryToS3.Bytes", unitBytes, "Bytes of these records, before compression."),
+			firehose.outcomes("DeliveryToS3.Success", "Objects whose delivery was committed."),
+		},
+		backup: deliveries{
+			firehose.sum("BackupToS3.Records", unitCount, "Records in objects of the backup whose delivery was committed."),
+			firehose.sum("BackupToS3.Bytes", unitBytes, "Bytes of these records, before compression."),
+			firehose.outcomes("BackupToS3.Success", "Objects of the backup whose delivery was committed."),
+		},
 
-		backupRecords: firehose.counter("BackupToS3_Records", "Records in objects of the backup whose delivery was committed."),
-		backupBytes:   firehose.counter("BackupToS3_Bytes", "Bytes of these records, before compression."),
-		backupOK:      firehose.counter("BackupToS3_Success", "Objects of the backup whose delivery was committed."),
+		inflated:         firehose.sum("OutputDecompressedRecords.Success", unitCount, "Records that Decompression inflated."),
+		inflatedBytes:    firehose.sum("OutputDecompressedBytes.Success", unitBytes, "Bytes that these records inflated to."),
+		notInflated:      firehose.sum("OutputDecompressedRecords.Failed", unitCount, "Records that it could not, and that are in an error object."),
+		notInflatedBytes: firehose.sum("OutputDecompressedBytes.Failed", unitBytes, "Bytes of these records, as they came."),
+		failed:           ours.sum("RecordsFailed", unitCount, "Records that could not be processed, and that are in an error object."),
+		nothing:          kcl.counter("RecordsWithoutData", "Control messages and payloads without log events, of which nothing is delivered."),
 
-		inflated:    firehose.counter("OutputDecompressedRecords_Success", "Records that Decompression inflated."),
-		notInflated: firehose.counter("OutputDecompressedRecords_Failed", "Records that it could not, and that are in an error object."),
-		failed:      kcl.counter("RecordsFailed", "Records that could not be processed, and that are in an error object."),
-		nothing:     kcl.counter("RecordsWithoutData", "Control messages and payloads without log events, of which nothing is delivered."),
-
-		bundlesLost:  kcl.counter("BundlesLost", "Cuts delivered again because their bundle was gone: exactly once is broken."),
-		recordsLost:  kcl.counter("RecordsLost", "Records of prepared objects that expired before these were finished; at least."),
-		gaps:         kcl.counter("RecordsLost_Gaps", "Gaps in shards whose records may have expired before they were read."),
+		bundlesLost:  ours.sum("BundlesLost", unitCount, "Cuts delivered again because their bundle was gone: exactly once is broken."),
+		recordsLost:  ours.sum("RecordsLost", unitCount, "Records of prepared objects that expired before these were finished; at least."),
+		gaps:         ours.sum("RecordsLost.Gaps", unitCount, "Gaps in shards whose records may have expired before they were read."),
 		dropped:      kcl.counter("UserRecordsDropped", "User records outside the shard's hash range, not delivered here."),
 		malformed:    kcl.counter("AggregatesMalformed", "Aggregated records that could not be taken apart, delivered whole."),
 		deadLettered: kcl.counter("DeadLettered", "Records that the processor never accepted and that were put aside."),
-		putsFailed:   kcl.counter("PutFailed", "Tries of a put that failed."),
+		putsFailed:   ours.sum("PutFailed", unitCount, "Tries of a put that failed."),
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
+	c.told = told{sums: slices.Concat(firehose.sums, ours.sums), tries: firehose.tries}
 	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo", "forbidden"} {
 		c.pendingFound.WithLabelValues(verdict)
 	}
@@ -220,15 +237,15 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 	c := &m.counts
 	return processors.Hooks{
 		Delivered: func(e processors.DeliveredEvent) {
-			records, bytes, objects := c.deliveredRecords, c.deliveredBytes, c.deliveredOK
-			if e.Role == processors.RoleBackup {
-				records, bytes, objects = c.backupRecords, c.backupBytes, c.backupOK
-			}
-			records.Add(float64(e.Records))
-			bytes.Add(float64(e.Bytes))
-			objects.Inc()
+			d := c.of(e.Role)
+			d.records.Add(float64(e.Records))
+			d.bytes.Add(float64(e.Bytes))
+			d.puts.ok.Inc()
 		},
-		PutFailed:    func(processors.PutFailedEvent) { c.putsFailed.Inc() },
+		PutFailed: func(e processors.PutFailedEvent) {
+			c.putsFailed.Inc()
+			c.of(e.Role).puts.failed.Inc()
+		},
 		Buffered:     m.fresh.note,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
 		Processed:    c.processed,
@@ -237,9 +254,19 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 	}
 }
 
+// of returns the metrics of objects of a role.
+func (c *counts) of(r processors.Role) *deliveries {
+	if r == processors.RoleBackup {
+		return &c.backup
+	}
+	return &c.delivered
+}
+
 // processed counts what became of the records of a cut.
 func (c *counts) processed(e processors.ProcessedEvent) {
 	c.inflated.Add(float64(e.Inflated))
+	c.inflatedBytes.Add(float64(e.InflatedBytes))
+	c.notInflatedBytes.Add(float64(e.NotInflatedBytes))
 	c.notInflated.Add(float64(e.Failed[pipeline.DecompressionFailed]))
 	for _, n := range e.Failed {
 		c.failed.Add(float64(n))

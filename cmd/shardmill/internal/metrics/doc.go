@@ -45,9 +45,12 @@
 //	DeliveryToS3_DataFreshness              gauge      Seconds       age of the oldest record that is not delivered; absent without any
 //	OutputDecompressedRecords_Success       counter    Count         records that Decompression inflated
 //	OutputDecompressedRecords_Failed        counter    Count         records that it could not, and that are in an error object
+//	OutputDecompressedBytes_Success         counter    Bytes         that these records inflated to
+//	OutputDecompressedBytes_Failed          counter    Bytes         of the records that it could not, as they came
 //	BackupToS3_Records                      counter    Count         records in objects of the backup whose delivery was committed
 //	BackupToS3_Bytes                        counter    Bytes         their data, before compression
 //	BackupToS3_Success                      counter    Count         these objects
+//	BackupToS3_DataFreshness                gauge      Seconds       as DeliveryToS3_DataFreshness, as a cut has the objects of both; absent without a backup
 //
 //	our own
 //	RecordsProcessed_Latency                histogram  Milliseconds  from the arrival of a batch's last record until the processor accepted it, by this machine's clock
@@ -80,6 +83,12 @@
 // And go_* and process_*, as every Go program has them. A record is counted in
 // RecordsProcessed once for each worker that processed it; in DeliveryToS3_Records
 // once, unless a worker died right after the commit.
+//
+// EmitEMF writes Firehose's metrics for CloudWatch, with the names and units that they
+// have there, and of our own what alarms are for. A line has what was added in the
+// minute before it; of what is a gauge, the value then, or nothing where it is absent.
+// DeliveryToS3.Success and BackupToS3.Success have a value for each try of a put: 1 if it
+// succeeded and was committed, 0 if it failed, those of bundles with the former.
 //
 // The KCL's Success and Time without a prefix, and its getRecords.*,
 // ExpiredIterator and MissingMergeParent, are not exported.

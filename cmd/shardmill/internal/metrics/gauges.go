@@ -12,35 +12,42 @@ import (
 type gauges struct {
 	m *Metrics
 
-	build, behind, farthest, freshness, current, trust, sync, scan, oldest, inUse, most, trouble, silent *prometheus.Desc
+	build, behind, current, trust, sync, scan, oldest, inUse, most, trouble, silent *prometheus.Desc
+	firehose                                                                        map[string]*prometheus.Desc // by Firehose's name
 }
 
 func newGauges(m *Metrics) *gauges {
-	firehose := prometheus.Labels{"DeliveryStreamName": m.options.DeliveryStreamName}
+	stream := prometheus.Labels{dimension: m.options.DeliveryStreamName}
 	desc := func(name, help string, labels prometheus.Labels, variable ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prefix+name, help, variable, labels)
 	}
 	return &gauges{
-		m:         m,
-		build:     desc("build_info", "1: the version of the program that runs.", nil, "version"),
-		behind:    desc("MillisBehindLatest", "Milliseconds that the shard's last page was behind the tip.", nil, shardID),
-		farthest:  desc("KinesisMillisBehindLatest", "The greatest MillisBehindLatest of the shards.", firehose),
-		freshness: desc("DeliveryToS3_DataFreshness", "Age in seconds of the oldest record that is not delivered.", firehose),
-		current:   desc("CurrentLeases", "Leases held.", nil),
-		trust:     desc("LeaseTrust_Millis", "Milliseconds until trust in the first of the leases ends, unless it is renewed.", nil),
-		sync:      desc("SyncShards_Age", "Seconds since shards and leases were last compared.", nil),
-		scan:      desc("ScanLeases_Age", "Seconds since the lease table was last read.", nil),
-		oldest:    desc("OldestCheckpoint_Age", "Seconds since the timestamp of the oldest checkpoint in the lease table, whoever holds its lease: the most that a shard can be behind.", nil),
-		inUse:     desc("BytesInUse", "Bytes of memory that records take.", nil),
-		most:      desc("MaxBytes", "Bytes of memory that records may take.", nil),
-		trouble:   desc("Trouble", "Troubles that there are now and that a restart does not mend.", nil, "Reason"),
-		silent:    desc("Loop_Silent_Seconds", "Seconds since the last sign of life of the try under way that is silent for longest; 0 without one.", nil, "Loop"),
+		m:       m,
+		build:   desc("build_info", "1: the version of the program that runs.", nil, "version"),
+		behind:  desc("MillisBehindLatest", "Milliseconds that the shard's last page was behind the tip.", nil, shardID),
+		current: desc("CurrentLeases", "Leases held.", nil),
+		trust:   desc("LeaseTrust_Millis", "Milliseconds until trust in the first of the leases ends, unless it is renewed.", nil),
+		sync:    desc("SyncShards_Age", "Seconds since shards and leases were last compared.", nil),
+		scan:    desc("ScanLeases_Age", "Seconds since the lease table was last read.", nil),
+		oldest:  desc("OldestCheckpoint_Age", "Seconds since the timestamp of the oldest checkpoint in the lease table, whoever holds its lease: the most that a shard can be behind.", nil),
+		inUse:   desc("BytesInUse", "Bytes of memory that records take.", nil),
+		most:    desc("MaxBytes", "Bytes of memory that records may take.", nil),
+		trouble: desc("Trouble", "Troubles that there are now and that a restart does not mend.", nil, "Reason"),
+		silent:  desc("Loop_Silent_Seconds", "Seconds since the last sign of life of the try under way that is silent for longest; 0 without one.", nil, "Loop"),
+		firehose: map[string]*prometheus.Desc{
+			streamBehind:      desc(streamBehind, "The greatest MillisBehindLatest of the shards.", stream),
+			deliveryFreshness: desc(promName(deliveryFreshness), "Age in seconds of the oldest record that is not delivered.", stream),
+			backupFreshness:   desc(promName(backupFreshness), "Age in seconds of the oldest record that is not in the backup.", stream),
+		},
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.build, g.behind, g.farthest, g.freshness, g.current, g.trust, g.sync, g.scan, g.oldest, g.inUse, g.most, g.trouble, g.silent} {
+	for _, d := range []*prometheus.Desc{g.build, g.behind, g.current, g.trust, g.sync, g.scan, g.oldest, g.inUse, g.most, g.trouble, g.silent} {
+		out <- d
+	}
+	for _, d := range g.firehose {
 		out <- d
 	}
 }
@@ -57,10 +64,10 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	if at := g.m.oldest.Load(); at > 0 {
 		tell(g.oldest, max(0, time.Since(time.UnixMilli(at)).Seconds())) // the service's clock may be ahead
 	}
-	if age, some := g.m.fresh.age(); some {
-		tell(g.freshness, age.Seconds())
-	}
 	s, ok := g.m.snapshot()
+	for _, l := range g.m.levels(s) {
+		tell(g.firehose[l.name], l.value)
+	}
 	for reason, n := range countTroubles(s) {
 		tell(g.trouble, float64(n), string(reason))
 	}
@@ -82,9 +89,6 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	held := Held(s)
 	tell(g.current, float64(held))
-	if behind, some := FarthestBehind(s); some {
-		tell(g.farthest, float64(behind.Milliseconds()))
-	}
 	if held > 0 {
 		tell(g.trust, inMillis(leastTrust(s)))
 	}

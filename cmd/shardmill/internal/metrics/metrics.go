@@ -28,6 +28,7 @@ type Metrics struct {
 type Options struct {
 	DeliveryStreamName string
 	Version            string // of the program
+	Backup             bool   // the stream has one
 }
 
 // New returns the metrics of an archiver. snapshot tells at

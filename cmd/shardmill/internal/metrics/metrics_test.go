@@ -41,7 +41,7 @@ func inWorld(t *testing.T, f func(world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &shown{func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
-		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3"}, func() (kcl.Snapshot, bool) { return w.show(), true }), w})
+		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3", Backup: true}, func() (kcl.Snapshot, bool) { return w.show(), true }), w})
 	})
 }
 
@@ -182,7 +182,7 @@ func everything(w world) {
 	d := w.m.DeliveryHooks()
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleDelivery, Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleBackup, Records: 12, Bytes: 120, ObjectBytes: 13, Freshness: time.Hour})
-	d.Processed(processors.ProcessedEvent{ShardID: "shard-1", Records: 30, Inflated: 25, Failed: map[string]int64{"decompression-failed": 5, "processing-failed": 3}, Nothing: 2})
+	d.Processed(processors.ProcessedEvent{ShardID: "shard-1", Records: 30, Inflated: 25, InflatedBytes: 250, NotInflatedBytes: 55, Failed: map[string]int64{"decompression-failed": 5, "processing-failed": 3}, Nothing: 2})
 	d.BundleLost(processors.BundleLostEvent{ShardID: "shard-1"})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
@@ -390,6 +390,18 @@ func TestFreshnessGrowsWhileADeliveryHangs(t *testing.T) {
 		d.Buffered(processors.BufferedEvent{ShardID: "shard-2"})
 		if got := age(); got != "" {
 			w.t.Errorf("after all deliveries it is %s", got)
+		}
+	})
+}
+
+// A stream without a backup has no age of one.
+func TestNoBackupHasNoFreshness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := metrics.New(metrics.Options{DeliveryStreamName: "orders"}, func() (kcl.Snapshot, bool) { return kcl.Snapshot{}, true })
+		m.DeliveryHooks().Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1})
+		if _, text := get(t, m); strings.Contains(text, "shardmill_BackupToS3_DataFreshness{") || !strings.Contains(text, "shardmill_DeliveryToS3_DataFreshness{") {
+			t.Error(text)
 		}
 	})
 }

@@ -44,66 +44,47 @@ func evaluate(t *testing.T, p prefix.Prefix, at time.Time) string {
 	return s
 }
 
-// The statements of docs/conformance.md on what stands before names.
-func TestConformance(t *testing.T) {
+// What stands before names; TestConformance of package processors has what keys are
+// then.
+func TestEvaluate(t *testing.T) {
 	t.Parallel()
-	for name, run := range map[string]func(*testing.T){
-		"K1":  evaluates(t0, "", "2016/02/25/13/"),
-		"K2":  evaluates(t0, "logs/", "logs/2016/02/25/13/"),
-		"K3":  evaluates(t0, "logs", "logs2016/02/25/13/"),
-		"K4":  evaluates(t0, "year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/", "year=2016/month=02/day=25/hour=13/"),
-		"K5":  evaluates(t0, "!{timestamp:yyyy/MM/dd}", "2016/02/25"),
-		"K6":  evaluates(t0, "dt=!{timestamp:yyyy-MM-dd}/h=!{timestamp:HH}/", "dt=2016-02-25/h=13/"),
-		"K7":  evaluates(t0, "!{timestamp:'day='yyyy-MM-dd'T'HH}/", "day=2016-02-25T13/"),
-		"K8":  evaluates(t0, "r=!{firehose:random-string}/", "r=10000000000/"),
-		"K9":  evaluates(t0, "!{firehose:random-string}/!{firehose:random-string}/", "10000000000/20000000000/"),
-		"K22": extensions,
-		"K23": expressionsNeedErrors,
-		"K24": refuses("a/!{firehose:error-output-type}/", prefix.Objects, "Prefix must not contain any occurrence of !{firehose:error-output-type}"),
-		"K25": refuses("err/!{timestamp:yyyy}/", prefix.Errors, "ErrorOutputPrefix must contain at least one occurrence of !{firehose:error-output-type}"),
-		"K26": refuses("!{firehose:error-output-type}/!{partitionKeyFromQuery:k}", prefix.Errors, "Dynamic Partitioning Namespaces can't be part of an error prefix expression"),
-		"K27": forms,
-		"K28": refuses(strings.Repeat("p", 513), prefix.Objects, "Length of evaluated prefix cannot be greater than 512"),
-		"K29": failed("orders/", "e/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/", "e/processing-failed/2016/02/25/"),
-		"K30": failed("p/", "", "p/processing-failed/2016/02/25/13/"),
-		"K31": evaluates(newYear, "!{timestamp:yyyy}/!{timestamp:YYYY}/!{timestamp:ww}", "2024/2025/01"),
-		"K32": evaluates(guide, "!{timestamp:DDD}/!{timestamp:MM}/!{timestamp:mm}", "239/08/30"),
-		"K33": evaluates(guide, "myFirehose/DeliveredYear=!{timestamp:yyyy}/anyMonth/rand=!{firehose:random-string}", "myFirehose/DeliveredYear=2018/anyMonth/rand=10000000000"),
-		"K35": letters,
-		"K36": timeZones,
-		"K37": evaluates(t0, "!{timestamp:yyyy'/week='ww}", "2016/week=09"),
-		"K38": evaluates(t0, "!{timestamp:hh a}/!{timestamp:EEE}/!{timestamp:MMM}", "01 PM/Thu/Feb"),
+	for _, row := range []struct {
+		prefix string
+		at     time.Time
+		want   string
+	}{
+		{"", t0, "2016/02/25/13/"},
+		{"logs", t0, "logs2016/02/25/13/"},
+		{"!{timestamp:yyyy/MM/dd}", t0, "2016/02/25"},
+		{"!{timestamp:'day='yyyy-MM-dd'T'HH}/", t0, "day=2016-02-25T13/"},
+		{"!{firehose:random-string}/!{firehose:random-string}/", t0, "10000000000/20000000000/"},
+		{"!{timestamp:yyyy}/!{timestamp:YYYY}/!{timestamp:ww}", newYear, "2024/2025/01"},
+		{"!{timestamp:DDD}/!{timestamp:MM}/!{timestamp:mm}", guide, "239/08/30"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t)
-		})
+		if got := evaluate(t, parse(t, row.prefix, prefix.Objects), row.at); got != row.want {
+			t.Errorf("%q: %q, want %q", row.prefix, got, row.want)
+		}
+	}
+}
+
+func TestEvaluateForErrors(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ objects, given, want string }{
+		{"orders/", "e/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/", "e/processing-failed/2016/02/25/"},
+		{"p/", "", "p/processing-failed/2016/02/25/13/"},
+		{"p/", "e", "eprocessing-failed/2016/02/25/13/"},
+	} {
+		p, err := parse(t, row.objects, prefix.Objects).ForErrors(row.given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := evaluate(t, p, t0); got != row.want {
+			t.Errorf("%q, %q: %q, want %q", row.objects, row.given, got, row.want)
+		}
 	}
 }
 
 func second[T any](_ T, err error) error { return err }
-
-func evaluates(at time.Time, s, want string) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Helper()
-		if got := evaluate(t, parse(t, s, prefix.Objects), at); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func failed(objects, given, want string) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Helper()
-		p, err := parse(t, objects, prefix.Objects).ForErrors(given)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := evaluate(t, p, t0); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
 
 // wantRule checks Firehose's text in an error; "" is no error.
 func wantRule(t *testing.T, err error, rule string) {
@@ -113,28 +94,15 @@ func wantRule(t *testing.T, err error, rule string) {
 	}
 }
 
-func refuses(s string, k prefix.Kind, rule string) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Helper()
-		wantRule(t, second(prefix.Parse(s, k)), rule)
-	}
-}
-
-func expressionsNeedErrors(t *testing.T) {
-	t.Helper()
+func TestExpressionsNeedAPrefixOfErrors(t *testing.T) {
+	t.Parallel()
 	p := parse(t, "!{timestamp:yyyy}/", prefix.Objects)
 	wantRule(t, second(p.ForErrors("")), "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions")
 	wantRule(t, second(p.ForErrors("plainerror/")), "")
 }
 
-func forms(t *testing.T) {
-	t.Helper()
-	wantRule(t, second(prefix.Parse("my!{prefix/", prefix.Objects)), "Invalid expression usage: my!{prefix/.Must be of the form !{<namespace>:<value>}")
-	wantRule(t, second(prefix.Parse("!{unknown:x}", prefix.Objects)), "Namespace to the left of colon (unknown) is an invalid keyword!")
-}
-
-func letters(t *testing.T) {
-	t.Helper()
+func TestLetters(t *testing.T) {
+	t.Parallel()
 	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" {
 		rule := ""
 		if strings.ContainsRune("CIJPRTUVbfijloprt", c) {
@@ -144,8 +112,8 @@ func letters(t *testing.T) {
 	}
 }
 
-func timeZones(t *testing.T) {
-	t.Helper()
+func TestZones(t *testing.T) {
+	t.Parallel()
 	const unsupported = "Provided custom time zone is not supported. Custom time zones are limited to UTC and non-3-letter IANA time zones."
 	const pattern = "Member must satisfy regular expression pattern: ^$|[a-zA-Z/_]+"
 	for name, want := range map[string]prefix.Error{
@@ -174,8 +142,8 @@ func timeZones(t *testing.T) {
 	}
 }
 
-func extensions(t *testing.T) {
-	t.Helper()
+func TestExtensions(t *testing.T) {
+	t.Parallel()
 	const long, pattern = "Member must have length less than or equal to 128", `Member must satisfy regular expression pattern: ^(|\.[0-9a-z!\-_.*'()]+)$`
 	expression := regexp.MustCompile(`^(|\.[0-9a-z!\-_.*'()]+)$`)
 	for s, want := range map[string]string{

@@ -1,0 +1,83 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shardmill/shardmill/kcl"
+)
+
+// Units, as CloudWatch spells them.
+const (
+	unitCount  = "Count"
+	unitBytes  = "Bytes"
+	unitMillis = "Milliseconds"
+	unitSecs   = "Seconds"
+)
+
+// Firehose's names of what is no counter.
+const (
+	deliveryFreshness = "DeliveryToS3.DataFreshness"
+	backupFreshness   = "BackupToS3.DataFreshness"
+	streamBehind      = "KinesisMillisBehindLatest"
+)
+
+// promName is Firehose's name of a metric as Prometheus has it.
+func promName(name string) string { return strings.ReplaceAll(name, ".", "_") }
+
+// sum is a counter that EMF has too, as what was added in a period.
+type sum struct {
+	name, unit string
+	counter    prometheus.Counter
+}
+
+// outcomes count tries. Firehose's metric is 1 for each that succeeded and 0 for each
+// that failed; Prometheus has the former.
+type outcomes struct {
+	name       string
+	ok, failed prometheus.Counter
+}
+
+// told are the counters that EMF has too.
+type told struct {
+	maker
+
+	sums  []sum
+	tries []outcomes
+}
+
+// sum makes a counter.
+func (t *told) sum(name, unit, help string) prometheus.Counter {
+	c := t.counter(promName(name), help)
+	t.sums = append(t.sums, sum{name, unit, c})
+	return c
+}
+
+// outcomes makes the counters of tries.
+func (t *told) outcomes(name, help string) outcomes {
+	o := outcomes{name, t.counter(promName(name), help), prometheus.NewCounter(prometheus.CounterOpts{Name: name})}
+	t.tries = append(t.tries, o)
+	return o
+}
+
+// level is what Firehose tells of now, and not of a period.
+type level struct {
+	name, unit string
+	value      float64
+}
+
+// levels returns those that there are: no freshness if nothing waits, and how far the
+// stream is behind only of what was read.
+func (m *Metrics) levels(s kcl.Snapshot) (out []level) {
+	if age, some := m.fresh.age(); some {
+		out = append(out, level{deliveryFreshness, unitSecs, age.Seconds()})
+		if m.options.Backup { // a cut has the objects of both
+			out = append(out, level{backupFreshness, unitSecs, age.Seconds()})
+		}
+	}
+	if behind, some := FarthestBehind(s); some {
+		out = append(out, level{streamBehind, unitMillis, float64(behind.Milliseconds())})
+	}
+	return out
+}
