@@ -37,6 +37,9 @@ f:21: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].b
 		{"wrong values by names of the provider's version 4", edit(text, "buffering_size     = local.size", "buffer_size = 129"), set(latest, source), `error
 f:24: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].buffer_size is 129; it must be between 1 and 128`},
 		{"what Terraform does with it", edit(text, `{ team = "data" }`, "{ team = \"data\" }\n  lifecycle {\n    prevent_destroy = true\n  }\n  provisioner \"local-exec\" {\n    command = \"x\"\n  }\n  connection {}"), set(latest, source), configured},
+		{"encryption within Firehose", edit(text, `{ team = "data" }`, "{}\n  server_side_encryption {\n    enabled = true\n  }"), set(latest, source), edit(configured, "f:45: aws_kinesis_firehose_delivery_stream.orders.tags has no effect here; there is no resource of AWS to have them",
+			"f:46: aws_kinesis_firehose_delivery_stream.orders.server_side_encryption has no effect here; it is about what Firehose itself stores: encrypt the Kinesis stream")},
+		{"no encryption within Firehose", edit(text, `{ team = "data" }`, "{}\n  server_side_encryption {\n    enabled = false\n  }"), set(latest, source), edit(configured, "f:45: aws_kinesis_firehose_delivery_stream.orders.tags has no effect here; there is no resource of AWS to have them\n", "")},
 		{"nothing", edit(text, `"logs/"`, "null"), set(latest, source), edit(configured, "logs/", "")},
 		{"values of other kinds", edit(text, `"orders-${var.stage}"`, "[var.stage]", `"logs/"`, "{ a = 1 }", "local.size", "100000"), set(source), `error
 f:12: aws_kinesis_firehose_delivery_stream.orders.name is a list; it must be a string
