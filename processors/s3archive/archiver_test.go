@@ -288,21 +288,30 @@ func TestMended(t *testing.T) {
 		says    string
 	}{
 		{
-			"a policy that denies what is not encrypted", localaws.Bucket{RequireKMS: true}, firehoses(),
+			"a policy that denies what is not encrypted",
+			localaws.Bucket{RequireKMS: true},
+			firehoses(),
 			func(a *archive) error {
 				return errors.Join(a.SetBucket("bucket", localaws.Bucket{}), a.SetBucket("backup", localaws.Bucket{}))
 			},
-			[]string{"delivery", "bundle"}, "explicit deny in a resource-based policy",
+			[]string{"delivery", "bundle"},
+			"explicit deny in a resource-based policy",
 		},
 		{
-			"nothing may be put", localaws.Bucket{}, firehoses()[:5],
+			"nothing may be put",
+			localaws.Bucket{},
+			firehoses()[:5],
 			func(a *archive) error { a.Permit(limited, firehoses()...); return nil },
-			[]string{"delivery", "bundle"}, "permit s3:PutObject",
+			[]string{"delivery", "bundle"},
+			"permit s3:PutObject",
 		},
 		{
-			"a key that is disabled", localaws.Bucket{}, firehoses(),
+			"a key that is disabled",
+			localaws.Bucket{},
+			firehoses(),
 			func(a *archive) error { a.Faults().Clear(); return nil },
-			[]string{"delivery", "bundle"}, "the key that encrypts the object is disabled: enable it",
+			[]string{"delivery", "bundle"},
+			"the key that encrypts the object is disabled: enable it",
 		},
 	} {
 		for i, role := range row.roles {
