@@ -42,10 +42,6 @@ func New(cfg Config, store ObjectStore) (*Archiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archiver's configuration: %w", err)
 	}
-	if s.interval < firehoseMinimum {
-		s.Logger.Warn("buffering interval is shorter than Firehose's minimum: expect many small objects",
-			zap.Duration("interval", s.interval))
-	}
 	return &Archiver{
 		settings: s, store: store, pipeline: pipeline.New(pipeline.Stages{Decompression: s.Decompression, CloudWatchLogProcessing: s.CloudWatchLogProcessing}),
 		slots: make(chan struct{}, s.ParallelPuts),
@@ -96,6 +92,8 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
 	sink := &objectSink{store: a.store, keyOf: s.keyOf, slots: a.slots, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
+	sink.multipart = s.Hints.interval() < multipartBelow
+	p := &pace{interval: s.interval, log: log}
 	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
 	var stage *staging
 	if planned && len(s.lanes) > 1 {
@@ -107,7 +105,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		shardID:  shard.ShardID,
 		try:      try,
 		sink:     sink,
-		buffer:   buffer{newUUID: s.newUUID, begin: a.begin, pipeline: a.pipeline, size: s.size, interval: s.interval, log: log},
+		buffer:   buffer{newUUID: s.newUUID, begin: func(id exactlyonce.UUID) (contents, error) { return a.begin(id, p) }, pipeline: a.pipeline, size: s.size, pace: p, log: log},
 		sealer: sealer{
 			lanes:    s.lanes,
 			identity: identity,
@@ -129,7 +127,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 }
 
 // begin returns what the records of the cut id become.
-func (a *Archiver) begin(id exactlyonce.UUID) (contents, error) {
+func (a *Archiver) begin(id exactlyonce.UUID, p *pace) (contents, error) {
 	s := &a.settings
 	switch {
 	case len(s.lanes) > 1:
@@ -137,7 +135,7 @@ func (a *Archiver) begin(id exactlyonce.UUID) (contents, error) {
 		if s.OlderErrorLines {
 			lines = errorlines.Older
 		}
-		return a.shop.collect(s.lanes, lines), nil
+		return a.shop.collect(s.lanes, p, lines), nil
 	case s.Delivery == ExactlyOnce:
 		return a.shop.open(s.lanes[0].format, id, s.lanes[0].delimiter, planDigest)
 	default:

@@ -18,7 +18,7 @@ type buffer struct {
 	begin    func(id exactlyonce.UUID) (contents, error) // what it becomes
 	pipeline *pipeline.Pipeline
 	size     int64
-	interval time.Duration
+	pace     *pace
 	log      *zap.Logger
 
 	open   gathered
@@ -97,16 +97,17 @@ func (g *gathered) note(r *kcl.Record, now time.Time) {
 	g.last = at
 }
 
-// due says why the cut closes now, "" if it stays open.
-func (b *buffer) due(now time.Time, pressure bool) string {
+// due says why the cut closes now, "" if it stays open. within says that more records
+// of the same call may follow.
+func (b *buffer) due(now time.Time, within, pressure bool) string {
 	made := b.open.contents
 	if made == nil {
 		return ""
 	}
 	return closeReason(fill{
 		records: b.open.records, bytes: made.filled(), age: now.Sub(b.open.opened),
-		pressure: pressure, noSpool: made.spoolErr() != nil,
-	}, b.size, b.interval)
+		within: within, pressure: pressure, noSpool: made.spoolErr() != nil,
+	}, b.pace.size(b.size), b.pace.interval)
 }
 
 // take empties the buffer and returns what was in it, which is finished; its
@@ -152,6 +153,7 @@ type fill struct {
 	records  int64
 	bytes    int64 // before compression
 	age      time.Duration
+	within   bool // more records of this call may follow
 	pressure bool // the worker needs memory
 	noSpool  bool // the spool cannot leave memory
 }
@@ -168,7 +170,8 @@ const (
 )
 
 // closeReason says why a cut closes now, "" if it stays open. A cut without
-// records never closes; the record that reaches the size is in it.
+// records never closes; the record that reaches the size is in it. An interval of 0
+// closes it once a call's records are all in: not an object for each record.
 // Source: Firehose "Buffering hints".
 func closeReason(f fill, size int64, interval time.Duration) string {
 	switch {
@@ -178,7 +181,7 @@ func closeReason(f fill, size int64, interval time.Duration) string {
 		return reasonSize
 	case f.noSpool:
 		return reasonSpool
-	case f.age >= interval:
+	case f.age >= interval && (interval > 0 || !f.within):
 		return reasonInterval
 	case f.pressure:
 		return reasonPressure

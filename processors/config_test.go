@@ -5,10 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest/observer"
-
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
@@ -16,6 +12,16 @@ import (
 func hints(size, interval int) func(*processors.Config) {
 	return func(c *processors.Config) {
 		c.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
+	}
+}
+
+func zeroBuffering(c *processors.Config) {
+	c.Hints = processors.BufferingHints{SizeInMBs: 5, ZeroBuffering: true}
+}
+
+func beyond(size, interval int) func(*processors.Config) {
+	return func(c *processors.Config) {
+		c.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval, BeyondFirehose: true}
 	}
 }
 
@@ -61,7 +67,26 @@ func TestConfigIsRefused(t *testing.T) {
 		{"B7 interval 901", hints(5, 901), []string{"IntervalInSeconds 901"}},
 		{"B7 interval -1", hints(5, -1), []string{"IntervalInSeconds -1"}},
 		{"both hints wrong", hints(-1, 901), []string{"SizeInMBs -1", "IntervalInSeconds 901"}},
-		{"a short interval for a trial", hints(1, 1), nil},
+		{"a short interval", hints(1, 1), nil},
+		{"zero buffering", zeroBuffering, nil},
+		{"zero buffering of no size", func(c *processors.Config) { c.Hints.ZeroBuffering = true }, []string{"give both or none"}},
+		{"zero buffering for an interval", func(c *processors.Config) {
+			c.Hints = processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 300, ZeroBuffering: true}
+		}, []string{"IntervalInSeconds 300: must be 0 with ZeroBuffering"}},
+		{"zero buffering of a backup", func(c *processors.Config) {
+			c.Backup = &processors.Backup{Bucket: "b", Hints: processors.BufferingHints{SizeInMBs: 5, ZeroBuffering: true}}
+		}, []string{"Backup.Hints.IntervalInSeconds 0: must be 60-900"}},
+		{"a backup of hardly any interval", func(c *processors.Config) {
+			c.Backup = &processors.Backup{Bucket: "b", Hints: processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 59}}
+		}, []string{"Backup.Hints.IntervalInSeconds 59: must be 60-900"}},
+		{"a backup of hardly any interval, ours", func(c *processors.Config) {
+			c.Backup = &processors.Backup{Bucket: "b", Hints: processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 1, BeyondFirehose: true}}
+		}, nil},
+		{"the largest hints of ours", beyond(1024, 43_200), nil},
+		{"the least hints of ours", beyond(1, 1), nil},
+		{"ours, by default", func(c *processors.Config) { c.Hints.BeyondFirehose = true }, nil},
+		{"ours, too large", beyond(1025, 43_201), []string{"SizeInMBs 1025: must be 1-1024", "IntervalInSeconds 43201: must be 1-43200"}},
+		{"ours, not said", hints(129, 901), []string{"SizeInMBs 129: must be 1-128; set BeyondFirehose for more", "IntervalInSeconds 901: must be 1-900; set BeyondFirehose for more"}},
 		{"GZIP", compression("GZIP"), nil},
 		{"ZIP", compression("ZIP"), nil},
 		{"Snappy", compression("Snappy"), nil},
@@ -136,20 +161,6 @@ func TestWithoutAStore(t *testing.T) {
 	}
 }
 
-func TestShortIntervalIsWarnedOf(t *testing.T) {
-	t.Parallel()
-	for seconds, want := range map[int]int{59: 1, 60: 0} {
-		core, logs := observer.New(zapcore.WarnLevel)
-		_, err := processors.New(with(config(), func(c *processors.Config) {
-			c.Hints = processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: seconds}
-			c.Logger = zap.New(core)
-		}), store{})
-		if err != nil || logs.Len() != want {
-			t.Errorf("%d s: %d warnings, %v; want %d", seconds, logs.Len(), err, want)
-		}
-	}
-}
-
 // TestLargestPlanFits: with every name as long as Firehose and S3 allow, and
 // the longest literal prefix, a plan keeps its size.
 func TestLargestPlanFits(t *testing.T) {
@@ -182,10 +193,29 @@ func TestCloseReason(t *testing.T) {
 		{"empty records are records", processors.Fill{Records: 1, Bytes: 0, Age: time.Minute}, "interval"},
 		{"pressure", processors.Fill{Records: 1, Pressure: true}, "pressure"},
 		{"no place for the spool", processors.Fill{Records: 1, NoSpool: true}, "spool"},
+		{"the interval, within a call", processors.Fill{Records: 1, Age: time.Minute, Within: true}, "interval"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			if got := processors.CloseReason(row.fill, size, interval); got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+	for _, row := range []struct {
+		name string
+		fill processors.Fill
+		want string
+	}{
+		{"nothing", processors.Fill{}, ""},
+		{"within a call", processors.Fill{Records: 1, Bytes: 99, Within: true}, ""},
+		{"the size, within a call", processors.Fill{Records: 1, Bytes: 100, Within: true}, "size"},
+		{"after a call", processors.Fill{Records: 1}, "interval"},
+		{"an old one within a call, that a call left behind", processors.Fill{Records: 1, Age: time.Hour, Within: true}, ""},
+	} {
+		t.Run("zero buffering, "+row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := processors.CloseReason(row.fill, size, 0); got != row.want {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})

@@ -11,6 +11,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	conformKeys(t)
 	conformRefusals(t)
+	conformBuffers(t)
 	conformBodies(t)
 	conformFailures(t)
 }

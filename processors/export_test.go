@@ -42,13 +42,17 @@ func (c Config) WithBackupSize(n int64) Config {
 type Fill struct {
 	Records, Bytes    int64
 	Age               time.Duration
+	Within            bool
 	Pressure, NoSpool bool
 }
 
 // CloseReason is closeReason.
 func CloseReason(f Fill, size int64, interval time.Duration) string {
-	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Pressure, f.NoSpool}, size, interval)
+	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Within, f.Pressure, f.NoSpool}, size, interval)
 }
+
+// Grown is grown.
+func Grown(hint int64, behind, interval time.Duration) int64 { return grown(hint, behind, interval) }
 
 // Output is an object that a cut's records became.
 type Output struct {
@@ -61,7 +65,7 @@ type Output struct {
 // becomes what change returns, or nothing.
 func Outputs(t interface{ Fatal(args ...any) }, records []kcl.Record, delimiter string, backup int64, change func(i int, data []byte) []byte) (out []Output) {
 	shop := &workshop{spools: spool.NewPool("", 1<<20)}
-	o := shop.collect([]lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}}, errorlines.Newest)
+	o := shop.collect([]lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}}, &pace{}, errorlines.Newest)
 	for i := range records {
 		o.take(&records[i])
 		if data := change(i, records[i].Data); data != nil {

@@ -114,6 +114,10 @@ type BufferedEvent struct {
 	Bytes     int64         // before compression
 	Held      int64         // in memory, compressed
 	Freshness time.Duration // age of the oldest record; 0 if there is none
+
+	// SizeHint is at how many bytes an object is complete now: Hints.SizeInMBs, or
+	// more while the shard is behind by more than the interval.
+	SizeHint int64
 }
 
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.

@@ -82,15 +82,16 @@ func (p *single) held() BufferedEvent {
 
 // objectSink puts the objects of one shard into a store.
 type objectSink struct {
-	store   ObjectStore
-	keyOf   func(Role) string // the key that encrypts an object
-	slots   chan struct{}     // one for each put of a bundle's objects, of all shards
-	try     *tries
-	every   time.Duration // before a put is repeated
-	trusted func() error  // whether the shard's lease is; nil before Initialize
-	hooks   Hooks
-	shardID string
-	log     *zap.Logger
+	store     ObjectStore
+	keyOf     func(Role) string // the key that encrypts an object
+	slots     chan struct{}     // one for each put of a bundle's objects, of all shards
+	try       *tries
+	every     time.Duration // before a put is repeated
+	trusted   func() error  // whether the shard's lease is; nil before Initialize
+	multipart bool          // of what is delivered, and of what could not be
+	hooks     Hooks
+	shardID   string
+	log       *zap.Logger
 }
 
 // publish puts an object, however long it takes. When it returns nil the
@@ -120,6 +121,7 @@ func (s *objectSink) put(ctx context.Context, o *object) error {
 		Metadata:        map[string]string{MetadataPlan: o.id.String()},
 		AWSKMSKeyARN:    s.keyOf(o.role),
 		IfAbsent:        o.ifAbsent,
+		Multipart:       s.multipart && (o.role == RoleDelivery || o.role == RoleFailed),
 	})
 	o.stored = err == nil
 	if o.ifAbsent && errors.Is(err, ErrExists) {

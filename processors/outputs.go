@@ -25,7 +25,7 @@ type lane struct {
 	role   exactlyonce.Role
 	bucket string
 	format container.Format
-	size   int64 // what an object has when the next one begins
+	size   int64 // what an object has when the next one begins, if the shard is not behind
 
 	delimiter string // follows what each record becomes
 }
@@ -35,6 +35,7 @@ type lane struct {
 // until the cut is closed. So an open object costs a few bytes, not a compressor.
 type outputs struct {
 	shop  *workshop
+	pace  *pace
 	lanes []lane // the first one is that of deliveries
 	log   *spool.Spool
 	begun []*extents         // objects, in the order in which they began
@@ -73,8 +74,8 @@ type extents struct {
 
 type extent struct{ from, size int64 }
 
-func (w *workshop) collect(lanes []lane, lines errorlines.Generation) *outputs {
-	o := &outputs{shop: w, lanes: lanes, log: w.spools.Open(), open: map[group]*extents{}}
+func (w *workshop) collect(lanes []lane, p *pace, lines errorlines.Generation) *outputs {
+	o := &outputs{shop: w, pace: p, lanes: lanes, log: w.spools.Open(), open: map[group]*extents{}}
 	o.lines.Generation = lines
 	o.tally.Failed = map[string]int64{}
 	return o
@@ -166,7 +167,7 @@ func (o *outputs) put(g group, r *kcl.Record, at extent) *extents {
 		x.oldest = r.ApproximateArrivalTimestamp
 	}
 	x.records++
-	if x.bytes += at.size; g.lane > 0 && x.bytes >= x.lane.size {
+	if x.bytes += at.size; g.lane > 0 && x.bytes >= o.pace.size(x.lane.size) {
 		delete(o.open, g)
 	}
 	return x

@@ -63,6 +63,7 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 
 func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	p.delivery.wake = in.Wake
+	p.buffer.pace.note(in.BehindLatest)
 	if err := p.delivery.advance(ctx, in.Checkpointer); err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 		if err := p.buffer.append(&in.Records[i], now); err != nil {
 			return err
 		}
-		reason := p.buffer.due(now, false)
+		reason := p.buffer.due(now, true, false)
 		if reason == "" {
 			continue
 		}
@@ -83,7 +84,7 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 		}
 		now = time.Now()
 	}
-	if reason := p.buffer.due(now, in.Pressure); reason != "" {
+	if reason := p.buffer.due(now, false, in.Pressure); reason != "" {
 		if err := p.flush(ctx, in.Checkpointer, reason); err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (p *processor) report(hold func(int64)) {
 	if open := &p.buffer.open; open.contents != nil {
 		e.Records, e.Bytes, e.Held = e.Records+open.records, e.Bytes+open.bytes, e.Held+open.contents.heldBytes()
 	}
-	e.ShardID = p.shardID
+	e.ShardID, e.SizeHint = p.shardID, p.buffer.pace.size(p.buffer.size)
 	if hold != nil {
 		hold(e.Held)
 	}

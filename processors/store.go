@@ -66,6 +66,11 @@ type Object struct {
 
 	// IfAbsent makes Put fail with ErrExists if the key has an object.
 	IfAbsent bool
+
+	// Multipart asks for a multipart upload, also of one part, where the store has
+	// such a thing: S3 then tells of ObjectCreated:CompleteMultipartUpload. Without
+	// it the store chooses.
+	Multipart bool
 }
 
 // ErrExists is returned by ObjectStore.Put if the key has an object already.

@@ -57,9 +57,10 @@ type world struct {
 	puts        []processors.Object
 	replays     []kcl.ReplayOptions
 	downUntil   time.Time
-	deafUntil   time.Time // until then the store does not answer
-	stuck       bool      // nor does it return when its context is done
-	backedUp    bool      // each holder backs up what it delivers
+	deafUntil   time.Time     // until then the store does not answer
+	stuck       bool          // nor does it return when its context is done
+	backedUp    bool          // each holder backs up what it delivers
+	behind      time.Duration // the tip of the shard, of what is delivered
 }
 
 type row struct {
@@ -356,6 +357,7 @@ func (w *world) taken(ctx context.Context, tb testing.TB, cfg processors.Config,
 	}
 	w.row.owner, w.now, w.config, w.tb = h.id, h, cfg, tb
 	cfg.Hooks = processors.Hooks{
+		Buffered:     cfg.Hooks.Buffered,
 		Delivered:    func(e processors.DeliveredEvent) { note(w, &w.delivered, e) },
 		PutFailed:    func(e processors.PutFailedEvent) { note(w, &w.failures, e) },
 		RecordsLost:  func(e processors.RecordsLostEvent) { note(w, &w.lost, e) },
@@ -466,7 +468,7 @@ func (h *holding) pass(ctx context.Context, p kcl.RecordProcessor, n int) error 
 	}
 	h.read = end
 	h.w.mu.Unlock()
-	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, Attempt: 1, Hold: func(int64) {}, Wake: h.wake})
+	err := p.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: batch, Checkpointer: h.cp, BehindLatest: h.w.behind, Attempt: 1, Hold: func(int64) {}, Wake: h.wake})
 	for i := range batch {
 		for j := range batch[i].Data {
 			batch[i].Data[j] = '!'

@@ -31,6 +31,7 @@ KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::${BUCKET}
   BufferingHints: {SizeInMBs: "${SIZE}", IntervalInSeconds: 59}
+  RoleARN: arn:aws:iam::123456789012:role/firehose
 `
 
 // checks runs archive --check on standard input in a process of its own.

@@ -192,9 +192,13 @@ func TestArchiveTellsItsHealth(t *testing.T) {
 	stack.Faults().Add(localaws.Fault{Service: localaws.Kinesis, Operation: "GetRecords", Times: 3, Kind: localaws.Throttle()})
 	h.until(ctx, "refused calls are counted", func() bool { return h.metric("ThrottledGetRecords") == 3 })
 
-	held := stack.Faults().Add(localaws.Fault{Service: "S3", Operation: "PutObject", Kind: localaws.Stall(0)})
+	held := stack.Faults().Add(localaws.Fault{Service: "S3", Operation: "CompleteMultipartUpload", Kind: localaws.Stall(0)})
 	put(1) // so that all there is was read when it is told to end
-	<-held.Struck()
+	select {
+	case <-held.Struck():
+	case <-ctx.Done():
+		t.Fatal("nothing is put")
+	}
 	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

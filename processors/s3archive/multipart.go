@@ -99,7 +99,7 @@ func (u upload) classify(operation string, err error) error {
 func (u upload) parts(ctx context.Context) ([]types.CompletedPart, error) {
 	var parts []types.CompletedPart
 	size := u.object.Body.Size()
-	for off := int64(0); off < size; off += u.part {
+	for off := int64(0); off < size || len(parts) == 0; off += u.part { // an empty object has one, which is empty
 		part, err := u.putPart(ctx, int32(len(parts)+1), io.NewSectionReader(u.object.Body, off, min(u.part, size-off)))
 		if err != nil {
 			return nil, err

@@ -55,7 +55,8 @@ type Options struct {
 	// PartBytes is the size above which an object is uploaded in parts of that
 	// size. S3 wants at least 5 MiB and at most 5 GiB. Default 64 MiB: with
 	// compression nearly every object is one PutObject, so that notifications
-	// are ObjectCreated:Put as Firehose's are.
+	// are ObjectCreated:Put as Firehose's are. Where Firehose uploads in parts,
+	// processors.Object.Multipart says so.
 	PartBytes int64
 
 	// RequestTimeout bounds each call, with the SDK's retries, until its answer
@@ -121,7 +122,7 @@ func New(api API, o Options) (*Store, error) {
 
 // Put implements processors.ObjectStore.
 func (s *Store) Put(ctx context.Context, o processors.Object) error {
-	if o.Body.Size() > s.part {
+	if o.Multipart || o.Body.Size() > s.part {
 		return s.putParts(ctx, o)
 	}
 	err := s.share(o.Bucket, func(acl types.ObjectCannedACL) error {

@@ -117,15 +117,20 @@ var large = sync.OnceValue(func() []byte {
 
 func TestPutAndHead(t *testing.T) {
 	t.Parallel()
+	const onePart = "CreateMultipartUpload 200, UploadPart 200, CompleteMultipartUpload 200"
 	for _, row := range []struct {
-		name string
-		data []byte
-		ops  string
+		name      string
+		data      []byte
+		multipart bool
+		ops       string
 	}{
-		{"an ordinary object is one PutObject", small(), "PutObject 200"},
-		{"an object without bytes", nil, "PutObject 200"},
-		{"just the part size", large()[:partBytes], "PutObject 200"},
-		{"a large one in parts", large(), "CreateMultipartUpload 200, UploadPart 200, UploadPart 200, UploadPart 200, CompleteMultipartUpload 200"},
+		{"an ordinary object is one PutObject", small(), false, "PutObject 200"},
+		{"an object without bytes", nil, false, "PutObject 200"},
+		{"just the part size", large()[:partBytes], false, "PutObject 200"},
+		{"a large one in parts", large(), false, "CreateMultipartUpload 200, UploadPart 200, UploadPart 200, UploadPart 200, CompleteMultipartUpload 200"},
+		{"one that asks for it", small(), true, onePart},
+		{"one without bytes that asks for it", nil, true, onePart},
+		{"just the part size, that asks for it", large()[:partBytes], true, onePart},
 	} {
 		for _, transport := range []string{"https", "plain http"} {
 			t.Run(row.name+", "+transport, func(t *testing.T) {
@@ -141,7 +146,9 @@ func TestPutAndHead(t *testing.T) {
 				if _, exists, err := l.store.Head(t.Context(), "bucket", "k"); exists || err != nil {
 					t.Fatalf("before: exists %v, error %v", exists, err)
 				}
-				if err := l.store.Put(t.Context(), object("k", "plan-1", row.data)); err != nil {
+				o := object("k", "plan-1", row.data)
+				o.Multipart = row.multipart
+				if err := l.store.Put(t.Context(), o); err != nil {
 					t.Fatal(err)
 				}
 				data, out := l.get(t, "k")
@@ -162,14 +169,17 @@ func TestPutAndHead(t *testing.T) {
 
 func TestARefusedPutLeavesNoUpload(t *testing.T) {
 	t.Parallel()
-	for name, data := range map[string][]byte{"one put": small(), "parts": large()} {
+	inParts := func(o processors.Object) processors.Object { o.Multipart = true; return o }
+	for name, o := range map[string]processors.Object{
+		"one put": object("k", "second", small()), "parts": object("k", "second", large()), "one part": inParts(object("k", "second", small())),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := open(t, localaws.Options{})
 			if err := l.store.Put(t.Context(), object("k", "first", []byte("first"))); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.store.Put(t.Context(), object("k", "second", data)); !errors.Is(err, processors.ErrExists) {
+			if err := l.store.Put(t.Context(), o); !errors.Is(err, processors.ErrExists) {
 				t.Errorf("error %v, want ErrExists", err)
 			}
 			l.noUploads(t)

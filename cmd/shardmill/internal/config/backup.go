@@ -9,6 +9,7 @@ import (
 type backup struct {
 	on     bool           // S3BackupMode
 	config *Config        // S3BackupConfiguration, of which only the delivery counts
+	every  document.Place // its BufferingHints.IntervalInSeconds; the zero Place if nowhere
 	at     document.Place // of S3BackupMode
 }
 
@@ -25,7 +26,7 @@ func (l *loader) backup(p document.Place) {
 		p.Need(given, "BucketARN", bucketRemedy)
 		own.checkPrefixes()
 	}
-	l.backed.config = &own.config
+	l.backed.config, l.backed.every = &own.config, own.interval
 }
 
 // checkBackup puts both together. A configuration has no effect while the mode is
@@ -38,6 +39,13 @@ func (l *loader) checkBackup() {
 	case c == nil:
 		l.backed.at.Bad("%s", says("give S3BackupConfiguration too, or set it to Disabled", "S3 backup destination configuration is required when enabling S3 backup."))
 		return
+	}
+	const shortest = 60
+	switch every := l.backed.every; {
+	case every.Path != "" && c.Delivery.Hints.IntervalInSeconds < shortest:
+		every.Bad("it must be between %d and 900: Firehose's guide has no zero buffering for backups", shortest)
+	case l.interval.Path != "" && l.config.Delivery.Hints.IntervalInSeconds < shortest:
+		l.interval.Warn("S3BackupConfiguration's objects get as small: a cut has objects of both, and ends at the shorter interval")
 	}
 	l.config.BackupBucketARN = c.BucketARN
 	l.config.Delivery.Backup = &processors.Backup{

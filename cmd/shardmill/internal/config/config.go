@@ -98,6 +98,10 @@ type loader struct {
 
 	applicationGiven bool // whether or not it is valid
 
+	size, interval document.Place            // of BufferingHints; the zero Place if nowhere
+	partitioned    bool                      // by DynamicPartitioningConfiguration
+	ourHints       processors.BufferingHints // instead of all BufferingHints; zero if the file has none
+
 	ourFormat processors.Compression // instead of CompressionFormat; "" if the file has none
 	gzipLevel document.Place         // whose Path is "" if the file has none
 }

@@ -55,7 +55,7 @@ func TestDefaults(t *testing.T) {
 	}
 	w, d := c.Worker, c.Delivery
 	got := fmt.Sprintln(w.InitialPosition, w.FailoverTime, w.ScanInterval, w.ShardSyncInterval, w.MaxLeases, w.MaxBytes, d.Version, d.Hints, d.Compression, d.Delivery, d.SpoolDir)
-	if want := "TRIM_HORIZON 10s 5s 1m0s 0 268435456 1 {5 300} UNCOMPRESSED exactly-once \n"; got != want {
+	if want := "TRIM_HORIZON 10s 5s 1m0s 0 268435456 1 {5 300 false false} UNCOMPRESSED exactly-once \n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
@@ -173,19 +173,33 @@ CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), 
 			c.Delivery.Prefix, c.Warnings = strings.Repeat("[", 100), []string{noTags}
 		}},
 		{"an interval of no time", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 0}"), func(c *config.Config) {
-			c.Delivery.Hints.IntervalInSeconds = 1
-			c.Warnings = []string{"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; below 60 Firehose changes to multipart uploads; here it only makes many small objects"}
+			c.Delivery.Hints.IntervalInSeconds, c.Delivery.Hints.ZeroBuffering = 0, true
 		}},
 		{"what names are made of", inDestination("CustomTimeZone: Asia/Calcutta\nFileExtension: .json.gz"), func(c *config.Config) {
 			c.Delivery.CustomTimeZone, c.Delivery.FileExtension = "Asia/Calcutta", ".json.gz"
 		}},
-		{"two warnings", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 59}\nErrorOutputPrefix: errors/"), func(c *config.Config) {
+		{"two warnings", inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::backup', BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 60}}\n" +
+			"S3BackupMode: Enabled\nBufferingHints: {SizeInMBs: 5, IntervalInSeconds: 59}\nErrorOutputPrefix: errors/"), func(c *config.Config) {
+			c.BackupBucketARN, c.Delivery.Staging = "arn:aws:s3:::backup", "s3://archive/_shardmill/"
+			c.Delivery.Backup = &processors.Backup{Bucket: "backup", Hints: processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 60}, Compression: processors.Uncompressed}
 			c.Delivery.Hints.IntervalInSeconds = 59
 			c.Delivery.ErrorOutputPrefix = "errors/"
 			c.Warnings = []string{
-				"a.yaml:5: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; below 60 Firehose changes to multipart uploads; here it only makes many small objects",
-				`a.yaml:6: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: no record can fail without a processor such as Decompression`,
+				"a.yaml:7: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; S3BackupConfiguration's objects get as small: a cut has objects of both, and ends at the shorter interval",
+				`a.yaml:8: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: no record can fail without a processor such as Decompression`,
 			}
+		}},
+		{"an interval of a second", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 1}"), func(c *config.Config) {
+			c.Delivery.Hints.IntervalInSeconds = 1
+		}},
+		{"hints of ours", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 60}") + "shardmill: {bufferingHints: {SizeInMBs: 1024, IntervalInSeconds: 43200}}\n", func(c *config.Config) {
+			c.Delivery.Hints = processors.BufferingHints{SizeInMBs: 1024, IntervalInSeconds: 43_200, BeyondFirehose: true}
+		}},
+		{"hints of ours come first, and hold for a backup", "shardmill: {bufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}}\n" +
+			inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::backup'}"), func(c *config.Config) {
+			c.BackupBucketARN, c.Delivery.Staging = "arn:aws:s3:::backup", "s3://archive/_shardmill/"
+			c.Delivery.Hints = processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: 1, BeyondFirehose: true}
+			c.Delivery.Backup = &processors.Backup{Bucket: "backup", Hints: c.Delivery.Hints, Compression: processors.Uncompressed}
 		}},
 		{"all of ours", inOurs(`applicationName: app
 initialPosition: 2016-02-25T14:00:00.5+01:00
@@ -275,7 +289,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed

@@ -20,6 +20,7 @@
 //	applicationName           DeliveryStreamName  the lease table, which all workers of the application share
 //	initialPosition           TRIM_HORIZON        where a shard without a lease is begun: TRIM_HORIZON, LATEST (Firehose's) or an RFC 3339 time
 //	delivery                  exactly-once        or at-least-once
+//	bufferingHints            none                SizeInMBs 1-1024 and IntervalInSeconds 1-43200, beyond Firehose's, instead of all BufferingHints, the backup's too
 //	compressionFormat         none                ZSTD, a format that Firehose does not have, instead of CompressionFormat
 //	gzipLevel                 5                   how much GZIP compresses: 1 (fast) to 9 (small)
 //	formerBuckets             none                names of buckets where objects may be finished that were prepared before BucketARN was changed

@@ -35,9 +35,9 @@ type effectiveS3 struct {
 	Prefix                  string
 	ErrorOutputPrefix       string // "": what follows from Prefix
 	CustomTimeZone          string
-	FileExtension           string // "": that of CompressionFormat
-	BufferingHints          effectiveHints
-	CompressionFormat       string `json:",omitempty"` // "" if it is ours
+	FileExtension           string          // "": that of CompressionFormat
+	BufferingHints          *effectiveHints `json:",omitempty"` // nil if they are ours
+	CompressionFormat       string          `json:",omitempty"` // "" if it is ours
 	EncryptionConfiguration effectiveEncryption
 	ProcessingConfiguration effectiveProcessing
 	S3BackupMode            string           `json:",omitempty"`
@@ -48,7 +48,7 @@ type effectiveBackup struct {
 	BucketARN         string
 	Prefix            string
 	ErrorOutputPrefix string
-	BufferingHints    effectiveHints
+	BufferingHints    *effectiveHints `json:",omitempty"` // nil if they are ours
 	CompressionFormat string
 
 	EncryptionConfiguration effectiveEncryption
@@ -84,24 +84,25 @@ type effectiveParameter struct{ ParameterName, ParameterValue string }
 type effectiveHints struct{ SizeInMBs, IntervalInSeconds int }
 
 type effectiveOurs struct {
-	ApplicationName          string   `json:"applicationName"`
-	InitialPosition          string   `json:"initialPosition"`
-	Delivery                 string   `json:"delivery"`
-	CompressionFormat        string   `json:"compressionFormat,omitempty"` // "" if it is Firehose's
-	GZIPLevel                int      `json:"gzipLevel,omitempty"`         // 0 if it is not GZIP
-	FormerBuckets            []string `json:"formerBuckets"`
-	DeliveryStreamVersion    int      `json:"deliveryStreamVersion"`
-	FailoverTimeSeconds      float64  `json:"failoverTimeSeconds"`
-	ScanIntervalSeconds      float64  `json:"scanIntervalSeconds"`
-	ShardSyncIntervalSeconds float64  `json:"shardSyncIntervalSeconds"`
-	MaxLeases                *int     `json:"maxLeases"` // nil: no limit
-	MaxMemoryMBs             int64    `json:"maxMemoryMBs"`
-	SpoolDirectory           string   `json:"spoolDirectory"`
-	Staging                  string   `json:"staging,omitempty"`
-	ErrorLines               string   `json:"errorLines,omitempty"`
-	HealthAddress            string   `json:"healthAddress"`
-	EMFNamespace             string   `json:"emfNamespace,omitempty"`
-	EMFFile                  string   `json:"emfFile,omitempty"` // "": standard output
+	ApplicationName          string          `json:"applicationName"`
+	InitialPosition          string          `json:"initialPosition"`
+	Delivery                 string          `json:"delivery"`
+	BufferingHints           *effectiveHints `json:"bufferingHints,omitempty"`    // nil if they are Firehose's
+	CompressionFormat        string          `json:"compressionFormat,omitempty"` // "" if it is Firehose's
+	GZIPLevel                int             `json:"gzipLevel,omitempty"`         // 0 if it is not GZIP
+	FormerBuckets            []string        `json:"formerBuckets"`
+	DeliveryStreamVersion    int             `json:"deliveryStreamVersion"`
+	FailoverTimeSeconds      float64         `json:"failoverTimeSeconds"`
+	ScanIntervalSeconds      float64         `json:"scanIntervalSeconds"`
+	ShardSyncIntervalSeconds float64         `json:"shardSyncIntervalSeconds"`
+	MaxLeases                *int            `json:"maxLeases"` // nil: no limit
+	MaxMemoryMBs             int64           `json:"maxMemoryMBs"`
+	SpoolDirectory           string          `json:"spoolDirectory"`
+	Staging                  string          `json:"staging,omitempty"`
+	ErrorLines               string          `json:"errorLines,omitempty"`
+	HealthAddress            string          `json:"healthAddress"`
+	EMFNamespace             string          `json:"emfNamespace,omitempty"`
+	EMFFile                  string          `json:"emfFile,omitempty"` // "": standard output
 }
 
 // Effective returns c in the shape of its file. It asks the system which directory
@@ -117,7 +118,7 @@ func (c Config) Effective() Effective {
 			ErrorOutputPrefix: document.Literally(d.ErrorOutputPrefix),
 			CustomTimeZone:    d.CustomTimeZone,
 			FileExtension:     d.FileExtension,
-			BufferingHints:    effectiveHints(d.Hints),
+			BufferingHints:    hintsOf(d.Hints, false),
 
 			EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
 			ProcessingConfiguration: processingOf(d),
@@ -126,6 +127,7 @@ func (c Config) Effective() Effective {
 			ApplicationName:          w.ApplicationName,
 			InitialPosition:          strings.TrimPrefix(w.InitialPosition.String(), checkpoint.AtTimestamp+" "),
 			Delivery:                 string(d.Delivery),
+			BufferingHints:           hintsOf(d.Hints, true),
 			GZIPLevel:                d.GZIPLevel,
 			FormerBuckets:            append([]string{}, d.FormerBuckets...),
 			DeliveryStreamVersion:    d.Version,
@@ -147,7 +149,7 @@ func (c Config) Effective() Effective {
 		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
 			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
-			BufferingHints: effectiveHints(b.Hints), CompressionFormat: string(b.Compression),
+			BufferingHints: hintsOf(b.Hints, false), CompressionFormat: string(b.Compression),
 			EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
 		}
 	}
@@ -160,6 +162,14 @@ func (c Config) Effective() Effective {
 		e.Shardmill.MaxLeases = &w.MaxLeases
 	}
 	return e
+}
+
+// hintsOf returns hints if they are ours, or if they are Firehose's, as asked; else nil.
+func hintsOf(h processors.BufferingHints, ours bool) *effectiveHints {
+	if h.BeyondFirehose != ours {
+		return nil
+	}
+	return &effectiveHints{h.SizeInMBs, h.IntervalInSeconds}
 }
 
 func processingOf(d processors.Config) effectiveProcessing {

@@ -100,8 +100,12 @@ func TestEffectiveIsAFile(t *testing.T) {
 		"numbers that are texts":              inOurs("applicationName: '1e10'\nformerBuckets: ['1e999', '0x1F', '1_000', '.nan', '-.5', 'null', 'off', '...0', '---']"),
 		"ZIP":                                 inDestination("CompressionFormat: ZIP"),
 		"a format of ours":                    inOurs("compressionFormat: ZSTD"),
-		"a level":                             "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
-		"a processor":                         processing("{Type: AppendDelimiterToRecord}"),
+		"zero buffering":                      inDestination("BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 0}"),
+		"hints of ours":                       inOurs("bufferingHints: {SizeInMBs: 1024, IntervalInSeconds: 43200}"),
+		"hints of ours, and a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}") +
+			"shardmill: {bufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}}\n",
+		"a level":     "shardmill: {gzipLevel: 7}\n" + inDestination("CompressionFormat: GZIP"),
+		"a processor": processing("{Type: AppendDelimiterToRecord}"),
 		"all processors": processing("{Type: Decompression}", "{Type: CloudWatchLogProcessing, Parameters: [{ParameterName: DataMessageExtraction, ParameterValue: 'true'}]}",
 			"{Type: AppendDelimiterToRecord}") + "shardmill: {errorLines: older}\n",
 		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: 'raw/!{timestamp:yyyy}/', ErrorOutputPrefix: e/,\n" +

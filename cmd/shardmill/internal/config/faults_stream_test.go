@@ -115,9 +115,17 @@ func TestFaultsOfOurs(t *testing.T) {
 			"a.yaml:7: shardmill.gzipLevel is 10; it must be between 1 and 9\na.yaml:7: shardmill.gzipLevel is 10; it does nothing without GZIP; remove it, or set CompressionFormat to GZIP",
 		},
 		{
+			"hints that are too large", "bufferingHints: {SizeInMBs: 1025, IntervalInSeconds: 43201}",
+			"a.yaml:6: shardmill.bufferingHints.SizeInMBs is 1025; it must be between 1 and 1024\na.yaml:6: shardmill.bufferingHints.IntervalInSeconds is 43201; it must be between 1 and 43200",
+		},
+		{
+			"half of the hints", "bufferingHints: {IntervalInSeconds: 0}",
+			"a.yaml:6: shardmill.bufferingHints.IntervalInSeconds is 0; it must be between 1 and 43200\na.yaml:6: shardmill.bufferingHints has IntervalInSeconds but no SizeInMBs; give both or remove both",
+		},
+		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging",
 		},
 		{
 			"a misspelt member",

@@ -396,6 +396,11 @@ func TestFaultsOfSwitches(t *testing.T) {
 				"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME",
 		},
 		{
+			"a backup of hardly any interval",
+			"S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 59}}",
+			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.IntervalInSeconds is 59; it must be between 60 and 900: Firehose's guide has no zero buffering for backups",
+		},
+		{
 			"a backup that is off, with faults",
 			"S3BackupMode: Disabled\nS3BackupConfiguration: {BucketARN: b}",
 			`a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is "b"; it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -`,

@@ -49,9 +49,10 @@ type switchable struct {
 	omitted string   // why Enabled must be given; "" if false is its default
 }
 
-func (s switchable) read(p document.Place) {
+// read reports whether it is on.
+func (s switchable) read(p document.Place) (on bool) {
 	members := map[string]func(document.Place){"Enabled": func(at document.Place) {
-		if on, _ := at.Boolean(); on {
+		if on, _ = at.Boolean(); on {
 			at.Bad("%s is not built yet; set it to false", s.feature)
 		}
 	}}
@@ -62,4 +63,5 @@ func (s switchable) read(p document.Place) {
 	if ok && s.omitted != "" && !given["Enabled"] {
 		p.Fault("has no Enabled; %s, and %s is not built yet; set Enabled to false", s.omitted, s.feature)
 	}
+	return on
 }

@@ -48,6 +48,7 @@ func (l *loader) oursShape() document.Shape {
 			n, _ := p.Integer(1, 1<<20)
 			worker.MaxBytes = int64(n) << 20
 		},
+		"bufferingHints":    l.ourBufferingHints,
 		"compressionFormat": l.ourCompressionFormat,
 		"gzipLevel": func(p document.Place) {
 			l.config.Delivery.GZIPLevel, _ = p.Integer(1, 9)
@@ -61,6 +62,28 @@ func (l *loader) oursShape() document.Shape {
 		"emfNamespace":   l.emfNamespace,
 		"emfFile":        l.emfFile,
 	}}
+}
+
+// ourBufferingHints reads hints that Firehose does not have.
+func (l *loader) ourBufferingHints(p document.Place) {
+	h := &l.ourHints
+	h.BeyondFirehose = true
+	both(p, document.Shape{Of: "shardmill.bufferingHints", Members: map[string]func(document.Place){
+		"SizeInMBs":         func(at document.Place) { h.SizeInMBs, _ = at.Integer(1, processors.MaxSizeInMBs) },
+		"IntervalInSeconds": func(at document.Place) { h.IntervalInSeconds, _ = at.Integer(1, processors.MaxIntervalInSeconds) },
+	}})
+}
+
+// hints settles which hints apply, once all of the file was read. A cut ends at the
+// shorter interval, so they are the backup's too.
+func (l *loader) hints() {
+	if l.ourHints.SizeInMBs == 0 {
+		return
+	}
+	l.config.Delivery.Hints = l.ourHints
+	if b := l.config.Delivery.Backup; b != nil {
+		b.Hints = l.ourHints
+	}
 }
 
 // ourCompressionFormat reads a format that Firehose does not have.

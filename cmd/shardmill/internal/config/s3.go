@@ -28,6 +28,7 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 		p.Need(given, "BucketARN", bucketRemedy)
 		l.checkBackup()
 		l.checkPrefixes()
+		l.checkPartitioned()
 	}
 }
 
@@ -66,8 +67,8 @@ func (l *loader) extendedS3() document.Shape {
 		"CloudWatchLoggingOptions":          logging,
 		"CompressionFormat":                 l.compressionFormat,
 		"CustomTimeZone":                    l.customTimeZone,
-		"DataFormatConversionConfiguration": conversion.read,
-		"DynamicPartitioningConfiguration":  partitioning.read,
+		"DataFormatConversionConfiguration": func(p document.Place) { conversion.read(p) },
+		"DynamicPartitioningConfiguration":  func(p document.Place) { l.partitioned = partitioning.read(p) },
 		"EncryptionConfiguration":           l.encryption,
 		"ErrorOutputPrefix":                 l.errorOutputPrefix,
 		"FileExtension":                     l.fileExtension,
@@ -93,29 +94,45 @@ func (l *loader) bucketARN(p document.Place) {
 }
 
 func (l *loader) bufferingHints(p document.Place) {
-	size, interval := 0, 0
-	given, ok := p.Read(document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
-		"SizeInMBs": func(at document.Place) { size, _ = at.Integer(1, 128) },
+	h := &l.config.Delivery.Hints
+	both(p, document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
+		"SizeInMBs": func(at document.Place) {
+			h.SizeInMBs, _ = at.Integer(1, 128)
+			l.size = at
+		},
 		"IntervalInSeconds": func(at document.Place) {
 			n, ok := at.Integer(0, 900)
-			if interval = n; ok && n < 60 {
-				at.Warn("below 60 Firehose changes to multipart uploads; here it only makes many small objects")
-			}
+			h.IntervalInSeconds, h.ZeroBuffering = n, ok && n == 0
+			l.interval = at
 		},
 	}})
-	if !ok {
+}
+
+// checkPartitioned applies what dynamic partitioning wants of hints that are given.
+func (l *loader) checkPartitioned() {
+	const size, interval = 64, 60
+	h := l.config.Delivery.Hints
+	if !l.partitioned {
 		return
 	}
-	switch {
-	case given["SizeInMBs"] && !given["IntervalInSeconds"]:
+	if 0 < h.SizeInMBs && h.SizeInMBs < size {
+		l.size.Bad("%s", says("make it 64", "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."))
+	}
+	if h.ZeroBuffering || 0 < h.IntervalInSeconds && h.IntervalInSeconds < interval {
+		l.interval.Bad("%s", says("make it 60", "BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled."))
+	}
+}
+
+// both reads hints, which are given together.
+func both(p document.Place, s document.Shape) {
+	given, ok := p.Read(s)
+	switch size, interval := given["SizeInMBs"], given["IntervalInSeconds"]; {
+	case !ok:
+	case size && !interval:
 		p.Fault("has SizeInMBs but no IntervalInSeconds; give both or remove both")
-	case given["IntervalInSeconds"] && !given["SizeInMBs"]:
+	case interval && !size:
 		p.Fault("has IntervalInSeconds but no SizeInMBs; give both or remove both")
 	}
-	if given["IntervalInSeconds"] {
-		interval = max(1, interval) // Firehose's zero buffering delivers within seconds: so does a second
-	}
-	l.config.Delivery.Hints = processors.BufferingHints{SizeInMBs: size, IntervalInSeconds: interval}
 }
 
 func (l *loader) compressionFormat(p document.Place) {

@@ -60,6 +60,7 @@ func (l *loader) stream(p document.Place) {
 	l.defaultTable()
 	l.compression()
 	l.emf()
+	l.hints()
 }
 
 const oneDestination = "Exactly one destination configuration is supported for a Firehose"
