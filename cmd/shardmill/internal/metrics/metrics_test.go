@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/smithy-go"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -185,6 +187,14 @@ func everything(w world) {
 	d.Processed(processors.ProcessedEvent{ShardID: "shard-1", Records: 30, Inflated: 25, InflatedBytes: 250, NotInflatedBytes: 55, Failed: map[string]int64{"decompression-failed": 5, "processing-failed": 3}, Nothing: 2})
 	d.BundleLost(processors.BundleLostEvent{ShardID: "shard-1"})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
+	for code, n := range map[string]int{
+		"KMS.DisabledException": 1, "KMS.KMSInvalidStateException": 2, "KMS.NotFoundException": 3, "KMS.AccessDeniedException": 4, "AccessDenied": 5, "SlowDown": 6,
+	} {
+		err := fmt.Errorf("putting: %w", &smithy.GenericAPIError{Code: code, Message: "r is not authorized to perform: s3:PutObject"})
+		for range n {
+			d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Role: processors.RoleBackup, Err: err})
+		}
+	}
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour})
 	d.PendingFound(processors.PendingFoundEvent{ShardID: "shard-1", Verdict: "redo"})
