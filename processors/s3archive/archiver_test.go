@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,11 @@ type archive struct {
 	row       *writer
 	again     func() kcl.RecordProcessor // another holder's
 	read      []kcl.Record
-	at        int            // records so far
+	at        int // records so far
+
+	bucket, backup string // "" for none
+
+	mu        sync.Mutex
 	denied    []string       // puts that were refused, by role
 	delivered map[string]int // objects, by role
 	logs      *observer.ObservedLogs
@@ -55,33 +60,42 @@ const limited, unlimited = "limited", "unlimited"
 // patience bounds, in virtual time, what may be repeated for ever.
 const patience = 10 * time.Minute
 
-// archiving returns one of a bucket, with a backup in another one if backup is.
+// archiving returns one of a bucket, with a backup in another one if that is so.
 func archiving(t *testing.T, bucket localaws.Bucket, isBackedUp bool, change func(*processors.Config)) *archive {
 	t.Helper()
 	l := open(t, localaws.Options{Credentials: map[string]string{limited: "l", unlimited: "u"}, StrictBuckets: true})
-	a := &archive{local: l, row: &writer{at: checkpoint.Sentinel(checkpoint.TrimHorizon)}, delivered: map[string]int{}, all: l.as(unlimited, "u")}
-	names := []string{"bucket"}
-	cfg := processors.Config{DeliveryStreamName: "orders", Bucket: "bucket", Prefix: "logs/", RetryInterval: time.Second}
+	a := &archive{local: l, bucket: "bucket", all: l.as(unlimited, "u")}
 	if isBackedUp {
-		names = append(names, "backup")
-		cfg.Backup = &processors.Backup{Bucket: "backup", Prefix: "raw/"}
+		a.backup = "backup"
 	}
-	for _, name := range names {
+	for _, name := range []string{"bucket", "backup"} {
 		if err := l.SetBucket(name, bucket); err != nil {
 			t.Fatal(err)
 		}
 	}
+	a.archiveAs(t, l.as(limited, "l"), change)
+	return a
+}
+
+// archiveAs makes the archiver, with a client's rights.
+func (a *archive) archiveAs(t *testing.T, client *s3.Client, change func(*processors.Config)) {
+	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
-	a.logs = logs
-	cfg.Logger = zap.New(core)
+	a.row, a.logs, a.delivered = &writer{at: checkpoint.Sentinel(checkpoint.TrimHorizon)}, logs, map[string]int{}
+	cfg := processors.Config{DeliveryStreamName: "orders", Bucket: a.bucket, Prefix: "logs/", RetryInterval: time.Second, Logger: zap.New(core)}
+	if a.backup != "" {
+		cfg.Backup = &processors.Backup{Bucket: a.backup, Prefix: "raw/"}
+	}
 	cfg.Hooks.Delivered = func(e processors.DeliveredEvent) { a.delivered[string(e.Role)]++ }
 	cfg.Hooks.PutFailed = func(e processors.PutFailedEvent) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		if errors.Is(e.Err, processors.ErrAccessDenied) {
 			a.denied = append(a.denied, string(e.Role))
 		}
 	}
 	change(&cfg)
-	store, err := s3archive.New(l.as(limited, "l"), s3archive.Options{PartBytes: partBytes, Logger: cfg.Logger})
+	store, err := s3archive.New(client, s3archive.Options{PartBytes: partBytes, Logger: cfg.Logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +111,6 @@ func archiving(t *testing.T, bucket localaws.Bucket, isBackedUp bool, change fun
 	var cancel context.CancelFunc
 	a.ctx, cancel = context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	return a
 }
 
 // as returns a client like l's with other credentials.
@@ -152,8 +165,8 @@ func (a *archive) whole(t *testing.T, region, keyARN string) {
 	for i := range a.at {
 		fmt.Fprintf(&want, "<%d>", i+1)
 	}
-	for bucket, prefix := range map[string]string{"bucket": "logs/", "backup": "raw/"} {
-		if bucket == "backup" && a.delivered[string(processors.RoleBackup)] == 0 {
+	for bucket, prefix := range map[string]string{a.bucket: "logs/", a.backup: "raw/"} {
+		if bucket == "" {
 			continue
 		}
 		var got strings.Builder
@@ -288,21 +301,30 @@ func TestMended(t *testing.T) {
 		says    string
 	}{
 		{
-			"a policy that denies what is not encrypted", localaws.Bucket{RequireKMS: true}, firehoses(),
+			"a policy that denies what is not encrypted",
+			localaws.Bucket{RequireKMS: true},
+			firehoses(),
 			func(a *archive) error {
 				return errors.Join(a.SetBucket("bucket", localaws.Bucket{}), a.SetBucket("backup", localaws.Bucket{}))
 			},
-			[]string{"delivery", "bundle"}, "explicit deny in a resource-based policy",
+			[]string{"delivery", "bundle"},
+			"explicit deny in a resource-based policy",
 		},
 		{
-			"nothing may be put", localaws.Bucket{}, firehoses()[:5],
+			"nothing may be put",
+			localaws.Bucket{},
+			firehoses()[:5],
 			func(a *archive) error { a.Permit(limited, firehoses()...); return nil },
-			[]string{"delivery", "bundle"}, "permit s3:PutObject",
+			[]string{"delivery", "bundle"},
+			"permit s3:PutObject",
 		},
 		{
-			"a key that is disabled", localaws.Bucket{}, firehoses(),
+			"a key that is disabled",
+			localaws.Bucket{},
+			firehoses(),
 			func(a *archive) error { a.Faults().Clear(); return nil },
-			[]string{"delivery", "bundle"}, "the key that encrypts the object is disabled: enable it",
+			[]string{"delivery", "bundle"},
+			"the key that encrypts the object is disabled: enable it",
 		},
 	} {
 		for i, role := range row.roles {
