@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,15 +36,28 @@ type world struct {
 }
 
 // shown is what the worker shows.
-type shown struct{ show func() kcl.Snapshot }
+type shown struct {
+	mu   sync.Mutex
+	show func() kcl.Snapshot
+}
 
-func (s *shown) set(show func() kcl.Snapshot) { s.show = show }
+func (s *shown) set(show func() kcl.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.show = show
+}
+
+func (s *shown) snapshot() (kcl.Snapshot, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.show(), true
+}
 
 func inWorld(t *testing.T, f func(world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &shown{func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
-		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3", Backup: true}, func() (kcl.Snapshot, bool) { return w.show(), true }), w})
+		w := &shown{show: func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
+		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3", Backup: true}, w.snapshot), w})
 	})
 }
 
