@@ -26,7 +26,7 @@
 //
 // # What it is not
 //
-// It is no copy of AWS. It has one account and one region, no IAM, no TLS, no
+// It is no copy of AWS. It has one account and one region, hardly any IAM, no TLS, no
 // billing, and no limits of rate unless Options.Limits asks for them. Streams
 // and tables are in memory and end with the process; objects are files if
 // Options.Dir is set.
@@ -55,9 +55,12 @@
 // CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload,
 // AbortMultipartUpload, ListParts and ListMultipartUploads; also by presigned
 // URLs. Conditions on writes, reads, copies and deletes, part sizes and
-// checksums are enforced. Versions, ACLs, policies, tags, lifecycle rules,
-// storage classes and keys for encryption are refused by name: no header of S3's
-// own is dropped in silence.
+// checksums are enforced. Tags, lifecycle rules, storage classes, and ACLs other
+// than bucket-owner-full-control, are refused by name: no header of S3's own is
+// dropped in silence. A key for encryption comes back with its object, which is
+// not encrypted. [Stack.SetBucket] has a bucket in another region, or with a
+// policy, ownership and versions as somebody may configure them, of which
+// ListObjectVersions tells; [Stack.Permit] limits what a key may do.
 //
 // Tried, with their defaults and the variables of Environ: botocore, the SDK for
 // Java and its multipart client, the Java KCL 2.7 and 3.5 with PollingConfig,

@@ -124,9 +124,13 @@ func (s *Stack) authorize(r *http.Request, c call, now time.Time) (authorization
 	if _, ok := s.options.Credentials[a.accessKey]; !ok {
 		return a, &authError{problem: unknownKey}
 	}
-	if service := strings.ToLower(c.service); a.service != service || a.region != s.options.Region {
-		return a, &authError{wrongScope, fmt.Sprintf("signed for %s in %s, but this is %s in %s",
-			a.service, a.region, service, s.options.Region)}
+	region := s.options.Region
+	if c.service == S3 && a.region != region { // who signs for it asks for another region's bucket
+		region = s.s3.Region(s.s3.Parse(r).Bucket)
+	}
+	if service := strings.ToLower(c.service); a.service != service || a.region != region {
+		return a, &authError{wrongScope, fmt.Sprintf("signed for %s in %s, but this is %s in %s; expecting '%s'",
+			a.service, a.region, service, region, region)}
 	}
 	skew := now.Sub(a.at)
 	if skew < -maxClockSkew || (skew > maxClockSkew && !a.presigned) {

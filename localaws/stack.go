@@ -131,6 +131,9 @@ type Stack struct {
 	room    *semaphore.Weighted // bytes of bodies that may be in memory
 	beyond  *semaphore.Weighted // one body that may be there beyond them
 
+	permitMu sync.Mutex
+	permits  map[string][]string // actions of S3, by access key
+
 	closed    chan struct{}
 	closeOnce sync.Once
 	calls     sync.WaitGroup // handlers of calls in this process
@@ -274,6 +277,9 @@ func (s *Stack) serveSigned(w http.ResponseWriter, r *http.Request, c call, a au
 			return
 		}
 		r = s.withChunkSigner(r, a)
+	}
+	if c.service == S3 {
+		r = s3d.WithCaller(r, s3d.Caller{Region: a.region, May: s.permitted(a.accessKey)})
 	}
 	if c.service == S3 {
 		hoist(r)

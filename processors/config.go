@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -62,6 +64,13 @@ type Config struct {
 	// Compression of the object. Default UNCOMPRESSED.
 	Compression Compression
 
+	// AWSKMSKeyARN is the ARN of the key, or of the alias of one, that encrypts what is
+	// delivered, error objects, and bundles: Firehose's KMSEncryptionConfig. It must be
+	// of the region of these buckets. What an earlier holder prepared is finished with
+	// this one, whatever was configured then. Default "", Firehose's NoEncryption: the
+	// bucket's own default applies.
+	AWSKMSKeyARN string
+
 	// Backup, if not nil, is where each record goes too, as it came: Firehose's
 	// S3BackupMode Enabled. Default nil.
 	Backup *Backup
@@ -86,7 +95,7 @@ type Config struct {
 	// Decompression inflates each record, which must be gzip as that of CloudWatch
 	// Logs' subscriptions is. One that is not, or that inflates to more than 100 times
 	// its size or 64 MiB, becomes a line of an error object under ErrorOutputPrefix:
-	// decompression-failed.
+	// decompression-failed. Beyond 1 MiB one record of all shards is inflated at a time.
 	Decompression bool
 
 	// CloudWatchLogProcessing keeps the messages of log events alone: Firehose's
@@ -149,6 +158,10 @@ type Backup struct {
 
 	// Compression of the object. Default UNCOMPRESSED.
 	Compression Compression
+
+	// AWSKMSKeyARN is as that of Config, for what is put into Bucket here. Default "":
+	// that of Config is not used in its place.
+	AWSKMSKeyARN string
 
 	sizeBytes int64 // instead of Hints.SizeInMBs
 }
@@ -356,6 +369,30 @@ func (c Config) checkStaging() error {
 	}
 	if _, _, err := ParseStaging(c.Staging); err != nil {
 		return wrong("Staging", c.Staging, err.Error())
+	}
+	return nil
+}
+
+// keyARN is the pattern of Firehose's API for AWSKMSKeyARN.
+var keyARN = regexp.MustCompile(`^arn:.*:kms:[a-zA-Z0-9\-]+:\d{12}:(key|alias)/[a-zA-Z_0-9+=,.@\-_/]+$`)
+
+const maxKeyARN = 512 // characters, as Firehose's API has it
+
+// CheckAWSKMSKeyARN returns nil if arn can be Config.AWSKMSKeyARN, or an error that
+// tells what it must be.
+func CheckAWSKMSKeyARN(arn string) error {
+	if utf8.RuneCountInString(arn) > maxKeyARN || !keyARN.MatchString(arn) {
+		return errors.New("must be the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID, of at most 512 characters")
+	}
+	return nil
+}
+
+func (c Config) checkKey(field string) error {
+	if c.AWSKMSKeyARN == "" {
+		return nil
+	}
+	if err := CheckAWSKMSKeyARN(c.AWSKMSKeyARN); err != nil {
+		return wrong(field+"AWSKMSKeyARN", c.AWSKMSKeyARN, err.Error())
 	}
 	return nil
 }

@@ -104,6 +104,18 @@ func TestConfigIsRefused(t *testing.T) {
 		{"bundles in no bucket", func(c *processors.Config) { c.Staging = "s3:///x" }, []string{`Staging "s3:///x": must be "s3://"`}},
 		{"bundles under a key that leads elsewhere", func(c *processors.Config) { c.Staging = "s3://b/../" }, []string{`Staging "s3://b/../": must have another prefix`}},
 		{"a backup without a bucket", func(c *processors.Config) { c.Backup = &processors.Backup{Prefix: "a!{b}"} }, []string{`Backup.Bucket ""`, `Backup.Prefix "a!{b}"`}},
+		{"keys", func(c *processors.Config) {
+			c.AWSKMSKeyARN, c.Backup = "arn:aws:kms:eu-west-1:123456789012:alias/a", &processors.Backup{Bucket: "b", AWSKMSKeyARN: "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1"}
+		}, nil},
+		{"a key that is none", func(c *processors.Config) { c.AWSKMSKeyARN = "alias/k" }, []string{`AWSKMSKeyARN "alias/k": must be the ARN of a key or of an alias`}},
+		{"a key of another service", func(c *processors.Config) { c.AWSKMSKeyARN = "arn:aws:s3:eu-west-1:123456789012:key/k" }, []string{`AWSKMSKeyARN "arn:aws:s3:eu-west-1`}},
+		{"the longest key", func(c *processors.Config) {
+			c.AWSKMSKeyARN = "arn:aws:kms:eu-west-1:123456789012:key/" + strings.Repeat("k", 473)
+		}, nil},
+		{"a key that is too long", func(c *processors.Config) {
+			c.AWSKMSKeyARN = "arn:aws:kms:eu-west-1:123456789012:key/" + strings.Repeat("k", 474)
+		}, []string{"at most 512 characters"}},
+		{"a backup's key that is none", func(c *processors.Config) { c.Backup = &processors.Backup{Bucket: "b", AWSKMSKeyARN: "k"} }, []string{`Backup.AWSKMSKeyARN "k"`}},
 		{"hardly any memory", func(c *processors.Config) { c.SpoolMemory = 1 }, []string{"SpoolMemory 1"}},
 		{
 			"everything is reported at once",

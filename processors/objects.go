@@ -83,7 +83,8 @@ func (p *single) held() BufferedEvent {
 // objectSink puts the objects of one shard into a store.
 type objectSink struct {
 	store     ObjectStore
-	slots     chan struct{} // one for each put of a bundle's objects, of all shards
+	keyOf     func(Role) string // the key that encrypts an object
+	slots     chan struct{}     // one for each put of a bundle's objects, of all shards
 	try       *tries
 	every     time.Duration // before a put is repeated
 	trusted   func() error  // whether the shard's lease is; nil before Initialize
@@ -118,6 +119,7 @@ func (s *objectSink) put(ctx context.Context, o *object) error {
 		ContentType:     o.contentType,
 		ContentEncoding: o.encoding,
 		Metadata:        map[string]string{MetadataPlan: o.id.String()},
+		AWSKMSKeyARN:    s.keyOf(o.role),
 		IfAbsent:        o.ifAbsent,
 		Multipart:       s.multipart && (o.role == RoleDelivery || o.role == RoleFailed),
 	})

@@ -107,7 +107,20 @@ func (c Config) lane(role exactlyonce.Role, field string) (lane, []error) {
 	if l.format, err = container.Named(string(c.Compression)); err != nil {
 		errs = append(errs, wrong(field+"Compression", c.Compression, err.Error()))
 	}
-	return l, append(errs, l.check(l.format))
+	return l, append(errs, c.checkKey(field), l.check(l.format))
+}
+
+// keyOf returns the key that encrypts an object. A plan does not name it: that of an
+// earlier holder may be gone.
+func (s *settings) keyOf(role Role) string {
+	switch {
+	case role != RoleBackup:
+		return s.AWSKMSKeyARN
+	case s.Backup == nil:
+		return "" // of an earlier holder
+	default:
+		return s.Backup.AWSKMSKeyARN
+	}
 }
 
 func (c Config) setLevel(l *lane) error {
@@ -124,7 +137,7 @@ func (c Config) setLevel(l *lane) error {
 func (c Config) ofBackup() Config {
 	b := c.Backup
 	c.Bucket, c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone, c.FileExtension = b.Bucket, b.Prefix, b.ErrorOutputPrefix, "UTC", ""
-	c.Hints, c.Compression, c.sizeBytes = b.Hints, b.Compression, b.sizeBytes
+	c.Hints, c.Compression, c.sizeBytes, c.AWSKMSKeyARN = b.Hints, b.Compression, b.sizeBytes, b.AWSKMSKeyARN
 	return c
 }
 

@@ -14,8 +14,8 @@ import (
 // Each call makes one try: the archiver asks whether it may go on before the
 // next one. ctx has a limit, a minute and for Put a second for each MiB more. A
 // call ends when ctx is done, and by itself if it is never answered. An error that
-// is ErrAccessDenied says that nothing was stored or learnt, since the store
-// refused the credentials or they do not permit the call.
+// is ErrAccessDenied says that nothing was stored or learnt: the store refused the
+// credentials, or they do not permit the call or the use of the object's key.
 type ObjectStore interface {
 	// Put stores an object, whole or not at all. An object that has the key
 	// is replaced, unless o.IfAbsent is set.
@@ -60,6 +60,10 @@ type Object struct {
 	ContentEncoding string            // "" for none
 	Metadata        map[string]string // names in lower case
 
+	// AWSKMSKeyARN is the key that encrypts the object, of its bucket's region; "" leaves
+	// that to the bucket's own default.
+	AWSKMSKeyARN string
+
 	// IfAbsent makes Put fail with ErrExists if the key has an object.
 	IfAbsent bool
 
@@ -79,7 +83,8 @@ var ErrNotFound = errors.New("there is no such object")
 var ErrRange = errors.New("the object ends before")
 
 // ErrAccessDenied is kcl.ErrAccessDenied: the store refused the credentials, or
-// they do not permit the call; the text names what must be permitted.
+// they do not permit the call, or the key that encrypts the object cannot be used;
+// the text names what must be permitted, or done.
 var ErrAccessDenied = kcl.ErrAccessDenied
 
 // MetadataPlan is the metadata of an object that has the UUID of its plan.

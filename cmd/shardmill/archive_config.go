@@ -124,7 +124,8 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	if served != nil {
 		defer served.Close(ctx) // last, so that an archiver that shuts down still answers
 	}
-	defer emitEMF(cfg.EMF, watched, s.out, logger)()
+	endEMF := emitEMF(ctx, cfg.EMF, watched, s.out, logger)
+	defer endEMF()
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
 		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)), zap.String("worker_id", options.Worker.WorkerID))
 	err = progress(w.Snapshot, options.Tally, logger, func() error {

@@ -8,7 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -35,14 +37,24 @@ func (s *Store) putParts(ctx context.Context, o processors.Object) error {
 func (s *Store) createUpload(ctx context.Context, o processors.Object) (id *string, err error) {
 	ctx, call := s.start(ctx, 0)
 	defer call.End()
-	out, err := s.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-		Bucket:            &o.Bucket,
-		Key:               &o.Key,
-		ContentType:       &o.ContentType,
-		ContentEncoding:   optional(o.ContentEncoding),
-		Metadata:          o.Metadata,
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	}, perCall)
+	encrypted, key := encryption(o.AWSKMSKeyARN)
+	var out *s3.CreateMultipartUploadOutput
+	err = s.share(o.Bucket, func(acl types.ObjectCannedACL) error {
+		return s.locate(o.Bucket, func(options func(*s3.Options)) (err error) {
+			out, err = s.api.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+				Bucket:               &o.Bucket,
+				Key:                  &o.Key,
+				ContentType:          &o.ContentType,
+				ContentEncoding:      optional(o.ContentEncoding),
+				Metadata:             o.Metadata,
+				ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32,
+				ACL:                  acl,
+				ServerSideEncryption: encrypted,
+				SSEKMSKeyId:          key,
+			}, perCall, options)
+			return err
+		})
+	})
 	if err != nil {
 		return nil, classify("CreateMultipartUpload", o.Bucket+"/"+o.Key, deadline.Explain(ctx, err))
 	}
@@ -65,13 +77,16 @@ func (u upload) run(ctx context.Context) error {
 	// S3 sends blanks while it puts the object together.
 	ctx, call := deadline.StartWhole(ctx, u.limit(u.object.Body.Size()))
 	defer call.End()
-	_, err = u.api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket:          &u.object.Bucket,
-		Key:             &u.object.Key,
-		UploadId:        u.id,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-		IfNoneMatch:     condition(u.object.IfAbsent),
-	}, once)
+	err = u.locate(u.object.Bucket, func(options func(*s3.Options)) error {
+		_, err := u.api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket:          &u.object.Bucket,
+			Key:             &u.object.Key,
+			UploadId:        u.id,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+			IfNoneMatch:     condition(u.object.IfAbsent),
+		}, once, options)
+		return err
+	})
 	return u.classify("CompleteMultipartUpload", deadline.Explain(ctx, err))
 }
 
@@ -97,15 +112,19 @@ func (u upload) parts(ctx context.Context) ([]types.CompletedPart, error) {
 func (u upload) putPart(ctx context.Context, number int32, body *io.SectionReader) (types.CompletedPart, error) {
 	ctx, call := u.start(ctx, body.Size())
 	defer call.End()
-	out, err := u.api.UploadPart(ctx, &s3.UploadPartInput{
-		Bucket:            &u.object.Bucket,
-		Key:               &u.object.Key,
-		UploadId:          u.id,
-		PartNumber:        &number,
-		Body:              body,
-		ContentLength:     aws.Int64(body.Size()),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	}, perCall)
+	var out *s3.UploadPartOutput
+	err := u.locate(u.object.Bucket, func(options func(*s3.Options)) (err error) {
+		out, err = u.api.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket:            &u.object.Bucket,
+			Key:               &u.object.Key,
+			UploadId:          u.id,
+			PartNumber:        &number,
+			Body:              io.NewSectionReader(body, 0, body.Size()),
+			ContentLength:     aws.Int64(body.Size()),
+			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		}, perCall, options)
+		return err
+	})
 	if err != nil {
 		return types.CompletedPart{}, u.classify("UploadPart", deadline.Explain(ctx, err))
 	}
@@ -117,5 +136,12 @@ func (u upload) abort(ctx context.Context) {
 	ctx, call := deadline.Start(context.WithoutCancel(ctx), abortTimeout)
 	defer call.End()
 	// That it fails costs storage until the bucket's life cycle ends it.
-	_, _ = u.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.object.Bucket, Key: &u.object.Key, UploadId: u.id}, once)
+	err := u.locate(u.object.Bucket, func(options func(*s3.Options)) error {
+		_, err := u.api.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.object.Bucket, Key: &u.object.Key, UploadId: u.id}, once, options)
+		return err
+	})
+	if denied(err) == access.NotAllowed && u.buckets.change(u.object.Bucket, func(f *facts) { f.left = true }) {
+		u.log.Warn("parts of uploads that failed are left behind; permit s3:AbortMultipartUpload, or have a lifecycle rule remove them (AbortIncompleteMultipartUpload)",
+			zap.String("bucket", u.object.Bucket), zap.Error(err))
+	}
 }

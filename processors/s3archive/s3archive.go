@@ -1,6 +1,13 @@
 // Package s3archive is the processors.ObjectStore on Amazon S3, or on a store
 // that speaks its protocol and knows conditional writes.
 //
+// A bucket may be in another region than the client: that is found by the answer,
+// and remembered. Its owner, if that is another account, gets all rights to what is
+// put (the ACL bucket-owner-full-control, as Firehose gives it): that needs
+// s3:PutObjectAcl. Where a bucket takes no ACLs, or none may be given, the put is
+// repeated at once without one, and for an hour puts go without; S3 does not
+// always say what it was that it refused, so that the put that goes shows it.
+//
 // The credentials need s3:PutObject, s3:AbortMultipartUpload, s3:GetObject
 // (S3 asks for it to answer HeadObject) and s3:ListBucket: without the last one
 // S3 answers 403 instead of 404 for an object that does not exist, and a cut
@@ -19,7 +26,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/internal/deadline"
@@ -55,6 +64,11 @@ type Options struct {
 	// the answer must progress, by 64 KiB in 10 s. Default 50 s, somewhat less
 	// than an archiver gives to one try, so that the error tells what it was.
 	RequestTimeout time.Duration
+
+	// Logger is told once what answers tell of a bucket: that it is in another
+	// region, that it takes no ACLs, or that parts of failed uploads stay. Default
+	// none.
+	Logger *zap.Logger
 }
 
 // DefaultPartBytes is the default of Options.PartBytes, 64 MiB.
@@ -75,6 +89,8 @@ type Store struct {
 	api     API
 	part    int64
 	timeout time.Duration
+	log     *zap.Logger
+	buckets buckets
 }
 
 var _ processors.ObjectStore = (*Store)(nil)
@@ -86,6 +102,9 @@ func New(api API, o Options) (*Store, error) {
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = defaultRequestTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
 	}
 	var errs []error
 	if api == nil {
@@ -100,7 +119,7 @@ func New(api API, o Options) (*Store, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("options of S3: %w", err)
 	}
-	return &Store{api: api, part: o.PartBytes, timeout: o.RequestTimeout}, nil
+	return &Store{api: api, part: o.PartBytes, timeout: o.RequestTimeout, log: o.Logger}, nil
 }
 
 // Put implements processors.ObjectStore.
@@ -108,19 +127,30 @@ func (s *Store) Put(ctx context.Context, o processors.Object) error {
 	if o.Multipart || o.Body.Size() > s.part {
 		return s.putParts(ctx, o)
 	}
+	err := s.share(o.Bucket, func(acl types.ObjectCannedACL) error {
+		return s.locate(o.Bucket, func(options func(*s3.Options)) error { return s.putWhole(ctx, o, acl, options) })
+	})
+	return classify("PutObject", o.Bucket+"/"+o.Key, err)
+}
+
+func (s *Store) putWhole(ctx context.Context, o processors.Object, acl types.ObjectCannedACL, options func(*s3.Options)) error {
 	ctx, call := s.start(ctx, o.Body.Size())
 	defer call.End()
+	encrypted, key := encryption(o.AWSKMSKeyARN)
 	_, err := s.api.PutObject(ctx, &s3.PutObjectInput{
-		Bucket:          &o.Bucket,
-		Key:             &o.Key,
-		Body:            io.NewSectionReader(o.Body, 0, o.Body.Size()), // from its start, whoever has read it
-		ContentLength:   aws.Int64(o.Body.Size()),
-		ContentType:     &o.ContentType,
-		ContentEncoding: optional(o.ContentEncoding),
-		Metadata:        o.Metadata,
-		IfNoneMatch:     condition(o.IfAbsent),
-	}, once)
-	return classify("PutObject", o.Bucket+"/"+o.Key, deadline.Explain(ctx, err))
+		Bucket:               &o.Bucket,
+		Key:                  &o.Key,
+		Body:                 io.NewSectionReader(o.Body, 0, o.Body.Size()), // from its start, whoever has read it
+		ContentLength:        aws.Int64(o.Body.Size()),
+		ContentType:          &o.ContentType,
+		ContentEncoding:      optional(o.ContentEncoding),
+		Metadata:             o.Metadata,
+		IfNoneMatch:          condition(o.IfAbsent),
+		ACL:                  acl,
+		ServerSideEncryption: encrypted,
+		SSEKMSKeyId:          key,
+	}, once, options)
+	return deadline.Explain(ctx, err)
 }
 
 // start begins a call that sends so many bytes.
@@ -138,7 +168,11 @@ func (s *Store) limit(bytes int64) time.Duration {
 func (s *Store) Head(ctx context.Context, bucket, key string) (map[string]string, bool, error) {
 	ctx, call := s.start(ctx, 0)
 	defer call.End()
-	out, err := s.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}, once)
+	var out *s3.HeadObjectOutput
+	err := s.locate(bucket, func(options func(*s3.Options)) (err error) {
+		out, err = s.api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}, once, options)
+		return err
+	})
 	switch {
 	case status(err) == http.StatusNotFound:
 		// A bucket that is gone looks the same; the put that follows tells.
@@ -153,7 +187,10 @@ func (s *Store) Head(ctx context.Context, bucket, key string) (map[string]string
 func (s *Store) Check(ctx context.Context, bucket string) error {
 	ctx, call := s.start(ctx, 0)
 	defer call.End()
-	_, err := s.api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}, once)
+	err := s.locate(bucket, func(options func(*s3.Options)) error {
+		_, err := s.api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}, once, options)
+		return err
+	})
 	return classify("HeadBucket", bucket, deadline.Explain(ctx, err))
 }
 
@@ -168,7 +205,8 @@ func once(o *s3.Options) {
 }
 
 // classify gives an error its class: ErrExists if a conditional write was
-// refused, ErrAccessDenied if somebody was. Everything else may pass.
+// refused, ErrAccessDenied if somebody was, or the key that encrypts the object.
+// Everything else may pass.
 func classify(operation, object string, err error) error {
 	switch {
 	case err == nil:
@@ -176,31 +214,17 @@ func classify(operation, object string, err error) error {
 	case isRefused(err):
 		return fmt.Errorf("%s %s: %w", operation, object, processors.ErrExists)
 	}
-	if kind := denied(err); kind != access.None {
-		return fmt.Errorf("%s %s: %w: %s; or correct the bucket's name if it is somebody else's: %w", operation, object, processors.ErrAccessDenied, kind.Remedy(permission(operation)), err)
+	if remedy := keyRemedy(err); remedy != "" {
+		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, remedy, err)
 	}
-	if region := elsewhere(err); region != "" {
-		return fmt.Errorf("%s %s: the bucket is in region %s: the client must be of that region, as with AWS_REGION=%s; or name a bucket in the client's: %w", operation, object, region, region, err)
+	if kind := denied(err); kind != access.None {
+		remedy := kind.Remedy(permission(operation)) + "; or correct the bucket's name if it is somebody else's"
+		return fmt.Errorf("%s %s: %w: %s: %w", operation, object, processors.ErrAccessDenied, remedy, err)
 	}
 	if isNoBucket(operation, err) {
 		return fmt.Errorf("%s %s: there is no such bucket: create it, or correct its name: %w", operation, object, err)
 	}
 	return fmt.Errorf("%s %s: %w", operation, object, err)
-}
-
-// elsewhere returns the region of a bucket that is not in the client's, as the
-// answer names it, else "".
-func elsewhere(err error) string {
-	r, ok := errors.AsType[*awshttp.ResponseError](err)
-	if !ok || r.Response == nil {
-		return ""
-	}
-	switch r.HTTPStatusCode() {
-	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
-		return r.Response.Header.Get("X-Amz-Bucket-Region")
-	default:
-		return ""
-	}
 }
 
 // isNoBucket reports whether there is no bucket. The answer to a HEAD has no

@@ -328,7 +328,7 @@ func TestRemedies(t *testing.T) {
 		}}}
 	}
 	milan := http.Header{"X-Amz-Bucket-Region": {"eu-south-1"}}
-	const region = "the bucket is in region eu-south-1: the client must be of that region, as with AWS_REGION=eu-south-1; or name a bucket in the client's: "
+	const region = "the bucket is in region eu-south-1, and the client's endpoint is of another: use an endpoint of that region, or none of your own; or name a bucket of the client's: "
 	for _, row := range []struct {
 		name   string
 		err    error

@@ -24,9 +24,13 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 	}
 	ctx, call := s.start(ctx, 0)
 	defer call.End()
-	out, err := s.api.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: &bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)),
-	}, once)
+	var out *s3.GetObjectOutput
+	err := s.locate(bucket, func(options func(*s3.Options)) (err error) {
+		out, err = s.api.GetObject(ctx, &s3.GetObjectInput{
+			Bucket: &bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)),
+		}, once, options)
+		return err
+	})
 	if err == nil {
 		defer out.Body.Close() //nolint:errcheck // it was read
 		err = copyAll(w, out, offset, length)
@@ -60,7 +64,11 @@ func copyAll(w io.Writer, out *s3.GetObjectOutput, offset, length int64) error {
 func (s *Store) List(ctx context.Context, bucket, prefix string) ([]string, error) {
 	ctx, call := s.start(ctx, 0)
 	defer call.End()
-	out, err := s.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix}, once)
+	var out *s3.ListObjectsV2Output
+	err := s.locate(bucket, func(options func(*s3.Options)) (err error) {
+		out, err = s.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix}, once, options)
+		return err
+	})
 	if err != nil {
 		return nil, classify("ListObjectsV2", bucket+"/"+prefix, deadline.Explain(ctx, err))
 	}
@@ -75,6 +83,9 @@ func (s *Store) List(ctx context.Context, bucket, prefix string) ([]string, erro
 func (s *Store) Delete(ctx context.Context, bucket, key string) error {
 	ctx, call := s.start(ctx, 0)
 	defer call.End()
-	_, err := s.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}, once)
+	err := s.locate(bucket, func(options func(*s3.Options)) error {
+		_, err := s.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}, once, options)
+		return err
+	})
 	return classify("DeleteObject", bucket+"/"+key, deadline.Explain(ctx, err))
 }

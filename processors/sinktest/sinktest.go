@@ -18,6 +18,10 @@ type Store struct {
 	// Missing is a bucket that is not there; "" if the store has every bucket.
 	Missing string
 
+	// OnFiles is set of a store whose keys are paths of a file system: no key is a
+	// directory of another one, and none has an empty segment.
+	OnFiles bool
+
 	// Read reads an object that must be there by another way than the store.
 	Read func(tb testing.TB, bucket, key string) Stored
 }

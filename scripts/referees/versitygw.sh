@@ -17,10 +17,10 @@ do_install() {
 
 do_start() {
   pick_port port "${VERSITYGW_PORT:-}"
-  rm -rf "${RUN:?}/data" # each start is empty
-  mkdir -p "$RUN/data"
+  rm -rf "${RUN:?}/data" "$RUN/versions" # each start is empty
+  mkdir -p "$RUN/data" "$RUN/versions"
   ROOT_ACCESS_KEY="${AWS_ACCESS_KEY_ID:?}" ROOT_SECRET_KEY="${AWS_SECRET_ACCESS_KEY:?}" \
-    spawn "$DIR/bin/versitygw" --port "127.0.0.1:$(port port)" --quiet posix "$RUN/data"
+    spawn "$DIR/bin/versitygw" --port "127.0.0.1:$(port port)" --quiet posix --versioning-dir "$RUN/versions" "$RUN/data"
   wait_for http_answers "$(endpoint)"
 }
 

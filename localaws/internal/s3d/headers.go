@@ -9,14 +9,14 @@ import (
 // checkHeaders refuses, by name, a header that asks for what this server would
 // not do: an object without the encryption that its client asked for is not
 // what it put.
-func (s *Server) checkHeaders(operation string, h http.Header) error {
+func (s *Server) checkHeaders(call Call, h http.Header) error {
 	for name, values := range h {
 		value := strings.Join(values, ",")
 		switch {
 		case !strings.HasPrefix(name, "X-Amz-"):
 		case name == "X-Amz-Acl" || strings.HasPrefix(name, "X-Amz-Grant-"):
 			// As new buckets do, in which the owner owns all objects.
-			if name != "X-Amz-Acl" || value != "bucket-owner-full-control" {
+			if name != "X-Amz-Acl" || value != "bucket-owner-full-control" || s.settings(call.Bucket).RefuseACLs {
 				return refuse(http.StatusBadRequest, "AccessControlListNotSupported",
 					"The bucket does not allow ACLs (%s: %s)", strings.ToLower(name), value)
 			}
@@ -25,8 +25,8 @@ func (s *Server) checkHeaders(operation string, h http.Header) error {
 				return refuse(http.StatusForbidden, "AccessDenied",
 					"The owner of the buckets is account %s (%s: %s)", s.options.Account, strings.ToLower(name), value)
 			}
-		case !isUnderstood(operation, name, value):
-			return notImplemented("the header " + strings.ToLower(name) + ": " + value + " of " + operation)
+		case !isUnderstood(call.Operation, name, value):
+			return notImplemented("the header " + strings.ToLower(name) + ": " + value + " of " + call.Operation)
 		}
 	}
 	return nil
@@ -38,7 +38,6 @@ func isUnderstood(operation, name, value string) bool {
 	if only, ok := map[string]string{
 		"X-Amz-Bucket-Object-Lock-Enabled":                "false",
 		"X-Amz-Object-Ownership":                          "BucketOwnerEnforced",
-		"X-Amz-Server-Side-Encryption":                    "AES256",
 		"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "false",
 		"X-Amz-Storage-Class":                             "STANDARD",
 		"X-Amz-Tagging-Directive":                         "COPY",
@@ -52,6 +51,10 @@ func isUnderstood(operation, name, value string) bool {
 		return !slices.Contains([]string{"CopyObject", "UploadPartCopy"}, operation)
 	case name == "X-Amz-Te": // an offer to read more than the body, which S3 need not take up
 		return true
+	case name == encryptionHeader:
+		return value == "AES256" || value == "aws:kms" && operation != "CopyObject"
+	case name == keyHeader: // see checkEncryption
+		return operation == "PutObject" || operation == "CreateMultipartUpload"
 	case name == objectSize:
 		return operation == "CompleteMultipartUpload"
 	case strings.HasPrefix(name, copySource):

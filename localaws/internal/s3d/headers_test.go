@@ -20,6 +20,7 @@ func TestHeadersByName(t *testing.T) {
 		"X-Amz-Tagging: a=b":                                      "NotImplemented",
 		"X-Amz-Server-Side-Encryption: aws:kms":                   "NotImplemented",
 		"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id: k":          "NotImplemented",
+		"X-Amz-Server-Side-Encryption: aws:kms:dsse":              "NotImplemented",
 		"X-Amz-Server-Side-Encryption-Customer-Algorithm: AES256": "NotImplemented",
 		"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled: true":   "NotImplemented",
 		"X-Amz-Storage-Class: GLACIER":                            "NotImplemented",

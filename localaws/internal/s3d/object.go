@@ -33,6 +33,9 @@ type bucket struct {
 	created time.Time
 	keys    []string // sorted bytewise
 	objects map[string]*object
+
+	settings Settings
+	versions []version // oldest first, if it keeps any
 }
 
 func newBucket(created time.Time) *bucket {
@@ -45,6 +48,7 @@ func (b *bucket) put(o *object) {
 		b.keys = slices.Insert(b.keys, i, o.Key)
 	}
 	b.objects[o.Key] = o
+	b.remember(o, false)
 }
 
 func (b *bucket) remove(key string) {
@@ -153,7 +157,7 @@ func objectHeaders(h http.Header) (map[string]string, error) {
 func isObjectHeader(name string) bool {
 	switch name {
 	case "Content-Type", "Content-Disposition", "Content-Language", "Cache-Control", "Expires",
-		"X-Amz-Server-Side-Encryption", "X-Amz-Website-Redirect-Location":
+		encryptionHeader, keyHeader, "X-Amz-Website-Redirect-Location":
 		return true
 	}
 	return false

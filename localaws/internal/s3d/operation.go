@@ -43,6 +43,8 @@ func bucketOperation(method string, q url.Values) string {
 	switch {
 	case q.Has("uploads"):
 		return pick(method, map[string]string{http.MethodGet: "ListMultipartUploads"})
+	case q.Has("versions"):
+		return pick(method, map[string]string{http.MethodGet: "ListObjectVersions"})
 	case q.Has("location"):
 		return pick(method, map[string]string{http.MethodGet: "GetBucketLocation"})
 	case q.Has("delete"):
@@ -59,6 +61,8 @@ func bucketOperation(method string, q url.Values) string {
 func objectOperation(r *http.Request, q url.Values) string {
 	isCopy := r.Header.Get("X-Amz-Copy-Source") != ""
 	switch {
+	case q.Has("versions"): // of a bucket alone
+		return ""
 	case q.Has("uploadId"):
 		if isCopy {
 			return pick(r.Method, map[string]string{http.MethodPut: "UploadPartCopy"})
@@ -87,7 +91,7 @@ func hasUnknownSubresource(q url.Values) bool {
 		"inventory", "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock",
 		"ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication",
 		"requestPayment", "restore", "retention", "select", "session", "tagging", "torrent",
-		"versionId", "versioning", "versions", "website",
+		"versionId", "versioning", "website",
 	}, q.Has)
 }
 

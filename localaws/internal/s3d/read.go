@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 )
@@ -155,6 +156,7 @@ func (s *Server) removeObject(id objectID, c preconditions) error {
 	defer s.mu.Unlock()
 	if found := s.buckets[id.bucket]; found != nil {
 		found.remove(id.key)
+		found.remember(deleted(id.key, time.Now()), true)
 	}
 	return nil
 }

@@ -126,6 +126,7 @@ func (s *Server) operations() map[string]operation {
 		"CreateBucket":            bodiless(s.createBucket),
 		"HeadBucket":              bodiless(s.headBucket),
 		"ListObjectsV2":           bodiless(s.listObjects),
+		"ListObjectVersions":      bodiless(s.listVersions),
 		"GetObject":               bodiless(s.readObject),
 		"HeadObject":              bodiless(s.readObject),
 		"DeleteObject":            bodiless(s.deleteObject),
@@ -160,7 +161,16 @@ func (s *Server) serve(a *answer, r *http.Request, call Call) error {
 	if err := checkKey(call.Key); err != nil {
 		return err
 	}
-	if err := s.checkHeaders(call.Operation, r.Header); err != nil {
+	if err := s.checkRegion(a, r, call); err != nil {
+		return err
+	}
+	if err := s.checkHeaders(call, r.Header); err != nil {
+		return err
+	}
+	if err := s.checkPermits(r, call); err != nil {
+		return err
+	}
+	if err := s.checkEncryption(call, r.Header); err != nil {
 		return err
 	}
 	body, err := newPayload(r)
@@ -230,7 +240,7 @@ func (s *Server) headBucket(a *answer, _ *http.Request, call Call) error {
 	if err := s.checkBucket(call.Bucket); err != nil {
 		return err
 	}
-	a.Header().Set("X-Amz-Bucket-Region", s.options.Region)
+	a.Header().Set("X-Amz-Bucket-Region", s.Region(call.Bucket))
 	a.WriteHeader(http.StatusOK)
 	return nil
 }

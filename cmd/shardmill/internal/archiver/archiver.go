@@ -52,7 +52,7 @@ func New(c Clients, o Options) (*kcl.Worker, error) {
 	}
 	source, err1 := kinesissource.New(c.Kinesis, o.Source)
 	table, err2 := leasedynamo.New(c.DynamoDB, leasedynamo.Options{TableName: o.Worker.ApplicationName, Logger: o.Worker.Logger})
-	store, err3 := s3archive.New(c.S3, s3archive.Options{})
+	store, err3 := s3archive.New(c.S3, s3archive.Options{Logger: o.Worker.Logger})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}

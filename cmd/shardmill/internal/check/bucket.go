@@ -1,37 +1,36 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"slices"
-
-	"github.com/shardmill/shardmill/processors"
 )
 
 // probe ends the key of the object that is asked for. None has it.
 const probe = "shardmill-check"
 
 // bucket is one that is used, and for what.
-type bucket struct{ name, what, prefix string }
+type bucket struct{ name, what, prefix, key string }
 
 // buckets returns those that are used, the present one first, each once.
 func (l *looker) buckets() []bucket {
 	d := l.Delivery
-	all := []bucket{{d.Bucket, "bucket", d.Prefix}}
+	all := []bucket{{d.Bucket, "bucket", d.Prefix, d.AWSKMSKeyARN}}
 	add := func(b bucket) {
 		if !slices.ContainsFunc(all, func(o bucket) bool { return o.name == b.name }) {
 			all = append(all, b)
 		}
 	}
 	if d.Backup != nil {
-		add(bucket{d.Backup.Bucket, "backup bucket", d.Backup.Prefix})
+		add(bucket{d.Backup.Bucket, "backup bucket", d.Backup.Prefix, d.Backup.AWSKMSKeyARN})
 	}
-	if name, prefix, err := processors.ParseStaging(d.Staging); err == nil {
-		add(bucket{name, "bucket for bundles", prefix})
+	if name, prefix, ok := l.staging(); ok {
+		add(bucket{name, "bucket for bundles", prefix, d.AWSKMSKeyARN})
 	}
 	for _, former := range d.FormerBuckets {
-		add(bucket{former, "former bucket", d.Prefix})
+		add(bucket{former, "former bucket", d.Prefix, d.AWSKMSKeyARN})
 	}
 	return all
 }
@@ -41,7 +40,7 @@ func (l *looker) lookAtBuckets(ctx context.Context) {
 	for _, b := range l.buckets() {
 		there := l.look(ctx, b.what+" "+b.name, func(ctx context.Context) (string, error) {
 			err := l.store.Check(ctx, b.name)
-			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", l.clients.S3.Options().Region), err
+			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", cmp.Or(l.store.Region(b.name), l.clients.S3.Options().Region)), err
 		})
 		objects := "objects of bucket " + b.name
 		if !there {

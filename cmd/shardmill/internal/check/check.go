@@ -44,6 +44,9 @@ type Look struct {
 	What   string `json:"what"` // it was at, such as "stream orders"
 	Status Status `json:"status"`
 	Text   string `json:"text"` // what was found; of what is wrong also what to do
+
+	// Lifecycle is set of a place where bundles may be left behind.
+	Lifecycle *Lifecycle `json:"lifecycleConfiguration,omitempty"`
 }
 
 // Options say what to look at.
@@ -69,7 +72,8 @@ type looker struct {
 	store   *s3archive.Store
 	tell    func(Look)
 
-	encrypted bool // the stream is
+	encrypted bool  // the stream is
+	retention int32 // hours that it keeps its records; 0 if that is not known
 }
 
 // Run makes one look after the other and tells each when it is over: at the
@@ -114,17 +118,17 @@ func (l *looker) look(ctx context.Context, what string, f func(context.Context) 
 	case ctx.Err() != nil:
 		return false
 	case errors.As(err, new(unknownError)):
-		l.tell(Look{what, NotChecked, err.Error()})
+		l.tell(Look{What: what, Status: NotChecked, Text: err.Error()})
 		return false
 	case err != nil:
 		text := l.Explain(err).Error()
 		if unreached(err) {
 			text += "; is the network up, and are the region and the endpoint right?"
 		}
-		l.tell(Look{what, Wrong, text})
+		l.tell(Look{What: what, Status: Wrong, Text: text})
 		return false
 	}
-	l.tell(Look{what, OK, found})
+	l.tell(Look{What: what, Status: OK, Text: found})
 	return true
 }
 
@@ -138,7 +142,7 @@ func unreached(err error) bool {
 // skip tells of a look that is of no use before something else is mended.
 func (l *looker) skip(ctx context.Context, what, why string) {
 	if ctx.Err() == nil {
-		l.tell(Look{what, NotChecked, why})
+		l.tell(Look{What: what, Status: NotChecked, Text: why})
 	}
 }
 
@@ -149,11 +153,12 @@ func (l *looker) tellWrites(tableExists bool) {
 		onTable = "dynamodb:CreateTable, PutItem, UpdateItem, DeleteItem and ConditionCheckItem"
 	}
 	const need = ": needs a write"
-	l.tell(Look{"writes to table " + l.Worker.ApplicationName, NotChecked, onTable + need})
+	l.tell(Look{What: "writes to table " + l.Worker.ApplicationName, Status: NotChecked, Text: onTable + need})
 	for _, b := range l.buckets() {
-		l.tell(Look{"writes to bucket " + b.name, NotChecked, "s3:PutObject and AbortMultipartUpload on " + b.name + "/" + b.prefix + "*" + need})
+		l.tell(Look{
+			What: "writes to bucket " + b.name, Status: NotChecked,
+			Text: "s3:PutObject and AbortMultipartUpload on " + b.name + "/" + b.prefix + "*" + onKey(b.key) + need,
+		})
 	}
-	if name, prefix, err := processors.ParseStaging(l.Delivery.Staging); err == nil {
-		l.tell(Look{"bundles in bucket " + name, NotChecked, "s3:PutObject, GetObject and DeleteObject on " + name + "/" + prefix + "*" + need})
-	}
+	l.tellBundles()
 }

@@ -347,7 +347,7 @@ func TestLooks(t *testing.T) {
 				w.clients.S3 = s3.New(w.clients.S3.Options(), func(o *s3.Options) { o.HTTPClient = elsewhere{} })
 			},
 			map[string]string{
-				bucket:  "wrong bucket archive: HeadBucket archive: the bucket is in region eu-west-1: the client must be of that region, as with AWS_REGION=eu-west-1; or name a bucket in the client's: operation error S3: HeadBucket, https response error StatusCode: 301, api error MovedPermanently: Moved Permanently",
+				bucket:  "wrong bucket archive: HeadBucket archive: the bucket is in region eu-west-1, and the client's endpoint is of another: use an endpoint of that region, or none of your own; or name a bucket of the client's: operation error S3: HeadBucket, https response error StatusCode: 301, api error MovedPermanently: Moved Permanently",
 				objects: "not checked objects of bucket archive: s3:GetObject was not tried, as the bucket cannot be used",
 			},
 		},
@@ -486,11 +486,13 @@ func TestFormerBucketsAndTheDirectory(t *testing.T) {
 // The buckets of a backup and of bundles are looked at, each for its own.
 func TestBackupAndStaging(t *testing.T) {
 	t.Parallel()
+	const rule = `{"Rules":[{"ID":"shardmill bundles","Status":"Enabled","Filter":{"Prefix":"x/app/"},"Expiration":{"Days":8},"NoncurrentVersionExpiration":{"NoncurrentDays":1},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":8}}]}`
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.stream()
 		w.bucket("archive")
 		w.bucket("copies")
+		w.o.Delivery.AWSKMSKeyARN = "arn:aws:kms:us-east-1:000000000000:key/1"
 		w.o.Delivery.Backup, w.o.Delivery.Staging = &processors.Backup{Bucket: "copies", Prefix: "raw/"}, "s3://staged/x/"
 		got, err := w.looks(t.Context())
 		if err != nil {
@@ -503,8 +505,9 @@ func TestBackupAndStaging(t *testing.T) {
 			"wrong bucket for bundles staged: HeadBucket staged: there is no such bucket: create it, or correct its name: operation error S3: HeadBucket, https response error StatusCode: 404, NotFound: ",
 			"not checked objects of bucket staged: s3:GetObject was not tried, as the bucket cannot be used",
 			"not checked writes to bucket copies: s3:PutObject and AbortMultipartUpload on copies/raw/*: needs a write",
-			"not checked writes to bucket staged: s3:PutObject and AbortMultipartUpload on staged/x/*: needs a write",
-			"not checked bundles in bucket staged: s3:PutObject, GetObject and DeleteObject on staged/x/*: needs a write",
+			"not checked writes to bucket staged: s3:PutObject and AbortMultipartUpload on staged/x/*, kms:GenerateDataKey and Decrypt on arn:aws:kms:us-east-1:000000000000:key/1: needs a write",
+			"not checked bundles in bucket staged: s3:PutObject, GetObject and DeleteObject on staged/x/*, kms:GenerateDataKey and Decrypt on arn:aws:kms:us-east-1:000000000000:key/1: needs a write; " +
+				"without s3:DeleteObject, or if the bucket is versioned, add this rule to those of its lifecycle: " + rule,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

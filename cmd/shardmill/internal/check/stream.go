@@ -64,12 +64,13 @@ func (l *looker) describeStream(ctx context.Context) (string, error) {
 	if got := aws.ToString(s.StreamARN); got != l.Worker.StreamARN && !ownEndpoint(l.clients) {
 		return "", fmt.Errorf("stream %s has the ARN %s, not %s: correct KinesisStreamARN", l.Worker.StreamName, got, l.Worker.StreamARN)
 	}
+	l.retention = aws.ToInt32(s.RetentionPeriodHours)
 	encryption := "not encrypted"
 	if s.EncryptionType == types.EncryptionTypeKms {
 		l.encrypted = true
 		encryption = "encrypted with " + aws.ToString(s.KeyId) + ", on which kms:Decrypt is needed"
 	}
-	return fmt.Sprintf("%s, keeps records for %d h, %s", s.StreamStatus, aws.ToInt32(s.RetentionPeriodHours), encryption), nil
+	return fmt.Sprintf("%s, keeps records for %d h, %s", s.StreamStatus, l.retention, encryption), nil
 }
 
 // readRecord reads the oldest record of a shard, or none if none comes at once.

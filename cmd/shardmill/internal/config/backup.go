@@ -50,7 +50,7 @@ func (l *loader) checkBackup() {
 	l.config.BackupBucketARN = c.BucketARN
 	l.config.Delivery.Backup = &processors.Backup{
 		Bucket: c.Delivery.Bucket, Prefix: c.Delivery.Prefix, ErrorOutputPrefix: c.Delivery.ErrorOutputPrefix,
-		Hints: c.Delivery.Hints, Compression: c.Delivery.Compression,
+		Hints: c.Delivery.Hints, Compression: c.Delivery.Compression, AWSKMSKeyARN: c.Delivery.AWSKMSKeyARN,
 	}
 }
 

@@ -38,6 +38,7 @@ type effectiveS3 struct {
 	FileExtension           string          // "": that of CompressionFormat
 	BufferingHints          *effectiveHints `json:",omitempty"` // nil if they are ours
 	CompressionFormat       string          `json:",omitempty"` // "" if it is ours
+	EncryptionConfiguration effectiveEncryption
 	ProcessingConfiguration effectiveProcessing
 	S3BackupMode            string           `json:",omitempty"`
 	S3BackupConfiguration   *effectiveBackup `json:",omitempty"`
@@ -49,6 +50,23 @@ type effectiveBackup struct {
 	ErrorOutputPrefix string
 	BufferingHints    *effectiveHints `json:",omitempty"` // nil if they are ours
 	CompressionFormat string
+
+	EncryptionConfiguration effectiveEncryption
+}
+
+// effectiveEncryption has one member.
+type effectiveEncryption struct {
+	NoEncryptionConfig  string        `json:",omitempty"`
+	KMSEncryptionConfig *effectiveKMS `json:",omitempty"`
+}
+
+type effectiveKMS struct{ AWSKMSKeyARN string }
+
+func encryptionOf(key string) effectiveEncryption {
+	if key == "" {
+		return effectiveEncryption{NoEncryptionConfig: "NoEncryption"}
+	}
+	return effectiveEncryption{KMSEncryptionConfig: &effectiveKMS{document.Literally(key)}}
 }
 
 type effectiveProcessing struct {
@@ -102,6 +120,7 @@ func (c Config) Effective() Effective {
 			FileExtension:     d.FileExtension,
 			BufferingHints:    hintsOf(d.Hints, false),
 
+			EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
 			ProcessingConfiguration: processingOf(d),
 		},
 		Shardmill: effectiveOurs{
@@ -131,6 +150,7 @@ func (c Config) Effective() Effective {
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
 			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
 			BufferingHints: hintsOf(b.Hints, false), CompressionFormat: string(b.Compression),
+			EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
 		}
 	}
 	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {

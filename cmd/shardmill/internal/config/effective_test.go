@@ -36,6 +36,8 @@ ExtendedS3DestinationConfiguration:
     SizeInMBs: 5
     IntervalInSeconds: 300
   CompressionFormat: UNCOMPRESSED
+  EncryptionConfiguration:
+    NoEncryptionConfig: NoEncryption
   ProcessingConfiguration:
     Enabled: false
 shardmill:
@@ -108,6 +110,8 @@ func TestEffectiveIsAFile(t *testing.T) {
 			"{Type: AppendDelimiterToRecord}") + "shardmill: {errorLines: older}\n",
 		"a backup": inDestination("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', Prefix: 'raw/!{timestamp:yyyy}/', ErrorOutputPrefix: e/,\n" +
 			"  CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
+		"keys": inDestination("EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:alias/a'}}\n" +
+			"S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws-cn:kms:cn-north-1:123456789012:key/1'}}}"),
 		"a backup, and what is staged elsewhere": inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}\nS3BackupMode: Enabled") +
 			"shardmill: {staging: 's3://staged/a $${b}/'}\n",
 		"no variable":                  inDestination("Prefix: a$${HOME}$$$${/$b{"),

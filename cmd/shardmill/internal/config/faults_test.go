@@ -450,15 +450,15 @@ a.yaml:10: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.
 			`a.yaml:5: ExtendedS3DestinationConfiguration.S3BackupMode is "AllDocuments"; it must be Disabled or Enabled`,
 		},
 		{
-			"encryption with a key",
-			`EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: "arn:aws:kms:us-east-1:123456789012:key/k"}}`,
-			"a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig is not built yet; set the key in the bucket's default encryption, and remove it here",
+			"encryption with what is no ARN of a key",
+			"EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: alias/k}}",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig.AWSKMSKeyARN is "alias/k"; it must be the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID, of at most 512 characters`,
 		},
 		{
 			"encryption with and without a key",
 			"EncryptionConfiguration: {NoEncryptionConfig: NoEncryption, KMSEncryptionConfig: {}}",
-			`a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig is not built yet; set the key in the bucket's default encryption, and remove it here
-a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration has two members; remove KMSEncryptionConfig. Firehose says: Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig.AWSKMSKeyARN is missing; give the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID
+a.yaml:5: ExtendedS3DestinationConfiguration.EncryptionConfiguration has two members; remove one of them. Firehose says: Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified`,
 		},
 		{
 			"encryption that does not say",

@@ -66,7 +66,7 @@ var samples = map[string]string{
 
 // exact are the members whose every value within the model's limits is accepted.
 var exact = []string{
-	"DeliveryStreamName", "KinesisStreamARN", "RoleARN", "BucketARN", "SizeInMBs", "IntervalInSeconds", "LogGroupName", "LogStreamName", "NoEncryptionConfig", "Key", "Value",
+	"DeliveryStreamName", "KinesisStreamARN", "RoleARN", "BucketARN", "SizeInMBs", "IntervalInSeconds", "LogGroupName", "LogStreamName", "NoEncryptionConfig", "AWSKMSKeyARN", "Key", "Value",
 	"DurationInSeconds", "CatalogId", "DatabaseName", "TableName", "Region", "VersionId", "ConvertDotsInJsonKeysToUnderscores", "CaseInsensitive", "TimestampFormats", "BlockSizeBytes",
 	"PageSizeBytes", "Compression", "EnableDictionaryCompression", "MaxPaddingBytes", "WriterVersion", "StripeSizeBytes", "RowIndexStride", "EnablePadding", "PaddingTolerance",
 	"BloomFilterColumns", "BloomFilterFalsePositiveProbability", "DictionaryKeyThreshold", "FormatVersion", "Type", "ParameterName", "ParameterValue",

@@ -68,7 +68,7 @@ func (l *loader) extendedS3() document.Shape {
 		"CustomTimeZone":                    l.customTimeZone,
 		"DataFormatConversionConfiguration": func(p document.Place) { conversion.read(p) },
 		"DynamicPartitioningConfiguration":  func(p document.Place) { l.partitioned = partitioning.read(p) },
-		"EncryptionConfiguration":           encryption,
+		"EncryptionConfiguration":           l.encryption,
 		"ErrorOutputPrefix":                 l.errorOutputPrefix,
 		"FileExtension":                     l.fileExtension,
 		"Prefix":                            l.prefix,
@@ -151,16 +151,35 @@ func (l *loader) compressionFormat(p document.Place) {
 	}
 }
 
-func encryption(p document.Place) {
+func (l *loader) encryption(p document.Place) {
 	given, ok := p.Read(document.Shape{Of: "Firehose's EncryptionConfiguration", Members: map[string]func(document.Place){
 		"NoEncryptionConfig":  func(at document.Place) { at.OneOf("NoEncryption") },
-		"KMSEncryptionConfig": notBuilt("set the key in the bucket's default encryption, and remove it here"),
+		"KMSEncryptionConfig": l.kmsEncryption,
 	}})
 	if ok && given["NoEncryptionConfig"] == given["KMSEncryptionConfig"] {
 		what := "is empty; set NoEncryptionConfig to NoEncryption, or remove it"
 		if given["NoEncryptionConfig"] {
-			what = "has two members; remove KMSEncryptionConfig"
+			what = "has two members; remove one of them"
 		}
 		p.Fault("%s", says(what, "Exactly one of NoEncryptionConfig or KMSEncryptionConfig must be specified"))
+	}
+}
+
+func (l *loader) kmsEncryption(p document.Place) {
+	given, ok := p.Read(document.Shape{Of: "Firehose's KMSEncryptionConfig", Members: map[string]func(document.Place){
+		"AWSKMSKeyARN": func(at document.Place) {
+			s, ok := at.Text()
+			if !ok {
+				return
+			}
+			if err := processors.CheckAWSKMSKeyARN(s); err != nil {
+				at.Bad("it %s", err)
+				return
+			}
+			l.config.Delivery.AWSKMSKeyARN = s
+		},
+	}})
+	if ok {
+		p.Need(given, "AWSKMSKeyARN", "give the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID")
 	}
 }

@@ -52,10 +52,10 @@ func TestFaultsOfTerraform(t *testing.T) {
 		{"values that cannot be", edit(text, `"buffering_size": 64`, `"buffering_size": 129`, `"logs/"`, "5", `"GZIP"`, `"gzip"`), set(), `error
 f:14: ` + at + `buffering_size is 129; it must be between 1 and 128
 f:16: ` + at + `compression_format is "gzip"; choose GZIP, ZIP, Snappy, HADOOP_SNAPPY or UNCOMPRESSED. Firehose says: 1 validation error detected: Value at 'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]`},
-		{"what is not built", edit(text, `"kms_key_arn": null`, `"kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/1"`, `"s3_backup_mode": "Disabled"`, `"s3_backup_mode": "Enabled"`,
+		{"what is not built", edit(text, `"kms_key_arn": null`, `"kms_key_arn": "key/1"`, `"s3_backup_mode": "Disabled"`, `"s3_backup_mode": "Enabled"`,
 			`"data_format_conversion_configuration": []`, `"data_format_conversion_configuration": [{"schema_configuration": [{}]}]`), set(), `error
 f:18: ` + at + `data_format_conversion_configuration[0].enabled is true; format conversion is not built yet; set it to false
-f:22: ` + at + `kms_key_arn is not built yet; set the key in the bucket's default encryption, and remove it here
+f:22: ` + at + `kms_key_arn is "key/1"; it must be the ARN of a key or of an alias, arn:aws:kms:REGION:ACCOUNT:key/ID, of at most 512 characters
 f:27: ` + at + `s3_backup_mode is "Enabled"; give S3BackupConfiguration too, or set it to Disabled. Firehose says: S3 backup destination configuration is required when enabling S3 backup.`},
 		{"what is missing", edit(text, `"bucket_arn": "arn:aws:s3:::archive",`, "", `"name": "orders",`, "", `"kinesis_source_configuration": [{
       "kinesis_stream_arn": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
