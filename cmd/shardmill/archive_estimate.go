@@ -15,19 +15,23 @@ import (
 // rate is the value of a flag: bytes a second, 0 if it was not given.
 type rate int64
 
-// units are what a rate may be counted in.
-var units = []struct {
+// unit is what a rate may be counted in.
+type unit struct {
 	name  string
 	bytes float64
-}{
-	{"KiB", 1 << 10},
-	{"MiB", 1 << 20},
-	{"GiB", 1 << 30},
-	{"kB", 1e3},
-	{"KB", 1e3},
-	{"MB", 1e6},
-	{"GB", 1e9},
-	{"B", 1}, // which the others end in
+}
+
+func units() []unit {
+	return []unit{
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"kB", 1e3},
+		{"KB", 1e3},
+		{"MB", 1e6},
+		{"GB", 1e9},
+		{"B", 1}, // which the others end in
+	}
 }
 
 // fastest is 1 TB/s.
@@ -39,7 +43,7 @@ func (r *rate) String() string { return "" }
 // Set reads a rate.
 func (r *rate) Set(s string) error {
 	number, each := strings.TrimSuffix(s, "/s"), 1.0
-	for _, u := range units {
+	for _, u := range units() {
 		if rest, is := strings.CutSuffix(number, u.name); is {
 			number, each = rest, u.bytes
 			break

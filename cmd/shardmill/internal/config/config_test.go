@@ -117,9 +117,10 @@ S3BackupMode: Disabled
 S3BackupConfiguration: {BucketARN: "arn:aws:s3:::backup"}
 EncryptionConfiguration: {NoEncryptionConfig: NoEncryption}
 CloudWatchLoggingOptions: {Enabled: false, LogGroupName: g, LogStreamName: s}
-ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda}]}
+ProcessingConfiguration: {Enabled: False, Processors: [{Type: Lambda, Parameters: [{ParameterName: LambdaArn, ParameterValue: f}, {ParameterName: Delimiter, ParameterValue: "\n"}]}]}
 DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 300}}
-DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {}}`), func(c *config.Config) { c.Warnings = []string{noRole} }},
+DataFormatConversionConfiguration: {Enabled: false, SchemaConfiguration: {RoleARN: r}, InputFormatConfiguration: {Deserializer: {OpenXJsonSerDe: {CaseInsensitive: false, ColumnToJsonKeyMappings: {a: b c}},
+  HiveJsonSerDe: {TimestampFormats: [millis]}}}, OutputFormatConfiguration: {Serializer: {ParquetSerDe: {BlockSizeBytes: 67108864, WriterVersion: V1}, OrcSerDe: {PaddingTolerance: 0.05, BloomFilterColumns: [a], DictionaryKeyThreshold: 1}}}}`), func(c *config.Config) { c.Warnings = []string{noRole} }},
 		{"a backup", inDestination(`S3BackupConfiguration: {BucketARN: "arn:aws:s3:::backup", Prefix: raw/, CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 3, IntervalInSeconds: 70}}
 S3BackupMode: Enabled`) + "shardmill: {staging: 's3://staged/x/'}\n", func(c *config.Config) {
 			c.BackupBucketARN, c.Delivery.Staging = "arn:aws:s3:::backup", "s3://staged/x/"

@@ -80,7 +80,8 @@
 // at AWS and have no effect here are accepted with a warning, one for each name:
 // RoleARN (credentials come from the environment), Tags, CloudWatchLoggingOptions.
 // So are, without one, those that would do nothing anyway: NoEncryption,
-// S3BackupMode Disabled, and whatever has Enabled: false. What
+// S3BackupMode Disabled, and whatever has Enabled: false; but as Firehose would not
+// have taken them either, values in there that break its model are refused. What
 // aws firehose create-delivery-stream --generate-cli-skeleton prints is no
 // exception: each placeholder that is left in it is a value, and refused if it
 // can be none. So that a slip of the pen is found, unknown keys, keys given

@@ -70,11 +70,12 @@ func TestFaultsOfStream(t *testing.T) {
 		},
 		{
 			"tags without keys and with other members",
-			"Tags: [{Value: v}, {Key: k, Val: v}, {Key: 5}, t]",
+			"Tags: [{Value: v}, {Key: k, Val: v}, {Key: 5}, t, {Key: 'aws:createdBy'}]",
 			`a.yaml:5: Tags[0].Key is missing; give it one
 a.yaml:5: Tags[1].Val is not a member of Firehose's Tag; remove it; its members are Key, Value
 a.yaml:5: Tags[2].Key is 5, a number; it must be a string: put it in quotes
-a.yaml:5: Tags[3] is "t"; it must be an object, not a string`,
+a.yaml:5: Tags[3] is "t"; it must be an object, not a string
+a.yaml:5: Tags[4].Key is "aws:createdBy"; AWS keeps keys that begin with aws: for itself; remove the tag, it has no effect here`,
 		},
 		{
 			"a member of the destination beside it",

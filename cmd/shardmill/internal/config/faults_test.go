@@ -412,6 +412,34 @@ func TestFaultsOfSwitches(t *testing.T) {
 				`a.yaml:6: ExtendedS3DestinationConfiguration.Prefix is "a/"; add a partition key, or turn dynamic partitioning off. Firehose says: The supplied prefix(es) do not satisfy the following constraint: S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled`,
 		},
 		{
+			"processors that are off, with faults",
+			"ProcessingConfiguration: {Enabled: false, Processors: [{Type: lambda}, {Parameters: [{ParameterName: X}, {ParameterName: RoleArn, ParameterValue: ' '}, {ParameterName: Delimiter, ParameterValue: \"\\n\"}]}]}",
+			`a.yaml:5: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[0].Type is "lambda"; it must be Decompression or Lambda or RecordDeAggregation or MetadataExtraction or AppendDelimiterToRecord or CloudWatchLogProcessing
+a.yaml:5: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[1].Parameters[0].ParameterName is "X"; it must be DataMessageExtraction or NumberOfRetries or Delimiter or RoleArn or JsonParsingEngine or SubRecordType or MetadataExtractionQuery or BufferIntervalInSeconds or LambdaArn or BufferSizeInMBs or CompressionFormat
+a.yaml:5: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[1].Parameters[0].ParameterValue is missing; give it, or remove the whole: it has no effect here
+a.yaml:5: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[1].Parameters[1].ParameterValue is " "; it must be 1-5120 characters that are not all blanks; it has no effect here
+a.yaml:5: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[1].Type is missing; give it, or remove the whole: it has no effect here`,
+		},
+		{
+			"partitions and conversion that are off, with faults",
+			`DynamicPartitioningConfiguration: {Enabled: false, RetryOptions: {DurationInSeconds: 7201}}
+DataFormatConversionConfiguration:
+  Enabled: false
+  SchemaConfiguration: {RoleARN: a b}
+  InputFormatConfiguration: {Deserializer: {OpenXJsonSerDe: {CaseInsensitive: 1, ColumnToJsonKeyMappings: {a b: c}}, HiveJsonSerDe: {TimestampFormats: ['']}}}
+  OutputFormatConfiguration: {Serializer: {ParquetSerDe: {BlockSizeBytes: 1, WriterVersion: V3}, OrcSerDe: {PaddingTolerance: 1.1, DictionaryKeyThreshold: half}}, Codec: x}`,
+			`a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.RetryOptions.DurationInSeconds is 7201; it must be between 0 and 7200
+a.yaml:8: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.SchemaConfiguration.RoleARN is "a b"; it must be 1-1024 characters without blanks; it has no effect here
+a.yaml:9: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.InputFormatConfiguration.Deserializer.OpenXJsonSerDe.CaseInsensitive is 1; it must be true or false
+a.yaml:9: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.InputFormatConfiguration.Deserializer.OpenXJsonSerDe.ColumnToJsonKeyMappings."a b" has a name that Firehose does not take; it must be 1-1024 characters without blanks; it has no effect here
+a.yaml:9: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.InputFormatConfiguration.Deserializer.HiveJsonSerDe.TimestampFormats[0] is ""; it must be 1-1024 characters that are not all blanks; it has no effect here
+a.yaml:10: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.OutputFormatConfiguration.Serializer.ParquetSerDe.BlockSizeBytes is 1; it must be between 67108864 and 2147483647
+a.yaml:10: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.OutputFormatConfiguration.Serializer.ParquetSerDe.WriterVersion is "V3"; it must be V1 or V2
+a.yaml:10: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.OutputFormatConfiguration.Serializer.OrcSerDe.PaddingTolerance is 1.1; it must be between 0 and 1
+a.yaml:10: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.OutputFormatConfiguration.Serializer.OrcSerDe.DictionaryKeyThreshold is "half"; it must be a number between 0 and 1, not a string
+a.yaml:10: ExtendedS3DestinationConfiguration.DataFormatConversionConfiguration.OutputFormatConfiguration.Codec is not a member of Firehose's OutputFormatConfiguration; remove it; its members are Serializer`,
+		},
+		{
 			"a backup that is off, with faults",
 			"S3BackupMode: Disabled\nS3BackupConfiguration: {BucketARN: b}",
 			`a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is "b"; it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -`,

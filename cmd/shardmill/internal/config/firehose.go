@@ -34,9 +34,6 @@ func constraint(p document.Place, rule string) string {
 	return fmt.Sprintf("1 validation error detected: Value at '%s' failed to satisfy constraint: %s", path.String(), rule)
 }
 
-// inert accepts a member whose value does nothing.
-func inert(document.Place) {}
-
 // notBuilt refuses a member, whatever its value.
 func notBuilt(remedy string) func(document.Place) {
 	return func(p document.Place) { p.Fault("is not built yet; %s", remedy) }
@@ -45,8 +42,8 @@ func notBuilt(remedy string) func(document.Place) {
 // switchable reads an object that does nothing while Enabled is false.
 type switchable struct {
 	feature string
-	members []string // beside Enabled
-	omitted string   // why Enabled must be given; "" if false is its default
+	members map[string]idle // beside Enabled
+	omitted string          // why Enabled must be given; "" if false is its default
 }
 
 // read reports whether it is on.
@@ -56,8 +53,8 @@ func (s switchable) read(p document.Place) (on bool) {
 			at.Bad("%s is not built yet; set it to false", s.feature)
 		}
 	}}
-	for _, name := range s.members {
-		members[name] = inert
+	for name, each := range s.members {
+		members[name] = each
 	}
 	given, ok := p.Read(document.Shape{Of: "Firehose's " + p.Name(), Members: members})
 	if ok && s.omitted != "" && !given["Enabled"] {

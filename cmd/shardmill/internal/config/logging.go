@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
@@ -12,20 +11,6 @@ var (
 	logStream = regexp.MustCompile(`^[^:*]*$`)
 	tagText   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@%]*$`)
 )
-
-// idleText checks a text that does nothing here against Firehose's model: so many
-// characters, and which. It does not matter if a file leaves it open.
-func idleText(least, most int, of *regexp.Regexp, which string) func(document.Place) {
-	return func(p document.Place) {
-		if p.IsOpen() {
-			return
-		}
-		s, ok := p.Text()
-		if n := utf8.RuneCountInString(s); ok && (n < least || n > most || !of.MatchString(s)) {
-			p.Bad("it must be %d-%d characters %s; it has no effect here", least, most, which)
-		}
-	}
-}
 
 // logging checks CloudWatchLoggingOptions, which do nothing here: what Firehose
 // writes there is in the log of this program.

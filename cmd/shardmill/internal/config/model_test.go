@@ -25,6 +25,7 @@ type modelShape struct {
 	Type    string              `json:"type"`
 	Members map[string]modelRef `json:"members"`
 	Member  modelRef            `json:"member"`
+	Value   modelRef            `json:"value"`
 	Min     *float64            `json:"min"`
 	Max     *float64            `json:"max"`
 	Pattern string              `json:"pattern"`
@@ -57,14 +58,6 @@ func readModel(t *testing.T) model {
 	return m
 }
 
-// off is what does nothing while what it belongs to is disabled, and is not looked
-// into then. It is refused by name when that is enabled.
-var off = map[string]string{
-	"Processors": "ProcessingConfiguration", "RetryOptions": "DynamicPartitioningConfiguration",
-	"SchemaConfiguration": "DataFormatConversionConfiguration", "InputFormatConfiguration": "DataFormatConversionConfiguration", "OutputFormatConfiguration": "DataFormatConversionConfiguration",
-	"S3BackupConfiguration": "",
-}
-
 // samples are texts that satisfy patterns, with PAD where they may have more.
 var samples = map[string]string{
 	"RoleARN": "arn:PAD:iam::123456789012:role/r", "BucketARN": "arn:PAD:s3:::b", "KinesisStreamARN": "arn:PAD:kinesis:r:123456789012:stream/s",
@@ -74,6 +67,9 @@ var samples = map[string]string{
 // exact are the members whose every value within the model's limits is accepted.
 var exact = []string{
 	"DeliveryStreamName", "KinesisStreamARN", "RoleARN", "BucketARN", "SizeInMBs", "IntervalInSeconds", "LogGroupName", "LogStreamName", "NoEncryptionConfig", "AWSKMSKeyARN", "Key", "Value",
+	"DurationInSeconds", "CatalogId", "DatabaseName", "TableName", "Region", "VersionId", "ConvertDotsInJsonKeysToUnderscores", "CaseInsensitive", "TimestampFormats", "BlockSizeBytes",
+	"PageSizeBytes", "Compression", "EnableDictionaryCompression", "MaxPaddingBytes", "WriterVersion", "StripeSizeBytes", "RowIndexStride", "EnablePadding", "PaddingTolerance",
+	"BloomFilterColumns", "BloomFilterFalsePositiveProbability", "DictionaryKeyThreshold", "FormatVersion", "Type", "ParameterName", "ParameterValue",
 }
 
 func minimal(destination string) map[string]any {
@@ -95,6 +91,12 @@ func with(t *testing.T, destination string, path []string, v any) error {
 		if inner == nil {
 			inner = map[string]any{}
 			at[name] = inner
+		}
+		switch name { // what they must have
+		case "S3BackupConfiguration":
+			inner["BucketARN"] = "arn:aws:s3:::backup"
+		case "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration":
+			inner["Enabled"] = false
 		}
 		at = inner
 	}
@@ -128,6 +130,8 @@ func (m model) edges(name string, s modelShape) (within, beyond []any) {
 			within, beyond = append(within, int(*s.Max)), append(beyond, int(*s.Max)+1)
 		}
 		return within, beyond
+	case "double":
+		return []any{*s.Min, 0.5, *s.Max}, []any{*s.Min - 0.1, *s.Max + 0.1, "x"}
 	case "string":
 		if s.Enum != nil {
 			for _, each := range s.Enum {
@@ -136,9 +140,27 @@ func (m model) edges(name string, s modelShape) (within, beyond []any) {
 			return within, []any{"x", strings.ToLower(s.Enum[0]) + "_", 1}
 		}
 		return textEdges(name, s)
+	case "list":
+		return m.edgesOfList(name, m.Shapes[s.Member.Shape])
 	default:
 		return nil, []any{1, "x"}
 	}
+}
+
+// edgesOfList are those of its items, each in a list of one.
+func (m model) edgesOfList(name string, item modelShape) (within, beyond []any) {
+	within, beyond = []any{[]any{}}, []any{1, "x", []any{1}}
+	if item.Type == "structure" {
+		return within, beyond
+	}
+	good, bad := m.edges(name, item)
+	for _, v := range good {
+		within = append(within, []any{v})
+	}
+	for _, v := range bad {
+		beyond = append(beyond, []any{v})
+	}
+	return within, beyond
 }
 
 func textEdges(name string, s modelShape) (within, beyond []any) {
@@ -160,7 +182,11 @@ func textEdges(name string, s modelShape) (within, beyond []any) {
 			beyond = append(beyond, "")
 		}
 	}
-	if s.Pattern != "" && s.Pattern != ".*" {
+	switch s.Pattern {
+	case "", ".*":
+	case `^\S+$`, `^(?!\s*$).+`:
+		beyond = append(beyond, " ")
+	default:
 		beyond = append(beyond, "*:^\u2603")
 	}
 	return within, beyond
@@ -181,11 +207,9 @@ func TestFirehoseModel(t *testing.T) {
 			here := append(slices.Clone(path), name)
 			visited[strings.Join(here, ".")] = true
 			within, beyond := m.edges(name, member)
-			if _, is := off[name]; !is || member.Type != "structure" && member.Type != "list" {
-				for _, v := range beyond {
-					if err := with(t, destination, here, v); err == nil || !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), path[len(path)-1]+" is not built yet") || strings.Contains(err.Error(), "is not a member of") {
-						t.Errorf("%s = %.60v: %v", strings.Join(here, "."), v, err)
-					}
+			for _, v := range beyond {
+				if err := with(t, destination, here, v); err == nil || !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), path[len(path)-1]+" is not built yet") || strings.Contains(err.Error(), "is not a member of") {
+					t.Errorf("%s = %.60v: %v", strings.Join(here, "."), v, err)
 				}
 			}
 			for _, v := range within {
@@ -194,7 +218,7 @@ func TestFirehoseModel(t *testing.T) {
 					t.Errorf("%s = %.60v: %v", strings.Join(here, "."), v, err)
 				}
 			}
-			if _, is := off[name]; member.Type == "structure" && !is {
+			if member.Type == "structure" {
 				walk(t, destination, here, member)
 			}
 		}
@@ -218,35 +242,45 @@ func TestFirehoseModel(t *testing.T) {
 			walk(t, s3[1], nil, modelShape{Members: map[string]modelRef{name: top.Members[name]}})
 		}
 	}
-	tag := m.Shapes["Tag"]
-	for name, ref := range tag.Members {
-		within, beyond := m.edges(name, m.Shapes[ref.Shape])
-		tags := func(v any) []any {
-			one := map[string]any{"Key": "k", "Value": "v"}
-			one[name] = v
-			return []any{one}
-		}
-		for _, v := range beyond {
-			if err := with(t, s3[1], []string{"Tags"}, tags(v)); err == nil {
-				t.Errorf("Tags.%s = %.60v is accepted", name, v)
+	items := func(shape string, path []string, one map[string]any, in func(any) any) {
+		for name, ref := range m.Shapes[shape].Members {
+			within, beyond := m.edges(name, m.Shapes[ref.Shape])
+			changed := func(v any) any {
+				item := maps.Clone(one)
+				item[name] = v
+				return in(item)
+			}
+			for _, v := range beyond {
+				if err := with(t, s3[1], path, changed(v)); err == nil {
+					t.Errorf("%s.%s = %.60v is accepted", shape, name, v)
+				}
+			}
+			for _, v := range within {
+				if err := with(t, s3[1], path, changed(v)); err != nil {
+					t.Errorf("%s.%s = %.60v: %v", shape, name, v, err)
+				}
 			}
 		}
-		for _, v := range within {
-			if err := with(t, s3[1], []string{"Tags"}, tags(v)); err != nil {
-				t.Errorf("Tags.%s = %.60v: %v", name, v, err)
-			}
+	}
+	list := func(v any) any { return []any{v} }
+	items("Tag", []string{"Tags"}, map[string]any{"Key": "k", "Value": "v"}, list)
+	processors := []string{s3[1], "ProcessingConfiguration", "Processors"}
+	items("Processor", processors, map[string]any{"Type": "Lambda"}, list)
+	items("ProcessorParameter", processors, map[string]any{"ParameterName": "RoleArn", "ParameterValue": "v"}, func(v any) any {
+		return []any{map[string]any{"Type": "Lambda", "Parameters": []any{v}}}
+	})
+	mappings := []string{s3[1], "DataFormatConversionConfiguration", "InputFormatConfiguration", "Deserializer", "OpenXJsonSerDe", "ColumnToJsonKeyMappings"}
+	for key, accepted := range map[string]bool{"a": true, "a b": false, "": false, strings.Repeat("k", 1025): false} {
+		if err := with(t, s3[1], mappings, map[string]any{key: "v"}); (err == nil) != accepted {
+			t.Errorf("a mapping of %.60q: %v", key, err)
+		}
+	}
+	for _, value := range []any{"", " ", 1, strings.Repeat("v", 1025)} {
+		if err := with(t, s3[1], mappings, map[string]any{"k": value}); err == nil {
+			t.Errorf("a mapping to %.60v is accepted", value)
 		}
 	}
 	if n := len(visited); n < 60 || n > math.MaxInt16 {
 		t.Errorf("only %d members were looked at: %s", n, fmt.Sprint(slices.Sorted(maps.Keys(visited))))
-	}
-	for name, of := range off {
-		if of == "" {
-			continue
-		}
-		path := []string{"ExtendedS3DestinationConfiguration", of}
-		if err := with(t, s3[1], path, map[string]any{"Enabled": true, name: nil}); err == nil {
-			t.Errorf("%s is accepted with Enabled, though %s is not looked into", of, name)
-		}
 	}
 }

@@ -65,6 +65,9 @@ func (l *loader) processing(p document.Place) {
 	}})
 	switch {
 	case !ok || !on:
+		if given["Processors"] {
+			idleProcessors()(list)
+		}
 	case !given["Processors"]:
 		p.Fault("%s", says("has no Processors; give 1 to 5 of them, or set Enabled to false", processorsWanted))
 	default:
@@ -137,10 +140,11 @@ func readProcessor(p document.Place) processor {
 // read reads one of the processor's parameters.
 func (each *processor) read(p document.Place) {
 	var name string
-	var nameAt, value document.Place
+	var nameAt document.Place
+	var value parameter
 	given, ok := p.Read(document.Shape{Of: "Firehose's ProcessorParameter", Members: map[string]func(document.Place){
 		"ParameterName":  func(at document.Place) { name, _ = at.Text(); nameAt = at },
-		"ParameterValue": func(at document.Place) { value = at },
+		"ParameterValue": func(at document.Place) { value = readParameter(at) },
 	}})
 	if !ok {
 		return
@@ -158,7 +162,7 @@ func (each *processor) read(p document.Place) {
 	case twice:
 		nameAt.Bad("it is there twice; remove one")
 	case given["ParameterValue"]:
-		each.parameters[name] = readParameter(value)
+		each.parameters[name] = value
 	}
 }
 

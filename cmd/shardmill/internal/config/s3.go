@@ -53,12 +53,11 @@ func (l *loader) plainS3() document.Shape {
 // extendedS3 is the document.Shape of ExtendedS3DestinationConfiguration.
 func (l *loader) extendedS3() document.Shape {
 	partitioning := switchable{
-		feature: "dynamic partitioning", members: []string{"RetryOptions"},
+		feature: "dynamic partitioning", members: idlePartitioning(),
 		omitted: "what Firehose then does is not documented",
 	}
 	conversion := switchable{
-		feature: "format conversion",
-		members: []string{"SchemaConfiguration", "InputFormatConfiguration", "OutputFormatConfiguration"},
+		feature: "format conversion", members: idleConversion(),
 		omitted: "Firehose then takes true",
 	}
 	return document.Shape{Of: "Firehose's ExtendedS3DestinationConfiguration", Members: map[string]func(document.Place){

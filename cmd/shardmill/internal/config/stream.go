@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
@@ -161,7 +162,13 @@ func tags(p document.Place) {
 	const which = "of letters, digits, spaces and _ . : / = + - @ %"
 	for _, at := range items {
 		given, ok := at.Read(document.Shape{Of: "Firehose's Tag", Members: map[string]func(document.Place){
-			"Key": idleText(1, 128, tagText, which), "Value": idleText(0, 256, tagText, which),
+			"Key": func(at document.Place) {
+				if s := at.Value(); s.Kind == document.Text && strings.HasPrefix(s.Text, "aws:") {
+					at.Bad("AWS keeps keys that begin with aws: for itself; remove the tag, it has no effect here")
+				}
+				idleText(1, 128, tagText, which)(at)
+			},
+			"Value": idleText(0, 256, tagText, which),
 		}})
 		if ok {
 			at.Need(given, "Key", "give it one")

@@ -40,6 +40,29 @@ f:24: aws_kinesis_firehose_delivery_stream.orders.extended_s3_configuration[0].b
 		{"encryption within Firehose", edit(text, `{ team = "data" }`, "{}\n  server_side_encryption {\n    enabled = true\n  }"), set(latest, source), edit(configured, "f:45: aws_kinesis_firehose_delivery_stream.orders.tags has no effect here; there is no resource of AWS to have them",
 			"f:46: aws_kinesis_firehose_delivery_stream.orders.server_side_encryption has no effect here; it is about what Firehose itself stores: encrypt the Kinesis stream")},
 		{"no encryption within Firehose", edit(text, `{ team = "data" }`, "{}\n  server_side_encryption {\n    enabled = false\n  }"), set(latest, source), edit(configured, "f:45: aws_kinesis_firehose_delivery_stream.orders.tags has no effect here; there is no resource of AWS to have them\n", "")},
+		{"a conversion that is off", edit(text, `    cloudwatch_logging_options {`, `    data_format_conversion_configuration {
+      enabled = false
+      schema_configuration {
+        role_arn   = var.role
+        table_name = aws_glue_catalog_table.t.name
+      }
+      input_format_configuration {
+        deserializer {
+          hive_json_ser_de {
+            timestamp_formats = ["millis"]
+          }
+        }
+      }
+      output_format_configuration {
+        serializer {
+          orc_ser_de {
+            padding_tolerance = 0.1
+            stripe_size_bytes = 8388608
+          }
+        }
+      }
+    }
+    cloudwatch_logging_options {`), set(latest, source), edit(configured, "f:45", "f:67")},
 		{"nothing", edit(text, `"logs/"`, "null"), set(latest, source), edit(configured, "logs/", "")},
 		{"values of other kinds", edit(text, `"orders-${var.stage}"`, "[var.stage]", `"logs/"`, "{ a = 1 }", "local.size", "100000"), set(source), `error
 f:12: aws_kinesis_firehose_delivery_stream.orders.name is a list; it must be a string

@@ -89,12 +89,7 @@ func extendedBlock() block {
 	b["dynamic_partitioning_configuration"] = nested("DynamicPartitioningConfiguration", block{
 		"enabled": boolean("Enabled", "false"), "retry_duration": number("RetryOptions.DurationInSeconds", "300"),
 	})
-	b["data_format_conversion_configuration"] = nested("DataFormatConversionConfiguration", block{
-		"enabled":                     boolean("Enabled", "true"),
-		"input_format_configuration":  is("InputFormatConfiguration"),
-		"output_format_configuration": is("OutputFormatConfiguration"),
-		"schema_configuration":        is("SchemaConfiguration"),
-	})
+	b["data_format_conversion_configuration"] = nested("DataFormatConversionConfiguration", conversionBlock())
 	b["processing_configuration"] = nested("ProcessingConfiguration", block{
 		"enabled": is("Enabled"),
 		"processors": repeated("Processors", block{
@@ -103,6 +98,36 @@ func extendedBlock() block {
 		}),
 	})
 	return b
+}
+
+// conversionBlock is that of format conversion. What the provider takes for its own
+// arguments is not in it: nothing of it acts here.
+func conversionBlock() block {
+	return block{
+		"enabled": boolean("Enabled", "true"),
+		"schema_configuration": nested("SchemaConfiguration", block{
+			"catalog_id": is("CatalogId"), "database_name": is("DatabaseName"), "region": is("Region"), "role_arn": is("RoleARN"), "table_name": is("TableName"), "version_id": is("VersionId"),
+		}),
+		"input_format_configuration": nested("InputFormatConfiguration", block{"deserializer": nested("Deserializer", block{
+			"hive_json_ser_de": nested("HiveJsonSerDe", block{"timestamp_formats": is("TimestampFormats")}),
+			"open_x_json_ser_de": nested("OpenXJsonSerDe", block{
+				"case_insensitive": is("CaseInsensitive"), "column_to_json_key_mappings": is("ColumnToJsonKeyMappings"),
+				"convert_dots_in_json_keys_to_underscores": is("ConvertDotsInJsonKeysToUnderscores"),
+			}),
+		})}),
+		"output_format_configuration": nested("OutputFormatConfiguration", block{"serializer": nested("Serializer", block{
+			"parquet_ser_de": nested("ParquetSerDe", block{
+				"block_size_bytes": is("BlockSizeBytes"), "compression": is("Compression"), "enable_dictionary_compression": is("EnableDictionaryCompression"),
+				"max_padding_bytes": is("MaxPaddingBytes"), "page_size_bytes": is("PageSizeBytes"), "writer_version": is("WriterVersion"),
+			}),
+			"orc_ser_de": nested("OrcSerDe", block{
+				"block_size_bytes": is("BlockSizeBytes"), "bloom_filter_columns": is("BloomFilterColumns"),
+				"bloom_filter_false_positive_probability": is("BloomFilterFalsePositiveProbability"), "compression": is("Compression"),
+				"dictionary_key_threshold": is("DictionaryKeyThreshold"), "enable_padding": is("EnablePadding"), "format_version": is("FormatVersion"),
+				"padding_tolerance": is("PaddingTolerance"), "row_index_stride": is("RowIndexStride"), "stripe_size_bytes": is("StripeSizeBytes"),
+			}),
+		})}),
+	}
 }
 
 // terraformName returns the argument that a member comes from.
