@@ -74,7 +74,7 @@ chaos: ## Four archivers under everything at once; TIME=10m
 
 .PHONY: memory
 memory: ## What 200 shards that are behind take of the machine's memory; TIME=10m
-	SHARDMILL_MEMORY_TIME=$(TIME) go test -p 1 ./sim/memory ./kcl/kinesissource -run '^Test(MemoryBound|ResidentMemory)$$' -count=1 -v -timeout 3h
+	SHARDMILL_MEMORY_TIME=$(TIME) go test -p 1 ./sim/memory ./kcl/kinesissource ./processors -run '^Test(MemoryBound|ResidentMemory)$$' -count=1 -v -timeout 3h
 
 .PHONY: bench
 bench: ## Measure README's figures, and write them there

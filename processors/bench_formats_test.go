@@ -4,14 +4,12 @@ import (
 	"hash/crc32"
 	"io"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/shardmill/shardmill/internal/cputime"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
@@ -73,17 +71,7 @@ func BenchmarkFormats(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			ways := []func(){func() { archive(b, a.Processor(theShard()), records) }, func() { alone[f].run(records) }}
-			best := make([]time.Duration, len(ways))
-			for b.Loop() {
-				for i := range ways {
-					begin := cputime.Used()
-					ways[i]()
-					if took := cputime.Used() - begin; best[i] == 0 || took < best[i] {
-						best[i] = took
-					}
-				}
-			}
+			best := takeTurns(b, func() { archive(b, a.Processor(theShard()), records) }, func() { alone[f].run(records) })
 			b.ReportMetric(best[1].Seconds()/best[0].Seconds(), "of-codec-and-digest")
 			b.ReportMetric(float64(size)/1e6/best[0].Seconds(), "MB/CPU-s")
 		})

@@ -83,7 +83,17 @@ func BenchmarkArchive(b *testing.B) {
 		}
 		return func() { archive(b, a.Processor(theShard()), records) }
 	}
-	ways := []func(){archiver(processors.ExactlyOnce), archiver(processors.AtLeastOnce), func() { compress(z, records) }}
+	best := takeTurns(b, archiver(processors.ExactlyOnce), archiver(processors.AtLeastOnce), func() { compress(z, records) })
+	exactly, atLeast, alone := best[0].Seconds(), best[1].Seconds(), best[2].Seconds()
+	b.ReportMetric(alone/exactly, "exactly-once-of-gzip-alone")
+	b.ReportMetric(alone/atLeast, "at-least-once-of-gzip-alone")
+	b.ReportMetric(atLeast/exactly, "exactly-once-of-at-least-once")
+	b.ReportMetric(float64(size)/1e6/exactly, "MB/CPU-s")
+}
+
+// takeTurns measures ways to do something by the best turn of each.
+func takeTurns(b *testing.B, ways ...func()) []time.Duration {
+	b.Helper()
 	best := make([]time.Duration, len(ways))
 	for turn := 0; b.Loop(); turn++ {
 		for i := range ways {
@@ -95,11 +105,27 @@ func BenchmarkArchive(b *testing.B) {
 			}
 		}
 	}
-	exactly, atLeast, alone := best[0].Seconds(), best[1].Seconds(), best[2].Seconds()
-	b.ReportMetric(alone/exactly, "exactly-once-of-gzip-alone")
-	b.ReportMetric(alone/atLeast, "at-least-once-of-gzip-alone")
-	b.ReportMetric(atLeast/exactly, "exactly-once-of-at-least-once")
-	b.ReportMetric(float64(size)/1e6/exactly, "MB/CPU-s")
+	return best
+}
+
+// BenchmarkSealed is what a backup costs: cuts of several objects, whose bodies are made
+// at the close and put twice, against cuts of one. The backup has one object a cut, or
+// one of 16 KiB each.
+func BenchmarkSealed(b *testing.B) {
+	records, size := clicks(16_000)
+	archiver := func(cfg processors.Config) func() {
+		a, err := processors.New(cfg, nowhere{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return func() { archive(b, a.Processor(theShard()), records) }
+	}
+	one := with(config(), gz)
+	few := with(one, func(c *processors.Config) { c.Backup, c.ParallelPuts = &processors.Backup{Bucket: "backup"}, 0 })
+	best := takeTurns(b, archiver(one), archiver(few), archiver(few.WithBackupSize(16<<10)))
+	b.ReportMetric(best[0].Seconds()/best[1].Seconds(), "sealed-of-one-object")
+	b.ReportMetric(best[0].Seconds()/best[2].Seconds(), "sealed-in-many-of-one-object")
+	b.ReportMetric(float64(size)/1e6/best[1].Seconds(), "MB/CPU-s")
 }
 
 // archive takes records through a whole holding, 500 at a time.

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -53,8 +54,9 @@ type contents interface {
 	release(reuse bool, log *zap.Logger)
 }
 
-// append takes a record in, unless it was there before.
-func (b *buffer) append(r *kcl.Record, now time.Time) error {
+// append takes a record in, unless it was there before. If ctx is done before that, the
+// record can be given again.
+func (b *buffer) append(ctx context.Context, r *kcl.Record, now time.Time) error {
 	if b.broken != nil {
 		return b.broken
 	}
@@ -73,10 +75,14 @@ func (b *buffer) append(r *kcl.Record, now time.Time) error {
 		}
 		b.open.contents, b.open.id = made, id
 	}
-	b.open.contents.take(r)
-	if err := b.pipeline.Run(r, func(o pipeline.Output) error { return b.open.contents.add(r, o) }); err != nil {
-		b.broken = kcl.GiveUp(err)
+	if err := b.pipeline.Run(ctx, r, func(o pipeline.Output) error {
+		b.open.contents.take(r)
+		if err := b.open.contents.add(r, o); err != nil {
+			b.broken = kcl.GiveUp(err)
+		}
 		return b.broken
+	}); err != nil {
+		return err
 	}
 	b.open.note(r, now)
 	b.mark = b.open.last.ExtendedSequenceNumber

@@ -129,7 +129,7 @@ func (b *bundle) release() {
 }
 
 func (b *bundle) held() BufferedEvent {
-	return BufferedEvent{Records: b.records, Bytes: b.bytes, Held: b.spool.Held(), Freshness: ageOf(b.oldest, time.Now())}
+	return BufferedEvent{Records: b.records, Bytes: b.bytes, Held: b.spool.Held() + objectBytes*int64(len(b.list)), Freshness: ageOf(b.oldest, time.Now())}
 }
 
 // check compares each body with its digest.

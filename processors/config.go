@@ -95,7 +95,7 @@ type Config struct {
 	// Decompression inflates each record, which must be gzip as that of CloudWatch
 	// Logs' subscriptions is. One that is not, or that inflates to more than 100 times
 	// its size or 64 MiB, becomes a line of an error object under ErrorOutputPrefix:
-	// decompression-failed.
+	// decompression-failed. Beyond 1 MiB one record of all shards is inflated at a time.
 	Decompression bool
 
 	// CloudWatchLogProcessing keeps the messages of log events alone: Firehose's

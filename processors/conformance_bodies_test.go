@@ -35,6 +35,7 @@ func conformBodies(t *testing.T) {
 	} {
 		for _, f := range formats() {
 			statement(t, row.number+"/"+string(f), func(t *testing.T) {
+				t.Helper()
 				s := begin(t, with(config(), row.change, compression(f)), arrived(row.data))
 				s.put(len(row.data))
 				s.stop()
@@ -48,6 +49,7 @@ func conformBodies(t *testing.T) {
 	}
 	conformHeaders(t)
 	statement(t, "F9", func(t *testing.T) {
+		t.Helper()
 		_, o := oneObject(t, processors.Snappy)
 		const want = "\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
 		if !strings.HasPrefix(string(o.body), want) {
@@ -55,6 +57,7 @@ func conformBodies(t *testing.T) {
 		}
 	})
 	statement(t, "F10", func(t *testing.T) {
+		t.Helper()
 		key, o := oneObject(t, processors.ZIP)
 		content, entry, err := unpack.Zip(o.body)
 		if err != nil || string(content) != "a" || entry.Method != 8 || !strings.HasSuffix(key, "-"+entry.Name+".zip") {
@@ -71,11 +74,13 @@ func conformHeaders(t *testing.T) {
 		processors.Snappy: "snappy-java", processors.HadoopSnappy: "hadoop-snappy", processors.ZSTD: "zstd",
 	} {
 		statement(t, "F7/"+string(f), func(t *testing.T) {
+			t.Helper()
 			if _, o := oneObject(t, f); o.ctype != "application/octet-stream" {
 				t.Errorf("Content-Type %q", o.ctype)
 			}
 		})
 		statement(t, "F8/"+string(f), func(t *testing.T) {
+			t.Helper()
 			if _, o := oneObject(t, f); o.encoding != encoding {
 				t.Errorf("Content-Encoding %q, want %q", o.encoding, encoding)
 			}
@@ -100,6 +105,7 @@ func formats() []processors.Compression {
 }
 
 func aggregatedRecordsAreTakenApart(t *testing.T) {
+	t.Helper()
 	stream, s := kcltest.NewStream(1), new(shelf)
 	var a kpl.Aggregator
 	for _, word := range []string{"one,", "two,", "three"} {

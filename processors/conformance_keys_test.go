@@ -103,6 +103,7 @@ func conformKeys(t *testing.T) {
 		{"K28/the longest", prefixed(strings.Repeat("p", 512)), nil, strings.Repeat("p", 512) + "2016/02/25/13/" + name},
 	} {
 		statement(t, row.number, func(t *testing.T) {
+			t.Helper()
 			keys := keysOf(t, row.change, row.at...)
 			if len(keys) != 1 {
 				t.Fatalf("objects %v, want one", keys)
@@ -111,6 +112,7 @@ func conformKeys(t *testing.T) {
 		})
 	}
 	statement(t, "K19/the object", func(t *testing.T) {
+		t.Helper()
 		s := begin(t, with(config(), extension(".json.gz", "GZIP")), arrived([]string{"{}"}))
 		s.put(1)
 		s.stop()
@@ -120,6 +122,7 @@ func conformKeys(t *testing.T) {
 		}
 	})
 	statement(t, "K9", func(t *testing.T) {
+		t.Helper()
 		keys := keysOf(t, prefixed("!{firehose:random-string}/!{firehose:random-string}/"))
 		if parts := strings.Split(keys[0], "/"); len(parts) != 3 || len(parts[0]) != 11 || len(parts[1]) != 11 || parts[0] == parts[1] {
 			t.Errorf("key %s", keys[0])
@@ -183,7 +186,7 @@ func whatABufferHoldsGoesWhereTheHolderSays(t *testing.T) {
 }
 
 func oneInstantForAKey(t *testing.T) {
-	time.Sleep(start().Add(59*time.Minute + 59*time.Second).Sub(time.Now())) // the clock, not only the records
+	time.Sleep(time.Until(start().Add(59*time.Minute + 59*time.Second))) // the clock, not only the records
 	s := begin(t, with(config(), prefixed("!{timestamp:yyyy/MM/dd/HH}/!{timestamp:mm}/!{timestamp:ss.SSS}/")), arrived([]string{"a", "b"}, time.Now(), time.Now().Add(2*time.Second)))
 	s.put(1)
 	s.tick(2 * time.Second)
@@ -202,6 +205,7 @@ func conformErrorKeys(t *testing.T) {
 		{"K23/a literal one, in a zone", "!{timestamp:d}", "plainerror/", "Asia/Tokyo", "plainerror/processing-failed/2016/02/25/22/orders-1-2016-02-25-22-00-00-U"},
 	} {
 		statement(t, row.number, func(t *testing.T) {
+			t.Helper()
 			s := new(shelf)
 			archiver, err := processors.New(with(config(), gz, func(c *processors.Config) {
 				c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone = row.objects, row.failed, row.zone
@@ -236,6 +240,7 @@ func (s *shelf) keys() (keys []string) {
 func TestKeysAreInUTC(t *testing.T) {
 	t.Parallel()
 	statement(t, "Tokyo", func(t *testing.T) {
+		t.Helper()
 		tokyo := time.FixedZone("Asia/Tokyo", 9*3600)
 		keys := keysOf(t, plain, time.Date(2016, 1, 1, 8, 0, 0, 0, tokyo), start())
 		wantKey(t, keys[0], "2015/12/31/23/orders-1-2015-12-31-23-00-00-U")

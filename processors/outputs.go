@@ -57,6 +57,10 @@ const (
 	extentBytes = 16
 )
 
+// objectBytes is about what an object of a cut takes in memory beside its extents and
+// its body: what is known of it, its key, and its place in lists.
+const objectBytes = 1 << 10
+
 // group is what goes into one object until that is full.
 type group struct {
 	lane    int    // its index
@@ -239,6 +243,8 @@ func (*outputs) finish() error { return nil }
 
 func (o *outputs) spoolErr() error { return o.log.Err() }
 
-func (o *outputs) heldBytes() int64 { return o.log.Held() + extentBytes*o.parts }
+func (o *outputs) heldBytes() int64 {
+	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun))
+}
 
 func (o *outputs) release(reuse bool, log *zap.Logger) { closeSpool(o.log, reuse, log) }

@@ -72,7 +72,7 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 		if p.archiver.settings.Decompression {
 			deadline.Beat(ctx) // a record can take a while
 		}
-		if err := p.buffer.append(&in.Records[i], now); err != nil {
+		if err := p.buffer.append(ctx, &in.Records[i], now); err != nil {
 			return err
 		}
 		reason := p.buffer.due(now, true, false)

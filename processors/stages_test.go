@@ -3,14 +3,19 @@ package processors_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
+	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/unpack"
@@ -110,6 +115,48 @@ func TestStages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestALargeRecordThatWaitedInVain: a record whose call ended before its turn came is in
+// each object once, when it is given again.
+func TestALargeRecordThatWaitedInVain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := new(shelf)
+		archiver, err := processors.New(with(backedUp(), func(c *processors.Config) { c.Decompression = true }), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := make([]byte, 2<<20)
+		_, _ = rand.Read(text)
+		records := []kcl.Record{record(0, zipped(t, "small")), record(3, zipped(t, string(text)))}
+		p := archiver.Processor(theShard())
+		cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+		cp.Processed(records[1].Position())
+		over, stop := context.WithCancel(t.Context())
+		stop()
+		in := kcl.ProcessRecordsInput{Records: records, Checkpointer: cp, Hold: func(int64) {}}
+		if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.ProcessRecords(over, in); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		if err := errors.Join(p.ProcessRecords(t.Context(), in), p.ShutdownRequested(t.Context(), kcl.ShutdownRequestedInput{Checkpointer: cp})); err != nil {
+			t.Fatal(err)
+		}
+		p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+		places := map[string]string{}
+		for _, o := range s.objects {
+			if body, err := (stored{body: o.body, encoding: o.ContentEncoding}).inflated(); err == nil && !isBundle(o.Key) {
+				places[o.Bucket] += body
+			}
+		}
+		want := map[string]string{"b": "small" + string(text), "backup": string(records[0].Data) + string(records[1].Data)}
+		if !maps.Equal(places, want) {
+			t.Errorf("%d and %d bytes, want %d and %d", len(places["b"]), len(places["backup"]), len(want["b"]), len(want["backup"]))
+		}
+	})
 }
 
 // TestNothingToDeliver: a cut of which there is nothing to put is committed all the

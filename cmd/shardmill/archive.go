@@ -44,7 +44,8 @@ credentials or there is no such stream, when it starts or later for 15 minutes; 
 the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
-is not in the file, and example keys of objects, whose UUID is all zeros; unless --offline is given looks as an archiver that
+is not in the file, and example keys of objects, whose UUID is all zeros, and with --rate how many
+objects and requests come of that; unless --offline is given looks as an archiver that
 starts does: whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
@@ -60,20 +61,22 @@ Examples:
   shardmill archive --local testdata/clickstream.ndjson
   zcat logs.gz | shardmill archive --local --shards 8 --reshard -
   shardmill archive --config archiver.yaml --check
+  shardmill archive --config archiver.yaml --check --offline --rate 5MiB/s --shards 8
   shardmill archive --config archiver.yaml --worker-id host-1
 
 --json prints the summary of a local run as one JSON object: records, bytes,
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
 bytes, objects of each), verified, interrupted, directory, megabytes_sec. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
-shape of CreateDeliveryStream's input; null with faults), exampleKeys (at, key), workerId, shutdownTimeout, and looks (what,
-status, text).
+shape of CreateDeliveryStream's input; null with faults), exampleKeys (at, key), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
+cutBytes, objectsPerHour, backupObjectsPerHour, putRequestsPerHour, deleteRequestsPerHour, tableWritesPerHour; see
+go doc ./cmd/shardmill/internal/estimate), and looks (what, status, text).
 `
 
 func runArchive(ctx context.Context, args []string, s stdio) error {
 	f := newFlags("archive", archiveHelp)
 	local := f.Bool("local", false, "run everything in this process")
-	shards := f.Int("shards", 4, "with --local: `shards` of the stream")
+	shards := f.Int("shards", 4, "with --local or --check: `shards` of the stream; with --rate by default as many as it has")
 	workers := f.Int("workers", 2, "with --local: `workers` that share them")
 	reshard := f.Bool("reshard", false, "with --local: split one shard and merge two others half way")
 	limits := f.Bool("limits", false, "with --local: throttle as Kinesis does")
@@ -102,7 +105,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	switch {
 	case configured:
 		logJSON, err := logFormat(*format).json(!s.isTerminal())
-		if err != nil {
+		if err := errors.Join(err, c.takeShards(f, *shards)); err != nil {
 			return err
 		}
 		how := logWith{*level, logJSON}

@@ -21,20 +21,22 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/check"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/estimate"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
 )
 
 // checked is what archive --check found.
 type checked struct {
-	File            string            `json:"file"` // "-" is standard input
-	OK              bool              `json:"ok"`   // no fault, and no look that found something wrong
-	Faults          []string          `json:"faults"`
-	Warnings        []string          `json:"warnings"`
-	Configuration   *config.Effective `json:"configuration"` // as it applies; nil with faults
-	ExampleKeys     []exampleKey      `json:"exampleKeys"`
-	WorkerID        string            `json:"workerId"`
-	ShutdownTimeout string            `json:"shutdownTimeout"`
-	Looks           []check.Look      `json:"looks"` // none with --offline
+	File            string             `json:"file"` // "-" is standard input
+	OK              bool               `json:"ok"`   // no fault, and no look that found something wrong
+	Faults          []string           `json:"faults"`
+	Warnings        []string           `json:"warnings"`
+	Configuration   *config.Effective  `json:"configuration"` // as it applies; nil with faults
+	ExampleKeys     []exampleKey       `json:"exampleKeys"`
+	WorkerID        string             `json:"workerId"`
+	ShutdownTimeout string             `json:"shutdownTimeout"`
+	Estimate        *estimate.Estimate `json:"estimate,omitempty"` // nil without --rate
+	Looks           []check.Look       `json:"looks"`              // none with --offline
 }
 
 // checkConfig shows what a configuration file means, and looks at what the archiver
@@ -68,12 +70,14 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 	if err := found.printText(c, s); err != nil {
 		return err
 	}
+	shards := 0
 	if !c.offline {
-		err = found.look(ctx, cfg, c, logger, s)
+		shards, err = found.look(ctx, cfg, c, logger, s)
 	}
 	if ctx.Err() != nil {
 		return err
 	}
+	found.estimate(cfg, c, shards, s)
 	found.OK = err == nil
 	return errors.Join(err, found.printJSON(c, s))
 }
@@ -88,8 +92,9 @@ func valid(cfg config.Config, c configFlags) error {
 	return nil
 }
 
-// look looks at what the archiver would use.
-func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags, logger *zap.Logger, s stdio) error {
+// look looks at what the archiver would use, and returns how many open shards the
+// stream has, 0 if that was not learned.
+func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags, logger *zap.Logger, s stdio) (shards int, err error) {
 	var wrong []string
 	tell := func(l check.Look) {
 		l.Text = strings.ReplaceAll(l.Text, "\n", "; ")
@@ -106,22 +111,23 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // told to end
+		return 0, nil //nolint:nilerr // told to end
 	}
 	if err != nil {
 		tell(check.Look{What: "AWS environment", Status: check.Wrong, Text: err.Error()})
-		return err
+		return 0, err
 	}
 	tell(check.Look{What: "AWS environment", Status: check.OK, Text: whoAndWhere(ctx, clients)})
 	err = s.while("looking at what the archiver would use", func() error {
 		return check.Run(ctx, clients, check.Options{
 			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
+			OpenShards: func(n int) { shards = n },
 		}, tell)
 	})
 	if err == nil && len(wrong) > 0 {
-		return fmt.Errorf("archive --check: something is wrong with %s", strings.Join(wrong, ", "))
+		return shards, fmt.Errorf("archive --check: something is wrong with %s", strings.Join(wrong, ", "))
 	}
-	return err
+	return shards, err
 }
 
 // lookAtHealth looks whether health can be served where the file says. Who has the

@@ -33,6 +33,8 @@ type configFlags struct {
 	set             assignments
 	fromFirehose    string // instead of file
 	at              instant
+	rate            rate // of the estimate; 0 for none
+	shards          int  // of the estimate; 0 if the stream is to tell
 }
 
 // source is where the configuration is from, for messages.
@@ -71,6 +73,7 @@ func (c *configFlags) register(f flags) {
 	f.BoolVar(&c.check, "check", false, "with --config: archive nothing; show the configuration as it applies, and look at the\nstream, the table, the buckets and permissions without writing anything")
 	f.BoolVar(&c.offline, "offline", false, "with --check: show the configuration only, and send nothing")
 	f.Var(&c.at, "at", "with --check: show the key of an object whose oldest record arrived at this `time`, such as 2016-02-25T13:00:00Z;\ndefault: keys of now, of the month's end and of New Year")
+	f.Var(&c.rate, "rate", "with --check: tell how many objects and requests an hour come of this `rate` of records' data in all of the stream,\nsuch as 5MiB/s")
 	f.StringVar(&c.workerID, "worker-id", "", "with --config: `ID` of this worker, unique in the application; default: host name and a random part")
 	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", time.Minute, "with --config: how long what is buffered may take to be delivered at the end")
 }
@@ -121,7 +124,8 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	if served != nil {
 		defer served.Close(ctx) // last, so that an archiver that shuts down still answers
 	}
-	defer emitEMF(cfg.EMF, watched, s.out, logger)()
+	endEMF := emitEMF(ctx, cfg.EMF, watched, s.out, logger)
+	defer endEMF()
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
 		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)), zap.String("worker_id", options.Worker.WorkerID))
 	err = progress(w.Snapshot, options.Tally, logger, func() error {

@@ -87,7 +87,7 @@ func TestUsage(t *testing.T) {
 		{"a check of nothing", []string{"archive", "--check"}, 2, "shardmill: archive --check: --config FILE is required\n"},
 		{"a check of a local run", []string{"archive", "--local", "--check", "--offline", "f"}, 2, "shardmill: archive: --check goes with --config, not with --local\nshardmill: archive: --offline goes with --check, not with --local\n"},
 		{"offline without a check", []string{"archive", "--config", "c", "--offline"}, 2, "shardmill: archive: --offline goes with --check, not with --config\n"},
-		{"a check with flags of a local run", []string{"archive", "--config", "c", "--check", "--shards", "1"}, 2, "shardmill: archive: --shards goes with --local, not with --config --check\n"},
+		{"a check with flags of a local run", []string{"archive", "--config", "c", "--check", "--workers", "2"}, 2, "shardmill: archive: --workers goes with --local, not with --config --check\n"},
 		{"a bad log level of a check", []string{"archive", "--check", "--config", "c", "--offline", "--log-level", "loud"}, 2, "shardmill: --log-level is \"loud\"; it must be debug, info, warn or error\n"},
 		{"arguments with --check", []string{"archive", "--check", "--config", "c", "f"}, 2, "shardmill: archive --config: there are no arguments, but \"f\" was given\n"},
 		{"no directory", []string{"archive", "--local", "--dir", "", "-"}, 2, "shardmill: --dir is empty; it must name a directory\n"},

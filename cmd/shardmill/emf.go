@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -15,13 +16,13 @@ import (
 
 // emitEMF has metrics written for CloudWatch as cfg says, until end is called. What
 // cannot be written is told, and keeps nothing from being archived.
-func emitEMF(cfg config.EMF, of *health.Monitor, out io.Writer, logger *zap.Logger) (end func()) {
+func emitEMF(ctx context.Context, cfg config.EMF, of *health.Monitor, out io.Writer, logger *zap.Logger) (end func()) {
 	if cfg.Namespace == "" {
 		return func() {}
 	}
 	if cfg.File == "" {
 		signal.Ignore(syscall.SIGPIPE) // who reads standard output may end; else it would end this process
-		return of.EmitEMF(cfg.Namespace, func(text []byte) error {
+		return of.EmitEMF(ctx, cfg.Namespace, func(text []byte) error {
 			_, err := out.Write(text)
 			return err
 		}, logger)
@@ -29,7 +30,7 @@ func emitEMF(cfg config.EMF, of *health.Monitor, out io.Writer, logger *zap.Logg
 	if err := appendTo(cfg.File, nil); err != nil {
 		logger.Warn("metrics in EMF cannot be written; correct shardmill.emfFile, or see to its directory and permissions", zap.Error(err))
 	}
-	return of.EmitEMF(cfg.Namespace, func(text []byte) error { return appendTo(cfg.File, text) }, logger)
+	return of.EmitEMF(ctx, cfg.Namespace, func(text []byte) error { return appendTo(cfg.File, text) }, logger)
 }
 
 // appendTo appends to a file, which it opens each time: somebody may move it away.

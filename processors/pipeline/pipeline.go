@@ -21,9 +21,17 @@
 //	JSON that is neither                      fails as processing-failed (I)
 //
 // Codes and messages of failures are ours: none was captured.
+//
+// # Memory
+//
+// A record of Kinesis has 10 MiB at most, and may inflate to 64 MiB. Of the records that
+// inflate to more than 1 MiB one at a time is in memory, of all shards, with its stages:
+// 64 MiB, and half of that while it grows, if it says less of itself than is true.
+// Messages are taken out in place. Beside it each shard has 1 MiB.
 package pipeline
 
 import (
+	"context"
 	"sync"
 
 	"github.com/shardmill/shardmill/kcl"
@@ -68,14 +76,16 @@ type Stages struct {
 type Pipeline struct {
 	stages  Stages
 	scratch sync.Pool // of *scratch
+	large   large
 }
 
 // New returns a pipeline of these stages.
-func New(s Stages) *Pipeline { return &Pipeline{stages: s} }
+func New(s Stages) *Pipeline { return &Pipeline{stages: s, large: large{turn: make(chan struct{}, 1)}} }
 
 // Run passes what becomes of a record to emit, once, and returns emit's error. The
-// output is good until emit returns.
-func (p *Pipeline) Run(r *kcl.Record, emit func(Output) error) error {
+// output is good until emit returns. A record that inflates to more than 1 MiB waits for
+// the one before it; if ctx is done meanwhile, that is the error, and nothing is passed.
+func (p *Pipeline) Run(ctx context.Context, r *kcl.Record, emit func(Output) error) error {
 	if !p.stages.Decompression {
 		return emit(Output{Data: r.Data})
 	}
@@ -84,13 +94,12 @@ func (p *Pipeline) Run(r *kcl.Record, emit func(Output) error) error {
 		s = new(scratch)
 	}
 	defer p.scratch.Put(s)
-	defer s.trim()
-	out := Output{}
-	out.Data, out.Failure = s.inflate(r.Data)
-	out.Inflated = int64(len(out.Data))
-	if out.Failure.Type == "" && p.stages.CloudWatchLogProcessing {
-		out.Data, out.Failure = s.messages(out.Data)
-		out.Nothing = out.Failure.Type == "" && out.Data == nil
-	}
-	return emit(out)
+	return p.inflate(ctx, s, r.Data, func(text []byte, f Failure) error {
+		out := Output{Data: text, Failure: f, Inflated: int64(len(text))}
+		if f.Type == "" && p.stages.CloudWatchLogProcessing {
+			out.Data, out.Failure = messages(text)
+			out.Nothing = out.Failure.Type == "" && out.Data == nil
+		}
+		return emit(out)
+	})
 }

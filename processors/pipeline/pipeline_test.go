@@ -57,7 +57,7 @@ func outcome(tb testing.TB, p *pipeline.Pipeline, data string) string {
 	tb.Helper()
 	var said []string
 	r := kcl.Record{Data: []byte(data)}
-	err := p.Run(&r, func(o pipeline.Output) error {
+	err := p.Run(tb.Context(), &r, func(o pipeline.Output) error {
 		switch {
 		case o.Failure.Type != "" && !o.Nothing && o.Data == nil:
 			said = append(said, o.Failure.Type+": "+o.Failure.Code+": "+o.Failure.Message)
@@ -120,8 +120,17 @@ func TestOutcomes(t *testing.T) {
 		{"another message type", extracting, gz(t, `{"messageType":"NEWS","logEvents":[]}`), noPayload + `its messageType is "NEWS"`},
 		{"no message type", extracting, gz(t, `{"logEvents":[{"message":"a"}]}`), noPayload + `its messageType is ""`},
 		{"an event without a message", extracting, gz(t, `{"messageType":"DATA_MESSAGE","logEvents":[{"message":"a"},{}]}`), noPayload + "log event 1 has no message"},
+		{"one event, without a message", extracting, gz(t, `{"messageType":"DATA_MESSAGE","logEvents":[{}]}`), noPayload + "log event 0 has no message"},
 		{"a message that is no text", extracting, gz(t, `{"messageType":"DATA_MESSAGE","logEvents":[{"message":1}]}`), noPayload + "…"},
-		{"an array", extracting, gz(t, "[]"), noPayload + "…"},
+		{"an array", extracting, gz(t, "[]"), noPayload + "it is no such JSON: it is no object"},
+		{"events that are no array", extracting, gz(t, `{"messageType":"DATA_MESSAGE","logEvents":{}}`), noPayload + "it is no such JSON: logEvents is no array of objects with messages that are strings"},
+		{"an event that is no object", extracting, gz(t, `{"messageType":"DATA_MESSAGE","logEvents":[1]}`), noPayload + "it is no such JSON: logEvents is no array of objects with messages that are strings"},
+		{"a type that is no text", extracting, gz(t, `{"messageType":1}`), noPayload + "it is no such JSON: messageType is no string"},
+		{"no array of log events", extracting, gz(t, `{"messageType":"DATA_MESSAGE","logEvents":null}`), "nothing"},
+		{"the type behind the events", extracting, gz(t, `{"logEvents":[{"message":"a"}], "messageType":"DATA_MESSAGE"}`), "data: a"},
+		{"members twice", extracting, gz(t, `{"messageType":"x","logEvents":[{"message":"longer"}],"messageType":"DATA_MESSAGE","logEvents":[{"message":"b","message":"a"},{"message":"c"}]}`), "data: a\nc"},
+		{"members that are of no interest", extracting, gz(t, ` { "a" : [ { "message" : "x" } , -1.5e3 , [ ] , { } , "]}\"" ] , "messageType" : "DATA_MESSAGE" , "logEvents" : [ { "x" : { "message" : "y" } , "message" : "a" } ] } `), "data: a"},
+		{"names and messages with escapes", extracting, gz(t, `{"message\u0054ype":"\u0044ATA_MESSAGE","logEvents":[{"\u006dessage":"\"\\\/\b\f\n\r\t\u00e4\ud83d\ude00\ud800\ud800x\udc00"}]}`), "data: \"\\/\b\f\n\r\tä😀\ufffd\ufffdx\ufffd"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -194,7 +203,7 @@ func TestEmitsErrorIsReturned(t *testing.T) {
 	t.Parallel()
 	want := errors.New("no room")
 	for _, s := range []pipeline.Stages{{}, {Decompression: true}} {
-		if err := pipeline.New(s).Run(&kcl.Record{}, func(pipeline.Output) error { return want }); !errors.Is(err, want) {
+		if err := pipeline.New(s).Run(t.Context(), &kcl.Record{}, func(pipeline.Output) error { return want }); !errors.Is(err, want) {
 			t.Errorf("%+v: %v", s, err)
 		}
 	}

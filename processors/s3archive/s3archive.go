@@ -71,9 +71,11 @@ type Options struct {
 	Logger *zap.Logger
 }
 
+// DefaultPartBytes is the default of Options.PartBytes, 64 MiB.
+const DefaultPartBytes = 64 << 20
+
 const (
-	defaultPartBytes = 64 << 20
-	minPartBytes     = 5 << 20
+	minPartBytes = 5 << 20
 
 	maxPartBytes int64 = 5 << 30
 
@@ -96,7 +98,7 @@ var _ processors.ObjectStore = (*Store)(nil)
 // New returns a Store on api. It does no I/O.
 func New(api API, o Options) (*Store, error) {
 	if o.PartBytes == 0 {
-		o.PartBytes = defaultPartBytes
+		o.PartBytes = DefaultPartBytes
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = defaultRequestTimeout

@@ -57,6 +57,9 @@ type Options struct {
 
 	// Explain adds to an error what to do about it that only the caller knows.
 	Explain func(error) error
+
+	// OpenShards is told how many open shards the stream has, if that can be learned.
+	OpenShards func(int)
 }
 
 // looker makes the looks.

@@ -73,6 +73,8 @@ func newWorld(t *testing.T) *world {
 		Worker:   kcl.Config{ApplicationName: "app", StreamName: "orders", StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/orders"},
 		Delivery: processors.Config{Bucket: "archive", Prefix: "logs/"},
 		Explain:  func(err error) error { return err },
+
+		OpenShards: func(int) {},
 	}
 	return w
 }

@@ -22,6 +22,7 @@ func (l *looker) lookAtStream(ctx context.Context) bool {
 		if shards, err = l.listShards(ctx); err != nil {
 			return "", err
 		}
+		l.OpenShards(len(open(shards)))
 		found, err = l.describeStream(ctx)
 		return fmt.Sprintf("%d shards, %d of them open; kinesis:ListShards is permitted; %s", len(shards), len(open(shards)), found), err
 	})

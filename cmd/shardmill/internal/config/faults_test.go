@@ -401,6 +401,17 @@ func TestFaultsOfSwitches(t *testing.T) {
 			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.IntervalInSeconds is 59; it must be between 60 and 900: Firehose's guide has no zero buffering for backups",
 		},
 		{
+			"partitions, with partition keys",
+			"Prefix: 'a!{partitionKeyFromQuery:k}/'\nErrorOutputPrefix: e/\nDynamicPartitioningConfiguration: {Enabled: true}",
+			"a.yaml:7: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false",
+		},
+		{
+			"partitions, without partition keys",
+			"DynamicPartitioningConfiguration: {Enabled: true}\nPrefix: 'a/'",
+			"a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false\n" +
+				`a.yaml:6: ExtendedS3DestinationConfiguration.Prefix is "a/"; add a partition key, or turn dynamic partitioning off. Firehose says: The supplied prefix(es) do not satisfy the following constraint: S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled`,
+		},
+		{
 			"a backup that is off, with faults",
 			"S3BackupMode: Disabled\nS3BackupConfiguration: {BucketARN: b}",
 			`a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BucketARN is "b"; it must be arn:aws:s3:::NAME, with a name of 1-255 characters of a-z A-Z 0-9 _ . -`,

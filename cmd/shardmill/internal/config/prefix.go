@@ -9,7 +9,7 @@ import (
 
 func (l *loader) prefix(p document.Place) {
 	s, read, ok := readPrefix(p, prefix.Objects)
-	if !ok || tell(p, read.CheckPartitioning(false)) {
+	if !ok {
 		return
 	}
 	warnOfMarks(p, s)
@@ -28,12 +28,13 @@ func (l *loader) errorOutputPrefix(p document.Place) {
 	l.config.Delivery.ErrorOutputPrefix = s
 }
 
-// checkPrefixes refuses a Prefix that needs an ErrorOutputPrefix and has none.
+// checkPrefixes refuses a Prefix that needs an ErrorOutputPrefix and has none, or does
+// not go with DynamicPartitioningConfiguration.
 func (l *loader) checkPrefixes() {
 	if l.errorsAt.Path != "" && !l.config.Delivery.Decompression {
 		l.errorsAt.Warn("it has no effect: no record can fail without a processor such as Decompression")
 	}
-	if l.prefixAt.Path == "" || l.errorsWrong {
+	if l.prefixAt.Path == "" || tell(l.prefixAt, l.objects.CheckPartitioning(l.partitioned)) || l.errorsWrong {
 		return
 	}
 	_, err := l.objects.ForErrors(l.config.Delivery.ErrorOutputPrefix)

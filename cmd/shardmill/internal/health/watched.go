@@ -60,6 +60,6 @@ func (t table) List(ctx context.Context) ([]lease.Lease, []*lease.UnreadableErro
 }
 
 // EmitEMF writes metrics for CloudWatch, as [metrics.Metrics.EmitEMF] does.
-func (m *Monitor) EmitEMF(namespace string, write func([]byte) error, log *zap.Logger) (end func()) {
-	return m.metrics.EmitEMF(namespace, write, log)
+func (m *Monitor) EmitEMF(ctx context.Context, namespace string, write func([]byte) error, log *zap.Logger) (end func()) {
+	return m.metrics.EmitEMF(ctx, namespace, write, log)
 }

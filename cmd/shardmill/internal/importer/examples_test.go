@@ -28,6 +28,60 @@ f:23: Resources.Deliverystream.Properties.KinesisStreamSourceConfiguration.RoleA
 	})
 }
 
+// What the examples of Terraform's page of the resource have, hashicorp/aws 6: they put
+// into the delivery stream itself, and what else is in them is told.
+func TestExamplesOfTerraform(t *testing.T) {
+	t.Parallel()
+	const at = "aws_kinesis_firehose_delivery_stream.extended_s3_stream."
+	const noStream = "f:1: " + at + "kinesis_source_configuration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.\n"
+	example := func(destination string) string {
+		return `resource "aws_kinesis_firehose_delivery_stream" "extended_s3_stream" {
+  name        = "terraform-kinesis-firehose-extended-s3-test-stream"
+  destination = "extended_s3"
+  extended_s3_configuration {
+    role_arn   = aws_iam_role.firehose.arn
+    bucket_arn = aws_s3_bucket.bucket.arn
+` + destination + `
+  }
+}
+
+resource "aws_s3_bucket" "bucket" {
+  bucket = "tf-test-bucket"
+}`
+	}
+	processor := func(kind, name, value string) string {
+		return "processors {\n type = \"" + kind + "\"\n parameters {\n parameter_name = \"" + name + "\"\n parameter_value = \"" + value + "\"\n }\n }\n"
+	}
+	const on = at + "extended_s3_configuration[0]."
+	const partitioned = "dynamic_partitioning_configuration {\n enabled = \"true\"\n }\n"
+	checkRows(t, []row{
+		{
+			"extended S3, with a function", example("processing_configuration {\n enabled = \"true\"\n" + processor("Lambda", "LambdaArn", "${aws_lambda_function.f.arn}:$LATEST") + "}"),
+			set(latest), "error\n" + noStream + "f:10: " + on + `processing_configuration[0].processors[0].type is "Lambda"; it is not built yet; remove the processor` + "\n" +
+				"f:13: " + on + `processing_configuration[0].processors[0].parameters[0].parameter_value is "${aws_lambda_function.f.arn}:$LATEST", which is not in the file; give it with --set '"${aws_lambda_function.f.arn}:$LATEST"=VALUE'`,
+		},
+		{
+			"extended S3 with partitions by query", example("buffering_size = 64\n" + partitioned +
+				"prefix = \"data/customer_id=!{partitionKeyFromQuery:customer_id}/year=!{timestamp:yyyy}/\"\nerror_output_prefix = \"errors/year=!{timestamp:yyyy}/!{firehose:error-output-type}/\"\n" +
+				"processing_configuration {\n enabled = \"true\"\n" + processor("MetadataExtraction", "MetadataExtractionQuery", "{customer_id:.customer_id}") + "}"),
+			set(latest), "error\n" + noStream + "f:9: " + on + "dynamic_partitioning_configuration[0].enabled is \"true\"; dynamic partitioning is not built yet; set it to false\n" +
+				"f:16: " + on + `processing_configuration[0].processors[0].type is "MetadataExtraction"; it is not built yet; remove the processor. Firehose says, without dynamic partitioning: class com.amazonaws.services.firehose.internal.model.MetadataExtractionProcessor can only be present when Dynamic Partitioning is enabled.`,
+		},
+		{
+			"S3 alone, with a stream", edit(example(""), `destination = "extended_s3"`, `kinesis_source_configuration {
+    kinesis_stream_arn = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"
+  }`), set(latest), `terraform-kinesis-firehose-extended-s3-test-stream
+arn:aws:kinesis:us-east-1:123456789012:stream/orders
+arn:aws:s3:::tf-test-bucket
+
+UNCOMPRESSED
+5 300 1
+terraform-kinesis-firehose-extended-s3-test-stream LATEST
+f:7: aws_kinesis_firehose_delivery_stream.extended_s3_stream.extended_s3_configuration[0].role_arn has no effect here; credentials are those of the AWS SDK's environment`,
+		},
+	})
+}
+
 // What --generate-cli-skeleton prints has every member, with placeholders. What
 // is left of it that can be no value is refused by its name, also beside values
 // that were filled in.

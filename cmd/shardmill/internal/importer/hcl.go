@@ -107,6 +107,26 @@ func (h *hclReader) define(body *hclsyntax.Body) {
 		}
 	}
 	h.names.Variables["var"], h.names.Variables["local"] = cty.ObjectVal(variables), cty.ObjectVal(locals)
+	h.names.Variables[bucketType] = cty.ObjectVal(h.buckets(body))
+}
+
+const bucketType = "aws_s3_bucket"
+
+// buckets returns what is known of the buckets that the file makes: their names, and
+// the ARNs with them. Of an ARN only the name is used, so that the partition does not matter.
+func (h *hclReader) buckets(body *hclsyntax.Body) map[string]cty.Value {
+	known := map[string]cty.Value{}
+	for _, b := range body.Blocks {
+		if b.Type != "resource" || len(b.Labels) != 2 || b.Labels[0] != bucketType || b.Body.Attributes["bucket"] == nil {
+			continue
+		}
+		v, ok := literal(b.Body.Attributes["bucket"].Expr, h.names)
+		if !ok || v.IsNull() || v.Type() != cty.String || len(v.AsString()) > longestName {
+			continue
+		}
+		known[b.Labels[1]] = cty.ObjectVal(map[string]cty.Value{"bucket": v, "id": v, "arn": cty.StringVal("arn:aws:s3:::" + v.AsString())})
+	}
+	return known
 }
 
 // block returns a block's arguments and blocks, those of one type as a list.

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,13 +49,15 @@ func (r *reader) arguments(given document.Value, b block) document.Value {
 	there := map[string]bool{}
 	for _, m := range given.Members {
 		a, known := b[m.Key]
+		name := cmp.Or(a.now, m.Key)
+		a = b[name]
 		m.Value.Path = document.Join(given.Path, m.Key)
 		switch {
 		case !known:
 			r.FaultAt(m.Line, "%s is no argument of %s that is known here; remove it", m.Value.Path, terraformType)
 		case a.to == "" || isUnset(m.Value):
 		default:
-			there[m.Key] = true
+			there[name] = true
 			put(&out, strings.Split(a.to, "."), m.Line, r.argument(m.Line, m.Value, a))
 		}
 	}

@@ -13,6 +13,7 @@ type argument struct {
 	block  block          // of a block what its arguments become; nil if it is a value
 	many   bool           // it may be there several times
 	preset document.Value // what the provider takes if it is not given
+	now    string         // the argument that it is called in later versions of the provider; "" if it is still
 }
 
 // block is the arguments of a block by their names.
@@ -21,6 +22,7 @@ type block map[string]argument
 func is(to string) argument                { return argument{to: to} }
 func nested(to string, b block) argument   { return argument{to: to, block: b} }
 func repeated(to string, b block) argument { return argument{to: to, block: b, many: true} }
+func before(now string) argument           { return argument{now: now} }
 func number(to, preset string) argument    { return defaulting(to, document.Number, preset) }
 func text(to, preset string) argument      { return defaulting(to, document.Text, preset) }
 func boolean(to, preset string) argument   { return defaulting(to, document.Boolean, preset) }
@@ -64,6 +66,8 @@ func s3Block() block {
 		"bucket_arn":         is("BucketARN"),
 		"buffering_interval": number("BufferingHints.IntervalInSeconds", "300"),
 		"buffering_size":     number("BufferingHints.SizeInMBs", "5"),
+		"buffer_interval":    before("buffering_interval"), // until version 4, as the next
+		"buffer_size":        before("buffering_size"),
 		"cloudwatch_logging_options": nested("CloudWatchLoggingOptions", block{
 			"enabled": boolean("Enabled", "false"), "log_group_name": is("LogGroupName"), "log_stream_name": is("LogStreamName"),
 		}),

@@ -33,7 +33,7 @@ type written struct {
 func (w world) emits() *written {
 	core, logs := observer.New(zapcore.WarnLevel)
 	out := &written{t: w.t, write: func([]byte) error { return nil }, logs: logs}
-	out.end = w.m.EmitEMF("Archive/Orders", func(text []byte) error {
+	out.end = w.m.EmitEMF(w.t.Context(), "Archive/Orders", func(text []byte) error {
 		begun := time.Now()
 		if err := out.write(text); err != nil {
 			return err
@@ -196,7 +196,7 @@ func TestEMFOfManyTries(t *testing.T) {
 			for name, v := range out.numbers(i) {
 				if list, ok := v.([]any); ok {
 					for _, one := range list {
-						sum[name] += one.(float64) //nolint:forcetypeassert // checkedLine has looked
+						sum[name] += one.(float64) // checkedLine has looked
 						count[name]++
 					}
 				}

@@ -18,10 +18,10 @@ const (
 // takes 10 seconds at most. A write gets whole lines and may take any time: meanwhile
 // nothing is written, and after it what happened meanwhile. A write that fails is told,
 // and what it was to write is in the next; if part of it was written, twice. Call it
-// once.
-func (m *Metrics) EmitEMF(namespace string, write func([]byte) error, log *zap.Logger) (end func()) {
+// once; the end of ctx is not that of the metrics.
+func (m *Metrics) EmitEMF(ctx context.Context, namespace string, write func([]byte) error, log *zap.Logger) (end func()) {
 	e := &emitter{emf: newEMF(m, namespace), write: write, log: log}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // what is left is written behind its end
 	var running sync.WaitGroup
 	running.Go(func() { e.run(ctx) })
 	return func() {

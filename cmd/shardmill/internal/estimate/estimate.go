@@ -1,0 +1,126 @@
+// Package estimate tells how many objects, requests and writes come of a
+// configuration, at a rate of records.
+//
+// Records are taken to come evenly, at all times and in all shards, and shards not to be
+// behind. Then, with R bytes a second in a shard:
+//
+//	cut         ends every min(Hints.SizeInMBs / R, interval) seconds; with zero buffering
+//	            every 250 ms, as often as a shard is read
+//	objects     one of each cut, and of its backup the cut's size / Backup.Hints.SizeInMBs, rounded up
+//	put         a PutObject for each object of up to 64 MiB; beyond, and with intervals below 60 s for
+//	            what is delivered: CreateMultipartUpload, CompleteMultipartUpload, and an UploadPart
+//	            for each 64 MiB. How far records can be compressed is not known:
+//	            objects that are count as being within 64 MiB
+//	bundle      exactly once and with several objects a cut also a put of a bundle, and its delete
+//	table       two writes for each cut exactly once, one at least once
+//
+// Not in it are renewals of leases, reads of the stream, what starts and failovers cost,
+// retries, and objects of records that fail. What processors make of records is taken to
+// have their size.
+package estimate
+
+import (
+	"math"
+	"time"
+
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/s3archive"
+)
+
+// Load is what a stream brings.
+type Load struct {
+	BytesPerSecond int64 // of records' data, of all shards; at least 1
+	Shards         int   // open ones; at least 1
+}
+
+// Estimate is what an archiver makes of a Load, of all shards and rounded.
+type Estimate struct {
+	BytesPerSecond int64 `json:"bytesPerSecond"`
+	Shards         int   `json:"shards"`
+
+	CutSeconds float64 `json:"cutSeconds"` // from one of a shard to the next
+	CutBytes   int64   `json:"cutBytes"`   // of a shard, before compression
+
+	Objects       int64 `json:"objectsPerHour"`       // that are delivered
+	BackupObjects int64 `json:"backupObjectsPerHour"` // of S3BackupConfiguration
+	Puts          int64 `json:"putRequestsPerHour"`   // PutObject and those of uploads in parts: what S3 bills as PUT
+	Deletes       int64 `json:"deleteRequestsPerHour"`
+	TableWrites   int64 `json:"tableWritesPerHour"` // of checkpoints
+}
+
+const (
+	mib  = 1 << 20
+	read = 250 * time.Millisecond // kinesissource: from one read that brought records to the next
+
+	// multipartBelow is the shortest interval with which Firehose puts an object at once.
+	multipartBelow = time.Minute
+)
+
+// Of returns what comes of c, which is valid and has its defaults.
+func Of(c processors.Config, load Load) Estimate {
+	rate := float64(load.BytesPerSecond) / float64(load.Shards)
+	hints := c.Hints
+	interval := span(hints)
+	if c.Backup != nil {
+		interval = min(interval, span(c.Backup.Hints))
+	}
+	seconds := min(float64(hints.SizeInMBs)*mib/rate, interval.Seconds())
+	bytes := rate * seconds
+	short := hints.ZeroBuffering || span(hints) < multipartBelow
+
+	a := cut{objects: 1, puts: puts(bytes, c.Compression, short), writes: 2}
+	staged := c.Decompression // a cut may have objects of records that fail
+	if b := c.Backup; b != nil {
+		staged = true
+		a.backups = math.Ceil(bytes / (float64(b.Hints.SizeInMBs) * mib))
+		a.puts += a.backups * puts(min(bytes, float64(b.Hints.SizeInMBs)*mib), b.Compression, false)
+	}
+	switch {
+	case c.Delivery == processors.AtLeastOnce:
+		a.writes = 1
+	case staged:
+		a.puts += puts(bundled(c, bytes), processors.Uncompressed, false)
+		a.deletes = 1
+	}
+	perHour := func(n float64) int64 {
+		return int64(math.Round(n * float64(load.Shards) * time.Hour.Seconds() / seconds))
+	}
+	return Estimate{
+		BytesPerSecond: load.BytesPerSecond, Shards: load.Shards, CutSeconds: seconds, CutBytes: int64(math.Round(bytes)),
+		Objects: perHour(a.objects), BackupObjects: perHour(a.backups), Puts: perHour(a.puts), Deletes: perHour(a.deletes), TableWrites: perHour(a.writes),
+	}
+}
+
+// cut is what comes of one.
+type cut struct{ objects, backups, puts, deletes, writes float64 }
+
+// span is the time after which a cut ends.
+func span(h processors.BufferingHints) time.Duration {
+	if h.ZeroBuffering {
+		return read
+	}
+	return time.Duration(h.IntervalInSeconds) * time.Second
+}
+
+// puts returns how many requests put an object of so many bytes, before compression.
+func puts(bytes float64, compression processors.Compression, multipart bool) float64 {
+	parts := 1.0
+	if compression == processors.Uncompressed {
+		parts = max(1, math.Ceil(bytes/s3archive.DefaultPartBytes))
+	}
+	if parts > 1 || multipart {
+		return parts + 2
+	}
+	return 1
+}
+
+// bundled returns how many bytes of a cut that are not compressed a bundle has.
+func bundled(c processors.Config, bytes float64) (n float64) {
+	if c.Compression == processors.Uncompressed {
+		n += bytes
+	}
+	if b := c.Backup; b != nil && b.Compression == processors.Uncompressed {
+		n += bytes
+	}
+	return n
+}

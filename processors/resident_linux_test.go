@@ -1,0 +1,217 @@
+package processors_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/internal/pause"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/internal/spool"
+)
+
+// objectsLoad is an archiver of four shards without end, each cut of which becomes so
+// many objects.
+type objectsLoad struct {
+	Objects  int
+	MaxBytes int64
+	Time     time.Duration
+	Dir      string // for spool files
+}
+
+// objectsOutcome is what its process has to tell.
+type objectsOutcome struct {
+	PeakKiB int64
+	Counted int64
+	Cuts    int // of the shard with the fewest
+	Objects int64
+	Files   int // open at once, of all shards
+}
+
+const (
+	objectsVariable = "SHARDMILL_TEST_OBJECTS"
+	objectsShards   = 4
+	cutRecords      = 5 << 10 // of 1 KiB: the smallest size of Firehose's default
+)
+
+// TestResidentMemory: whatever a cut becomes, an archiver stays within its budget and
+// 64 MiB, and has two spool files a shard. SHARDMILL_MEMORY_TIME is the time for all of
+// its processes: `make memory`.
+func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes want the machine for themselves
+	if in := os.Getenv(objectsVariable); in != "" {
+		bearObjects(t, in)
+		return
+	}
+	took, err := time.ParseDuration(cmp.Or(os.Getenv("SHARDMILL_MEMORY_TIME"), "3s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mib = 1 << 20
+	for _, n := range []int{1, 500, 5000} {
+		l := objectsLoad{Objects: n, MaxBytes: 64 * mib, Time: took / 3, Dir: t.TempDir()}
+		in, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestResidentMemory$", "-test.timeout=0", "-test.v")
+		cmd.Env = append(os.Environ(), objectsVariable+"="+string(in))
+		out, err := cmd.CombinedOutput()
+		_, told, found := bytes.Cut(out, []byte("outcome "))
+		var o objectsOutcome
+		if err != nil || !found || json.NewDecoder(bytes.NewReader(told)).Decode(&o) != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		t.Logf("figure memory with %d open objects of each of 4 shards, MaxBytes %d MiB = %d MiB resident, %d MiB counted, %d cuts, %d spool files",
+			n, l.MaxBytes/mib, o.PeakKiB>>10, o.Counted/mib, o.Cuts, o.Files)
+		if o.PeakKiB>>10 > l.MaxBytes/mib+64 || o.Files > 2*objectsShards {
+			t.Errorf("%d objects: %+v; want at most %d MiB and %d files", n, o, l.MaxBytes/mib+64, 2*objectsShards)
+		}
+		if o.Objects < int64(o.Cuts)*int64(n) {
+			t.Errorf("only %d objects in %d cuts of each shard", o.Objects, o.Cuts)
+		}
+	}
+}
+
+// endless is a stream without end, of records of 1 KiB.
+type endless struct{ *kcltest.Stream }
+
+func (s endless) Open(_ string, from checkpoint.Position) kcl.ShardReader {
+	n, _ := strconv.Atoi(from.SequenceNumber) // 0 of TRIM_HORIZON
+	return &endlessReader{next: max(n, 1_000_000)}
+}
+
+type endlessReader struct{ next int }
+
+func (r *endlessReader) Next(ctx context.Context, room kcl.Room) (kcl.Page, error) {
+	const n, takes = 500, 1<<10 + 300
+	if err := pause.For(ctx, 5*time.Millisecond); err != nil {
+		return kcl.Page{}, err
+	}
+	if err := room.Grow(ctx, n*takes); err != nil {
+		return kcl.Page{}, err
+	}
+	body := bytes.Repeat([]byte{'x'}, n<<10)
+	p := kcl.Page{Memory: n * takes, At: time.Now(), Records: make([]kcl.Record, n)}
+	for i := range p.Records {
+		r.next++
+		p.Records[i] = kcl.Record{SequenceNumber: strconv.Itoa(r.next), Data: body[i<<10:][:1<<10], ApproximateArrivalTimestamp: p.At}
+	}
+	return p, nil
+}
+
+func (*endlessReader) Close() {}
+
+// bearObjects is the archiver, until each shard has some cuts and the time is over.
+func bearObjects(t *testing.T, in string) {
+	t.Helper()
+	var l objectsLoad
+	if err := json.Unmarshal([]byte(in), &l); err != nil {
+		t.Fatal(err)
+	}
+	debug.SetMemoryLimit(l.MaxBytes + 48<<20)
+	var mu sync.Mutex
+	var o objectsOutcome
+	cuts := map[string]int{}
+	cfg := with(config(), func(c *processors.Config) {
+		c.Compression, c.SpoolDir, c.SpoolMemory, c.ParallelPuts = processors.GZIP, l.Dir, 1<<20, 0
+		c.Hooks.Delivered = func(e processors.DeliveredEvent) {
+			mu.Lock()
+			defer mu.Unlock()
+			o.Objects++
+			if e.Role == processors.RoleDelivery {
+				cuts[e.ShardID]++
+			}
+		}
+	})
+	if l.Objects > 1 {
+		cfg.Backup = &processors.Backup{Bucket: "backup"}
+		cfg = cfg.WithBackupSize(int64(cutRecords<<10) / int64(l.Objects))
+	}
+	archiver, err := processors.New(cfg, nowhere{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := kcl.Config{ApplicationName: "a", StreamName: "s", WorkerID: "w", Source: endless{kcltest.NewStream(objectsShards)}, Leases: new(lease.Mem), MaxBytes: l.MaxBytes}
+	if err := archiver.Configure(&c); err != nil {
+		t.Fatal(err)
+	}
+	w, err := kcl.New(c, archiver.Processor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fewest := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(cuts) < objectsShards {
+			return 0
+		}
+		n := 1 << 30
+		for _, each := range cuts {
+			n = min(n, each)
+		}
+		return n
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer stop()
+		for begun := time.Now(); time.Since(begun) < l.Time || fewest() < 3; time.Sleep(10 * time.Millisecond) {
+			o.Files, o.Counted = max(o.Files, spoolFiles(t)), max(o.Counted, w.Snapshot().BytesInUse)
+		}
+		o.Cuts, o.PeakKiB = fewest(), peakKiB(t)
+	})
+	if err := w.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	told, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = os.Stdout.WriteString("outcome " + string(told) + "\n")
+}
+
+// spoolFiles counts the spool files that are open.
+func spoolFiles(t *testing.T) (n int) {
+	t.Helper()
+	prefix, _, _ := strings.Cut(spool.FilePattern, "*")
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		to, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name()))
+		if err == nil && strings.HasPrefix(filepath.Base(to), prefix) { // one that is removed keeps its name there
+			n++
+		}
+	}
+	return n
+}
+
+func peakKiB(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib
+}
