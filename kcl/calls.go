@@ -66,13 +66,19 @@ func (c *calls) limited(ctx context.Context, name, whose string, f func(context.
 }
 
 // keeping is limited for a call whose context is the callee's until ctx ends, if
-// the call succeeds.
+// the call succeeds. One that succeeds after its limit has failed: its context is dead.
 func (c *calls) keeping(ctx context.Context, name, whose string, f func(context.Context) error) error {
 	if c.timeout <= 0 {
 		return c.limited(ctx, name, whose, f)
 	}
 	ctx, call := deadline.Start(ctx, c.timeout)
-	err := c.run(name, whose, call, func() error { return fromUser(deadline.Explain(ctx, f(ctx))) })
+	err := c.run(name, whose, call, func() error {
+		err := f(ctx)
+		if late, ok := context.Cause(ctx).(*deadline.Error); ok && err == nil { //nolint:errorlint // a cause is what was given
+			err = late
+		}
+		return fromUser(deadline.Explain(ctx, err))
+	})
 	if err != nil {
 		call.End()
 		return err

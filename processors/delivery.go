@@ -39,29 +39,33 @@ type delivery struct {
 	wake    func()          // asks for a call, since what went on behind has ended; nil if nobody listens
 	cut     *cut            // the unfinished one; nil if there is none
 	behind  *errand         // of cut; nil if nothing goes on
+	failed  bool            // the last one that ended
 }
 
 // advance brings the unfinished cut, if there is one, as far as it comes without
 // waiting for the destination. After an error the cut is still there, and the next
-// call goes on where this one stopped.
+// call goes on where this one stopped; it waits then, so that who counts the calls
+// that fail counts this one.
 func (d *delivery) advance(ctx context.Context, cp kcl.Checkpointer) error {
-	for d.cut != nil && (d.behind == nil || d.behind.isOver()) {
-		if err := d.step(ctx, cp); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.goOn(ctx, cp, false)
 }
 
 // finish is advance that waits: when it returns nil there is no unfinished cut.
 func (d *delivery) finish(ctx context.Context, cp kcl.Checkpointer) error {
+	return d.goOn(ctx, cp, true)
+}
+
+func (d *delivery) goOn(ctx context.Context, cp kcl.Checkpointer, waits bool) error {
 	for d.cut != nil {
-		if d.behind != nil {
+		if d.behind != nil && !d.behind.isOver() {
+			if !waits && !d.failed {
+				return nil
+			}
 			if err := d.behind.wait(ctx); err != nil {
 				return err
 			}
 		}
-		if err := d.advance(ctx, cp); err != nil {
+		if err := d.step(ctx, cp); err != nil {
 			return err
 		}
 	}
@@ -75,7 +79,7 @@ func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
 	switch {
 	case d.behind != nil:
 		err := d.behind.err
-		d.behind = nil
+		d.behind, d.failed = nil, err != nil
 		if next == exactlyonce.Seal {
 			c.progress.Sealed = err == nil
 		} else {
@@ -95,8 +99,8 @@ func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
 			return err
 		}
 		d.drop()
-		c.committed(ctx, c.reason)
 		d.staging.sweep(ctx)
+		c.committed(ctx, c.reason)
 	}
 	return nil
 }
@@ -130,6 +134,7 @@ func (d *delivery) drop() {
 		d.behind.end()
 		d.behind = nil
 	}
+	d.failed = false
 	if d.cut != nil {
 		d.cut.release()
 		d.cut = nil

@@ -130,7 +130,12 @@
 // is short (kcl.ProcessRecordsInput.Pressure), or the shard ends. So a shard holds up to
 // two cuts, both of which count in the worker's memory budget. A shutdown delivers until
 // five seconds before its deadline, and leaves the rest: what is prepared to the next
-// holder of the lease to finish, what is not to be read again.
+// holder of the lease to finish, what is not to be read again. Deleting the bundle of a
+// cut that is committed is done in a call, and given up after ten seconds.
+//
+// A step that failed by other than an error of the store, as one that panics, is an error of
+// the next call. The calls after it wait for that step, so that the worker, which counts
+// the calls that fail, gives the shard up in the end.
 //
 // # Who can write to the lease table
 //

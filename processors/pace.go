@@ -26,10 +26,16 @@ func (p *pace) note(behind time.Duration) {
 	}
 }
 
-func (p *pace) isBehind() bool { return p.behind > p.interval }
+// isBehind is false with zero buffering: there a call's records end the cut.
+func (p *pace) isBehind() bool { return p.interval > 0 && p.behind > p.interval }
 
 // size returns how large an object with this hint may get now.
-func (p *pace) size(hint int64) int64 { return grown(hint, p.behind, p.interval) }
+func (p *pace) size(hint int64) int64 {
+	if !p.isBehind() {
+		return hint
+	}
+	return grown(hint, p.behind, p.interval)
+}
 
 const (
 	maxGrowth       = 4
@@ -45,6 +51,6 @@ func grown(hint int64, behind, interval time.Duration) int64 {
 	if behind <= interval {
 		return hint
 	}
-	times := min(maxGrowth, float64(behind)/float64(interval)) // an interval of 0: the most
+	times := min(maxGrowth, float64(behind)/float64(interval))
 	return min(int64(float64(hint)*times), max(hint, maxGrown))
 }

@@ -100,3 +100,23 @@ func TestObjectsGrowWhileBehind(t *testing.T) {
 		})
 	}
 }
+
+// TestZeroBufferingDoesNotGrow: a call ends the cut, however far the shard is behind.
+func TestZeroBufferingDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		c := config()
+		c.Logger = zap.New(core)
+		c.Hints = processors.BufferingHints{SizeInMBs: 5, ZeroBuffering: true}
+		s := begin(t, c, numbered(60))
+		for i := range 60 {
+			s.behind = time.Duration(i%2) * 300 * time.Millisecond
+			s.put(1)
+		}
+		n := logs.FilterMessageSnippet("objects grow").Len() + logs.FilterMessageSnippet("caught up").Len()
+		if n > 0 {
+			t.Errorf("%d lines for 60 calls; %d objects, each of a record", n, len(s.keys()))
+		}
+	})
+}

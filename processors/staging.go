@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"encoding/hex"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -69,6 +70,9 @@ func (s *staging) sweep(ctx context.Context) {
 	}
 }
 
+// stagingTimeout bounds what is only tidying, and holds up the shard.
+const stagingTimeout = 10 * time.Second
+
 // maxListed is how many bundles that could not be deleted are remembered.
 const maxListed = 1000
 
@@ -85,7 +89,7 @@ func (s *staging) remove(ctx context.Context, key string) bool {
 }
 
 func (s *staging) once(ctx context.Context, doing string, f func(context.Context) error) bool {
-	err := s.try.once(ctx, doing, putTimeout(0), f)
+	err := s.try.once(ctx, doing, stagingTimeout, f)
 	deadline.Beat(ctx)
 	if err == nil || ctx.Err() != nil {
 		return err == nil

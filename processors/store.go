@@ -11,8 +11,8 @@ import (
 // ObjectStore is a store of objects as an archiver needs it; package s3archive
 // implements it on S3, and package sinktest tests any. It is safe for concurrent use.
 //
-// Each call makes one try: the archiver asks whether it may go on before the
-// next one. What was refused, so that it has no effect, may be tried once more in
+// Each call makes one try: the archiver
+// asks whether it may go on before the next one. What was refused, so that it has no effect, may be tried once more in
 // another way within the call. ctx has a limit, a minute and for Put a second for
 // each MiB more. A call ends when ctx is done, and by itself if it is never
 // answered. An error that is ErrAccessDenied says that nothing was stored or learnt:

@@ -33,9 +33,10 @@ func emitEMF(ctx context.Context, cfg config.EMF, of *health.Monitor, out io.Wri
 	return of.EmitEMF(ctx, cfg.Namespace, func(text []byte) error { return appendTo(cfg.File, text) }, logger)
 }
 
-// appendTo appends to a file, which it opens each time: somebody may move it away.
+// appendTo appends to a file, which it opens each time: somebody may move it away. A
+// pipe that nobody reads is an error, and not waited for.
 func appendTo(name string, text []byte) error {
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // the user names it, and who collects logs reads it
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644) //nolint:gosec // the user names it, and who collects logs reads it
 	if err != nil {
 		return err
 	}

@@ -153,8 +153,8 @@ func TestACL(t *testing.T) {
 		{"it goes", localaws.Bucket{}, all, with + "200", with + "200", "", false},
 		{"a bucket that takes none", localaws.Bucket{RefuseACLs: true}, all, with + "400, " + without + "200", without + "200", "the bucket takes no ACLs", false},
 		{"it may not be given", localaws.Bucket{}, all[:1], with + "403, " + without + "200", without + "200", "s3:PutObjectAcl is not permitted", false},
-		{"nothing may be put", localaws.Bucket{}, []string{"s3:PutObjectAcl"}, with + "403", with + "403", "", true},
-		{"nothing may be put by the bucket's policy", localaws.Bucket{RequireKMS: true}, all, with + "403", with + "403", "", true},
+		{"nothing may be put", localaws.Bucket{}, []string{"s3:PutObjectAcl"}, with + "403, " + without + "403", with + "403, " + without + "403", "", true},
+		{"nothing may be put by the bucket's policy", localaws.Bucket{RequireKMS: true}, all, with + "403, " + without + "403", with + "403, " + without + "403", "", true},
 		{"the policy stands behind the ACL", localaws.Bucket{RequireKMS: true}, all[:1], with + "403, " + without + "403", with + "403, " + without + "403", "", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/shardmill/shardmill/internal/access"
 )
@@ -25,6 +27,10 @@ const (
 	// plainFor is how long puts go without an ACL after a bucket took none, so that
 	// what is changed in its settings, or in a policy, shows.
 	plainFor = time.Hour
+
+	// refusedFor is the same after a policy seems to have refused it: in another
+	// account's bucket that costs its owner the objects of that time.
+	refusedFor = 5 * time.Minute
 )
 
 // facts are what answers have told of a bucket.
@@ -137,34 +143,36 @@ func (s *Store) share(bucket string, put func(types.ObjectCannedACL) error) erro
 		return err
 	}
 	err := put(types.ObjectCannedACLBucketOwnerFullControl)
-	why := isACL(err)
+	why, level, d := isACL(err)
 	if why == "" {
 		return err
 	}
 	if err = put(""); err == nil || isRefused(err) {
-		s.buckets.change(bucket, func(f *facts) { f.plain = time.Now().Add(plainFor) })
-		s.log.Info("objects are put without the ACL bucket-owner-full-control: "+why, zap.String("bucket", bucket), zap.Duration("for", plainFor))
+		s.buckets.change(bucket, func(f *facts) { f.plain = time.Now().Add(d) })
+		s.log.Log(level, "objects are put without the ACL bucket-owner-full-control: "+why, zap.String("bucket", bucket), zap.Duration("for", d))
 	}
 	return err
 }
 
-// isACL says why an ACL was refused, or may have been: "" if it was not.
-func isACL(err error) string {
+// isACL says why an ACL was refused, or may have been, "" if it was not; with how much
+// that matters, and for how long puts go without. Which action S3 names when it is
+// s3:PutObjectAcl that is missing is not documented.
+func isACL(err error) (why string, level zapcore.Level, d time.Duration) {
 	e, ok := errors.AsType[smithy.APIError](err)
 	switch {
 	case !ok:
-		return ""
+		return "", 0, 0
 	case e.ErrorCode() == "AccessControlListNotSupported":
-		return "the bucket takes no ACLs, and its owner has all rights"
+		return "the bucket takes no ACLs, and its owner has all rights", zapcore.InfoLevel, plainFor
 	case e.ErrorCode() == "NotImplemented":
-		return "the store has no ACLs"
+		return "the store has no ACLs", zapcore.InfoLevel, plainFor
 	case denied(err) != access.NotAllowed:
-		return ""
+		return "", 0, 0
 	}
-	if action := refusedAction(err); action != "" && action != "s3:PutObjectAcl" {
-		return ""
+	if action := refusedAction(err); action != "" && !strings.HasPrefix(action, "s3:PutObject") {
+		return "", 0, 0
 	}
-	return "s3:PutObjectAcl is not permitted; if the bucket is another account's, permit it, or its owner has no right to them"
+	return "s3:PutObjectAcl is not permitted; if the bucket is another account's, permit it, or its owner has no right to them", zapcore.WarnLevel, refusedFor
 }
 
 // notAuthorized is how AWS names what a policy does not permit, if it does.

@@ -2,6 +2,7 @@ package s3archive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -15,8 +16,13 @@ import (
 	"github.com/shardmill/shardmill/processors"
 )
 
-// abortTimeout bounds the clean-up of an upload that failed.
-const abortTimeout = 10 * time.Second
+// abortTimeout bounds the clean-up of an upload that failed. Whoever stops waits for it
+// in the seconds that are left.
+const abortTimeout = 2 * time.Second
+
+// errNoAnswer means that a call was answered with success, and without a word of what
+// was stored: it may be, or not.
+var errNoAnswer = errors.New("the answer says nothing of an object; it may be stored")
 
 // putParts uploads an object in parts, which nobody sees before the last call.
 // An upload that fails is aborted, best effort: a bucket's life cycle rule
@@ -78,13 +84,16 @@ func (u upload) run(ctx context.Context) error {
 	ctx, call := deadline.StartWhole(ctx, u.limit(u.object.Body.Size()))
 	defer call.End()
 	err = u.locate(u.object.Bucket, func(options func(*s3.Options)) error {
-		_, err := u.api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		out, err := u.api.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 			Bucket:          &u.object.Bucket,
 			Key:             &u.object.Key,
 			UploadId:        u.id,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 			IfNoneMatch:     condition(u.object.IfAbsent),
 		}, once, options)
+		if err == nil && out.ETag == nil { // S3 answers 200 before it is done
+			err = errNoAnswer
+		}
 		return err
 	})
 	return u.classify("CompleteMultipartUpload", deadline.Explain(ctx, err))

@@ -198,7 +198,8 @@ func (s *Store) Check(ctx context.Context, bucket string) error {
 func perCall(o *s3.Options) { o.HTTPClient = deadline.Client(o.HTTPClient, 0) }
 
 // once also turns the SDK's own retries off: before another try the archiver
-// must ask whether it still has the lease.
+// must ask whether it still has the lease. A request that was refused for its ACL or its
+// region, so that nothing was stored, is made again at once, as a part of the same try.
 func once(o *s3.Options) {
 	perCall(o)
 	o.Retryer = aws.NopRetryer{}

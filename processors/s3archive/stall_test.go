@@ -89,7 +89,7 @@ func TestCleanUpNeverAnswered(t *testing.T) {
 		l.Faults().Add(localaws.Fault{Service: localaws.S3, Operation: "CompleteMultipartUpload", Kind: localaws.ServerError(500)})
 		l.Faults().Add(localaws.Fault{Service: localaws.S3, Operation: "AbortMultipartUpload", Kind: localaws.Stall(0)})
 		begun := time.Now()
-		if err := l.store.Put(t.Context(), object("k", "plan-1", large())); err == nil || time.Since(begun) != 10*time.Second {
+		if err := l.store.Put(t.Context(), object("k", "plan-1", large())); err == nil || time.Since(begun) != 2*time.Second {
 			t.Errorf("ended after %v with %v", time.Since(begun), err)
 		}
 	})
