@@ -195,7 +195,8 @@ type BufferingHints struct {
 const (
 	// MaxSizeInMBs is 1 GiB. Each shard needs as much disk, compressed, while an
 	// object is open; and what was prepared by a worker that died is read again before
-	// anything else of the shard, at Kinesis' 2 MB/s a shard for nine minutes.
+	// anything else of the shard, at Kinesis' 2 MB/s a shard for nine minutes. With a
+	// backup or stages the cut ends when what all of its objects need has come to as much.
 	MaxSizeInMBs = 1024
 
 	// MaxIntervalInSeconds is 12 hours: half of the shortest retention period of a
