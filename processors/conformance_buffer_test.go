@@ -157,10 +157,14 @@ func zeroBufferingDeliversAtOnce(t *testing.T) {
 // shortIntervalsUploadInParts: of what is delivered and of what could not be, not of
 // the backup and not of bundles, which Firehose does not have.
 func shortIntervalsUploadInParts(t *testing.T) {
-	for seconds, want := range map[int]bool{0: true, 30: true, 59: true, 60: false, 300: false} {
+	for _, row := range []struct {
+		seconds, backup int
+		want            bool
+	}{{0, 300, true}, {30, 300, true}, {59, 300, true}, {60, 300, false}, {300, 300, false}, {300, 30, false}} {
+		seconds, want := row.seconds, row.want
 		cfg := with(config(), hints(1, seconds), func(c *processors.Config) {
 			c.Prefix, c.ErrorOutputPrefix, c.Decompression = "logs/", "errors/", true
-			c.Backup = &processors.Backup{Bucket: "backups", Prefix: "raw/"}
+			c.Backup = &processors.Backup{Bucket: "backups", Prefix: "raw/", Hints: processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: row.backup, BeyondFirehose: true}}
 			c.Hints.ZeroBuffering = seconds == 0
 		})
 		for _, successor := range []bool{false, true} {
