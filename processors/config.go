@@ -187,8 +187,14 @@ type BufferingHints struct {
 	ZeroBuffering bool
 
 	// BeyondFirehose allows more than Firehose does: SizeInMBs up to [MaxSizeInMBs]
-	// and IntervalInSeconds up to [MaxIntervalInSeconds].
+	// and IntervalInSeconds up to [MaxIntervalInSeconds]. It also puts the objects of
+	// short intervals at once, as those of long ones, and allows a backup such intervals.
 	BeyondFirehose bool
+}
+
+// isMultipart reports whether Firehose would put the objects by multipart upload.
+func (h BufferingHints) isMultipart() bool {
+	return h.interval() < multipartBelow && !h.BeyondFirehose
 }
 
 // Limits of BufferingHints with BeyondFirehose.

@@ -157,34 +157,36 @@ func zeroBufferingDeliversAtOnce(t *testing.T) {
 // shortIntervalsUploadInParts: of what is delivered and of what could not be, not of
 // the backup and not of bundles, which Firehose does not have.
 func shortIntervalsUploadInParts(t *testing.T) {
-	for _, row := range []struct {
-		seconds, backup int
-		want            bool
-	}{{0, 300, true}, {30, 300, true}, {59, 300, true}, {60, 300, false}, {300, 300, false}, {300, 30, false}} {
-		seconds, want := row.seconds, row.want
-		cfg := with(config(), hints(1, seconds), func(c *processors.Config) {
-			c.Prefix, c.ErrorOutputPrefix, c.Decompression = "logs/", "errors/", true
-			c.Backup = &processors.Backup{Bucket: "backups", Prefix: "raw/", Hints: processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: row.backup, BeyondFirehose: true}}
-			c.Hints.ZeroBuffering = seconds == 0
-		})
-		for _, successor := range []bool{false, true} {
-			w := newWorld(arrived([]string{zipped(t, "a"), "b"}))
-			if successor { // it puts what its predecessor sealed
-				w.fault = at("put", 0, crashBefore)
-			}
-			_ = w.run(t.Context(), t, []int{2}, cfg)
-			w.fault = nil
-			if err := w.run(t.Context(), t, []int{2}, cfg); err != nil {
-				t.Fatal(err)
-			}
-			got := map[string]bool{}
-			for _, o := range w.puts {
-				folder, _, _ := strings.Cut(o.Key, "/")
-				got[folder] = o.Multipart
-			}
-			if wanted := map[string]bool{"logs": want, "errors": want, "raw": false, "_shardmill": false}; !maps.Equal(got, wanted) {
-				t.Errorf("%d s, successor %v: in parts %v, want %v", seconds, successor, got, wanted)
-			}
+	for seconds, want := range map[int]bool{0: true, 30: true, 59: true, 60: false, 300: false} {
+		intervalUploadsInParts(t, seconds, false, want)
+		intervalUploadsInParts(t, seconds, true, false)
+	}
+}
+
+func intervalUploadsInParts(t *testing.T, seconds int, beyond, want bool) {
+	t.Helper()
+	cfg := with(config(), hints(1, seconds), func(c *processors.Config) {
+		c.Prefix, c.ErrorOutputPrefix, c.Decompression = "logs/", "errors/", true
+		c.Backup = &processors.Backup{Bucket: "backups", Prefix: "raw/", Hints: processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: 30, BeyondFirehose: true}}
+		c.Hints.ZeroBuffering, c.Hints.BeyondFirehose = seconds == 0, beyond
+	})
+	for _, successor := range []bool{false, true} {
+		w := newWorld(arrived([]string{zipped(t, "a"), "b"}))
+		if successor { // it puts what its predecessor sealed
+			w.fault = at("put", 0, crashBefore)
+		}
+		_ = w.run(t.Context(), t, []int{2}, cfg)
+		w.fault = nil
+		if err := w.run(t.Context(), t, []int{2}, cfg); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, o := range w.puts {
+			folder, _, _ := strings.Cut(o.Key, "/")
+			got[folder] = o.Multipart
+		}
+		if wanted := map[string]bool{"logs": want, "errors": want, "raw": false, "_shardmill": false}; !maps.Equal(got, wanted) {
+			t.Errorf("%d s, beyond %v, successor %v: in parts %v, want %v", seconds, beyond, successor, got, wanted)
 		}
 	}
 }

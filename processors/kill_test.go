@@ -324,7 +324,7 @@ func archiveUntilKilled(t *testing.T, isBackedUp bool) {
 	}
 	c := processors.Config{
 		DeliveryStreamName: "orders", Bucket: "archive", Compression: processors.GZIP, Decompression: true, CloudWatchLogProcessing: true,
-		Hints: processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 3}, FormerBuckets: []string{"backup"},
+		Hints: processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 3, BeyondFirehose: true}, FormerBuckets: []string{"backup"},
 		Logger: log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)),
 	}
 	if isBackedUp {

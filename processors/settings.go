@@ -72,8 +72,8 @@ func (c Config) settle() (settings, error) {
 	if c.Backup != nil {
 		backup, more := c.ofBackup().lane(exactlyonce.Backup, "Backup.")
 		errs = append(errs, more...)
-		if h := c.Backup.Hints; h.interval() < multipartBelow && !h.BeyondFirehose {
-			errs = append(errs, wrong("Backup.Hints.IntervalInSeconds", h.IntervalInSeconds, "must be 60-900: Firehose's guide has no zero buffering for backups"))
+		if c.Backup.Hints.isMultipart() {
+			errs = append(errs, wrong("Backup.Hints.IntervalInSeconds", c.Backup.Hints.IntervalInSeconds, "must be 60-900: Firehose's guide has no zero buffering for backups"))
 		}
 		s.lanes = append(s.lanes, backup)
 		s.interval = min(s.interval, c.Backup.Hints.interval())

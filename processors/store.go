@@ -12,10 +12,12 @@ import (
 // implements it on S3, and package sinktest tests any. It is safe for concurrent use.
 //
 // Each call makes one try: the archiver asks whether it may go on before the
-// next one. ctx has a limit, a minute and for Put a second for each MiB more. A
-// call ends when ctx is done, and by itself if it is never answered. An error that
-// is ErrAccessDenied says that nothing was stored or learnt: the store refused the
-// credentials, or they do not permit the call or the use of the object's key.
+// next one. What was refused, so that it has no effect, may be tried once more in
+// another way within the call. ctx has a limit, a minute and for Put a second for
+// each MiB more. A call ends when ctx is done, and by itself if it is never
+// answered. An error that is ErrAccessDenied says that nothing was stored or learnt:
+// the store refused the credentials, or they do not permit the call or the use of
+// the object's key.
 type ObjectStore interface {
 	// Put stores an object, whole or not at all. An object that has the key
 	// is replaced, unless o.IfAbsent is set.

@@ -31,7 +31,7 @@ func newObjects(w *world) *objects { return &objects{w: w, held: map[string]obje
 func (w *world) archiveConfig(m *machine) processors.Config {
 	cfg := processors.Config{
 		DeliveryStreamName: "s", Bucket: "bucket", Compression: processors.Uncompressed, SpoolDir: w.t.TempDir(),
-		Hints:  processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: w.buffering},
+		Hints:  processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: w.buffering, BeyondFirehose: true},
 		Logger: w.logger(m),
 		Hooks: processors.Hooks{
 			RecordsLost: func(e processors.RecordsLostEvent) { w.shortObject(m, e) },

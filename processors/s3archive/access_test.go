@@ -1,6 +1,7 @@
 package s3archive_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -116,14 +119,14 @@ func TestRemediesOfKeys(t *testing.T) {
 			w := &seen{HTTPClient: wire{row.status, "<Error><Code>" + row.code + "</Code><Message>" + row.message + "</Message></Error>", 0}}
 			store := storeOn(t, w)
 			for operation, err := range map[string]error{
-				"PutObject": store.Put(t.Context(), object("k", "plan-1", small())), "CreateMultipartUpload": store.Put(t.Context(), object("k", "plan-1", large())),
+				"PutObject": store.Put(t.Context(), object("k", "plan-1", small())), "CreateMultipartUpload": store.Put(t.Context(), object("k", "plan-1", large()[:partBytes+1])),
 				"GetObject": store.Get(t.Context(), "bucket", "k", 0, 1, io.Discard),
 			} {
 				if want := operation + " bucket/k: " + row.want; err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, processors.ErrAccessDenied) != row.denied {
 					t.Errorf("got %v\nwant %s", err, want)
 				}
 			}
-			for _, r := range strings.Split(w.all(), ", ") {
+			for r := range strings.SplitSeq(w.all(), ", ") {
 				if !strings.HasPrefix(r, "GET ") && !strings.Contains(r, " acl=bucket-owner-full-control ") {
 					t.Errorf("%s: repeated without an ACL, though it was the key that was refused", r)
 				}
@@ -364,9 +367,7 @@ func TestTheSameRegion(t *testing.T) {
 // However many buckets there are, a Store stays small.
 func TestManyBuckets(t *testing.T) {
 	t.Parallel()
-	hosts := &regions{answer: wire{301, "", 0}, header: true, at: "eu-south-1"}
-	client := s3.New(s3.Options{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), HTTPClient: hosts})
-	store, err := s3archive.New(client, s3archive.Options{})
+	store, err := s3archive.New(milan{}, s3archive.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,4 +385,21 @@ func TestManyBuckets(t *testing.T) {
 	if known > 1000 || store.Region("bucket-1000") != "eu-south-1" {
 		t.Errorf("%d buckets are known; the last is in %q", known, store.Region("bucket-1000"))
 	}
+}
+
+// milan is an API whose buckets are all in one region.
+type milan struct{ s3archive.API }
+
+func (milan) HeadBucket(_ context.Context, _ *s3.HeadBucketInput, options ...func(*s3.Options)) (*s3.HeadBucketOutput, error) {
+	o := s3.Options{Region: "us-east-1"}
+	for _, option := range options {
+		option(&o)
+	}
+	if o.Region != "eu-south-1" {
+		return nil, &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusMovedPermanently, Header: http.Header{"X-Amz-Bucket-Region": {"eu-south-1"}}}},
+			Err:      errors.New("moved"),
+		}}
+	}
+	return &s3.HeadBucketOutput{}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -145,7 +146,7 @@ func (a *archive) process(n int, pad ...byte) error {
 	in := kcl.ProcessRecordsInput{Checkpointer: a.cp, Pressure: true}
 	for range n {
 		a.at++
-		r := kcl.Record{SequenceNumber: fmt.Sprint(a.at), Data: append(fmt.Appendf(nil, "<%d>", a.at), pad...), ApproximateArrivalTimestamp: time.Now()}
+		r := kcl.Record{SequenceNumber: strconv.Itoa(a.at), Data: append(fmt.Appendf(nil, "<%d>", a.at), pad...), ApproximateArrivalTimestamp: time.Now()}
 		in.Records, a.read = append(in.Records, r), append(a.read, r)
 		a.cp.Processed(r.Position())
 	}
@@ -185,7 +186,7 @@ func (a *archive) whole(t *testing.T, region, keyARN string) {
 			t.Errorf("bucket %s has %s, want %s", bucket, got.String(), want.String())
 		}
 	}
-	if a.row.at.SequenceNumber != fmt.Sprint(a.at) || a.row.pending != nil {
+	if a.row.at.SequenceNumber != strconv.Itoa(a.at) || a.row.pending != nil {
 		t.Errorf("row %+v", a.row)
 	}
 }

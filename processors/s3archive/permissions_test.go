@@ -98,7 +98,7 @@ func refusals(t *testing.T, what string, actions []string) (told []string) {
 			Checkpoint: a.row.at, Checkpointer: a.cp, Pending: a.row.pending, Replay: a.replay, CheckTrust: func() error { return nil },
 		})
 		if err == nil {
-			err = errors.Join(a.process(1), a.process(1, large()...))
+			err = errors.Join(a.process(1), a.process(1, large()[:partBytes]...))
 		}
 		if err != nil {
 			told = append(told, err.Error())

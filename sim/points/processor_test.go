@@ -25,7 +25,7 @@ func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, er
 	cfg := processors.Config{
 		Logger:             m.log,
 		DeliveryStreamName: "d", Bucket: bucket, Compression: processors.Uncompressed,
-		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: w.interval},
+		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: w.interval, BeyondFirehose: true},
 	}
 	if m.name[0]%2 == 0 && !w.large {
 		cfg.Compression = processors.GZIP

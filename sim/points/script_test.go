@@ -53,7 +53,10 @@ func (w *world) play(strikes []strike) {
 	w.end()
 }
 
-// judgeSilence checks that who was not answered has said so.
+// silence is how long somebody who is not answered may keep that to himself.
+const silence = 3 * time.Minute
+
+// judgeSilence checks that who was not answered says so.
 func (w *world) judgeSilence(strikes []strike) {
 	for _, s := range strikes {
 		if s.kind != neverAnswered && s.kind != vanished {
@@ -62,7 +65,7 @@ func (w *world) judgeSilence(strikes []strike) {
 		w.mu.Lock()
 		m := w.machines[s.worker]
 		w.mu.Unlock()
-		if m != nil && m.told.Len() == 0 {
+		if m != nil && !w.until(silence, func() bool { return m.told.Len() > 0 }) {
 			w.fail("%s got no answer at %s, and told nobody", s.worker, s.point)
 		}
 	}

@@ -67,9 +67,9 @@ func (a *archivers) configure(set settings) {
 KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/%s"}
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::%s
-  BufferingHints: {SizeInMBs: %d, IntervalInSeconds: %d}
   CompressionFormat: %s
 shardmill:
+  bufferingHints: {SizeInMBs: %d, IntervalInSeconds: %d}
   applicationName: %s
   delivery: %s
   failoverTimeSeconds: %d
@@ -77,7 +77,7 @@ shardmill:
   shardSyncIntervalSeconds: 5
   maxMemoryMBs: %d
   healthAddress: "127.0.0.1:0"
-`, streamName, bucket, set.sizeMBs, set.interval, set.codec, application, set.delivery, set.failover, set.memoryMBs)
+`, streamName, bucket, set.codec, set.sizeMBs, set.interval, application, set.delivery, set.failover, set.memoryMBs)
 	next := a.config + ".next"
 	if err := errors.Join(os.WriteFile(next, []byte(text), 0o600), os.Rename(next, a.config)); err != nil {
 		a.t.Fatal(err)

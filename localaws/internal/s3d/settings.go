@@ -3,6 +3,7 @@ package s3d
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -127,9 +128,9 @@ func (b *bucket) remember(o *object, marker bool) {
 func (b *bucket) history() []version {
 	var all []version
 	noted := make(map[string]bool)
-	for i := len(b.versions) - 1; i >= 0; i-- {
-		noted[b.versions[i].object.Key] = true
-		all = append(all, b.versions[i])
+	for _, v := range slices.Backward(b.versions) {
+		noted[v.object.Key] = true
+		all = append(all, v)
 	}
 	for _, key := range b.keys {
 		if !noted[key] {

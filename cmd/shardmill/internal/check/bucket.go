@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 )
 
 // probe ends the key of the object that is asked for. None has it.
@@ -39,8 +40,11 @@ func (l *looker) buckets() []bucket {
 func (l *looker) lookAtBuckets(ctx context.Context) {
 	for _, b := range l.buckets() {
 		there := l.look(ctx, b.what+" "+b.name, func(ctx context.Context) (string, error) {
-			err := l.store.Check(ctx, b.name)
-			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", cmp.Or(l.store.Region(b.name), l.clients.S3.Options().Region)), err
+			if err := l.store.Check(ctx, b.name); err != nil {
+				return "", err
+			}
+			region := cmp.Or(l.store.Region(b.name), l.clients.S3.Options().Region)
+			return fmt.Sprintf("exists, in region %s; s3:ListBucket is permitted", region), l.checkKey(b, region)
 		})
 		objects := "objects of bucket " + b.name
 		if !there {
@@ -52,6 +56,17 @@ func (l *looker) lookAtBuckets(ctx context.Context) {
 			return "s3:GetObject is permitted on " + b.name + "/" + b.prefix + "*", err
 		})
 	}
+}
+
+// checkKey judges whether a key can encrypt what is put into a bucket. What an
+// endpoint of the user's own takes for a region is not known.
+func (l *looker) checkKey(b bucket, region string) error {
+	parts := strings.SplitN(b.key, ":", 5)
+	if len(parts) < 5 || parts[3] == region || l.clients.S3.Options().BaseEndpoint != nil && l.store.Region(b.name) == "" {
+		return nil
+	}
+	return fmt.Errorf("exists, in region %s, and AWSKMSKeyARN is of region %s: name a key of the bucket's region. Firehose says: KMS Key %s does not exist in the same region as the S3 bucket",
+		region, parts[3], b.key)
 }
 
 // lookAtDirectory looks whether what outgrows memory can go where the

@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,6 +64,29 @@ func TestLifecycleOfBundles(t *testing.T) {
 					t.Errorf("the rule is %s, want one of %d days", text, row.days)
 				}
 			})
+		})
+	}
+}
+
+// A key of another region than its bucket's encrypts nothing there, which Firehose
+// refuses, too.
+func TestKeysOfOtherRegions(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{
+		"eu-west-1": "ok bucket archive: exists, in region eu-west-1; s3:ListBucket is permitted",
+		"eu-south-1": "wrong bucket archive: exists, in region eu-south-1, and AWSKMSKeyARN is of region eu-west-1: name a key of the bucket's region. " +
+			"Firehose says: KMS Key arn:aws:kms:eu-west-1:000000000000:key/1 does not exist in the same region as the S3 bucket",
+		"us-east-1": "ok bucket archive: exists, in region us-east-1; s3:ListBucket is permitted", // at an endpoint of one's own
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.stream()
+			w.must(w.stack.SetBucket("archive", localaws.Bucket{Region: region}))
+			w.o.Delivery.AWSKMSKeyARN = "arn:aws:kms:eu-west-1:000000000000:key/1"
+			got, err := w.looks(t.Context())
+			if err != nil || !slices.Contains(got, want) {
+				t.Errorf("%v, looks %q; want %q", err, got, want)
+			}
 		})
 	}
 }

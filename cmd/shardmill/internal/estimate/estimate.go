@@ -66,7 +66,7 @@ func Of(c processors.Config, load Load) Estimate {
 	}
 	seconds := min(float64(hints.SizeInMBs)*mib/rate, interval.Seconds())
 	bytes := rate * seconds
-	short := hints.ZeroBuffering || span(hints) < multipartBelow
+	short := (hints.ZeroBuffering || span(hints) < multipartBelow) && !hints.BeyondFirehose
 
 	a := cut{objects: 1, puts: puts(bytes, c.Compression, short), writes: 2}
 	staged := c.Decompression // a cut may have objects of records that fail

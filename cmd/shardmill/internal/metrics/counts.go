@@ -10,6 +10,7 @@ import (
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/pipeline"
+	"github.com/shardmill/shardmill/processors/s3archive"
 )
 
 // counts are the metrics that grow with what happens, and those of the last
@@ -35,6 +36,7 @@ type counts struct {
 	recordsLost, gaps, bundlesLost               prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed prometheus.Counter
 	pendingFound                                 *prometheus.CounterVec
+	keys                                         map[string]prometheus.Counter // by s3archive's problem of a key
 
 	told told
 }
@@ -182,6 +184,12 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		malformed:    kcl.counter("AggregatesMalformed", "Aggregated records that could not be taken apart, delivered whole."),
 		deadLettered: kcl.counter("DeadLettered", "Records that the processor never accepted and that were put aside."),
 		putsFailed:   ours.sum("PutFailed", unitCount, "Tries of a put that failed."),
+		keys: map[string]prometheus.Counter{
+			s3archive.KeyAccessDenied: firehose.sum("KMSKeyAccessDenied", unitCount, "Tries of a put that failed as the bucket's key may not be used."),
+			s3archive.KeyDisabled:     firehose.sum("KMSKeyDisabled", unitCount, "Tries of a put that failed as the key is disabled."),
+			s3archive.KeyInvalidState: firehose.sum("KMSKeyInvalidState", unitCount, "Tries of a put that failed because of the key's state."),
+			s3archive.KeyNotFound:     firehose.sum("KMSKeyNotFound", unitCount, "Tries of a put that failed as there is no such key."),
+		},
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
 	c.told = told{sums: slices.Concat(firehose.sums, ours.sums), tries: firehose.tries}
@@ -245,6 +253,9 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 		PutFailed: func(e processors.PutFailedEvent) {
 			c.putsFailed.Inc()
 			c.of(e.Role).puts.failed.Inc()
+			if k := c.keys[s3archive.KeyProblem(e.Err)]; k != nil {
+				k.Inc()
+			}
 		},
 		Buffered:     m.fresh.note,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },

@@ -39,6 +39,10 @@
 //	ThrottledGetRecords                     counter    Count         calls that Kinesis refused because of a limit; they are repeated, and nothing is lost
 //	ThrottledGetShardIterator               counter    Count         the same
 //	KinesisMillisBehindLatest               gauge      Milliseconds  the greatest MillisBehindLatest; absent without any
+//	KMSKeyAccessDenied                      counter    Count         tries of a put that failed as the key that encrypts the object may not be used
+//	KMSKeyDisabled                          counter    Count         as it is disabled
+//	KMSKeyInvalidState                      counter    Count         as it is in a state in which it cannot be, such as before its deletion
+//	KMSKeyNotFound                          counter    Count         as there is none
 //	DeliveryToS3_Records                    counter    Count         records in objects whose delivery was committed
 //	DeliveryToS3_Bytes                      counter    Bytes         their data, before compression
 //	DeliveryToS3_Success                    counter    Count         these objects

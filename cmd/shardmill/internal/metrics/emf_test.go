@@ -119,6 +119,7 @@ func none() map[string]any {
 		"DataReadFromKinesisStream.Records", "DataReadFromKinesisStream.Bytes", "ThrottledGetRecords", "ThrottledGetShardIterator",
 		"DeliveryToS3.Records", "DeliveryToS3.Bytes", "BackupToS3.Records", "BackupToS3.Bytes",
 		"OutputDecompressedRecords.Success", "OutputDecompressedRecords.Failed", "OutputDecompressedBytes.Success", "OutputDecompressedBytes.Failed",
+		"KMSKeyAccessDenied", "KMSKeyDisabled", "KMSKeyInvalidState", "KMSKeyNotFound",
 		"ThrottledListShards", "RecordsFailed", "BundlesLost", "RecordsLost", "RecordsLost.Gaps", "PutFailed",
 	} {
 		n[name] = 0.0
@@ -138,7 +139,6 @@ func TestEMF(t *testing.T) {
 		out := w.emits()
 		everything(w) // in less than a minute
 		d := w.m.DeliveryHooks()
-		d.PutFailed(processors.PutFailedEvent{Role: processors.RoleBackup})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		first := out.numbers(0)
@@ -152,10 +152,11 @@ func TestEMF(t *testing.T) {
 			"DataReadFromKinesisStream.Records": 2.0, "DataReadFromKinesisStream.Bytes": 7.0, "KinesisMillisBehindLatest": 1500.0,
 			"ThrottledGetRecords": 13.0, "ThrottledGetShardIterator": 14.0, "ThrottledListShards": 15.0,
 			"DeliveryToS3.Records": 11.0, "DeliveryToS3.Bytes": 110.0, "DeliveryToS3.Success": []any{1.0, 0.0},
-			"BackupToS3.Records": 12.0, "BackupToS3.Bytes": 120.0, "BackupToS3.Success": []any{1.0, 0.0},
+			"BackupToS3.Records": 12.0, "BackupToS3.Bytes": 120.0, "BackupToS3.Success": append([]any{1.0}, slices.Repeat([]any{0.0}, 21)...),
 			"OutputDecompressedRecords.Success": 25.0, "OutputDecompressedRecords.Failed": 5.0,
 			"OutputDecompressedBytes.Success": 250.0, "OutputDecompressedBytes.Failed": 55.0,
-			"RecordsFailed": 8.0, "BundlesLost": 1.0, "RecordsLost": 9.0, "RecordsLost.Gaps": 1.0, "PutFailed": 2.0,
+			"RecordsFailed": 8.0, "BundlesLost": 1.0, "RecordsLost": 9.0, "RecordsLost.Gaps": 1.0, "PutFailed": 22.0,
+			"KMSKeyAccessDenied": 4.0, "KMSKeyDisabled": 1.0, "KMSKeyInvalidState": 2.0, "KMSKeyNotFound": 3.0,
 		})
 		if diff := cmp.Diff(want, first); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

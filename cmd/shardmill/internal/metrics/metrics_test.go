@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,10 +13,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/smithy-go"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -33,15 +36,28 @@ type world struct {
 }
 
 // shown is what the worker shows.
-type shown struct{ show func() kcl.Snapshot }
+type shown struct {
+	mu   sync.Mutex
+	show func() kcl.Snapshot
+}
 
-func (s *shown) set(show func() kcl.Snapshot) { s.show = show }
+func (s *shown) set(show func() kcl.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.show = show
+}
+
+func (s *shown) snapshot() (kcl.Snapshot, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.show(), true
+}
 
 func inWorld(t *testing.T, f func(world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &shown{func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
-		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3", Backup: true}, func() (kcl.Snapshot, bool) { return w.show(), true }), w})
+		w := &shown{show: func() kcl.Snapshot { return kcl.Snapshot{WorkerID: "w", Now: time.Now()} }}
+		f(world{t, metrics.New(metrics.Options{DeliveryStreamName: "orders", Version: "v1.2.3", Backup: true}, w.snapshot), w})
 	})
 }
 
@@ -185,6 +201,14 @@ func everything(w world) {
 	d.Processed(processors.ProcessedEvent{ShardID: "shard-1", Records: 30, Inflated: 25, InflatedBytes: 250, NotInflatedBytes: 55, Failed: map[string]int64{"decompression-failed": 5, "processing-failed": 3}, Nothing: 2})
 	d.BundleLost(processors.BundleLostEvent{ShardID: "shard-1"})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
+	for code, n := range map[string]int{
+		"KMS.DisabledException": 1, "KMS.KMSInvalidStateException": 2, "KMS.NotFoundException": 3, "KMS.AccessDeniedException": 4, "AccessDenied": 5, "SlowDown": 6,
+	} {
+		err := fmt.Errorf("putting: %w", &smithy.GenericAPIError{Code: code, Message: "r is not authorized to perform: s3:PutObject"})
+		for range n {
+			d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Role: processors.RoleBackup, Err: err})
+		}
+	}
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
 	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour})
 	d.PendingFound(processors.PendingFoundEvent{ShardID: "shard-1", Verdict: "redo"})
