@@ -90,3 +90,49 @@ func TestWake(t *testing.T) {
 		}
 	})
 }
+
+// late is a processor whose first Initialize takes too long, and that keeps the context
+// of the last one.
+type late struct {
+	kcl.Defaults
+
+	calls *int
+	ctx   context.Context //nolint:containedctx // it is good for the whole holding
+	used  func(context.Context)
+}
+
+func (l *late) Initialize(ctx context.Context, _ kcl.InitializationInput) error {
+	l.ctx = ctx
+	if *l.calls++; *l.calls == 1 {
+		time.Sleep(3 * time.Minute)
+	}
+	return nil
+}
+
+func (l *late) ProcessRecords(context.Context, kcl.ProcessRecordsInput) error {
+	l.used(l.ctx)
+	return nil
+}
+
+// An Initialize that returns after its limit is called again: the context that it would
+// keep has ended.
+func TestALateInitialize(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		s.Put(0, "a")
+		cfg := config(s, table, "me")
+		cfg.CallTimeout = time.Minute
+		calls, alive := 0, 0
+		err := run(t, 10*time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
+			return &late{calls: &calls, used: func(ctx context.Context) {
+				if ctx.Err() == nil {
+					alive++
+				}
+			}}
+		})
+		if err != nil || calls != 2 || alive != 1 {
+			t.Errorf("Run = %v; %d calls of Initialize, %d calls with a context that is good", err, calls, alive)
+		}
+	})
+}

@@ -33,6 +33,7 @@ func conformBuffers(t *testing.T) {
 }
 
 func intervalCloses(t *testing.T) {
+	t.Helper()
 	s := begin(t, config(), arrived([]string{"0123456789"}))
 	s.put(1)
 	s.tick(299 * time.Second)
@@ -44,6 +45,7 @@ func intervalCloses(t *testing.T) {
 }
 
 func theRecordThatReachesTheSizeJoins(t *testing.T) {
+	t.Helper()
 	million := strings.Repeat("x", 1_000_000)
 	s := begin(t, config(), arrived([]string{million, million, million, million, million, million, "rest"}))
 	for range 5 {
@@ -93,6 +95,7 @@ func TestOneBatchCompletesSeveralObjects(t *testing.T) {
 }
 
 func anEmptyBufferMakesNoObject(t *testing.T) {
+	t.Helper()
 	for _, change := range []func(*processors.Config){hints(5, 300), zeroBuffering} {
 		s := begin(t, with(config(), change), nil)
 		s.tick(time.Hour)
@@ -104,6 +107,7 @@ func anEmptyBufferMakesNoObject(t *testing.T) {
 }
 
 func theSizeIsThatBeforeCompression(t *testing.T) {
+	t.Helper()
 	s := begin(t, with(config(), gz), arrived([]string{strings.Repeat("0123456789", 1<<19)}))
 	s.put(1)
 	if _, o := s.one(); len(o.body) > 1<<20 {
@@ -112,6 +116,7 @@ func theSizeIsThatBeforeCompression(t *testing.T) {
 }
 
 func theIntervalBeginsWithTheFirstRecord(t *testing.T) {
+	t.Helper()
 	s := begin(t, config(), arrived([]string{"a", "b", "c"}))
 	s.tick(299 * time.Second)
 	s.put(1)
@@ -133,6 +138,7 @@ func theIntervalBeginsWithTheFirstRecord(t *testing.T) {
 // zeroBufferingDeliversAtOnce: what a call brings is one object, not one for each
 // record, unless the size is reached.
 func zeroBufferingDeliversAtOnce(t *testing.T) {
+	t.Helper()
 	for name, cfg := range map[string]processors.Config{"kind R": config(), "kind S": backedUp()} {
 		s := begin(t, with(cfg, zeroBuffering).WithSize(12), numbered(6))
 		began := time.Now()
@@ -157,6 +163,7 @@ func zeroBufferingDeliversAtOnce(t *testing.T) {
 // shortIntervalsUploadInParts: of what is delivered and of what could not be, not of
 // the backup and not of bundles, which Firehose does not have.
 func shortIntervalsUploadInParts(t *testing.T) {
+	t.Helper()
 	for seconds, want := range map[int]bool{0: true, 30: true, 59: true, 60: false, 300: false} {
 		intervalUploadsInParts(t, seconds, false, want)
 		intervalUploadsInParts(t, seconds, true, false)
@@ -167,7 +174,7 @@ func intervalUploadsInParts(t *testing.T, seconds int, beyond, want bool) {
 	t.Helper()
 	cfg := with(config(), hints(1, seconds), func(c *processors.Config) {
 		c.Prefix, c.ErrorOutputPrefix, c.Decompression = "logs/", "errors/", true
-		c.Backup = &processors.Backup{Bucket: "backups", Prefix: "raw/"}
+		c.Backup = &processors.Backup{Bucket: "backups", Prefix: "raw/", Hints: processors.BufferingHints{SizeInMBs: 1, IntervalInSeconds: 30, BeyondFirehose: true}}
 		c.Hints.ZeroBuffering, c.Hints.BeyondFirehose = seconds == 0, beyond
 	})
 	for _, successor := range []bool{false, true} {
@@ -192,6 +199,7 @@ func intervalUploadsInParts(t *testing.T, seconds int, beyond, want bool) {
 }
 
 func eachShardHasItsBuffer(t *testing.T) {
+	t.Helper()
 	w := newWorld(arrived([]string{"a"}))
 	h, _, ctx := w.take(t.Context(), t, config(), theShard())
 	archiver, err := processors.New(config(), store{w, h})
@@ -222,6 +230,7 @@ func eachShardHasItsBuffer(t *testing.T) {
 }
 
 func nothingIsLostWhenDeliveryIsBehind(t *testing.T) {
+	t.Helper()
 	s := begin(t, config().WithSize(30), numbered(100))
 	s.downUntil, s.behind = time.Now().Add(10*time.Minute), 10*time.Minute
 	s.put(100)
@@ -238,6 +247,7 @@ func nothingIsLostWhenDeliveryIsBehind(t *testing.T) {
 // deleted, an archiver does when its lease is lost: the next holder reads the records
 // again. One that is told to stop delivers what it has.
 func theBufferGoesWithTheLease(t *testing.T) {
+	t.Helper()
 	s := begin(t, config(), arrived([]string{"a"}))
 	s.put(1)
 	s.processor.LeaseLost(t.Context(), kcl.LeaseLostInput{})

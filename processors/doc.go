@@ -228,6 +228,7 @@
 // A processor moves what its buffer gathers into its delivery:
 //
 //	buffer     buffer.go     the records of the next cut, and when it closes; knows no destination
+//	  pace     pace.go       how objects grow while the shard is behind
 //	  pipeline               what becomes of a record on its way into the cut
 //	  contents               what a cut's records become:
 //	  body     body.go       the content of one object: spooled, in a container
