@@ -91,9 +91,9 @@ func TestWake(t *testing.T) {
 	})
 }
 
-// late is a processor whose first Initialize takes too long, and that keeps the context
+// belated is a processor whose first Initialize takes too long, and that keeps the context
 // of the last one.
-type late struct {
+type belated struct {
 	kcl.Defaults
 
 	calls *int
@@ -101,7 +101,7 @@ type late struct {
 	used  func(context.Context)
 }
 
-func (l *late) Initialize(ctx context.Context, _ kcl.InitializationInput) error {
+func (l *belated) Initialize(ctx context.Context, _ kcl.InitializationInput) error {
 	l.ctx = ctx
 	if *l.calls++; *l.calls == 1 {
 		time.Sleep(3 * time.Minute)
@@ -109,7 +109,7 @@ func (l *late) Initialize(ctx context.Context, _ kcl.InitializationInput) error 
 	return nil
 }
 
-func (l *late) ProcessRecords(context.Context, kcl.ProcessRecordsInput) error {
+func (l *belated) ProcessRecords(context.Context, kcl.ProcessRecordsInput) error {
 	l.used(l.ctx)
 	return nil
 }
@@ -125,7 +125,7 @@ func TestALateInitialize(t *testing.T) {
 		cfg.CallTimeout = time.Minute
 		calls, alive := 0, 0
 		err := run(t, 10*time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor {
-			return &late{calls: &calls, used: func(ctx context.Context) {
+			return &belated{calls: &calls, used: func(ctx context.Context) {
 				if ctx.Err() == nil {
 					alive++
 				}

@@ -199,17 +199,11 @@ func (h BufferingHints) isMultipart() bool {
 
 // Limits of BufferingHints with BeyondFirehose.
 const (
-<<<<<<< HEAD
 	// MaxSizeInMBs is 1 GiB. Each shard needs twice as much disk, compressed, as
 	// the next cut fills while one is put; a cut of several objects needs as much beside,
 	// not compressed. And what was prepared by a worker that died is read again before
-	// anything else of the shard, at Kinesis' 2 MB/s a shard for nine minutes.
-=======
-	// MaxSizeInMBs is 1 GiB. Each shard needs as much disk, compressed, while an
-	// object is open; and what was prepared by a worker that died is read again before
 	// anything else of the shard, at Kinesis' 2 MB/s a shard for nine minutes. With a
 	// backup or stages the cut ends when what all of its objects need has come to as much.
->>>>>>> w-buffer
 	MaxSizeInMBs = 1024
 
 	// MaxIntervalInSeconds is 12 hours: half of the shortest retention period of a
