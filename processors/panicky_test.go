@@ -2,7 +2,6 @@ package processors_test
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,40 +10,11 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 )
-
-// runStore has a worker archive to a store for a while.
-func runStore(t *testing.T, d time.Duration, source kcl.Source, table lease.Table, c processors.Config, s processors.ObjectStore, change ...func(*kcl.Config)) {
-	t.Helper()
-	archiver, err := processors.New(c, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := kcl.Config{
-		ApplicationName: "app", StreamName: "clicks", Source: source, Leases: table, WorkerID: "one",
-		FailoverTime: 10 * time.Second, ScanInterval: 1700 * time.Millisecond, ShutdownTimeout: 30 * time.Second,
-	}
-	for _, f := range change {
-		f(&cfg)
-	}
-	if err := archiver.Configure(&cfg); err != nil {
-		t.Fatal(err)
-	}
-	w, err := kcl.New(cfg, archiver.Processor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	if err := w.Run(ctx); err != nil && !errors.Is(err, kcl.ErrShutdownTimeout) {
-		t.Errorf("Run = %v", err)
-	}
-}
 
 // panicky is a store whose every put panics.
 type panicky struct {
@@ -70,38 +40,13 @@ func TestAStoreThatPanicsIsGivenUp(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				core, logs := observer.New(zap.ErrorLevel)
-				stream, table, s := kcltest.NewStream(1), new(lease.Mem), new(panicky)
+				stream, s := kcltest.NewStream(1), new(panicky)
 				stream.Put(0, numbers(0, 9)...)
-				runStore(t, 10*time.Minute, stream, table, c, s, func(k *kcl.Config) { k.Logger = zap.New(core) })
+				archiveFor(t, 10*time.Minute, "one", stream, new(lease.Mem), c, s, func(k *kcl.Config) { k.Logger = zap.New(core) })
 				if n, puts := logs.FilterMessage("shard given up").Len(), s.puts.Load(); n == 0 || puts > 50 {
 					t.Errorf("the shard was given up %d times, after %d puts", n, puts)
 				}
 			})
 		})
 	}
-}
-
-// TestALateInitializeBeginsAgain: what would go on behind it has no context.
-func TestALateInitializeBeginsAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		core, logs := observer.New(zap.WarnLevel)
-		stream, table, s := kcltest.NewStream(1), new(lease.Mem), new(shelf)
-		stream.Put(0, numbers(0, 9)...)
-		table.Put(lease.Lease{Key: stream.Shard(0).ID, Range: stream.Shard(0).Range, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon),
-			Pending: &checkpoint.Prepared{At: checkpoint.ExtendedSequenceNumber{SequenceNumber: stream.Records(0)[1].SequenceNumber}, State: []byte("java")}})
-		c := config().WithSize(17)
-		c.Logger = zap.New(core)
-		once := false
-		c.Hooks.PendingFound = func(processors.PendingFoundEvent) {
-			if !once {
-				once = true
-				time.Sleep(3 * time.Minute)
-			}
-		}
-		runStore(t, 30*time.Minute, stream, table, c, s, func(k *kcl.Config) { k.Logger = zap.New(core) })
-		if got := s.words(); len(got) != 9 {
-			t.Errorf("%d records delivered; told %v", len(got), logs.All())
-		}
-	})
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // archiveFor runs a worker whose archivers deliver to s.
-func archiveFor(t *testing.T, d time.Duration, id string, source kcl.Source, table lease.Table, c processors.Config, s *shelf, change ...func(*kcl.Config)) {
+func archiveFor(t *testing.T, d time.Duration, id string, source kcl.Source, table lease.Table, c processors.Config, s processors.ObjectStore, change ...func(*kcl.Config)) {
 	t.Helper()
 	archiver, err := processors.New(c, s)
 	if err != nil {
