@@ -72,6 +72,7 @@ func theSameObjectIsPutAfter(t *testing.T, outage time.Duration, delivery func(*
 // A record that the stream did not keep for long enough is lost only if no process
 // holds it any more; then it is told, and the rest is delivered.
 func whatExpiredIsTold(t *testing.T) {
+	t.Helper()
 	w := prepared(t, 9, 6, config(), theShard())
 	w.horizon = 3
 	h, p, ctx := w.take(t.Context(), t, config(), theShard())
@@ -164,6 +165,7 @@ func dies(w *world, kind string) {
 }
 
 func aDeathBetweenPutAndCheckpoint(t *testing.T) {
+	t.Helper()
 	w := newWorld(arrived([]string{"a", "b", "c"}))
 	dies(w, "put")
 	if err := w.run(t.Context(), t, []int{3}, config()); err != nil {
@@ -182,6 +184,7 @@ func aDeathBetweenPutAndCheckpoint(t *testing.T) {
 }
 
 func aDeathBetweenPutAndCheckpointDoubles(t *testing.T) {
+	t.Helper()
 	w := newWorld(arrived([]string{"a", "b", "c"}))
 	dies(w, "put")
 	if err := w.run(t.Context(), t, []int{3}, with(config(), func(c *processors.Config) { c.Delivery = processors.AtLeastOnce })); err != nil {

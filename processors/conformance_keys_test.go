@@ -135,6 +135,7 @@ func conformKeys(t *testing.T) {
 }
 
 func eachObjectHasItsRandomString(t *testing.T) {
+	t.Helper()
 	s := begin(t, with(config().WithSize(1), prefixed("r=!{firehose:random-string}/")), arrived([]string{"a", "b"}))
 	s.put(2)
 	s.stop()
@@ -148,6 +149,7 @@ func eachObjectHasItsRandomString(t *testing.T) {
 // to stop is delivered before it does, as its own configuration says; what one held
 // that died is delivered by the next, as that one's says.
 func whatABufferHoldsGoesWhereTheHolderSays(t *testing.T) {
+	t.Helper()
 	second := with(config(), func(c *processors.Config) { c.Version, c.Bucket, c.Prefix = 2, "c", "new/" })
 	for _, row := range []struct {
 		how  string
@@ -186,6 +188,7 @@ func whatABufferHoldsGoesWhereTheHolderSays(t *testing.T) {
 }
 
 func oneInstantForAKey(t *testing.T) {
+	t.Helper()
 	time.Sleep(time.Until(start().Add(59*time.Minute + 59*time.Second))) // the clock, not only the records
 	s := begin(t, with(config(), prefixed("!{timestamp:yyyy/MM/dd/HH}/!{timestamp:mm}/!{timestamp:ss.SSS}/")), arrived([]string{"a", "b"}, time.Now(), time.Now().Add(2*time.Second)))
 	s.put(1)

@@ -87,9 +87,9 @@ func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
 		}
 		return err
 	case next == exactlyonce.Seal:
-		d.behind = send(d.holding, c.seal, d.wake)
+		d.behind = send(d.holding, c.seal, d.wake) //nolint:contextcheck // it may outlast the call
 	case next == exactlyonce.Publish:
-		d.behind = send(d.holding, c.publish, d.wake)
+		d.behind = send(d.holding, c.publish, d.wake) //nolint:contextcheck // it may outlast the call
 	case next == exactlyonce.Prepare:
 		err := d.prepare(ctx, cp, c)
 		c.progress.Prepared = err == nil

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func TestKillManyObjects(t *testing.T) { //nolint:paralleltest // its processes 
 		archiveUntilKilled(t, os.Getenv(killChild) == "backed up")
 		return
 	}
-	for _, row := range []struct {
+	for _, row := range []struct { //nolint:paralleltest // as above
 		name  string
 		after int // how many objects are there when it dies; 0 if it does not
 	}{{"nobody dies", 0}, {"killed", 2500}} {
@@ -345,7 +346,7 @@ func archiveUntilKilled(t *testing.T, isBackedUp bool) {
 	}
 	k := kcl.Config{
 		ApplicationName: "archiver", StreamName: "logs", StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/logs",
-		WorkerID: fmt.Sprint(os.Getpid()), Source: source, Leases: table, FailoverTime: 3 * time.Second, Logger: c.Logger,
+		WorkerID: strconv.Itoa(os.Getpid()), Source: source, Leases: table, FailoverTime: 3 * time.Second, Logger: c.Logger,
 	}
 	if err := archiver.Configure(&k); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func (p *processor) whole(hasReturned *bool) {
 // calls ends with ctx.
 func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.drop()
-	p.delivery.holding = ctx
+	p.delivery.holding = ctx //nolint:fatcontext // it is good for the holding
 	p.sink.trusted = in.CheckTrust
 	p.archiver.checkBuckets(ctx, p.try)
 	if err := p.successor.settle(ctx, in); err != nil {

@@ -437,7 +437,7 @@ func (h *holding) deliverAll(ctx context.Context, p kcl.RecordProcessor, n int) 
 // isWoken reports whether a call is asked for, by what ends without time passing.
 func (h *holding) isWoken() bool {
 	if h.spared {
-		time.Sleep(1) // another goroutine may be in Wait
+		time.Sleep(time.Nanosecond) // another goroutine may be in Wait
 	} else {
 		synctest.Wait()
 	}
