@@ -43,6 +43,7 @@ func eachKind(t *testing.T, f func(t *testing.T, cfg processors.Config)) {
 func TestTheNextCutFillsBehind(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, cfg processors.Config) {
+		t.Helper()
 		const outage = 10 * time.Minute
 		s := begin(t, cfg, numbered(9)) // of 3 to 9 bytes
 		begun := time.Now()
@@ -76,6 +77,7 @@ func TestTheNextCutFillsBehind(t *testing.T) {
 func TestPressureWaits(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, cfg processors.Config) {
+		t.Helper()
 		s := begin(t, cfg, numbered(5))
 		begun := time.Now()
 		s.downUntil = begun.Add(time.Minute)
@@ -99,6 +101,7 @@ func TestAShutdownEndsInTime(t *testing.T) {
 		t.Run(row.deadline.String(), func(t *testing.T) {
 			t.Parallel()
 			eachKind(t, func(t *testing.T, cfg processors.Config) {
+				t.Helper()
 				s := begin(t, cfg, numbered(11))
 				s.put(5)
 				s.downUntil = time.Now().Add(time.Hour)
@@ -208,6 +211,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachKind(t, func(t *testing.T, cfg processors.Config) {
+				t.Helper()
 				b := &busy{}
 				p, in := underWay(t, cfg, b)
 				if n := b.under.Load(); n == 0 {
@@ -231,6 +235,7 @@ func TestWhatIsBehindDoesNotReturn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachKind(t, func(t *testing.T, cfg processors.Config) {
+				t.Helper()
 				b := &busy{wreck: wreck}
 				p, in := underWay(t, cfg, b)
 				var errs []error
