@@ -92,7 +92,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
 	sink := &objectSink{store: a.store, keyOf: s.keyOf, slots: a.slots, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
-	sink.multipart = s.Hints.isMultipart()
+	sink.multipart = s.Hints.IsMultipart()
 	p := &pace{interval: s.interval, log: log}
 	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
 	var stage *staging

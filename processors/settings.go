@@ -72,7 +72,7 @@ func (c Config) settle() (settings, error) {
 	if c.Backup != nil {
 		backup, more := c.ofBackup().lane(exactlyonce.Backup, "Backup.")
 		errs = append(errs, more...)
-		if c.Backup.Hints.isMultipart() {
+		if c.Backup.Hints.IsMultipart() {
 			errs = append(errs, wrong("Backup.Hints.IntervalInSeconds", c.Backup.Hints.IntervalInSeconds, "must be 60-900: Firehose's guide has no zero buffering for backups"))
 		}
 		s.lanes = append(s.lanes, backup)

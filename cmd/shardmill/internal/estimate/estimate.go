@@ -51,9 +51,6 @@ type Estimate struct {
 const (
 	mib  = 1 << 20
 	read = 250 * time.Millisecond // kinesissource: from one read that brought records to the next
-
-	// multipartBelow is the shortest interval with which Firehose puts an object at once.
-	multipartBelow = time.Minute
 )
 
 // Of returns what comes of c, which is valid and has its defaults.
@@ -66,7 +63,7 @@ func Of(c processors.Config, load Load) Estimate {
 	}
 	seconds := min(float64(hints.SizeInMBs)*mib/rate, interval.Seconds())
 	bytes := rate * seconds
-	short := (hints.ZeroBuffering || span(hints) < multipartBelow) && !hints.BeyondFirehose
+	short := hints.IsMultipart()
 
 	a := cut{objects: 1, puts: puts(bytes, c.Compression, short), writes: 2}
 	staged := c.Decompression // a cut may have objects of records that fail
