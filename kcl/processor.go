@@ -34,7 +34,7 @@ type RecordProcessor interface {
 	// Initialize is called once, first, and says where the records will begin.
 	// It may checkpoint: reading begins after the checkpoint that stands when
 	// it returns. If it returns an error the worker calls it again, after a
-	// delay that grows.
+	// delay that grows; so it does if it returns after Config.CallTimeout.
 	Initialize(ctx context.Context, in InitializationInput) error
 
 	// ProcessRecords is called with the next records of the shard, in order.
