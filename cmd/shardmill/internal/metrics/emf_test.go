@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ import (
 // written are the lines of EMF that a test's writer got.
 type written struct {
 	t     *testing.T
+	mu    sync.Mutex // a write that hangs goes on beside the test
 	lines []map[string]any
 	write func([]byte) error // instead of nil
 	end   func()
@@ -38,6 +40,8 @@ func (w world) emits() *written {
 		if err := out.write(text); err != nil {
 			return err
 		}
+		out.mu.Lock()
+		defer out.mu.Unlock()
 		for l := range strings.Lines(string(text)) {
 			out.lines = append(out.lines, checkedLine(w.t, l, begun))
 		}
@@ -46,9 +50,17 @@ func (w world) emits() *written {
 	return out
 }
 
+func (o *written) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.lines)
+}
+
 // numbers returns the metrics of a line.
 func (o *written) numbers(i int) map[string]any {
 	o.t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if i >= len(o.lines) {
 		o.t.Fatalf("%d lines, want one more", len(o.lines))
 	}
@@ -267,7 +279,7 @@ func TestEMFOfAWriterThatHangs(t *testing.T) {
 					t.Errorf("the end took %v", took)
 				}
 				records := 0.0
-				for i := range out.lines {
+				for i := range out.count() {
 					n, _ := out.numbers(i)["DeliveryToS3.Records"].(float64)
 					records += n
 				}
