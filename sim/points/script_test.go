@@ -48,8 +48,9 @@ func (w *world) play(strikes []strike) {
 	}
 	stop()
 	<-produced
-	w.settle()
 	w.judgeSilence(strikes)
+	w.pass(2 * failover) // who is back may have stolen a lease, which is not released at once
+	w.settle()
 	w.end()
 }
 
