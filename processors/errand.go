@@ -3,7 +3,6 @@ package processors
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
@@ -25,7 +24,7 @@ const errandLimit = time.Minute
 // ended.
 func send(ctx context.Context, f func(context.Context) error, wake func()) *errand {
 	ctx, call := deadline.Start(ctx, errandLimit)
-	e := &errand{call: call, done: make(chan struct{}), err: errNoReturn}
+	e := &errand{call: call, done: make(chan struct{})}
 	go func() {
 		defer func() {
 			call.End()
@@ -34,12 +33,7 @@ func send(ctx context.Context, f func(context.Context) error, wake func()) *erra
 				wake()
 			}
 		}()
-		defer func() { // whatever the store or a hook does, the step is not taken for done
-			if v := recover(); v != nil {
-				e.err = fmt.Errorf("%w: panic: %v\n%s", errNoReturn, v, debug.Stack())
-			}
-		}()
-		e.err = deadline.Explain(ctx, f(ctx))
+		attempt(&e.err, func() error { return deadline.Explain(ctx, f(ctx)) })
 	}()
 	return e
 }

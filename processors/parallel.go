@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
 )
@@ -41,6 +40,18 @@ func (s *objectSink) lookAll(ctx context.Context, list []*object) error {
 // errNoReturn means that what was called for an object has not come back.
 var errNoReturn = errors.New("a call of the store, or of a hook, did not return")
 
+// attempt stores what f returns, or that it did not: whatever the store or a hook does,
+// it is not taken for success.
+func attempt(err *error, f func() error) {
+	*err = errNoReturn // if f ends the goroutine
+	defer func() {
+		if v := recover(); v != nil {
+			*err = fmt.Errorf("%w: panic: %v\n%s", errNoReturn, v, debug.Stack())
+		}
+	}()
+	*err = f()
+}
+
 // round makes one try with each object. It begins no more of them once as many have
 // failed as run at once, or one for good: then it is not about one object. It returns
 // when all that it began have ended, with one of their errors.
@@ -63,21 +74,18 @@ func (s *objectSink) round(ctx context.Context, list []*object, do func(context.
 		return failed >= cap(s.slots) || isFinal(worst)
 	}
 	for _, o := range list {
-		if isOver() || !s.enter(ctx) {
+		if isOver() || deadline.Enter(ctx, s.slots) != nil {
 			break
 		}
 		running.Go(func() {
-			err := errNoReturn
-			defer func() { // whatever the store or a hook does, the object is not taken for done
-				if v := recover(); v != nil {
-					err = fmt.Errorf("%w: panic: %v\n%s", errNoReturn, v, debug.Stack())
-				}
+			var err error
+			defer func() {
 				<-s.slots
 				if err != nil {
 					note(err)
 				}
 			}()
-			err = do(ctx, o)
+			attempt(&err, func() error { return do(ctx, o) })
 		})
 	}
 	running.Wait()
@@ -85,22 +93,4 @@ func (s *objectSink) round(ctx context.Context, list []*object, do func(context.
 		worst = context.Cause(ctx)
 	}
 	return worst
-}
-
-// enter waits, alive, until one more request may run. It returns false if ctx is done
-// first.
-func (s *objectSink) enter(ctx context.Context) bool {
-	for ctx.Err() == nil {
-		wait := time.NewTimer(beatInterval)
-		select {
-		case s.slots <- struct{}{}:
-			wait.Stop()
-			return true
-		case <-wait.C:
-			deadline.Beat(ctx)
-		case <-ctx.Done():
-			wait.Stop()
-		}
-	}
-	return false
 }

@@ -24,12 +24,18 @@ type processor struct {
 
 var _ kcl.RecordProcessor = (*processor)(nil)
 
-// whole is deferred by each call: one that does not return, since what it called
-// panicked or ended the goroutine, is the processor's last, and leaves nothing behind.
-func (p *processor) whole(hasReturned *bool) {
-	if !*hasReturned {
-		p.drop()
-	}
+// whole makes a call. One that does not return, since what it called panicked or ended
+// the goroutine, is the processor's last, and leaves nothing behind.
+func (p *processor) whole(call func() error) error {
+	hasReturned := false
+	defer func() {
+		if !hasReturned {
+			p.drop()
+		}
+	}()
+	err := call()
+	hasReturned = true
+	return err
 }
 
 // Initialize finishes what an earlier holder prepared. What goes on behind later
@@ -52,13 +58,12 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 // one that is under way is in the store. Under pressure, all are in the store when it
 // returns.
 func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	hasReturned := false
-	defer p.whole(&hasReturned)
-	err := p.process(ctx, in)
-	p.buffer.own()
-	p.report(in.Hold)
-	hasReturned = true
-	return err
+	return p.whole(func() error {
+		err := p.process(ctx, in)
+		p.buffer.own()
+		p.report(in.Hold)
+		return err
+	})
 }
 
 func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) error {
@@ -144,17 +149,16 @@ func (p *processor) report(hold func(int64)) {
 
 // ShardEnded delivers what is left and ends the shard.
 func (p *processor) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
-	hasReturned := false
-	defer p.whole(&hasReturned)
-	err := p.deliver(ctx, in.Checkpointer, reasonShardEnded)
-	if err == nil {
-		err = p.try.write(ctx, "ending the shard", in.Checkpointer.Checkpoint)
-	}
-	if err == nil {
-		p.delivery.staging.sweep(ctx)
-	}
-	hasReturned = true
-	return err
+	return p.whole(func() error {
+		if err := p.deliver(ctx, in.Checkpointer, reasonShardEnded); err != nil {
+			return err
+		}
+		err := p.try.write(ctx, "ending the shard", in.Checkpointer.Checkpoint)
+		if err == nil {
+			p.delivery.staging.sweep(ctx)
+		}
+		return err
+	})
 }
 
 // shutdownRest is how long before its deadline a shutdown stops to deliver, so that
@@ -164,17 +168,13 @@ const shutdownRest = 5 * time.Second
 // ShutdownRequested delivers what is left, if that is done in time. A cut that is not
 // stays prepared for the next holder, who also reads again what is not prepared.
 func (p *processor) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
-	hasReturned := false
-	defer p.whole(&hasReturned)
 	if !in.Deadline.IsZero() {
 		rest := min(shutdownRest, time.Until(in.Deadline)/2)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, in.Deadline.Add(-rest), errLeft)
 		defer cancel()
 	}
-	err := p.deliver(ctx, in.Checkpointer, reasonShutdown)
-	hasReturned = true
-	return err
+	return p.whole(func() error { return p.deliver(ctx, in.Checkpointer, reasonShutdown) })
 }
 
 // errLeft means that a shutdown did not wait longer for a delivery.

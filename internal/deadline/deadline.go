@@ -105,6 +105,23 @@ func Beat(ctx context.Context) {
 	c.beat()
 }
 
+// Enter waits, alive, until slots has room, and takes it. The error is the cause of
+// ctx's end, if that came first.
+func Enter(ctx context.Context, slots chan<- struct{}) error {
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for ctx.Err() == nil {
+		select {
+		case slots <- struct{}{}:
+			return nil
+		case <-beat.C:
+			Beat(ctx)
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx) //nolint:wrapcheck // it is what was given
+}
+
 // rest lets what is left of an answer take as long to come as if it began now.
 func (c *Call) rest() {
 	if c == nil {

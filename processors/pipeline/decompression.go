@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -37,26 +36,6 @@ type large struct {
 	buf  []byte        // that one's
 }
 
-// beat is how often a wait shows that it is alive.
-const beat = time.Second
-
-// enter waits for the right, alive. The error is that ctx is done.
-func (l *large) enter(ctx context.Context) error {
-	for ctx.Err() == nil {
-		wait := time.NewTimer(beat)
-		select {
-		case l.turn <- struct{}{}:
-			wait.Stop()
-			return nil
-		case <-wait.C:
-			deadline.Beat(ctx)
-		case <-ctx.Done():
-			wait.Stop()
-		}
-	}
-	return fmt.Errorf("waiting to inflate a large record: %w", context.Cause(ctx))
-}
-
 // leave gives it back, with what was its memory.
 func (l *large) leave(buf []byte) {
 	if l.buf = buf[:0]; cap(buf) > keptBytes {
@@ -80,8 +59,8 @@ func (p *Pipeline) inflate(ctx context.Context, s *scratch, data []byte, then fu
 	s.buf, ended, err = fill(&s.gzip, s.buf[:0], min(limit+1, smallBytes)) // what is behind a member is read as the next one
 	text := s.buf
 	if err == nil && !ended && len(text) <= limit {
-		if err := p.large.enter(ctx); err != nil {
-			return err
+		if err := deadline.Enter(ctx, p.large.turn); err != nil {
+			return fmt.Errorf("waiting to inflate a large record: %w", err)
 		}
 		defer func() { p.large.leave(text) }()
 		text, ended, err = fill(&s.gzip, append(roomFor(p.large.buf, data, limit), text...), limit+1)

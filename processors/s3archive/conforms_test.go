@@ -31,18 +31,23 @@ func TestConforms(t *testing.T) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return sinktest.Store{ObjectStore: store, Bucket: "bucket", Other: "other", Missing: "missing", Read: func(tb testing.TB, bucket, key string) sinktest.Stored {
-			tb.Helper()
-			out, err := client.GetObject(tb.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-			if err != nil {
-				tb.Fatal(err)
-			}
-			defer out.Body.Close()
-			body, err := io.ReadAll(out.Body)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return sinktest.Stored{Body: body, ContentType: aws.ToString(out.ContentType), ContentEncoding: aws.ToString(out.ContentEncoding)}
-		}}
+		return sinktest.Store{ObjectStore: store, Bucket: "bucket", Other: "other", Missing: "missing", Read: reads(client)}
 	})
+}
+
+// reads returns how the suite sees what is stored.
+func reads(client *s3.Client) func(tb testing.TB, bucket, key string) sinktest.Stored {
+	return func(tb testing.TB, bucket, key string) sinktest.Stored {
+		tb.Helper()
+		out, err := client.GetObject(tb.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer out.Body.Close()
+		body, err := io.ReadAll(out.Body)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return sinktest.Stored{Body: body, ContentType: aws.ToString(out.ContentType), ContentEncoding: aws.ToString(out.ContentEncoding)}
+	}
 }

@@ -4,7 +4,6 @@ package s3archive_test
 
 import (
 	"crypto/rand"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -65,19 +64,7 @@ func TestServerConforms(t *testing.T) {
 				return sinktest.Store{
 					ObjectStore: store, Bucket: newBucket(tb, client, ownership), Other: newBucket(tb, client, ownership),
 					OnFiles: true, Missing: "missing-" + strings.ToLower(rand.Text()),
-					Read: func(tb testing.TB, bucket, key string) sinktest.Stored {
-						tb.Helper()
-						out, err := client.GetObject(tb.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-						if err != nil {
-							tb.Fatal(err)
-						}
-						defer out.Body.Close()
-						body, err := io.ReadAll(out.Body)
-						if err != nil {
-							tb.Fatal(err)
-						}
-						return sinktest.Stored{Body: body, ContentType: aws.ToString(out.ContentType), ContentEncoding: aws.ToString(out.ContentEncoding)}
-					},
+					Read: reads(client),
 				}
 			})
 		})
