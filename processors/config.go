@@ -104,6 +104,17 @@ type Config struct {
 	// payloads without events are counted by Hooks.Processed and not delivered.
 	CloudWatchLogProcessing bool
 
+	// RecordDeAggregation makes records of each record, before it is transformed. Default
+	// nil.
+	RecordDeAggregation *RecordDeAggregation
+
+	// Transform changes the records. Default nil: they stay as they are.
+	Transform *Transform
+
+	// DynamicPartitioning has the records of one prefix in objects of their own. Default
+	// nil.
+	DynamicPartitioning *DynamicPartitioning
+
 	// OlderErrorLines gives the lines of error objects the members that Firehose wrote
 	// until 2022, and its guide shows, in place of today's.
 	OlderErrorLines bool
@@ -326,6 +337,9 @@ func (c Config) checkKey(field string) error {
 func (c Config) checkStages() error {
 	if c.CloudWatchLogProcessing && !c.Decompression {
 		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
+	}
+	if c.RecordDeAggregation != nil || c.Transform != nil || c.DynamicPartitioning != nil {
+		return errors.New("RecordDeAggregation, Transform and DynamicPartitioning are not built yet: remove them")
 	}
 	return nil
 }
