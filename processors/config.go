@@ -216,12 +216,13 @@ const (
 // so itself.
 func (c Config) WithDefaults() Config {
 	c.Hints = c.Hints.withDefaults()
+	c.Transform, c.DynamicPartitioning = c.Transform.withDefaults(), c.DynamicPartitioning.withDefaults()
 	if c.Backup != nil {
 		b := *c.Backup
 		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
 		c.Backup = &b
 	}
-	if c.Backup != nil || c.Decompression {
+	if c.Backup != nil || c.canFail() {
 		c.Staging = cmp.Or(c.Staging, "s3://"+c.Bucket+"/"+defaultStaging)
 	}
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
@@ -338,10 +339,10 @@ func (c Config) checkStages() error {
 	if c.CloudWatchLogProcessing && !c.Decompression {
 		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
 	}
-	if c.RecordDeAggregation != nil || c.Transform != nil || c.DynamicPartitioning != nil {
-		return errors.New("RecordDeAggregation, Transform and DynamicPartitioning are not built yet: remove them")
+	if c.Transform != nil || c.DynamicPartitioning != nil {
+		return errors.New("Transform and DynamicPartitioning are not built yet: remove them")
 	}
-	return nil
+	return errors.Join(c.RecordDeAggregation.check(), c.Transform.check())
 }
 
 func (c Config) checkDelivery() error {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/internal/errorlines"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/pipeline"
@@ -65,11 +64,11 @@ type Output struct {
 // becomes what change returns, or nothing.
 func Outputs(t interface{ Fatal(args ...any) }, records []kcl.Record, delimiter string, backup int64, change func(i int, data []byte) []byte) (out []Output) {
 	shop := &workshop{spools: spool.NewPool("", 1<<20)}
-	o := shop.collect([]lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}}, &pace{}, errorlines.Newest)
+	o := shop.collect(&settings{lanes: []lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}}}, &pace{}, nil)
 	for i := range records {
 		o.take(&records[i])
 		if data := change(i, records[i].Data); data != nil {
-			if err := o.add(&records[i], pipeline.Output{Data: data}); err != nil {
+			if err := o.add(context.Background(), &records[i], pipeline.Output{Data: data}); err != nil {
 				t.Fatal(err)
 			}
 		}

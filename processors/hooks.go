@@ -93,6 +93,15 @@ type ProcessedEvent struct {
 	Failed         map[string]int64 // of these records, by their error-output-type
 	Nothing        int64            // of which there was nothing to deliver: control messages and payloads without events
 
+	// Of parts of records, as de-aggregation makes them.
+	Transformed      int64 // by a transform, with success; those that it dropped too
+	TransformedBytes int64 // that these became
+	Dropped          int64 // by a transform, on purpose
+
+	Objects            int64         // that are delivered
+	PartitionsExceeded int64         // records that met a full number of active partitions
+	JQDuration         time.Duration // that finding partition keys took
+
 	// NotInflatedBytes are those of the records that Decompression could not inflate,
 	// as they came.
 	NotInflatedBytes int64
@@ -118,6 +127,10 @@ type BufferedEvent struct {
 	// SizeHint is at how many bytes an object is complete now: Hints.SizeInMBs, or
 	// more while the shard is behind by more than the interval.
 	SizeHint int64
+
+	// ActivePartitions and ActivePartitionsLimit are of the open cut; 0 without
+	// partitions.
+	ActivePartitions, ActivePartitionsLimit int
 }
 
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.
