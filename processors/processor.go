@@ -18,6 +18,7 @@ type processor struct {
 	try       *tries
 	sink      *objectSink
 	incoming  incoming
+	open      gate
 	buffer    buffer
 	sorter    *sorter // the buffer's; nil without partitions
 	sealer    sealer
@@ -119,7 +120,8 @@ type gate struct {
 }
 
 func (p *processor) gate(ctx context.Context, cp kcl.Checkpointer) *gate {
-	return &gate{p, ctx, cp, time.Now()}
+	p.open = gate{p, ctx, cp, time.Now()} // the processor's own memory: a call allocates none
+	return &p.open
 }
 
 // enter has the cut take a record in. If that completes the cut, it is delivered, which
