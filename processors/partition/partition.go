@@ -47,6 +47,12 @@ func New(r Rules) (*Extraction, error) {
 	if r.Query == "{" {
 		return nil, &Error{Field: "Query", Reason: "unexpected end", Remedy: "close the object"}
 	}
+	if r.EventTime == "{" {
+		return nil, &Error{Field: "EventTime", Reason: "unexpected end", Remedy: "close the object"}
+	}
+	if slices.Contains(r.Formats, "b") {
+		return nil, &Error{Field: "Formats", Remedy: "b is no letter of formats"}
+	}
 	return x, nil
 }
 
