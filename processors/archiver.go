@@ -24,7 +24,6 @@ type Archiver struct {
 	store    ObjectStore
 	shop     *workshop
 	pipeline *pipeline.Pipeline
-	runner   runner        // nil without a transform
 	slots    chan struct{} // one for each put of bundles' objects that may run at once
 	checked  atomic.Bool   // whether the buckets were
 }
@@ -136,7 +135,7 @@ func (a *Archiver) incoming(shard kcl.ShardInfo, log *zap.Logger) incoming {
 		return straight{a.pipeline.Run}
 	}
 	return &transforms{
-		pipeline: a.pipeline, runner: a.runner, arn: s.Transform.Function.ARN(), shardID: shard.ShardID,
+		pipeline: a.pipeline, runner: s.runner(shard, log), shardID: shard.ShardID,
 		size: int64(s.Transform.Hints.SizeInMBs * mib), interval: time.Duration(s.Transform.Hints.IntervalInSeconds) * time.Second,
 		seen: sieve{log: log},
 	}

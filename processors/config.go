@@ -339,8 +339,8 @@ func (c Config) checkStages() error {
 	if c.CloudWatchLogProcessing && !c.Decompression {
 		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
 	}
-	if c.Transform != nil || c.DynamicPartitioning != nil {
-		return errors.New("Transform and DynamicPartitioning are not built yet: remove them")
+	if c.DynamicPartitioning != nil {
+		return errors.New("DynamicPartitioning is not built yet: remove it")
 	}
 	return errors.Join(c.RecordDeAggregation.check(), c.Transform.check())
 }

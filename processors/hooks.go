@@ -19,6 +19,10 @@ type Hooks struct {
 	// Processed is called after a cut that may have several objects is committed.
 	Processed func(ProcessedEvent)
 
+	// Transformed is called after each call of Config.Transform's Function: Firehose's
+	// ExecuteProcessing.Duration and .Success.
+	Transformed func(TransformedEvent)
+
 	// PutFailed is called after each failed try of a put: DeliveryToS3.Success
 	// 0. The put is repeated, unless Err is ErrKeyTaken.
 	PutFailed func(PutFailedEvent)
@@ -93,18 +97,33 @@ type ProcessedEvent struct {
 	Failed         map[string]int64 // of these records, by their error-output-type
 	Nothing        int64            // of which there was nothing to deliver: control messages and payloads without events
 
-	// Of parts of records, as de-aggregation makes them.
-	Transformed      int64 // by a transform, with success; those that it dropped too
-	TransformedBytes int64 // that these became
-	Dropped          int64 // by a transform, on purpose
-
-	Objects            int64         // that are delivered
-	PartitionsExceeded int64         // records that met a full number of active partitions
-	JQDuration         time.Duration // that finding partition keys took
-
 	// NotInflatedBytes are those of the records that Decompression could not inflate,
 	// as they came.
 	NotInflatedBytes int64
+
+	// Transformed are the records that Config.Transform succeeded with, those that it
+	// dropped too: SucceedProcessing.Records. They are counted as it got them, after
+	// de-aggregation.
+	Transformed      int64
+	TransformedBytes int64 // that came of them; SucceedProcessing.Bytes
+	Dropped          int64 // of these, that it said are not to be delivered
+
+	// PartitionsExceeded are the records for which no active partition was left, whatever
+	// Overflow made of them: PartitionCountExceeded is 1 if there are any.
+	PartitionsExceeded int64
+
+	JQDuration time.Duration // that the queries of DynamicPartitioning took; JQProcessing.Duration
+	Objects    int64         // of the cut that are delivered; DeliveryToS3.ObjectCount
+}
+
+// TransformedEvent describes a call of Config.Transform's Function.
+type TransformedEvent struct {
+	ShardID  string
+	Records  int64 // of the batch
+	Bytes    int64 // of their data, as the function got them
+	Duration time.Duration
+	Err      string // errorCode of the batch, such as Lambda.FunctionError; "" if it was answered
+	Attempt  int    // from 1
 }
 
 // PutFailedEvent describes a try of a put that failed.
@@ -128,8 +147,8 @@ type BufferedEvent struct {
 	// more while the shard is behind by more than the interval.
 	SizeHint int64
 
-	// ActivePartitions and ActivePartitionsLimit are of the open cut; 0 without
-	// partitions.
+	// ActivePartitions is how many objects are open, PartitionCount, and
+	// ActivePartitionsLimit how many may be. Both are 0 without DynamicPartitioning.
 	ActivePartitions, ActivePartitionsLimit int
 }
 

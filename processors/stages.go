@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/partition"
 	"github.com/shardmill/shardmill/processors/pipeline"
 	"github.com/shardmill/shardmill/processors/prefix"
@@ -163,6 +167,27 @@ func (t *Transform) check() error {
 		errs = append(errs, wrong("Transform.Timeout", t.Timeout.String(), "must be at most 5m"))
 	}
 	return errors.Join(errs...)
+}
+
+// runner returns what has the records of a shard transformed.
+func (s *settings) runner(shard kcl.ShardInfo, log *zap.Logger) *transform.Runner {
+	t := s.Transform
+	o := transform.Options{Retries: *t.NumberOfRetries, Timeout: t.Timeout, Logger: log}
+	o.Origin.SourceStreamARN = shard.StreamARN
+	if parts := strings.SplitN(shard.StreamARN, ":", 6); len(parts) == 6 { // arn:aws:kinesis:REGION:ACCOUNT:stream/NAME
+		o.Origin.Region = parts[3]
+		o.Origin.DeliveryStreamARN = transform.DeliveryStreamARN(parts[3], parts[4], s.DeliveryStreamName)
+	}
+	if told := s.Hooks.Transformed; told != nil {
+		o.Invoked = func(v transform.Invocation) {
+			e := TransformedEvent{ShardID: shard.ShardID, Records: int64(v.Records), Bytes: v.Bytes, Duration: v.Duration, Attempt: v.Attempt}
+			if v.Err != nil {
+				e.Err = v.Err.Code
+			}
+			told(e)
+		}
+	}
+	return transform.NewRunner(t.Function, o)
 }
 
 func (d *DynamicPartitioning) withDefaults() *DynamicPartitioning {

@@ -36,7 +36,9 @@ type incoming interface {
 // straight are records without a transform: each enters the cut at once.
 type straight struct{ become become }
 
-func (s straight) take(_ context.Context, r *kcl.Record, to *gate) error { return to.enter(r, s.become) }
+func (s straight) take(_ context.Context, r *kcl.Record, to *gate) error {
+	return to.enter(r, s.become)
+}
 
 func (straight) begin(context.Context, checkpoint.ExtendedSequenceNumber) {}
 func (straight) call(func(), func(int64) bool)                            {}
@@ -53,8 +55,7 @@ const maxCalls = 5
 // lets them enter the cut in the order in which they came. One goroutine uses it.
 type transforms struct {
 	pipeline *pipeline.Pipeline
-	runner   runner
-	arn      string // of the transform
+	runner   *transform.Runner
 	shardID  string
 	size     int64
 	interval time.Duration
@@ -66,12 +67,6 @@ type transforms struct {
 	seen  sieve
 	open  *batch   // gathers records; nil if there are none
 	queue []*batch // complete ones, in order: the first ones are under way
-}
-
-// runner is what has a batch transformed, however long that takes: it returns what becomes
-// of each record, or an error if ctx is done.
-type runner interface {
-	Run(ctx context.Context, records []transform.Record) ([]transform.Outcome, error)
 }
 
 // batch is some records of one shard, in order.
@@ -157,7 +152,7 @@ func (t *transforms) prepare(ctx context.Context, r *kcl.Record) (parts []pipeli
 			return nil
 		}
 		asked = append(asked, transform.Record{
-			ID: fmt.Sprintf("%s.%d.%d", r.SequenceNumber, r.SubSequenceNumber, o.Part), Data: o.Data, Arrival: r.ApproximateArrivalTimestamp,
+			Data: o.Data, Arrival: r.ApproximateArrivalTimestamp,
 			ShardID: t.shardID, PartitionKey: r.PartitionKey, SequenceNumber: r.SequenceNumber, SubSequenceNumber: r.SubSequenceNumber,
 		})
 		request += int64(transform.Size(&asked[len(asked)-1]))
@@ -251,7 +246,7 @@ func (t *transforms) become(b *batch) become {
 func (t *transforms) judge(o pipeline.Output, a *transform.Outcome) pipeline.Output {
 	if f := a.Failure; f != nil {
 		o.Data = nil
-		o.Failure = pipeline.Failure{Type: pipeline.ProcessingFailed, Code: f.Code, Message: f.Message, Attempts: a.Attempts, Ended: a.Ended, ARN: t.arn}
+		o.Failure = pipeline.Failure{Type: pipeline.ProcessingFailed, Code: f.Code, Message: f.Message, Attempts: a.Attempts, Ended: a.Ended, ARN: t.runner.ARN()}
 		return o
 	}
 	o.Data, o.Transformed, o.Dropped, o.PartitionKeys = a.Data, true, a.Dropped, a.PartitionKeys

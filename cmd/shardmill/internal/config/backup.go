@@ -25,6 +25,7 @@ func (l *loader) backup(p document.Place) {
 	if ok {
 		p.Need(given, "BucketARN", bucketRemedy)
 		own.checkPrefixes()
+		own.warnOfErrorPrefix()
 	}
 	l.backed.config, l.backed.every = &own.config, own.interval
 }

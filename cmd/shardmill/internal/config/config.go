@@ -18,9 +18,12 @@ type Config struct {
 	// limits of leases and memory.
 	Worker kcl.Config
 
-	// Delivery has everything but what the program sets: logger, hooks and how
-	// puts are repeated.
+	// Delivery has everything but what the program sets: logger, hooks, how
+	// puts are repeated, and the Transform that follows from ours.
 	Delivery processors.Config
+
+	// Transform says what changes the records; nil if nothing does.
+	Transform *Transform
 
 	Region    string // of Worker.StreamARN
 	BucketARN string // of Delivery.Bucket
@@ -90,8 +93,13 @@ type loader struct {
 
 	objects     prefix.Prefix
 	prefixAt    document.Place // where objects is given; the zero Place if nowhere, or wrong
+	prefixWrong bool           // one is given that cannot be used
 	errorsAt    document.Place // where an ErrorOutputPrefix is given that can be used; the zero Place if nowhere
 	errorsWrong bool           // one is given that cannot be
+
+	partitioning partitioning
+	lambdaAt     document.Place // the type of the processor Lambda; the zero Place if there is none
+	ourTransform document.Place // the zero Place if there is none
 
 	emfGiven bool           // a namespace, whether or not it is valid
 	emfAt    document.Place // where the file of metrics is given; the zero Place if nowhere
@@ -99,7 +107,6 @@ type loader struct {
 	applicationGiven bool // whether or not it is valid
 
 	size, interval document.Place            // of BufferingHints; the zero Place if nowhere
-	partitioned    bool                      // by DynamicPartitioningConfiguration
 	ourHints       processors.BufferingHints // instead of all BufferingHints; zero if the file has none
 
 	ourFormat processors.Compression // instead of CompressionFormat; "" if the file has none

@@ -187,7 +187,7 @@ CloudWatchLoggingOptions: {Enabled: true, LogGroupName: g, LogStreamName: s}`), 
 			c.Delivery.ErrorOutputPrefix = "errors/"
 			c.Warnings = []string{
 				"a.yaml:7: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 59; S3BackupConfiguration's objects get as small: a cut has objects of both, and ends at the shorter interval",
-				`a.yaml:8: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: no record can fail without a processor such as Decompression`,
+				`a.yaml:8: ExtendedS3DestinationConfiguration.ErrorOutputPrefix is "errors/"; it has no effect: no record can fail without dynamic partitioning, or a processor such as Decompression or Lambda`,
 			}
 		}},
 		{"an interval of a second", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 1}"), func(c *config.Config) {
@@ -290,7 +290,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are activePartitions, applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, eventTime, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, partitionOverflow, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed

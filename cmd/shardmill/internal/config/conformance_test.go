@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // TestConformance has the statements about what Firehose refuses, by their numbers.
@@ -19,54 +20,99 @@ func TestConformance(t *testing.T) {
 	const (
 		at      = "a.yaml:5: ExtendedS3DestinationConfiguration."
 		anyName = "it must be 1-64 characters of a-z A-Z 0-9 _ . -"
+		in      = "ExtendedS3DestinationConfiguration."
+		wrapped = "Firehose says: The supplied prefix(es) do not satisfy the following constraint: "
+		tooMany = "it must be a whole number between 0 and 300. Firehose says: Number of retries for lambda must be between 0 and 300."
+		turnOn  = "remove the processor, or set DynamicPartitioningConfiguration.Enabled to true. Firehose says: class com.amazonaws.services.firehose.internal.model."
 	)
-	for _, row := range []struct{ name, text, fault string }{ // fault: "" for none
-		{"B6/size only", inDestination("BufferingHints: {SizeInMBs: 5}"), at + "BufferingHints has SizeInMBs but no IntervalInSeconds; give both or remove both"},
-		{"B6/interval only", inDestination("BufferingHints: {IntervalInSeconds: 300}"), at + "BufferingHints has IntervalInSeconds but no SizeInMBs; give both or remove both"},
-		{"B6/both", hints("5", "300"), ""},
-		{"B6/none", inDestination("BufferingHints: {}"), ""},
-		{"B7/size 0", hints("0", "300"), at + "BufferingHints.SizeInMBs is 0; it must be between 1 and 128"},
-		{"B7/size 129", hints("129", "300"), at + "BufferingHints.SizeInMBs is 129; it must be between 1 and 128"},
-		{"B7/interval -1", hints("5", "-1"), at + "BufferingHints.IntervalInSeconds is -1; it must be between 0 and 900"},
-		{"B7/interval 901", hints("5", "901"), at + "BufferingHints.IntervalInSeconds is 901; it must be between 0 and 900"},
-		{"B7/the least", hints("1", "0"), ""},
-		{"B7/the most", hints("128", "900"), ""},
+	withHints := func(size, interval string) string {
+		return partitioned(byQuery, inList(queryOf("{a:.a}")), "BufferingHints: {SizeInMBs: "+size+", IntervalInSeconds: "+interval+"}")
+	}
+	retries := func(n string) string {
+		return processing(parameters("Lambda", "LambdaArn", function, "NumberOfRetries", n))
+	}
+	untransformed := func(c config.Config) bool { return c.Transform == nil }
+	backup := func(mode string) string {
+		return inDestination("S3BackupMode: " + mode + "\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}")
+	}
+	for _, row := range []struct {
+		name, text, fault string                   // fault: "" for none
+		is                func(config.Config) bool // what is read; nil for whatever
+	}{
+		{"B6/size only", inDestination("BufferingHints: {SizeInMBs: 5}"), at + "BufferingHints has SizeInMBs but no IntervalInSeconds; give both or remove both", nil},
+		{"B6/interval only", inDestination("BufferingHints: {IntervalInSeconds: 300}"), at + "BufferingHints has IntervalInSeconds but no SizeInMBs; give both or remove both", nil},
+		{"B6/both", hints("5", "300"), "", nil},
+		{"B6/none", inDestination("BufferingHints: {}"), "", nil},
+		{"B7/size 0", hints("0", "300"), at + "BufferingHints.SizeInMBs is 0; it must be between 1 and 128", nil},
+		{"B7/size 129", hints("129", "300"), at + "BufferingHints.SizeInMBs is 129; it must be between 1 and 128", nil},
+		{"B7/interval -1", hints("5", "-1"), at + "BufferingHints.IntervalInSeconds is -1; it must be between 0 and 900", nil},
+		{"B7/interval 901", hints("5", "901"), at + "BufferingHints.IntervalInSeconds is 901; it must be between 0 and 900", nil},
+		{"B7/the least", hints("1", "0"), "", nil},
+		{"B7/the most", hints("128", "900"), "", nil},
 		{
-			"B12/hints that are too small", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 30}\nDynamicPartitioningConfiguration: {Enabled: true}"),
-			at + "BufferingHints.SizeInMBs is 5; make it 64. Firehose says: BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled.\n" +
-				at + "BufferingHints.IntervalInSeconds is 30; make it 60. Firehose says: BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled.\n" +
-				"a.yaml:6: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false",
+			"B12/hints that are too small", withHints("5", "30"),
+			"a.yaml:9: " + in + "BufferingHints.SizeInMBs is 5; make it 64. Firehose says: BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled.\n" +
+				"a.yaml:9: " + in + "BufferingHints.IntervalInSeconds is 30; make it 60. Firehose says: BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled.", nil,
 		},
+		{"B12/the least", withHints("64", "60"), "", func(c config.Config) bool {
+			return c.Delivery.Hints == processors.BufferingHints{SizeInMBs: 64, IntervalInSeconds: 60}
+		}},
 		{
-			"B12/the least", inDestination("DynamicPartitioningConfiguration: {Enabled: true}\nBufferingHints: {SizeInMBs: 64, IntervalInSeconds: 60}"),
-			at + "DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false",
+			"B12/no buffering at all", withHints("64", "0"),
+			"a.yaml:9: " + in + "BufferingHints.IntervalInSeconds is 0; make it 60. Firehose says: BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled.", nil,
 		},
-		{
-			"B12/no buffering at all", inDestination("DynamicPartitioningConfiguration: {Enabled: true}\nBufferingHints: {SizeInMBs: 64, IntervalInSeconds: 0}"),
-			at + "DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false\n" +
-				"a.yaml:6: ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is 0; make it 60. Firehose says: BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled.",
-		},
-		{"B12/off", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 30}\nDynamicPartitioningConfiguration: {Enabled: false}"), ""},
-		{"A5/a space", named("my orders"), `a.yaml:1: DeliveryStreamName is "my orders"; ` + anyName},
-		{"A5/65 characters", named(strings.Repeat("a", 65)), `a.yaml:1: DeliveryStreamName is "` + strings.Repeat("a", 65) + `"; ` + anyName},
-		{"A5/64 characters", named(strings.Repeat("a", 64)), ""},
+		{"B12/off", inDestination("BufferingHints: {SizeInMBs: 5, IntervalInSeconds: 30}\nDynamicPartitioningConfiguration: {Enabled: false}"), "", nil},
+		{"A5/a space", named("my orders"), `a.yaml:1: DeliveryStreamName is "my orders"; ` + anyName, nil},
+		{"A5/65 characters", named(strings.Repeat("a", 65)), `a.yaml:1: DeliveryStreamName is "` + strings.Repeat("a", 65) + `"; ` + anyName, nil},
+		{"A5/64 characters", named(strings.Repeat("a", 64)), "", nil},
 		{
 			"A7/both of S3's shapes", base + "S3DestinationConfiguration: {BucketARN: \"arn:aws:s3:::b\"}\n",
-			"a.yaml:5: S3DestinationConfiguration is a second destination, beside ExtendedS3DestinationConfiguration in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose",
+			"a.yaml:5: S3DestinationConfiguration is a second destination, beside ExtendedS3DestinationConfiguration in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose", nil,
 		},
 		{
 			"A7/another destination", base + "SplunkDestinationConfiguration: {}\n",
-			"a.yaml:5: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration",
+			"a.yaml:5: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration", nil,
+		},
+		{"L12/none", retries("0"), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 0 }},
+		{"L12/the most", retries("300"), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 300 }},
+		{"L12/one too many", retries("301"), stage + `[0].Parameters[1].ParameterValue is "301"; ` + tooMany, nil},
+		{"L12/less than none", retries("-1"), stage + `[0].Parameters[1].ParameterValue is "-1"; ` + tooMany, nil},
+		{"L12/not given", processing(parameters("Lambda", "LambdaArn", function)), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 3 }},
+		{"L13/not enabled", inDestination("ProcessingConfiguration: {Processors: [" + parameters("Lambda", "LambdaArn", function) + "]}"), "", untransformed},
+		{"L13/disabled", inDestination("ProcessingConfiguration: {Enabled: false, Processors: [" + parameters("Lambda", "LambdaArn", function) + "]}"), "", untransformed},
+		{"L16/a backup", backup("Enabled"), "", func(c config.Config) bool { return c.Delivery.Backup != nil }},
+		{"L16/which is no more", backup("Disabled"), "", func(c config.Config) bool { return c.Delivery.Backup == nil }},
+		{
+			"P10", partitioned(byQuery, inList(queryOf("{a:.a,b:.b}"))),
+			"a.yaml:8: " + in + `ProcessingConfiguration.Processors[0].Parameters[0].ParameterValue is "{a:.a,b:.b}"; Prefix has no !{partitionKeyFromQuery:KEY} for b; add it there, or remove it here. ` +
+				"Firehose says: MetaDataExtraction JQ Query can't contain keys that are not present in the S3 Prefix expression", nil,
+		},
+		{"P11/on", partitioned(byQuery, inList(queryOf("{a:.a}"))), "", func(c config.Config) bool { return c.Delivery.DynamicPartitioning != nil }},
+		{"P11/off again", inDestination("DynamicPartitioningConfiguration: {Enabled: false}"), "", func(c config.Config) bool { return c.Delivery.DynamicPartitioning == nil }},
+		{
+			"P14", strings.Replace(partitioned(byQuery, inList(queryOf("{a:.a}"))), "ErrorOutputPrefix: e/", "CustomTimeZone: UTC", 1),
+			"a.yaml:6: " + in + "Prefix has expressions, and then ErrorOutputPrefix must be given; a literal one will do, such as errors/. " + wrapped + "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions", nil,
+		},
+		{
+			"P15", partitioned("data/plain/"),
+			"a.yaml:6: " + in + `Prefix is "data/plain/"; add a partition key, or turn dynamic partitioning off. ` + wrapped + "S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled", nil,
+		},
+		{
+			"P16", processing(queryOf("{a:.a}"), parameters("RecordDeAggregation", "SubRecordType", "JSON")),
+			stage + `[0].Type is "MetadataExtraction"; ` + turnOn + "MetadataExtractionProcessor can only be present when Dynamic Partitioning is enabled.\n" +
+				stage + `[1].Type is "RecordDeAggregation"; ` + turnOn + "RecordDeAggregationProcessor can only be present when Dynamic Partitioning is enabled.", nil,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Load("a.yaml", []byte(row.text), nil)
+			c, err := config.Load("a.yaml", []byte(row.text), nil)
 			switch {
 			case row.fault == "" && err != nil:
 				t.Errorf("refused: %v", err)
 			case row.fault != "" && (err == nil || err.Error() != row.fault):
 				t.Errorf("got  %v\nwant %s", err, row.fault)
+			case row.is != nil && !row.is(c):
+				t.Errorf("it is read as %+v", c)
 			}
 		})
 	}

@@ -36,6 +36,23 @@
 //	healthAddress             127.0.0.1:9500      where /healthz, /readyz and /metrics are served: IP:PORT, localhost:PORT, :PORT for all addresses; port 0 for a free one; or off
 //	emfNamespace              none                the namespace of Firehose's metrics in CloudWatch; with it a line in CloudWatch's embedded metric format is written once a minute
 //	emfFile                   standard output     the file to which these lines are appended
+//	transform                 none                a command that changes records, in place of a Lambda function; its members follow
+//	activePartitions          500 / open shards   with dynamic partitioning, how many objects of a shard may be open at once; 1-1000000
+//	partitionOverflow         fail                what becomes of a record that would need one more: fail, Firehose's, puts it into an error object; finish completes the oldest object
+//	eventTime                 the arrival         with dynamic partitioning, where a record says when what it is of happened, for the timestamps in Prefix: jq, a query, and formats, a list of how the time may be written; package processors/partition has which
+//
+// The members of transform:
+//
+//	member                   default            meaning
+//	command                  required           the program and its arguments, a list of texts; no shell
+//	directory                the archiver's     where it runs
+//	environment              none               variables beside those of the archiver, an object of texts
+//	memoryMBs                no limit           memory that a process may have, in MiB; 1-1048576
+//	timeoutSeconds           300                how long a batch may take; 1-300
+//	processes                one a processor    how many run side by side; 1-256
+//	numberOfRetries          3                  as the processor Lambda's; 0-300
+//	bufferSizeInMBs          1                  as the processor Lambda's, with the next; 0.2-3
+//	bufferIntervalInSeconds  60                 0-900
 //
 // Health needs no password, so that by default only this machine reaches it; an
 // address that others reach is allowed, with a warning. If the default's port is
@@ -48,8 +65,27 @@
 //
 // Prefix and ErrorOutputPrefix may have expressions, as Firehose's may; package
 // processors/prefix has which, and what follows a prefix that has none. CustomTimeZone
-// and FileExtension are Firehose's too. Expressions with partition keys are refused:
-// they need dynamic partitioning.
+// and FileExtension are Firehose's too.
+//
+// # Processors and dynamic partitioning
+//
+// What is done with a record has Firehose's order, in whatever order a file has the
+// processors: de-aggregation of the KPL's records, Decompression,
+// CloudWatchLogProcessing, RecordDeAggregation, Lambda or transform, partition keys,
+// AppendDelimiterToRecord, compression. Each is held to Firehose's rules, as far as they
+// are known. Where its guide says nothing:
+//
+//   - With dynamic partitioning and no BufferingHints these are 128 MiB and 300 s, as
+//     Firehose's console and the CDK have them. Firehose's least, 64 MiB and 60 s, is the
+//     least here too; shardmill.bufferingHints may be less, and then stand for both.
+//   - DynamicPartitioningConfiguration must say whether it is Enabled. Its RetryOptions
+//     have no effect, with a warning: no put is given up.
+//   - Each key of MetadataExtractionQuery must be in Prefix, and each
+//     !{partitionKeyFromQuery:KEY} of Prefix in the query; one with partitionKeyFromLambda
+//     needs a transform. The query is judged when the file is read.
+//   - With shardmill.eventTime a Prefix may do without partition keys: then it is the
+//     timestamps in it, or in the date path that follows it, that make partitions.
+//   - A Delimiter of RecordDeAggregation is refused with JSON.
 //
 // # Environment variables
 //
@@ -68,15 +104,15 @@
 // No member is a secret: all of them show in logs, metrics or the names of
 // objects. A variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
 // CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in its name) is refused, so that
-// none gets there by mistake. Credentials of AWS come from the SDK's own
-// environment.
+// none gets there by mistake, and so is a member of transform.environment. Credentials
+// of AWS come from the SDK's own environment, and so does what a transform's command
+// needs of the kind: it has the archiver's variables.
 //
 // # What is refused
 //
 // A member of Firehose's shape that would act, but is not built yet, is refused
-// by name: a configuration never means less here than it says. So are the
-// processors of ProcessingConfiguration but Decompression, CloudWatchLogProcessing
-// and AppendDelimiterToRecord, whose Delimiter may only be a newline. Members that act
+// by name: a configuration never means less here than it says. So is a Delimiter of
+// AppendDelimiterToRecord that is no newline. Members that act
 // at AWS and have no effect here are accepted with a warning, one for each name:
 // RoleARN (credentials come from the environment), Tags, CloudWatchLoggingOptions.
 // So are, without one, those that would do nothing anyway: NoEncryption,

@@ -42,6 +42,8 @@ type effectiveS3 struct {
 	ProcessingConfiguration effectiveProcessing
 	S3BackupMode            string           `json:",omitempty"`
 	S3BackupConfiguration   *effectiveBackup `json:",omitempty"`
+
+	DynamicPartitioningConfiguration *effectivePartitioning `json:",omitempty"` // nil if it is off
 }
 
 type effectiveBackup struct {
@@ -69,18 +71,6 @@ func encryptionOf(key string) effectiveEncryption {
 	return effectiveEncryption{KMSEncryptionConfig: &effectiveKMS{document.Literally(key)}}
 }
 
-type effectiveProcessing struct {
-	Enabled    bool
-	Processors []effectiveProcessor `json:",omitempty"`
-}
-
-type effectiveProcessor struct {
-	Type       string
-	Parameters []effectiveParameter `json:",omitempty"`
-}
-
-type effectiveParameter struct{ ParameterName, ParameterValue string }
-
 type effectiveHints struct{ SizeInMBs, IntervalInSeconds int }
 
 type effectiveOurs struct {
@@ -100,9 +90,15 @@ type effectiveOurs struct {
 	SpoolDirectory           string          `json:"spoolDirectory"`
 	Staging                  string          `json:"staging,omitempty"`
 	ErrorLines               string          `json:"errorLines,omitempty"`
-	HealthAddress            string          `json:"healthAddress"`
-	EMFNamespace             string          `json:"emfNamespace,omitempty"`
-	EMFFile                  string          `json:"emfFile,omitempty"` // "": standard output
+
+	Transform         *effectiveTransform `json:"transform,omitempty"`        // nil if there is none, or it is Firehose's
+	ActivePartitions  int                 `json:"activePartitions,omitempty"` // 0: 500, divided by the number of open shards
+	PartitionOverflow string              `json:"partitionOverflow,omitempty"`
+	EventTime         *effectiveEventTime `json:"eventTime,omitempty"`
+
+	HealthAddress string `json:"healthAddress"`
+	EMFNamespace  string `json:"emfNamespace,omitempty"`
+	EMFFile       string `json:"emfFile,omitempty"` // "": standard output
 }
 
 // Effective returns c in the shape of its file. It asks the system which directory
@@ -121,7 +117,7 @@ func (c Config) Effective() Effective {
 			BufferingHints:    hintsOf(d.Hints, false),
 
 			EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
-			ProcessingConfiguration: processingOf(d),
+			ProcessingConfiguration: c.processing(),
 		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
@@ -145,6 +141,7 @@ func (c Config) Effective() Effective {
 	if d.OlderErrorLines {
 		e.Shardmill.ErrorLines = "older"
 	}
+	c.stages(&e)
 	if b := d.Backup; b != nil {
 		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
 		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
@@ -170,21 +167,6 @@ func hintsOf(h processors.BufferingHints, ours bool) *effectiveHints {
 		return nil
 	}
 	return &effectiveHints{h.SizeInMBs, h.IntervalInSeconds}
-}
-
-func processingOf(d processors.Config) effectiveProcessing {
-	var e effectiveProcessing
-	if d.Decompression {
-		e.Processors = append(e.Processors, effectiveProcessor{Type: decompression, Parameters: []effectiveParameter{{compressionParameter, "GZIP"}}})
-	}
-	if d.CloudWatchLogProcessing {
-		e.Processors = append(e.Processors, effectiveProcessor{Type: cloudWatchLogs, Parameters: []effectiveParameter{{dataMessageExtraction, "true"}}})
-	}
-	if d.AppendDelimiterToRecord {
-		e.Processors = append(e.Processors, effectiveProcessor{Type: appendDelimiter})
-	}
-	e.Enabled = len(e.Processors) > 0
-	return e
 }
 
 // YAML returns it as a file that may be used as a configuration. What no file can

@@ -112,6 +112,15 @@ func TestEffectiveIsAFile(t *testing.T) {
 			"  CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 60}}"),
 		"keys": inDestination("EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:alias/a'}}\n" +
 			"S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws-cn:kms:cn-north-1:123456789012:key/1'}}}"),
+		"a function": processing(parameters("Lambda", "LambdaArn", function+":$LATEST", "NumberOfRetries", "0", "BufferSizeInMBs", "0.2", "BufferIntervalInSeconds", "0")),
+		"partitions": partitioned(byQuery+byLambda, inList("{Type: AppendDelimiterToRecord}", queryOf("{a:.a}"), parameters("Lambda", "LambdaArn", function),
+			parameters("RecordDeAggregation", "SubRecordType", "DELIMITED", "Delimiter", "/+8="))),
+		"partitions of documents": partitioned(byQuery, inList(queryOf(`{"a":"$${b}"}`), parameters("RecordDeAggregation", "SubRecordType", "JSON")), "BufferingHints: {SizeInMBs: 64, IntervalInSeconds: 60}"),
+		"partitions that are ours": partitioned(byQuery+"!{timestamp:yyyy}/", inList(queryOf("{a:.a}"))) +
+			"shardmill: {activePartitions: 7, partitionOverflow: finish, eventTime: {jq: '.t # $${x}', formats: ['yyyy', '1e10']}, bufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}}\n",
+		"a command": inOurs("transform: {command: [jq, '1e10', '$${a}', ''], directory: '/a $${b}', environment: {A: '$${b}', B: '1'}, memoryMBs: 3, timeoutSeconds: 4, processes: 5,\n" +
+			"  numberOfRetries: 6, bufferSizeInMBs: 2.125, bufferIntervalInSeconds: 7}"),
+		"a command by default": inOurs("transform: {command: [jq]}"),
 		"a backup, and what is staged elsewhere": inDestination("S3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b'}\nS3BackupMode: Enabled") +
 			"shardmill: {staging: 's3://staged/a $${b}/'}\n",
 		"no variable":                  inDestination("Prefix: a$${HOME}$$$${/$b{"),

@@ -345,14 +345,9 @@ func TestFaultsOfSwitches(t *testing.T) {
 			"a.yaml:5: ExtendedS3DestinationConfiguration.CloudWatchLoggingOptions.LogStreamName is missing; Firehose wants both names when Enabled is true; give it, or set Enabled to false",
 		},
 		{
-			"partitioning that is on",
-			"DynamicPartitioningConfiguration: {Enabled: true, RetryOptions: {DurationInSeconds: 300}}",
-			"a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false",
-		},
-		{
 			"partitioning that does not say",
 			"DynamicPartitioningConfiguration: {RetryOptions: {DurationInSeconds: 300}}",
-			"a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration has no Enabled; what Firehose then does is not documented, and dynamic partitioning is not built yet; set Enabled to false",
+			"a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration has no Enabled; what Firehose then does is not documented: set it to true or false",
 		},
 		{
 			"conversion that is on",
@@ -399,17 +394,6 @@ func TestFaultsOfSwitches(t *testing.T) {
 			"a backup of hardly any interval",
 			"S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::b', BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 59}}",
 			"a.yaml:6: ExtendedS3DestinationConfiguration.S3BackupConfiguration.BufferingHints.IntervalInSeconds is 59; it must be between 60 and 900: Firehose's guide has no zero buffering for backups",
-		},
-		{
-			"partitions, with partition keys",
-			"Prefix: 'a!{partitionKeyFromQuery:k}/'\nErrorOutputPrefix: e/\nDynamicPartitioningConfiguration: {Enabled: true}",
-			"a.yaml:7: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false",
-		},
-		{
-			"partitions, without partition keys",
-			"DynamicPartitioningConfiguration: {Enabled: true}\nPrefix: 'a/'",
-			"a.yaml:5: ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled is true; dynamic partitioning is not built yet; set it to false\n" +
-				`a.yaml:6: ExtendedS3DestinationConfiguration.Prefix is "a/"; add a partition key, or turn dynamic partitioning off. Firehose says: The supplied prefix(es) do not satisfy the following constraint: S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled`,
 		},
 		{
 			"processors that are off, with faults",

@@ -7,12 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 var faultLine = regexp.MustCompile(`^a\.yaml:([1-9][0-9]*): \S.*$`)
@@ -30,6 +31,10 @@ func seed(f *testing.F) {
 		"", "a: &a [*a]", "<<: 1", "? a\n: b", "a: !!x", "{a: {b: [c, ", "---\n...\n---", "a: |\n b\n", "\"\\ud800\": 1", "a: 1e9\n1: 2", base,
 		inOurs("formerBuckets: [a, 'b', 3]"), inOurs("healthAddress: off"), inOurs("healthAddress: '[fe80::1%lo]:9'"), inOurs("healthAddress: 127.0.0.1:70000"), inOurs("healthAddress: ':1'"),
 		inDestination("Prefix: $${a}${WORDS}${LINES}${BYTES}"), inDestination("BufferingHints: {SizeInMBs: '${SIZE}', IntervalInSeconds: \"${ZERO}\"}"), inOurs("maxLeases: |-\n  ${SIZE}\nformerBuckets: ['${NONE}', '${NAME}', '${']"),
+		processing(parameters("Lambda", "LambdaArn", function, "NumberOfRetries", "0", "BufferSizeInMBs", "0.2", "BufferIntervalInSeconds", "0", "RoleArn", "r")),
+		partitioned(byQuery, inList(queryOf("{a:.a}"), parameters("RecordDeAggregation", "SubRecordType", "DELIMITED", "Delimiter", "Cg=="))),
+		inOurs("transform: {command: [a, ''], directory: b, environment: {C: d}, memoryMBs: 1, timeoutSeconds: 2, processes: 3, numberOfRetries: 4, bufferSizeInMBs: 0.5, bufferIntervalInSeconds: 6}"),
+		partitioned("a!{timestamp:yyyy}/") + "shardmill: {activePartitions: 1, partitionOverflow: fail, eventTime: {jq: .t, formats: [yyyy]}}\n",
 	} {
 		f.Add([]byte(text))
 	}
@@ -67,7 +72,11 @@ func FuzzLoad(f *testing.F) {
 func checkBounds(t *testing.T, c config.Config) {
 	t.Helper()
 	names := c.Delivery.DeliveryStreamName != "" && c.Worker.StreamARN != "" && c.Worker.StreamName != "" && c.Region != "" && c.Delivery.Bucket != "" && len(c.Worker.ApplicationName) >= 3
-	hints := 1 <= c.Delivery.Hints.SizeInMBs && c.Delivery.Hints.SizeInMBs <= 128 && 0 <= c.Delivery.Hints.IntervalInSeconds && c.Delivery.Hints.IntervalInSeconds <= 900
+	size, interval := 128, 900
+	if c.Delivery.Hints.BeyondFirehose {
+		size, interval = processors.MaxSizeInMBs, processors.MaxIntervalInSeconds
+	}
+	hints := 1 <= c.Delivery.Hints.SizeInMBs && c.Delivery.Hints.SizeInMBs <= size && 0 <= c.Delivery.Hints.IntervalInSeconds && c.Delivery.Hints.IntervalInSeconds <= interval
 	_, err := netip.ParseAddrPort(c.HealthAddress)
 	if strings.HasPrefix(c.HealthAddress, ":") {
 		_, err = strconv.ParseUint(c.HealthAddress[1:], 10, 16)
@@ -77,8 +86,9 @@ func checkBounds(t *testing.T, c config.Config) {
 	for _, name := range c.Delivery.FormerBuckets {
 		names = names && buckets.MatchString(name)
 	}
+	checkStages(t, c)
 	times := c.Worker.FailoverTime > 0 && c.Worker.ScanInterval > 0 && c.Worker.ShardSyncInterval > 0 && c.Worker.MaxBytes > 0
-	if !names || !hints || !times || !health || len(c.Delivery.Prefix) > 512 || strings.Contains(c.Delivery.Prefix, "!{") || slices.Contains(strings.Split(c.Delivery.Prefix+"x", "/"), "..") {
+	if !names || !hints || !times || !health || !isPrefix(c.Delivery.Prefix) {
 		t.Errorf("accepted out of bounds: %+v", c)
 	}
 }
@@ -112,4 +122,41 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("%s means another: %s", data, diff)
 		}
 	})
+}
+
+// isPrefix reports whether objects can be named with a prefix.
+func isPrefix(s string) bool {
+	_, err := prefix.Parse(s, prefix.Objects)
+	return err == nil
+}
+
+// checkStages checks what transforms and partitions are within.
+func checkStages(t *testing.T, c config.Config) {
+	t.Helper()
+	if tr := c.Transform; tr != nil {
+		h := tr.Hints
+		good := (tr.Lambda == nil) != (tr.Command == nil) && 0 <= tr.NumberOfRetries && tr.NumberOfRetries <= 300 &&
+			0.2 <= h.SizeInMBs && h.SizeInMBs <= 3 && 0 <= h.IntervalInSeconds && h.IntervalInSeconds <= 900
+		if l := tr.Lambda; l != nil {
+			good = good && strings.HasPrefix(l.ARN, "arn:") && l.Region != ""
+		}
+		if p := tr.Command; p != nil {
+			good = good && len(p.Argv) > 0 && p.Argv[0] != "" && 1 <= p.TimeoutSeconds && p.TimeoutSeconds <= 300 && 0 <= p.Processes && p.Processes <= 256
+		}
+		if !good {
+			t.Errorf("accepted out of bounds: %+v", tr)
+		}
+	}
+	d := c.Delivery
+	p := d.DynamicPartitioning
+	if p == nil {
+		if d.RecordDeAggregation != nil {
+			t.Errorf("de-aggregation without partitions: %+v", d)
+		}
+		return
+	}
+	hints := d.Hints.BeyondFirehose || d.Hints.SizeInMBs >= 64 && d.Hints.IntervalInSeconds >= 60
+	if !hints || d.ErrorOutputPrefix == "" || p.Overflow == "" || p.ActivePartitions < 0 || p.MetadataExtractionQuery == "" && p.EventTime == nil && c.Transform == nil {
+		t.Errorf("accepted out of bounds: %+v of %+v", p, d)
+	}
 }

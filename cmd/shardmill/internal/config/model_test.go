@@ -284,3 +284,49 @@ func TestFirehoseModel(t *testing.T) {
 		t.Errorf("only %d members were looked at: %s", n, fmt.Sprint(slices.Sorted(maps.Keys(visited))))
 	}
 }
+
+// TestProcessorsOfModel: each type of processor that AWS's model has works, with each of
+// the parameters that it has.
+func TestProcessorsOfModel(t *testing.T) {
+	t.Parallel()
+	m := readModel(t)
+	working := map[string][]string{
+		"AppendDelimiterToRecord": {"Delimiter", `\n`}, "Decompression": {"CompressionFormat", "GZIP"}, "CloudWatchLogProcessing": {"DataMessageExtraction", "true"},
+		"Lambda":              {"LambdaArn", function, "NumberOfRetries", "1", "RoleArn", "arn:aws:iam::123456789012:role/r", "BufferSizeInMBs", "1", "BufferIntervalInSeconds", "1"},
+		"MetadataExtraction":  {"MetadataExtractionQuery", "{a:.a}", "JsonParsingEngine", "JQ-1.6"},
+		"RecordDeAggregation": {"SubRecordType", "DELIMITED", "Delimiter", "Cg=="},
+	}
+	used := map[string]bool{}
+	for _, kind := range m.Shapes["ProcessorType"].Enum {
+		list := []string{parameters(kind, working[kind]...)}
+		switch kind {
+		case "CloudWatchLogProcessing":
+			list = append(list, "{Type: Decompression}")
+		case "MetadataExtraction":
+		default:
+			list = append(list, queryOf("{a:.a}"))
+		}
+		text := partitioned(byQuery, inList(list...))
+		if kind == "CloudWatchLogProcessing" {
+			text = inDestination(inList(list...))
+		}
+		if _, err := config.Load("f", []byte(text), nil); err != nil || working[kind] == nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		for i := 0; i < len(working[kind]); i += 2 {
+			used[working[kind][i]] = true
+		}
+	}
+	for _, name := range m.Shapes["ProcessorParameterName"].Enum {
+		if !used[name] {
+			t.Errorf("the parameter %s is nobody's", name)
+		}
+	}
+	retry := m.Shapes["RetryDurationInSeconds"]
+	for seconds, accepted := range map[float64]bool{*retry.Min - 1: false, *retry.Min: true, *retry.Max: true, *retry.Max + 1: false} {
+		text := strings.Replace(partitioned(byQuery, inList(queryOf("{a:.a}"))), "Enabled: true}", fmt.Sprintf("Enabled: true, RetryOptions: {DurationInSeconds: %v}}", seconds), 1)
+		if _, err := config.Load("f", []byte(text), nil); (err == nil) != accepted {
+			t.Errorf("a retry of %v s: %v", seconds, err)
+		}
+	}
+}

@@ -61,6 +61,11 @@ func (l *loader) oursShape() document.Shape {
 		"healthAddress":  l.healthAddress,
 		"emfNamespace":   l.emfNamespace,
 		"emfFile":        l.emfFile,
+
+		"transform":         l.ourTransformation,
+		"activePartitions":  l.activePartitions,
+		"partitionOverflow": l.partitionOverflow,
+		"eventTime":         l.eventTime,
 	}}
 }
 

@@ -10,6 +10,7 @@ import (
 func (l *loader) prefix(p document.Place) {
 	s, read, ok := readPrefix(p, prefix.Objects)
 	if !ok {
+		l.prefixWrong = true
 		return
 	}
 	warnOfMarks(p, s)
@@ -28,17 +29,25 @@ func (l *loader) errorOutputPrefix(p document.Place) {
 	l.config.Delivery.ErrorOutputPrefix = s
 }
 
-// checkPrefixes refuses a Prefix that needs an ErrorOutputPrefix and has none, or does
-// not go with DynamicPartitioningConfiguration.
+// checkPrefixes refuses a Prefix that needs an ErrorOutputPrefix and has none, or has
+// partition keys without dynamic partitioning.
 func (l *loader) checkPrefixes() {
-	if l.errorsAt.Path != "" && !l.config.Delivery.Decompression {
-		l.errorsAt.Warn("it has no effect: no record can fail without a processor such as Decompression")
-	}
-	if l.prefixAt.Path == "" || tell(l.prefixAt, l.objects.CheckPartitioning(l.partitioned)) || l.errorsWrong {
+	if l.prefixAt.Path == "" || l.partitioning.off() && tell(l.prefixAt, l.objects.CheckPartitioning(false)) || l.errorsWrong {
 		return
+	}
+	if l.partitioning.on && l.objects.Literal() && l.errorsAt.Path == "" {
+		return // see requirePrefixes
 	}
 	_, err := l.objects.ForErrors(l.config.Delivery.ErrorOutputPrefix)
 	tell(l.prefixAt, err)
+}
+
+// warnOfErrorPrefix warns of an ErrorOutputPrefix under which nothing is ever put.
+func (l *loader) warnOfErrorPrefix() {
+	if d := l.config.Delivery; l.errorsAt.Path == "" || d.Decompression || l.config.Transform != nil || !l.partitioning.off() {
+		return
+	}
+	l.errorsAt.Warn("it has no effect: no record can fail without dynamic partitioning, or a processor such as Decompression or Lambda")
 }
 
 // readPrefix returns a prefix that can be used.

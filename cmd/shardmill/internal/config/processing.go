@@ -9,29 +9,32 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
 
-// Firehose's ProcessorType and ProcessorParameterName, as far as they mean
-// something here.
+// Firehose's ProcessorType and ProcessorParameterName.
 const (
-	appendDelimiter       = "AppendDelimiterToRecord"
-	cloudWatchLogs        = "CloudWatchLogProcessing"
-	decompression         = "Decompression"
-	lambda                = "Lambda"
-	metadataExtraction    = "MetadataExtraction"
-	recordDeAggregation   = "RecordDeAggregation"
+	appendDelimiter     = "AppendDelimiterToRecord"
+	cloudWatchLogs      = "CloudWatchLogProcessing"
+	decompression       = "Decompression"
+	lambda              = "Lambda"
+	metadataExtraction  = "MetadataExtraction"
+	recordDeAggregation = "RecordDeAggregation"
+
+	arnParameter          = "LambdaArn"
 	compressionParameter  = "CompressionFormat"
 	dataMessageExtraction = "DataMessageExtraction"
 	delimiterParameter    = "Delimiter"
+	engineParameter       = "JsonParsingEngine"
+	intervalParameter     = "BufferIntervalInSeconds"
+	queryParameter        = "MetadataExtractionQuery"
+	retriesParameter      = "NumberOfRetries"
+	roleParameter         = "RoleArn"
+	sizeParameter         = "BufferSizeInMBs"
+	subRecordParameter    = "SubRecordType"
 )
 
 const (
 	maxProcessors    = 5
 	longestParameter = 5120 // characters
 )
-
-// isBuilt reports whether a type of processor works here; the others are refused.
-func isBuilt(kind string) bool {
-	return kind == appendDelimiter || kind == decompression || kind == cloudWatchLogs
-}
 
 // parametersOf returns the parameters of each type of processor, the types and
 // all parameters in Firehose's order.
@@ -40,14 +43,14 @@ func parametersOf() (byType map[string][]string, types, all []string) {
 		appendDelimiter:     {delimiterParameter},
 		cloudWatchLogs:      {dataMessageExtraction},
 		decompression:       {compressionParameter},
-		lambda:              {"LambdaArn", "NumberOfRetries", "RoleArn", "BufferSizeInMBs", "BufferIntervalInSeconds"},
-		metadataExtraction:  {"MetadataExtractionQuery", "JsonParsingEngine"},
-		recordDeAggregation: {"SubRecordType", delimiterParameter},
+		lambda:              {arnParameter, retriesParameter, roleParameter, sizeParameter, intervalParameter},
+		metadataExtraction:  {queryParameter, engineParameter},
+		recordDeAggregation: {subRecordParameter, delimiterParameter},
 	}
 	types = []string{decompression, lambda, recordDeAggregation, metadataExtraction, appendDelimiter, cloudWatchLogs}
 	all = []string{
-		dataMessageExtraction, "NumberOfRetries", delimiterParameter, "RoleArn", "JsonParsingEngine", "SubRecordType",
-		"MetadataExtractionQuery", "BufferIntervalInSeconds", "LambdaArn", "BufferSizeInMBs", compressionParameter,
+		dataMessageExtraction, retriesParameter, delimiterParameter, roleParameter, engineParameter, subRecordParameter,
+		queryParameter, intervalParameter, arnParameter, sizeParameter, compressionParameter,
 	}
 	return byType, types, all
 }
@@ -121,7 +124,7 @@ func readProcessor(p document.Place) processor {
 		"Type": func(at document.Place) {
 			s, ok := at.Text()
 			if ok && !slices.Contains(types, s) {
-				at.Bad("%s", says("choose "+appendDelimiter+", "+decompression+" or "+cloudWatchLogs, constraint(at, "Member must satisfy enum value set: ["+strings.Join(types, ", ")+"]")))
+				at.Bad("%s", says("choose "+strings.Join(types[:len(types)-1], ", ")+" or "+types[len(types)-1], constraint(at, "Member must satisfy enum value set: ["+strings.Join(types, ", ")+"]")))
 				return
 			}
 			each.kind, each.at = s, at
@@ -161,8 +164,8 @@ func (each *processor) read(p document.Place) {
 		nameAt.Bad("it is no parameter of %s; that has %s", each.kind, strings.Join(byType[each.kind], ", "))
 	case twice:
 		nameAt.Bad("it is there twice; remove one")
-	case given["ParameterValue"]:
-		each.parameters[name] = value
+	default:
+		each.parameters[name] = value // one that is missing is told of
 	}
 }
 
@@ -207,16 +210,13 @@ func (l *loader) process(each processor, decompressed bool) {
 		if !decompressed {
 			each.at.Bad("%s", says("add a processor of the type "+decompression, "CloudWatchLogProcessingProcessor can only be enabled with DecompressionProcessor"))
 		}
+	case lambda:
+		l.lambda(each)
+	case metadataExtraction:
+		l.metadataExtraction(each)
+	case recordDeAggregation:
+		l.recordDeAggregation(each)
 	}
-	if isBuilt(each.kind) {
-		return
-	}
-	remedy := "it is not built yet; remove the processor"
-	if each.kind == metadataExtraction || each.kind == recordDeAggregation {
-		remedy += fmt.Sprintf(". Firehose says, without dynamic partitioning: class com.amazonaws.services.firehose.internal.model.%sProcessor "+
-			"can only be present when Dynamic Partitioning is enabled.", each.kind)
-	}
-	each.at.Bad("%s", remedy)
 }
 
 // delimiter accepts the ways in which configurations write a newline. No other

@@ -28,7 +28,6 @@ func (l *loader) s3(p document.Place, s document.Shape) {
 		p.Need(given, "BucketARN", bucketRemedy)
 		l.checkBackup()
 		l.checkPrefixes()
-		l.checkPartitioned()
 	}
 }
 
@@ -52,10 +51,6 @@ func (l *loader) plainS3() document.Shape {
 
 // extendedS3 is the document.Shape of ExtendedS3DestinationConfiguration.
 func (l *loader) extendedS3() document.Shape {
-	partitioning := switchable{
-		feature: "dynamic partitioning", members: idlePartitioning(),
-		omitted: "what Firehose then does is not documented",
-	}
 	conversion := switchable{
 		feature: "format conversion", members: idleConversion(),
 		omitted: "Firehose then takes true",
@@ -67,7 +62,7 @@ func (l *loader) extendedS3() document.Shape {
 		"CompressionFormat":                 l.compressionFormat,
 		"CustomTimeZone":                    l.customTimeZone,
 		"DataFormatConversionConfiguration": func(p document.Place) { conversion.read(p) },
-		"DynamicPartitioningConfiguration":  func(p document.Place) { l.partitioned = partitioning.read(p) },
+		"DynamicPartitioningConfiguration":  l.dynamicPartitioning,
 		"EncryptionConfiguration":           l.encryption,
 		"ErrorOutputPrefix":                 l.errorOutputPrefix,
 		"FileExtension":                     l.fileExtension,
@@ -105,21 +100,6 @@ func (l *loader) bufferingHints(p document.Place) {
 			l.interval = at
 		},
 	}})
-}
-
-// checkPartitioned applies what dynamic partitioning wants of hints that are given.
-func (l *loader) checkPartitioned() {
-	const size, interval = 64, 60
-	h := l.config.Delivery.Hints
-	if !l.partitioned {
-		return
-	}
-	if 0 < h.SizeInMBs && h.SizeInMBs < size {
-		l.size.Bad("%s", says("make it 64", "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."))
-	}
-	if h.ZeroBuffering || 0 < h.IntervalInSeconds && h.IntervalInSeconds < interval {
-		l.interval.Bad("%s", says("make it 60", "BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled."))
-	}
 }
 
 // both reads hints, which are given together.

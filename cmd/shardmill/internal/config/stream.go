@@ -62,6 +62,9 @@ func (l *loader) stream(p document.Place) {
 	l.compression()
 	l.emf()
 	l.hints()
+	l.oneTransform()
+	l.partitions()
+	l.warnOfErrorPrefix()
 }
 
 const oneDestination = "Exactly one destination configuration is supported for a Firehose"

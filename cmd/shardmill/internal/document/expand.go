@@ -18,6 +18,9 @@ var (
 	secret = regexp.MustCompile(`(?i)SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY`)
 )
 
+// IsSecret reports whether a variable of this name may hold what is nobody's to see.
+func IsSecret(name string) bool { return secret.MatchString(name) }
+
 // Literally returns what is to be written for a text without variables.
 func Literally(s string) string { return strings.ReplaceAll(s, "${", "$${") }
 
@@ -55,7 +58,7 @@ func (c converter) lookUp(ref string) (s, remedy string) {
 	if name == nil {
 		return "", "which is not the ${NAME} of an environment variable, of letters, digits and _; write $${ for a ${ that is none"
 	}
-	if secret.MatchString(name[1]) {
+	if IsSecret(name[1]) {
 		return "", "whose name is a secret's; nothing here is secret, and logs show it: use a variable of another name if it is none, and leave credentials to the AWS SDK's environment"
 	}
 	s, set := "", false

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -205,19 +206,52 @@ func (p Place) isVariable() bool {
 	return p.value.Loose && (p.value.Kind == Text || p.IsScalar()) || variable.MatchString(p.value.Written)
 }
 
+// isNumber reports whether what is there may be a number, and what is wrong if not.
+func (p Place) isNumber(span string) bool {
+	switch {
+	case p.value.Kind == Number, p.isVariable():
+		return true
+	case p.value.Written != "":
+		p.Bad("it must be a number %s, or one variable that is one", span)
+	case p.value.Kind == Text:
+		p.Fault("is %s, a string; it must be a number %s, without quotes", p.show(), span)
+	default:
+		p.WrongKind("a number " + span)
+	}
+	return false
+}
+
+// Decimal returns the number that is there if it is in the range.
+func (p Place) Decimal(lowest, highest float64) (float64, bool) {
+	span := fmt.Sprintf("between %v and %v", lowest, highest)
+	if !p.isNumber(span) {
+		return 0, false
+	}
+	n, ok := ParseDecimal(p.value.Text)
+	switch {
+	case !ok:
+		p.Bad("it must be a number %s, in decimal digits", span)
+	case n < lowest || n > highest:
+		p.Bad("it must be %s", span)
+	default:
+		return n, true
+	}
+	return 0, false
+}
+
+// decimal is a number without an exponent.
+var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+
+// ParseDecimal returns the number that s writes in decimal digits, without an exponent.
+func ParseDecimal(s string) (float64, bool) {
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil && decimal.MatchString(s)
+}
+
 // Integer returns the number that is there if it is in the range.
 func (p Place) Integer(lowest, highest int) (int, bool) {
 	span := fmt.Sprintf("between %d and %d", lowest, highest)
-	switch {
-	case p.value.Kind == Number, p.isVariable():
-	case p.value.Written != "":
-		p.Bad("it must be a number %s, or one variable that is one", span)
-		return 0, false
-	case p.value.Kind == Text:
-		p.Fault("is %s, a string; it must be a number %s, without quotes", p.show(), span)
-		return 0, false
-	default:
-		p.WrongKind("a number " + span)
+	if !p.isNumber(span) {
 		return 0, false
 	}
 	digits := strings.TrimPrefix(p.value.Text, "-")

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/prefix"
+)
+
+// Pipeline says what is done with each record, in the order in which it is done. That
+// is Firehose's, in whatever order a file has the processors.
+func (c Config) Pipeline() []string {
+	d := c.Delivery
+	steps := []string{"KPL de-aggregation"}
+	if d.Decompression {
+		steps = append(steps, "Decompression")
+	}
+	if d.CloudWatchLogProcessing {
+		steps = append(steps, "messages of log events")
+	}
+	switch r := d.RecordDeAggregation; {
+	case r == nil:
+	case r.SubRecordType == processors.Delimited:
+		steps = append(steps, fmt.Sprintf("de-aggregation at %q", r.Delimiter))
+	default:
+		steps = append(steps, string(r.SubRecordType)+" de-aggregation")
+	}
+	if c.Transform != nil {
+		steps = append(steps, c.Transform.String())
+	}
+	if p := d.DynamicPartitioning; p != nil {
+		steps = append(steps, partitionStep(d.Prefix, p))
+	}
+	if d.AppendDelimiterToRecord {
+		steps = append(steps, "newline")
+	}
+	return append(steps, string(d.Compression))
+}
+
+// String says what the transform is.
+func (t *Transform) String() string {
+	what := ""
+	switch {
+	case t.Lambda != nil:
+		what = t.Lambda.ARN
+	case t.Command != nil:
+		what = strings.Join(t.Command.Argv, " ")
+	}
+	return fmt.Sprintf("transform (%s, batches of %s MiB or %d s, %d retries)", what, decimalText(t.Hints.SizeInMBs), t.Hints.IntervalInSeconds, t.NumberOfRetries)
+}
+
+// partitionStep says what makes partitions, and how many.
+func partitionStep(given string, p *processors.DynamicPartitioning) string {
+	var keys []string
+	if read, err := prefix.Parse(given, prefix.Objects); err == nil { // it is valid
+		for _, k := range read.PartitionKeys() {
+			name := k.Name
+			if k.Namespace == "partitionKeyFromLambda" {
+				name += " of the transform"
+			}
+			keys = append(keys, name)
+		}
+	}
+	what := "partition keys " + strings.Join(keys, ", ")
+	if len(keys) == 0 {
+		what = "partitions"
+	}
+	if p.EventTime != nil {
+		what += ", by the time at " + p.EventTime.Query
+	}
+	limit := "500 divided by the number of open shards"
+	if p.ActivePartitions > 0 {
+		limit = strconv.Itoa(p.ActivePartitions)
+	}
+	beyond := "beyond that records fail"
+	if p.Overflow == processors.OverflowFinish {
+		beyond = "beyond that the oldest is finished"
+	}
+	return fmt.Sprintf("%s (active of a shard: %s; %s)", what, limit, beyond)
+}
