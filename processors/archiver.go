@@ -136,7 +136,7 @@ func (a *Archiver) incoming(shard kcl.ShardInfo, log *zap.Logger) incoming {
 	}
 	return &transforms{
 		pipeline: a.pipeline, runner: s.runner(shard, log), shardID: shard.ShardID,
-		size: int64(s.Transform.Hints.SizeInMBs * mib), interval: time.Duration(s.Transform.Hints.IntervalInSeconds) * time.Second,
+		size: cmp.Or(s.batchSize, int64(s.Transform.Hints.SizeInMBs*mib)), interval: time.Duration(s.Transform.Hints.IntervalInSeconds) * time.Second,
 		seen: sieve{log: log},
 	}
 }

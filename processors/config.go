@@ -149,6 +149,7 @@ type Config struct {
 
 	newUUID   func() exactlyonce.UUID
 	sizeBytes int64 // instead of Hints.SizeInMBs
+	batchSize int64 // instead of Transform.Hints.SizeInMBs
 }
 
 // Backup is Firehose's S3BackupConfiguration. What is not said here is as for what is

@@ -50,6 +50,12 @@ func CloseReason(f Fill, size int64, interval time.Duration) string {
 	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Within, f.Pressure, f.NoSpool}, size, interval)
 }
 
+// WithBatchSize returns c with a size of transforms' batches in bytes.
+func (c Config) WithBatchSize(bytes int64) Config {
+	c.batchSize = bytes
+	return c
+}
+
 // Grown is grown.
 func Grown(hint int64, behind, interval time.Duration) int64 { return grown(hint, behind, interval) }
 
