@@ -182,32 +182,7 @@ func underWay(t *testing.T, cfg processors.Config, b *busy) (kcl.RecordProcessor
 // once.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(t *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput){
-		"the lease is lost": func(t *testing.T, p kcl.RecordProcessor, _ kcl.ProcessRecordsInput) {
-			t.Helper()
-			p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
-		},
-		"it begins anew": func(t *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput) {
-			t.Helper()
-			if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: in.Checkpointer}); err != nil {
-				t.Error(err)
-			}
-		},
-		"a hook panics": func(_ *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput) {
-			defer func() { _ = recover() }()
-			in.Hold = func(int64) { panic("hook") }
-			_ = p.ProcessRecords(context.Background(), in)
-		},
-		"a hook ends the goroutine": func(_ *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput) {
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				in.Hold = func(int64) { runtime.Goexit() }
-				_ = p.ProcessRecords(context.Background(), in)
-			}()
-			<-done
-		},
-	} {
+	for name, end := range endings() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachKind(t, func(t *testing.T, cfg processors.Config) {

@@ -3,6 +3,7 @@ package processors_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/transform"
@@ -18,6 +19,9 @@ type transforming struct {
 func (transforming) ARN() string { return "arn:aws:lambda:us-east-1:123456789012:function:world" }
 
 func (f transforming) Transform(ctx context.Context, b *transform.Batch) ([]transform.Result, error) {
+	var n int
+	_, _ = fmt.Sscanf(string(b.Records[0].Data), "<%d>", &n)
+	time.Sleep(time.Duration(n) * time.Nanosecond) // side by side, and always in one order
 	f.w.mu.Lock()
 	defer f.w.mu.Unlock()
 	var results []transform.Result
@@ -28,6 +32,16 @@ func (f transforming) Transform(ctx context.Context, b *transform.Batch) ([]tran
 		}
 	})
 	return results, err
+}
+
+// transforming returns cfg with the world's own transform, if it has one.
+func (w *world) transforming(cfg processors.Config, h *holding) processors.Config {
+	if t := cfg.Transform; t != nil && t.Function == (transforming{}) {
+		own := *t
+		own.Function = transforming{w, h}
+		cfg.Transform = &own
+	}
+	return cfg
 }
 
 // transformed is config with a transform, of batches of some records.
