@@ -299,7 +299,7 @@ func TestAShutdownDuringTransforms(t *testing.T) {
 func TestTransformsAfterACallThatFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := &calls{times: []time.Duration{2500 * time.Millisecond}}
+		c := &calls{times: []time.Duration{2300 * time.Millisecond}}
 		s := begin(t, by(c).WithSize(8), numbered(23))
 		failed := 0
 		for try := 0; s.firstUndone() < 20 && try < 100; try++ {
