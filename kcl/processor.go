@@ -94,6 +94,10 @@ type ShardInfo struct {
 
 	// KPLFaults is Config.KPLFaults.
 	KPLFaults KPLFaults
+
+	// OpenShards is how many shards of the stream took records when the worker listed
+	// them last: at least 1. A processor is not told if that changes.
+	OpenShards int
 }
 
 // InitializationInput is the argument of RecordProcessor.Initialize.
@@ -150,6 +154,11 @@ type ProcessRecordsInput struct {
 	// It is forgotten, and calling it has no effect, once the lease has ended or
 	// another processor has taken over. It is safe for concurrent use.
 	Hold func(bytes int64)
+
+	// TryHold is Hold for a processor that would keep more if there is room, and can
+	// wait: it reports whether the worker's budget has it and nobody waits for it. If
+	// it has not, nothing is changed. It is safe for concurrent use.
+	TryHold func(bytes int64) bool
 
 	// Wake asks for another call soon, without records if none have come: for a
 	// processor that has something done on a goroutine of its own, and learns that it

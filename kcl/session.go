@@ -21,8 +21,10 @@ type session struct {
 	cp    *checkpoint.Checkpointer
 	split *expander
 	calls *calls
-	hold  func(bytes int64)
 	wake  chan struct{} // holds one wish for a call without records
+
+	hold    func(bytes int64)
+	tryHold func(bytes int64) bool
 
 	// accepted is the last record that the processor took, or where reading
 	// began: what is at or before it is not processed any more.
@@ -62,13 +64,14 @@ func newSession(c *consumer) *session {
 		calls:    newCalls(c.cfg.CallTimeout, c.cfg.WarnAfter, c.log, c.begin),
 		lastMark: time.Now(), called: time.Now(), wake: make(chan struct{}, 1),
 	}
-	hold := c.acct.Holder() // what a processor before this one held went with it
+	holder := c.acct.Holder() // what a processor before this one held went with it
 	s.hold = func(bytes int64) {
 		if bytes < 0 {
 			c.log.Error("processor says that it holds less than nothing; it counts as nothing", zap.Int64("bytes", bytes))
 		}
-		hold(bytes)
+		holder.Hold(bytes)
 	}
+	s.tryHold = holder.Try
 	return s
 }
 

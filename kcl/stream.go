@@ -27,6 +27,7 @@ type stream struct {
 
 	mu       sync.Mutex // guards what follows; never held over I/O
 	lastSync time.Time
+	open     int                 // shards that the last sync found open
 	finished map[string]sighting // the finished leases of the last sync
 	withheld []string            // the shards that the last sync left without a lease
 	noted    []string            // what the last sync found odd about rows
@@ -48,6 +49,13 @@ func (s *stream) mayTake(row lease.Lease) (lease.Identity, bool) {
 		s.syncSoon()
 	}
 	return id, may
+}
+
+// openShards returns how many shards take records, at least 1.
+func (s *stream) openShards() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(1, s.open)
 }
 
 // syncedAt returns when the shards were last compared with the leases.

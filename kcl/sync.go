@@ -114,7 +114,12 @@ func (s *stream) syncShards(ctx context.Context, loop, shardID string) ([]Shard,
 		return nil, err
 	}
 	s.mu.Lock()
-	s.lastSync = time.Now()
+	s.lastSync, s.open = time.Now(), 0
+	for i := range list.Shards {
+		if list.Shards[i].IsOpen() {
+			s.open++
+		}
+	}
 	s.mu.Unlock()
 	return list.Shards, nil
 }

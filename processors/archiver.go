@@ -12,7 +12,6 @@ import (
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/internal/errorlines"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/pipeline"
@@ -43,7 +42,7 @@ func New(cfg Config, store ObjectStore) (*Archiver, error) {
 		return nil, fmt.Errorf("archiver's configuration: %w", err)
 	}
 	return &Archiver{
-		settings: s, store: store, pipeline: pipeline.New(pipeline.Stages{Decompression: s.Decompression, CloudWatchLogProcessing: s.CloudWatchLogProcessing}),
+		settings: s, store: store, pipeline: pipeline.New(s.stages()),
 		slots: make(chan struct{}, s.ParallelPuts),
 		shop:  &workshop{spools: spool.NewPool(s.SpoolDir, s.SpoolMemory)},
 	}, nil
@@ -100,12 +99,15 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		bucket, prefix := s.staging()
 		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log, unnamed: shard.StreamARN == ""}
 	}
+	sorter := s.sorting.open(shard.OpenShards)
 	return &processor{
 		archiver: a,
 		shardID:  shard.ShardID,
+		incoming: a.incoming(shard, log),
+		sorter:   sorter,
 		try:      try,
 		sink:     sink,
-		buffer:   buffer{newUUID: s.newUUID, begin: func(id exactlyonce.UUID) (contents, error) { return a.begin(id, p) }, pipeline: a.pipeline, size: s.size, pace: p, log: log},
+		buffer:   buffer{newUUID: s.newUUID, begin: func(id exactlyonce.UUID) (contents, error) { return a.begin(id, p, sorter) }, size: s.size, pace: p, log: log, seen: sieve{log: log}},
 		sealer: sealer{
 			lanes:    s.lanes,
 			identity: identity,
@@ -126,16 +128,25 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	}
 }
 
+// incoming returns what brings the records of a shard into its cuts.
+func (a *Archiver) incoming(shard kcl.ShardInfo, log *zap.Logger) incoming {
+	s := &a.settings
+	if s.Transform == nil {
+		return straight{a.pipeline.Run}
+	}
+	return &transforms{
+		pipeline: a.pipeline, runner: s.runner(shard, log), shardID: shard.ShardID,
+		size: cmp.Or(s.batchSize, int64(s.Transform.Hints.SizeInMBs*mib)), interval: time.Duration(s.Transform.Hints.IntervalInSeconds) * time.Second,
+		seen: sieve{log: log},
+	}
+}
+
 // begin returns what the records of the cut id become.
-func (a *Archiver) begin(id exactlyonce.UUID, p *pace) (contents, error) {
+func (a *Archiver) begin(id exactlyonce.UUID, p *pace, sorter *sorter) (contents, error) {
 	s := &a.settings
 	switch {
 	case len(s.lanes) > 1:
-		lines := errorlines.Newest
-		if s.OlderErrorLines {
-			lines = errorlines.Older
-		}
-		return a.shop.collect(s.lanes, p, lines), nil
+		return a.shop.collect(s, p, sorter), nil
 	case s.Delivery == ExactlyOnce:
 		return a.shop.open(s.lanes[0].format, id, s.lanes[0].delimiter, planDigest)
 	default:

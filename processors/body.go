@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"context"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -83,10 +84,14 @@ func closeSpool(s *spool.Spool, reuse bool, log *zap.Logger) {
 
 func (*body) take(*kcl.Record) {} // nothing but what becomes of it
 
-func (b *body) add(_ *kcl.Record, out pipeline.Output) error { return b.write(out.Data) }
+func (b *body) add(_ context.Context, _ *kcl.Record, out pipeline.Output) error {
+	return b.write(out.Data)
+}
 
 func (b *body) filled() int64 { return b.bytes }
 
 func (b *body) spoolErr() error { return b.spool.Err() }
 
 func (b *body) heldBytes() int64 { return b.spool.Held() }
+
+func (*body) partitions() int { return 0 }

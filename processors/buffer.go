@@ -15,19 +15,43 @@ import (
 // buffer gathers the records of the next cut of one shard, and knows when it
 // closes. How a cut ends is none of its business.
 type buffer struct {
-	newUUID  func() exactlyonce.UUID                     // of the next cut
-	begin    func(id exactlyonce.UUID) (contents, error) // what it becomes
-	pipeline *pipeline.Pipeline
-	size     int64
-	pace     *pace
-	log      *zap.Logger
+	newUUID func() exactlyonce.UUID                     // of the next cut
+	begin   func(id exactlyonce.UUID) (contents, error) // what it becomes
+	size    int64
+	pace    *pace
+	log     *zap.Logger
 
 	open   gathered
 	broken error // what is gathered cannot be trusted
+	seen   sieve // of what is in this cut or was in an earlier one
 
-	// mark is the last place that was appended, to this cut or an earlier
-	// one: what is not above it was delivered before.
-	mark checkpoint.ExtendedSequenceNumber
+	taking taking                      // the record that is being taken in
+	add    func(pipeline.Output) error // adds what becomes of it
+}
+
+type taking struct {
+	ctx    context.Context //nolint:containedctx // of the call
+	record *kcl.Record
+	begun  bool // something was added
+}
+
+// sieve lets each record pass once.
+type sieve struct {
+	mark checkpoint.ExtendedSequenceNumber // of the last one: what is not above it has passed
+	log  *zap.Logger
+}
+
+// lets reports whether a record has not passed yet.
+func (s *sieve) lets(r *kcl.Record) bool {
+	at := place(r)
+	if exactlyonce.IsNew(at, s.mark) {
+		return true
+	}
+	if at.SequenceNumber == s.mark.SequenceNumber && at.SubSequenceNumber < s.mark.SubSequenceNumber && !r.Aggregated {
+		s.log.Error("an aggregated record that cannot be split is not archived: a checkpoint stands within it",
+			zap.Stringer("sequence_number", at), zap.Stringer("checkpoint", s.mark), zap.Int("bytes", len(r.Data)))
+	}
+	return false
 }
 
 // gathered is what a cut is made of.
@@ -43,28 +67,28 @@ type gathered struct {
 // contents are what a cut's records become: the body of one object, or outputs that
 // become several. One goroutine uses them.
 type contents interface {
-	take(r *kcl.Record)                           // the next record, before what becomes of it
-	add(r *kcl.Record, out pipeline.Output) error // what becomes of it
-	filled() int64                                // the bytes that count for the cut's size
-	finish() error                                // nothing comes any more
-	pack(c *closing) (parcel, error)              // after finish
+	take(r *kcl.Record)                                                // the next record, before what becomes of it
+	add(ctx context.Context, r *kcl.Record, out pipeline.Output) error // what becomes of it
+	filled() int64                                                     // the bytes that count for the cut's size
+	partitions() int                                                   // that are active
+	finish() error                                                     // nothing comes any more
+	pack(c *closing) (parcel, error)                                   // after finish
 
 	spoolErr() error  // why it stays in memory, nil if it need not
 	heldBytes() int64 // in memory
 	release(reuse bool, log *zap.Logger)
 }
 
-// append takes a record in, unless it was there before. If ctx is done before that, the
-// record can be given again.
-func (b *buffer) append(ctx context.Context, r *kcl.Record, now time.Time) error {
+// become passes what becomes of a record, part by part. If it fails before the first one,
+// the record can be given again.
+type become func(ctx context.Context, r *kcl.Record, add func(pipeline.Output) error) error
+
+// append takes a record in, unless it was there before.
+func (b *buffer) append(ctx context.Context, r *kcl.Record, now time.Time, what become) error {
 	if b.broken != nil {
 		return b.broken
 	}
-	if at := place(r); !exactlyonce.IsNew(at, b.mark) {
-		if at.SequenceNumber == b.mark.SequenceNumber && at.SubSequenceNumber < b.mark.SubSequenceNumber && !r.Aggregated {
-			b.log.Error("an aggregated record that cannot be split is not archived: a checkpoint stands within it",
-				zap.Stringer("sequence_number", at), zap.Stringer("checkpoint", b.mark), zap.Int("bytes", len(r.Data)))
-		}
+	if !b.seen.lets(r) {
 		return nil
 	}
 	if b.open.contents == nil {
@@ -75,18 +99,33 @@ func (b *buffer) append(ctx context.Context, r *kcl.Record, now time.Time) error
 		}
 		b.open.contents, b.open.id = made, id
 	}
-	if err := b.pipeline.Run(ctx, r, func(o pipeline.Output) error {
-		b.open.contents.take(r)
-		if err := b.open.contents.add(r, o); err != nil {
-			b.broken = kcl.GiveUp(err)
-		}
+	if b.add == nil {
+		b.add = b.addPart // once: it is memory of its own
+	}
+	b.taking = taking{ctx: ctx, record: r}
+	err := what(ctx, r, b.add)
+	begun := b.taking.begun
+	b.taking = taking{}
+	switch {
+	case err != nil && begun:
+		b.broken = kcl.GiveUp(err)
 		return b.broken
-	}); err != nil {
+	case err != nil:
 		return err
 	}
 	b.open.note(r, now)
-	b.mark = b.open.last.ExtendedSequenceNumber
+	b.seen.mark = b.open.last.ExtendedSequenceNumber
 	return nil
+}
+
+// addPart adds a part of the record that is being taken in.
+func (b *buffer) addPart(o pipeline.Output) error {
+	t := &b.taking
+	if !t.begun {
+		b.open.contents.take(t.record)
+		t.begun = true
+	}
+	return b.open.contents.add(t.ctx, t.record, o)
 }
 
 // note counts a record that was taken in.
@@ -139,7 +178,7 @@ func (b *buffer) take() (gathered, error) {
 // own makes what is kept of the records' strings the buffer's own: those of a page
 // are one string.
 func (b *buffer) own() {
-	b.open.last, b.mark = b.open.last.Clone(), b.mark.Clone()
+	b.open.last, b.seen.mark = b.open.last.Clone(), b.seen.mark.Clone()
 }
 
 // reset forgets what was gathered, and the mark.
@@ -147,7 +186,7 @@ func (b *buffer) reset() {
 	if b.open.contents != nil {
 		b.open.contents.release(true, b.log)
 	}
-	b.open, b.broken, b.mark = gathered{}, nil, checkpoint.ExtendedSequenceNumber{}
+	b.open, b.broken, b.seen.mark = gathered{}, nil, checkpoint.ExtendedSequenceNumber{}
 }
 
 func place(r *kcl.Record) checkpoint.ExtendedSequenceNumber {

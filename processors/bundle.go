@@ -35,6 +35,11 @@ const copyBytes = 64 << 10
 func (o *outputs) pack(c *closing) (parcel, error) {
 	tally := o.tally // not all that o holds
 	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest, tally: &tally}
+	for _, e := range o.begun {
+		if e.lane.role == exactlyonce.Delivery {
+			tally.Objects++
+		}
+	}
 	x, err := o.bodies(c, b.spool)
 	if err != nil {
 		closeSpool(b.spool, true, c.sink.log)

@@ -149,6 +149,7 @@ type Config struct {
 
 	newUUID   func() exactlyonce.UUID
 	sizeBytes int64 // instead of Hints.SizeInMBs
+	batchSize int64 // instead of Transform.Hints.SizeInMBs
 }
 
 // Backup is Firehose's S3BackupConfiguration. What is not said here is as for what is
@@ -216,12 +217,13 @@ const (
 // so itself.
 func (c Config) WithDefaults() Config {
 	c.Hints = c.Hints.withDefaults()
+	c.Transform, c.DynamicPartitioning = c.Transform.withDefaults(), c.DynamicPartitioning.withDefaults()
 	if c.Backup != nil {
 		b := *c.Backup
 		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
 		c.Backup = &b
 	}
-	if c.Backup != nil || c.Decompression {
+	if c.Backup != nil || c.canFail() {
 		c.Staging = cmp.Or(c.Staging, "s3://"+c.Bucket+"/"+defaultStaging)
 	}
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)
@@ -338,10 +340,10 @@ func (c Config) checkStages() error {
 	if c.CloudWatchLogProcessing && !c.Decompression {
 		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
 	}
-	if c.RecordDeAggregation != nil || c.Transform != nil || c.DynamicPartitioning != nil {
-		return errors.New("RecordDeAggregation, Transform and DynamicPartitioning are not built yet: remove them")
+	if c.DynamicPartitioning != nil {
+		return errors.New("DynamicPartitioning is not built yet: remove it")
 	}
-	return nil
+	return errors.Join(c.RecordDeAggregation.check(), c.Transform.check())
 }
 
 func (c Config) checkDelivery() error {

@@ -90,6 +90,28 @@ func TestEveryStepEveryFaultOfSealedCuts(t *testing.T) {
 	}
 }
 
+// TestEveryStepEveryFaultOfTransforms is the same for records that are transformed, in
+// batches that say something else each time.
+func TestEveryStepEveryFaultOfTransforms(t *testing.T) {
+	t.Parallel()
+	first := transformed().WithSize(30)
+	successors := map[string]processors.Config{
+		"same":           first,
+		"no transform":   config().WithSize(35),
+		"larger batches": first.WithBatchSize(40),
+		"with a backup":  with(first, func(c *processors.Config) { c.Backup = backedUp().Backup }),
+		"calls in a row": first.WithBatchSize(1),
+		"at least once":  with(first, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
+	}
+	for step, most := range map[string]int{"transform": 5, "seal": 2, "prepare": 2, "put": 2, "commit": 2, "delete": 2, "list": 1, "check": 1} {
+		for n := range most {
+			for name, successor := range successors {
+				everyFault(t, step, n, name, first, successor)
+			}
+		}
+	}
+}
+
 // TestRedoIsStruckToo adds a second fault, to a step of the successor.
 func TestRedoIsStruckToo(t *testing.T) {
 	t.Parallel()
@@ -150,7 +172,11 @@ func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
 			if c.FormerBuckets = []string{"backup"}; rapid.Bool().Draw(t, "backed up") {
 				c.Backup = backedUp().Backup
 			}
-		}).WithSize(rapid.Int64Range(1, 200).Draw(t, "size")))
+			if rapid.Bool().Draw(t, "transformed") {
+				c.Transform = transformed().Transform
+				c.Transform.Hints = processors.TransformHints{SizeInMBs: 1, IntervalInSeconds: rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "batch interval")}
+			}
+		}).WithSize(rapid.Int64Range(1, 200).Draw(t, "size")).WithBatchSize(rapid.Int64Range(1, 60).Draw(t, "batch size")))
 	}
 	return s
 }

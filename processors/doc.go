@@ -137,6 +137,47 @@
 // the next call. The calls after it wait for that step, so that the worker, which counts
 // the calls that fail, gives the shard up in the end.
 //
+// # Transforms
+//
+// A transform gets batches of records, up to five of a shard side by side, and what it
+// says of them enters the cut in the order in which the records came. It may say
+// something else when it is asked again, so its cuts are sealed: what enters a cut is what
+// is delivered, whoever delivers it. What makes that safe:
+//
+//   - A cut's last record is the last one that has entered it. Records that wait to be
+//     transformed, and those of a batch that is under way, are above it: in no plan and in
+//     no checkpoint. If the lease goes, the next holder reads them again.
+//   - Batches enter in order, and a record with all its parts. So a cut is a run of
+//     records without a gap, however late an earlier batch comes.
+//   - A record enters once: what a call brings again, since one before failed, is known by
+//     its place, to the batches and to the cut.
+//   - Each record that was given to a transform has one outcome: data, or that it is
+//     dropped, or a line of an error object with the record as it came. What the
+//     transform does not name, names twice, or answers when it is too late, has failed.
+//   - What goes on behind ends with the holding of the lease, as the delivery does. LeaseLost,
+//     a new Initialize and a call that panics end it and wait for it; its answers are
+//     dropped.
+//
+// A transform is called at least once with a record, not exactly once: again after an
+// error, and after a crash or a lost lease, by the next holder.
+//
+// A batch is in memory as it came, as a request and as an answer, all of which counts in
+// the worker's memory budget. One batch of each shard may always be under way; another one
+// only if the budget has room for it. When none may be, the call waits for the first one, so
+// that no more is read. Under pressure, at the shard's end and in a shutdown the open
+// batch is transformed at once; a shutdown leaves what is not done in half of its time.
+//
+// # Partitions
+//
+// With DynamicPartitioning a cut has an object for each partition, and another one when
+// that has reached the size. The cut ends by the interval since its first record entered
+// it, by pressure, or by the bounds of its log: all of its objects are visible then. What is
+// in a partition is decided when a record enters, by its keys and what the timestamps in
+// Prefix print of it; the name of an object has the arrival of its oldest record.
+//
+// A record whose partition cannot be had, or that needs one partition too many, becomes a
+// line of an error object. Active are the partitions of the open cut.
+//
 // # Who can write to the lease table
 //
 // A plan is input from whoever can write to the table, and is not signed. So it
@@ -227,12 +268,14 @@
 //
 // A processor moves what its buffer gathers into its delivery:
 //
+//	incoming   transforms.go records on their way into the cut: straight, or in batches through a transform
 //	buffer     buffer.go     the records of the next cut, and when it closes; knows no destination
 //	  pace     pace.go       how objects grow while the shard is behind
 //	  pipeline               what becomes of a record on its way into the cut
 //	  contents               what a cut's records become:
 //	  body     body.go       the content of one object: spooled, in a container
 //	  outputs  outputs.go    what becomes several objects: a log, and where in it each is
+//	    sorter sorter.go     which partition a record belongs to
 //	sealer     cut.go        makes a cut of them: fixes keys, the UUID and the plan
 //	delivery   delivery.go   seal, prepare, publish, commit; knows no records
 //	  errand   errand.go     one of these that goes on behind

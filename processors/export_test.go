@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/kcl"
-	"github.com/shardmill/shardmill/processors/internal/errorlines"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/pipeline"
@@ -51,6 +50,12 @@ func CloseReason(f Fill, size int64, interval time.Duration) string {
 	return closeReason(fill{f.Records, f.Bytes, f.Age, f.Within, f.Pressure, f.NoSpool}, size, interval)
 }
 
+// WithBatchSize returns c with a size of transforms' batches in bytes.
+func (c Config) WithBatchSize(bytes int64) Config {
+	c.batchSize = bytes
+	return c
+}
+
 // Grown is grown.
 func Grown(hint int64, behind, interval time.Duration) int64 { return grown(hint, behind, interval) }
 
@@ -65,11 +70,11 @@ type Output struct {
 // becomes what change returns, or nothing.
 func Outputs(t interface{ Fatal(args ...any) }, records []kcl.Record, delimiter string, backup int64, change func(i int, data []byte) []byte) (out []Output) {
 	shop := &workshop{spools: spool.NewPool("", 1<<20)}
-	o := shop.collect([]lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}}, &pace{}, errorlines.Newest)
+	o := shop.collect(&settings{lanes: []lane{{delimiter: delimiter}, {role: exactlyonce.Backup, size: backup}}}, &pace{}, nil)
 	for i := range records {
 		o.take(&records[i])
 		if data := change(i, records[i].Data); data != nil {
-			if err := o.add(&records[i], pipeline.Output{Data: data}); err != nil {
+			if err := o.add(context.Background(), &records[i], pipeline.Output{Data: data}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -113,7 +113,7 @@ type ProcessedEvent struct {
 	PartitionsExceeded int64
 
 	JQDuration time.Duration // that the queries of DynamicPartitioning took; JQProcessing.Duration
-	Objects    int64         // of the cut, but bundles; DeliveryToS3.ObjectCount
+	Objects    int64         // of the cut that are delivered; DeliveryToS3.ObjectCount
 }
 
 // TransformedEvent describes a call of Config.Transform's Function.

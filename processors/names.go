@@ -27,7 +27,12 @@ type names struct {
 // Source: Firehose "Configure Amazon S3 object name format".
 func (n names) key(at time.Time, id exactlyonce.UUID, f container.Format) (string, error) {
 	before, err := n.prefix.Evaluate(prefix.Values{At: at.In(n.zone), Random: randomBits})
-	return before + n.name(at, id) + n.ending(f), err
+	return n.keyBehind(before, at, id, f), err
+}
+
+// keyBehind is key, for a prefix that is evaluated.
+func (n names) keyBehind(before string, at time.Time, id exactlyonce.UUID, f container.Format) string {
+	return before + n.name(at, id) + n.ending(f)
 }
 
 // errorKey returns the key of an object of records that failed. It has no
@@ -88,7 +93,7 @@ func (c Config) parseNames(field string) (names, []error) {
 	add("FileExtension", c.FileExtension, prefix.CheckExtension(c.FileExtension))
 	n.prefix, err = prefix.Parse(c.Prefix, prefix.Objects)
 	if err == nil {
-		err = n.prefix.CheckPartitioning(false)
+		err = c.DynamicPartitioning.checkPrefix(n.prefix)
 	}
 	switch add("Prefix", c.Prefix, err); {
 	case c.ErrorOutputPrefix != "":

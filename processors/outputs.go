@@ -16,6 +16,7 @@ import (
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 	"github.com/shardmill/shardmill/processors/internal/spool"
 	"github.com/shardmill/shardmill/processors/pipeline"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // lane is where one kind of a cut's objects goes.
@@ -41,9 +42,17 @@ type outputs struct {
 	begun []*extents         // objects, in the order in which they began
 	open  map[group]*extents // those that go on
 
-	lines errorlines.Encoder
-	tally ProcessedEvent
-	parts int64 // extents of all objects
+	sorter *sorter                     // nil without partitions
+	places map[string]*activePartition // by what stands before the names of their objects
+	byID   map[string]*activePartition // the same, by what tells them apart; not all
+	active int                         // partitions
+	oldest int                         // in begun: no object before it is open that is delivered
+	names  int64                       // bytes of places
+
+	inflates bool // records are inflated
+	lines    errorlines.Encoder
+	tally    ProcessedEvent
+	parts    int64 // extents of all objects
 
 	record   extent // the latest record as it came, if isLogged
 	isLogged bool
@@ -63,9 +72,21 @@ const objectBytes = 1 << 10
 
 // group is what goes into one object until that is full.
 type group struct {
-	lane    int    // its index
-	failure string // error-output-type; "" for what did not fail
+	lane    int              // its index
+	failure string           // error-output-type; "" for what did not fail
+	place   *activePartition // nil without partitions
 }
+
+// activePartition has what its objects have in common.
+type activePartition struct {
+	before string // see prefix.Group
+}
+
+// placeBytes is about what a partition takes in memory beside its names.
+const placeBytes = 256
+
+// maxIDs is how many ways to find a partition are remembered beside one for each.
+const maxIDs = 1 << 10
 
 // extents are an object before it has a body.
 type extents struct {
@@ -78,9 +99,12 @@ type extents struct {
 
 type extent struct{ from, size int64 }
 
-func (w *workshop) collect(lanes []lane, p *pace, lines errorlines.Generation) *outputs {
-	o := &outputs{shop: w, pace: p, lanes: lanes, log: w.spools.Open(), open: map[group]*extents{}}
-	o.lines.Generation = lines
+func (w *workshop) collect(s *settings, p *pace, sorter *sorter) *outputs {
+	o := &outputs{shop: w, pace: p, lanes: s.lanes, log: w.spools.Open(), open: map[group]*extents{}, sorter: sorter, inflates: s.Decompression}
+	o.places, o.byID = map[string]*activePartition{}, map[string]*activePartition{}
+	if s.OlderErrorLines {
+		o.lines.Generation = errorlines.Older
+	}
 	o.tally.Failed = map[string]int64{}
 	return o
 }
@@ -96,17 +120,20 @@ func (o *outputs) take(r *kcl.Record) {
 }
 
 // add implements contents.
-func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
-	o.count(r, out)
-	switch {
-	case out.Nothing:
-		o.tally.Nothing++
+func (o *outputs) add(ctx context.Context, r *kcl.Record, out pipeline.Output) error {
+	o.count(r, &out)
+	if out.Nothing || out.Dropped {
 		return nil
-	case out.Failure.Type != "":
-		return o.fail(r, out.Failure)
+	}
+	to := group{}
+	if out.Failure.Type == "" && o.sorter != nil {
+		to.place, out.Failure = o.sort(ctx, r, &out)
+	}
+	if out.Failure.Type != "" {
+		return o.fail(r, &out)
 	}
 	l := &o.lanes[0]
-	x := o.put(group{}, r, o.write(r, out.Data))
+	x := o.put(to, r, o.write(r, out.Data))
 	if l.delimiter != "" {
 		o.extend(x, o.log.Size(), int64(len(l.delimiter)))
 		_, _ = o.log.Write([]byte(l.delimiter)) // never fails
@@ -114,30 +141,115 @@ func (o *outputs) add(r *kcl.Record, out pipeline.Output) error {
 	return nil
 }
 
-// count counts what Decompression did, if there is one.
-func (o *outputs) count(r *kcl.Record, out pipeline.Output) {
+// count counts what the stages did.
+func (o *outputs) count(r *kcl.Record, out *pipeline.Output) {
 	switch {
-	case o.lanes[len(o.lanes)-1].role != exactlyonce.Failed:
+	case !o.inflates || out.Part > 0:
 	case out.Failure.Type == pipeline.DecompressionFailed:
 		o.tally.NotInflatedBytes += int64(len(r.Data))
 	default:
 		o.tally.Inflated++
 		o.tally.InflatedBytes += out.Inflated
 	}
+	if out.Nothing {
+		o.tally.Nothing++
+	}
+	if out.Transformed {
+		o.tally.Transformed++
+		o.tally.TransformedBytes += int64(len(out.Data))
+	}
+	if out.Dropped {
+		o.tally.Dropped++
+	}
 }
 
 // fail has the last lane take the line of a record that failed.
-func (o *outputs) fail(r *kcl.Record, f pipeline.Failure) error {
-	from := o.log.Size()
+func (o *outputs) fail(r *kcl.Record, out *pipeline.Output) error {
+	from, f := o.log.Size(), &out.Failure
 	line := errorlines.Line{
-		Data: r.Data, ErrorCode: f.Code, ErrorMessage: f.Message, AttemptsMade: 1, Arrival: r.ApproximateArrivalTimestamp, Ended: time.Now(),
+		Data: out.Source, ErrorCode: f.Code, ErrorMessage: f.Message,
+		AttemptsMade: max(1, f.Attempts), Arrival: r.ApproximateArrivalTimestamp, Ended: f.Ended, LambdaARN: f.ARN,
+	}
+	if f.Ended.IsZero() {
+		line.Ended = time.Now()
 	}
 	if err := o.lines.Encode(o.log, &line); err != nil {
 		return fmt.Errorf("writing an error line: %w", err)
 	}
 	o.tally.Failed[f.Type]++
-	o.put(group{len(o.lanes) - 1, f.Type}, r, extent{from, o.log.Size() - from})
+	o.put(group{lane: len(o.lanes) - 1, failure: f.Type}, r, extent{from, o.log.Size() - from})
 	return nil
+}
+
+// sort returns the partition of a record, or why it is in none.
+func (o *outputs) sort(ctx context.Context, r *kcl.Record, out *pipeline.Output) (*activePartition, pipeline.Failure) {
+	begun := time.Now()
+	v, f := o.sorter.sort(ctx, out, r.ApproximateArrivalTimestamp)
+	o.tally.JQDuration += time.Since(begun)
+	if f.Type != "" {
+		return nil, f
+	}
+	at := o.byID[string(v.id)]
+	if at == nil {
+		before, f := o.sorter.group(v)
+		if f.Type != "" {
+			return nil, f
+		}
+		if at = o.places[before]; at == nil {
+			if o.isFull() && o.sorter.overflow == OverflowFail {
+				o.tally.PartitionsExceeded++
+				return nil, o.sorter.exceeded()
+			}
+			at = &activePartition{before: before}
+			o.places[before] = at
+			o.names += placeBytes + 2*int64(len(before))
+		}
+		o.remember(v.id, at)
+	}
+	if o.open[group{place: at}] == nil && o.sorter.overflow == OverflowFinish && o.isFull() {
+		o.tally.PartitionsExceeded++
+		o.finishOldest()
+	}
+	return at, pipeline.Failure{}
+}
+
+// isFull reports whether there may be no further active partition. One whose object is
+// complete stays active until the cut is delivered, or can be finished before, as
+// Overflow has it.
+func (o *outputs) isFull() bool { return o.partitions() >= o.sorter.most }
+
+// partitions implements contents.
+func (o *outputs) partitions() int {
+	if o.sorter == nil || o.sorter.overflow == OverflowFail {
+		return len(o.places)
+	}
+	return o.active
+}
+
+// remember notes how to find a partition.
+func (o *outputs) remember(id []byte, at *activePartition) {
+	if len(o.byID) >= len(o.places)+maxIDs {
+		clear(o.byID)
+	}
+	o.byID[string(id)] = at
+}
+
+// finishOldest completes the object that began first of those that are delivered.
+func (o *outputs) finishOldest() {
+	for ; o.oldest < len(o.begun); o.oldest++ {
+		if x := o.begun[o.oldest]; x.group.lane == 0 && o.open[x.group] == x {
+			o.complete(x)
+			return
+		}
+	}
+}
+
+// complete ends an object: the next record of its group begins another.
+func (o *outputs) complete(x *extents) {
+	delete(o.open, x.group)
+	if x.group.place != nil {
+		o.active--
+	}
 }
 
 // isSame reports whether both are the same memory.
@@ -165,14 +277,17 @@ func (o *outputs) put(g group, r *kcl.Record, at extent) *extents {
 	if x == nil {
 		x = &extents{group: g, lane: &o.lanes[g.lane], oldest: r.ApproximateArrivalTimestamp}
 		o.begun, o.open[g] = append(o.begun, x), x
+		if g.place != nil {
+			o.active++
+		}
 	}
 	o.extend(x, at.from, at.size)
 	if r.ApproximateArrivalTimestamp.Before(x.oldest) {
 		x.oldest = r.ApproximateArrivalTimestamp
 	}
 	x.records++
-	if x.bytes += at.size; g.lane > 0 && x.bytes >= o.pace.size(x.lane.size) {
-		delete(o.open, g)
+	if x.bytes += at.size; (g.lane > 0 || g.place != nil) && x.bytes >= o.pace.size(x.lane.size) {
+		o.complete(x)
 	}
 	return x
 }
@@ -186,8 +301,8 @@ func (o *outputs) extend(x *extents, from, size int64) {
 	o.parts++
 }
 
-// filled implements contents: what the object has that is delivered. A log that is
-// too long ends the cut, too.
+// filled implements contents: what the object has that is delivered, unless there is one
+// for each partition: these end by themselves. A log that is too long ends the cut, too.
 func (o *outputs) filled() int64 {
 	switch x := o.open[group{}]; {
 	case o.log.Size() >= maxLog || o.parts >= maxExtents:
@@ -201,8 +316,11 @@ func (o *outputs) filled() int64 {
 
 // key returns where the object id goes.
 func (x *extents) key(id exactlyonce.UUID) (string, error) {
-	if x.group.failure != "" {
+	switch {
+	case x.group.failure != "":
 		return x.lane.errorKey(instant(x.oldest), id, x.group.failure)
+	case x.group.place != nil:
+		return x.lane.keyBehind(prefix.Fill(x.group.place.before, randomBits), instant(x.oldest), id, x.lane.format), nil
 	}
 	return x.lane.key(instant(x.oldest), id, x.lane.format)
 }
@@ -216,14 +334,15 @@ func (x *extents) body(ctx context.Context, shop *workshop, id exactlyonce.UUID,
 	}
 	defer inside.Drop()
 	var from, to int64 // what of the log is in buf
-	for _, p := range x.parts {
+	for i, p := range x.parts {
 		for p.size > 0 {
 			if p.from < from || p.from >= to {
 				deadline.Beat(ctx)
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
-				from, to = p.from, min(p.from+int64(len(buf)), log.Size())
+				from = p.from
+				to = min(from+int64(len(buf)), x.near(i, from+int64(len(buf))))
 				if _, err := log.ReadAt(buf[:to-from], from); err != nil {
 					return fmt.Errorf("reading the log of a cut: %w", err)
 				}
@@ -238,13 +357,26 @@ func (x *extents) body(ctx context.Context, shop *workshop, id exactlyonce.UUID,
 	return inside.End()
 }
 
+// near returns where the last of the object's extents ends, from number i on, that begins
+// before to. What lies further apart is not worth reading.
+func (x *extents) near(i int, to int64) int64 {
+	end := x.parts[i].from + x.parts[i].size
+	for _, p := range x.parts[i+1:] {
+		if p.from >= to {
+			break
+		}
+		end = p.from + p.size
+	}
+	return end
+}
+
 // finish implements contents. Bodies are made when the cut is closed.
 func (*outputs) finish() error { return nil }
 
 func (o *outputs) spoolErr() error { return o.log.Err() }
 
 func (o *outputs) heldBytes() int64 {
-	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun))
+	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun)) + o.names
 }
 
 func (o *outputs) release(reuse bool, log *zap.Logger) { closeSpool(o.log, reuse, log) }

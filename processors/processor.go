@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -9,14 +10,17 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 )
 
-// processor delivers one shard: it moves what its buffer gathered, cut by cut,
-// into its delivery. One goroutine owns it.
+// processor delivers one shard: what comes in goes into its buffer, and what that
+// gathered, cut by cut, into its delivery. One goroutine owns it.
 type processor struct {
 	archiver  *Archiver
 	shardID   string
 	try       *tries
 	sink      *objectSink
+	incoming  incoming
+	open      gate
 	buffer    buffer
+	sorter    *sorter // the buffer's; nil without partitions
 	sealer    sealer
 	delivery  delivery
 	successor successor
@@ -49,7 +53,8 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 		return err
 	}
 	p.delivery.staging.list(ctx)
-	p.buffer.mark = in.Checkpointer.Last().ExtendedSequenceNumber
+	p.buffer.seen.mark = in.Checkpointer.Last().ExtendedSequenceNumber
+	p.incoming.begin(ctx, p.buffer.seen.mark)
 	return nil
 }
 
@@ -68,28 +73,24 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 
 func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	p.delivery.wake = in.Wake
+	p.incoming.call(in.Wake, p.room(in.TryHold))
 	p.buffer.pace.note(in.BehindLatest)
 	if err := p.delivery.advance(ctx, in.Checkpointer); err != nil {
 		return err
 	}
-	now := time.Now()
+	to := p.gate(ctx, in.Checkpointer)
 	for i := range in.Records {
-		if p.archiver.settings.Decompression {
+		if p.archiver.settings.canFail() {
 			deadline.Beat(ctx) // a record can take a while
 		}
-		if err := p.buffer.append(ctx, &in.Records[i], now); err != nil {
+		if err := p.incoming.take(ctx, &in.Records[i], to); err != nil {
 			return err
 		}
-		reason := p.buffer.due(now, true, false)
-		if reason == "" {
-			continue
-		}
-		if err := p.flush(ctx, in.Checkpointer, reason); err != nil {
-			return err
-		}
-		now = time.Now()
 	}
-	if reason := p.buffer.due(now, false, in.Pressure); reason != "" {
+	if err := p.bring(ctx, to, in.Pressure); err != nil {
+		return err
+	}
+	if reason := p.buffer.due(time.Now(), false, in.Pressure); reason != "" {
 		if err := p.flush(ctx, in.Checkpointer, reason); err != nil {
 			return err
 		}
@@ -98,6 +99,52 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 		return p.delivery.finish(ctx, in.Checkpointer)
 	}
 	return p.delivery.advance(ctx, in.Checkpointer)
+}
+
+// bring brings records that are on their way into the cut: all of them, or those that
+// need not be waited for.
+func (p *processor) bring(ctx context.Context, to *gate, all bool) error {
+	if all {
+		return p.incoming.finish(ctx, to)
+	}
+	return p.incoming.advance(ctx, to)
+}
+
+// gate is how records enter the cut, in one call.
+type gate struct {
+	*processor
+
+	ctx context.Context //nolint:containedctx // of the call
+	cp  kcl.Checkpointer
+	now time.Time // not older than the open cut
+}
+
+func (p *processor) gate(ctx context.Context, cp kcl.Checkpointer) *gate {
+	p.open = gate{p, ctx, cp, time.Now()} // the processor's own memory: a call allocates none
+	return &p.open
+}
+
+// enter has the cut take a record in. If that completes the cut, it is delivered, which
+// may wait for the one before.
+func (g *gate) enter(r *kcl.Record, what become) error {
+	if err := g.buffer.append(g.ctx, r, g.now, what); err != nil {
+		return err
+	}
+	reason := g.buffer.due(g.now, true, false)
+	if reason == "" {
+		return nil
+	}
+	err := g.flush(g.ctx, g.cp, reason)
+	g.now = time.Now()
+	return err
+}
+
+// room returns what asks for memory beside what is held.
+func (p *processor) room(try func(int64) bool) func(int64) bool {
+	if try == nil {
+		return nil
+	}
+	return func(more int64) bool { return try(p.held().Held + more) }
 }
 
 // flush closes the cut, if the buffer has records, and begins to deliver it. The one
@@ -119,26 +166,46 @@ func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason strin
 	return p.delivery.advance(ctx, cp)
 }
 
-// deliver closes the cut and delivers all that there is.
+// deliver brings in all that is on its way, closes the cut and delivers all that there is.
 func (p *processor) deliver(ctx context.Context, cp kcl.Checkpointer, reason string) error {
+	if err := p.incoming.finish(ctx, p.gate(ctx, cp)); err != nil {
+		return err
+	}
+	return p.deliverCut(ctx, cp, reason)
+}
+
+// deliverCut closes the cut and delivers it.
+func (p *processor) deliverCut(ctx context.Context, cp kcl.Checkpointer, reason string) error {
 	if err := p.flush(ctx, cp, reason); err != nil {
 		return err
 	}
 	return p.delivery.finish(ctx, cp)
 }
 
+// held returns what the shard has in memory.
+func (p *processor) held() BufferedEvent {
+	open := &p.buffer.open
+	parts := []BufferedEvent{{}, {Freshness: ageOf(open.oldest, time.Now())}, p.incoming.held()} // from the oldest on
+	if c := p.delivery.cut; c != nil {
+		parts[0] = c.held()
+	}
+	if open.contents != nil {
+		parts[1].Records, parts[1].Bytes, parts[1].Held, parts[1].ActivePartitions = open.records, open.bytes, open.contents.heldBytes(), open.contents.partitions()
+	}
+	e := BufferedEvent{ShardID: p.shardID, SizeHint: p.buffer.pace.size(p.buffer.size), ActivePartitions: parts[1].ActivePartitions}
+	for _, part := range parts {
+		e.Records, e.Bytes, e.Held = e.Records+part.Records, e.Bytes+part.Bytes, e.Held+part.Held
+		e.Freshness = cmp.Or(e.Freshness, part.Freshness)
+	}
+	return e
+}
+
 // report tells the worker, and who listens, what is in memory.
 func (p *processor) report(hold func(int64)) {
-	var e BufferedEvent
-	if c := p.delivery.cut; c != nil {
-		e = c.held()
-	} else {
-		e.Freshness = ageOf(p.buffer.open.oldest, time.Now())
+	e := p.held()
+	if p.sorter != nil {
+		e.ActivePartitionsLimit = p.sorter.most
 	}
-	if open := &p.buffer.open; open.contents != nil {
-		e.Records, e.Bytes, e.Held = e.Records+open.records, e.Bytes+open.bytes, e.Held+open.contents.heldBytes()
-	}
-	e.ShardID, e.SizeHint = p.shardID, p.buffer.pace.size(p.buffer.size)
 	if hold != nil {
 		hold(e.Held)
 	}
@@ -166,15 +233,26 @@ func (p *processor) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) erro
 const shutdownRest = 5 * time.Second
 
 // ShutdownRequested delivers what is left, if that is done in time. A cut that is not
-// stays prepared for the next holder, who also reads again what is not prepared.
+// stays prepared for the next holder, who also reads again what is not prepared. What
+// the transform has not done after half of the time is left to him.
 func (p *processor) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
+	soon := ctx
 	if !in.Deadline.IsZero() {
 		rest := min(shutdownRest, time.Until(in.Deadline)/2)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, in.Deadline.Add(-rest), errLeft)
+		last := in.Deadline.Add(-rest)
+		var cancel, cancelSoon context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, last, errLeft)
 		defer cancel()
+		soon, cancelSoon = context.WithDeadlineCause(ctx, last.Add(-time.Until(last)/2), errLeft)
+		defer cancelSoon()
 	}
-	return p.whole(func() error { return p.deliver(ctx, in.Checkpointer, reasonShutdown) })
+	return p.whole(func() error {
+		err := p.incoming.finish(soon, p.gate(ctx, in.Checkpointer))
+		if err != nil && !errors.Is(err, errLeft) {
+			return err
+		}
+		return errors.Join(err, p.deliverCut(ctx, in.Checkpointer, reasonShutdown))
+	})
 }
 
 // errLeft means that a shutdown did not wait longer for a delivery.
@@ -185,6 +263,7 @@ var errLeft = errors.New("not delivered in time before the worker stops: the nex
 func (p *processor) LeaseLost(context.Context, kcl.LeaseLostInput) { p.drop() }
 
 func (p *processor) drop() {
+	p.incoming.drop()
 	p.delivery.drop()
 	p.buffer.reset()
 }

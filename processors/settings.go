@@ -20,6 +20,7 @@ type settings struct {
 	lanes    []lane // the first one is that of what is delivered
 	size     int64
 	interval time.Duration
+	sorting  *sorting // nil without partitions
 }
 
 const defaultStaging = "_shardmill/"
@@ -78,10 +79,15 @@ func (c Config) settle() (settings, error) {
 		s.lanes = append(s.lanes, backup)
 		s.interval = min(s.interval, c.Backup.Hints.interval())
 	}
-	if c.Decompression {
+	if c.canFail() {
 		failed := lane{names: delivery.names, role: exactlyonce.Failed, bucket: delivery.bucket, size: delivery.size}
 		failed.format, _ = container.Named(container.Uncompressed)
 		s.lanes = append(s.lanes, failed) // the last one: see outputs.fail
+	}
+	if c.DynamicPartitioning != nil {
+		var err error
+		s.sorting, err = c.sorting(&delivery)
+		errs = append(errs, err)
 	}
 	return s, errors.Join(append(errs,
 		c.checkNames(),
@@ -136,6 +142,7 @@ func (c Config) setLevel(l *lane) error {
 // and no extension.
 func (c Config) ofBackup() Config {
 	b := c.Backup
+	c.DynamicPartitioning = nil
 	c.Bucket, c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone, c.FileExtension = b.Bucket, b.Prefix, b.ErrorOutputPrefix, "UTC", ""
 	c.Hints, c.Compression, c.sizeBytes, c.AWSKMSKeyARN = b.Hints, b.Compression, b.sizeBytes, b.AWSKMSKeyARN
 	return c

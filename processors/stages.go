@@ -1,8 +1,18 @@
 package processors
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/partition"
+	"github.com/shardmill/shardmill/processors/pipeline"
+	"github.com/shardmill/shardmill/processors/prefix"
 	"github.com/shardmill/shardmill/processors/transform"
 )
 
@@ -83,4 +93,173 @@ type DynamicPartitioning struct {
 type EventTime struct {
 	Query   string   // of jq 1.6
 	Formats []string // the first one that fits counts; see package partition
+}
+
+// canFail reports whether there is a stage at which a record can fail.
+func (c Config) canFail() bool {
+	return c.Decompression || c.RecordDeAggregation != nil || c.Transform != nil || c.DynamicPartitioning != nil
+}
+
+// stages returns those that are functions of one record.
+func (c Config) stages() pipeline.Stages {
+	s := pipeline.Stages{Decompression: c.Decompression, CloudWatchLogProcessing: c.CloudWatchLogProcessing}
+	if d := c.RecordDeAggregation; d != nil {
+		s.RecordDeAggregation, s.Delimiter = true, d.Delimiter
+	}
+	return s
+}
+
+func (d *RecordDeAggregation) check() error {
+	switch {
+	case d == nil:
+	case d.SubRecordType != JSON && d.SubRecordType != Delimited:
+		return wrong("RecordDeAggregation.SubRecordType", d.SubRecordType, "must be JSON or DELIMITED (Firehose: SubRecordType has to be one of JSON, DELIMITED)")
+	case d.SubRecordType == Delimited && d.Delimiter == "":
+		return wrong("RecordDeAggregation.Delimiter", d.Delimiter, "must be given for DELIMITED (Firehose: Delimiter should be present for DELIMITED)")
+	case d.SubRecordType == JSON && d.Delimiter != "":
+		return wrong("RecordDeAggregation.Delimiter", d.Delimiter, "is for DELIMITED: remove it")
+	}
+	return nil
+}
+
+const (
+	maxRetries       = 300
+	defaultRetries   = 3
+	maxTransformTime = 5 * time.Minute
+	maxHintSeconds   = 900
+	minHintMBs       = 0.2
+	maxHintMBs       = 3
+)
+
+func (t *Transform) withDefaults() *Transform {
+	if t == nil {
+		return nil
+	}
+	all := *t
+	if all.NumberOfRetries == nil {
+		all.NumberOfRetries = new(defaultRetries)
+	}
+	if all.Hints == (TransformHints{}) {
+		all.Hints = TransformHints{1, 60}
+	}
+	all.Timeout = cmp.Or(all.Timeout, maxTransformTime)
+	return &all
+}
+
+func (t *Transform) check() error {
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	if t.Function == nil {
+		errs = append(errs, errors.New("Transform.Function: must not be nil"))
+	}
+	if n := *t.NumberOfRetries; n < 0 || n > maxRetries {
+		errs = append(errs, wrong("Transform.NumberOfRetries", n, "must be 0-300 (Firehose: Number of retries for lambda must be between 0 and 300.)"))
+	}
+	if n := t.Hints.SizeInMBs; !(n >= minHintMBs && n <= maxHintMBs) {
+		errs = append(errs, wrong("Transform.Hints.SizeInMBs", n, "must be 0.2-3 (Firehose: BufferSizeInMBs for lambda processor must be between 0.2 and 3.)"))
+	}
+	if n := t.Hints.IntervalInSeconds; n < 0 || n > maxHintSeconds {
+		errs = append(errs, wrong("Transform.Hints.IntervalInSeconds", n, "must be 0-900 (Firehose: BufferIntervalInSeconds for lambda processor must be between 0 and 900.)"))
+	}
+	if t.Timeout < 0 || t.Timeout > maxTransformTime {
+		errs = append(errs, wrong("Transform.Timeout", t.Timeout.String(), "must be at most 5m"))
+	}
+	return errors.Join(errs...)
+}
+
+// runner returns what has the records of a shard transformed.
+func (s *settings) runner(shard kcl.ShardInfo, log *zap.Logger) *transform.Runner {
+	t := s.Transform
+	o := transform.Options{Retries: *t.NumberOfRetries, Timeout: t.Timeout, Logger: log}
+	o.Origin.SourceStreamARN = shard.StreamARN
+	if parts := strings.SplitN(shard.StreamARN, ":", 6); len(parts) == 6 { // arn:aws:kinesis:REGION:ACCOUNT:stream/NAME
+		o.Origin.Region = parts[3]
+		o.Origin.DeliveryStreamARN = transform.DeliveryStreamARN(parts[3], parts[4], s.DeliveryStreamName)
+	}
+	if told := s.Hooks.Transformed; told != nil {
+		o.Invoked = func(v transform.Invocation) {
+			e := TransformedEvent{ShardID: shard.ShardID, Records: int64(v.Records), Bytes: v.Bytes, Duration: v.Duration, Attempt: v.Attempt}
+			if v.Err != nil {
+				e.Err = v.Err.Code
+			}
+			told(e)
+		}
+	}
+	return transform.NewRunner(t.Function, o)
+}
+
+func (d *DynamicPartitioning) withDefaults() *DynamicPartitioning {
+	if d == nil {
+		return nil
+	}
+	all := *d
+	all.Overflow = cmp.Or(all.Overflow, OverflowFail)
+	return &all
+}
+
+// checkPrefix compares a Prefix with what partitions are made by. The error is a
+// *prefix.Error.
+func (d *DynamicPartitioning) checkPrefix(p prefix.Prefix) error {
+	if d != nil && d.EventTime != nil && d.MetadataExtractionQuery == "" && len(p.PartitionKeys()) == 0 {
+		return nil // by the time alone
+	}
+	return p.CheckPartitioning(d != nil)
+}
+
+const (
+	minPartitionedMBs     = 64
+	minPartitionedSeconds = 60
+)
+
+// sorting settles how records are divided into partitions, whose objects l has.
+func (c Config) sorting(l *lane) (*sorting, error) {
+	d := c.DynamicPartitioning
+	rules := partition.Rules{Query: d.MetadataExtractionQuery}
+	if d.EventTime != nil {
+		rules.EventTime, rules.Formats = d.EventTime.Query, d.EventTime.Formats
+	}
+	var errs []error
+	extraction, err := partition.New(rules)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("DynamicPartitioning: %w", err))
+	} else {
+		errs = append(errs, c.checkKeys(l.prefix, extraction.Keys()))
+	}
+	if d.Overflow != OverflowFail && d.Overflow != OverflowFinish {
+		errs = append(errs, wrong("DynamicPartitioning.Overflow", d.Overflow, fmt.Sprintf("must be %q or %q", OverflowFail, OverflowFinish)))
+	}
+	if d.ActivePartitions < 0 {
+		errs = append(errs, wrong("DynamicPartitioning.ActivePartitions", d.ActivePartitions, "must be at least 1, or 0 for the default"))
+	}
+	if h := c.Hints; !h.BeyondFirehose {
+		if h.SizeInMBs < minPartitionedMBs {
+			errs = append(errs, wrong("Hints.SizeInMBs", h.SizeInMBs,
+				"must be at least 64, or set BeyondFirehose (Firehose: BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled.)"))
+		}
+		if h.IntervalInSeconds < minPartitionedSeconds {
+			errs = append(errs, wrong("Hints.IntervalInSeconds", h.IntervalInSeconds,
+				"must be at least 60, or set BeyondFirehose (Firehose: BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled.)"))
+		}
+	}
+	s := &sorting{extraction: extraction, prefix: l.prefix, zone: l.zone, isOfEvent: d.EventTime != nil, overflow: d.Overflow, limit: d.ActivePartitions}
+	for _, key := range l.prefix.PartitionKeys() {
+		if key.Namespace == prefix.PartitionKeyFromLambda {
+			s.given = append(s.given, key.Name)
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+// quota is how many partitions of a stream Firehose has active at most, unless it is told
+// otherwise.
+const quota = 500
+
+// open returns a sorter for a shard of a stream with so many open ones.
+func (s *sorting) open(shards int) *sorter {
+	if s == nil {
+		return nil
+	}
+	return &sorter{sorting: s, most: cmp.Or(s.limit, max(1, quota/max(1, shards))), extractor: s.extraction.Open(), names: s.extraction.Keys()}
 }

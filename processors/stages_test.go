@@ -107,7 +107,7 @@ func TestStages(t *testing.T) {
 				}
 			}
 			wantTold := []processors.ProcessedEvent{{
-				ShardID: theShard().ShardID, Records: 7, Bytes: size, Inflated: 5, InflatedBytes: inflated, NotInflatedBytes: 23, Nothing: 2,
+				ShardID: theShard().ShardID, Records: 7, Bytes: size, Inflated: 5, InflatedBytes: inflated, NotInflatedBytes: 23, Nothing: 2, Objects: 1,
 				Failed: map[string]int64{pipeline.DecompressionFailed: 2, pipeline.ProcessingFailed: 1},
 			}}
 			if diff := cmp.Diff(wantTold, told); diff != "" {

@@ -364,6 +364,11 @@ func (w *world) taken(ctx context.Context, tb testing.TB, cfg processors.Config,
 		BundleLost:   func(e processors.BundleLostEvent) { note(w, &w.bundlesLost, e) },
 		PendingFound: func(e processors.PendingFoundEvent) { note(w, &w.pendings, e) },
 	}
+	if cfg.Transform != nil {
+		t := *cfg.Transform
+		t.Function = transforming{w, h}
+		cfg.Transform = &t
+	}
 	archiver, err := processors.New(cfg, store{w, h})
 	if err != nil {
 		tb.Fatal(err)

@@ -28,6 +28,8 @@ type scratch struct {
 	in   bytes.Reader
 	gzip gzip.Reader
 	buf  []byte // at most smallBytes
+
+	parts [][]byte
 }
 
 // large is the right to make more than smallBytes of a record, and the memory for it.
@@ -69,7 +71,7 @@ func (p *Pipeline) inflate(ctx context.Context, s *scratch, data []byte, then fu
 	case err != nil:
 		return then(nil, damaged(err))
 	case !ended || len(text) > limit:
-		return then(nil, Failure{DecompressionFailed, "Decompression.LimitExceeded", fmt.Sprintf(
+		return then(nil, Failure{Type: DecompressionFailed, Code: "Decompression.LimitExceeded", Message: fmt.Sprintf(
 			"The record of %d bytes inflates to more than %d bytes", len(data), limit)})
 	}
 	return then(text, Failure{})
@@ -109,5 +111,5 @@ func damaged(err error) Failure {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF // an empty record
 	}
-	return Failure{DecompressionFailed, "Decompression.MalformedData", fmt.Sprintf("The record is not gzip, or is damaged: %v", err)}
+	return Failure{Type: DecompressionFailed, Code: "Decompression.MalformedData", Message: fmt.Sprintf("The record is not gzip, or is damaged: %v", err)}
 }

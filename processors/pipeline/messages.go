@@ -121,5 +121,5 @@ func (m *joiner) event() error {
 }
 
 func malformed(why string) Failure {
-	return Failure{ProcessingFailed, "CloudWatchLogProcessing.MalformedData", "The record is no payload of CloudWatch Logs: " + why}
+	return Failure{Type: ProcessingFailed, Code: "CloudWatchLogProcessing.MalformedData", Message: "The record is no payload of CloudWatch Logs: " + why}
 }

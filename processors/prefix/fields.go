@@ -12,6 +12,7 @@ type field struct {
 	longest string // with as many bytes as print ever returns
 	number  bool   // Java reads it as digits
 	fails   bool   // Java cannot print it
+	fine    bool   // it changes within a second
 }
 
 // newField returns what a run of a letter prints.
@@ -91,17 +92,22 @@ func timeField(letter byte, count int) (f field, ok bool) {
 	case 'S':
 		return field{
 			print:   func(t time.Time) string { return fmt.Sprintf("%09d", t.Nanosecond())[:count] },
-			longest: strings.Repeat("9", min(count, 9)), number: true,
+			longest: strings.Repeat("9", min(count, 9)), number: true, fine: true,
 		}, count <= 9
 	case 'A':
-		return number64(func(t time.Time) int64 { return nanoOfDay(t) / 1e6 }, count, 86_399_999), count <= 19
+		return number64(func(t time.Time) int64 { return nanoOfDay(t) / 1e6 }, count, 86_399_999).finer(), count <= 19
 	case 'n':
-		return number(time.Time.Nanosecond, count, 999_999_999), count <= 19
+		return number(time.Time.Nanosecond, count, 999_999_999).finer(), count <= 19
 	case 'N':
-		return number64(nanoOfDay, count, 86_399_999_999_999), count <= 19
+		return number64(nanoOfDay, count, 86_399_999_999_999).finer(), count <= 19
 	default:
 		return field{}, false
 	}
+}
+
+func (f field) finer() field {
+	f.fine = true
+	return f
 }
 
 func number(value func(time.Time) int, width, largest int) field {

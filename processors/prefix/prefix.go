@@ -106,9 +106,9 @@ func (s segment) evaluate(v Values) (string, error) {
 		return s.literal, nil
 	case timestamp:
 		return s.pattern.print(v.At), nil
-	case partitionKeyFromQuery:
+	case PartitionKeyFromQuery:
 		return s.partitionKey(v.FromQuery)
-	case partitionKeyFromLambda:
+	case PartitionKeyFromLambda:
 		return s.partitionKey(v.FromLambda)
 	}
 	if s.value == errorOutputType {
@@ -124,6 +124,8 @@ func (s segment) partitionKey(keys map[string]string) (string, error) {
 	}
 	return value, nil
 }
+
+func (s segment) isRandom() bool { return s.namespace == firehose && s.value == randomText }
 
 // randomString writes bits in base 62, the least first: 11 digits hold 64 bits.
 func randomString(bits uint64) string {
@@ -157,7 +159,7 @@ func (p Prefix) longest() string {
 			b.WriteString(s.pattern.longest())
 		case s.value == errorOutputType:
 			b.WriteString(longestErrorOutputType)
-		case s.value == randomText:
+		case s.isRandom():
 			b.WriteString(randomString(0))
 		default:
 			b.WriteString("k") // a partition key has at least one character
@@ -173,7 +175,7 @@ func (p Prefix) partitioned() bool { return len(p.PartitionKeys()) > 0 }
 
 // PartitionKey is a partition key that a prefix mentions.
 type PartitionKey struct {
-	Namespace string // partitionKeyFromQuery or partitionKeyFromLambda
+	Namespace string // PartitionKeyFromQuery or PartitionKeyFromLambda
 	Name      string
 }
 
@@ -181,7 +183,7 @@ type PartitionKey struct {
 func (p Prefix) PartitionKeys() []PartitionKey {
 	var keys []PartitionKey
 	for _, s := range p.segments {
-		if s.namespace == partitionKeyFromQuery || s.namespace == partitionKeyFromLambda {
+		if s.namespace == PartitionKeyFromQuery || s.namespace == PartitionKeyFromLambda {
 			keys = append(keys, PartitionKey{s.namespace, s.value})
 		}
 	}

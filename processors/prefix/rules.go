@@ -13,10 +13,11 @@ const (
 
 // The namespaces of expressions.
 const (
-	timestamp              = "timestamp"
-	firehose               = "firehose"
-	partitionKeyFromQuery  = "partitionKeyFromQuery"
-	partitionKeyFromLambda = "partitionKeyFromLambda"
+	timestamp = "timestamp"
+	firehose  = "firehose"
+
+	PartitionKeyFromQuery  = "partitionKeyFromQuery"  // of what a query found
+	PartitionKeyFromLambda = "partitionKeyFromLambda" // of what a transform gave
 )
 
 // The values of the namespace firehose.
@@ -122,7 +123,7 @@ func newExpression(namespace, value string, k Kind) (segment, *Error) {
 		return newTimestamp(value, k)
 	case firehose:
 		return s, checkFirehose(value, k)
-	case partitionKeyFromQuery, partitionKeyFromLambda:
+	case PartitionKeyFromQuery, PartitionKeyFromLambda:
 		switch {
 		case k == Errors:
 			return s, &Error{

@@ -1,17 +1,15 @@
-// Package transform changes records on their way into objects, by the contract of
-// Firehose's data transformation: whatever does it gets a batch of records, and says
-// of each by its ID what becomes of it.
 package transform
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
 // Record is one that a transform gets.
 type Record struct {
 	ID      string // of no other record of the batch; Lambda's recordId
-	Data    []byte // good until the call returns, and not to be changed
+	Data    []byte // not to be changed; good until the call returns
 	Arrival time.Time
 
 	// Where the record comes from. Records that de-aggregation made of one have the
@@ -23,7 +21,28 @@ type Record struct {
 // Batch is what a transform is called with.
 type Batch struct {
 	InvocationID string // a UUID, the same for each try with these records
+	Origin       Origin
 	Records      []Record
+}
+
+// Origin says what the records of all batches have in common.
+type Origin struct {
+	DeliveryStreamARN string // of what has a name and nothing else, in Firehose's form; see DeliveryStreamARN
+	SourceStreamARN   string // of the Kinesis stream; "" leaves sourceKinesisStreamArn out of a request
+	Region            string
+}
+
+// DeliveryStreamARN is the ARN that a delivery stream of Firehose's would have. An
+// archiver is none, so its ARN is made up, in the form that functions may take apart.
+func DeliveryStreamARN(region, account, name string) string {
+	partition := "aws"
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		partition = "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		partition = "aws-us-gov"
+	}
+	return "arn:" + partition + ":firehose:" + region + ":" + account + ":deliverystream/" + name
 }
 
 // Status is what a transform says of a record. Another one than these is a fault of
@@ -61,6 +80,17 @@ type Function interface {
 
 	// ARN names the transform in the lines of error objects, as lambdaARN.
 	ARN() string
+}
+
+// Queue is a Function whose calls may have to wait for one another. The time that
+// Options.Timeout gives a call begins after that.
+type Queue interface {
+	Function
+
+	// Enter waits until a call may begin, and shows that it is alive meanwhile. The
+	// call is made with the context that it returns; leave must be called when the call
+	// has returned. The error is the cause of ctx's end, if that came first, or an *Error.
+	Enter(ctx context.Context) (call context.Context, leave func(), err error)
 }
 
 // Error says why a batch, or a record of one, could not be transformed.

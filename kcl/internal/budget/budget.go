@@ -113,19 +113,41 @@ const most = 1 << 48
 // Holder returns what a new processor says with how many bytes it keeps. What
 // the one before it kept is gone, and its Holder has no effect any more. Less
 // than nothing counts as nothing.
-func (a *Account) Holder() func(bytes int64) {
+func (a *Account) Holder() *Holder {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
 	a.holder++
-	own := a.holder
 	a.hold(0)
-	return func(bytes int64) {
-		a.b.mu.Lock()
-		defer a.b.mu.Unlock()
-		if own == a.holder {
-			a.hold(min(max(0, bytes), most))
-		}
+	return &Holder{a, a.holder}
+}
+
+// Holder says how much one processor keeps.
+type Holder struct {
+	a      *Account
+	number int
+}
+
+// Hold says that the processor keeps so many bytes.
+func (h *Holder) Hold(bytes int64) {
+	h.a.b.mu.Lock()
+	defer h.a.b.mu.Unlock()
+	if h.number == h.a.holder {
+		h.a.hold(min(max(0, bytes), most))
 	}
+}
+
+// Try is Hold if that is less than the processor keeps, or if there is room for it that
+// nobody waits for. It reports whether.
+func (h *Holder) Try(bytes int64) bool {
+	b := h.a.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bytes = min(max(0, bytes), most)
+	if h.number != h.a.holder || bytes > h.a.held && (len(b.waiting) > 0 || b.used+bytes-h.a.held > b.limit) {
+		return false
+	}
+	h.a.hold(bytes)
+	return true
 }
 
 // hold counts what the processor keeps. If some was let go and another account

@@ -112,8 +112,8 @@ func TestTheNextExceeds(t *testing.T) {
 		has(t, "at first", "yynn", pages...)
 		pages[0].r.Release()
 		has(t, "with room for the second", "yyyn", pages...)
-		four.Holder()(900)
-		one.Holder()(1)
+		four.Holder().Hold(900)
+		one.Holder().Hold(1)
 		again := ask(ctx, one, 500)
 		pages[2].r.Release()
 		has(t, "while processors hold all", "yyyn", pages...)
@@ -283,7 +283,7 @@ func TestPressureGoesToTheLargestHolder(t *testing.T) {
 	bubble(t, func(ctx context.Context) {
 		b := budget.New(100) // shares of 16
 		small, large, reader := b.Open(), b.Open(), b.Open()
-		holdSmall, holdLarge := small.Holder(), large.Holder()
+		holdSmall, holdLarge := small.Holder().Hold, large.Holder().Hold
 		holdSmall(20)
 		holdLarge(70)
 		first := ask(ctx, reader, 50)
@@ -324,7 +324,7 @@ func TestPressureForWhatExceeds(t *testing.T) {
 		b := budget.New(100)
 		a := b.Open()
 		page := ask(ctx, a, 1000)
-		hold := a.Holder()
+		hold := a.Holder().Hold
 		hold(60)
 		grown := make(chan error, 1)
 		go func() { grown <- page.r.Grow(ctx, 1010) }()
@@ -344,7 +344,7 @@ func TestPressureOfManyIsNoBusyLoop(t *testing.T) {
 	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		holder := b.Open()
-		holder.Holder()(90)
+		holder.Holder().Hold(90)
 		ask(ctx, b.Open(), 1000) // it exceeds
 		for range 50 {
 			ask(ctx, b.Open(), 1000)
@@ -372,9 +372,9 @@ func TestPressureGoesOn(t *testing.T) {
 	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		one, two := b.Open(), b.Open()
-		hold := one.Holder()
+		hold := one.Holder().Hold
 		hold(60)
-		two.Holder()(50)
+		two.Holder().Hold(50)
 		page := ask(ctx, one, 50)
 		<-one.Pressure()
 		hold(10)
@@ -390,7 +390,7 @@ func TestNoPressureForAPageAhead(t *testing.T) {
 	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		holder, reader := b.Open(), b.Open()
-		holder.Holder()(40)
+		holder.Holder().Hold(40)
 		page, ahead := ask(ctx, reader, 60), ask(ctx, reader, 60)
 		time.Sleep(time.Minute)
 		has(t, "a page ahead", "yn", page, ahead)
@@ -407,7 +407,7 @@ func TestHoldersDoNotExceed(t *testing.T) {
 	bubble(t, func(ctx context.Context) {
 		b := budget.New(100)
 		holder, empty := b.Open(), b.Open()
-		hold := holder.Holder()
+		hold := holder.Holder().Hold
 		hold(50)
 		page := ask(ctx, holder, 1000)
 		has(t, "of half the budget", "y", page)

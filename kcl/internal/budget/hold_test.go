@@ -21,21 +21,26 @@ func TestHolder(t *testing.T) {
 		say  func(a *budget.Account)
 		want int64
 	}{
-		{"what it holds", func(a *budget.Account) { a.Holder()(30) }, 30},
-		{"what it holds now", func(a *budget.Account) { h := a.Holder(); h(30); h(20) }, 20},
-		{"less than nothing", func(a *budget.Account) { a.Holder()(-30) }, 0},
-		{"the least", func(a *budget.Account) { a.Holder()(math.MinInt64) }, 0},
-		{"the most", func(a *budget.Account) { a.Holder()(math.MaxInt64) }, big},
-		{"what the one before held", func(a *budget.Account) { a.Holder()(30); a.Holder() }, 0},
-		{"what the one before says", func(a *budget.Account) { h := a.Holder(); a.Holder()(5); h(30) }, 5},
-		{"after the end", func(a *budget.Account) { h := a.Holder(); a.Close(); h(30) }, 0},
-		{"a new one after the end", func(a *budget.Account) { a.Holder()(30); a.Close(); a.Holder()(30) }, 0},
+		{"what it holds", func(a *budget.Account) { a.Holder().Hold(30) }, 30},
+		{"what it holds now", func(a *budget.Account) { h := a.Holder().Hold; h(30); h(20) }, 20},
+		{"less than nothing", func(a *budget.Account) { a.Holder().Hold(-30) }, 0},
+		{"the least", func(a *budget.Account) { a.Holder().Hold(math.MinInt64) }, 0},
+		{"the most", func(a *budget.Account) { a.Holder().Hold(math.MaxInt64) }, big},
+		{"what it would hold", func(a *budget.Account) { a.Holder().Try(30) }, 30},
+		{"what there is no room for", func(a *budget.Account) { h := a.Holder(); h.Hold(30); h.Try(101) }, 30},
+		{"less, without room", func(a *budget.Account) { h := a.Holder(); h.Hold(200); h.Try(150) }, 150},
+		{"beside pages", func(a *budget.Account) { page(a).Set(80); a.Holder().Try(30) }, 80},
+		{"what the one before would hold", func(a *budget.Account) { h := a.Holder(); a.Holder().Hold(5); h.Try(30) }, 5},
+		{"what the one before held", func(a *budget.Account) { a.Holder().Hold(30); a.Holder() }, 0},
+		{"what the one before says", func(a *budget.Account) { h := a.Holder().Hold; a.Holder().Hold(5); h(30) }, 5},
+		{"after the end", func(a *budget.Account) { h := a.Holder().Hold; a.Close(); h(30) }, 0},
+		{"a new one after the end", func(a *budget.Account) { a.Holder().Hold(30); a.Close(); a.Holder().Hold(30) }, 0},
 		{"a page", func(a *budget.Account) { page(a).Set(30) }, 30},
 		{"a page of less than nothing", func(a *budget.Account) { page(a).Set(-30) }, 0},
 		{"the largest page", func(a *budget.Account) { page(a).Set(math.MaxInt64) }, big},
 		{"pages after the end", func(a *budget.Account) { a.Close(); page(a).Set(30) }, 0},
 		{"given back after the end", func(a *budget.Account) { p := page(a); p.Set(30); a.Close(); p.Release() }, 0},
-		{"closed twice", func(a *budget.Account) { a.Holder()(30); a.Close(); a.Close() }, 0},
+		{"closed twice", func(a *budget.Account) { a.Holder().Hold(30); a.Close(); a.Close() }, 0},
 		{"given back twice", func(a *budget.Account) { p := page(a); p.Set(30); p.Release(); p.Release(); page(a).Set(7) }, 7},
 		{"set after it was given back", func(a *budget.Account) { p := page(a); p.Release(); p.Set(7) }, 0},
 	} {
@@ -61,7 +66,7 @@ func TestHoldCannotLiftTheLimit(t *testing.T) {
 		bubble(t, func(ctx context.Context) {
 			b := budget.New(100)
 			for range 3 {
-				b.Open().Holder()(say)
+				b.Open().Holder().Hold(say)
 			}
 			a := b.Open()
 			has(t, "pages", "yn", ask(ctx, a, 60), ask(ctx, a, math.MaxInt64))
@@ -112,7 +117,7 @@ func TestUsedNeverDrifts(t *testing.T) {
 		pick := func() *account {
 			if len(all) == 0 {
 				a := &account{Account: b.Open()}
-				a.hold = a.Holder()
+				a.hold = a.Holder().Hold
 				all = append(all, a)
 			}
 			return rapid.SampledFrom(all).Draw(t, "account")
@@ -120,7 +125,7 @@ func TestUsedNeverDrifts(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"open": func(*rapid.T) {
 				a := &account{Account: b.Open()}
-				a.hold = a.Holder()
+				a.hold = a.Holder().Hold
 				all = append(all, a)
 			},
 			"reserve": func(t *rapid.T) {
@@ -161,7 +166,7 @@ func TestUsedNeverDrifts(t *testing.T) {
 			"replace": func(*rapid.T) {
 				a := pick()
 				a.stale = append(a.stale, a.hold)
-				a.hold = a.Holder()
+				a.hold = a.Holder().Hold
 				a.held = 0
 			},
 			"close": func(*rapid.T) {
@@ -184,6 +189,32 @@ func TestUsedNeverDrifts(t *testing.T) {
 		}
 		if used, _ := b.Used(); used != 0 {
 			t.Fatalf("%d bytes in use at the end", used)
+		}
+	})
+}
+
+// Who would keep more does not overtake who waits for memory.
+func TestTryOvertakesNobody(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(100)
+		a := b.Open()
+		h := a.Holder()
+		h.Hold(60)
+		page := ask(ctx, a, 75)
+		has(t, "without room", "n", page)
+		if h.Try(65) {
+			t.Error("it overtakes")
+		}
+		if !h.Try(20) { // that makes room
+			t.Error("less is refused")
+		}
+		has(t, "with room", "y", page)
+		if h.Try(26) {
+			t.Error("it goes beyond the limit")
+		}
+		if !h.Try(25) {
+			t.Error("there is room")
 		}
 	})
 }

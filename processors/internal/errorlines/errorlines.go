@@ -9,9 +9,8 @@
 //
 // Both were observed for processing-failed. That lines of other errors have the
 // same frame, without the last member, is observed for partition keys without
-// it, and inferred for decompression-failed. Texts are escaped as Jackson does,
-// by default, which is inferred: AWS is written in Java. It escapes the quote, the
-// backslash and what is below a space, and nothing else.
+// it, and inferred for decompression-failed. Texts are escaped as package jsontext
+// does.
 package errorlines
 
 import (
@@ -19,7 +18,8 @@ import (
 	"io"
 	"strconv"
 	"time"
-	"unicode/utf8"
+
+	"github.com/shardmill/shardmill/processors/internal/jsontext"
 )
 
 // Generation is which members a line has, in which order and spelling.
@@ -111,34 +111,9 @@ func (e *Encoder) number(member string, n int64) {
 	e.buf = strconv.AppendInt(append(e.buf, member...), n, 10)
 }
 
-// text adds a member whose value is a text. What is not UTF-8 is replaced, as
-// Java's strings have no such bytes.
+// text adds a member whose value is a text.
 func (e *Encoder) text(member, s string) {
-	const hex = "0123456789ABCDEF"
-	e.buf = append(e.buf, member...)
-	for _, c := range s { // a byte that is not UTF-8 comes as utf8.RuneError
-		switch c {
-		case '"', '\\':
-			e.buf = append(e.buf, '\\', byte(c))
-		case '\b':
-			e.buf = append(e.buf, '\\', 'b')
-		case '\t':
-			e.buf = append(e.buf, '\\', 't')
-		case '\n':
-			e.buf = append(e.buf, '\\', 'n')
-		case '\f':
-			e.buf = append(e.buf, '\\', 'f')
-		case '\r':
-			e.buf = append(e.buf, '\\', 'r')
-		default:
-			if c < ' ' {
-				e.buf = append(e.buf, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			} else {
-				e.buf = utf8.AppendRune(e.buf, c)
-			}
-		}
-	}
-	e.buf = append(e.buf, '"')
+	e.buf = append(jsontext.Append(append(e.buf, member...), s), '"')
 }
 
 func millis(t time.Time) int64 {

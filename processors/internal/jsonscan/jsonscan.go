@@ -1,0 +1,253 @@
+// Package jsonscan reads a text of JSON from its begin to its end, value by value, as who
+// reads it asks. It copies nothing but texts with escapes, so that megabytes of base64
+// are looked at once. It accepts what encoding/json does, in which its tests have their
+// judge, but nothing that is nested more than 1000 deep.
+package jsonscan
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+const maxDepth = 1000
+
+// Scanner stands before a value of a text. Each of its methods reads it, or skips it if
+// it is of another kind. After a fault of the text all of them report no. One goroutine
+// uses it.
+type Scanner struct {
+	text  []byte
+	at    int
+	depth int
+	bad   bool
+}
+
+// New returns a Scanner before the value that text is.
+func New(text []byte) *Scanner {
+	s := &Scanner{text: text}
+	s.blank()
+	return s
+}
+
+// End reports whether the text was JSON, and is all read.
+func (s *Scanner) End() bool { return !s.bad && s.at == len(s.text) }
+
+// Object calls member before the value of each member of an object, which it must read,
+// and reports whether it was one.
+func (s *Scanner) Object(member func(name string)) bool {
+	if !s.is('{') {
+		s.Skip()
+		return false
+	}
+	s.list('}', func() {
+		name, ok := s.Text()
+		if !ok || !s.take(':') {
+			s.fail()
+			return
+		}
+		member(name)
+	})
+	return !s.bad
+}
+
+// Array calls element before each element of an array, which it must read, and reports
+// whether it was one.
+func (s *Scanner) Array(element func()) bool {
+	if !s.is('[') {
+		s.Skip()
+		return false
+	}
+	s.list(']', element)
+	return !s.bad
+}
+
+// list reads what stands between brackets, with commas between.
+func (s *Scanner) list(end byte, entry func()) {
+	s.depth++
+	defer func() { s.depth-- }()
+	if s.depth > maxDepth {
+		s.fail()
+	}
+	s.at++
+	s.blank()
+	if s.bad || s.take(end) {
+		return
+	}
+	for {
+		if end == '}' && !s.is('"') {
+			s.fail()
+		}
+		before := s.at
+		if !s.bad {
+			entry()
+		}
+		if s.bad || s.at == before {
+			s.fail()
+			return
+		}
+		if s.take(end) {
+			return
+		}
+		if !s.take(',') {
+			s.fail()
+			return
+		}
+	}
+}
+
+// Skip reads a value of any kind.
+func (s *Scanner) Skip() {
+	switch {
+	case s.bad:
+	case s.at == len(s.text):
+		s.fail()
+	case s.is('{'):
+		s.Object(func(string) { s.Skip() })
+	case s.is('['):
+		s.Array(s.Skip)
+	case s.is('"'):
+		s.quoted()
+	default:
+		s.bare()
+	}
+}
+
+// Null reports whether the value is null, and reads it only then.
+func (s *Scanner) Null() bool {
+	if s.is('n') {
+		s.bare()
+		return !s.bad
+	}
+	return false
+}
+
+// Text returns a text, and whether it was one.
+func (s *Scanner) Text() (string, bool) {
+	raw, ok := s.Bytes()
+	if ok && !utf8.Valid(raw) {
+		raw = []byte(string([]rune(string(raw))))
+	}
+	return string(raw), ok
+}
+
+// Bytes is Text without a copy, good for as long as the text that is read, and with
+// what is not UTF-8 as it is.
+func (s *Scanner) Bytes() ([]byte, bool) {
+	if !s.is('"') {
+		s.Skip()
+		return nil, false
+	}
+	raw, isPlain := s.quoted()
+	if s.bad {
+		return nil, false
+	}
+	if !isPlain {
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			s.fail()
+			return nil, false
+		}
+		return []byte(text), true
+	}
+	return raw[1 : len(raw)-1], true
+}
+
+// Scalar returns a text, or the text of a number, true or false, or "" for null, and
+// whether it was one of these.
+func (s *Scanner) Scalar() (string, bool) {
+	switch {
+	case s.is('"'):
+		return s.Text()
+	case s.is('{') || s.is('['):
+		s.Skip()
+		return "", false
+	}
+	raw := s.bare()
+	if s.bad || raw == "null" {
+		return "", !s.bad
+	}
+	return raw, true
+}
+
+// quoted reads a text with its quotes, and reports whether it is without escapes.
+func (s *Scanner) quoted() (raw []byte, isPlain bool) {
+	begin := s.at
+	isPlain = true
+	for i := begin + 1; i < len(s.text); i++ {
+		switch c := s.text[i]; {
+		case c == '"':
+			s.at = i + 1
+			s.blank()
+			return s.text[begin : i+1], isPlain
+		case c == '\\':
+			isPlain = false
+			if i = s.escape(i); i < 0 {
+				s.fail()
+				return nil, false
+			}
+		case c < ' ':
+			s.fail()
+			return nil, false
+		}
+	}
+	s.fail()
+	return nil, false
+}
+
+// escape returns where the escape that begins at i ends, or -1 if it is none.
+func (s *Scanner) escape(i int) int {
+	if i++; i >= len(s.text) {
+		return -1
+	}
+	switch s.text[i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i
+	case 'u':
+		if i+4 < len(s.text) && json.Valid(append(append([]byte{'"'}, s.text[i-1:i+5]...), '"')) {
+			return i + 4
+		}
+	}
+	return -1
+}
+
+// bare reads a number, true, false or null.
+func (s *Scanner) bare() string {
+	begin := s.at
+	for s.at < len(s.text) && isBare(s.text[s.at]) {
+		s.at++
+	}
+	raw := s.text[begin:s.at]
+	if !json.Valid(raw) {
+		s.fail()
+	}
+	s.blank()
+	return string(raw)
+}
+
+func isBare(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'E'
+}
+
+func (s *Scanner) is(c byte) bool { return !s.bad && s.at < len(s.text) && s.text[s.at] == c }
+
+// take reads c, if it is there.
+func (s *Scanner) take(c byte) bool {
+	if !s.is(c) {
+		return false
+	}
+	s.at++
+	s.blank()
+	return true
+}
+
+func (s *Scanner) blank() {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+func (s *Scanner) fail() { s.bad = true }

@@ -1,0 +1,317 @@
+package processors
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors/pipeline"
+	"github.com/shardmill/shardmill/processors/transform"
+)
+
+// incoming are the records of one shard on their way into the cut.
+type incoming interface {
+	// begin is told of the holding, and of the checkpoint after which records come.
+	begin(holding context.Context, after checkpoint.ExtendedSequenceNumber)
+
+	// call is told of each call how to ask for another one, and for room.
+	call(wake func(), room func(int64) bool)
+
+	// take takes the next record in, unless it was there before.
+	take(ctx context.Context, r *kcl.Record, to *gate) error
+
+	// advance brings on what does not wait for anything.
+	advance(ctx context.Context, to *gate) error
+
+	// finish brings all of them into the cut, however long that takes.
+	finish(ctx context.Context, to *gate) error
+
+	held() BufferedEvent // what is under way
+	drop()               // forgets that, and ends what goes on behind
+}
+
+// straight are records without a transform: each enters the cut at once.
+type straight struct{ become become }
+
+func (s straight) take(_ context.Context, r *kcl.Record, to *gate) error {
+	return to.enter(r, s.become)
+}
+
+func (straight) begin(context.Context, checkpoint.ExtendedSequenceNumber) {}
+func (straight) call(func(), func(int64) bool)                            {}
+func (straight) advance(context.Context, *gate) error                     { return nil }
+func (straight) finish(context.Context, *gate) error                      { return nil }
+func (straight) held() BufferedEvent                                      { return BufferedEvent{} }
+func (straight) drop()                                                    {}
+
+// maxCalls is how many batches of a shard are transformed side by side, as Firehose
+// does.
+const maxCalls = 5
+
+// transforms has records transformed, in batches, several of a shard side by side, and
+// lets them enter the cut in the order in which they came. One goroutine uses it.
+type transforms struct {
+	pipeline *pipeline.Pipeline
+	runner   *transform.Runner
+	shardID  string
+	size     int64
+	interval time.Duration
+
+	holding context.Context  //nolint:containedctx // ends with the lease, and what goes on behind with it
+	wake    func()           // asks for a call; nil if nobody listens
+	room    func(int64) bool // whether so many bytes more may be held; nil if nobody counts
+
+	seen  sieve
+	open  *batch   // gathers records; nil if there are none
+	queue []*batch // complete ones, in order: the first ones are under way
+}
+
+// batch is some records of one shard, in order.
+type batch struct {
+	opened  time.Time // when the first record came in, by our clock
+	records []kcl.Record
+	parts   []pipeline.Output // of all of them
+	asked   []transform.Record
+	ends    []end // of each record, in these two
+
+	bytes, request int64 // of the records; of what the transform gets
+	made           int64 // of what it gave back
+
+	behind  *errand // nil until it is under way
+	answers []transform.Outcome
+
+	next int // the first record that has not entered the cut
+}
+
+type end struct{ parts, asked int }
+
+// recordBytes is about what a record of a batch takes in memory beside its data.
+const recordBytes = 1 << 10
+
+func (b *batch) held() int64 {
+	n := b.bytes + b.made + recordBytes*int64(len(b.parts))
+	if b.behind != nil && !b.behind.isOver() {
+		n += 2 * b.request // and the answer, which may be as long
+	}
+	return n
+}
+
+// begin implements incoming.
+func (t *transforms) begin(holding context.Context, after checkpoint.ExtendedSequenceNumber) {
+	t.holding, t.seen.mark = holding, after //nolint:fatcontext // it is good for the holding
+}
+
+// call implements incoming.
+func (t *transforms) call(wake func(), room func(int64) bool) { t.wake, t.room = wake, room }
+
+// take implements incoming. When it returns, at most one batch is not under way, the open
+// one.
+func (t *transforms) take(ctx context.Context, r *kcl.Record, to *gate) error {
+	if !t.seen.lets(r) {
+		return nil
+	}
+	own := r.Clone()
+	parts, asked, request, err := t.prepare(ctx, &own)
+	if err != nil {
+		return err
+	}
+	if t.open != nil && len(t.open.asked) > 0 && t.open.request+request > transform.MaxBytes {
+		if err := t.close(ctx, to); err != nil {
+			return err
+		}
+	}
+	if t.open == nil {
+		t.open = &batch{opened: time.Now()}
+	}
+	b := t.open
+	b.records, b.parts, b.asked = append(b.records, own), append(b.parts, parts...), append(b.asked, asked...)
+	b.ends = append(b.ends, end{len(b.parts), len(b.asked)})
+	b.bytes, b.request = b.bytes+int64(len(own.Data)), b.request+request
+	t.seen.mark = own.Position().ExtendedSequenceNumber
+	if b.bytes >= t.size {
+		return t.close(ctx, to)
+	}
+	return nil
+}
+
+// prepare returns the parts of a record, and those that the transform gets.
+func (t *transforms) prepare(ctx context.Context, r *kcl.Record) (parts []pipeline.Output, asked []transform.Record, request int64, err error) {
+	err = t.pipeline.Run(ctx, r, func(o pipeline.Output) error {
+		if !t.pipeline.IsInPlace() {
+			isSource := isSame(o.Source, o.Data)
+			o.Data = bytes.Clone(o.Data)
+			if isSource {
+				o.Source = o.Data
+			}
+		}
+		parts = append(parts, o)
+		if o.Nothing || o.Failure.Type != "" {
+			return nil
+		}
+		asked = append(asked, transform.Record{
+			Data: o.Data, Arrival: r.ApproximateArrivalTimestamp,
+			ShardID: t.shardID, PartitionKey: r.PartitionKey, SequenceNumber: r.SequenceNumber, SubSequenceNumber: r.SubSequenceNumber,
+		})
+		request += int64(transform.Size(&asked[len(asked)-1]))
+		return nil
+	})
+	return parts, asked, request, err
+}
+
+// close completes the open batch, and returns when it is under way. Until then it lets
+// others enter the cut.
+func (t *transforms) close(ctx context.Context, to *gate) error {
+	if t.open != nil {
+		t.queue, t.open = append(t.queue, t.open), nil
+	}
+	for {
+		if t.start() {
+			return nil
+		}
+		if err := t.first(ctx, to); err != nil {
+			return err
+		}
+	}
+}
+
+// start has batches transformed, as many as may be. It reports whether all are under
+// way.
+func (t *transforms) start() bool {
+	running := 0
+	for _, b := range t.queue {
+		switch {
+		case b.behind != nil:
+		case running > 0 && (running >= maxCalls || t.room != nil && !t.room(2*b.request)):
+			return false
+		default:
+			b.behind = send(t.holding, func(ctx context.Context) (err error) { //nolint:contextcheck // it may outlast the call
+				b.answers, err = t.runner.Run(ctx, b.asked)
+				for i := range b.answers {
+					b.made += int64(len(b.answers[i].Data))
+				}
+				return err
+			}, t.wake)
+		}
+		running++
+	}
+	return true
+}
+
+// first waits for the first batch, and lets it enter the cut.
+func (t *transforms) first(ctx context.Context, to *gate) error {
+	b := t.queue[0]
+	if err := b.behind.wait(ctx); err != nil {
+		return fmt.Errorf("waiting for the transform of a batch: %w", err)
+	}
+	if err := b.behind.err; err != nil {
+		b.behind = nil // the next call tries it again
+		return fmt.Errorf("transforming %d records: %w", len(b.asked), err)
+	}
+	to.now = time.Now() // a while may have passed
+	for b.next < len(b.records) {
+		if err := to.enter(&b.records[b.next], t.become(b)); err != nil {
+			return err
+		}
+		b.next++
+	}
+	t.queue = t.queue[1:]
+	return nil
+}
+
+// become passes what the transform made of the next record of a batch.
+func (t *transforms) become(b *batch) become {
+	var from end
+	if b.next > 0 {
+		from = b.ends[b.next-1]
+	}
+	return func(_ context.Context, _ *kcl.Record, add func(pipeline.Output) error) error {
+		answers := b.answers[from.asked:]
+		for _, o := range b.parts[from.parts:b.ends[b.next].parts] {
+			if !o.Nothing && o.Failure.Type == "" {
+				o = t.judge(o, &answers[0])
+				answers = answers[1:]
+			}
+			if err := add(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// judge returns a part as the transform has it.
+func (t *transforms) judge(o pipeline.Output, a *transform.Outcome) pipeline.Output {
+	if f := a.Failure; f != nil {
+		o.Data = nil
+		o.Failure = pipeline.Failure{Type: pipeline.ProcessingFailed, Code: f.Code, Message: f.Message, Attempts: a.Attempts, Ended: a.Ended, ARN: t.runner.ARN()}
+		return o
+	}
+	o.Data, o.Transformed, o.Dropped, o.PartitionKeys = a.Data, true, a.Dropped, a.PartitionKeys
+	return o
+}
+
+// advance implements incoming.
+func (t *transforms) advance(ctx context.Context, to *gate) error {
+	if t.open != nil && time.Since(t.open.opened) >= t.interval {
+		if err := t.close(ctx, to); err != nil {
+			return err
+		}
+	}
+	for t.start(); len(t.queue) > 0 && t.queue[0].behind.isOver(); t.start() {
+		if err := t.first(ctx, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish implements incoming.
+func (t *transforms) finish(ctx context.Context, to *gate) error {
+	if err := t.close(ctx, to); err != nil {
+		return err
+	}
+	for len(t.queue) > 0 {
+		if err := t.first(ctx, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held implements incoming.
+func (t *transforms) held() BufferedEvent {
+	var e BufferedEvent
+	var oldest time.Time
+	for _, b := range t.all() {
+		e.Held += b.held()
+		for i := b.next; i < len(b.records); i++ {
+			r := &b.records[i]
+			e.Records, e.Bytes = e.Records+1, e.Bytes+int64(len(r.Data))
+			if at := r.ApproximateArrivalTimestamp; oldest.IsZero() || at.Before(oldest) {
+				oldest = at
+			}
+		}
+	}
+	e.Freshness = ageOf(oldest, time.Now())
+	return e
+}
+
+func (t *transforms) all() []*batch {
+	if t.open == nil {
+		return t.queue
+	}
+	return append(t.queue[:len(t.queue):len(t.queue)], t.open)
+}
+
+// drop implements incoming.
+func (t *transforms) drop() {
+	for _, b := range t.queue {
+		if b.behind != nil {
+			b.behind.end()
+		}
+	}
+	t.open, t.queue = nil, nil
+}
