@@ -44,9 +44,10 @@ credentials or there is no such stream, when it starts or later for 15 minutes; 
 the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
-is not in the file, and example keys of objects, whose UUID is all zeros, and with --rate how many
+is not in the file, what is done with a record, in order, and example keys of
+objects, whose UUID is all zeros and whose partition keys are their names, and with --rate how many
 objects and requests come of that; unless --offline is given looks as an archiver that
-starts does: whether the stream is there and a record of it can be read, whether
+starts does: whether a transform's command is there, whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
 the file says, if it says where. Each line begins with ok, with wrong, and then
@@ -68,7 +69,8 @@ Examples:
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
 bytes, objects of each), verified, interrupted, directory, megabytes_sec. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
-shape of CreateDeliveryStream's input; null with faults), exampleKeys (at, key), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
+shape of CreateDeliveryStream's input; null with faults), pipeline (what is done
+with a record, in order), exampleKeys (at, key), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
 cutBytes, objectsPerHour, backupObjectsPerHour, putRequestsPerHour, deleteRequestsPerHour, tableWritesPerHour; see
 go doc ./cmd/shardmill/internal/estimate), and looks (what, status, text).
 `

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,6 +34,7 @@ type checked struct {
 	Faults          []string           `json:"faults"`
 	Warnings        []string           `json:"warnings"`
 	Configuration   *config.Effective  `json:"configuration"` // as it applies; nil with faults
+	Pipeline        []string           `json:"pipeline"`      // what is done with a record, in order
 	ExampleKeys     []exampleKey       `json:"exampleKeys"`
 	WorkerID        string             `json:"workerId"`
 	ShutdownTimeout string             `json:"shutdownTimeout"`
@@ -44,7 +47,7 @@ type checked struct {
 func checkConfig(ctx context.Context, c configFlags, args []string, how logWith, s stdio) error {
 	host, _ := os.Hostname()
 	found := checked{
-		File: c.source(), Faults: []string{}, Warnings: []string{}, Looks: []check.Look{}, ExampleKeys: []exampleKey{},
+		File: c.source(), Faults: []string{}, Warnings: []string{}, Looks: []check.Look{}, ExampleKeys: []exampleKey{}, Pipeline: []string{},
 		WorkerID: cmp.Or(c.workerID, host+"-RANDOM"), ShutdownTimeout: c.shutdownTimeout.String(),
 	}
 	logger, err := newLogger(s.err, cmp.Or(how.level, "warn"), how.json)
@@ -66,6 +69,7 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 		return usageError{err} // it is valid
 	}
 	effective := cfg.Effective()
+	found.Pipeline = cfg.Pipeline()
 	found.Configuration, found.Warnings = &effective, append(found.Warnings, cfg.Warnings...)
 	if err := found.printText(c, s); err != nil {
 		return err
@@ -85,11 +89,22 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 // valid returns what is wrong with a configuration that only the parts of the
 // archiver know. It does no I/O.
 func valid(cfg config.Config, c configFlags) error {
-	clients := archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{})}
-	if _, err := archiver.New(clients, optionsOf(cfg, c, zap.NewNop())); err != nil {
+	clients, options := noClients(), optionsOf(cfg, c, zap.NewNop())
+	transform, end, err := archiver.NewTransform(clients, cfg.Transform, zap.NewNop())
+	if err != nil {
+		return usageError{err}
+	}
+	defer end()
+	options.Delivery.Transform = transform
+	if _, err := archiver.New(clients, options); err != nil {
 		return usageError{err}
 	}
 	return nil
+}
+
+// noClients returns clients that nothing is to be sent with.
+func noClients() archiver.Clients {
+	return archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{})}
 }
 
 // look looks at what the archiver would use, and returns how many open shards the
@@ -108,6 +123,9 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 	}
 	if cfg.HealthGiven && cfg.HealthAddress != "" { // without the default's an archiver runs all the same
 		tell(lookAtHealth(ctx, cfg))
+	}
+	if cfg.Transform != nil {
+		tell(lookAtTransform(cfg.Transform))
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if ctx.Err() != nil {
@@ -144,6 +162,31 @@ func lookAtHealth(ctx context.Context, cfg config.Config) check.Look {
 	default:
 		return check.Look{What: what, Status: check.Wrong, Text: noHealthAddress(cfg, err).Error()}
 	}
+}
+
+// lookAtTransform looks whether a command is there. Of a function only a call would tell,
+// and that is no look.
+func lookAtTransform(t *config.Transform) check.Look {
+	if t.Lambda != nil {
+		return check.Look{What: "function " + t.Lambda.ARN, Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"}
+	}
+	l := check.Look{What: "command " + t.Command.Argv[0], Status: check.Wrong}
+	if dir := t.Command.Directory; dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			l.Text = fmt.Sprintf("shardmill.transform.directory is %q, which is no directory; make it, or correct it", dir)
+			return l
+		}
+	}
+	name := t.Command.Argv[0]
+	if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
+		name = filepath.Join(t.Command.Directory, name)
+	}
+	found, err := exec.LookPath(name)
+	if err != nil {
+		l.Text = fmt.Sprintf("%v; install it, or correct shardmill.transform.command", err)
+		return l
+	}
+	return check.Look{What: l.What, Status: check.OK, Text: "is " + found}
 }
 
 // whoAndWhere says where the credentials are from and which services are used.
@@ -188,7 +231,7 @@ func (found *checked) printText(c configFlags, s stdio) error {
 	}
 	about := fmt.Sprintf("%s as it applies, with --worker-id %s --shutdown-timeout %s", name, found.WorkerID, found.ShutdownTimeout)
 	s.printf("# %s\n%s", visible(strings.ReplaceAll(about, "\n", `\n`)), text)
-	s.printf("\n")
+	s.printf("\n%-11s  %s\n", "pipeline", visible(strings.ReplaceAll(strings.Join(found.Pipeline, " → "), "\n", `\n`)))
 	for _, k := range found.ExampleKeys {
 		s.printf("%-11s  %s: %s\n", "example key", k.At.Format(time.RFC3339), visible(k.Key))
 	}

@@ -112,6 +112,12 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 		FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)
+	transform, endTransform, err := archiver.NewTransform(clients, cfg.Transform, logger)
+	if err != nil {
+		return usageError{err}
+	}
+	defer endTransform() // once the worker has ended
+	options.Delivery.Transform = transform
 	options.Health, options.Tally = watched, new(archiver.Tally)
 	w, err := archiver.New(clients, options)
 	if err != nil {
@@ -143,7 +149,13 @@ func loadFile(ctx context.Context, c configFlags, args []string, s stdio) (confi
 	if c.shutdownTimeout <= 0 {
 		return config.Config{}, usagef("archive: --shutdown-timeout is %v; it must be positive", c.shutdownTimeout)
 	}
-	data, err := readSource(ctx, c, s)
+	return readFile(ctx, "archive", c, s)
+}
+
+// readFile returns what the configuration says, for a command. Its error has all that is
+// wrong, and is a usageError.
+func readFile(ctx context.Context, command string, c configFlags, s stdio) (config.Config, error) {
+	data, err := readSource(ctx, command, c, s)
 	if err != nil {
 		return config.Config{}, err
 	}
@@ -156,13 +168,13 @@ func loadFile(ctx context.Context, c configFlags, args []string, s stdio) (confi
 }
 
 // readSource returns the text of the configuration.
-func readSource(ctx context.Context, c configFlags, s stdio) ([]byte, error) {
+func readSource(ctx context.Context, command string, c configFlags, s stdio) ([]byte, error) {
 	if c.fromFirehose != "" {
 		return describeStream(ctx, c.fromFirehose, s)
 	}
 	data, err := readConfig(ctx, c.file, s)
 	if err != nil {
-		return nil, usagef("archive: --config: %w", err)
+		return nil, usagef("%s: --config: %w", command, err)
 	}
 	return data, nil
 }
@@ -170,35 +182,40 @@ func readSource(ctx context.Context, c configFlags, s stdio) ([]byte, error) {
 // readConfig reads a file, or standard input for -, of one that is too large only
 // so much that this is seen.
 func readConfig(ctx context.Context, name string, s stdio) ([]byte, error) {
+	return readWhole(ctx, name, "the configuration", importer.MaxBytes, s)
+}
+
+// readWhole reads a file, or standard input for -, up to a byte more than it may have.
+func readWhole(ctx context.Context, name, what string, most int64, s stdio) ([]byte, error) {
 	if name == "-" {
-		return readInput(ctx, s)
+		return readInput(ctx, what, most, s)
 	}
 	f, err := os.Open(name) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, err
 	}
-	data, err := readBounded(f)
+	data, err := readBounded(f, most)
 	return data, errors.Join(err, f.Close())
 }
 
-func readBounded(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, importer.MaxBytes+1))
+func readBounded(r io.Reader, most int64) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r, most+1))
 }
 
 // readInput reads standard input until it ends or ctx does, and says that it
 // waits. A read cannot be ended: it is left to the end of the process.
-func readInput(ctx context.Context, s stdio) ([]byte, error) {
+func readInput(ctx context.Context, what string, most int64, s stdio) ([]byte, error) {
 	type input struct {
 		data []byte
 		err  error
 	}
 	read := make(chan input, 1)
 	go func() {
-		data, err := readBounded(s.in)
+		data, err := readBounded(s.in, most)
 		read <- input{data, err}
 	}()
 	var in input
-	err := s.while("reading the configuration from standard input", func() error {
+	err := s.while("reading "+what+" from standard input", func() error {
 		select {
 		case in = <-read:
 			return in.err

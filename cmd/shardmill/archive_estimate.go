@@ -10,6 +10,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/estimate"
+	"github.com/shardmill/shardmill/processors"
 )
 
 // rate is the value of a flag: bytes a second, 0 if it was not given.
@@ -85,11 +86,18 @@ func (found *checked) estimate(cfg config.Config, c configFlags, shards int, s s
 		found.printEstimate(c, s, "not made, as the number of shards is not known; give --shards")
 		return
 	}
-	e := estimate.Of(cfg.Delivery, estimate.Load{BytesPerSecond: int64(c.rate), Shards: shards})
+	delivery := cfg.Delivery
+	if cfg.Transform != nil {
+		delivery.Transform = &processors.Transform{} // that there is one
+	}
+	e := estimate.Of(delivery, estimate.Load{BytesPerSecond: int64(c.rate), Shards: shards})
 	found.Estimate = &e
 	found.printEstimate(c, s, fmt.Sprintf("at %d bytes/s in %d shards, evenly: a cut of %d bytes every %.3g s in each shard", e.BytesPerSecond, e.Shards, e.CutBytes, e.CutSeconds))
 	found.printEstimate(c, s, fmt.Sprintf("an hour: %d objects, %d objects of the backup, %d PUT requests, %d DELETE requests, %d writes of the lease table for checkpoints",
 		e.Objects, e.BackupObjects, e.Puts, e.Deletes, e.TableWrites))
+	if delivery.DynamicPartitioning != nil {
+		found.printEstimate(c, s, "objects and PUT requests are those of one partition; each that is active in a cut has its own")
+	}
 }
 
 func (found *checked) printEstimate(c configFlags, s stdio, text string) {

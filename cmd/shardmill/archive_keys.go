@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // exampleKey is the key of an object whose oldest record arrived at a time.
@@ -25,17 +28,49 @@ func instants(given instant, now time.Time) []time.Time {
 	return []time.Time{now, month, year}
 }
 
-// exampleKeys returns the keys that objects have at these times.
+// exampleKeys returns the keys that objects have at these times. In place of the values
+// of partition keys they have the names, in braces.
 func exampleKeys(c processors.Config, at []time.Time) ([]exampleKey, error) {
+	example := c.ExampleKey
+	if c.DynamicPartitioning != nil {
+		example = func(at time.Time) (string, error) { return partitionedKey(c, at) }
+	}
 	var keys []exampleKey
 	for _, each := range at {
-		key, err := c.ExampleKey(each)
+		key, err := example(each)
 		if err != nil {
 			return nil, err
 		}
 		keys = append(keys, exampleKey{each, key})
 	}
 	return keys, nil
+}
+
+// partitionedKey returns the key of an object of a partition.
+func partitionedKey(c processors.Config, at time.Time) (string, error) {
+	p, err := prefix.Parse(c.Prefix, prefix.Objects)
+	if err != nil {
+		return "", err
+	}
+	zone, err := prefix.LoadZone(c.CustomTimeZone)
+	if err != nil {
+		return "", err
+	}
+	values := prefix.Values{At: at.In(zone), Random: rand.Uint64, FromQuery: map[string]string{}, FromLambda: map[string]string{}}
+	for _, k := range p.PartitionKeys() {
+		values.FromQuery[k.Name], values.FromLambda[k.Name] = "{"+k.Name+"}", "{"+k.Name+"}"
+	}
+	before, err := p.Evaluate(values)
+	if err != nil {
+		return "", err
+	}
+	// Without these, and without a Prefix, what stands before the name is a date.
+	c.Prefix, c.Transform, c.RecordDeAggregation, c.DynamicPartitioning = "", nil, nil, nil
+	dated, err := c.ExampleKey(at)
+	if err != nil {
+		return "", err
+	}
+	return before + dated[strings.LastIndexByte(dated, '/')+1:], nil
 }
 
 // instant is the value of a flag.

@@ -61,6 +61,7 @@ func commands() []command {
 	return []command{
 		{"archive", "archive a stream to S3, or with --local the lines of files", runArchive},
 		{"local", "serve Kinesis, DynamoDB and S3 on this machine", runLocal},
+		{"transform", "show what an archiver would make of records", runTransform},
 		{"put", "put the lines of files into a stream", runPut},
 		{"leases", "look at the leases of an application, and mend them: list, set, release, adopt", runLeases},
 		{"version", "print the version", runVersion},

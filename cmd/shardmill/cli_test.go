@@ -111,6 +111,17 @@ func TestUsage(t *testing.T) {
 			2,
 			"shardmill: put: --stream is required\nshardmill: put: --rate is -1; it must be positive, and at most 1000000000\nshardmill: put: name the files to put, or - for standard input\n",
 		},
+		{"a trial without anything", []string{"transform"}, 2, "shardmill: transform: --config FILE is required\n"},
+		{
+			"a trial, all faults at once",
+			[]string{"transform", "--config", "-", "--from-firehose", "x", "--raw", "--base64", "--log-level", "loud", "/no/such"},
+			2,
+			"shardmill: transform: --config and --from-firehose exclude each other\nshardmill: transform: --raw and --base64 exclude each other\n" +
+				"shardmill: stat /no/such: no such file or directory\nshardmill: --log-level is \"loud\"; it must be debug, info, warn or error\n",
+		},
+		{"a trial of standard input twice", []string{"transform", "--config", "-"}, 2, "shardmill: transform: --config - reads standard input, and so would the records; name a file of one of them\n"},
+		{"a trial at no time", []string{"transform", "--at", "noon"}, 2, "shardmill: transform: invalid value \"noon\" for flag -at: it must be a time such as 2016-02-25T13:00:00Z: parsing time \"noon\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"noon\" as \"2006\"; 'shardmill transform --help' lists its flags\n"},
+		{"a trial of a configuration that is not there", []string{"transform", "--config", "/no/such"}, 2, "shardmill: transform: --config: open /no/such: no such file or directory\n"},
 		{"leases without an action", []string{"leases"}, 2, leasesHelp + "\nshardmill: leases: an action is needed: list, set, release or adopt\n"},
 		{"an action that is none", []string{"leases", "seek"}, 2, "shardmill: leases: there is no action \"seek\"; it must be list, set, release or adopt\n"},
 		{"leases without a table", []string{"leases", "list"}, 2, "shardmill: leases list: --table is required\n"},

@@ -17,7 +17,7 @@ func TestCompletionOfBash(t *testing.T) {
 	}
 	dir := filepath.Dir(write(t, "input.log", ""))
 	for line, want := range map[string]string{
-		"":                               "help archive local put leases version completion --version",
+		"":                               "help archive local transform put leases version completion --version",
 		"arch":                           "archive",
 		"help le":                        "leases",
 		"leases ":                        "list set release adopt",

@@ -75,8 +75,8 @@
 // AppendDelimiterToRecord, compression. Each is held to Firehose's rules, as far as they
 // are known. Where its guide says nothing:
 //
-//   - With dynamic partitioning and no BufferingHints these are 128 MiB and 300 s, as
-//     Firehose's console and the CDK have them. Firehose's least, 64 MiB and 60 s, is the
+//   - With dynamic partitioning and no BufferingHints these are 128 MiB and 300 s, as the
+//     CDK has them. Firehose's least, 64 MiB and 60 s, is the
 //     least here too; shardmill.bufferingHints may be less, and then stand for both.
 //   - DynamicPartitioningConfiguration must say whether it is Enabled. Its RetryOptions
 //     have no effect, with a warning: no put is given up.

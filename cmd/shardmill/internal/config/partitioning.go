@@ -172,8 +172,7 @@ func (l *loader) unpartitioned() {
 }
 
 // checkPartitioned applies what dynamic partitioning wants of hints that are given,
-// and gives those that the file does not have: Firehose's console and the CDK have 128
-// MiB. Ours may be smaller.
+// and gives those that the file does not have: the CDK has 128 MiB. Ours may be smaller.
 func (l *loader) checkPartitioned() {
 	const size, interval = 64, 60
 	h := &l.config.Delivery.Hints

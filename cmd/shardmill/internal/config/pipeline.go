@@ -48,7 +48,11 @@ func (t *Transform) String() string {
 	case t.Command != nil:
 		what = strings.Join(t.Command.Argv, " ")
 	}
-	return fmt.Sprintf("transform (%s, batches of %s MiB or %d s, %d retries)", what, decimalText(t.Hints.SizeInMBs), t.Hints.IntervalInSeconds, t.NumberOfRetries)
+	again := "retries"
+	if t.NumberOfRetries == 1 {
+		again = "retry"
+	}
+	return fmt.Sprintf("transform (%s, batches of %s MiB or %d s, %d %s)", what, decimalText(t.Hints.SizeInMBs), t.Hints.IntervalInSeconds, t.NumberOfRetries, again)
 }
 
 // partitionStep says what makes partitions, and how many.

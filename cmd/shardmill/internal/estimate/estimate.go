@@ -16,7 +16,8 @@
 //
 // Not in it are renewals of leases, reads of the stream, what starts and failovers cost,
 // retries, and objects of records that fail. What processors make of records is taken to
-// have their size.
+// have their size. How many partitions there are is not known: objects and their puts are
+// those of one partition.
 package estimate
 
 import (
@@ -66,7 +67,7 @@ func Of(c processors.Config, load Load) Estimate {
 	short := hints.IsMultipart()
 
 	a := cut{objects: 1, puts: puts(bytes, c.Compression, short), writes: 2}
-	staged := c.Decompression // a cut may have objects of records that fail
+	staged := c.Decompression || c.Transform != nil || c.DynamicPartitioning != nil // a cut may have objects of records that fail
 	if b := c.Backup; b != nil {
 		staged = true
 		a.backups = math.Ceil(bytes / (float64(b.Hints.SizeInMBs) * mib))

@@ -80,10 +80,11 @@ func (d *denials) troubles(held []kcl.ShardStatus) []kcl.Trouble {
 // alarmInterval is how often a trouble that lasts is logged.
 const alarmInterval = time.Minute
 
-// alarm logs the troubles with puts. Those that the worker knows of it logs
-// itself.
+// alarm logs the troubles with puts, or with the transform. Those that the worker knows
+// of it logs itself.
 type alarm struct {
 	log  *zap.Logger
+	says string
 	last time.Time // zero before the first
 }
 
@@ -95,7 +96,7 @@ func (a *alarm) sound(troubles []kcl.Trouble, now time.Time) {
 	}
 	a.last = now
 	first := slices.MinFunc(troubles, func(a, b kcl.Trouble) int { return a.Since.Compare(b.Since) })
-	a.log.Error("objects cannot be put; nothing is lost, and records wait until somebody gives access",
+	a.log.Error(a.says,
 		zap.Int("shards", len(troubles)), zap.String("shard_id", first.ShardID),
 		zap.Time("since", first.Since), zap.String("error", first.Text))
 }

@@ -52,6 +52,9 @@
 //	reason            from when on                  what is wrong
 //	access            after one failover time       a service refuses the credentials or an operation; for a shard,
 //	                                                also: its object is refused by the bucket, and no put has succeeded since
+//	transform         after one failover time       no call of the delivery stream's transform has been answered since: what is
+//	                                                tried in vain goes into error objects. It is over when one is answered,
+//	                                                or none has failed for 5 minutes
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
 //	foreign-table     at once                       no row is left that can be this stream's; the archiver ends
@@ -61,6 +64,7 @@
 // One shard's trouble makes the whole archiver unready, though the other shards
 // go on: nobody else will deliver that shard, and nothing is sent to an archiver
 // that readiness could keep away. A roll-out that waits for readiness stops then,
-// which is wanted. Troubles with puts are logged as an error at once and then each
-// minute while there are any; those of the worker it logs itself.
+// which is wanted. Troubles with puts, and with the transform, are logged as an error at once and then each
+// minute while there are any, those with the transform from when they end readiness;
+// those of the worker it logs itself.
 package health

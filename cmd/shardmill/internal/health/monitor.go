@@ -37,6 +37,8 @@ type Monitor struct {
 	metrics *metrics.Metrics
 	denied  denials
 
+	transforms transforms
+
 	scanned atomic.Bool // the lease table was read after the first shard sync
 
 	mu     sync.Mutex // guards what follows
@@ -81,7 +83,8 @@ func (m *Monitor) Run(ctx context.Context, w Worker) error {
 // watch looks at w until over is closed.
 func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 	d := watchdog{limit: m.options.FailoverTime + m.options.ShutdownTimeout, seen: map[string]seen{}}
-	a := alarm{log: m.options.Logger}
+	puts := alarm{log: m.options.Logger, says: "objects cannot be put; nothing is lost, and records wait until somebody gives access"}
+	transform := alarm{log: m.options.Logger, says: "the transform fails; records go into error objects once it was tried in vain"}
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	stop := ctx.Done()
@@ -99,7 +102,8 @@ func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 		}
 		s, denied := m.look(w)
 		now := time.Now()
-		a.sound(denied, now)
+		puts.sound(denied, now)
+		transform.sound(grave(m.transforms.troubles(), m.options.FailoverTime), now)
 		reason := d.look(s, now)
 		m.mu.Lock()
 		m.reason = reason
@@ -125,7 +129,7 @@ func (m *Monitor) snapshot() (kcl.Snapshot, bool) {
 func (m *Monitor) look(w Worker) (s kcl.Snapshot, denied []kcl.Trouble) {
 	s = w.Snapshot()
 	denied = m.denied.troubles(s.Shards)
-	s.Troubles = slices.Concat(s.Troubles, denied)
+	s.Troubles = slices.Concat(s.Troubles, denied, m.transforms.troubles())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.StopBy.IsZero() {

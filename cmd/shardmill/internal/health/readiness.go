@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 )
 
@@ -21,7 +22,7 @@ func (m *Monitor) notReady(s kcl.Snapshot) string {
 	case !s.StopBy.IsZero():
 		return "shutting down"
 	}
-	if reasons := grave(s.Troubles, m.options.FailoverTime); len(reasons) > 0 {
+	if reasons := reasonsOf(grave(s.Troubles, m.options.FailoverTime)); len(reasons) > 0 {
 		return "a restart does not mend this: " + strings.Join(reasons, ", ")
 	}
 	switch {
@@ -33,16 +34,23 @@ func (m *Monitor) notReady(s kcl.Snapshot) string {
 	return ""
 }
 
-// grave returns the reasons of the troubles that end readiness: each at once,
-// but for access, which must have been refused for patience. Services refuse it
-// now and then for a moment, while credentials are renewed, and then nothing is
-// to be done.
-func grave(troubles []kcl.Trouble, patience time.Duration) []string {
-	var reasons []string
+// grave returns the troubles that end readiness: each at once, but for access and
+// transform, which must have lasted for patience. Services refuse access now and then
+// for a moment, while credentials are renewed, and then nothing is to be done; a
+// transform is throttled now and then, and is tried again.
+func grave(troubles []kcl.Trouble, patience time.Duration) (out []kcl.Trouble) {
 	for _, t := range troubles {
-		if t.Reason != kcl.TroubleAccess || time.Since(t.Since) >= patience {
-			reasons = append(reasons, string(t.Reason))
+		if t.Reason != kcl.TroubleAccess && t.Reason != metrics.TroubleTransform || time.Since(t.Since) >= patience {
+			out = append(out, t)
 		}
+	}
+	return out
+}
+
+// reasonsOf returns the reasons of troubles, each once.
+func reasonsOf(troubles []kcl.Trouble) (reasons []string) {
+	for _, t := range troubles {
+		reasons = append(reasons, string(t.Reason))
 	}
 	slices.Sort(reasons)
 	return slices.Compact(reasons)

@@ -223,3 +223,61 @@ func TestDeniedPutsAreLoggedEachMinute(t *testing.T) {
 		lines(3)
 	})
 }
+
+// A transform of which no call is answered ends readiness after one failover time,
+// until one is, or nobody has called it in vain for 5 minutes. It is logged each minute.
+func TestReadinessEndsWhenTheTransformFails(t *testing.T) {
+	t.Parallel()
+	const lost = "not ready: a restart does not mend this: transform"
+	failing := func(w world) {
+		w.m.DeliveryHooks().Transformed(processors.TransformedEvent{ShardID: "shard-1", Err: "Lambda.FunctionError"})
+	}
+	answered := func(w world) { w.m.DeliveryHooks().Transformed(processors.TransformedEvent{ShardID: "shard-2"}) }
+	for _, row := range []struct {
+		name  string
+		then  func(world)
+		after time.Duration // since the first failure
+		ready bool
+		lines int // of the log
+	}{
+		{"for less than a failover time", func(world) {}, failover - 1, true, 0},
+		{"for a failover time", func(world) {}, failover, false, 0},
+		{"again and again", func(w world) {
+			for range 4 {
+				time.Sleep(4 * time.Minute)
+				failing(w)
+			}
+		}, 20*time.Minute - 1, false, 20},
+		{"and another shard's batch is answered", answered, failover, true, 0},
+		{"and nothing follows", func(world) {}, 5*time.Minute - 1, false, 5},
+		{"and nothing follows for long", func(world) {}, 5 * time.Minute, true, 5},
+		{"once more, after long", func(w world) { time.Sleep(6 * time.Minute); failing(w) }, 6*time.Minute + failover - 1, true, 5},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			core, logs := observer.New(zap.ErrorLevel)
+			inWorldOf(t, health.Options{FailoverTime: failover, ShutdownTimeout: shutdown, Logger: zap.New(core)}, func(w world) {
+				w.scanned()
+				start := time.Now()
+				failing(w)
+				row.then(w)
+				time.Sleep(time.Until(start.Add(row.after)))
+				if row.ready {
+					w.ready(http.StatusOK, yes)
+				} else {
+					w.ready(http.StatusServiceUnavailable, lost, "trouble: transform")
+				}
+				w.want("/healthz", http.StatusOK, idle)
+				all := logs.FilterMessage("the transform fails; records go into error objects once it was tried in vain").All()
+				if len(all) != row.lines {
+					w.t.Errorf("%d lines, want %d", len(all), row.lines)
+				}
+				for _, l := range all {
+					if text, _ := l.ContextMap()["error"].(string); !strings.Contains(text, "the last one with Lambda.FunctionError") {
+						w.t.Errorf("it logs %v", l.ContextMap())
+					}
+				}
+			})
+		})
+	}
+}

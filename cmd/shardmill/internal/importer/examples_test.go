@@ -57,15 +57,15 @@ resource "aws_s3_bucket" "bucket" {
 	checkRows(t, []row{
 		{
 			"extended S3, with a function", example("processing_configuration {\n enabled = \"true\"\n" + processor("Lambda", "LambdaArn", "${aws_lambda_function.f.arn}:$LATEST") + "}"),
-			set(latest), "error\n" + noStream + "f:10: " + on + `processing_configuration[0].processors[0].type is "Lambda"; it is not built yet; remove the processor` + "\n" +
+			set(latest), "error\n" + noStream +
 				"f:13: " + on + `processing_configuration[0].processors[0].parameters[0].parameter_value is "${aws_lambda_function.f.arn}:$LATEST", which is not in the file; give it with --set '"${aws_lambda_function.f.arn}:$LATEST"=VALUE'`,
 		},
 		{
-			"extended S3 with partitions by query", example("buffering_size = 64\n" + partitioned +
+			"extended S3 with partitions by query, and no engine", example("buffering_size = 64\n" + partitioned +
 				"prefix = \"data/customer_id=!{partitionKeyFromQuery:customer_id}/year=!{timestamp:yyyy}/\"\nerror_output_prefix = \"errors/year=!{timestamp:yyyy}/!{firehose:error-output-type}/\"\n" +
 				"processing_configuration {\n enabled = \"true\"\n" + processor("MetadataExtraction", "MetadataExtractionQuery", "{customer_id:.customer_id}") + "}"),
-			set(latest), "error\n" + noStream + "f:9: " + on + "dynamic_partitioning_configuration[0].enabled is \"true\"; dynamic partitioning is not built yet; set it to false\n" +
-				"f:16: " + on + `processing_configuration[0].processors[0].type is "MetadataExtraction"; it is not built yet; remove the processor. Firehose says, without dynamic partitioning: class com.amazonaws.services.firehose.internal.model.MetadataExtractionProcessor can only be present when Dynamic Partitioning is enabled.`,
+			set(latest), "error\n" + noStream + "f:16: " + on + `processing_configuration[0].processors[0].type is "MetadataExtraction"; give its parameter JsonParsingEngine, JQ-1.6. ` +
+				"Firehose says: MetaDataExtraction JSON Parsing Engine has to be one of JQ-1.6",
 		},
 		{
 			"S3 alone, with a stream", edit(example(""), `destination = "extended_s3"`, `kinesis_source_configuration {

@@ -85,7 +85,7 @@ func parameter(p document.Value) (document.Value, bool) {
 }
 
 // attribute returns an attribute of a resource, or with "" what Ref of it is: the
-// names of streams and buckets, and what AWS makes of these.
+// names of streams, buckets and functions, and what AWS makes of these.
 func (t *resolver) attribute(resource document.Value, attribute string) (document.Value, bool) {
 	kind, _ := resource.Member("Type")
 	properties, _ := resource.Member("Properties")
@@ -95,6 +95,8 @@ func (t *resolver) attribute(resource document.Value, attribute string) (documen
 		property, before = "Name", "arn:${AWS::Partition}:kinesis:${AWS::Region}:${AWS::AccountId}:stream/"
 	case "AWS::S3::Bucket":
 		property, before = "BucketName", "arn:aws:s3:::" // the name is all that is used of it
+	case "AWS::Lambda::Function", "AWS::Serverless::Function":
+		property, before = "FunctionName", "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
 	default:
 		return document.Value{}, false
 	}

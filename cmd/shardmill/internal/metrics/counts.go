@@ -33,6 +33,10 @@ type counts struct {
 	inflated, notInflated                        prometheus.Counter
 	inflatedBytes, notInflatedBytes              prometheus.Counter
 	failed, nothing                              prometheus.Counter
+	executed                                     outcomes
+	executeTime, jqTime                          *samples
+	transformed, transformedBytes, undelivered   prometheus.Counter
+	objects, partitionsExceeded                  prometheus.Counter
 	recordsLost, gaps, bundlesLost               prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed prometheus.Counter
 	pendingFound                                 *prometheus.CounterVec
@@ -177,6 +181,16 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		failed:           ours.sum("RecordsFailed", unitCount, "Records that could not be processed, and that are in an error object."),
 		nothing:          kcl.counter("RecordsWithoutData", "Control messages and payloads without log events, of which nothing is delivered."),
 
+		executed:         firehose.outcomes("ExecuteProcessing.Success", "Calls of the transform that were answered."),
+		executeTime:      firehose.samples("ExecuteProcessing.Duration", "Milliseconds that calls of the transform took, failed ones too."),
+		transformed:      firehose.sum("SucceedProcessing.Records", unitCount, "Records that the transform succeeded with, those that it dropped too."),
+		transformedBytes: firehose.sum("SucceedProcessing.Bytes", unitBytes, "Bytes that came of these records."),
+		undelivered:      ours.sum("RecordsDropped", unitCount, "Records that the transform said are not to be delivered."),
+
+		objects:            firehose.sum("DeliveryToS3.ObjectCount", unitCount, "Objects of cuts that may have several, whose delivery was committed."),
+		partitionsExceeded: firehose.flag("PartitionCountExceeded", "Records for which no active partition was left."),
+		jqTime:             firehose.samples("JQProcessing.Duration", "Milliseconds that the queries for partition keys took, of each cut."),
+
 		bundlesLost:  ours.sum("BundlesLost", unitCount, "Cuts delivered again because their bundle was gone: exactly once is broken."),
 		recordsLost:  ours.sum("RecordsLost", unitCount, "Records of prepared objects that expired before these were finished; at least."),
 		gaps:         ours.sum("RecordsLost.Gaps", unitCount, "Gaps in shards whose records may have expired before they were read."),
@@ -192,7 +206,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		},
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
-	c.told = told{sums: slices.Concat(firehose.sums, ours.sums), tries: firehose.tries}
+	c.told = told{sums: slices.Concat(firehose.sums, ours.sums), tries: firehose.tries, flags: firehose.flags, samplings: firehose.samplings}
 	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo", "forbidden"} {
 		c.pendingFound.WithLabelValues(verdict)
 	}
@@ -257,7 +271,8 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 				k.Inc()
 			}
 		},
-		Buffered:     m.fresh.note,
+		Buffered:     func(e processors.BufferedEvent) { m.fresh.note(e); m.partitions.note(e) },
+		Transformed:  c.transformedBatch,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
 		Processed:    c.processed,
 		BundleLost:   func(processors.BundleLostEvent) { c.bundlesLost.Inc() },
@@ -283,6 +298,24 @@ func (c *counts) processed(e processors.ProcessedEvent) {
 		c.failed.Add(float64(n))
 	}
 	c.nothing.Add(float64(e.Nothing))
+	c.transformed.Add(float64(e.Transformed))
+	c.transformedBytes.Add(float64(e.TransformedBytes))
+	c.undelivered.Add(float64(e.Dropped))
+	c.objects.Add(float64(e.Objects))
+	c.partitionsExceeded.Add(float64(e.PartitionsExceeded))
+	if e.JQDuration > 0 { // there is a query
+		c.jqTime.add(inMillis(e.JQDuration))
+	}
+}
+
+// transformedBatch counts a call of the transform.
+func (c *counts) transformedBatch(e processors.TransformedEvent) {
+	c.executeTime.add(inMillis(e.Duration))
+	if e.Err == "" {
+		c.executed.ok.Inc()
+	} else {
+		c.executed.failed.Inc()
+	}
 }
 
 // begin makes a shard's series, so that their first increase is seen as one.
@@ -298,4 +331,5 @@ func (m *Metrics) forget(shard string) {
 	m.counts.bytes.DeleteLabelValues(shard)
 	m.counts.processing.DeleteLabelValues(shard)
 	m.fresh.forget(shard)
+	m.partitions.forget(shard)
 }

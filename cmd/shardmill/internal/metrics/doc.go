@@ -51,6 +51,15 @@
 //	OutputDecompressedRecords_Failed        counter    Count         records that it could not, and that are in an error object
 //	OutputDecompressedBytes_Success         counter    Bytes         that these records inflated to
 //	OutputDecompressedBytes_Failed          counter    Bytes         of the records that it could not, as they came
+//	ExecuteProcessing_Success               counter    Count         calls of the transform that were answered
+//	ExecuteProcessing_Duration              histogram  Milliseconds  its calls, failed ones too
+//	SucceedProcessing_Records               counter    Count         records that it succeeded with, as it got them, those that it dropped too
+//	SucceedProcessing_Bytes                 counter    Bytes         that came of these records
+//	DeliveryToS3_ObjectCount                counter    Count         objects of cuts that may have several, whose delivery was committed: of all roles but bundles
+//	PartitionCount                          gauge      Count         partitions whose objects are open, of all shards; absent without dynamic partitioning
+//	ActivePartitionsLimit                   gauge      Count         partitions whose objects may be open, of all shards; absent without dynamic partitioning
+//	PartitionCountExceeded                  counter    Count         records for which no active partition was left
+//	JQProcessing_Duration                   histogram  Milliseconds  that the queries for partition keys took, of each cut
 //	BackupToS3_Records                      counter    Count         records in objects of the backup whose delivery was committed
 //	BackupToS3_Bytes                        counter    Bytes         their data, before compression
 //	BackupToS3_Success                      counter    Count         these objects
@@ -60,6 +69,7 @@
 //	RecordsProcessed_Latency                histogram  Milliseconds  from the arrival of a batch's last record until the processor accepted it, by this machine's clock
 //	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
 //	RecordsFailed                           counter    Count         records that could not be processed, and that are in an error object
+//	RecordsDropped                          counter    Count         records that the transform said are not to be delivered
 //	RecordsWithoutData                      counter    Count         control messages and payloads without log events, of which nothing is delivered
 //	BundlesLost                             counter    Count         cuts that are delivered again because their bundle was gone: exactly once is broken
 //	RecordsLost_Gaps                        counter    Count         gaps in shards: records that may have expired before they were read, nobody knows how many
@@ -80,7 +90,7 @@
 //	UndatedLeases                           gauge      Count         leases that are not in it: at no record yet, or a Java worker's checkpoint
 //	BytesInUse, MaxBytes                    gauge      Bytes         memory for records, and its limit
 //	build_info{version}                     gauge      1             the version of the program that runs
-//	Trouble{Reason}                         gauge      Count         troubles that there are now; each reason is there from the start
+//	Trouble{Reason}                         gauge      Count         troubles that there are now, those with a transform too; each reason is there from the start
 //	Loop_Silent_Seconds{Loop}               gauge      Seconds       since the last sign of life of the try under way that is silent for longest:
 //	                                                                 start, scan, sync, renewal or shard, 0 without one; hook while one is called
 //
@@ -92,8 +102,13 @@
 // have there, and of our own what alarms are for. A line has what was added in the
 // minute before it; of what is a gauge, the value then, or nothing where it is absent.
 // DeliveryToS3.Success and BackupToS3.Success have a value for each try of a put: 1 if it
-// succeeded and was committed, 0 if it failed, those of bundles with the former.
+// succeeded and was committed, 0 if it failed, those of bundles with the former, and
+// ExecuteProcessing.Success likewise for each call of a transform. ExecuteProcessing.Duration
+// and JQProcessing.Duration have each value; of more than 10,000 that could not be written
+// the oldest are left out. PartitionCountExceeded is 1 if a record found no active
+// partition in that minute, 0 if none did, and absent without dynamic partitioning.
 //
 // The KCL's Success and Time without a prefix, and its getRecords.*,
-// ExpiredIterator and MissingMergeParent, are not exported.
+// ExpiredIterator and MissingMergeParent, are not exported. Nor is Firehose's
+// PerPartitionThroughput, which has no definition that could be followed.
 package metrics

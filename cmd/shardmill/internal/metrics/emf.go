@@ -20,15 +20,22 @@ type emf struct {
 	written counted // what is in the lines before
 }
 
-// counted are counters at one time: of each sum, and of the tries of each outcome.
+// counted are counters at one time: of each sum, of the tries of each outcome, of each
+// flag, and how many samples there were of each.
 type counted struct {
 	sums       []float64
 	ok, failed []float64
+	flags      []float64
+	samples    []int64
 }
 
 func newEMF(m *Metrics, namespace string) *emf {
-	n, tries := len(m.counts.told.sums), len(m.counts.told.tries)
-	return &emf{m, namespace, counted{make([]float64, n), make([]float64, tries), make([]float64, tries)}}
+	t := &m.counts.told
+	for _, s := range t.samplings {
+		s.take()
+	}
+	tries := len(t.tries)
+	return &emf{m, namespace, counted{sums: make([]float64, len(t.sums)), ok: make([]float64, tries), failed: make([]float64, tries), flags: make([]float64, len(t.flags))}}
 }
 
 // value returns that of a counter.
@@ -46,6 +53,9 @@ func (e *emf) count() (n counted) {
 	for _, o := range e.m.counts.told.tries {
 		n.ok, n.failed = append(n.ok, value(o.ok)), append(n.failed, value(o.failed))
 	}
+	for _, f := range e.m.counts.told.flags {
+		n.flags = append(n.flags, value(f.counter))
+	}
 	return n
 }
 
@@ -53,7 +63,8 @@ func (e *emf) count() (n counted) {
 const most = 100
 
 // lines returns what is to be written, and the counters that it is up to: wrote takes
-// them once it is. There is one line, and more only if there were more than 100 tries.
+// them once it is. There is one line, and more only if there were more than 100 tries, or
+// samples.
 func (e *emf) lines(now time.Time) ([]byte, counted) {
 	n := e.count()
 	first := e.line(now)
@@ -65,19 +76,31 @@ func (e *emf) lines(now time.Time) ([]byte, counted) {
 		first.add(g.name, g.unit, g.value)
 	}
 	all := []line{first}
-	for i, o := range e.m.counts.told.tries {
-		tries := slices.Concat(
-			slices.Repeat([]float64{1}, int(n.ok[i]-e.written.ok[i])),
-			slices.Repeat([]float64{0}, int(n.failed[i]-e.written.failed[i])),
-		)
-		for k := range slices.Chunk(tries, most) {
+	if _, some := e.m.partitions.sum(); some {
+		for i, f := range e.m.counts.told.flags {
+			first.add(f.name, unitCount, min(1, n.flags[i]-e.written.flags[i]))
+		}
+	}
+	spread := func(name, unit string, values []float64) {
+		for k := range slices.Chunk(values, most) {
 			l := all[0]
-			if l.has(o.name) {
+			if l.has(name) {
 				l = e.line(now)
 				all = append(all, l)
 			}
-			l.add(o.name, unitCount, k)
+			l.add(name, unit, k)
 		}
+	}
+	for i, o := range e.m.counts.told.tries {
+		spread(o.name, unitCount, slices.Concat(
+			slices.Repeat([]float64{1}, int(n.ok[i]-e.written.ok[i])),
+			slices.Repeat([]float64{0}, int(n.failed[i]-e.written.failed[i])),
+		))
+	}
+	for _, s := range e.m.counts.told.samplings {
+		values, upTo := s.waiting()
+		n.samples = append(n.samples, upTo)
+		spread(s.name, unitMillis, values)
 	}
 	var text []byte
 	for _, l := range all {
@@ -87,7 +110,12 @@ func (e *emf) lines(now time.Time) ([]byte, counted) {
 }
 
 // wrote notes that lines are written.
-func (e *emf) wrote(upTo counted) { e.written = upTo }
+func (e *emf) wrote(upTo counted) {
+	e.written = upTo
+	for i, s := range e.m.counts.told.samplings {
+		s.wrote(upTo.samples[i])
+	}
+}
 
 // line is a line of EMF: its members, and what makes metrics of some.
 type line struct {

@@ -18,6 +18,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 )
 
@@ -132,6 +134,7 @@ func none() map[string]any {
 		"DeliveryToS3.Records", "DeliveryToS3.Bytes", "BackupToS3.Records", "BackupToS3.Bytes",
 		"OutputDecompressedRecords.Success", "OutputDecompressedRecords.Failed", "OutputDecompressedBytes.Success", "OutputDecompressedBytes.Failed",
 		"KMSKeyAccessDenied", "KMSKeyDisabled", "KMSKeyInvalidState", "KMSKeyNotFound",
+		"SucceedProcessing.Records", "SucceedProcessing.Bytes", "DeliveryToS3.ObjectCount", "RecordsDropped",
 		"ThrottledListShards", "RecordsFailed", "BundlesLost", "RecordsLost", "RecordsLost.Gaps", "PutFailed",
 	} {
 		n[name] = 0.0
@@ -167,7 +170,11 @@ func TestEMF(t *testing.T) {
 			"BackupToS3.Records": 12.0, "BackupToS3.Bytes": 120.0, "BackupToS3.Success": append([]any{1.0}, slices.Repeat([]any{0.0}, 21)...),
 			"OutputDecompressedRecords.Success": 25.0, "OutputDecompressedRecords.Failed": 5.0,
 			"OutputDecompressedBytes.Success": 250.0, "OutputDecompressedBytes.Failed": 55.0,
-			"RecordsFailed": 8.0, "BundlesLost": 1.0, "RecordsLost": 9.0, "RecordsLost.Gaps": 1.0, "PutFailed": 22.0,
+			"ExecuteProcessing.Success": []any{1.0, 0.0, 0.0, 0.0}, "ExecuteProcessing.Duration": []any{3.0, 2e5, 2e5, 2e5},
+			"SucceedProcessing.Records": 41.0, "SucceedProcessing.Bytes": 42.0, "RecordsDropped": 43.0,
+			"DeliveryToS3.ObjectCount": 46.0, "JQProcessing.Duration": []any{45.0},
+			"PartitionCount": 7.0, "ActivePartitionsLimit": 500.0, "PartitionCountExceeded": 1.0,
+			"RecordsFailed": 29.0, "BundlesLost": 1.0, "RecordsLost": 9.0, "RecordsLost.Gaps": 1.0, "PutFailed": 22.0,
 			"KMSKeyAccessDenied": 4.0, "KMSKeyDisabled": 1.0, "KMSKeyInvalidState": 2.0, "KMSKeyNotFound": 3.0,
 		})
 		if diff := cmp.Diff(want, first); diff != "" {
@@ -179,6 +186,7 @@ func TestEMF(t *testing.T) {
 		synctest.Wait()
 		want = with(none(), map[string]any{
 			"KinesisMillisBehindLatest": 1500.0, "DeliveryToS3.Records": 3.0, "DeliveryToS3.Bytes": 30.0, "DeliveryToS3.Success": []any{1.0},
+			"PartitionCount": 7.0, "ActivePartitionsLimit": 500.0, "PartitionCountExceeded": 0.0,
 		})
 		if diff := cmp.Diff(want, out.numbers(1)); diff != "" {
 			t.Errorf("a minute later (-want +got):\n%s", diff)
@@ -219,6 +227,79 @@ func TestEMFOfManyTries(t *testing.T) {
 		}
 		if got, want := fmt.Sprint(count, sum, records), "map[BackupToS3.Success:230 DeliveryToS3.Success:260] map[BackupToS3.Success:230 DeliveryToS3.Success:230] 230"; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+// Each duration is a value, until there are more than 10,000 that could not be written;
+// then the oldest are left out.
+func TestEMFOfManyDurations(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ calls, fails, want int }{
+		"some":                     {230, 0, 230},
+		"some, after a failure":    {230, 1, 230},
+		"more than are remembered": {10_230, 0, 10_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w world) {
+				w.m.DeliveryHooks().Transformed(processors.TransformedEvent{Duration: time.Hour}) // before somebody takes it
+				out := w.emits()
+				out.write = func([]byte) error {
+					if row.fails--; row.fails >= 0 {
+						return errTest
+					}
+					return nil
+				}
+				for i := range row.calls {
+					w.m.DeliveryHooks().Transformed(processors.TransformedEvent{Duration: time.Duration(i) * time.Millisecond})
+				}
+				time.Sleep(3 * time.Minute)
+				out.end()
+				var got []any
+				for i := range out.lines {
+					if n := out.numbers(i); n["ExecuteProcessing.Duration"] != nil {
+						got = append(got, n["ExecuteProcessing.Duration"].([]any)...) //nolint:forcetypeassert // checkedLine has looked
+					}
+				}
+				if len(got) != row.want {
+					t.Fatalf("%d values, want %d", len(got), row.want)
+				}
+				for i, v := range got {
+					if v != float64(row.calls-row.want+i) {
+						t.Fatalf("value %d is %v", i, v)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Nothing is told of partitions where there are none, nor of those of a shard that is
+// given up.
+func TestNoPartitions(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		out := w.emits()
+		d := w.m.DeliveryHooks()
+		d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		d.Buffered(processors.BufferedEvent{ShardID: "shard-1", ActivePartitionsLimit: 5})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.m.Hooks().LeaseLost(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-1"}})
+		out.end()
+		for i, told := range []bool{false, true, false} {
+			n := out.numbers(i)
+			for _, name := range []string{"PartitionCount", "ActivePartitionsLimit", "PartitionCountExceeded"} {
+				if _, there := n[name]; there != told {
+					t.Errorf("line %d has %s: %v, want %v", i, name, there, told)
+				}
+			}
+		}
+		if _, text := get(t, w.m); strings.Contains(text, "shardmill_PartitionCount{") {
+			t.Error("Prometheus is told of partitions")
 		}
 	})
 }
@@ -308,7 +389,9 @@ func TestEMFIsDocumented(t *testing.T) {
 			}
 		}
 	})
+	part := regexp.MustCompile(`_(count|sum|bucket)$`) // of a histogram
 	for _, name := range regexp.MustCompile(`shardmill_\w+`).FindAllString(page, -1) {
+		name = part.ReplaceAllString(name, "")
 		if !strings.Contains(golden, "# TYPE "+name+" ") {
 			t.Errorf("%s is no metric", name)
 		}

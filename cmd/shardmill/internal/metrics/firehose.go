@@ -21,6 +21,8 @@ const (
 	deliveryFreshness = "DeliveryToS3.DataFreshness"
 	backupFreshness   = "BackupToS3.DataFreshness"
 	streamBehind      = "KinesisMillisBehindLatest"
+	partitionCount    = "PartitionCount"
+	partitionLimit    = "ActivePartitionsLimit"
 )
 
 // promName is Firehose's name of a metric as Prometheus has it.
@@ -39,18 +41,34 @@ type outcomes struct {
 	ok, failed prometheus.Counter
 }
 
+// flag is a counter of which EMF has, while there are partitions, whether it grew in a
+// period: 1 or 0.
+type flag struct {
+	name    string
+	counter prometheus.Counter
+}
+
 // told are the counters that EMF has too.
 type told struct {
 	maker
 
-	sums  []sum
-	tries []outcomes
+	sums      []sum
+	tries     []outcomes
+	flags     []flag
+	samplings []*samples
 }
 
 // sum makes a counter.
 func (t *told) sum(name, unit, help string) prometheus.Counter {
 	c := t.counter(promName(name), help)
 	t.sums = append(t.sums, sum{name, unit, c})
+	return c
+}
+
+// flag makes a counter.
+func (t *told) flag(name, help string) prometheus.Counter {
+	c := t.counter(promName(name), help)
+	t.flags = append(t.flags, flag{name, c})
 	return c
 }
 
@@ -67,8 +85,8 @@ type level struct {
 	value      float64
 }
 
-// levels returns those that there are: no freshness if nothing waits, and how far the
-// stream is behind only of what was read.
+// levels returns those that there are: no freshness if nothing waits, how far the
+// stream is behind only of what was read, and partitions only of shards that have them.
 func (m *Metrics) levels(s kcl.Snapshot) (out []level) {
 	if age, some := m.fresh.age(); some {
 		out = append(out, level{deliveryFreshness, unitSecs, age.Seconds()})
@@ -78,6 +96,9 @@ func (m *Metrics) levels(s kcl.Snapshot) (out []level) {
 	}
 	if behind, some := FarthestBehind(s); some {
 		out = append(out, level{streamBehind, unitMillis, float64(behind.Milliseconds())})
+	}
+	if p, some := m.partitions.sum(); some {
+		out = append(out, level{partitionCount, unitCount, float64(p.active)}, level{partitionLimit, unitCount, float64(p.limit)})
 	}
 	return out
 }

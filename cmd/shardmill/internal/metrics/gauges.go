@@ -37,6 +37,8 @@ func newGauges(m *Metrics) *gauges {
 		firehose: map[string]*prometheus.Desc{
 			streamBehind:      desc(streamBehind, "The greatest MillisBehindLatest of the shards.", stream),
 			deliveryFreshness: desc(promName(deliveryFreshness), "Age in seconds of the oldest record that is not delivered.", stream),
+			partitionCount:    desc(partitionCount, "Partitions whose objects are open.", stream),
+			partitionLimit:    desc(partitionLimit, "Partitions whose objects may be open.", stream),
 			backupFreshness:   desc(promName(backupFreshness), "Age in seconds of the oldest record that is not in the backup.", stream),
 		},
 	}
@@ -94,12 +96,16 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
+// TroubleTransform is the reason of a trouble with a delivery stream's transform, beside
+// those of a worker: none of its calls succeeds.
+const TroubleTransform kcl.TroubleReason = "transform"
+
 // countTroubles returns how many troubles there are of each reason. 0 is told
 // too: a rule on a series that is not there never fires.
 func countTroubles(s kcl.Snapshot) map[kcl.TroubleReason]int {
 	n := map[kcl.TroubleReason]int{
 		kcl.TroubleAccess: 0, kcl.TroubleStreamNotFound: 0, kcl.TroubleTableNotFound: 0,
-		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0,
+		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0,
 	}
 	for _, t := range s.Troubles {
 		n[t.Reason]++

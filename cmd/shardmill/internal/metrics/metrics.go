@@ -20,8 +20,11 @@ type Metrics struct {
 	registry *prometheus.Registry
 	counts   counts
 	fresh    freshness
-	scanned  atomic.Int64 // when the lease table was last read, in Unix milliseconds; 0 before
-	oldest   atomic.Int64 // the oldest checkpoint's timestamp in it, likewise; 0 without one
+
+	partitions partitions
+
+	scanned atomic.Int64 // when the lease table was last read, in Unix milliseconds; 0 before
+	oldest  atomic.Int64 // the oldest checkpoint's timestamp in it, likewise; 0 without one
 }
 
 // Options describe the program whose metrics they are.
@@ -35,7 +38,7 @@ type Options struct {
 // each scrape what the worker does, and false if there is none yet; its troubles
 // are shown all the same.
 func New(o Options, snapshot func() (kcl.Snapshot, bool)) *Metrics {
-	m := &Metrics{options: o, snapshot: snapshot, registry: prometheus.NewRegistry(), fresh: newFreshness()}
+	m := &Metrics{options: o, snapshot: snapshot, registry: prometheus.NewRegistry(), fresh: newFreshness(), partitions: partitions{of: map[string]partitioned{}}}
 	m.counts = newCounts(m.registry, o.DeliveryStreamName)
 	m.registry.MustRegister(
 		newGauges(m),

@@ -199,6 +199,13 @@ func everything(w world) {
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleDelivery, Records: 11, Bytes: 110, ObjectBytes: 12, Freshness: time.Hour})
 	d.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleBackup, Records: 12, Bytes: 120, ObjectBytes: 13, Freshness: time.Hour})
 	d.Processed(processors.ProcessedEvent{ShardID: "shard-1", Records: 30, Inflated: 25, InflatedBytes: 250, NotInflatedBytes: 55, Failed: map[string]int64{"decompression-failed": 5, "processing-failed": 3}, Nothing: 2})
+	d.Processed(processors.ProcessedEvent{
+		ShardID: "shard-1", Failed: map[string]int64{"activePartitionExceeded": 21}, Transformed: 41, TransformedBytes: 42, Dropped: 43, PartitionsExceeded: 21, JQDuration: 45 * time.Millisecond, Objects: 46,
+	})
+	d.Transformed(processors.TransformedEvent{ShardID: "shard-1", Records: 2, Bytes: 20, Duration: 3 * time.Millisecond, Attempt: 1})
+	for i := range 3 {
+		d.Transformed(processors.TransformedEvent{ShardID: "shard-1", Records: 2, Bytes: 20, Duration: 200 * time.Second, Err: "Lambda.FunctionError", Attempt: i + 1})
+	}
 	d.BundleLost(processors.BundleLostEvent{ShardID: "shard-1"})
 	d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Err: kcl.ErrAccessDenied})
 	for code, n := range map[string]int{
@@ -209,8 +216,9 @@ func everything(w world) {
 			d.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Role: processors.RoleBackup, Err: err})
 		}
 	}
-	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second})
-	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour})
+	d.Buffered(processors.BufferedEvent{ShardID: "shard-1", Records: 1, Freshness: 30 * time.Second, ActivePartitions: 3, ActivePartitionsLimit: 250})
+	d.Buffered(processors.BufferedEvent{ShardID: "shard-2", Records: 1, Freshness: time.Hour, ActivePartitions: 100, ActivePartitionsLimit: 1000}) // it is given up
+	d.Buffered(processors.BufferedEvent{ShardID: "shard-4", ActivePartitions: 4, ActivePartitionsLimit: 250})
 	d.PendingFound(processors.PendingFoundEvent{ShardID: "shard-1", Verdict: "redo"})
 	d.RecordsLost(processors.RecordsLostEvent{ShardID: "shard-1", Lost: 9})
 

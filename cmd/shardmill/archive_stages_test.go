@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/check"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// In the example key of a partition names stand for values, whatever else the prefix
+// has, and the name of the object follows.
+func TestExampleKeysOfPartitions(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2016, 2, 25, 13, 0, 0, 0, time.UTC)
+	const name = "orders-1-2016-02-25-13-00-00-00000000-0000-0000-0000-000000000000"
+	for given, row := range map[string]struct{ zone, want string }{
+		"a=!{partitionKeyFromQuery:a}/":                            {"UTC", "a={a}/" + name},
+		"!{partitionKeyFromLambda:b}!{partitionKeyFromQuery:a}":    {"UTC", "{b}{a}" + name},
+		"!{partitionKeyFromQuery:a}/!{timestamp:yyyy-MM-dd'T'HH}/": {"Asia/Tokyo", "{a}/2016-02-25T22/" + strings.Replace(name, "-13-", "-22-", 1)},
+		"logs/": {"UTC", "logs/2016/02/25/13/" + name}, // by the time of events
+	} {
+		c := processors.Config{
+			DeliveryStreamName: "orders", Bucket: "b", Prefix: given, ErrorOutputPrefix: "e/", CustomTimeZone: row.zone,
+			DynamicPartitioning: &processors.DynamicPartitioning{MetadataExtractionQuery: "{a:.a}"}, RecordDeAggregation: &processors.RecordDeAggregation{},
+		}
+		keys, err := exampleKeys(c.WithDefaults(), []time.Time{at})
+		if err != nil || len(keys) != 1 || keys[0].Key != row.want {
+			t.Errorf("%s: %v, %v, want %s", given, keys, err, row.want)
+		}
+	}
+}
+
+// A command that is not there is found before the archiver starts; of a function only a
+// call would tell.
+func TestLookAtTransform(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tool := write(t, "tool", "")
+	for name, row := range map[string]struct {
+		of   config.Transform
+		want check.Look
+	}{
+		"a function": {
+			config.Transform{Lambda: &config.LambdaTransform{ARN: "arn"}},
+			check.Look{What: "function arn", Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"},
+		},
+		"a command": {byCommand("", "sh"), check.Look{What: "command sh", Status: check.OK}},
+		"no command": {byCommand("", "no-such-tool"), check.Look{
+			What: "command no-such-tool", Status: check.Wrong, Text: `exec: "no-such-tool": executable file not found in $PATH; install it, or correct shardmill.transform.command`,
+		}},
+		"a file that is no program": {byCommand(filepath.Dir(tool), "./tool"), check.Look{
+			What: "command ./tool", Status: check.Wrong, Text: `exec: "` + tool + `": permission denied; install it, or correct shardmill.transform.command`,
+		}},
+		"no directory": {byCommand(filepath.Join(dir, "none"), "sh"), check.Look{
+			What: "command sh", Status: check.Wrong, Text: `shardmill.transform.directory is "` + filepath.Join(dir, "none") + `", which is no directory; make it, or correct it`,
+		}},
+	} {
+		got := lookAtTransform(&row.of)
+		if row.want.Text == "" {
+			row.want.Text = got.Text
+		}
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+func byCommand(dir string, argv ...string) config.Transform {
+	return config.Transform{Command: &config.CommandTransform{Argv: argv, Directory: dir}}
+}
+
+// That objects are counted without partitions is said, and that a cut may have several.
+func TestEstimateOfPartitions(t *testing.T) {
+	t.Parallel()
+	cfg := config.Config{Delivery: processors.Config{DeliveryStreamName: "o", Bucket: "b", DynamicPartitioning: &processors.DynamicPartitioning{}}.WithDefaults()}
+	var out bytes.Buffer
+	found := checked{}
+	found.estimate(cfg, configFlags{rate: 1 << 20, shards: 1}, 0, stdio{out: &out})
+	if found.Estimate.Deletes == 0 || !strings.HasSuffix(out.String(), "estimate     objects and PUT requests are those of one partition; each that is active in a cut has its own\n") {
+		t.Errorf("%+v\n%s", found.Estimate, &out)
+	}
+	cfg.Delivery.DynamicPartitioning, cfg.Transform = nil, &config.Transform{}
+	out.Reset()
+	found.estimate(cfg, configFlags{rate: 1 << 20, shards: 1}, 0, stdio{out: &out})
+	if found.Estimate.Deletes == 0 || strings.Contains(out.String(), "partition") {
+		t.Errorf("with a transform: %+v\n%s", found.Estimate, &out)
+	}
+}
