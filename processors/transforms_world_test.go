@@ -3,6 +3,7 @@ package processors_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/shardmill/shardmill/processors"
@@ -28,7 +29,10 @@ func (f transforming) Transform(ctx context.Context, b *transform.Batch) ([]tran
 	call := f.w.counts["transform"]
 	err := f.w.do(ctx, f.h, "transform", func() {
 		for _, r := range b.Records {
-			results = append(results, transform.Result{ID: r.ID, Status: transform.Ok, Data: fmt.Appendf(nil, "%s~%d", r.Data, call)})
+			results = append(results, transform.Result{
+				ID: r.ID, Status: transform.Ok, Data: fmt.Appendf(nil, "%s~%d", r.Data, call),
+				PartitionKeys: map[string]string{"k": strconv.Itoa(len(r.Data) % 3)},
+			})
 		}
 	})
 	return results, err
@@ -47,4 +51,13 @@ func (w *world) transforming(cfg processors.Config, h *holding) processors.Confi
 // transformed is config with a transform, of batches of some records.
 func transformed() processors.Config {
 	return with(config(), func(c *processors.Config) { c.Transform = &processors.Transform{Function: transforming{}} }).WithBatchSize(12)
+}
+
+// partitioned is transformed, with partitions by what the transform says.
+func partitioned() processors.Config {
+	return with(transformed(), func(c *processors.Config) {
+		c.Prefix, c.ErrorOutputPrefix = "k=!{partitionKeyFromLambda:k}/", "errors/"
+		c.DynamicPartitioning = &processors.DynamicPartitioning{}
+		c.Hints = processors.BufferingHints{SizeInMBs: 64, IntervalInSeconds: 60}
+	})
 }
