@@ -115,7 +115,7 @@ func compare(t *testing.T, q question, want []string) (how, where string) {
 		case got[i] == w, w == hangs && got[i] == failed:
 		case w == hangs:
 			return "stopped", where
-		case got[i] == failed && strings.Contains(q.program, "match") || strings.Contains(q.program, "test("):
+		case got[i] == failed && (strings.Contains(q.program, "match") || strings.Contains(q.program, "test(")):
 			return "unsupported", where
 		case got[i] != failed && strings.Contains(q.program, "catch"):
 			how = "text"

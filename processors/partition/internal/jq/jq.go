@@ -143,3 +143,6 @@ func (r *Runner) why(ctx, limited context.Context) error {
 // Print appends a result as jq prints it, with the order of members that the last run
 // left.
 func (r *Runner) Print(dst []byte, v any) []byte { return r.machine.print(dst, v, 0) }
+
+// Number returns a result as a number, if it is one.
+func Number(v any) (float64, bool) { return gojq.ToFloat64(v) }
