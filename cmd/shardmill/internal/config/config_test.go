@@ -78,6 +78,25 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// The examples of README are accepted, without a warning, and are what is said of them.
+func TestExamplesOfStages(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"partitioned.yaml": "KPL de-aggregation → partition keys country, event, by the time at .at (active of a shard: 500 divided by the number of open shards; beyond that the oldest is finished) → GZIP",
+		"transformed.yaml": "KPL de-aggregation → transform (arn:aws:lambda:us-east-1:123456789012:function:orders:live, batches of 1 MiB or 60 s, 3 retries) → " +
+			"partition keys customer of the transform (active of a shard: 500 divided by the number of open shards; beyond that records fail) → newline → UNCOMPRESSED",
+	} {
+		data, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(name, data, nil)
+		if got := strings.Join(c.Pipeline(), " → "); err != nil || got != want || len(c.Warnings) > 0 {
+			t.Errorf("%s: %v %q\ngot  %s\nwant %s", name, err, c.Warnings, got, want)
+		}
+	}
+}
+
 func check(t *testing.T, text string, want config.Config) {
 	t.Helper()
 	got, err := config.Load("a.yaml", []byte(text), nil)

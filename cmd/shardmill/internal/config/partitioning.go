@@ -9,6 +9,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/partition"
+	"github.com/shardmill/shardmill/processors/prefix"
 )
 
 // partitioning is what a file says of dynamic partitioning, in whatever order.
@@ -233,7 +234,7 @@ func (l *loader) checkKeys() {
 	if l.prefixAt.Path == "" {
 		return
 	}
-	fromQuery := wanted["partitionKeyFromQuery"]
+	fromQuery := wanted[prefix.PartitionKeyFromQuery]
 	if pt.query.usable {
 		unused := without(x.Keys(), fromQuery)
 		if len(unused) > 0 {
@@ -248,7 +249,7 @@ func (l *loader) checkKeys() {
 	case pt.query.usable:
 		l.prefixAt.Bad("%s does not find %s; add it there, or remove it here", queryParameter, strings.Join(missing, ", "))
 	}
-	if keys := wanted["partitionKeyFromLambda"]; len(keys) > 0 && l.lambdaAt.Path == "" && l.ourTransform.Path == "" {
+	if keys := wanted[prefix.PartitionKeyFromLambda]; len(keys) > 0 && l.lambdaAt.Path == "" && l.ourTransform.Path == "" {
 		l.prefixAt.Bad("nothing gives records the key %s; add a processor of the type %s, or shardmill.transform", strings.Join(keys, ", "), lambda)
 	}
 }

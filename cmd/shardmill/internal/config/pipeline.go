@@ -61,7 +61,7 @@ func partitionStep(given string, p *processors.DynamicPartitioning) string {
 	if read, err := prefix.Parse(given, prefix.Objects); err == nil { // it is valid
 		for _, k := range read.PartitionKeys() {
 			name := k.Name
-			if k.Namespace == "partitionKeyFromLambda" {
+			if k.Namespace == prefix.PartitionKeyFromLambda {
 				name += " of the transform"
 			}
 			keys = append(keys, name)

@@ -187,7 +187,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		transformedBytes: firehose.sum("SucceedProcessing.Bytes", unitBytes, "Bytes that came of these records."),
 		undelivered:      ours.sum("RecordsDropped", unitCount, "Records that the transform said are not to be delivered."),
 
-		objects:            firehose.sum("DeliveryToS3.ObjectCount", unitCount, "Objects of cuts that may have several, whose delivery was committed."),
+		objects:            firehose.sum("DeliveryToS3.ObjectCount", unitCount, "Objects that are delivered, of cuts that may have several."),
 		partitionsExceeded: firehose.flag("PartitionCountExceeded", "Records for which no active partition was left."),
 		jqTime:             firehose.samples("JQProcessing.Duration", "Milliseconds that the queries for partition keys took, of each cut."),
 

@@ -55,7 +55,7 @@
 //	ExecuteProcessing_Duration              histogram  Milliseconds  its calls, failed ones too
 //	SucceedProcessing_Records               counter    Count         records that it succeeded with, as it got them, those that it dropped too
 //	SucceedProcessing_Bytes                 counter    Bytes         that came of these records
-//	DeliveryToS3_ObjectCount                counter    Count         objects of cuts that may have several, whose delivery was committed: of all roles but bundles
+//	DeliveryToS3_ObjectCount                counter    Count         objects that are delivered, of cuts that may have several
 //	PartitionCount                          gauge      Count         partitions whose objects are open, of all shards; absent without dynamic partitioning
 //	ActivePartitionsLimit                   gauge      Count         partitions whose objects may be open, of all shards; absent without dynamic partitioning
 //	PartitionCountExceeded                  counter    Count         records for which no active partition was left
