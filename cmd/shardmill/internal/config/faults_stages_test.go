@@ -61,11 +61,8 @@ func TestFaultsOfLambda(t *testing.T) {
 
 // partitioned returns a file that partitions by a prefix, with more of the destination.
 func partitioned(prefix string, more ...string) string {
-	text := inDestination("DynamicPartitioningConfiguration: {Enabled: true}\nPrefix: '" + prefix + "'\nErrorOutputPrefix: e/")
-	for _, each := range more {
-		text += indent(each)
-	}
-	return text
+	all := append([]string{"DynamicPartitioningConfiguration: {Enabled: true}\nPrefix: '" + prefix + "'\nErrorOutputPrefix: e/"}, more...)
+	return inDestination(strings.Join(all, "\n"))
 }
 
 // inList returns processors in one line.
