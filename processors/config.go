@@ -340,9 +340,6 @@ func (c Config) checkStages() error {
 	if c.CloudWatchLogProcessing && !c.Decompression {
 		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
 	}
-	if c.DynamicPartitioning != nil {
-		return errors.New("DynamicPartitioning is not built yet: remove it")
-	}
 	return errors.Join(c.RecordDeAggregation.check(), c.Transform.check())
 }
 

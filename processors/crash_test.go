@@ -112,6 +112,32 @@ func TestEveryStepEveryFaultOfTransforms(t *testing.T) {
 	}
 }
 
+// TestEveryStepEveryFaultOfPartitions is the same for cuts with an object for each
+// partition, and more of those that reach the size.
+func TestEveryStepEveryFaultOfPartitions(t *testing.T) {
+	t.Parallel()
+	first := with(partitioned(), func(c *processors.Config) {
+		c.Hints = processors.BufferingHints{SizeInMBs: 64, IntervalInSeconds: 1, BeyondFirehose: true}
+	}).WithSize(15)
+	successors := map[string]processors.Config{
+		"same":          first,
+		"no partitions": config().WithSize(35),
+		"other partitions, a backup": with(first, func(c *processors.Config) {
+			c.Prefix, c.Backup = "k=!{partitionKeyFromLambda:k}/!{timestamp:SSS}/", backedUp().Backup
+		}),
+		"two at once": with(first, func(c *processors.Config) {
+			c.DynamicPartitioning = &processors.DynamicPartitioning{ActivePartitions: 2, Overflow: processors.OverflowFinish}
+		}),
+	}
+	for step, most := range map[string]int{"transform": 3, "seal": 2, "prepare": 2, "put": 8, "commit": 2, "delete": 2} {
+		for n := range most {
+			for name, successor := range successors {
+				everyFault(t, step, n, name, first, successor)
+			}
+		}
+	}
+}
+
 // TestRedoIsStruckToo adds a second fault, to a step of the successor.
 func TestRedoIsStruckToo(t *testing.T) {
 	t.Parallel()
@@ -174,6 +200,13 @@ func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
 			}
 			if rapid.Bool().Draw(t, "transformed") {
 				c.Transform = transformed().Transform
+				if rapid.Bool().Draw(t, "partitioned") {
+					c.Prefix, c.ErrorOutputPrefix, c.Hints.BeyondFirehose = partitioned().Prefix, "errors/", true
+					c.Hints.SizeInMBs = 64
+					c.DynamicPartitioning = &processors.DynamicPartitioning{
+						ActivePartitions: rapid.IntRange(2, 3).Draw(t, "active"), Overflow: processors.OverflowFinish,
+					}
+				}
 				c.Transform.Hints = processors.TransformHints{SizeInMBs: 1, IntervalInSeconds: rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "batch interval")}
 			}
 		}).WithSize(rapid.Int64Range(1, 200).Draw(t, "size")).WithBatchSize(rapid.Int64Range(1, 60).Draw(t, "batch size")))

@@ -154,6 +154,17 @@ func (b *busy) Put(ctx context.Context, o processors.Object) error {
 	}
 }
 
+// calledWith has a processor begin, and returns what it is to be called with.
+func calledWith(t *testing.T, p kcl.RecordProcessor, records []kcl.Record) (kcl.RecordProcessor, kcl.ProcessRecordsInput) {
+	t.Helper()
+	cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
+	cp.Processed(records[len(records)-1].Position())
+	if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	return p, kcl.ProcessRecordsInput{Records: records, Checkpointer: cp}
+}
+
 // underWay returns a processor whose cut is under way to the store, and what it is
 // called with.
 func underWay(t *testing.T, cfg processors.Config, b *busy) (kcl.RecordProcessor, kcl.ProcessRecordsInput) {
@@ -162,14 +173,7 @@ func underWay(t *testing.T, cfg processors.Config, b *busy) (kcl.RecordProcessor
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := archiver.Processor(theShard())
-	records := numbered(5)
-	cp := checkpoint.New(noRow{}, checkpoint.Sentinel(checkpoint.TrimHorizon), false)
-	cp.Processed(records[4].Position())
-	in := kcl.ProcessRecordsInput{Records: records, Checkpointer: cp}
-	if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: cp, Checkpoint: cp.Last(), CheckTrust: func() error { return nil }}); err != nil {
-		t.Fatal(err)
-	}
+	p, in := calledWith(t, archiver.Processor(theShard()), numbered(5))
 	if err := p.ProcessRecords(t.Context(), in); err != nil && b.wreck == nil { // it may hear of what it has begun
 		t.Log(err)
 	}
@@ -182,32 +186,7 @@ func underWay(t *testing.T, cfg processors.Config, b *busy) (kcl.RecordProcessor
 // once.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(t *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput){
-		"the lease is lost": func(t *testing.T, p kcl.RecordProcessor, _ kcl.ProcessRecordsInput) {
-			t.Helper()
-			p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
-		},
-		"it begins anew": func(t *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput) {
-			t.Helper()
-			if err := p.Initialize(t.Context(), kcl.InitializationInput{Checkpointer: in.Checkpointer}); err != nil {
-				t.Error(err)
-			}
-		},
-		"a hook panics": func(_ *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput) {
-			defer func() { _ = recover() }()
-			in.Hold = func(int64) { panic("hook") }
-			_ = p.ProcessRecords(context.Background(), in)
-		},
-		"a hook ends the goroutine": func(_ *testing.T, p kcl.RecordProcessor, in kcl.ProcessRecordsInput) {
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				in.Hold = func(int64) { runtime.Goexit() }
-				_ = p.ProcessRecords(context.Background(), in)
-			}()
-			<-done
-		},
-	} {
+	for name, end := range endings() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachKind(t, func(t *testing.T, cfg processors.Config) {

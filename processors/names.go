@@ -26,7 +26,7 @@ type names struct {
 // before the name, and the name. The error is one of partition keys.
 // Source: Firehose "Configure Amazon S3 object name format".
 func (n names) key(at time.Time, id exactlyonce.UUID, f container.Format) (string, error) {
-	before, err := n.prefix.Evaluate(prefix.Values{At: at.In(n.zone), Random: randomBits})
+	before, err := n.before(at)
 	return n.keyBehind(before, at, id, f), err
 }
 
@@ -38,8 +38,18 @@ func (n names) keyBehind(before string, at time.Time, id exactlyonce.UUID, f con
 // errorKey returns the key of an object of records that failed. It has no
 // extension, whatever is in it.
 func (n names) errorKey(at time.Time, id exactlyonce.UUID, errorOutputType string) (string, error) {
-	before, err := n.errors.Evaluate(prefix.Values{At: at.In(n.zone), Random: randomBits, ErrorOutputType: errorOutputType})
+	before, err := n.errorBefore(at, errorOutputType)
 	return before + n.name(at, id), err
+}
+
+// before is what stands before the name of an object without partition keys.
+func (n names) before(at time.Time) (string, error) {
+	return n.prefix.Evaluate(prefix.Values{At: at.In(n.zone), Random: randomBits})
+}
+
+// errorBefore is what stands before the name of an object of records that failed.
+func (n names) errorBefore(at time.Time, errorOutputType string) (string, error) {
+	return n.errors.Evaluate(prefix.Values{At: at.In(n.zone), Random: randomBits, ErrorOutputType: errorOutputType})
 }
 
 func (n names) name(at time.Time, id exactlyonce.UUID) string {

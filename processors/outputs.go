@@ -121,18 +121,28 @@ func (o *outputs) take(r *kcl.Record) {
 
 // add implements contents.
 func (o *outputs) add(ctx context.Context, r *kcl.Record, out pipeline.Output) error {
-	o.count(r, &out)
-	if out.Nothing || out.Dropped {
+	return o.enter(r, &out, o.judge(ctx, r, &out))
+}
+
+// judge counts what becomes of a record, and returns its partition, or notes that it has
+// none.
+func (o *outputs) judge(ctx context.Context, r *kcl.Record, out *pipeline.Output) (at *activePartition) {
+	o.count(r, out)
+	if o.sorter != nil && out.Failure.Type == "" && !out.Nothing && !out.Dropped {
+		at, out.Failure = o.sort(ctx, r, out)
+	}
+	return at
+}
+
+// enter has an object take what was judged.
+func (o *outputs) enter(r *kcl.Record, out *pipeline.Output, at *activePartition) error {
+	switch {
+	case out.Nothing || out.Dropped:
 		return nil
+	case out.Failure.Type != "":
+		return o.fail(r, out)
 	}
-	to := group{}
-	if out.Failure.Type == "" && o.sorter != nil {
-		to.place, out.Failure = o.sort(ctx, r, &out)
-	}
-	if out.Failure.Type != "" {
-		return o.fail(r, &out)
-	}
-	l := &o.lanes[0]
+	l, to := &o.lanes[0], group{place: at}
 	x := o.put(to, r, o.write(r, out.Data))
 	if l.delimiter != "" {
 		o.extend(x, o.log.Size(), int64(len(l.delimiter)))

@@ -103,7 +103,7 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 
 // bring brings records that are on their way into the cut: all of them, or those that
 // need not be waited for.
-func (p *processor) bring(ctx context.Context, to *gate, all bool) error {
+func (p *processor) bring(ctx context.Context, to entrance, all bool) error {
 	if all {
 		return p.incoming.finish(ctx, to)
 	}
@@ -116,27 +116,23 @@ type gate struct {
 
 	ctx context.Context //nolint:containedctx // of the call
 	cp  kcl.Checkpointer
-	now time.Time // not older than the open cut
 }
 
 func (p *processor) gate(ctx context.Context, cp kcl.Checkpointer) *gate {
-	p.open = gate{p, ctx, cp, time.Now()} // the processor's own memory: a call allocates none
+	p.open = gate{p, ctx, cp} // the processor's own memory: a call allocates none
 	return &p.open
 }
 
-// enter has the cut take a record in. If that completes the cut, it is delivered, which
-// may wait for the one before.
+// enter implements entrance.
 func (g *gate) enter(r *kcl.Record, what become) error {
-	if err := g.buffer.append(g.ctx, r, g.now, what); err != nil {
+	now := time.Now()
+	if err := g.buffer.append(g.ctx, r, now, what); err != nil {
 		return err
 	}
-	reason := g.buffer.due(g.now, true, false)
-	if reason == "" {
-		return nil
+	if reason := g.buffer.due(now, true, false); reason != "" {
+		return g.flush(g.ctx, g.cp, reason)
 	}
-	err := g.flush(g.ctx, g.cp, reason)
-	g.now = time.Now()
-	return err
+	return nil
 }
 
 // room returns what asks for memory beside what is held.

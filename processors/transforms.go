@@ -12,6 +12,13 @@ import (
 	"github.com/shardmill/shardmill/processors/transform"
 )
 
+// entrance is where records enter the cut.
+type entrance interface {
+	// enter has the cut take a record in. If that completes the cut, it is delivered,
+	// which may wait for the one before.
+	enter(r *kcl.Record, what become) error
+}
+
 // incoming are the records of one shard on their way into the cut.
 type incoming interface {
 	// begin is told of the holding, and of the checkpoint after which records come.
@@ -21,13 +28,13 @@ type incoming interface {
 	call(wake func(), room func(int64) bool)
 
 	// take takes the next record in, unless it was there before.
-	take(ctx context.Context, r *kcl.Record, to *gate) error
+	take(ctx context.Context, r *kcl.Record, to entrance) error
 
 	// advance brings on what does not wait for anything.
-	advance(ctx context.Context, to *gate) error
+	advance(ctx context.Context, to entrance) error
 
 	// finish brings all of them into the cut, however long that takes.
-	finish(ctx context.Context, to *gate) error
+	finish(ctx context.Context, to entrance) error
 
 	held() BufferedEvent // what is under way
 	drop()               // forgets that, and ends what goes on behind
@@ -36,14 +43,14 @@ type incoming interface {
 // straight are records without a transform: each enters the cut at once.
 type straight struct{ become become }
 
-func (s straight) take(_ context.Context, r *kcl.Record, to *gate) error {
+func (s straight) take(_ context.Context, r *kcl.Record, to entrance) error {
 	return to.enter(r, s.become)
 }
 
 func (straight) begin(context.Context, checkpoint.ExtendedSequenceNumber) {}
 func (straight) call(func(), func(int64) bool)                            {}
-func (straight) advance(context.Context, *gate) error                     { return nil }
-func (straight) finish(context.Context, *gate) error                      { return nil }
+func (straight) advance(context.Context, entrance) error                  { return nil }
+func (straight) finish(context.Context, entrance) error                   { return nil }
 func (straight) held() BufferedEvent                                      { return BufferedEvent{} }
 func (straight) drop()                                                    {}
 
@@ -109,7 +116,7 @@ func (t *transforms) call(wake func(), room func(int64) bool) { t.wake, t.room =
 
 // take implements incoming. When it returns, at most one batch is not under way, the open
 // one.
-func (t *transforms) take(ctx context.Context, r *kcl.Record, to *gate) error {
+func (t *transforms) take(ctx context.Context, r *kcl.Record, to entrance) error {
 	if !t.seen.lets(r) {
 		return nil
 	}
@@ -163,7 +170,7 @@ func (t *transforms) prepare(ctx context.Context, r *kcl.Record) (parts []pipeli
 
 // close completes the open batch, and returns when it is under way. Until then it lets
 // others enter the cut.
-func (t *transforms) close(ctx context.Context, to *gate) error {
+func (t *transforms) close(ctx context.Context, to entrance) error {
 	if t.open != nil {
 		t.queue, t.open = append(t.queue, t.open), nil
 	}
@@ -201,7 +208,7 @@ func (t *transforms) start() bool {
 }
 
 // first waits for the first batch, and lets it enter the cut.
-func (t *transforms) first(ctx context.Context, to *gate) error {
+func (t *transforms) first(ctx context.Context, to entrance) error {
 	b := t.queue[0]
 	if err := b.behind.wait(ctx); err != nil {
 		return fmt.Errorf("waiting for the transform of a batch: %w", err)
@@ -210,7 +217,6 @@ func (t *transforms) first(ctx context.Context, to *gate) error {
 		b.behind = nil // the next call tries it again
 		return fmt.Errorf("transforming %d records: %w", len(b.asked), err)
 	}
-	to.now = time.Now() // a while may have passed
 	for b.next < len(b.records) {
 		if err := to.enter(&b.records[b.next], t.become(b)); err != nil {
 			return err
@@ -254,7 +260,7 @@ func (t *transforms) judge(o pipeline.Output, a *transform.Outcome) pipeline.Out
 }
 
 // advance implements incoming.
-func (t *transforms) advance(ctx context.Context, to *gate) error {
+func (t *transforms) advance(ctx context.Context, to entrance) error {
 	if t.open != nil && time.Since(t.open.opened) >= t.interval {
 		if err := t.close(ctx, to); err != nil {
 			return err
@@ -269,7 +275,7 @@ func (t *transforms) advance(ctx context.Context, to *gate) error {
 }
 
 // finish implements incoming.
-func (t *transforms) finish(ctx context.Context, to *gate) error {
+func (t *transforms) finish(ctx context.Context, to entrance) error {
 	if err := t.close(ctx, to); err != nil {
 		return err
 	}

@@ -208,8 +208,11 @@ func TestAnswers(t *testing.T) {
 		{"data of what is not delivered", `{"recordId":"a","result":"Dropped","data":"?","metadata":1}`, transform.Result{ID: "a", Status: "Dropped"}, ""},
 		{"a result that is no text", `{"recordId":"a","result":null,"data":"WA=="}`, transform.Result{}, "The result of the record is not a text."},
 		{"no result", `{"recordId":"a","data":"WA=="}`, transform.Result{ID: "a", Data: []byte("X")}, ""},
-		{"scalars as keys", `{"recordId":"a","result":"Ok","data":"","metadata":{"partitionKeys":{"n":-1.50,"t":true,"z":null,"s":"x"},"otfMetadata":{}}}`,
-			transform.Result{ID: "a", Status: "Ok", Data: []byte{}, PartitionKeys: map[string]string{"n": "-1.50", "t": "true", "z": "", "s": "x"}}, ""},
+		{
+			"scalars as keys", `{"recordId":"a","result":"Ok","data":"","metadata":{"partitionKeys":{"n":-1.50,"t":true,"z":null,"s":"x"},"otfMetadata":{}}}`,
+			transform.Result{ID: "a", Status: "Ok", Data: []byte{}, PartitionKeys: map[string]string{"n": "-1.50", "t": "true", "z": "", "s": "x"}},
+			"",
+		},
 		{"an object as key", `{"recordId":"a","result":"Ok","data":"","metadata":{"partitionKeys":{"n":{}}}}`, transform.Result{}, "A value of the partitionKeys of the record is not a text."},
 		{"keys that are a list", `{"recordId":"a","result":"Ok","data":"","metadata":{"partitionKeys":[]}}`, transform.Result{}, "The partitionKeys of the record are not an object."},
 		{"metadata that is a text", `{"recordId":"a","result":"Ok","data":"","metadata":"x"}`, transform.Result{}, "The metadata of the record is not an object."},

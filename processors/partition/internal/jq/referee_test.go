@@ -1,0 +1,106 @@
+//go:build conformance
+
+package jq_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write what jq answers to testdata")
+
+// referee returns the path of jq 1.6, which JQ names.
+func referee(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("JQ")
+	if path == "" {
+		t.Fatal("JQ must be the path of jq 1.6: scripts/conformance.sh sets it")
+	}
+	version, err := exec.CommandContext(t.Context(), path, "--version").Output()
+	if err != nil || strings.TrimSpace(string(version)) != "jq-1.6" {
+		t.Fatalf("%s is %q, %v; it must be jq-1.6", path, version, err)
+	}
+	return path
+}
+
+// theirs answers a question as jq does: by one process for all inputs, if that gives each an
+// answer, else by one for each.
+func theirs(t *testing.T, path string, q question) []string {
+	t.Helper()
+	if answers, ok := ask(t, path, q.program, q.inputs, 10*time.Second); ok {
+		return answers
+	}
+	var answers []string
+	for _, in := range q.inputs {
+		one, ok := ask(t, path, q.program, []string{in}, 2*time.Second)
+		if !ok {
+			one = []string{hangs}
+		}
+		answers = append(answers, one...)
+	}
+	return answers
+}
+
+func ask(t *testing.T, path, program string, inputs []string, limit time.Duration) (answers []string, ok bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "-c", "[try ["+program+"\n] catch \"error\"]")
+	cmd.Stdin = strings.NewReader(strings.Join(inputs, "\n"))
+	cmd.Env = append(os.Environ(), "TZ=UTC")
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	err := cmd.Run()
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == 3 {
+		for range inputs {
+			answers = append(answers, refused)
+		}
+		return answers, true
+	}
+	if err != nil {
+		return nil, false
+	}
+	for line := range strings.Lines(out.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == `["error"]` {
+			line = "[" + failed + "]"
+		}
+		answers = append(answers, line[1:len(line)-1])
+	}
+	return answers, len(answers) == len(inputs)
+}
+
+// jq 1.6 agrees on the corpus, but for what is listed; and what is kept of it is what it answers.
+func TestReferee(t *testing.T) {
+	t.Parallel()
+	path, questions := referee(t), corpus(t)
+	answers := make([][]string, len(questions))
+	var asking sync.WaitGroup
+	for worker := range 2 {
+		asking.Go(func() {
+			for i := worker; i < len(questions); i += 2 {
+				answers[i] = theirs(t, path, questions[i])
+			}
+		})
+	}
+	asking.Wait()
+	if *update {
+		if err := os.WriteFile(golden, packed(t, answers), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	judge(t, questions, answers)
+	for i, kept := range readGolden(t) {
+		if !slices.Equal(kept, answers[i]) {
+			t.Errorf("%s: jq answers %.200q; kept is %.200q", questions[i].program, answers[i], kept)
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package jq
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxSubject bounds what a regular expression looks through, as that cannot be stopped.
+const maxSubject = 1 << 20
+
+// pattern is a regular expression as Go's, which for all it takes agrees with
+// Oniguruma's, of jq. What it refuses (looking around, references to what was matched,
+// possessive repetition) is an error of the program.
+type pattern struct {
+	first *regexp.Regexp // from the beginning of a text
+	later *regexp.Regexp // from behind its first character, which is there for ^ and \b
+	ascii bool           // it has \b, which is ASCII's here
+	end   bool           // it has $, which is also before a last newline there
+	fails fault
+}
+
+func (m *machine) pattern(expression, flags string) *pattern {
+	key := flags + "/" + expression
+	p, ok := m.regexps[key]
+	if !ok {
+		p = newPattern(expression, flags)
+		m.regexps[key] = p
+	}
+	return p
+}
+
+func newPattern(expression, flags string) *pattern {
+	const prefix = "Regex failure: "
+	inline := ""
+	for _, f := range flags {
+		switch f {
+		case 'g', 's':
+		case 'i':
+			inline += "i"
+		case 'm', 'p':
+			inline += "s"
+		case 'x':
+			expression = compact(expression)
+		case 'l', 'n':
+			return &pattern{fails: prefix + "the modifiers l and n are not supported"}
+		default:
+			return &pattern{fails: fault(flags + " is not a valid modifier string")}
+		}
+	}
+	goes, ok := translated(expression)
+	if !ok {
+		return &pattern{fails: prefix + "not supported"}
+	}
+	if inline != "" {
+		goes = "(?" + inline + ":" + goes + ")"
+	}
+	tree, err := syntax.Parse(goes, syntax.Perl)
+	if err != nil {
+		return &pattern{fails: prefix + "not supported"}
+	}
+	first, err := regexp.Compile(goes)
+	if err != nil {
+		return &pattern{fails: prefix + "not supported"}
+	}
+	later, err := regexp.Compile(`\A(?s:.)(?s:.*?)(` + goes + `)`)
+	if err != nil {
+		return &pattern{fails: prefix + "not supported"}
+	}
+	p := &pattern{first: first, later: later}
+	p.look(tree)
+	return p
+}
+
+func (p *pattern) look(tree *syntax.Regexp) {
+	switch tree.Op {
+	case syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		p.ascii = true
+	case syntax.OpEndText:
+		p.end = p.end || tree.Flags&syntax.WasDollar != 0
+	}
+	for _, sub := range tree.Sub {
+		p.look(sub)
+	}
+}
+
+// compact drops what the modifier x ignores.
+func compact(expression string) string {
+	var b strings.Builder
+	class := 0
+	for i := 0; i < len(expression); i++ {
+		switch c := expression[i]; {
+		case c == '\\' && i+1 < len(expression):
+			b.WriteString(expression[i : i+2])
+			i++
+			continue
+		case c == '[':
+			class++
+		case c == ']' && class > 0:
+			class--
+		case class > 0:
+		case c == '#':
+			for i+1 < len(expression) && expression[i+1] != '\n' {
+				i++
+			}
+			continue
+		case strings.IndexByte(" \t\n\v\f\r", c) >= 0:
+			continue
+		}
+		b.WriteByte(expression[i])
+	}
+	return b.String()
+}
+
+// translated writes the classes of characters, which are Unicode's in Oniguruma, as Go
+// has them.
+func translated(expression string) (string, bool) {
+	const word, space = `\p{L}\p{M}\p{N}\p{Pc}`, `\t-\r \x{85}\p{Z}`
+	var b strings.Builder
+	class := false
+	for i := 0; i < len(expression); i++ {
+		c := expression[i]
+		if c == '[' && class && !strings.HasPrefix(expression[i:], "[:") {
+			return "", false // a class in a class is a union there, and a character here
+		}
+		if c == '&' && class && strings.HasPrefix(expression[i:], "&&") {
+			return "", false
+		}
+		switch {
+		case c == '[' && class:
+			j := strings.Index(expression[i:], ":]")
+			if j < 0 {
+				return "", false
+			}
+			b.WriteString(expression[i : i+j+2])
+			i += j + 1
+		case c == '[' && !class:
+			class = true
+			n := 1
+			if strings.HasPrefix(expression[i+1:], "^") {
+				n++
+			}
+			if strings.HasPrefix(expression[i+n:], "]") {
+				return "", false // there a warning, and not the same for all versions
+			}
+			b.WriteString(expression[i : i+n])
+			i += n - 1
+		case c == ']':
+			class = false
+			b.WriteByte(c)
+		case c == '\\' && i+1 < len(expression):
+			i++
+			text, ok := class1(expression[i], class, word, space)
+			if !ok {
+				return "", false
+			}
+			b.WriteString(text)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), true
+}
+
+// class1 is what a letter after a backslash means.
+func class1(letter byte, inClass bool, word, space string) (string, bool) {
+	set := ""
+	switch letter {
+	case 'd':
+		return `\p{Nd}`, true
+	case 'D':
+		return `\P{Nd}`, true
+	case 'w', 'W':
+		set = word
+	case 's', 'S':
+		set = space
+	case 'h', 'H':
+		set = "0-9a-fA-F"
+	case 'Q', 'E', 'C', 'p', 'P':
+		return "", false // others there, or not the same
+	default:
+		return `\` + string(rune(letter)), letter < utf8.RuneSelf
+	}
+	switch {
+	case letter < 'a' && inClass:
+		return "", false
+	case letter < 'a':
+		return "[^" + set + "]", true
+	case inClass:
+		return set, true
+	}
+	return "[" + set + "]", true
+}
+
+// find returns where p matches in s at or behind start: pairs of offsets, as package
+// regexp has them; nil if it does not.
+func (p *pattern) find(s string, start int) []int {
+	if start == 0 {
+		return p.first.FindStringSubmatchIndex(s)
+	}
+	if start > len(s) {
+		return nil
+	}
+	_, size := utf8.DecodeLastRuneInString(s[:start])
+	from := start - size
+	at := p.later.FindStringSubmatchIndex(s[from:])
+	if at == nil {
+		return nil
+	}
+	at = at[2:] // the group around
+	for i := range at {
+		if at[i] >= 0 {
+			at[i] += from
+		}
+	}
+	return at
+}
+
+// match is _match_impl of jq 1.6.
+func (m *machine) match(v any, args []any) any {
+	s, ok := v.(string)
+	if !ok {
+		return fault(m.describe(v) + " cannot be matched, as it is not a string")
+	}
+	expression, ok := args[0].(string)
+	if !ok {
+		return fault(m.describe(args[0]) + " is not a string")
+	}
+	flags, ok := args[1].(string)
+	if !ok && args[1] != nil {
+		return fault(m.describe(args[1]) + " is not a string")
+	}
+	p := m.pattern(expression, flags)
+	switch {
+	case p.fails != "":
+		return p.fails
+	case len(s) > maxSubject, p.end && strings.HasSuffix(s, "\n"), p.ascii && strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) >= 0:
+		return fault("Regex failure: not supported for this text")
+	}
+	if args[2] == true {
+		return p.first.MatchString(s)
+	}
+	return m.matches(p, s, strings.Contains(flags, "g"))
+}
+
+func (m *machine) matches(p *pattern, s string, all bool) any {
+	found := []any{}
+	for start := 0; ; {
+		if err := m.pressOn(1023); err != nil {
+			return err
+		}
+		at := p.find(s, start)
+		if at == nil {
+			return found
+		}
+		if err := m.charge(sizeOfMember * 8 * len(at)); err != nil {
+			return err
+		}
+		if at[0] == at[1] {
+			found = append(found, m.object("offset", position(s, at[0]), "length", 0.0, "string", "", "captures", []any{}))
+			start = behind(s, start)
+		} else {
+			found = append(found, m.object("offset", position(s, at[0]), "length", position(s[at[0]:], at[1]-at[0]),
+				"string", s[at[0]:at[1]], "captures", m.captures(p, s, at)))
+			start = at[1]
+		}
+		if !all || start == len(s) {
+			return found
+		}
+	}
+}
+
+// behind is where the search goes on after a match of nothing: one character later.
+func behind(s string, start int) int {
+	if start >= len(s) {
+		return start + 1
+	}
+	_, size := utf8.DecodeRuneInString(s[start:])
+	return start + size
+}
+
+func (m *machine) captures(p *pattern, s string, at []int) []any {
+	captures := make([]any, 0, len(at)/2-1)
+	for i := 1; i < len(at)/2; i++ {
+		begin, end := at[2*i], at[2*i+1]
+		var name any
+		if n := p.first.SubexpNames()[i]; n != "" {
+			name = n
+		}
+		switch {
+		case begin < 0:
+			captures = append(captures, m.object("offset", -1.0, "string", nil, "length", 0.0, "name", name))
+		case begin == end:
+			captures = append(captures, m.object("offset", position(s, begin), "string", "", "length", 0.0, "name", name))
+		default:
+			captures = append(captures, m.object("offset", position(s, begin), "length", position(s[begin:], end-begin), "string", s[begin:end], "name", name))
+		}
+	}
+	return captures
+}
+
+// object makes one of names and values in turn.
+func (m *machine) object(members ...any) map[string]any {
+	b := m.build(len(members) / 2)
+	for i := 0; i < len(members); i += 2 {
+		if name, ok := members[i].(string); ok {
+			b.set(name, members[i+1])
+		}
+	}
+	return b.done()
+}
+
+// position is how many characters of s the first n bytes are.
+func position(s string, n int) float64 { return float64(utf8.RuneCountInString(s[:n])) }
