@@ -151,6 +151,6 @@ func asObject(f processors.Fate) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(o) // texts and numbers
+	_ = enc.Encode(o) //nolint:errchkjson // texts and numbers
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -117,7 +117,7 @@ func TestEffectiveIsAFile(t *testing.T) {
 			parameters("RecordDeAggregation", "SubRecordType", "DELIMITED", "Delimiter", "/+8="))),
 		"partitions of documents": partitioned(byQuery, inList(queryOf(`{"a":"$${b}"}`), parameters("RecordDeAggregation", "SubRecordType", "JSON")), "BufferingHints: {SizeInMBs: 64, IntervalInSeconds: 60}"),
 		"partitions that are ours": partitioned(byQuery+"!{timestamp:yyyy}/", inList(queryOf("{a:.a}"))) +
-			"shardmill: {activePartitions: 7, partitionOverflow: finish, eventTime: {jq: '.t # $${x}', formats: ['yyyy', '1e10']}, bufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}}\n",
+			"shardmill: {activePartitions: 7, partitionOverflow: finish, eventTime: {jq: '.t # $${x}', formats: ['yyyy', \"yyyy'1e10 $${x}'\"]}, bufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}}\n",
 		"a command": inOurs("transform: {command: [jq, '1e10', '$${a}', ''], directory: '/a $${b}', environment: {A: '$${b}', B: '1'}, memoryMBs: 3, timeoutSeconds: 4, processes: 5,\n" +
 			"  numberOfRetries: 6, bufferSizeInMBs: 2.125, bufferIntervalInSeconds: 7}"),
 		"a command by default": inOurs("transform: {command: [jq]}"),

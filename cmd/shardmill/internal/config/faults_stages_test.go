@@ -61,11 +61,8 @@ func TestFaultsOfLambda(t *testing.T) {
 
 // partitioned returns a file that partitions by a prefix, with more of the destination.
 func partitioned(prefix string, more ...string) string {
-	text := inDestination("DynamicPartitioningConfiguration: {Enabled: true}\nPrefix: '" + prefix + "'\nErrorOutputPrefix: e/")
-	for _, each := range more {
-		text += indent(each)
-	}
-	return text
+	all := append([]string{"DynamicPartitioningConfiguration: {Enabled: true}\nPrefix: '" + prefix + "'\nErrorOutputPrefix: e/"}, more...)
+	return inDestination(strings.Join(all, "\n"))
 }
 
 // inList returns processors in one line.
@@ -187,7 +184,7 @@ func TestQueriesAreJudged(t *testing.T) {
 	for name, row := range map[string]struct{ text, want string }{
 		"keys":      {partitioned(byQuery, inList(queryOf("{"))), `a.yaml:8: ExtendedS3DestinationConfiguration.ProcessingConfiguration.Processors[0].Parameters[0].ParameterValue is "{"; `},
 		"the event": {partitioned(byQuery+"!{timestamp:yyyy}", inList(queryOf("{a:.a}"))) + "shardmill: {eventTime: {jq: '{'}}\n", `a.yaml:9: shardmill.eventTime.jq is "{"; `},
-		"a format":  {partitioned(byQuery+"!{timestamp:yyyy}", inList(queryOf("{a:.a}"))) + "shardmill: {eventTime: {jq: .t, formats: [rfc3339, 'b']}}\n", `a.yaml:9: shardmill.eventTime.formats is a list; `},
+		"a format":  {partitioned(byQuery+"!{timestamp:yyyy}", inList(queryOf("{a:.a}"))) + "shardmill: {eventTime: {jq: .t, formats: [rfc3339, 'b']}}\n", `a.yaml:9: shardmill.eventTime.formats has "b", which has b`},
 	} {
 		_, err := config.Load("a.yaml", []byte(row.text), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), row.want) || strings.Contains(err.Error(), "\n") {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -283,31 +284,35 @@ func (l *loader) checkEventTime() {
 
 // tellOfRules says what is wrong with a query, or with formats.
 func tellOfRules(err error, query, formats document.Place) {
-	if err == nil {
-		return
-	}
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
-	for _, each := range all {
-		at := query
-		e, ok := each.(*partition.Error) //nolint:errorlint // one of those that are joined
+	for _, each := range flat(err) {
+		e, ok := errors.AsType[*partition.Error](each)
 		if !ok {
-			at.Bad("%s", each.Error())
+			query.Bad("%s", each.Error())
 			continue
 		}
-		if e.Field == "Formats" {
-			at = formats
-		}
-		text := e.Reason
-		if e.Reason != "" && e.Remedy != "" {
-			text += "; "
-		}
-		text += e.Remedy
+		remedy := e.Remedy
 		if e.Rule != "" {
-			text = says(text, e.Rule)
+			remedy = says(remedy, e.Rule)
 		}
-		at.Bad("%s", text)
+		if e.Field == "Formats" {
+			formats.Fault("%s; %s", e.Reason, remedy)
+		} else {
+			query.Bad("it %s; %s", e.Reason, remedy)
+		}
 	}
+}
+
+// flat returns the errors that err joins; none for nil.
+func flat(err error) (out []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+	case !ok:
+		out = append(out, err)
+	default:
+		for _, each := range joined.Unwrap() {
+			out = append(out, flat(each)...)
+		}
+	}
+	return out
 }

@@ -259,7 +259,7 @@ func TestEMFOfManyDurations(t *testing.T) {
 				var got []any
 				for i := range out.lines {
 					if n := out.numbers(i); n["ExecuteProcessing.Duration"] != nil {
-						got = append(got, n["ExecuteProcessing.Duration"].([]any)...) //nolint:forcetypeassert // checkedLine has looked
+						got = append(got, n["ExecuteProcessing.Duration"].([]any)...) // checkedLine has looked
 					}
 				}
 				if len(got) != row.want {
