@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
@@ -90,9 +91,9 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 // archiver know. It does no I/O.
 func valid(cfg config.Config, c configFlags) error {
 	clients, options := noClients(), optionsOf(cfg, c, zap.NewNop())
-	transform, end, err := archiver.NewTransform(clients, cfg.Transform, zap.NewNop())
+	transform, end, err := newTransform(clients, cfg.Transform, zap.NewNop())
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer end()
 	options.Delivery.Transform = transform
@@ -104,7 +105,7 @@ func valid(cfg config.Config, c configFlags) error {
 
 // noClients returns clients that nothing is to be sent with.
 func noClients() archiver.Clients {
-	return archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{})}
+	return archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{}), Lambda: lambda.New(lambda.Options{})}
 }
 
 // look looks at what the archiver would use, and returns how many open shards the

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 	"go.uber.org/zap"
@@ -60,6 +61,7 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 		}),
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, pathStyle),
+		Lambda:   lambda.NewFromConfig(cfg),
 	}
 	return c, checkEndpoints(c)
 }
@@ -68,20 +70,20 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 // SDK takes for a want of credentials or for a network that is down. There may be a
 // password in it: it is not shown.
 func checkEndpoints(c archiver.Clients) error {
-	var errs []error
-	for _, each := range []struct {
-		service  string
-		endpoint *string
-	}{
-		{"Kinesis", c.Kinesis.Options().BaseEndpoint}, {"DynamoDB", c.DynamoDB.Options().BaseEndpoint}, {"S3", c.S3.Options().BaseEndpoint},
-	} {
-		u, err := url.Parse(aws.ToString(each.endpoint))
-		if each.endpoint != nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-			errs = append(errs, usagef("the endpoint of %s is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL, or endpoint_url in the profile",
-				each.service, strings.ToUpper(each.service)))
-		}
+	return errors.Join(
+		checkEndpoint("Kinesis", c.Kinesis.Options().BaseEndpoint),
+		checkEndpoint("DynamoDB", c.DynamoDB.Options().BaseEndpoint),
+		checkEndpoint("S3", c.S3.Options().BaseEndpoint),
+	)
+}
+
+func checkEndpoint(service string, endpoint *string) error {
+	u, err := url.Parse(aws.ToString(endpoint))
+	if endpoint == nil || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return nil
 	}
-	return errors.Join(errs...)
+	return usagef("the endpoint of %s is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL, or endpoint_url in the profile",
+		service, strings.ToUpper(service))
 }
 
 // loadConfig returns the SDK's configuration, and what is to send the requests of

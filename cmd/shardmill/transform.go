@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -172,11 +173,13 @@ func (c trialFlags) read(ctx context.Context, in lines.Input, s stdio) (records 
 
 // try tells what becomes of records.
 func (c trialFlags) try(ctx context.Context, cfg config.Config, records []kcl.Record, logger *zap.Logger, s stdio) error {
+	var unchanged *processors.Transform
 	if c.noTransform && cfg.Transform != nil {
 		if strings.Contains(cfg.Delivery.Prefix, "!{partitionKeyFromLambda:") {
 			s.notef("the transform is left out, and with it the partition keys that Prefix has of it: such records fail\n")
 		}
 		cfg.Transform = nil
+		unchanged = &processors.Transform{Function: archiver.Unchanged()}
 	}
 	clients := noClients()
 	if cfg.Transform != nil && cfg.Transform.Lambda != nil {
@@ -185,16 +188,16 @@ func (c trialFlags) try(ctx context.Context, cfg config.Config, records []kcl.Re
 			return err
 		}
 	}
-	transform, end, err := archiver.NewTransform(clients, cfg.Transform, logger)
+	transform, end, err := newTransform(clients, cfg.Transform, logger)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer end()
 	store, err := s3archive.New(clients.S3, s3archive.Options{Logger: logger}) // nothing is put
 	if err != nil {
 		return err
 	}
-	cfg.Delivery.Transform, cfg.Delivery.Logger = transform, logger
+	cfg.Delivery.Transform, cfg.Delivery.Logger = cmp.Or(transform, unchanged), logger
 	a, err := processors.New(cfg.Delivery, store)
 	if err != nil {
 		return usageError{err}
@@ -204,4 +207,17 @@ func (c trialFlags) try(ctx context.Context, cfg config.Config, records []kcl.Re
 		return err
 	}
 	return t.end(len(records))
+}
+
+// newTransform returns what a configuration's transform is, and what ends it.
+func newTransform(c archiver.Clients, t *config.Transform, log *zap.Logger) (made *processors.Transform, end func(), err error) {
+	if t != nil && t.Lambda != nil {
+		if err := checkEndpoint("Lambda", c.Lambda.Options().BaseEndpoint); err != nil {
+			return nil, nil, err
+		}
+	}
+	if made, end, err = archiver.NewTransform(c, t, log); err != nil {
+		return nil, nil, usageError{err}
+	}
+	return made, end, nil
 }
