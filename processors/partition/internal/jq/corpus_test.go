@@ -17,14 +17,14 @@ type question struct {
 	inputs  []string
 }
 
-// corpus reads the programs of jq's tests and manual: each with the common records and those that it has
+// corpus reads the programs of jq's tests and manual, and ours: each with the common records and those that it has
 // there.
 func corpus(t testing.TB) []question {
 	t.Helper()
 	records := strings.Split(strings.TrimSuffix(read(t, "testdata/records.ndjson"), "\n"), "\n")
 	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
 	var questions []question
-	for line := range strings.Lines(read(t, "testdata/queries.tsv")) {
+	for line := range strings.Lines(read(t, "testdata/queries.tsv") + read(t, "testdata/edges.tsv")) {
 		if strings.HasPrefix(line, "# ") {
 			continue
 		}

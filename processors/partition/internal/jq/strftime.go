@@ -18,14 +18,17 @@ func (t tm) format(format string) (string, bool) {
 		var flags conversion
 		for i++; i < len(format) && flags.take(format[i]); i++ {
 		}
-		if i < len(format) && (format[i] == 'E' || format[i] == 'O') {
-			i++
+		without := "" // letters that do not go with a modifier
+		if i < len(format) && format[i] == 'E' {
+			i, without = i+1, "aAbBdDeFgGhHIjklmMSuUVwW"
+		} else if i < len(format) && format[i] == 'O' {
+			i, without = i+1, "aAcDFxXY"
 		}
 		if i >= len(format) || format[i] >= '1' && format[i] <= '9' {
 			return "", false // of what C makes of these nothing is ported
 		}
 		text, known := t.convert(format[i], flags)
-		if !known {
+		if !known || strings.IndexByte(without, format[i]) >= 0 {
 			text = format[begin : i+1]
 		}
 		b.WriteString(text)

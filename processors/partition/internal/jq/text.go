@@ -2,6 +2,7 @@ package jq
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +173,9 @@ func lenientNumber(s string) (float64, bool) {
 		unsigned = s[1:]
 	}
 	switch strings.ToLower(unsigned) {
-	case "inf", "infinity", "nan":
+	case "nan":
+		return math.NaN(), true
+	case "inf", "infinity":
 	default:
 		if strings.Trim(unsigned, "0123456789.eE+-") != "" || unsigned == "" || unsigned[0] == '+' || unsigned[0] == '-' {
 			return 0, false
