@@ -35,12 +35,12 @@ func referee(t *testing.T) string {
 // answer, else by one for each.
 func theirs(t *testing.T, path string, q question) []string {
 	t.Helper()
-	if answers, ok := ask(t, path, q.program, q.inputs, 10*time.Second); ok {
+	if answers, ok := ask(t, path, q.program, q.inputs, 20*time.Second); ok {
 		return answers
 	}
 	var answers []string
 	for _, in := range q.inputs {
-		one, ok := ask(t, path, q.program, []string{in}, 2*time.Second)
+		one, ok := ask(t, path, q.program, []string{in}, 4*time.Second)
 		if !ok {
 			one = []string{hangs}
 		}
@@ -53,7 +53,8 @@ func ask(t *testing.T, path, program string, inputs []string, limit time.Duratio
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-c", "[try ["+program+"\n] catch \"error\"]")
+	// What does not end takes all memory meanwhile.
+	cmd := exec.CommandContext(ctx, "bash", "-c", `ulimit -v 500000; exec "$0" "$@"`, path, "-c", "[try ["+program+"\n] catch \"error\"]")
 	cmd.Stdin = strings.NewReader(strings.Join(inputs, "\n"))
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	var out bytes.Buffer
