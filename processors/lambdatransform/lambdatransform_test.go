@@ -76,14 +76,26 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// seen returns the requests so far.
+func (s *service) seen() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
 // echo answers with all records as they are.
 func echo(r request) string {
-	out := map[string]any{}
-	var list []any
-	for _, record := range r.Records {
-		list = append(list, map[string]any{"recordId": record.RecordID, "result": "Ok", "data": record.Data})
+	type result struct {
+		RecordID string `json:"recordId"`
+		Result   string `json:"result"`
+		Data     []byte `json:"data"`
 	}
-	out["records"] = list
+	out := struct {
+		Records []result `json:"records"`
+	}{}
+	for _, record := range r.Records {
+		out.Records = append(out.Records, result{record.RecordID, "Ok", record.Data})
+	}
 	body, _ := json.Marshal(out)
 	return string(body)
 }
@@ -136,13 +148,13 @@ func TestRequest(t *testing.T) {
 	if got := run(t, open(t, s, arn, nil), transform.Options{}, "a", "b"); !slices.Equal(got, []string{"a (1)", "b (1)"}) {
 		t.Errorf("got %q", got)
 	}
-	r := s.requests[0]
+	r := s.seen()[0]
 	if path, _ := url.PathUnescape(r.URL.EscapedPath()); path != "/2015-03-31/functions/"+arn+"/invocations" || r.Method != http.MethodPost ||
 		r.Header.Get("X-Amz-Invocation-Type") != "RequestResponse" || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/lambda/") {
 		t.Errorf("%s %s %v", r.Method, path, r.Header)
 	}
 	run(t, open(t, s, "f:live", nil), transform.Options{}, "a")
-	if r := s.requests[1]; !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/lambda/") {
+	if r := s.seen()[1]; !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/lambda/") {
 		t.Errorf("without a region: %v", r.Header)
 	}
 }
@@ -203,8 +215,8 @@ func TestErrors(t *testing.T) {
 			if !slices.Equal(got, []string{row.want}) {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
-			if want := strings.Count(row.want, "(2)") + 1; len(s.requests) != want {
-				t.Errorf("%d requests, want %d", len(s.requests), want)
+			if want := strings.Count(row.want, "(2)") + 1; len(s.seen()) != want {
+				t.Errorf("%d requests, want %d", len(s.seen()), want)
 			}
 			var all strings.Builder
 			for _, e := range logs.All() {
@@ -251,8 +263,8 @@ func TestLargestAnswer(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	s := &service{status: 204}
-	if err := open(t, s, arn, nil).Check(t.Context()); err != nil || s.requests[0].Header.Get("X-Amz-Invocation-Type") != "DryRun" {
-		t.Errorf("%v, %v", err, s.requests[0].Header)
+	if err := open(t, s, arn, nil).Check(t.Context()); err != nil || s.seen()[0].Header.Get("X-Amz-Invocation-Type") != "DryRun" {
+		t.Errorf("%v, %v", err, s.seen()[0].Header)
 	}
 	err := open(t, &service{status: 404, code: "ResourceNotFoundException"}, arn, nil).Check(t.Context())
 	if err == nil || !strings.HasPrefix(err.Error(), "lambda:InvokeFunction "+arn+": Lambda.ResourceNotFound") {

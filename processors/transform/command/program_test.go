@@ -94,7 +94,7 @@ func hoard(mbs int) {
 
 // child starts a process that stays, with the program's pipes, and tells its number.
 func child(name string, leavesGroup bool) {
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(context.Background(), os.Args[0])
 	cmd.Env = append(os.Environ(), programVar+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: leavesGroup}
