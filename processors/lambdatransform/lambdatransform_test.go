@@ -96,7 +96,10 @@ func echo(r request) string {
 	for _, record := range r.Records {
 		out.Records = append(out.Records, result{record.RecordID, "Ok", record.Data})
 	}
-	body, _ := json.Marshal(out)
+	body, err := json.Marshal(out)
+	if err != nil {
+		return err.Error()
+	}
 	return string(body)
 }
 

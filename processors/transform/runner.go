@@ -44,9 +44,8 @@ type Options struct {
 	// has in Err is.
 	Logger *zap.Logger
 
-	// Invoked, unless nil, is called after each call of the Function, on the goroutine
-	// that runs it, side by side with others. It must be quick. One that panics is
-	// logged.
+	// Invoked, unless nil, is called after each call of the Function that Run's end did
+	// not interrupt, on the goroutine of Run. It must be quick. One that panics is logged.
 	Invoked func(Invocation)
 }
 

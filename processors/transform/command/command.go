@@ -144,9 +144,9 @@ func (c *Command) ARN() string { return transform.URN(c.o.Name) }
 func (c *Command) Check() error {
 	if c.o.Dir != "" {
 		if info, err := os.Stat(c.o.Dir); err != nil {
-			return fmt.Errorf("Dir %q: %w", c.o.Dir, err)
+			return fmt.Errorf("%w: %w", wrong("Dir", c.o.Dir, "must be a directory"), err)
 		} else if !info.IsDir() {
-			return fmt.Errorf("Dir %q: must be a directory", c.o.Dir)
+			return wrong("Dir", c.o.Dir, "must be a directory")
 		}
 	}
 	name := c.o.Argv[0]
@@ -154,7 +154,7 @@ func (c *Command) Check() error {
 		name = filepath.Join(c.o.Dir, name)
 	}
 	if _, err := exec.LookPath(name); err != nil {
-		return fmt.Errorf("Argv %q: %w", c.o.Argv, err)
+		return fmt.Errorf("%w: %w", wrong("Argv", c.o.Argv, "must be there, and be executable"), err)
 	}
 	return nil
 }

@@ -254,7 +254,7 @@ func TestStray(t *testing.T) {
 			t.Parallel()
 			c, logs := open(t, name, command.Options{Processes: 1})
 			for i := range 3 {
-				if got, _ := run(t, c, transform.Options{}, records(fmt.Sprint(i))); !slices.Equal(got, []string{fmt.Sprint(i, " (1)")}) {
+				if got, _ := run(t, c, transform.Options{}, records(strconv.Itoa(i))); !slices.Equal(got, []string{fmt.Sprint(i, " (1)")}) {
 					t.Errorf("batch %d: %q", i, got)
 				}
 				time.Sleep(200 * time.Millisecond) // for the second line to come
