@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -286,6 +287,30 @@ func TestNoCredentials(t *testing.T) {
 	if got := run(t, f, transform.Options{}, "a"); !slices.Equal(got, []string{"Lambda.InvalidSecurityToken (1)"}) {
 		t.Errorf("got %q", got)
 	}
+}
+
+// silent never answers.
+type silent struct{}
+
+func (silent) Invoke(ctx context.Context, _ *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+// A call ends by itself, whoever makes it.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, err := lambdatransform.New(silent{}, lambdatransform.Options{FunctionARN: arn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		_, err = f.Transform(t.Context(), &transform.Batch{})
+		if e, ok := errors.AsType[*transform.Error](err); !ok || e.Code != "Lambda.FunctionRequestTimedOut" || !e.Retry || time.Since(begun) != 5*time.Minute {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+	})
 }
 
 func TestNames(t *testing.T) {

@@ -116,7 +116,9 @@ func (r *Runner) ARN() string { return r.f.ARN() }
 //     stack. So is an error that is no *Error.
 //
 // The data of records must stay as they are even after Run returned, for the calls that
-// are left behind. Data of an outcome may be those of its record, or the Function's.
+// are left behind. Data of an outcome may be those of its record, or the Function's. A
+// call through JSON holds, beside them, about four thirds of the data as its request,
+// the answer, and what is decoded of it.
 func (r *Runner) Run(ctx context.Context, records []Record) ([]Outcome, error) {
 	records = slices.Clone(records)
 	identify(records)

@@ -100,8 +100,8 @@ func (o Options) check() error {
 	return errors.Join(errs...)
 }
 
-// Command is a program as a transform.Function. It is safe for concurrent use. Close ends
-// what runs.
+// Command is a program as a transform.Function. It is safe for concurrent use. Who made it
+// closes it, when the worker's Run has returned.
 type Command struct {
 	o     Options
 	slots chan struct{} // has one for each seat that is taken
