@@ -155,7 +155,7 @@ func TestSideBySide(t *testing.T) {
 	var calls sync.WaitGroup
 	for i := range 12 {
 		calls.Go(func() {
-			outcomes, err := r.Run(t.Context(), records(fmt.Sprint(i)))
+			outcomes, err := r.Run(t.Context(), records(strconv.Itoa(i)))
 			if err != nil || outcomes[0].Failure != nil || !strings.HasPrefix(string(outcomes[0].Data), fmt.Sprint(i, " ")) {
 				t.Errorf("%v, %v", outcomes, err)
 			}
@@ -254,7 +254,7 @@ func TestStray(t *testing.T) {
 			t.Parallel()
 			c, logs := open(t, name, command.Options{Processes: 1})
 			for i := range 3 {
-				if got, _ := run(t, c, transform.Options{}, records(fmt.Sprint(i))); !slices.Equal(got, []string{fmt.Sprint(i, " (1)")}) {
+				if got, _ := run(t, c, transform.Options{}, records(strconv.Itoa(i))); !slices.Equal(got, []string{fmt.Sprint(i, " (1)")}) {
 					t.Errorf("batch %d: %q", i, got)
 				}
 				time.Sleep(200 * time.Millisecond) // for the second line to come
@@ -415,8 +415,8 @@ func TestWaitsAlive(t *testing.T) {
 func TestNew(t *testing.T) {
 	t.Parallel()
 	_, err := command.New(command.Options{Processes: 1001, MemoryMBs: -1, Grace: -1})
-	for _, want := range []string{"Argv [] must", "Processes 1001: must be 1-1000", "MemoryMBs -1: must be 1-1048576", "Grace -1ns: must be positive"} {
-		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "[]:", "[]"), want) {
+	for _, want := range []string{"Argv []: must", "Processes 1001: must be 1-1000", "MemoryMBs -1: must be 1-1048576", "Grace -1ns: must be positive"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
 	}
