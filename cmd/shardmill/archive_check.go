@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -170,23 +168,11 @@ func lookAtTransform(t *config.Transform) check.Look {
 	if t.Lambda != nil {
 		return check.Look{What: "function " + t.Lambda.ARN, Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"}
 	}
-	l := check.Look{What: "command " + t.Command.Argv[0], Status: check.Wrong}
-	if dir := t.Command.Directory; dir != "" {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			l.Text = fmt.Sprintf("shardmill.transform.directory is %q, which is no directory; make it, or correct it", dir)
-			return l
-		}
+	l := check.Look{What: "command " + t.Command.Argv[0], Status: check.OK, Text: "is there to be run"}
+	if err := archiver.CheckCommand(t.Command); err != nil {
+		l.Status, l.Text = check.Wrong, err.Error()+"; correct shardmill.transform"
 	}
-	name := t.Command.Argv[0]
-	if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
-		name = filepath.Join(t.Command.Directory, name)
-	}
-	found, err := exec.LookPath(name)
-	if err != nil {
-		l.Text = fmt.Sprintf("%v; install it, or correct shardmill.transform.command", err)
-		return l
-	}
-	return check.Look{What: l.What, Status: check.OK, Text: "is " + found}
+	return l
 }
 
 // whoAndWhere says where the credentials are from and which services are used.

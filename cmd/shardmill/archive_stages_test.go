@@ -41,7 +41,7 @@ func TestExampleKeysOfPartitions(t *testing.T) {
 // call would tell.
 func TestLookAtTransform(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	none := filepath.Join(t.TempDir(), "none")
 	tool := write(t, "tool", "")
 	for name, row := range map[string]struct {
 		of   config.Transform
@@ -51,21 +51,18 @@ func TestLookAtTransform(t *testing.T) {
 			config.Transform{Lambda: &config.LambdaTransform{ARN: "arn"}},
 			check.Look{What: "function arn", Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"},
 		},
-		"a command": {byCommand("", "sh"), check.Look{What: "command sh", Status: check.OK}},
+		"a command": {byCommand("", "sh"), check.Look{What: "command sh", Status: check.OK, Text: "is there to be run"}},
 		"no command": {byCommand("", "no-such-tool"), check.Look{
-			What: "command no-such-tool", Status: check.Wrong, Text: `exec: "no-such-tool": executable file not found in $PATH; install it, or correct shardmill.transform.command`,
+			What: "command no-such-tool", Status: check.Wrong, Text: `Argv ["no-such-tool"]: exec: "no-such-tool": executable file not found in $PATH; correct shardmill.transform`,
 		}},
 		"a file that is no program": {byCommand(filepath.Dir(tool), "./tool"), check.Look{
-			What: "command ./tool", Status: check.Wrong, Text: `exec: "` + tool + `": permission denied; install it, or correct shardmill.transform.command`,
+			What: "command ./tool", Status: check.Wrong, Text: `Argv ["./tool"]: exec: "` + tool + `": permission denied; correct shardmill.transform`,
 		}},
-		"no directory": {byCommand(filepath.Join(dir, "none"), "sh"), check.Look{
-			What: "command sh", Status: check.Wrong, Text: `shardmill.transform.directory is "` + filepath.Join(dir, "none") + `", which is no directory; make it, or correct it`,
+		"no directory": {byCommand(none, "sh"), check.Look{
+			What: "command sh", Status: check.Wrong, Text: `Dir "` + none + `": stat ` + none + `: no such file or directory; correct shardmill.transform`,
 		}},
 	} {
 		got := lookAtTransform(&row.of)
-		if row.want.Text == "" {
-			row.want.Text = got.Text
-		}
 		if diff := cmp.Diff(row.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}

@@ -35,6 +35,10 @@ import (
 const asProgram = "SHARDMILL_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asTransform) != "" {
+		transformLines(os.Stdin, os.Stdout)
+		return
+	}
 	if os.Getenv(asProgram) != "" {
 		main()
 		return

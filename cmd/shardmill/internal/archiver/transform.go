@@ -2,20 +2,67 @@ package archiver
 
 import (
 	"errors"
+	"maps"
+	"os"
+	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/transform"
+	"github.com/shardmill/shardmill/processors/transform/command"
 )
 
 // NewTransform returns what a configuration's transform is: nil if it has none. Call end
 // once nothing uses it any more: it stops the processes of a command. NewTransform does
 // no I/O; of the clients it uses that of Lambda, if the transform is a function.
-func NewTransform(c Clients, t *config.Transform, log *zap.Logger) (transform *processors.Transform, end func(), err error) {
-	_, _ = c, log
-	if t == nil {
-		return nil, func() {}, nil
+func NewTransform(c Clients, t *config.Transform, log *zap.Logger) (made *processors.Transform, end func(), err error) {
+	_ = c
+	made, end = &processors.Transform{}, func() {}
+	switch {
+	case t == nil:
+		return nil, end, nil
+	case t.Command != nil:
+		made.Timeout = time.Duration(t.Command.TimeoutSeconds) * time.Second
+		made.Function, end, err = newCommand(t.Command, log)
+	default:
+		err = errors.New("functions of Lambda are not built yet: remove the processor")
 	}
-	return nil, func() {}, errors.New("transforms are not built yet: remove the transform")
+	if err != nil {
+		return nil, func() {}, err
+	}
+	made.NumberOfRetries, made.Hints = &t.NumberOfRetries, t.Hints
+	return made, end, nil
+}
+
+func newCommand(t *config.CommandTransform, log *zap.Logger) (transform.Function, func(), error) {
+	c, err := command.New(optionsOf(t, log))
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, func() { _ = c.Close() }, nil
+}
+
+// CheckCommand returns nil if the program of a transform is there to be run.
+func CheckCommand(t *config.CommandTransform) error {
+	c, err := command.New(optionsOf(t, nil))
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Check(), c.Close())
+}
+
+// optionsOf returns what a file says of a command, whose variables come beside those of
+// this process.
+func optionsOf(t *config.CommandTransform, log *zap.Logger) command.Options {
+	o := command.Options{Argv: t.Argv, Dir: t.Directory, MemoryMBs: t.MemoryMBs, Processes: t.Processes, Logger: log}
+	if len(t.Environment) > 0 {
+		o.Env = os.Environ()
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Environment)) {
+		o.Env = append(o.Env, name+"="+t.Environment[name]) // the last one of a name counts
+	}
+	return o
 }
