@@ -14,6 +14,8 @@ func TestConformance(t *testing.T) {
 	conformBuffers(t)
 	conformBodies(t)
 	conformFailures(t)
+	conformTransforms(t)
+	conformPartitions(t)
 }
 
 // statement is the test of a statement, or of a part of it, in virtual time.

@@ -223,7 +223,7 @@ func (c Config) sorting(l *lane) (*sorting, error) {
 	var errs []error
 	extraction, err := partition.New(rules)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("DynamicPartitioning: %w", err))
+		errs = append(errs, fmt.Errorf("DynamicPartitioning: %w", err)) // which names the member
 	} else {
 		errs = append(errs, c.checkKeys(l.prefix, extraction.Keys()))
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds the suites that our own local services and adapters pass to servers that
-# we did not write: DynamoDB Local, kinesis-mock and versitygw, started for this
-# run; our containers to readers that others wrote: gzip, unzip and
+# we did not write: DynamoDB Local, kinesis-mock, versitygw and Lambda's emulator,
+# started for this run; our containers to readers that others wrote: gzip, unzip and
 # Python's; and what the configuration judges to AWS's model of the Firehose API.
 # Arguments go to go test.
 set -euo pipefail
@@ -11,5 +11,5 @@ trap 'rm -rf "$models"' EXIT
 FIREHOSE_MODEL="$("$here/referees/firehose-model.sh" "$models")"
 READERS_PYTHON="$("$here/referees/python-readers.sh" install)"
 export FIREHOSE_MODEL READERS_PYTHON
-"$here/with-referees.sh" dynamodb-local kinesis-mock versitygw -- \
+"$here/with-referees.sh" dynamodb-local kinesis-mock versitygw lambda -- \
   "$here/tagged-tests.sh" conformance -timeout 10m "$@"

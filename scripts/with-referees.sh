@@ -5,6 +5,7 @@
 #   dynamodb-local  DYNAMODB_ENDPOINT
 #   kinesis-mock    KINESIS_ENDPOINT, KINESIS_SERVER
 #   versitygw       S3_ENDPOINT
+#   lambda          LAMBDA_ENDPOINT, of the function "function"
 # The servers are fresh and belong to this run alone.
 set -euo pipefail
 
@@ -52,6 +53,7 @@ for server in "${servers[@]}"; do
     dynamodb-local) export DYNAMODB_ENDPOINT="$endpoint" ;;
     kinesis-mock) export KINESIS_ENDPOINT="$endpoint" KINESIS_SERVER=kinesis-mock ;;
     versitygw) export S3_ENDPOINT="$endpoint" ;;
+    lambda) export LAMBDA_ENDPOINT="$endpoint" ;;
   esac
 done
 

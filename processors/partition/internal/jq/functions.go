@@ -18,8 +18,8 @@ var definitions string
 const reserved = "_jq_"
 
 // natives are functions of gojq, by name and number of arguments, that do what those of jq 1.6 do.
-const natives = `empty/0 not/0 path/1 getpath/1 length/0 utf8bytelength/0 keys/0 startswith/1 endswith/1 contains/1 type/0
-sort/0 min/0 max/0 isinfinite/0 isnan/0 isnormal/0 infinite/0 nan/0 range/2
+const natives = `empty/0 not/0 getpath/1 length/0 utf8bytelength/0 startswith/1 endswith/1 contains/1 type/0
+min/0 max/0 isinfinite/0 isnan/0 isnormal/0 infinite/0 nan/0 range/2
 acos/0 acosh/0 asin/0 asinh/0 atan/0 atanh/0 cbrt/0 ceil/0 cos/0 cosh/0 erf/0 erfc/0 exp/0 exp10/0 exp2/0 expm1/0 fabs/0 floor/0
 frexp/0 j0/0 j1/0 lgamma/0 log/0 log10/0 log1p/0 log2/0 logb/0 modf/0 nearbyint/0 rint/0 round/0 significand/0 sin/0 sinh/0
 sqrt/0 tan/0 tanh/0 tgamma/0 trunc/0 y0/0 y1/0
@@ -28,15 +28,16 @@ scalbln/2 yn/2 fma/3`
 
 // renamed are functions that are called otherwise in gojq, or are others here.
 const renamed = `pow10/0=exp10 gamma/0=lgamma _sort_by_impl/1=_sort_by _group_by_impl/1=_group_by _min_by_impl/1=_min_by _max_by_impl/1=_max_by
-localtime/0=_jq_gmtime strflocaltime/1=_jq_strftime error/1=_jq_error _match_impl/3=_jq_match`
+localtime/0=_jq_gmtime strflocaltime/1=_jq_strftime error/1=_jq_error path/1=_jq_path _match_impl/3=_jq_match`
 
 // own are functions of jq 1.6 that are written here.
-const own = `setpath/2 delpaths/1 has/1 tojson/0 fromjson/0 tonumber/0 tostring/0 keys_unsorted/0 ltrimstr/1 rtrimstr/1
+const own = `setpath/2 delpaths/1 has/1 tojson/0 fromjson/0 tonumber/0 tostring/0 keys/0 keys_unsorted/0 sort/0 ltrimstr/1 rtrimstr/1
 explode/0 implode/0 split/1 indices/1 ascii_downcase/0 ascii_upcase/0 format/1 strptime/1 strftime/1 mktime/0 gmtime/0 now/0`
 
 // rawDefinitions are of what parts of a program become, in gojq's terms.
 const rawDefinitions = `
 def _jq_error($v): if $v == null then empty else error($v) end;
+def _jq_path(f): path(f) | _jq_list;
 def _jq_each: if type == "array" then .[] else .[_jq_names[]] end;
 `
 
@@ -112,7 +113,9 @@ func (m *machine) options() []gojq.CompilerOption {
 		{"fromjson", 0, m.fromjson},
 		{"tonumber", 0, m.tonumber},
 		{"tostring", 0, one(m.tostring)},
+		{"keys", 0, m.keys},
 		{"keys_unsorted", 0, m.keysUnsorted},
+		{"sort", 0, m.sort},
 		{"ltrimstr", 1, ltrimstr},
 		{"rtrimstr", 1, rtrimstr},
 		{"explode", 0, m.explode},
@@ -130,6 +133,8 @@ func (m *machine) options() []gojq.CompilerOption {
 		{"match", 3, m.match},
 		{"element", 0, m.costs(sizeOfValue)},
 		{"call", 0, m.costs(sizeOfCall)},
+		{"list", 0, m.list},
+		{"sliced", 0, m.sliced},
 		{"text", 0, m.text},
 		{"position", 0, m.position},
 		{"indexable", 0, m.indexable},
@@ -170,6 +175,26 @@ func (m *machine) costs(n int) func(any, []any) any {
 		}
 		return v
 	}
+}
+
+// list is the identity of a new list.
+func (m *machine) list(v any, _ []any) any {
+	if list, ok := v.([]any); ok {
+		if err := m.charge(sizeOfElement * len(list)); err != nil {
+			return err
+		}
+	}
+	return v
+}
+
+// sliced is the identity of what a part is taken of, which of texts is a copy.
+func (m *machine) sliced(v any, _ []any) any {
+	if s, ok := v.(string); ok {
+		if err := m.charge(len(s)); err != nil {
+			return err
+		}
+	}
+	return v
 }
 
 // text is what interpolation makes of a value.

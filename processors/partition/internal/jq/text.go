@@ -135,7 +135,7 @@ func (m *machine) fromjson(v any, _ []any) any {
 }
 
 func (m *machine) parse(s string) any {
-	if err := m.charge(8 * len(s)); err != nil {
+	if err := m.charge(sizeOfElement * len(s)); err != nil {
 		return err
 	}
 	parsed, ok := jsontext.Decode([]byte(s), m.ordered)
@@ -332,6 +332,27 @@ func (m *machine) indicesOfList(list, of []any) any {
 		}
 	}
 	return at
+}
+
+func (m *machine) keys(v any, _ []any) any {
+	keys := m.keysUnsorted(v, nil)
+	if list, ok := keys.([]any); ok {
+		slices.SortFunc(list, gojq.Compare)
+	}
+	return keys
+}
+
+func (m *machine) sort(v any, _ []any) any {
+	list, ok := v.([]any)
+	if !ok {
+		return fault(m.describe(v) + " cannot be sorted, as it is not an array")
+	}
+	if err := m.charge(sizeOfElement * len(list)); err != nil {
+		return err
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, gojq.Compare)
+	return list
 }
 
 func (m *machine) keysUnsorted(v any, _ []any) any {

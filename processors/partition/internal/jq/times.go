@@ -87,6 +87,9 @@ func (m *machine) strftime(v any, args []any) any {
 	if !ok || !isText {
 		return fault("strftime/1 requires parsed datetime inputs and a format")
 	}
+	if err := m.charge(len(format)); err != nil {
+		return err
+	}
 	text, ok := t.format(format)
 	if !ok || text == "" || len(text) >= len(format)+100 {
 		return fault("strftime/1: unknown system failure")

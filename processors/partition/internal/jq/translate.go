@@ -186,7 +186,7 @@ func (t *translation) patterns(list []*gojq.Pattern, s *scope) {
 }
 
 func (t *translation) term(e *gojq.Term, s *scope) {
-	if e.Type == gojq.TermTypeIndex && computed(e.Index) {
+	if e.Type == gojq.TermTypeIndex && (computed(e.Index) || e.Index.IsSlice) {
 		e.Type, e.SuffixList = gojq.TermTypeIdentity, append([]*gojq.Suffix{{Index: e.Index}}, e.SuffixList...)
 		e.Index = nil
 	}
@@ -199,6 +199,8 @@ func (t *translation) term(e *gojq.Term, s *scope) {
 			i = insert(e, i, "each", 1)
 		case computed(x):
 			i = insert(e, i, "indexable", 0)
+		case x != nil && x.IsSlice:
+			i = insert(e, i, "sliced", 0)
 		}
 	}
 }

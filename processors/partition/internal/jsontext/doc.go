@@ -6,7 +6,7 @@
 //	taken by both                bytes that are not UTF-8, and low surrogates alone, in strings: U+FFFD; numbers beyond doubles: infinite
 //	of members of the same name  the last one counts; its place is that of the first
 //
-// What skips a value and what decodes it is the same code, so that they agree.
+// What skips a value and what goes through it agree on what one is.
 package jsontext
 
 // maxDepth is jq 1.6's limit of what is open: arrays, objects and the names of members.

@@ -21,8 +21,7 @@ func Value(data []byte, i, depth int) int {
 	}
 	switch c := data[i]; c {
 	case '"':
-		end, _ := String(data, i)
-		return end
+		return text(data, i)
 	case '{':
 		return object(data, i, depth)
 	case '[':
@@ -38,26 +37,66 @@ func Value(data []byte, i, depth int) int {
 	}
 }
 
+// object and array are what a Cursor goes through, in one go: most of what a record has is not
+// looked for.
 func object(data []byte, i, depth int) int {
-	for m := Members(data, i, depth); ; {
-		if !m.Next() {
-			return m.End
-		}
-		if m.At = Value(data, m.At, m.Depth); m.At < 0 {
+	if depth >= maxDepth {
+		return -1
+	}
+	if i = Skip(data, i+1); i < len(data) && data[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i >= len(data) || data[i] != '"' {
 			return -1
+		}
+		if i = text(data, i); i < 0 {
+			return -1
+		}
+		if i = Skip(data, i); i >= len(data) || data[i] != ':' {
+			return -1
+		}
+		if i = Value(data, Skip(data, i+1), depth+2); i < 0 {
+			return -1
+		}
+		var more bool
+		if i, more = next(data, i, '}'); !more {
+			return i
 		}
 	}
 }
 
 func array(data []byte, i, depth int) int {
-	for e := Elements(data, i, depth); ; {
-		if !e.Next() {
-			return e.End
-		}
-		if e.At = Value(data, e.At, e.Depth); e.At < 0 {
+	if depth >= maxDepth {
+		return -1
+	}
+	if i = Skip(data, i+1); i < len(data) && data[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = Value(data, i, depth+1); i < 0 {
 			return -1
 		}
+		var more bool
+		if i, more = next(data, i, ']'); !more {
+			return i
+		}
 	}
+}
+
+// next goes on behind a value: to where the next one begins, or to the end of the whole, which is -1
+// if there is none.
+func next(data []byte, i int, closing byte) (at int, more bool) {
+	if i = Skip(data, i); i >= len(data) {
+		return -1, false
+	}
+	switch data[i] {
+	case ',':
+		return Skip(data, i+1), true
+	case closing:
+		return i + 1, false
+	}
+	return -1, false
 }
 
 // Cursor goes through the members of an object or the elements of an array. After Next
@@ -196,34 +235,53 @@ const (
 // String returns where the string whose quotation mark is at i ends, or -1 if none does,
 // and whether it is as it is read: without escapes, and of ASCII.
 func String(data []byte, i int) (end int, plain bool) {
-	plain = true
+	if end = text(data, i); end < 0 {
+		return -1, false
+	}
+	return end, isPlain(data[i+1 : end-1])
+}
+
+func isPlain(s []byte) bool {
+	for len(s) >= 8 {
+		x := binary.LittleEndian.Uint64(s)
+		slash := x ^ (ones * '\\')
+		if (x|(slash-ones)&^slash)&highs != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for _, c := range s {
+		if c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// text returns where the string whose quotation mark is at i ends, or -1 if none does.
+func text(data []byte, i int) (end int) {
 	for i++; ; {
 		for i+8 <= len(data) { // the first byte that is a quotation mark, a backslash or a control character
 			x := binary.LittleEndian.Uint64(data[i:])
 			quote, slash := x^(ones*'"'), x^(ones*'\\')
-			stop := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((x - ones*0x20) &^ x)
-			if stop &= highs; stop != 0 {
-				n := bits.TrailingZeros64(stop) / 8
-				plain = plain && x&highs&(1<<(8*n)-1) == 0
-				i += n
+			stop := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
+			if stop != 0 {
+				i += bits.TrailingZeros64(stop) / 8
 				break
 			}
-			plain = plain && x&highs == 0
 			i += 8
 		}
 		for i < len(data) && data[i] >= 0x20 && data[i] != '"' && data[i] != '\\' {
-			plain = plain && data[i] < 0x80
 			i++
 		}
 		if i >= len(data) || data[i] < 0x20 {
-			return -1, false
+			return -1
 		}
 		if data[i] == '"' {
-			return i + 1, plain
+			return i + 1
 		}
-		plain = false
 		if i = escape(data, i); i < 0 {
-			return -1, false
+			return -1
 		}
 	}
 }
