@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/estimate"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+	"github.com/shardmill/shardmill/internal/deadline"
 )
 
 // checked is what archive --check found.
@@ -102,7 +104,7 @@ func valid(cfg config.Config, c configFlags) error {
 
 // noClients returns clients that nothing is to be sent with.
 func noClients() archiver.Clients {
-	return archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{})}
+	return archiver.Clients{Kinesis: kinesis.New(kinesis.Options{}), DynamoDB: dynamodb.New(dynamodb.Options{}), S3: s3.New(s3.Options{}), Lambda: lambda.New(lambda.Options{})}
 }
 
 // look looks at what the archiver would use, and returns how many open shards the
@@ -122,8 +124,8 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 	if cfg.HealthGiven && cfg.HealthAddress != "" { // without the default's an archiver runs all the same
 		tell(lookAtHealth(ctx, cfg))
 	}
-	if cfg.Transform != nil {
-		tell(lookAtTransform(cfg.Transform))
+	if t := cfg.Transform; t != nil && t.Command != nil {
+		tell(lookAtCommand(t.Command))
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if ctx.Err() != nil {
@@ -135,6 +137,9 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 	}
 	tell(check.Look{What: "AWS environment", Status: check.OK, Text: whoAndWhere(ctx, clients)})
 	err = s.while("looking at what the archiver would use", func() error {
+		if t := cfg.Transform; t != nil && t.Lambda != nil {
+			tell(lookAtFunction(ctx, clients, t.Lambda))
+		}
 		return check.Run(ctx, clients, check.Options{
 			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
 			OpenShards: func(n int) { shards = n },
@@ -162,15 +167,25 @@ func lookAtHealth(ctx context.Context, cfg config.Config) check.Look {
 	}
 }
 
-// lookAtTransform looks whether a command is there. Of a function only a call would tell,
-// and that is no look.
-func lookAtTransform(t *config.Transform) check.Look {
-	if t.Lambda != nil {
-		return check.Look{What: "function " + t.Lambda.ARN, Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"}
-	}
-	l := check.Look{What: "command " + t.Command.Argv[0], Status: check.OK, Text: "is there to be run"}
-	if err := archiver.CheckCommand(t.Command); err != nil {
+// lookAtCommand looks whether the command of a transform is there.
+func lookAtCommand(t *config.CommandTransform) check.Look {
+	l := check.Look{What: "command " + t.Argv[0], Status: check.OK, Text: "is there to be run"}
+	if err := archiver.CheckCommand(t); err != nil {
 		l.Status, l.Text = check.Wrong, err.Error()+"; correct shardmill.transform"
+	}
+	return l
+}
+
+// functionTimeout bounds the look at a function.
+const functionTimeout = 30 * time.Second
+
+// lookAtFunction looks whether the function of a transform is there and may be invoked.
+func lookAtFunction(ctx context.Context, c archiver.Clients, t *config.LambdaTransform) check.Look {
+	ctx, call := deadline.Start(ctx, functionTimeout)
+	defer call.End()
+	l := check.Look{What: "function " + t.ARN, Status: check.OK, Text: "is there; lambda:InvokeFunction is permitted"}
+	if err := deadline.Explain(ctx, archiver.CheckFunction(ctx, c, t)); err != nil {
+		l.Status, l.Text = check.Wrong, err.Error()
 	}
 	return l
 }

@@ -37,20 +37,15 @@ func TestExampleKeysOfPartitions(t *testing.T) {
 	}
 }
 
-// A command that is not there is found before the archiver starts; of a function only a
-// call would tell.
-func TestLookAtTransform(t *testing.T) {
+// A command that is not there is found before the archiver starts.
+func TestLookAtCommand(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "none")
 	tool := write(t, "tool", "")
 	for name, row := range map[string]struct {
-		of   config.Transform
+		of   config.CommandTransform
 		want check.Look
 	}{
-		"a function": {
-			config.Transform{Lambda: &config.LambdaTransform{ARN: "arn"}},
-			check.Look{What: "function arn", Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"},
-		},
 		"a command": {byCommand("", "sh"), check.Look{What: "command sh", Status: check.OK, Text: "is there to be run"}},
 		"no command": {byCommand("", "no-such-tool"), check.Look{
 			What: "command no-such-tool", Status: check.Wrong, Text: `Argv ["no-such-tool"]: exec: "no-such-tool": executable file not found in $PATH; correct shardmill.transform`,
@@ -62,15 +57,15 @@ func TestLookAtTransform(t *testing.T) {
 			What: "command sh", Status: check.Wrong, Text: `Dir "` + none + `": stat ` + none + `: no such file or directory; correct shardmill.transform`,
 		}},
 	} {
-		got := lookAtTransform(&row.of)
+		got := lookAtCommand(&row.of)
 		if diff := cmp.Diff(row.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}
 }
 
-func byCommand(dir string, argv ...string) config.Transform {
-	return config.Transform{Command: &config.CommandTransform{Argv: argv, Directory: dir}}
+func byCommand(dir string, argv ...string) config.CommandTransform {
+	return config.CommandTransform{Argv: argv, Directory: dir}
 }
 
 // That objects are counted without partitions is said, and that a cut may have several.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 	"go.uber.org/zap"
@@ -60,6 +61,7 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 		}),
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, pathStyle),
+		Lambda:   lambda.NewFromConfig(cfg),
 	}
 	return c, checkEndpoints(c)
 }
@@ -73,7 +75,7 @@ func checkEndpoints(c archiver.Clients) error {
 		service  string
 		endpoint *string
 	}{
-		{"Kinesis", c.Kinesis.Options().BaseEndpoint}, {"DynamoDB", c.DynamoDB.Options().BaseEndpoint}, {"S3", c.S3.Options().BaseEndpoint},
+		{"Kinesis", c.Kinesis.Options().BaseEndpoint}, {"DynamoDB", c.DynamoDB.Options().BaseEndpoint}, {"S3", c.S3.Options().BaseEndpoint}, {"Lambda", lambdaEndpoint(c)},
 	} {
 		u, err := url.Parse(aws.ToString(each.endpoint))
 		if each.endpoint != nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
@@ -82,6 +84,16 @@ func checkEndpoints(c archiver.Clients) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lambdaEndpoint returns Lambda's own endpoint. One that it shares with Kinesis, which
+// every archiver uses, is told of there.
+func lambdaEndpoint(c archiver.Clients) *string {
+	own, shared := c.Lambda.Options().BaseEndpoint, c.Kinesis.Options().BaseEndpoint
+	if aws.ToString(own) == aws.ToString(shared) {
+		return nil
+	}
+	return own
 }
 
 // loadConfig returns the SDK's configuration, and what is to send the requests of

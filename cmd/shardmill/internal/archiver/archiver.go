@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
@@ -23,6 +24,7 @@ type Clients struct {
 	Kinesis  *kinesis.Client
 	DynamoDB *dynamodb.Client
 	S3       *s3.Client
+	Lambda   *lambda.Client // of a transform by a function
 }
 
 // Options say what to archive, where to, and how. Zero values mean the

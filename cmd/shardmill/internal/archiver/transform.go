@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/lambdatransform"
 	"github.com/shardmill/shardmill/processors/transform"
 	"github.com/shardmill/shardmill/processors/transform/command"
 )
@@ -19,7 +21,6 @@ import (
 // once nothing uses it any more: it stops the processes of a command. NewTransform does
 // no I/O; of the clients it uses that of Lambda, if the transform is a function.
 func NewTransform(c Clients, t *config.Transform, log *zap.Logger) (made *processors.Transform, end func(), err error) {
-	_ = c
 	made, end = &processors.Transform{}, func() {}
 	switch {
 	case t == nil:
@@ -28,7 +29,7 @@ func NewTransform(c Clients, t *config.Transform, log *zap.Logger) (made *proces
 		made.Timeout = time.Duration(t.Command.TimeoutSeconds) * time.Second
 		made.Function, end, err = newCommand(t.Command, log)
 	default:
-		err = errors.New("functions of Lambda are not built yet: remove the processor")
+		made.Function, err = newFunction(c, t.Lambda, log)
 	}
 	if err != nil {
 		return nil, func() {}, err
@@ -43,6 +44,20 @@ func newCommand(t *config.CommandTransform, log *zap.Logger) (transform.Function
 		return nil, nil, err
 	}
 	return c, func() { _ = c.Close() }, nil
+}
+
+func newFunction(c Clients, t *config.LambdaTransform, log *zap.Logger) (*lambdatransform.Function, error) {
+	return lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.ARN, Logger: log})
+}
+
+// CheckFunction returns nil if the function of a transform is there and may be invoked. It
+// invokes nothing.
+func CheckFunction(ctx context.Context, c Clients, t *config.LambdaTransform) error {
+	f, err := newFunction(c, t, nil)
+	if err != nil {
+		return err
+	}
+	return f.Check(ctx)
 }
 
 // CheckCommand returns nil if the program of a transform is there to be run.
