@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,12 +25,14 @@ import (
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/internal/spool"
+	"github.com/shardmill/shardmill/processors/transform"
 )
 
 // objectsLoad is an archiver of four shards without end, each cut of which becomes so
 // many objects.
 type objectsLoad struct {
 	Objects  int
+	By       string // what makes several: "backup", "partitions", or "transform" that gives partitions
 	MaxBytes int64
 	Time     time.Duration
 	Dir      string // for spool files
@@ -63,8 +66,16 @@ func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes w
 		t.Fatal(err)
 	}
 	const mib = 1 << 20
-	for _, n := range []int{1, 500, 5000} {
-		l := objectsLoad{Objects: n, MaxBytes: 64 * mib, Time: took / 3, Dir: t.TempDir()}
+	loads := []objectsLoad{
+		{Objects: 1},
+		{Objects: 500, By: byBackup},
+		{Objects: 5000, By: byBackup},
+		{Objects: 5000, By: byPartitions},
+		{Objects: 5000, By: byTransform},
+	}
+	for _, l := range loads {
+		l.MaxBytes, l.Time, l.Dir = 64*mib, took/time.Duration(len(loads)), t.TempDir()
+		n := l.Objects
 		in, err := json.Marshal(l)
 		if err != nil {
 			t.Fatal(err)
@@ -77,10 +88,10 @@ func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes w
 		if err != nil || !found || json.NewDecoder(bytes.NewReader(told)).Decode(&o) != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		t.Logf("figure memory with %d open objects of each of 4 shards, MaxBytes %d MiB = %d MiB resident, %d MiB counted, %d cuts, %d spool files",
-			n, l.MaxBytes/mib, o.PeakKiB>>10, o.Counted/mib, o.Cuts, o.Files)
+		t.Logf("figure memory with %d open objects (%s) of each of 4 shards, MaxBytes %d MiB = %d MiB resident, %d MiB counted, %d cuts, %d spool files",
+			n, l.By, l.MaxBytes/mib, o.PeakKiB>>10, o.Counted/mib, o.Cuts, o.Files)
 		if o.PeakKiB>>10 > l.MaxBytes/mib+64 || o.Files > 2*objectsShards {
-			t.Errorf("%d objects: %+v; want at most %d MiB and %d files", n, o, l.MaxBytes/mib+64, 2*objectsShards)
+			t.Errorf("%d objects by %s: %+v; want at most %d MiB and %d files", n, l.By, o, l.MaxBytes/mib+64, 2*objectsShards)
 		}
 		if o.Objects < int64(o.Cuts)*int64(n) {
 			t.Errorf("only %d objects in %d cuts of each shard", o.Objects, o.Cuts)
@@ -106,16 +117,45 @@ func (r *endlessReader) Next(ctx context.Context, room kcl.Room) (kcl.Page, erro
 	if err := room.Grow(ctx, n*takes); err != nil {
 		return kcl.Page{}, err
 	}
-	body := bytes.Repeat([]byte{'x'}, n<<10)
+	body := bytes.Repeat([]byte{' '}, n<<10)
 	p := kcl.Page{Memory: n * takes, At: time.Now(), Records: make([]kcl.Record, n)}
 	for i := range p.Records {
 		r.next++
-		p.Records[i] = kcl.Record{SequenceNumber: strconv.Itoa(r.next), Data: body[i<<10:][:1<<10], ApproximateArrivalTimestamp: p.At}
+		data := body[i<<10:][:1<<10]
+		copy(data, fmt.Sprintf(`{"k":"%d"}`, r.next%5000))
+		p.Records[i] = kcl.Record{SequenceNumber: strconv.Itoa(r.next), Data: data, ApproximateArrivalTimestamp: p.At}
 	}
 	return p, nil
 }
 
 func (*endlessReader) Close() {}
+
+const (
+	byBackup     = "backup"
+	byPartitions = "partitions"
+	byTransform  = "transform"
+)
+
+// several returns cfg with what makes several objects of a cut.
+func (l objectsLoad) several(cfg processors.Config) processors.Config {
+	switch l.By {
+	case byBackup:
+		cfg.Backup = &processors.Backup{Bucket: "backup"}
+		return cfg.WithBackupSize(int64(cutRecords<<10) / int64(l.Objects))
+	case byPartitions:
+		cfg = with(cfg, byQuery("{k:.k}", "k=!{partitionKeyFromQuery:k}/"))
+	case byTransform:
+		cfg.Transform = &processors.Transform{Function: transform.Each("keys", func(_ context.Context, r *transform.Record) transform.Result {
+			return transform.Result{Status: transform.Ok, Data: r.Data, PartitionKeys: map[string]string{"k": string(r.Data[6:10])}}
+		})}
+		cfg = with(cfg, byQuery("", "k=!{partitionKeyFromLambda:k}/"))
+	default:
+		return cfg
+	}
+	cfg.Hints = processors.BufferingHints{SizeInMBs: 64, IntervalInSeconds: 3, BeyondFirehose: true}
+	cfg.DynamicPartitioning.ActivePartitions = l.Objects
+	return cfg
+}
 
 // bearObjects is the archiver, until each shard has some cuts and the time is over.
 func bearObjects(t *testing.T, in string) {
@@ -134,15 +174,17 @@ func bearObjects(t *testing.T, in string) {
 			mu.Lock()
 			defer mu.Unlock()
 			o.Objects++
-			if e.Role == processors.RoleDelivery {
+			if l.Objects == 1 {
 				cuts[e.ShardID]++
 			}
 		}
+		c.Hooks.Processed = func(e processors.ProcessedEvent) {
+			mu.Lock()
+			defer mu.Unlock()
+			cuts[e.ShardID]++
+		}
 	})
-	if l.Objects > 1 {
-		cfg.Backup = &processors.Backup{Bucket: "backup"}
-		cfg = cfg.WithBackupSize(int64(cutRecords<<10) / int64(l.Objects))
-	}
+	cfg = l.several(cfg)
 	archiver, err := processors.New(cfg, nowhere{})
 	if err != nil {
 		t.Fatal(err)

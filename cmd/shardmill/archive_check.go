@@ -90,9 +90,9 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 // archiver know. It does no I/O.
 func valid(cfg config.Config, c configFlags) error {
 	clients, options := noClients(), optionsOf(cfg, c, zap.NewNop())
-	transform, end, err := archiver.NewTransform(clients, cfg.Transform, zap.NewNop())
+	transform, end, err := newTransform(clients, cfg.Transform, zap.NewNop())
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer end()
 	options.Delivery.Transform = transform
@@ -184,7 +184,11 @@ func lookAtFunction(ctx context.Context, c archiver.Clients, t *config.LambdaTra
 	ctx, call := deadline.Start(ctx, functionTimeout)
 	defer call.End()
 	l := check.Look{What: "function " + t.ARN, Status: check.OK, Text: "is there; lambda:InvokeFunction is permitted"}
-	if err := deadline.Explain(ctx, archiver.CheckFunction(ctx, c, t)); err != nil {
+	err := checkEndpoint("Lambda", c.Lambda.Options().BaseEndpoint)
+	if err == nil {
+		err = deadline.Explain(ctx, archiver.CheckFunction(ctx, c, t))
+	}
+	if err != nil {
 		l.Status, l.Text = check.Wrong, err.Error()
 	}
 	return l

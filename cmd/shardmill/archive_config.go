@@ -112,9 +112,9 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 		FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)
-	transform, endTransform, err := archiver.NewTransform(clients, cfg.Transform, logger)
+	transform, endTransform, err := newTransform(clients, cfg.Transform, logger)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer endTransform() // once the worker has ended
 	options.Delivery.Transform = transform

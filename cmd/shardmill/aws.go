@@ -70,30 +70,20 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 // SDK takes for a want of credentials or for a network that is down. There may be a
 // password in it: it is not shown.
 func checkEndpoints(c archiver.Clients) error {
-	var errs []error
-	for _, each := range []struct {
-		service  string
-		endpoint *string
-	}{
-		{"Kinesis", c.Kinesis.Options().BaseEndpoint}, {"DynamoDB", c.DynamoDB.Options().BaseEndpoint}, {"S3", c.S3.Options().BaseEndpoint}, {"Lambda", lambdaEndpoint(c)},
-	} {
-		u, err := url.Parse(aws.ToString(each.endpoint))
-		if each.endpoint != nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-			errs = append(errs, usagef("the endpoint of %s is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL, or endpoint_url in the profile",
-				each.service, strings.ToUpper(each.service)))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		checkEndpoint("Kinesis", c.Kinesis.Options().BaseEndpoint),
+		checkEndpoint("DynamoDB", c.DynamoDB.Options().BaseEndpoint),
+		checkEndpoint("S3", c.S3.Options().BaseEndpoint),
+	)
 }
 
-// lambdaEndpoint returns Lambda's own endpoint. One that it shares with Kinesis, which
-// every archiver uses, is told of there.
-func lambdaEndpoint(c archiver.Clients) *string {
-	own, shared := c.Lambda.Options().BaseEndpoint, c.Kinesis.Options().BaseEndpoint
-	if aws.ToString(own) == aws.ToString(shared) {
+func checkEndpoint(service string, endpoint *string) error {
+	u, err := url.Parse(aws.ToString(endpoint))
+	if endpoint == nil || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
 		return nil
 	}
-	return own
+	return usagef("the endpoint of %s is not http://HOST:PORT or https://HOST:PORT; correct AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL, or endpoint_url in the profile",
+		service, strings.ToUpper(service))
 }
 
 // loadConfig returns the SDK's configuration, and what is to send the requests of

@@ -207,7 +207,17 @@ func (c trialFlags) transform(ctx context.Context, cfg config.Config, logger *za
 			return nil, nil, err
 		}
 	}
-	if made, end, err = archiver.NewTransform(clients, cfg.Transform, logger); err != nil {
+	return newTransform(clients, cfg.Transform, logger)
+}
+
+// newTransform returns what a configuration's transform is, and what ends it.
+func newTransform(c archiver.Clients, t *config.Transform, log *zap.Logger) (made *processors.Transform, end func(), err error) {
+	if t != nil && t.Lambda != nil {
+		if err := checkEndpoint("Lambda", c.Lambda.Options().BaseEndpoint); err != nil {
+			return nil, nil, err
+		}
+	}
+	if made, end, err = archiver.NewTransform(c, t, log); err != nil {
 		return nil, nil, usageError{err}
 	}
 	return made, end, nil

@@ -24,7 +24,7 @@ type Clients struct {
 	Kinesis  *kinesis.Client
 	DynamoDB *dynamodb.Client
 	S3       *s3.Client
-	Lambda   *lambda.Client // of a transform by a function
+	Lambda   *lambda.Client // for transforms that are functions; else it may be nil
 }
 
 // Options say what to archive, where to, and how. Zero values mean the

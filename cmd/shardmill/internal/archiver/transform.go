@@ -13,7 +13,6 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/lambdatransform"
-	"github.com/shardmill/shardmill/processors/transform"
 	"github.com/shardmill/shardmill/processors/transform/command"
 )
 
@@ -21,63 +20,53 @@ import (
 // once nothing uses it any more: it stops the processes of a command. NewTransform does
 // no I/O; of the clients it uses that of Lambda, if the transform is a function.
 func NewTransform(c Clients, t *config.Transform, log *zap.Logger) (made *processors.Transform, end func(), err error) {
-	made, end = &processors.Transform{}, func() {}
-	switch {
-	case t == nil:
+	end = func() {}
+	if t == nil {
 		return nil, end, nil
-	case t.Command != nil:
-		made.Timeout = time.Duration(t.Command.TimeoutSeconds) * time.Second
-		made.Function, end, err = newCommand(t.Command, log)
-	default:
-		made.Function, err = newFunction(c, t.Lambda, log)
 	}
+	made = &processors.Transform{NumberOfRetries: &t.NumberOfRetries, Hints: t.Hints}
+	if t.Lambda != nil {
+		if made.Function, err = lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.Lambda.ARN, Logger: log}); err != nil {
+			return nil, end, err
+		}
+		return made, end, nil
+	}
+	program, err := command.New(commandOf(t.Command, log))
 	if err != nil {
-		return nil, func() {}, err
+		return nil, end, err
 	}
-	made.NumberOfRetries, made.Hints = &t.NumberOfRetries, t.Hints
-	return made, end, nil
+	made.Function, made.Timeout = program, time.Duration(t.Command.TimeoutSeconds)*time.Second
+	return made, func() { _ = program.Close() }, nil // it never fails
 }
 
-func newCommand(t *config.CommandTransform, log *zap.Logger) (transform.Function, func(), error) {
-	c, err := command.New(optionsOf(t, log))
-	if err != nil {
-		return nil, nil, err
+// commandOf returns what a file says of a command, whose variables come beside those of
+// this process: of two of one name the last one counts.
+func commandOf(c *config.CommandTransform, log *zap.Logger) command.Options {
+	o := command.Options{Argv: c.Argv, Dir: c.Directory, MemoryMBs: c.MemoryMBs, Processes: c.Processes, Logger: log}
+	if len(c.Environment) > 0 {
+		o.Env = os.Environ()
+		for _, name := range slices.Sorted(maps.Keys(c.Environment)) {
+			o.Env = append(o.Env, name+"="+c.Environment[name])
+		}
 	}
-	return c, func() { _ = c.Close() }, nil
+	return o
 }
 
-func newFunction(c Clients, t *config.LambdaTransform, log *zap.Logger) (*lambdatransform.Function, error) {
-	return lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.ARN, Logger: log})
+// CheckCommand returns nil if the program of a transform is there to be run.
+func CheckCommand(t *config.CommandTransform) error {
+	program, err := command.New(commandOf(t, nil))
+	if err != nil {
+		return err
+	}
+	return errors.Join(program.Check(), program.Close())
 }
 
 // CheckFunction returns nil if the function of a transform is there and may be invoked. It
 // invokes nothing.
 func CheckFunction(ctx context.Context, c Clients, t *config.LambdaTransform) error {
-	f, err := newFunction(c, t, nil)
+	f, err := lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.ARN})
 	if err != nil {
 		return err
 	}
 	return f.Check(ctx)
-}
-
-// CheckCommand returns nil if the program of a transform is there to be run.
-func CheckCommand(t *config.CommandTransform) error {
-	c, err := command.New(optionsOf(t, nil))
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.Check(), c.Close())
-}
-
-// optionsOf returns what a file says of a command, whose variables come beside those of
-// this process.
-func optionsOf(t *config.CommandTransform, log *zap.Logger) command.Options {
-	o := command.Options{Argv: t.Argv, Dir: t.Directory, MemoryMBs: t.MemoryMBs, Processes: t.Processes, Logger: log}
-	if len(t.Environment) > 0 {
-		o.Env = os.Environ()
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.Environment)) {
-		o.Env = append(o.Env, name+"="+t.Environment[name]) // the last one of a name counts
-	}
-	return o
 }
