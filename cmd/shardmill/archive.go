@@ -47,7 +47,7 @@ With --check too it archives nothing. It prints the configuration with all that
 is not in the file, what is done with a record, in order, and example keys of
 objects, whose UUID is all zeros and whose partition keys are their names, and with --rate how many
 objects and requests come of that; unless --offline is given looks as an archiver that
-starts does: whether a transform's command is there, whether the stream is there and a record of it can be read, whether
+starts does: whether a transform's command is there, or its function may be invoked, whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
 the file says, if it says where. Each line begins with ok, with wrong, and then

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/estimate"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+	"github.com/shardmill/shardmill/internal/deadline"
 )
 
 // checked is what archive --check found.
@@ -125,8 +124,8 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 	if cfg.HealthGiven && cfg.HealthAddress != "" { // without the default's an archiver runs all the same
 		tell(lookAtHealth(ctx, cfg))
 	}
-	if cfg.Transform != nil {
-		tell(lookAtTransform(cfg.Transform))
+	if t := cfg.Transform; t != nil && t.Command != nil {
+		tell(lookAtCommand(t.Command))
 	}
 	clients, err := loadAWS(ctx, cfg.Region, logger)
 	if ctx.Err() != nil {
@@ -138,6 +137,9 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 	}
 	tell(check.Look{What: "AWS environment", Status: check.OK, Text: whoAndWhere(ctx, clients)})
 	err = s.while("looking at what the archiver would use", func() error {
+		if t := cfg.Transform; t != nil && t.Lambda != nil {
+			tell(lookAtFunction(ctx, clients, t.Lambda))
+		}
 		return check.Run(ctx, clients, check.Options{
 			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
 			OpenShards: func(n int) { shards = n },
@@ -165,29 +167,31 @@ func lookAtHealth(ctx context.Context, cfg config.Config) check.Look {
 	}
 }
 
-// lookAtTransform looks whether a command is there. Of a function only a call would tell,
-// and that is no look.
-func lookAtTransform(t *config.Transform) check.Look {
-	if t.Lambda != nil {
-		return check.Look{What: "function " + t.Lambda.ARN, Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"}
+// lookAtCommand looks whether the command of a transform is there.
+func lookAtCommand(t *config.CommandTransform) check.Look {
+	l := check.Look{What: "command " + t.Argv[0], Status: check.OK, Text: "is there to be run"}
+	if err := archiver.CheckCommand(t); err != nil {
+		l.Status, l.Text = check.Wrong, err.Error()+"; correct shardmill.transform"
 	}
-	l := check.Look{What: "command " + t.Command.Argv[0], Status: check.Wrong}
-	if dir := t.Command.Directory; dir != "" {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			l.Text = fmt.Sprintf("shardmill.transform.directory is %q, which is no directory; make it, or correct it", dir)
-			return l
-		}
+	return l
+}
+
+// functionTimeout bounds the look at a function.
+const functionTimeout = 30 * time.Second
+
+// lookAtFunction looks whether the function of a transform is there and may be invoked.
+func lookAtFunction(ctx context.Context, c archiver.Clients, t *config.LambdaTransform) check.Look {
+	ctx, call := deadline.Start(ctx, functionTimeout)
+	defer call.End()
+	l := check.Look{What: "function " + t.ARN, Status: check.OK, Text: "is there; lambda:InvokeFunction is permitted"}
+	err := checkEndpoint("Lambda", c.Lambda.Options().BaseEndpoint)
+	if err == nil {
+		err = deadline.Explain(ctx, archiver.CheckFunction(ctx, c, t))
 	}
-	name := t.Command.Argv[0]
-	if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
-		name = filepath.Join(t.Command.Directory, name)
-	}
-	found, err := exec.LookPath(name)
 	if err != nil {
-		l.Text = fmt.Sprintf("%v; install it, or correct shardmill.transform.command", err)
-		return l
+		l.Status, l.Text = check.Wrong, err.Error()
 	}
-	return check.Look{What: l.What, Status: check.OK, Text: "is " + found}
+	return l
 }
 
 // whoAndWhere says where the credentials are from and which services are used.

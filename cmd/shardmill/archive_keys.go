@@ -56,11 +56,10 @@ func partitionedKey(c processors.Config, at time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	values := prefix.Values{At: at.In(zone), Random: rand.Uint64, FromQuery: map[string]string{}, FromLambda: map[string]string{}}
-	for _, k := range p.PartitionKeys() {
-		values.FromQuery[k.Name], values.FromLambda[k.Name] = "{"+k.Name+"}", "{"+k.Name+"}"
-	}
-	before, err := p.Evaluate(values)
+	before, err := p.Evaluate(prefix.Values{
+		At: at.In(zone), Random: rand.Uint64,
+		FromQuery: inBraces(p, prefix.PartitionKeyFromQuery), FromLambda: inBraces(p, prefix.PartitionKeyFromLambda),
+	})
 	if err != nil {
 		return "", err
 	}
@@ -71,6 +70,18 @@ func partitionedKey(c processors.Config, at time.Time) (string, error) {
 		return "", err
 	}
 	return before + dated[strings.LastIndexByte(dated, '/')+1:], nil
+}
+
+// inBraces returns the partition keys of a namespace that a prefix has, with their names in
+// braces for values.
+func inBraces(p prefix.Prefix, namespace string) map[string]string {
+	keys := map[string]string{}
+	for _, k := range p.PartitionKeys() {
+		if k.Namespace == namespace {
+			keys[k.Name] = "{" + k.Name + "}"
+		}
+	}
+	return keys
 }
 
 // instant is the value of a flag.

@@ -37,43 +37,35 @@ func TestExampleKeysOfPartitions(t *testing.T) {
 	}
 }
 
-// A command that is not there is found before the archiver starts; of a function only a
-// call would tell.
-func TestLookAtTransform(t *testing.T) {
+// A command that is not there is found before the archiver starts.
+func TestLookAtCommand(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	none := filepath.Join(t.TempDir(), "none")
 	tool := write(t, "tool", "")
 	for name, row := range map[string]struct {
-		of   config.Transform
+		of   config.CommandTransform
 		want check.Look
 	}{
-		"a function": {
-			config.Transform{Lambda: &config.LambdaTransform{ARN: "arn"}},
-			check.Look{What: "function arn", Status: check.NotChecked, Text: "only a call shows whether it is there and lambda:InvokeFunction is permitted; 'shardmill transform' makes one"},
-		},
-		"a command": {byCommand("", "sh"), check.Look{What: "command sh", Status: check.OK}},
+		"a command": {byCommand("", "sh"), check.Look{What: "command sh", Status: check.OK, Text: "is there to be run"}},
 		"no command": {byCommand("", "no-such-tool"), check.Look{
-			What: "command no-such-tool", Status: check.Wrong, Text: `exec: "no-such-tool": executable file not found in $PATH; install it, or correct shardmill.transform.command`,
+			What: "command no-such-tool", Status: check.Wrong, Text: `Argv ["no-such-tool"]: exec: "no-such-tool": executable file not found in $PATH; correct shardmill.transform`,
 		}},
 		"a file that is no program": {byCommand(filepath.Dir(tool), "./tool"), check.Look{
-			What: "command ./tool", Status: check.Wrong, Text: `exec: "` + tool + `": permission denied; install it, or correct shardmill.transform.command`,
+			What: "command ./tool", Status: check.Wrong, Text: `Argv ["./tool"]: exec: "` + tool + `": permission denied; correct shardmill.transform`,
 		}},
-		"no directory": {byCommand(filepath.Join(dir, "none"), "sh"), check.Look{
-			What: "command sh", Status: check.Wrong, Text: `shardmill.transform.directory is "` + filepath.Join(dir, "none") + `", which is no directory; make it, or correct it`,
+		"no directory": {byCommand(none, "sh"), check.Look{
+			What: "command sh", Status: check.Wrong, Text: `Dir "` + none + `": stat ` + none + `: no such file or directory; correct shardmill.transform`,
 		}},
 	} {
-		got := lookAtTransform(&row.of)
-		if row.want.Text == "" {
-			row.want.Text = got.Text
-		}
+		got := lookAtCommand(&row.of)
 		if diff := cmp.Diff(row.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}
 }
 
-func byCommand(dir string, argv ...string) config.Transform {
-	return config.Transform{Command: &config.CommandTransform{Argv: argv, Directory: dir}}
+func byCommand(dir string, argv ...string) config.CommandTransform {
+	return config.CommandTransform{Argv: argv, Directory: dir}
 }
 
 // That objects are counted without partitions is said, and that a cut may have several.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -18,7 +17,9 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/lines"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/prefix"
 	"github.com/shardmill/shardmill/processors/s3archive"
+	"github.com/shardmill/shardmill/processors/transform"
 )
 
 const transformHelp = `shardmill transform --config FILE|- [FLAGS] [FILE...|-]
@@ -30,7 +31,8 @@ named, is one record with its newline, as 'shardmill put' puts it. --base64 take
 are records in base64, --raw each file as one record. It reads no stream and
 writes no object, and needs nothing of AWS, unless the transform is a Lambda
 function: that is called, with the credentials of the AWS SDK's environment and
-lambda:InvokeFunction. A command is run. --no-transform leaves either out.
+lambda:InvokeFunction. A command is run. --no-transform leaves either out: records stay
+as they are, and the partition keys that it would give are their names, in braces.
 
 Of each record it tells where it would go: the prefix that its object's name
 begins with, and what is delivered, before a newline is appended and before
@@ -79,7 +81,7 @@ func runTransform(ctx context.Context, args []string, s stdio) error {
 	f.Var(&c.at, "at", "when the records arrived, a `time` such as 2016-02-25T13:00:00Z (default now)")
 	f.BoolVar(&c.base64, "base64", false, "each line is a record in base64")
 	f.BoolVar(&c.raw, "raw", false, "each file is one record")
-	f.BoolVar(&c.noTransform, "no-transform", false, "leave out the transform, and with it the partition keys that it gives")
+	f.BoolVar(&c.noTransform, "no-transform", false, "leave out the transform; the partition keys that it gives are their names, in braces")
 	f.BoolVar(&c.json, "json", false, "print a JSON object a line")
 	f.StringVar(&c.level, "log-level", "warn", "log from this `level` on: debug, info, warn or error")
 	if err := f.parse(args); err != nil {
@@ -173,31 +175,16 @@ func (c trialFlags) read(ctx context.Context, in lines.Input, s stdio) (records 
 
 // try tells what becomes of records.
 func (c trialFlags) try(ctx context.Context, cfg config.Config, records []kcl.Record, logger *zap.Logger, s stdio) error {
-	var unchanged *processors.Transform
-	if c.noTransform && cfg.Transform != nil {
-		if strings.Contains(cfg.Delivery.Prefix, "!{partitionKeyFromLambda:") {
-			s.notef("the transform is left out, and with it the partition keys that Prefix has of it: such records fail\n")
-		}
-		cfg.Transform = nil
-		unchanged = &processors.Transform{Function: archiver.Unchanged()}
-	}
-	clients := noClients()
-	if cfg.Transform != nil && cfg.Transform.Lambda != nil {
-		var err error
-		if clients, err = loadAWS(ctx, cfg.Region, logger); err != nil {
-			return err
-		}
-	}
-	transform, end, err := newTransform(clients, cfg.Transform, logger)
+	made, end, err := c.transform(ctx, cfg, logger)
 	if err != nil {
 		return err
 	}
 	defer end()
-	store, err := s3archive.New(clients.S3, s3archive.Options{Logger: logger}) // nothing is put
+	store, err := s3archive.New(noClients().S3, s3archive.Options{Logger: logger}) // nothing is put
 	if err != nil {
 		return err
 	}
-	cfg.Delivery.Transform, cfg.Delivery.Logger = cmp.Or(transform, unchanged), logger
+	cfg.Delivery.Transform, cfg.Delivery.Logger = made, logger
 	a, err := processors.New(cfg.Delivery, store)
 	if err != nil {
 		return usageError{err}
@@ -207,6 +194,20 @@ func (c trialFlags) try(ctx context.Context, cfg config.Config, records []kcl.Re
 		return err
 	}
 	return t.end(len(records))
+}
+
+// transform returns what transforms the records, and what ends it.
+func (c trialFlags) transform(ctx context.Context, cfg config.Config, logger *zap.Logger) (made *processors.Transform, end func(), err error) {
+	if c.noTransform && cfg.Transform != nil {
+		return &processors.Transform{Function: leftOut(cfg.Delivery)}, func() {}, nil
+	}
+	clients := noClients()
+	if cfg.Transform != nil && cfg.Transform.Lambda != nil {
+		if clients, err = loadAWS(ctx, cfg.Region, logger); err != nil {
+			return nil, nil, err
+		}
+	}
+	return newTransform(clients, cfg.Transform, logger)
 }
 
 // newTransform returns what a configuration's transform is, and what ends it.
@@ -220,4 +221,16 @@ func newTransform(c archiver.Clients, t *config.Transform, log *zap.Logger) (mad
 		return nil, nil, usageError{err}
 	}
 	return made, end, nil
+}
+
+// leftOut returns what stands for a transform that is left out: records stay as they are,
+// and have the names of partition keys, in braces, for their values.
+func leftOut(c processors.Config) transform.Function {
+	var keys map[string]string
+	if p, err := prefix.Parse(c.Prefix, prefix.Objects); err == nil { // it is valid
+		keys = inBraces(p, prefix.PartitionKeyFromLambda)
+	}
+	return transform.Each("left-out", func(_ context.Context, r *transform.Record) transform.Result {
+		return transform.Result{ID: r.ID, Status: transform.Ok, Data: append([]byte{}, r.Data...), PartitionKeys: keys}
+	})
 }

@@ -2,6 +2,7 @@ package archiver
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"slices"
@@ -12,7 +13,6 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/lambdatransform"
-	"github.com/shardmill/shardmill/processors/transform"
 	"github.com/shardmill/shardmill/processors/transform/command"
 )
 
@@ -26,21 +26,21 @@ func NewTransform(c Clients, t *config.Transform, log *zap.Logger) (made *proces
 	}
 	made = &processors.Transform{NumberOfRetries: &t.NumberOfRetries, Hints: t.Hints}
 	if t.Lambda != nil {
-		made.Function, err = lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.Lambda.ARN, Logger: log})
-		return made, end, err
+		if made.Function, err = lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.Lambda.ARN, Logger: log}); err != nil {
+			return nil, end, err
+		}
+		return made, end, nil
 	}
 	program, err := command.New(commandOf(t.Command, log))
 	if err != nil {
 		return nil, end, err
 	}
 	made.Function, made.Timeout = program, time.Duration(t.Command.TimeoutSeconds)*time.Second
-	return made, func() {
-		if err := program.Close(); err != nil {
-			log.Warn("the transform's program did not end well", zap.Error(err))
-		}
-	}, nil
+	return made, func() { _ = program.Close() }, nil // it never fails
 }
 
+// commandOf returns what a file says of a command, whose variables come beside those of
+// this process: of two of one name the last one counts.
 func commandOf(c *config.CommandTransform, log *zap.Logger) command.Options {
 	o := command.Options{Argv: c.Argv, Dir: c.Directory, MemoryMBs: c.MemoryMBs, Processes: c.Processes, Logger: log}
 	if len(c.Environment) > 0 {
@@ -52,9 +52,21 @@ func commandOf(c *config.CommandTransform, log *zap.Logger) command.Options {
 	return o
 }
 
-// Unchanged is a transform that leaves records as they are.
-func Unchanged() transform.Function {
-	return transform.Each("unchanged", func(_ context.Context, r *transform.Record) transform.Result {
-		return transform.Result{Status: transform.Ok, Data: append([]byte{}, r.Data...)} // not nil
-	})
+// CheckCommand returns nil if the program of a transform is there to be run.
+func CheckCommand(t *config.CommandTransform) error {
+	program, err := command.New(commandOf(t, nil))
+	if err != nil {
+		return err
+	}
+	return errors.Join(program.Check(), program.Close())
+}
+
+// CheckFunction returns nil if the function of a transform is there and may be invoked. It
+// invokes nothing.
+func CheckFunction(ctx context.Context, c Clients, t *config.LambdaTransform) error {
+	f, err := lambdatransform.New(c.Lambda, lambdatransform.Options{FunctionARN: t.ARN})
+	if err != nil {
+		return err
+	}
+	return f.Check(ctx)
 }

@@ -209,6 +209,7 @@ func TestFaultsOfOurTransform(t *testing.T) {
 		{"no process", "command: [a], processes: 0", at("processes") + "is 0; it must be between 1 and 256"},
 		{"many retries", "command: [a], numberOfRetries: 301", at("numberOfRetries") + "is 301; it must be between 0 and 300"},
 		{"a batch too small", "command: [a], bufferSizeInMBs: 0.19, bufferIntervalInSeconds: 1", at("bufferSizeInMBs") + "is 0.19; it must be between 0.2 and 3"},
+		{"a batch too large", "command: [a], bufferSizeInMBs: 3.01, bufferIntervalInSeconds: 1", at("bufferSizeInMBs") + "is 3.01; it must be between 0.2 and 3"},
 		{"a batch with an exponent", "command: [a], bufferSizeInMBs: 1.0e0, bufferIntervalInSeconds: 1", at("bufferSizeInMBs") + "is 1.0e0; it must be a number between 0.2 and 3, in decimal digits"},
 		{"a batch in quotes", "command: [a], bufferSizeInMBs: '1', bufferIntervalInSeconds: 1", at("bufferSizeInMBs") + `is "1", a string; it must be a number between 0.2 and 3, without quotes`},
 		{"a size alone", "command: [a], bufferSizeInMBs: 1", "a.yaml:6: shardmill.transform has bufferSizeInMBs but no bufferIntervalInSeconds; give both or remove both"},
