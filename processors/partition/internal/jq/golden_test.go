@@ -67,6 +67,8 @@ func compare(t *testing.T, q corpus.Question, want []string) (how, where string)
 			return "stopped", where
 		case got[i] == corpus.Failed && (strings.Contains(q.Program, "match") || strings.Contains(q.Program, "test(") || strings.Contains(q.Program, "fromjson")):
 			return "unsupported", where
+		case got[i] == corpus.Failed && w == "[[]]":
+			return "caught", where
 		case got[i] != corpus.Failed && strings.Contains(q.Program, "catch"):
 			how = "text"
 		default:
