@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/shardmill/shardmill/processors/partition/internal/corpus"
 )
 
 // pick returns one of some.
@@ -195,32 +197,32 @@ func TestRefereeRandom(t *testing.T) {
 		{`(.a,.b?)//=1|(.[]?|numbers)+=1|.c|=.`, value, false},
 	} {
 		r := rand.New(rand.NewPCG(16, uint64(len(row.program))))
-		q := question{program: row.program}
+		q := corpus.Question{Program: row.program}
 		for range 150 {
-			q.inputs = append(q.inputs, row.input(r))
+			q.Inputs = append(q.Inputs, row.input(r))
 		}
 		want := theirs(t, path, q)
 		got, why := ours(t, q)
 		if why != nil {
-			t.Errorf("%s: %v", q.program, why)
+			t.Errorf("%s: %v", q.Program, why)
 			continue
 		}
 		differ, answered := 0, 0
 		for i, w := range want {
-			if w != failed {
+			if w != corpus.Failed {
 				answered++
 			}
-			if got[i] != w && got[i] != hangs && !(w == hangs && got[i] == failed) && !(row.lenient && got[i] == failed) {
+			if got[i] != w && got[i] != corpus.Hangs && !(w == corpus.Hangs && got[i] == corpus.Failed) && !(row.lenient && got[i] == corpus.Failed) {
 				if differ++; differ <= 3 {
-					t.Errorf("%s of %s is %s; jq: %s", q.program, q.inputs[i], got[i], w)
+					t.Errorf("%s of %s is %s; jq: %s", q.Program, q.Inputs[i], got[i], w)
 				}
 			}
 		}
 		if answered < len(want)/20 {
-			t.Errorf("%s: jq answers %d of %d", q.program, answered, len(want))
+			t.Errorf("%s: jq answers %d of %d", q.Program, answered, len(want))
 		}
 		if differ > 0 {
-			t.Errorf("%s: %d of %d differ", q.program, differ, len(want))
+			t.Errorf("%s: %d of %d differ", q.Program, differ, len(want))
 		}
 	}
 }
