@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -411,6 +412,31 @@ func TestWaitsAlive(t *testing.T) {
 	if outcomes, err := transform.NewRunner(c, transform.Options{Retries: 3}).Run(ctx, records("a")); err != nil || outcomes[0].Attempts != 4 {
 		t.Errorf("%v, %v", outcomes, err)
 	}
+}
+
+// A batch that waits for a process says so, each minute.
+func TestWaitsAreTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.WarnLevel)
+		c, err := command.New(command.Options{Argv: []string{"none"}, Processes: 1, Logger: zap.New(core)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, leave, err := c.Enter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(150*time.Second, leave)
+		limited, call := deadline.Start(t.Context(), 5*time.Second)
+		defer call.End()
+		begun := time.Now()
+		_, leave, err = c.Enter(limited)
+		if err != nil || time.Since(begun) < 150*time.Second || logs.FilterMessage("all processes of the command are busy: a batch waits").Len() != 2 {
+			t.Errorf("%v after %v; told %v", err, time.Since(begun), logs.All())
+		}
+		leave()
+	})
 }
 
 func TestNew(t *testing.T) {
