@@ -246,6 +246,15 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// What is of no record takes no memory, however much of it there is.
+func TestUnnamed(t *testing.T) {
+	t.Parallel()
+	a, err := transform.ParseAnswer([]byte(`{"records":[` + strings.Repeat(`{},`, 1<<20) + `{"recordId":"a","result":"Dropped"}]}`))
+	if err != nil || len(a.Results) != 101 || a.Results[100].ID != "a" {
+		t.Errorf("%d results, %v", len(a.Results), err)
+	}
+}
+
 func TestNoAnswers(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{

@@ -164,7 +164,12 @@ type seatKey struct{}
 // Enter implements transform.Queue: it waits for a process that is not busy, and, if it
 // has to be started after it ended badly, for the pause before that.
 func (c *Command) Enter(ctx context.Context) (context.Context, func(), error) {
-	if err := deadline.Enter(ctx, c.slots); err != nil {
+	told := pause.Remind(time.Minute, time.Minute, func(passed time.Duration) {
+		c.o.Logger.Warn("all processes of the command are busy: a batch waits", zap.Duration("waited", passed), zap.Int("processes", c.o.Processes))
+	})
+	err := deadline.Enter(ctx, c.slots)
+	told()
+	if err != nil {
 		return nil, nil, fmt.Errorf("waiting for a process of the command: %w", err)
 	}
 	s, err := c.seat()

@@ -153,7 +153,7 @@ func program(name string) {
 	case "bench-echo":
 		echoes(in)
 	case "archiver": // has a program of its own, and tells its number
-		c, err := command.New(command.Options{Argv: []string{os.Args[0]}, Env: append(os.Environ(), programVar+"=answers")})
+		c, err := command.New(command.Options{Argv: []string{os.Args[0]}, Env: append(os.Environ(), programVar+"=stubborn")})
 		if err != nil {
 			panic(err)
 		}
