@@ -185,7 +185,7 @@ func (t tm) convertMore(letter byte, c conversion) (text string, known bool) {
 		}
 		return c.number(year, 1, '0'), true
 	}
-	of := ""
+	var of string
 	switch letter {
 	case 'c':
 		of = "%a %b %e %H:%M:%S %Y"
