@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shardmill/shardmill/processors/partition"
 	"github.com/shardmill/shardmill/processors/partition/internal/corpus"
@@ -25,11 +26,11 @@ func TestExtractAsJQ(t *testing.T) {
 			}
 			continue
 		}
-		e := x.Open()
+		e := x.Within(time.Minute, 64<<20).Open()
 		for j, in := range q.Inputs {
 			want := outcome(t, answers[i][j])
 			values, _, err := e.Extract(t.Context(), []byte(in))
-			got := ""
+			var got string
 			if f, ok := errors.AsType[*partition.Failure](err); ok {
 				got = f.Message
 			} else if err != nil {

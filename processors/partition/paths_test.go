@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -19,8 +20,8 @@ type bothWays struct {
 }
 
 // pathRules are those of which both ways must find the same.
-func pathRules(t testing.TB) []bothWays {
-	t.Helper()
+func pathRules(tb testing.TB) []bothWays {
+	tb.Helper()
 	var list []bothWays
 	for _, r := range []partition.Rules{
 		{Query: `{k:.a}`, EventTime: ".b"},
@@ -32,14 +33,14 @@ func pathRules(t testing.TB) []bothWays {
 	} {
 		plain, err := partition.New(r)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		slow, err := partition.Slow(r)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if !plain.Plain() || slow.Plain() {
-			t.Fatalf("%+v: not both ways", r)
+			tb.Fatalf("%+v: not both ways", r)
 		}
 		list = append(list, bothWays{r, plain.Open(), slow.Open()})
 	}
@@ -101,24 +102,18 @@ func text(t *rapid.T, depth int) string {
 			`\u0000`, "\x1f", "a long one, longer than eight bytes", "a long one with é in it, and more", "long, with an escape \\t in it", "\x7f", `\x`,
 		}).Draw(t, "string") + `"`
 	case 7:
-		s := space + "["
-		for i := range rapid.IntRange(0, 3).Draw(t, "elements") {
-			if i > 0 {
-				s += ","
-			}
-			s += text(t, depth-1)
+		elements := make([]string, rapid.IntRange(0, 3).Draw(t, "elements"))
+		for i := range elements {
+			elements[i] = text(t, depth-1)
 		}
-		return s + space + "]"
+		return space + "[" + strings.Join(elements, ",") + space + "]"
 	}
-	s := space + "{"
-	for i := range rapid.IntRange(0, 4).Draw(t, "members") {
-		if i > 0 {
-			s += "," + space
-		}
-		s += rapid.SampledFrom([]string{`"a"`, `"b"`, `"c"`, `"\u0061"`, `"\u0062"`, `"é\n"`, `"\u00e9\u000a"`, `"aa"`, `""`, "\"\xff\"", "a"}).Draw(t, "name")
-		s += space + ":" + text(t, depth-1)
+	members := make([]string, rapid.IntRange(0, 4).Draw(t, "members"))
+	for i := range members {
+		name := rapid.SampledFrom([]string{`"a"`, `"b"`, `"c"`, `"\u0061"`, `"\u0062"`, `"é\n"`, `"\u00e9\u000a"`, `"aa"`, `""`, "\"\xff\"", "a"}).Draw(t, "name")
+		members[i] = name + space + ":" + text(t, depth-1)
 	}
-	return s + "}" + space
+	return space + "{" + strings.Join(members, ","+space) + "}" + space
 }
 
 // Plain paths find what jq finds.

@@ -68,8 +68,9 @@ func plainStep(x *gojq.Index) (s step, ok bool) {
 	case gojq.TermTypeNumber:
 		n, err := strconv.Atoi(t.Number)
 		return step{element: true, index: n}, err == nil && n >= 0 && n <= maxIndex
+	default:
+		return step{}, false
 	}
-	return step{}, false
 }
 
 // node is where some paths have come to.

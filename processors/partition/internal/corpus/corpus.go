@@ -77,37 +77,37 @@ func Differences() map[string]string {
 
 // Answers returns what jq 1.6 answered to each question, for each input: a list of results as it prints
 // them, or one of the others.
-func Answers(t testing.TB) (list [][]string) {
-	t.Helper()
+func Answers(tb testing.TB) (list [][]string) {
+	tb.Helper()
 	r, err := gzip.NewReader(bytes.NewReader(answers))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for dec := json.NewDecoder(r); ; {
 		var a []string
 		if err := dec.Decode(&a); errors.Is(err, io.EOF) {
 			return list
 		} else if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		list = append(list, a)
 	}
 }
 
 // Pack is the reverse of Answers.
-func Pack(t testing.TB, list [][]string) []byte {
-	t.Helper()
+func Pack(tb testing.TB, list [][]string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	for _, a := range list {
 		if err := enc.Encode(a); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }

@@ -282,7 +282,7 @@ func (m *machine) withoutElements(list, at []any) any {
 	}
 	gone := make([]bool, len(list))
 	for _, step := range at {
-		begin, end := 0, 0
+		var begin, end int
 		if slice, ok := step.(map[string]any); ok {
 			if begin, end, ok = bounds(len(list), slice); !ok {
 				return fault("Start and end indices of an array slice must be numbers")

@@ -99,6 +99,7 @@ func TestReferee(t *testing.T) {
 		if err := os.WriteFile("../corpus/testdata/answers.json.gz", corpus.Pack(t, answers), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return // what is embedded here is what was kept before
 	}
 	judge(t, questions, answers)
 	for i, kept := range corpus.Answers(t) {

@@ -3,6 +3,7 @@ package jq
 import (
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,14 +34,14 @@ func (m *machine) pattern(expression, flags string) *pattern {
 
 func newPattern(expression, flags string) *pattern {
 	const prefix = "Regex failure: "
-	inline := ""
+	var inline []byte
 	for _, f := range flags {
 		switch f {
 		case 'g', 's':
 		case 'i':
-			inline += "i"
+			inline = append(inline, 'i')
 		case 'm', 'p':
-			inline += "s"
+			inline = append(inline, 's')
 		case 'x':
 			expression = compact(expression)
 		case 'l', 'n':
@@ -53,8 +54,8 @@ func newPattern(expression, flags string) *pattern {
 	if !ok {
 		return &pattern{fails: prefix + "not supported"}
 	}
-	if inline != "" {
-		goes = "(?" + inline + ":" + goes + ")"
+	if len(inline) > 0 {
+		goes = "(?" + string(inline) + ":" + goes + ")"
 	}
 	tree, err := syntax.Parse(goes, syntax.Perl)
 	if err != nil {
@@ -79,6 +80,7 @@ func (p *pattern) look(tree *syntax.Regexp) {
 		p.ascii = true
 	case syntax.OpEndText:
 		p.end = p.end || tree.Flags&syntax.WasDollar != 0
+	default:
 	}
 	for _, sub := range tree.Sub {
 		p.look(sub)
@@ -178,7 +180,7 @@ func anchors(expression string) bool {
 
 // letterClass is what a letter after a backslash means.
 func letterClass(letter byte, inClass bool, word, space string) (string, bool) {
-	set := ""
+	var set string
 	switch letter {
 	case 'd':
 		return `\p{Nd}`, true
@@ -316,9 +318,9 @@ func (m *machine) captures(p *pattern, s string, at []int) []any {
 // object makes one of names and values in turn.
 func (m *machine) object(members ...any) map[string]any {
 	b := m.build(len(members) / 2)
-	for i := 0; i < len(members); i += 2 {
-		if name, ok := members[i].(string); ok {
-			b.set(name, members[i+1])
+	for pair := range slices.Chunk(members, 2) {
+		if name, ok := pair[0].(string); ok {
+			b.set(name, pair[1])
 		}
 	}
 	return b.done()

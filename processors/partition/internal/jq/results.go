@@ -64,8 +64,9 @@ func termHasResults(e *gojq.Term) bool {
 		return hasResults(e.Query)
 	case gojq.TermTypeTry, gojq.TermTypeForeach, gojq.TermTypeLabel:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 func indexHasResults(x *gojq.Index) bool {

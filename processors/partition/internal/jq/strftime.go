@@ -84,11 +84,13 @@ func (c conversion) padded(s string) string {
 	return strings.Repeat(fill, max(0, c.width-len(s))) + s
 }
 
-func (c conversion) number(n, width int, pad byte) string {
+func (c conversion) number(n, width int, pad byte) string { return c.number64(int64(n), width, pad) }
+
+func (c conversion) number64(n int64, width int, pad byte) string {
 	if c.pad != 0 {
 		pad = c.pad
 	}
-	s := strconv.Itoa(n)
+	s := strconv.FormatInt(n, 10)
 	width = max(width, c.width)
 	if pad == '-' || len(s) >= width {
 		return s
@@ -133,7 +135,7 @@ func (t tm) convert(letter byte, c conversion) (text string, known bool) {
 	case 'z':
 		return "+" + c.number(0, 4, '0'), true
 	case 's':
-		return c.number(int(t.seconds()), 1, '0'), true
+		return c.number64(t.seconds(), 1, '0'), true
 	case 'C':
 		return c.number(floorDiv(t.year, 100), 2, '0'), true
 	case 'd':
@@ -185,7 +187,7 @@ func (t tm) convertMore(letter byte, c conversion) (text string, known bool) {
 		}
 		return c.number(year, 1, '0'), true
 	}
-	of := ""
+	var of string
 	switch letter {
 	case 'c':
 		of = "%a %b %e %H:%M:%S %Y"

@@ -234,7 +234,7 @@ func (p *parser) finish() {
 	if p.twelve && p.afternoon {
 		p.tm.hour += 12
 	}
-	if p.wantDay && !p.haveDay && !(p.haveMonth && p.haveMonthDay) && p.haveYearDay {
+	if p.wantDay && !p.haveDay && (!p.haveMonth || !p.haveMonthDay) && p.haveYearDay {
 		day := time.Date(p.tm.year, 1, p.tm.yday+1, 0, 0, 0, 0, time.UTC)
 		if !p.haveMonth {
 			p.tm.mon = int(day.Month()) - 1

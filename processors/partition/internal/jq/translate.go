@@ -79,6 +79,7 @@ func (t *translation) query(q *gojq.Query, s *scope) {
 		t.replaced(q, "_modify")
 	case gojq.OpUpdateAdd, gojq.OpUpdateSub, gojq.OpUpdateMul, gojq.OpUpdateDiv, gojq.OpUpdateMod, gojq.OpUpdateAlt:
 		t.update(q)
+	default:
 	}
 }
 
@@ -120,8 +121,9 @@ func operator(op gojq.Operator) string {
 		return reserved + "divide"
 	case gojq.OpMod:
 		return reserved + "modulo"
+	default:
+		return ""
 	}
-	return ""
 }
 
 func updating(op gojq.Operator) string {
@@ -134,8 +136,9 @@ func updating(op gojq.Operator) string {
 		return operator(gojq.OpMul)
 	case gojq.OpUpdateDiv:
 		return operator(gojq.OpDiv)
+	default:
+		return operator(gojq.OpMod)
 	}
-	return operator(gojq.OpMod)
 }
 
 func call(name string, args ...*gojq.Query) *gojq.Query {
@@ -273,6 +276,7 @@ func (t *translation) plain(e *gojq.Term, s *scope) {
 		t.query(e.Label.Body, s)
 	case gojq.TermTypeQuery:
 		t.query(e.Query, s)
+	default:
 	}
 	if len(e.SuffixList) > 0 && statement(e.Type) {
 		t.refuse("goes on behind the end of a statement ("+name(e.Type)+"), which jq 1.6 does not understand", "write parentheses around it")
@@ -306,8 +310,9 @@ func name(t gojq.TermType) string {
 		return "foreach"
 	case gojq.TermTypeLabel:
 		return "label"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // double writes integers that gojq would keep exactly as the doubles that jq 1.6 makes of them.
