@@ -80,11 +80,8 @@ type Runner struct {
 	tells tells
 }
 
-// NewRunner returns a Runner. It panics if f is nil.
+// NewRunner returns a Runner. f must not be nil.
 func NewRunner(f Function, o Options) *Runner {
-	if f == nil {
-		panic("transform: NewRunner needs a Function")
-	}
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.Logger = cmp.Or(o.Logger, zap.NewNop()).With(zap.String("transform", f.ARN()))
 	return &Runner{f: f, o: o, guard: newGuard(f, o), tells: tells{log: o.Logger}}

@@ -403,15 +403,26 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
-// Who waits for a process, or for the pause before it is started again, is alive.
-func TestWaitsAlive(t *testing.T) {
+// Who waits for the pause before a program is started again is alive.
+func TestPausesAlive(t *testing.T) {
 	t.Parallel()
-	c, _ := open(t, "fails", command.Options{Processes: 1})
-	ctx, call := deadline.Start(t.Context(), 3*time.Second)
-	defer call.End()
-	if outcomes, err := transform.NewRunner(c, transform.Options{Retries: 3}).Run(ctx, records("a")); err != nil || outcomes[0].Attempts != 4 {
-		t.Errorf("%v, %v", outcomes, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c, err := command.New(command.Options{Argv: []string{"/none/such"}, Processes: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limited, call := deadline.Start(t.Context(), 5*time.Second)
+		defer call.End()
+		begun := time.Now()
+		for range 15 {
+			if _, err = c.Transform(limited, &transform.Batch{}); limited.Err() != nil {
+				break
+			}
+		}
+		if e, ok := errors.AsType[*transform.Error](err); !ok || e.Code != "Lambda.InvocationFailure" || time.Since(begun) < time.Minute || time.Since(begun) > 5*time.Minute {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+	})
 }
 
 // A batch that waits for a process says so, each minute.
