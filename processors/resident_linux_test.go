@@ -164,7 +164,8 @@ func bearObjects(t *testing.T, in string) {
 	if err := json.Unmarshal([]byte(in), &l); err != nil {
 		t.Fatal(err)
 	}
-	debug.SetMemoryLimit(l.MaxBytes + 48<<20)
+	debug.SetGCPercent(50) // as the binary does
+	debug.SetMemoryLimit(l.MaxBytes + 40<<20)
 	var mu sync.Mutex
 	var o objectsOutcome
 	cuts := map[string]int{}

@@ -2,7 +2,8 @@
 # Holds the suites that our own local services and adapters pass to servers that
 # we did not write: DynamoDB Local, kinesis-mock, versitygw and Lambda's emulator,
 # started for this run; our containers to readers that others wrote: gzip, unzip and
-# Python's; and what the configuration judges to AWS's model of the Firehose API.
+# Python's; queries of partition keys to jq 1.6; and what the configuration judges
+# to AWS's model of the Firehose API.
 # Arguments go to go test.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -10,6 +11,7 @@ models="$(mktemp -d -t shardmill-models.XXXXXX)"
 trap 'rm -rf "$models"' EXIT
 FIREHOSE_MODEL="$("$here/referees/firehose-model.sh" "$models")"
 READERS_PYTHON="$("$here/referees/python-readers.sh" install)"
-export FIREHOSE_MODEL READERS_PYTHON
+JQ="$("$here/referees/jq.sh" install)"
+export FIREHOSE_MODEL READERS_PYTHON JQ
 "$here/with-referees.sh" dynamodb-local kinesis-mock versitygw lambda -- \
   "$here/tagged-tests.sh" conformance -timeout 10m "$@"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -197,6 +198,7 @@ func (p *awsParts) done(string) map[string]bool {
 	for record := range placesIn(p.bodies("bucket")) {
 		out[record] = true
 	}
+	maps.Copy(out, p.w.droppedRecords())
 	return out
 }
 

@@ -99,8 +99,10 @@ type scenario struct {
 	// the order of asking, and who asks in one instant asks in any order: such a world
 	// need not replay to the nanosecond.
 	scarce    bool
-	sealed    bool // cuts have several objects
+	sealed    bool // cuts have several objects: there is a backup
 	incidents []incident
+
+	transformed bool // records go through a transform into partitions
 }
 
 func newScenario(k kind, seed uint64) scenario {

@@ -109,7 +109,7 @@ func worlds(t *testing.T, k kind, all *tally) { //nolint:thelper // it is the te
 			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 				t.Parallel()
 				s := newScenario(k, seed)
-				s.scarce, s.sealed = seed%2 == 1, seed%4 > 1
+				s.scarce, s.sealed, s.transformed = seed%2 == 1, seed%4 > 1, seed%8 > 3
 				if *keep != "" {
 					s = s.only(indices(t, *keep))
 				}

@@ -66,6 +66,7 @@ type world struct {
 	counts   map[string]int
 	violated []string
 	excused  map[string]excuse // records that may be lost
+	dropped  map[string]bool   // records of which a transform said so
 }
 
 // event is a line of the timeline.

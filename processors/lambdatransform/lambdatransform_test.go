@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,15 +77,30 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// seen returns the requests so far.
+func (s *service) seen() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
 // echo answers with all records as they are.
 func echo(r request) string {
-	out := map[string]any{}
-	var list []any
-	for _, record := range r.Records {
-		list = append(list, map[string]any{"recordId": record.RecordID, "result": "Ok", "data": record.Data})
+	type result struct {
+		RecordID string `json:"recordId"`
+		Result   string `json:"result"`
+		Data     []byte `json:"data"`
 	}
-	out["records"] = list
-	body, _ := json.Marshal(out)
+	out := struct {
+		Records []result `json:"records"`
+	}{}
+	for _, record := range r.Records {
+		out.Records = append(out.Records, result{record.RecordID, "Ok", record.Data})
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return err.Error()
+	}
 	return string(body)
 }
 
@@ -136,13 +152,13 @@ func TestRequest(t *testing.T) {
 	if got := run(t, open(t, s, arn, nil), transform.Options{}, "a", "b"); !slices.Equal(got, []string{"a (1)", "b (1)"}) {
 		t.Errorf("got %q", got)
 	}
-	r := s.requests[0]
+	r := s.seen()[0]
 	if path, _ := url.PathUnescape(r.URL.EscapedPath()); path != "/2015-03-31/functions/"+arn+"/invocations" || r.Method != http.MethodPost ||
 		r.Header.Get("X-Amz-Invocation-Type") != "RequestResponse" || !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/lambda/") {
 		t.Errorf("%s %s %v", r.Method, path, r.Header)
 	}
 	run(t, open(t, s, "f:live", nil), transform.Options{}, "a")
-	if r := s.requests[1]; !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/lambda/") {
+	if r := s.seen()[1]; !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/lambda/") {
 		t.Errorf("without a region: %v", r.Header)
 	}
 }
@@ -203,8 +219,8 @@ func TestErrors(t *testing.T) {
 			if !slices.Equal(got, []string{row.want}) {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
-			if want := strings.Count(row.want, "(2)") + 1; len(s.requests) != want {
-				t.Errorf("%d requests, want %d", len(s.requests), want)
+			if want := strings.Count(row.want, "(2)") + 1; len(s.seen()) != want {
+				t.Errorf("%d requests, want %d", len(s.seen()), want)
 			}
 			var all strings.Builder
 			for _, e := range logs.All() {
@@ -251,8 +267,8 @@ func TestLargestAnswer(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	s := &service{status: 204}
-	if err := open(t, s, arn, nil).Check(t.Context()); err != nil || s.requests[0].Header.Get("X-Amz-Invocation-Type") != "DryRun" {
-		t.Errorf("%v, %v", err, s.requests[0].Header)
+	if err := open(t, s, arn, nil).Check(t.Context()); err != nil || s.seen()[0].Header.Get("X-Amz-Invocation-Type") != "DryRun" {
+		t.Errorf("%v, %v", err, s.seen()[0].Header)
 	}
 	err := open(t, &service{status: 404, code: "ResourceNotFoundException"}, arn, nil).Check(t.Context())
 	if err == nil || !strings.HasPrefix(err.Error(), "lambda:InvokeFunction "+arn+": Lambda.ResourceNotFound") {
@@ -271,6 +287,30 @@ func TestNoCredentials(t *testing.T) {
 	if got := run(t, f, transform.Options{}, "a"); !slices.Equal(got, []string{"Lambda.InvalidSecurityToken (1)"}) {
 		t.Errorf("got %q", got)
 	}
+}
+
+// silent never answers.
+type silent struct{}
+
+func (silent) Invoke(ctx context.Context, _ *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+// A call ends by itself, whoever makes it.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, err := lambdatransform.New(silent{}, lambdatransform.Options{FunctionARN: arn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		_, err = f.Transform(t.Context(), &transform.Batch{})
+		if e, ok := errors.AsType[*transform.Error](err); !ok || e.Code != "Lambda.FunctionRequestTimedOut" || !e.Retry || time.Since(begun) != 5*time.Minute {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+	})
 }
 
 func TestNames(t *testing.T) {

@@ -138,6 +138,7 @@ const (
 	moreResults = "jq: the query has more than one result for this record"
 	tooSlow     = "jq: the query takes too long on this record"
 	tooLarge    = "jq: the query makes too much of this record"
+	broken      = "jq: the query cannot be run on this record, by a fault of its interpreter"
 )
 
 func failure(message string) error { return &Failure{message} }
@@ -153,6 +154,8 @@ func why(err error) error {
 		return failure(tooSlow)
 	case errors.Is(err, jq.ErrMemory):
 		return failure(tooLarge)
+	case errors.Is(err, jq.ErrBroken):
+		return failure(broken)
 	}
 	return err
 }

@@ -13,6 +13,8 @@ type Answer struct {
 	Results      []Result
 }
 
+const maxUnnamed = 100
+
 // ParseAnswer reads an answer as a Lambda function gives it:
 //
 //	{"records":[{"recordId":"…","result":"Ok","data":"<base64>","metadata":{"partitionKeys":{"k":"v"}}}]}
@@ -27,7 +29,8 @@ type Answer struct {
 //     latter that is an object or an array. A number, true or false counts as its text,
 //     as Jackson reads them, and null as "".
 //
-// An element of records that is no object, or whose recordId is no text, has the ID "".
+// An element of records that is no object, or whose recordId is no text, has the ID "";
+// of these the first hundred are results, so that an answer is not much more in memory.
 // The error is that there is no array named records, or no JSON. It is not Firehose's to
 // try again, see [Judge]. The results keep nothing of body.
 func ParseAnswer(body []byte) (Answer, error) {
@@ -40,7 +43,16 @@ func ParseAnswer(body []byte) (Answer, error) {
 			a.InvocationID, _ = s.Text()
 		case "records":
 			a.Results = nil
-			hasRecords = s.Array(func() { a.Results = append(a.Results, parseResult(s)) })
+			unnamed := 0
+			hasRecords = s.Array(func() {
+				r := parseResult(s)
+				if r.ID == "" {
+					unnamed++
+				}
+				if r.ID != "" || unnamed <= maxUnnamed {
+					a.Results = append(a.Results, r)
+				}
+			})
 		default:
 			s.Skip()
 		}

@@ -1,8 +1,8 @@
 package transform_test
 
 import (
-	"fmt"
 	"maps"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -19,11 +19,11 @@ func TestJudge(t *testing.T) {
 		n := rapid.IntRange(0, 6).Draw(t, "records")
 		var list []transform.Record
 		for i := range n {
-			list = append(list, transform.Record{ID: fmt.Sprint(i)})
+			list = append(list, transform.Record{ID: strconv.Itoa(i)})
 		}
 		results := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) transform.Result {
 			r := transform.Result{
-				ID:     fmt.Sprint(rapid.IntRange(-1, 7).Draw(t, "id")),
+				ID:     strconv.Itoa(rapid.IntRange(-1, 7).Draw(t, "id")),
 				Status: rapid.SampledFrom([]transform.Status{transform.Ok, transform.Ok, transform.Dropped, transform.ProcessingFailed, "", "ok"}).Draw(t, "status"),
 				Data:   rapid.SampledFrom([][]byte{nil, {}, []byte("x")}).Draw(t, "data"),
 			}

@@ -2,7 +2,6 @@ package transform
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strconv"
 
 	"github.com/shardmill/shardmill/processors/internal/jsontext"
@@ -28,21 +27,21 @@ func Size(r *Record) int {
 	shell.Data = nil
 	n := len(appendRecord(room[:0], &shell)) + 1 + base64.StdEncoding.EncodedLen(len(data))
 	if r.ID == "" {
-		n += len(jsontext.Append(room[:0], r.SequenceNumber)) + ordinalDigits
+		n += len(jsontext.Append(room[:0], r.SequenceNumber)) + len(zeros)
 	}
 	return n
 }
-
-// ordinalDigits is how many digits end an ID.
-const ordinalDigits = 12
 
 // identify gives each record an ID that is unique in the batch: its sequence number,
 // and where it stands.
 func identify(records []Record) {
 	for i := range records {
-		records[i].ID = fmt.Sprintf("%s%0*d", records[i].SequenceNumber, ordinalDigits, i)
+		ordinal := strconv.Itoa(i)
+		records[i].ID = records[i].SequenceNumber + zeros[len(ordinal):] + ordinal
 	}
 }
+
+const zeros = "000000000000"
 
 // AppendRequest appends the request for b as Firehose makes it for a Lambda function:
 // one object of JSON, without a newline. A record without a ShardID has no
@@ -89,14 +88,12 @@ func appendText(dst []byte, member, s string) []byte {
 	return append(jsontext.Append(append(dst, member...), s), '"')
 }
 
-// requestSize is at least what AppendRequest appends.
-func requestSize(b *Batch) int {
-	n := MaxRequestBytes - MaxBytes
-	for i := range b.Records {
-		n += Size(&b.Records[i])
-	}
-	return n
-}
-
 // Request returns the request for b, see [AppendRequest].
-func Request(b *Batch) []byte { return AppendRequest(make([]byte, 0, requestSize(b)), b) }
+func Request(b *Batch) []byte {
+	size := MaxRequestBytes - MaxBytes
+	for i := range b.Records { // about, as texts may have escapes
+		r := &b.Records[i]
+		size += base64.StdEncoding.EncodedLen(len(r.Data)) + len(r.ID) + len(r.ShardID) + len(r.PartitionKey) + len(r.SequenceNumber) + 300
+	}
+	return AppendRequest(make([]byte, 0, size), b)
+}

@@ -44,9 +44,8 @@ type Options struct {
 	// has in Err is.
 	Logger *zap.Logger
 
-	// Invoked, unless nil, is called after each call of the Function, on the goroutine
-	// that runs it, side by side with others. It must be quick. One that panics is
-	// logged.
+	// Invoked, unless nil, is called after each call of the Function that Run's end did
+	// not interrupt, on the goroutine of Run. It must be quick. One that panics is logged.
 	Invoked func(Invocation)
 }
 
@@ -117,7 +116,9 @@ func (r *Runner) ARN() string { return r.f.ARN() }
 //     stack. So is an error that is no *Error.
 //
 // The data of records must stay as they are even after Run returned, for the calls that
-// are left behind. Data of an outcome may be those of its record, or the Function's.
+// are left behind. Data of an outcome may be those of its record, or the Function's. A
+// call through JSON holds, beside them, about four thirds of the data as its request,
+// the answer, and what is decoded of it.
 func (r *Runner) Run(ctx context.Context, records []Record) ([]Outcome, error) {
 	records = slices.Clone(records)
 	identify(records)

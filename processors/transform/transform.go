@@ -70,7 +70,8 @@ type Result struct {
 	Fault *Error
 }
 
-// Function is a transform.
+// Function is a transform. What it holds on to, such as processes, is ended by who made
+// it, after the worker that calls it: a RecordProcessor knows no end of all shards.
 type Function interface {
 	// Transform says what becomes of the records of a batch: one result for each, in
 	// any order. An error is about the whole batch; it is an *Error, or counts as
@@ -124,6 +125,6 @@ type Outcome struct {
 	Dropped       bool
 	Failure       *Error // of the record
 
-	Attempts int       // calls that had the record
-	Ended    time.Time // the last of them
+	Attempts int       // calls that had the record; 0 if it is too large for one
+	Ended    time.Time // the last of them; else when that was found
 }

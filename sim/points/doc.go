@@ -16,6 +16,7 @@
 //	prepare, publish, commit         a cut of an archiver
 //	create upload, upload part,      a cut above the size of a part
 //	complete upload
+//	invoke                           a batch of records is transformed, by a function of Lambda
 //	seal, delete bundle,             a cut of several objects
 //	list bundles, get bundle
 //	head, publish again,             a successor finishes a cut

@@ -70,7 +70,7 @@ func (s strike) String() string { return s.worker + " " + string(s.point) + " " 
 // not like the others.
 func usualSkip(p point) int {
 	switch p {
-	case seal, deleteBundle, prepare, publish, commit, renew, getRecords, checkpointed, scan:
+	case invoke, seal, deleteBundle, prepare, publish, commit, renew, getRecords, checkpointed, scan:
 		return 1
 	default:
 		return 0
@@ -94,6 +94,11 @@ func uploadPoints() []point { return []point{createUpload, uploadPart, completeU
 // sealedPoints are those of a cut of several objects.
 func sealedPoints() []point {
 	return []point{seal, prepare, publish, commit, deleteBundle, listBundles, getBundle, head, publishAgain, commitAgain}
+}
+
+// transformedPoints are those of a cut whose records were transformed.
+func transformedPoints() []point {
+	return []point{invoke, seal, prepare, publish, commit, getBundle}
 }
 
 // plainPoints are those of a world of processors that only checkpoint.

@@ -175,7 +175,7 @@ func (m *machine) send(q message, note string) answer {
 		m.w.turn <- struct{}{}
 		m.w.writing = &written{by: m, request: q.request}
 	}
-	resp, err := m.w.stack.AWSConfig().HTTPClient.Do(r)
+	resp, err := m.w.serve(q.point, r, q.data)
 	var data []byte
 	if err == nil {
 		data, err = io.ReadAll(resp.Body)

@@ -67,6 +67,7 @@ func (c *tally) log(t *testing.T) {
 type scenario struct {
 	strikes              []strike
 	plain, large, sealed bool
+	transformed          bool
 }
 
 func (s scenario) name() string {
@@ -80,6 +81,9 @@ func (s scenario) name() string {
 	}
 	if s.sealed {
 		name = "sealed, " + name
+	}
+	if s.transformed {
+		name = "transformed, " + name
 	}
 	return strings.ReplaceAll(name, "/", "-")
 }
@@ -139,6 +143,7 @@ func singles() []scenario {
 	each(plainPoints(), scenario{plain: true})
 	each(uploadPoints(), scenario{large: true})
 	each(sealedPoints(), scenario{sealed: true})
+	each(transformedPoints(), scenario{transformed: true})
 	return out
 }
 
@@ -152,7 +157,8 @@ func TestSingles(t *testing.T) { //nolint:tparallel // run makes the subtests pa
 func pairs() []scenario {
 	var out []scenario
 	out = append(out, pairsOf(archiverPoints(), scenario{})...)
-	return append(out, pairsOf(sealedPoints(), scenario{sealed: true})...)
+	out = append(out, pairsOf(sealedPoints(), scenario{sealed: true})...)
+	return append(out, pairsOf(transformedPoints(), scenario{transformed: true})...)
 }
 
 func pairsOf(points []point, base scenario) (out []scenario) {

@@ -7,12 +7,13 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/lambdatransform"
 	"github.com/shardmill/shardmill/processors/s3archive"
 )
 
 // factory makes the processors of a machine. Every other one compresses, so
 // that a cut is finished by a worker with another configuration.
-func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, error) {
+func (w *world) factory(m *machine, api s3archive.API, functions lambdatransform.API) (kcl.ProcessorFactory, error) {
 	if w.plain {
 		return func(s kcl.ShardInfo) kcl.RecordProcessor {
 			return &watched{&plain{w: w, shard: s.ShardID}, m, s.ShardID}
@@ -33,6 +34,16 @@ func (w *world) factory(m *machine, api s3archive.API) (kcl.ProcessorFactory, er
 	if w.sealed {
 		cfg.Backup = &processors.Backup{Bucket: copies, Hints: cfg.Hints}
 		cfg.Hooks.BundleLost = func(e processors.BundleLostEvent) { w.fail("%s finds no bundle %s", m.name, e.Key) }
+	}
+	if w.transformed {
+		f, err := lambdatransform.New(functions, lambdatransform.Options{FunctionARN: functionARN, Logger: m.log})
+		if err != nil {
+			return nil, err
+		}
+		cfg.Transform = &processors.Transform{
+			Function: f, NumberOfRetries: new(20), Timeout: 10 * time.Second,
+			Hints: processors.TransformHints{SizeInMBs: 0.2, IntervalInSeconds: 1},
+		}
 	}
 	if w.large {
 		cfg.SpoolMemory = 64 << 20

@@ -43,6 +43,7 @@ const (
 	getBundle      point = "get bundle"
 	deleteBundle   point = "delete bundle"
 	listBundles    point = "list bundles"
+	invoke         point = "invoke"
 )
 
 // request is what a worker sent.
@@ -88,6 +89,9 @@ type body struct {
 // object is left to the world.
 func read(r *http.Request, data []byte) (request, error) {
 	target := r.Header.Get("X-Amz-Target")
+	if strings.HasPrefix(r.URL.Path, functionsPath) {
+		return readInvocation(data)
+	}
 	if target == "" {
 		return readS3(r), nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -45,6 +46,8 @@ type world struct {
 	large    bool // the cuts are uploaded in parts
 	sealed   bool // the cuts have several objects
 	interval int  // of the archivers, in seconds
+
+	transformed bool // the records are, by a function
 
 	over chan struct{} // closed at the end: what is held is dropped
 	wg   sync.WaitGroup
@@ -105,7 +108,7 @@ type record struct {
 func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
-		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, interval: 4, over: make(chan struct{}),
+		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, transformed: s.transformed, interval: 4, over: make(chan struct{}),
 		putting: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
 		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},
@@ -220,7 +223,7 @@ func (w *world) worker(m *machine) (*kcl.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	factory, err := w.factory(m, s3.NewFromConfig(cfg, w.stack.S3Options))
+	factory, err := w.factory(m, s3.NewFromConfig(cfg, w.stack.S3Options), lambda.NewFromConfig(cfg))
 	if err != nil {
 		return nil, err
 	}

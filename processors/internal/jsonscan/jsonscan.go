@@ -5,6 +5,8 @@
 package jsonscan
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"unicode/utf8"
 )
@@ -170,27 +172,51 @@ func (s *Scanner) Scalar() (string, bool) {
 
 // quoted reads a text with its quotes, and reports whether it is without escapes.
 func (s *Scanner) quoted() (raw []byte, isPlain bool) {
-	begin := s.at
-	isPlain = true
-	for i := begin + 1; i < len(s.text); i++ {
-		switch c := s.text[i]; {
-		case c == '"':
-			s.at = i + 1
-			s.blank()
-			return s.text[begin : i+1], isPlain
-		case c == '\\':
-			isPlain = false
+	begin := s.at + 1
+	end := begin + bytes.IndexByte(s.text[begin:], '"')
+	isPlain = end >= begin && bytes.IndexByte(s.text[begin:end], '\\') < 0
+	if !isPlain {
+		end = s.escaped(begin)
+	}
+	if end < begin || hasControls(s.text[begin:end]) {
+		s.fail()
+		return nil, false
+	}
+	s.at = end + 1
+	s.blank()
+	return s.text[begin-1 : end+1], isPlain
+}
+
+// escaped returns where the quote is that ends a text with escapes, or -1.
+func (s *Scanner) escaped(begin int) int {
+	for i := begin; i < len(s.text); i++ {
+		switch s.text[i] {
+		case '"':
+			return i
+		case '\\':
 			if i = s.escape(i); i < 0 {
-				s.fail()
-				return nil, false
+				return -1
 			}
-		case c < ' ':
-			s.fail()
-			return nil, false
 		}
 	}
-	s.fail()
-	return nil, false
+	return -1
+}
+
+// hasControls reports whether a byte is below a space: of eight bytes at a time, whether
+// subtracting a space from each borrows, where the highest bit was not set.
+func hasControls(text []byte) bool {
+	const ones = 0x0101010101010101
+	for ; len(text) >= 8; text = text[8:] {
+		if eight := binary.LittleEndian.Uint64(text); (eight-ones*' ')&^eight&(ones<<7) != 0 {
+			return true
+		}
+	}
+	for _, c := range text {
+		if c < ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 // escape returns where the escape that begins at i ends, or -1 if it is none.

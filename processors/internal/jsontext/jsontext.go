@@ -9,7 +9,12 @@ import "unicode/utf8"
 // Java's strings have no such bytes.
 func Append(dst []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
-	for _, c := range s { // a byte that is not UTF-8 comes as utf8.RuneError
+	plain := 0
+	for plain < len(s) && isPlain(s[plain]) {
+		plain++
+	}
+	dst = append(dst, s[:plain]...)
+	for _, c := range s[plain:] { // a byte that is not UTF-8 comes as utf8.RuneError
 		switch c {
 		case '"', '\\':
 			dst = append(dst, '\\', byte(c))
@@ -33,3 +38,6 @@ func Append(dst []byte, s string) []byte {
 	}
 	return dst
 }
+
+// isPlain reports whether c stands for itself.
+func isPlain(c byte) bool { return ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\' }

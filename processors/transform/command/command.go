@@ -72,31 +72,36 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// wrong says which option has a value that cannot be used, and what can.
+func wrong(option string, value any, remedy string) error {
+	return fmt.Errorf("%s %v: %s", option, value, remedy)
+}
+
 func (o Options) check() error {
 	var errs []error
 	if len(o.Argv) == 0 || o.Argv[0] == "" {
-		errs = append(errs, fmt.Errorf("Argv %q: must name a program", o.Argv))
+		errs = append(errs, wrong("Argv", o.Argv, "must name a program"))
 	}
 	if o.Processes < 1 || o.Processes > 1000 {
-		errs = append(errs, fmt.Errorf("Processes %d: must be 1-1000", o.Processes))
+		errs = append(errs, wrong("Processes", o.Processes, "must be 1-1000"))
 	}
 	if o.MemoryMBs < 0 || o.MemoryMBs > 1<<20 {
-		errs = append(errs, fmt.Errorf("MemoryMBs %d: must be 1-1048576, or 0 for no limit", o.MemoryMBs))
+		errs = append(errs, wrong("MemoryMBs", o.MemoryMBs, "must be 1-1048576, or 0 for no limit"))
 	}
 	if o.MemoryMBs != 0 && !canLimitMemory {
-		errs = append(errs, fmt.Errorf("MemoryMBs %d: this system, %s, has no such limit: leave it out", o.MemoryMBs, runtime.GOOS))
+		errs = append(errs, wrong("MemoryMBs", o.MemoryMBs, "this system, "+runtime.GOOS+", has no such limit: leave it out"))
 	}
 	if o.Grace < 0 {
-		errs = append(errs, fmt.Errorf("Grace %v: must be positive", o.Grace))
+		errs = append(errs, wrong("Grace", o.Grace, "must be positive"))
 	}
 	if !canSupervise {
-		errs = append(errs, fmt.Errorf("Argv %q: this system, %s, has no process groups, in which a program and its children can be ended", o.Argv, runtime.GOOS))
+		errs = append(errs, wrong("Argv", o.Argv, "this system, "+runtime.GOOS+", has no process groups, in which a program and its children can be ended"))
 	}
 	return errors.Join(errs...)
 }
 
-// Command is a program as a transform.Function. It is safe for concurrent use. Close ends
-// what runs.
+// Command is a program as a transform.Function. It is safe for concurrent use. Who made it
+// closes it, when the worker's Run has returned.
 type Command struct {
 	o     Options
 	slots chan struct{} // has one for each seat that is taken
@@ -139,9 +144,9 @@ func (c *Command) ARN() string { return transform.URN(c.o.Name) }
 func (c *Command) Check() error {
 	if c.o.Dir != "" {
 		if info, err := os.Stat(c.o.Dir); err != nil {
-			return fmt.Errorf("Dir %q: %w", c.o.Dir, err)
+			return fmt.Errorf("%w: %w", wrong("Dir", c.o.Dir, "must be a directory"), err)
 		} else if !info.IsDir() {
-			return fmt.Errorf("Dir %q: must be a directory", c.o.Dir)
+			return wrong("Dir", c.o.Dir, "must be a directory")
 		}
 	}
 	name := c.o.Argv[0]
@@ -149,7 +154,7 @@ func (c *Command) Check() error {
 		name = filepath.Join(c.o.Dir, name)
 	}
 	if _, err := exec.LookPath(name); err != nil {
-		return fmt.Errorf("Argv %q: %w", c.o.Argv, err)
+		return fmt.Errorf("%w: %w", wrong("Argv", c.o.Argv, "must be there, and be executable"), err)
 	}
 	return nil
 }
@@ -159,7 +164,12 @@ type seatKey struct{}
 // Enter implements transform.Queue: it waits for a process that is not busy, and, if it
 // has to be started after it ended badly, for the pause before that.
 func (c *Command) Enter(ctx context.Context) (context.Context, func(), error) {
-	if err := deadline.Enter(ctx, c.slots); err != nil {
+	told := pause.Remind(time.Minute, time.Minute, func(passed time.Duration) {
+		c.o.Logger.Warn("all processes of the command are busy: a batch waits", zap.Duration("waited", passed), zap.Int("processes", c.o.Processes))
+	})
+	err := deadline.Enter(ctx, c.slots)
+	told()
+	if err != nil {
 		return nil, nil, fmt.Errorf("waiting for a process of the command: %w", err)
 	}
 	s, err := c.seat()

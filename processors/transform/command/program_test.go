@@ -4,8 +4,10 @@ package command_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,7 +94,7 @@ func hoard(mbs int) {
 
 // child starts a process that stays, with the program's pipes, and tells its number.
 func child(name string, leavesGroup bool) {
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(context.Background(), os.Args[0])
 	cmd.Env = append(os.Environ(), programVar+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: leavesGroup}
@@ -106,7 +108,7 @@ func forever() { time.Sleep(time.Hour) }
 
 // program is one of the programs.
 func program(name string) {
-	in := bufio.NewReader(os.Stdin)
+	in := bufio.NewReaderSize(os.Stdin, 64<<10)
 	switch name {
 	case "sleeps":
 		forever()
@@ -146,8 +148,12 @@ func program(name string) {
 		say(next(in), nil)
 		<-terminated
 		fmt.Fprintln(os.Stderr, "goodbye")
+	case "bench-pipe":
+		sameBytes(in)
+	case "bench-echo":
+		echoes(in)
 	case "archiver": // has a program of its own, and tells its number
-		c, err := command.New(command.Options{Argv: []string{os.Args[0]}, Env: append(os.Environ(), programVar+"=answers")})
+		c, err := command.New(command.Options{Argv: []string{os.Args[0]}, Env: append(os.Environ(), programVar+"=stubborn")})
 		if err != nil {
 			panic(err)
 		}
@@ -239,6 +245,57 @@ func answers(name string, in *bufio.Reader) {
 			say(r, nil)
 		default:
 			say(r, nil)
+		}
+	}
+}
+
+// sameBytes answers each line with itself, less what an answer has less than a request.
+func sameBytes(in *bufio.Reader) {
+	var line []byte
+	for {
+		line = readLine(in, line)
+		_, _ = os.Stdout.Write(append(bytes.TrimRight(line[:len(line)*answerShare/100], "\n"), '\n'))
+	}
+}
+
+// answerShare is how much of a request's bytes its answer has, of 100.
+const answerShare = 85
+
+// echoes answers with the data of the records, taken from the text without its being
+// parsed: as little work as a program can have.
+func echoes(in *bufio.Reader) {
+	var line, out []byte
+	member := func(rest []byte, name string) (value, after []byte) {
+		_, rest, _ = bytes.Cut(rest, []byte(`"`+name+`":"`))
+		end := bytes.IndexByte(rest, '"')
+		return rest[:end], rest[end:]
+	}
+	for {
+		line = readLine(in, line)
+		var value []byte
+		value, rest := member(line, "invocationId")
+		out = append(append(append(out[:0], `{"invocationId":"`...), value...), `","records":[`...)
+		for bytes.Contains(rest[:min(len(rest), 2000)], []byte(`"recordId"`)) {
+			value, rest = member(rest, "recordId")
+			out = append(append(append(out, `{"result":"Ok","recordId":"`...), value...), `","data":"`...)
+			value, rest = member(rest, "data")
+			out = append(append(out, value...), `"},`...)
+		}
+		_, _ = os.Stdout.Write(append(out[:len(out)-1], "]}\n"...))
+	}
+}
+
+// readLine reads a line into room, or ends the program.
+func readLine(in *bufio.Reader, room []byte) []byte {
+	room = room[:0]
+	for {
+		part, err := in.ReadSlice('\n')
+		room = append(room, part...)
+		switch {
+		case err == nil:
+			return room
+		case !errors.Is(err, bufio.ErrBufferFull):
+			os.Exit(0)
 		}
 	}
 }

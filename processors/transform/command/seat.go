@@ -87,9 +87,9 @@ func (s *seat) exchange(ctx context.Context, request []byte) ([]byte, error) {
 func (s *seat) read(b *transform.Batch, answer []byte) ([]transform.Result, error) {
 	a, err := transform.ParseAnswer(answer)
 	switch {
-	case a.InvocationID == b.InvocationID:
 	case err != nil && a.InvocationID == "":
 		return nil, fmt.Errorf("%w: %w; what is meant for the log belongs on the standard error", errNoAnswer, err)
+	case a.InvocationID == b.InvocationID:
 	case a.InvocationID == "":
 		return nil, fmt.Errorf("%w: it lacks the request's invocationId", errNoAnswer)
 	default:

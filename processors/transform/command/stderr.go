@@ -33,11 +33,9 @@ func listen(f *os.File, log *zap.Logger) {
 	for {
 		line, err := r.ReadSlice('\n')
 		cut := 0
-		for rest := line; errors.Is(err, bufio.ErrBufferFull); cut += len(rest) {
-			if cut == 0 {
-				line = bytes.Clone(line)
-			}
-			rest, err = r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			line = bytes.Clone(line)
+			cut, err = skipLine(r)
 		}
 		if len(line) > 0 {
 			l.tell(bytes.TrimRight(line, "\r\n"), cut)
@@ -48,6 +46,17 @@ func listen(f *os.File, log *zap.Logger) {
 				log.Warn("standard error of the command cannot be read", zap.Error(err))
 			}
 			return
+		}
+	}
+}
+
+// skipLine reads to the end of a line, and returns how many bytes that were.
+func skipLine(r *bufio.Reader) (n int, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		n += len(part)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return n, err //nolint:wrapcheck // listen tells
 		}
 	}
 }

@@ -3,65 +3,19 @@ package jq_test
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/shardmill/shardmill/processors/partition/internal/corpus"
 	"github.com/shardmill/shardmill/processors/partition/internal/jq"
-)
-
-// question is a program and the inputs that it is run on.
-type question struct {
-	program string
-	inputs  []string
-}
-
-// corpus reads the programs of jq's tests and manual: each with the common records and those that it has
-// there.
-func corpus(t testing.TB) []question {
-	t.Helper()
-	records := strings.Split(strings.TrimSuffix(read(t, "testdata/records.ndjson"), "\n"), "\n")
-	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
-	var questions []question
-	for line := range strings.Lines(read(t, "testdata/queries.tsv")) {
-		if strings.HasPrefix(line, "# ") {
-			continue
-		}
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		for i := range fields {
-			fields[i] = unescape.Replace(fields[i])
-		}
-		questions = append(questions, question{fields[0], append(fields[1:], records...)})
-	}
-	if len(questions) < 400 || len(records) < 50 {
-		t.Fatalf("the corpus has %d programs and %d records", len(questions), len(records))
-	}
-	return questions
-}
-
-func read(t testing.TB, file string) string {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-// The answers that are no list of results.
-const (
-	refused = "refused" // the program cannot be compiled
-	failed  = "error"
-	hangs   = "hangs" // or takes more memory than there is
 )
 
 var limits = jq.Limits{Time: 3 * time.Second, Memory: 64 << 20}
 
 // ours answers a question as the package does, with why a program is refused.
-func ours(t testing.TB, q question) (answers []string, why error) {
+func ours(t testing.TB, q corpus.Question) (answers []string, why error) {
 	t.Helper()
-	parsed, err := jq.Parse(q.program)
+	parsed, err := jq.Parse(q.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +27,7 @@ func ours(t testing.TB, q question) (answers []string, why error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range q.inputs {
+	for _, in := range q.Inputs {
 		answers = append(answers, answer(t.Context(), r, in))
 	}
 	return answers, nil
@@ -90,9 +44,9 @@ func answer(ctx context.Context, r *jq.Runner, in string) string {
 	})
 	switch {
 	case errors.Is(err, jq.ErrFailed):
-		return failed
+		return corpus.Failed
 	case errors.Is(err, jq.ErrTime), errors.Is(err, jq.ErrMemory):
-		return hangs
+		return corpus.Hangs
 	case err != nil:
 		return err.Error()
 	}

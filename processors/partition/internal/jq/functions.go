@@ -18,7 +18,7 @@ var definitions string
 const reserved = "_jq_"
 
 // natives are functions of gojq, by name and number of arguments, that do what those of jq 1.6 do.
-const natives = `empty/0 not/0 getpath/1 length/0 utf8bytelength/0 startswith/1 endswith/1 contains/1 type/0
+const natives = `empty/0 not/0 length/0 utf8bytelength/0 startswith/1 endswith/1 type/0
 min/0 max/0 isinfinite/0 isnan/0 isnormal/0 infinite/0 nan/0 range/2
 acos/0 acosh/0 asin/0 asinh/0 atan/0 atanh/0 cbrt/0 ceil/0 cos/0 cosh/0 erf/0 erfc/0 exp/0 exp10/0 exp2/0 expm1/0 fabs/0 floor/0
 frexp/0 j0/0 j1/0 lgamma/0 log/0 log10/0 log1p/0 log2/0 logb/0 modf/0 nearbyint/0 rint/0 round/0 significand/0 sin/0 sinh/0
@@ -27,17 +27,18 @@ atan2/2 copysign/2 drem/2 fdim/2 fmax/2 fmin/2 fmod/2 hypot/2 jn/2 ldexp/2 nexta
 scalbln/2 yn/2 fma/3`
 
 // renamed are functions that are called otherwise in gojq, or are others here.
-const renamed = `pow10/0=exp10 gamma/0=lgamma _sort_by_impl/1=_sort_by _group_by_impl/1=_group_by _min_by_impl/1=_min_by _max_by_impl/1=_max_by
-localtime/0=_jq_gmtime strflocaltime/1=_jq_strftime error/1=_jq_error path/1=_jq_path _match_impl/3=_jq_match`
+const renamed = `gamma/0=lgamma _sort_by_impl/1=_sort_by _group_by_impl/1=_group_by _min_by_impl/1=_min_by _max_by_impl/1=_max_by
+localtime/0=_jq_gmtime strflocaltime/1=_jq_strftime error/1=_jq_error path/1=_jq_path getpath/1=_jq_getpath _match_impl/3=_jq_match`
 
 // own are functions of jq 1.6 that are written here.
-const own = `setpath/2 delpaths/1 has/1 tojson/0 fromjson/0 tonumber/0 tostring/0 keys/0 keys_unsorted/0 sort/0 ltrimstr/1 rtrimstr/1
+const own = `setpath/2 delpaths/1 has/1 contains/1 tojson/0 fromjson/0 tonumber/0 tostring/0 keys/0 keys_unsorted/0 sort/0 ltrimstr/1 rtrimstr/1
 explode/0 implode/0 split/1 indices/1 ascii_downcase/0 ascii_upcase/0 format/1 strptime/1 strftime/1 mktime/0 gmtime/0 now/0`
 
 // rawDefinitions are of what parts of a program become, in gojq's terms.
 const rawDefinitions = `
 def _jq_error($v): if $v == null then empty else error($v) end;
 def _jq_path(f): path(f) | _jq_list;
+def _jq_getpath(f): f as $p | (if _jq_route($p) then . else . end) | getpath($p);
 def _jq_each: if type == "array" then .[] else .[_jq_names[]] end;
 `
 
@@ -49,7 +50,7 @@ func refusals() map[string]string {
 		"env/0": process, "$ENV": process, "debug/0": process, "stderr/0": process, "halt/0": process,
 		"halt_error/0": process, "halt_error/1": process, "$__prog_args": process,
 		"get_search_list/0": source, "get_prog_origin/0": source, "get_jq_origin/0": source, "modulemeta/0": source, "$__loc__": source,
-		"builtins/0": "its list is jq's", "lgamma_r/0": "it is not built",
+		"builtins/0": "its list is jq's", "lgamma_r/0": "it is not built", "pow10/0": "today's systems do not have it, and jq 1.6 fails there",
 	}
 }
 
@@ -109,6 +110,7 @@ func (m *machine) options() []gojq.CompilerOption {
 		{"setpath", 2, m.setpathFunc},
 		{"delpaths", 1, m.delpaths},
 		{"has", 1, m.has},
+		{"contains", 1, m.containsFunc},
 		{"tojson", 0, one(m.tojson)},
 		{"fromjson", 0, m.fromjson},
 		{"tonumber", 0, m.tonumber},
@@ -134,6 +136,7 @@ func (m *machine) options() []gojq.CompilerOption {
 		{"element", 0, m.costs(sizeOfValue)},
 		{"call", 0, m.costs(sizeOfCall)},
 		{"list", 0, m.list},
+		{"route", 1, m.route},
 		{"sliced", 0, m.sliced},
 		{"text", 0, m.text},
 		{"position", 0, m.position},

@@ -1,75 +1,35 @@
 package jq_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/shardmill/shardmill/processors/partition/internal/corpus"
 	"github.com/shardmill/shardmill/processors/partition/internal/jq"
 )
-
-// golden is what jq 1.6 answers to the corpus: TestReferee holds it to jq.
-const golden = "testdata/answers.json.gz"
-
-func readGolden(t *testing.T) (answers [][]string) {
-	t.Helper()
-	r, err := gzip.NewReader(strings.NewReader(read(t, golden)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dec := json.NewDecoder(r); ; {
-		var a []string
-		if err := dec.Decode(&a); errors.Is(err, io.EOF) {
-			return answers
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		answers = append(answers, a)
-	}
-}
-
-func packed(t *testing.T, answers [][]string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	for _, a := range answers {
-		if err := enc.Encode(a); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 // What jq 1.6 answered to the corpus is answered here, but for what is listed.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	judge(t, corpus(t), readGolden(t))
+	judge(t, corpus.Questions(), corpus.Answers(t))
 }
 
 // judge compares answers with jq's. A difference must be in differs.tsv, and what is there must differ.
-func judge(t *testing.T, questions []question, answers [][]string) {
+func judge(t *testing.T, questions []corpus.Question, answers [][]string) {
 	t.Helper()
-	listed := differences(t)
+	listed := corpus.Differences()
 	if len(answers) != len(questions) {
 		t.Fatalf("%d answers to %d questions", len(answers), len(questions))
 	}
 	compared := 0
 	for i, q := range questions {
 		how, where := compare(t, q, answers[i])
-		if compared += len(answers[i]); how != listed[q.program] {
-			t.Errorf("%s: %q, and listed as %q: %s", q.program, how, listed[q.program], where)
+		if compared += len(answers[i]); how != listed[q.Program] {
+			t.Errorf("%s: %q, and listed as %q: %s", q.Program, how, listed[q.Program], where)
 		}
-		delete(listed, q.program)
+		delete(listed, q.Program)
 	}
 	for program := range listed {
 		t.Errorf("%s is listed, and not in the corpus", program)
@@ -79,45 +39,37 @@ func judge(t *testing.T, questions []question, answers [][]string) {
 	}
 }
 
-func differences(t *testing.T) map[string]string {
-	t.Helper()
-	listed := map[string]string{}
-	for line := range strings.Lines(read(t, "testdata/differs.tsv")) {
-		if how, program, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
-			listed[program] = how
-		}
-	}
-	return listed
-}
-
 // compare tells how our answers differ from jq's, and where.
-func compare(t *testing.T, q question, want []string) (how, where string) {
+func compare(t *testing.T, q corpus.Question, want []string) (how, where string) {
 	t.Helper()
 	got, why := ours(t, q)
+	fails := !slices.ContainsFunc(want, func(s string) bool { return s != corpus.Failed })
 	if f, byName := errors.AsType[*jq.Fault](why); why != nil {
-		if want[0] != refused && byName && strings.Contains(f.Reason, "cannot be used here") {
+		if want[0] != corpus.Refused && byName && strings.Contains(f.Reason, "cannot be used here") {
 			return "refused", f.Reason
 		}
-		if want[0] != refused {
+		if want[0] != corpus.Refused && !fails {
 			return "wrong", why.Error()
 		}
 		return "", ""
 	}
-	if want[0] == refused { // as what jq computes when it compiles, which may fail
-		if slices.ContainsFunc(got, func(s string) bool { return s != failed }) {
-			return "wrong", "jq refuses it"
+	if want[0] == corpus.Refused { // as what jq computes when it compiles, which may fail
+		if slices.ContainsFunc(got, func(s string) bool { return s != corpus.Failed }) {
+			return "taken", "jq refuses it"
 		}
 		return "", ""
 	}
 	for i, w := range want {
-		where = q.inputs[i] + ": " + got[i] + "; jq: " + w
+		where = q.Inputs[i] + ": " + got[i] + "; jq: " + w
 		switch {
-		case got[i] == w, w == hangs && got[i] == failed:
-		case w == hangs:
+		case got[i] == w, w == corpus.Hangs && got[i] == corpus.Failed:
+		case w == corpus.Hangs:
 			return "stopped", where
-		case got[i] == failed && (strings.Contains(q.program, "match") || strings.Contains(q.program, "test(")):
+		case got[i] == corpus.Failed && (strings.Contains(q.Program, "match") || strings.Contains(q.Program, "test(") || strings.Contains(q.Program, "fromjson")):
 			return "unsupported", where
-		case got[i] != failed && strings.Contains(q.program, "catch"):
+		case got[i] == corpus.Failed && w == "[[]]":
+			return "caught", where
+		case got[i] != corpus.Failed && strings.Contains(q.Program, "catch"):
 			how = "text"
 		default:
 			return "wrong", where

@@ -100,11 +100,17 @@ var (
 	ErrFailed = errors.New("the program fails")
 	ErrTime   = errors.New("the program takes too long")
 	ErrMemory = errors.New("the program needs too much memory")
+	ErrBroken = errors.New("the program breaks its interpreter") // a fault of gojq, or here
 )
 
 // Run calls emit with the results for an input, until that returns false. What is in them
 // is not changed later. None of the errors has data of the input.
-func (r *Runner) Run(ctx context.Context, input []byte, emit func(any) bool) error {
+func (r *Runner) Run(ctx context.Context, input []byte, emit func(any) bool) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = ErrBroken
+		}
+	}()
 	limited, cancel := context.WithTimeout(ctx, r.limits.Time)
 	defer cancel()
 	r.machine.begin(limited, r.limits.Memory+16*int64(len(input)))

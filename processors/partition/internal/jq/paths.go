@@ -2,6 +2,7 @@ package jq
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
 )
@@ -45,9 +46,13 @@ func (m *machine) get(v, at any) any {
 		if name, ok := at.(string); ok {
 			return v[name]
 		}
+	case string:
+		if slice, ok := at.(map[string]any); ok {
+			return m.part(v, slice)
+		}
 	case []any:
 		if slice, ok := at.(map[string]any); ok {
-			begin, end, ok := bounds(v, slice)
+			begin, end, ok := bounds(len(v), slice)
 			if !ok {
 				return fault("Start and end indices of an array slice must be numbers")
 			}
@@ -65,6 +70,36 @@ func (m *machine) get(v, at any) any {
 		}
 	}
 	return fault("Cannot index " + kind(v) + " with " + kind(at))
+}
+
+// part is a slice of a text, by characters.
+func (m *machine) part(s string, slice map[string]any) any {
+	if err := m.charge((utf8.UTFMax + 1) * len(s)); err != nil {
+		return err
+	}
+	characters := []rune(s)
+	begin, end, ok := bounds(len(characters), slice)
+	if !ok {
+		return fault("Start and end indices of an string slice must be numbers")
+	}
+	return string(characters[begin:end])
+}
+
+// route tells whether a path can be gone: gojq goes into texts, too.
+func (m *machine) route(v any, args []any) any {
+	path, ok := args[0].([]any)
+	if !ok {
+		return fault("Path must be specified as an array")
+	}
+	for _, step := range path {
+		if v = m.get(v, step); v == nil {
+			return true
+		}
+		if err, ok := v.(error); ok {
+			return err
+		}
+	}
+	return true
 }
 
 func (m *machine) set(v, at, value any) any {
@@ -111,7 +146,7 @@ func (m *machine) setElement(list []any, i int, value any) any {
 }
 
 func (m *machine) setSlice(list []any, slice map[string]any, value any) any {
-	begin, end, ok := bounds(list, slice)
+	begin, end, ok := bounds(len(list), slice)
 	if !ok {
 		return fault("Start and end indices of an array slice must be numbers")
 	}
@@ -126,11 +161,11 @@ func (m *machine) setSlice(list []any, slice map[string]any, value any) any {
 }
 
 // bounds of a slice, which has numbers or null as start and end.
-func bounds(list []any, slice map[string]any) (begin, end int, ok bool) {
-	n := float64(len(list))
+func bounds(length int, slice map[string]any) (begin, end int, ok bool) {
+	n := float64(length)
 	from, fromOK := gojq.ToFloat64(orElse(slice["start"], 0.0))
 	to, toOK := gojq.ToFloat64(orElse(slice["end"], n))
-	if !fromOK || !toOK {
+	if !fromOK || !toOK || from != from || to != to {
 		return 0, 0, false
 	}
 	if from < 0 {
@@ -144,7 +179,7 @@ func bounds(list []any, slice map[string]any) (begin, end int, ok bool) {
 	if float64(end) < to {
 		end++
 	}
-	end = max(begin, min(end, len(list)))
+	end = max(begin, min(end, length))
 	return begin, end, true
 }
 
@@ -249,7 +284,7 @@ func (m *machine) withoutElements(list, at []any) any {
 	for _, step := range at {
 		begin, end := 0, 0
 		if slice, ok := step.(map[string]any); ok {
-			if begin, end, ok = bounds(list, slice); !ok {
+			if begin, end, ok = bounds(len(list), slice); !ok {
 				return fault("Start and end indices of an array slice must be numbers")
 			}
 		} else if f, ok := gojq.ToFloat64(step); ok {

@@ -127,6 +127,9 @@ func translated(expression string) (string, bool) {
 		if c == '&' && class && strings.HasPrefix(expression[i:], "&&") {
 			return "", false
 		}
+		if !class && anchors(expression[i:]) {
+			return "", false // which Oniguruma does not repeat
+		}
 		switch {
 		case c == '[' && class:
 			j := strings.Index(expression[i:], ":]")
@@ -151,7 +154,7 @@ func translated(expression string) (string, bool) {
 			b.WriteByte(c)
 		case c == '\\' && i+1 < len(expression):
 			i++
-			text, ok := class1(expression[i], class, word, space)
+			text, ok := letterClass(expression[i], class, word, space)
 			if !ok {
 				return "", false
 			}
@@ -163,8 +166,18 @@ func translated(expression string) (string, bool) {
 	return b.String(), true
 }
 
-// class1 is what a letter after a backslash means.
-func class1(letter byte, inClass bool, word, space string) (string, bool) {
+// anchors tells whether an expression begins with an anchor that is repeated.
+func anchors(expression string) bool {
+	for _, a := range []string{"^", "$", `\b`, `\B`, `\A`, `\z`} {
+		if rest, ok := strings.CutPrefix(expression, a); ok && rest != "" && strings.IndexByte("*+?{", rest[0]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// letterClass is what a letter after a backslash means.
+func letterClass(letter byte, inClass bool, word, space string) (string, bool) {
 	set := ""
 	switch letter {
 	case 'd':
@@ -175,8 +188,8 @@ func class1(letter byte, inClass bool, word, space string) (string, bool) {
 		set = word
 	case 's', 'S':
 		set = space
-	case 'h', 'H':
-		set = "0-9a-fA-F"
+	case 'h', 'H': // no class in the syntax that jq sets
+		return string(rune(letter)), true
 	case 'Q', 'E', 'C', 'p', 'P':
 		return "", false // others there, or not the same
 	default:

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// format is C's strftime in the locale C: with the flags - _ 0 ^ #, without widths.
+// maxWidth bounds how wide a field is written.
+const maxWidth = 1000
+
+// format is C's strftime in the locale C.
 func (t tm) format(format string) (string, bool) {
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
@@ -18,14 +21,22 @@ func (t tm) format(format string) (string, bool) {
 		var flags conversion
 		for i++; i < len(format) && flags.take(format[i]); i++ {
 		}
-		if i < len(format) && (format[i] == 'E' || format[i] == 'O') {
-			i++
+		for ; i < len(format) && format[i]-'0' <= 9; i++ {
+			if flags.width = flags.width*10 + int(format[i]-'0'); flags.width > maxWidth {
+				return "", false
+			}
 		}
-		if i >= len(format) || format[i] >= '1' && format[i] <= '9' {
-			return "", false // of what C makes of these nothing is ported
+		without := "" // letters that do not go with a modifier
+		if i < len(format) && format[i] == 'E' {
+			i, without = i+1, "aAbBdDeFgGhHIjklmMSuUVwW"
+		} else if i < len(format) && format[i] == 'O' {
+			i, without = i+1, "aAcDFxXY"
+		}
+		if i >= len(format) {
+			return "", false
 		}
 		text, known := t.convert(format[i], flags)
-		if !known {
+		if !known || strings.IndexByte(without, format[i]) >= 0 {
 			text = format[begin : i+1]
 		}
 		b.WriteString(text)
@@ -37,6 +48,7 @@ func (t tm) format(format string) (string, bool) {
 type conversion struct {
 	pad          byte // '-': not at all; '_', '0'
 	upper, other bool
+	width        int
 }
 
 func (c *conversion) take(flag byte) bool {
@@ -55,9 +67,21 @@ func (c *conversion) take(flag byte) bool {
 
 func (c conversion) text(s string) string {
 	if c.upper || c.other {
-		return strings.ToUpper(s)
+		s = strings.ToUpper(s)
 	}
-	return s
+	return c.padded(s)
+}
+
+// padded is a text in its width.
+func (c conversion) padded(s string) string {
+	fill := " "
+	switch c.pad {
+	case '-':
+		return s
+	case '0':
+		fill = "0"
+	}
+	return strings.Repeat(fill, max(0, c.width-len(s))) + s
 }
 
 func (c conversion) number(n, width int, pad byte) string {
@@ -65,6 +89,7 @@ func (c conversion) number(n, width int, pad byte) string {
 		pad = c.pad
 	}
 	s := strconv.Itoa(n)
+	width = max(width, c.width)
 	if pad == '-' || len(s) >= width {
 		return s
 	}
@@ -99,16 +124,16 @@ func (t tm) convert(letter byte, c conversion) (text string, known bool) {
 	case 'p':
 		return t.half(c, "AM", "PM"), true
 	case 'P':
-		return t.half(conversion{}, "am", "pm"), true
+		return t.half(conversion{pad: c.pad, width: c.width}, "am", "pm"), true
 	case 'Z':
 		if c.other {
-			return "utc", true
+			return c.padded("utc"), true
 		}
-		return "UTC", true
+		return c.padded("UTC"), true
 	case 'z':
 		return "+" + c.number(0, 4, '0'), true
 	case 's':
-		return strconv.FormatInt(t.seconds(), 10), true
+		return c.number(int(t.seconds()), 1, '0'), true
 	case 'C':
 		return c.number(floorDiv(t.year, 100), 2, '0'), true
 	case 'd':
@@ -181,7 +206,7 @@ func (t tm) convertMore(letter byte, c conversion) (text string, known bool) {
 	if c.upper {
 		text = strings.ToUpper(text)
 	}
-	return text, true
+	return c.padded(text), true
 }
 
 func (t tm) half(c conversion, am, pm string) string {
@@ -190,9 +215,9 @@ func (t tm) half(c conversion, am, pm string) string {
 		s = pm
 	}
 	if c.other {
-		return strings.ToLower(s)
+		s = strings.ToLower(s)
 	}
-	return s
+	return c.padded(s)
 }
 
 func short(s string) string { return s[:min(3, len(s))] }

@@ -2,6 +2,7 @@ package jq
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +173,9 @@ func lenientNumber(s string) (float64, bool) {
 		unsigned = s[1:]
 	}
 	switch strings.ToLower(unsigned) {
-	case "inf", "infinity", "nan":
+	case "nan":
+		return math.NaN(), true
+	case "inf", "infinity":
 	default:
 		if strings.Trim(unsigned, "0123456789.eE+-") != "" || unsigned == "" || unsigned[0] == '+' || unsigned[0] == '-' {
 			return 0, false
@@ -221,7 +224,7 @@ func (m *machine) explode(v any, _ []any) any {
 	return list
 }
 
-// implode differs from jq 1.6 where that ends the process: for what is no character.
+// implode fails where jq 1.6 ends the process.
 func (m *machine) implode(v any, _ []any) any {
 	list, ok := v.([]any)
 	if !ok {
@@ -236,11 +239,11 @@ func (m *machine) implode(v any, _ []any) any {
 		if !ok {
 			return fault("implode input must be an array of codepoints")
 		}
-		r := rune(truncated(f))
-		if r < 0 || r >= 0xd800 && r <= 0xdfff {
+		r := truncated(f)
+		if r < 0 {
 			return fault("implode input must be an array of codepoints")
 		}
-		text = utf8.AppendRune(text, r)
+		text = utf8.AppendRune(text, rune(r)) // U+FFFD of what is none
 	}
 	return string(text)
 }
@@ -291,7 +294,7 @@ func (m *machine) indices(v any, args []any) any {
 func (m *machine) indicesOfText(s, of string) any {
 	at := []any{}
 	if of == "" {
-		return at
+		return fault("nothing is everywhere") // what jq 1.6 does not end to find
 	}
 	for from := 0; ; {
 		i := strings.Index(s[from:], of)

@@ -262,9 +262,11 @@ func (t *translation) plain(e *gojq.Term, s *scope) {
 		t.query(e.Try.Body, s)
 		t.query(e.Try.Catch, s)
 	case gojq.TermTypeReduce:
-		t.queries([]*gojq.Query{e.Reduce.Query, e.Reduce.Start, e.Reduce.Update}, s)
-		t.patterns(e.Reduce.Patterns, s)
+		t.reduce(e.Reduce, s)
 	case gojq.TermTypeForeach:
+		if !t.theirs && !hasResults(e.Foreach.Update) {
+			t.refuse("has a foreach whose update may have no result, where jq 1.6 forgets the state", "write what the state is then")
+		}
 		t.queries([]*gojq.Query{e.Foreach.Query, e.Foreach.Start, e.Foreach.Update, e.Foreach.Extract}, s)
 		t.patterns(e.Foreach.Patterns, s)
 	case gojq.TermTypeLabel:
@@ -274,6 +276,17 @@ func (t *translation) plain(e *gojq.Term, s *scope) {
 	}
 	if len(e.SuffixList) > 0 && statement(e.Type) {
 		t.refuse("goes on behind the end of a statement ("+name(e.Type)+"), which jq 1.6 does not understand", "write parentheses around it")
+	}
+}
+
+// reduce has jq 1.6's way with an update that has no result: the state is null then.
+func (t *translation) reduce(r *gojq.Reduce, s *scope) {
+	sure := hasResults(r.Update)
+	t.queries([]*gojq.Query{r.Query, r.Start, r.Update}, s)
+	t.patterns(r.Patterns, s)
+	if !sure {
+		results := &gojq.Term{Type: gojq.TermTypeArray, Array: &gojq.Array{Query: pipe(r.Update, call(reserved+"element"))}}
+		r.Update = pipe(&gojq.Query{Term: results}, call("last"))
 	}
 }
 

@@ -9,27 +9,23 @@ import (
 // AppendText appends what a string means, of which raw is what its quotation marks
 // enclose. It must be one that [String] took.
 func AppendText(dst, raw []byte) []byte {
+	begin := len(dst)
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; {
-		case c == '\\' && raw[i+1] == 'u':
+		case c != '\\':
+			dst = append(dst, c)
+			i++
+		case raw[i+1] == 'u':
 			r, end := unit(raw, i)
 			dst = utf8.AppendRune(dst, r) // U+FFFD of a low surrogate
 			i = end
-		case c == '\\':
+		default:
 			dst = append(dst, unescaped(raw[i+1]))
 			i += 2
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			size, valid := character(raw[i:])
-			if valid {
-				dst = append(dst, raw[i:i+size]...)
-			} else {
-				dst = utf8.AppendRune(dst, utf8.RuneError)
-			}
-			i += size
 		}
+	}
+	if !utf8.Valid(dst[begin:]) {
+		dst = append(dst[:begin], ValidText(string(dst[begin:]))...)
 	}
 	return dst
 }
