@@ -133,7 +133,8 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	endEMF := emitEMF(ctx, cfg.EMF, watched, s.out, logger)
 	defer endEMF()
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
-		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)), zap.String("worker_id", options.Worker.WorkerID))
+		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)),
+		zap.Strings("pipeline", cfg.Pipeline()), zap.String("worker_id", options.Worker.WorkerID))
 	err = progress(w.Snapshot, options.Tally, logger, func() error {
 		return boundMemory(w.Snapshot, os.LookupEnv, func() error { return watched.Run(ctx, w) })
 	})

@@ -105,3 +105,19 @@ func TestFromFirehoseRefused(t *testing.T) {
 		})
 	}
 }
+
+// Records can be tried by what Firehose says, too.
+func TestTransformFromFirehose(t *testing.T) {
+	t.Parallel()
+	env := describing(t, http.StatusOK, `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders", "DeliveryStreamStatus": "ACTIVE", "VersionId": "1",
+"Source": {"KinesisStreamSourceDescription": {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
+"Destinations": [{"ExtendedS3DestinationDescription": {"BucketARN": "arn:aws:s3:::archive", "Prefix": "a=!{partitionKeyFromQuery:a}/", "ErrorOutputPrefix": "e/",
+"BufferingHints": {"SizeInMBs": 128, "IntervalInSeconds": 300}, "DynamicPartitioningConfiguration": {"Enabled": true, "RetryOptions": {"DurationInSeconds": 300}},
+"ProcessingConfiguration": {"Enabled": true, "Processors": [{"Type": "MetadataExtraction", "Parameters": [
+{"ParameterName": "MetadataExtractionQuery", "ParameterValue": "{a:.a}"}, {"ParameterName": "JsonParsingEngine", "ParameterValue": "JQ-1.6"}]}]}}}]}}`)
+	cmd, out, errs := program(t.Context(), t, env, "transform", "--from-firehose", "orders")
+	cmd.Stdin = strings.NewReader("{\"a\":7}\n")
+	if err := cmd.Run(); err != nil || out.String() != "record 1 -> a=7/: {\"a\":7}\n" {
+		t.Errorf("%v\n%s%s", err, out, errs)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
-	"github.com/shardmill/shardmill/processors/pipeline"
 	"github.com/shardmill/shardmill/processors/s3archive"
 )
 
@@ -30,19 +29,13 @@ type counts struct {
 	readRecords, readBytes                       prometheus.Counter
 	throttled                                    map[string]prometheus.Counter // by the operation of Kinesis
 	delivered, backup                            deliveries
-	inflated, notInflated                        prometheus.Counter
-	inflatedBytes, notInflatedBytes              prometheus.Counter
-	failed, nothing                              prometheus.Counter
-	executed                                     outcomes
-	executeTime, jqTime                          *samples
-	transformed, transformedBytes, undelivered   prometheus.Counter
-	objects, partitionsExceeded                  prometheus.Counter
 	recordsLost, gaps, bundlesLost               prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed prometheus.Counter
 	pendingFound                                 *prometheus.CounterVec
 	keys                                         map[string]prometheus.Counter // by s3archive's problem of a key
 
-	told told
+	stages stages
+	told   told
 }
 
 // deliveries are the metrics of what is put into a bucket.
@@ -174,23 +167,6 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 			firehose.outcomes("BackupToS3.Success", "Objects of the backup whose delivery was committed."),
 		},
 
-		inflated:         firehose.sum("OutputDecompressedRecords.Success", unitCount, "Records that Decompression inflated."),
-		inflatedBytes:    firehose.sum("OutputDecompressedBytes.Success", unitBytes, "Bytes that these records inflated to."),
-		notInflated:      firehose.sum("OutputDecompressedRecords.Failed", unitCount, "Records that it could not, and that are in an error object."),
-		notInflatedBytes: firehose.sum("OutputDecompressedBytes.Failed", unitBytes, "Bytes of these records, as they came."),
-		failed:           ours.sum("RecordsFailed", unitCount, "Records that could not be processed, and that are in an error object."),
-		nothing:          kcl.counter("RecordsWithoutData", "Control messages and payloads without log events, of which nothing is delivered."),
-
-		executed:         firehose.outcomes("ExecuteProcessing.Success", "Calls of the transform that were answered."),
-		executeTime:      firehose.samples("ExecuteProcessing.Duration", "Milliseconds that calls of the transform took, failed ones too."),
-		transformed:      firehose.sum("SucceedProcessing.Records", unitCount, "Records that the transform succeeded with, those that it dropped too."),
-		transformedBytes: firehose.sum("SucceedProcessing.Bytes", unitBytes, "Bytes that came of these records."),
-		undelivered:      ours.sum("RecordsDropped", unitCount, "Records that the transform said are not to be delivered."),
-
-		objects:            firehose.sum("DeliveryToS3.ObjectCount", unitCount, "Objects that are delivered, of cuts that may have several."),
-		partitionsExceeded: firehose.flag("PartitionCountExceeded", "Records for which no active partition was left."),
-		jqTime:             firehose.samples("JQProcessing.Duration", "Milliseconds that the queries for partition keys took, of each cut."),
-
 		bundlesLost:  ours.sum("BundlesLost", unitCount, "Cuts delivered again because their bundle was gone: exactly once is broken."),
 		recordsLost:  ours.sum("RecordsLost", unitCount, "Records of prepared objects that expired before these were finished; at least."),
 		gaps:         ours.sum("RecordsLost.Gaps", unitCount, "Gaps in shards whose records may have expired before they were read."),
@@ -206,6 +182,7 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		},
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
+	c.stages = newStages(&firehose, &ours)
 	c.told = told{sums: slices.Concat(firehose.sums, ours.sums), tries: firehose.tries, flags: firehose.flags, samplings: firehose.samplings}
 	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo", "forbidden"} {
 		c.pendingFound.WithLabelValues(verdict)
@@ -272,9 +249,9 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 			}
 		},
 		Buffered:     func(e processors.BufferedEvent) { m.fresh.note(e); m.partitions.note(e) },
-		Transformed:  c.transformedBatch,
+		Transformed:  c.stages.called,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
-		Processed:    c.processed,
+		Processed:    c.stages.processed,
 		BundleLost:   func(processors.BundleLostEvent) { c.bundlesLost.Inc() },
 		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
 	}
@@ -286,36 +263,6 @@ func (c *counts) of(r processors.Role) *deliveries {
 		return &c.backup
 	}
 	return &c.delivered
-}
-
-// processed counts what became of the records of a cut.
-func (c *counts) processed(e processors.ProcessedEvent) {
-	c.inflated.Add(float64(e.Inflated))
-	c.inflatedBytes.Add(float64(e.InflatedBytes))
-	c.notInflatedBytes.Add(float64(e.NotInflatedBytes))
-	c.notInflated.Add(float64(e.Failed[pipeline.DecompressionFailed]))
-	for _, n := range e.Failed {
-		c.failed.Add(float64(n))
-	}
-	c.nothing.Add(float64(e.Nothing))
-	c.transformed.Add(float64(e.Transformed))
-	c.transformedBytes.Add(float64(e.TransformedBytes))
-	c.undelivered.Add(float64(e.Dropped))
-	c.objects.Add(float64(e.Objects))
-	c.partitionsExceeded.Add(float64(e.PartitionsExceeded))
-	if e.JQDuration > 0 { // there is a query
-		c.jqTime.add(inMillis(e.JQDuration))
-	}
-}
-
-// transformedBatch counts a call of the transform.
-func (c *counts) transformedBatch(e processors.TransformedEvent) {
-	c.executeTime.add(inMillis(e.Duration))
-	if e.Err == "" {
-		c.executed.ok.Inc()
-	} else {
-		c.executed.failed.Inc()
-	}
 }
 
 // begin makes a shard's series, so that their first increase is seen as one.

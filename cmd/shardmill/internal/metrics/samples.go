@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// mostSamples is how many values wait for a line of EMF, 24 bytes of it each at most.
+// mostSamples is how many values wait for a line of EMF: 80 KB of them.
 const mostSamples = 10_000
 
 // samples are durations in milliseconds: a histogram, and one value each in EMF.
