@@ -79,14 +79,7 @@ func parseResult(s *jsonscan.Scanner) Result {
 		case "recordId":
 			r.ID, _ = s.Text()
 		case "result":
-			var isText bool
-			r.Status, f.status = "", nil
-			if status, ok := s.Text(); ok {
-				r.Status, isText = Status(status), true
-			}
-			if !isText {
-				f.status = unmapped("The result of the record is not a text.")
-			}
+			r.Status, f.status = parseStatus(s)
 		case "data":
 			r.Data, f.data = parseData(s)
 		case "metadata":
@@ -107,6 +100,19 @@ func parseResult(s *jsonscan.Scanner) Result {
 		return Result{ID: r.ID, Fault: r.Fault}
 	}
 	return r
+}
+
+func parseStatus(s *jsonscan.Scanner) (Status, *Error) {
+	raw, ok := s.Bytes()
+	if !ok {
+		return "", unmapped("The result of the record is not a text.")
+	}
+	for _, status := range [...]Status{Ok, Dropped, ProcessingFailed} {
+		if string(raw) == string(status) {
+			return status, nil // without a copy
+		}
+	}
+	return Status(raw), nil
 }
 
 func parseData(s *jsonscan.Scanner) ([]byte, *Error) {

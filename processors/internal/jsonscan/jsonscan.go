@@ -21,7 +21,10 @@ type Scanner struct {
 	at    int
 	depth int
 	bad   bool
+	names map[string]string // of members; made once, as texts of JSON repeat them
 }
+
+const maxNames = 64 // that are kept
 
 // New returns a Scanner before the value that text is.
 func New(text []byte) *Scanner {
@@ -41,7 +44,7 @@ func (s *Scanner) Object(member func(name string)) bool {
 		return false
 	}
 	s.list('}', func() {
-		name, ok := s.Text()
+		name, ok := s.name()
 		if !ok || !s.take(':') {
 			s.fail()
 			return
@@ -49,6 +52,22 @@ func (s *Scanner) Object(member func(name string)) bool {
 		member(name)
 	})
 	return !s.bad
+}
+
+// name is Text for the name of a member.
+func (s *Scanner) name() (string, bool) {
+	raw, ok := s.Bytes()
+	if known, isKnown := s.names[string(raw)]; isKnown && ok {
+		return known, true
+	}
+	name := text(raw)
+	if s.names == nil {
+		s.names = map[string]string{}
+	}
+	if ok && len(s.names) < maxNames {
+		s.names[string(raw)] = name
+	}
+	return name, ok
 }
 
 // Array calls element before each element of an array, which it must read, and reports
@@ -125,10 +144,15 @@ func (s *Scanner) Null() bool {
 // Text returns a text, and whether it was one.
 func (s *Scanner) Text() (string, bool) {
 	raw, ok := s.Bytes()
-	if ok && !utf8.Valid(raw) {
-		raw = []byte(string([]rune(string(raw))))
+	return text(raw), ok
+}
+
+// text replaces what is not UTF-8.
+func text(raw []byte) string {
+	if utf8.Valid(raw) {
+		return string(raw)
 	}
-	return string(raw), ok
+	return string([]rune(string(raw)))
 }
 
 // Bytes is Text without a copy, good for as long as the text that is read, and with

@@ -28,8 +28,12 @@ func TestMemory(t *testing.T) {
 		{"hungry-children", 2000, "a (1)"},
 		{"limits", 400, "400 (1)"},
 	} {
-		c, logs := open(t, row.program, command.Options{Processes: 1, MemoryMBs: row.mbs})
-		if got, _ := run(t, c, transform.Options{}, records("a")); !slices.Equal(got, []string{row.want}) {
+		hold := "1s"
+		if row.want == failed {
+			hold = "1h"
+		}
+		c, logs := open(t, row.program, command.Options{Processes: 1, MemoryMBs: row.mbs, Env: []string{holdVar + "=" + hold}})
+		if got, _ := run(t, c, transform.Options{Timeout: 2 * patience}, records("a")); !slices.Equal(got, []string{row.want}) {
 			t.Errorf("%s with %d MiB: %q, want %q", row.program, row.mbs, got, row.want)
 		}
 		if err := c.Close(); err != nil {

@@ -82,20 +82,46 @@ func say(r request, change func(*answer)) {
 	_, _ = os.Stdout.Write(append(line, '\n'))
 }
 
-// hoard has so many MiB in use for two seconds.
-func hoard(mbs int) {
+// holdVar says for how long what hoards memory does.
+const holdVar = "COMMAND_TEST_HOLD"
+
+// hoard has so many MiB in use, and calls then.
+func hoard(mbs int, then func()) {
 	memory := make([]byte, mbs<<20)
 	for i := range memory {
 		memory[i] = 1
 	}
-	time.Sleep(2 * time.Second)
+	then()
 	runtime.KeepAlive(memory)
 }
 
-// child starts a process that stays, with the program's pipes, and tells its number.
-func child(name string, leavesGroup bool) {
+// hold waits for as long as the test says.
+func hold() {
+	d, err := time.ParseDuration(os.Getenv(holdVar))
+	if err != nil {
+		panic(err)
+	}
+	time.Sleep(d)
+}
+
+// hoarder starts a child that hoards, and returns when it does.
+func hoarder() {
 	cmd := exec.CommandContext(context.Background(), os.Args[0])
-	cmd.Env = append(os.Environ(), programVar+"="+name)
+	cmd.Env = append(os.Environ(), programVar+"=hoards")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		panic(err)
+	}
+	_, _ = bufio.NewReader(out).ReadString('\n')
+}
+
+// child starts a process that stays, with the program's pipes, and tells its number.
+func child(leavesGroup bool) {
+	cmd := exec.CommandContext(context.Background(), os.Args[0])
+	cmd.Env = append(os.Environ(), programVar+"=sleeps")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: leavesGroup}
 	if err := cmd.Start(); err != nil {
@@ -113,7 +139,10 @@ func program(name string) {
 	case "sleeps":
 		forever()
 	case "hoards":
-		hoard(250)
+		hoard(250, func() {
+			fmt.Println("it does")
+			forever()
+		})
 	case "deaf": // does not read
 		fmt.Fprintln(os.Stderr, "child", os.Getpid())
 		forever()
@@ -130,13 +159,13 @@ func program(name string) {
 		_ = os.Stdin.Close()
 		forever()
 	case "parent-that-ends":
-		child("sleeps", false)
+		child(false)
 		time.Sleep(50 * time.Millisecond)
 	case "parent-of-one-that-leaves":
-		child("sleeps", true)
+		child(true)
 		time.Sleep(50 * time.Millisecond)
 	case "parent-that-hangs":
-		child("sleeps", false)
+		child(false)
 		forever()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -226,13 +255,13 @@ func answers(name string, in *bufio.Reader) {
 			say(r, nil)
 			return
 		case "hungry":
-			hoard(600)
+			hoard(600, hold)
 			say(r, nil)
 		case "hungry-children":
 			for range 2 {
-				child("hoards", false)
+				hoarder()
 			}
-			time.Sleep(2 * time.Second)
+			hold()
 			say(r, nil)
 		case "limits":
 			var l syscall.Rlimit
