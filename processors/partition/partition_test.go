@@ -245,7 +245,7 @@ func TestNotJSON(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 128) + "1" + strings.Repeat("}", 128)
 	for _, record := range []string{
 		"", " ", "not json", `{"a":1}{"a":2}`, `{"a":1} x`, `{"a":1`, `{"a":1}}`, `{"a":01}`, `{"a":1.}`, `{"a":.5}`, `{"a":+1}`, `{"a":NaN}`, `{"a":nan}`,
-		`{"a":Infinity}`, `{'a':1}`, `{a:1}`, `{"a":1,}`, `[1,]`, `{"a" 1}`, `{"a":"\x"}`, `{"a":"\ud800"}`, `{"a":"\u12"}`, "{\"a\":\"\t\"}", "{\"a\":\"\x00\"}",
+		`{"a":Infinity}`, `{'a':1}`, `{a:1}`, `{"a":1,}`, `[1,]`, `{"a" 1}`, `{"a":"\x"}`, `{"a":"\ud800"}`, `{"a":"\ud800\u0041"}`, `{"a":"\ud800\ud800"}`, "{\"a\":\"longer, with\ta tab in it\"}", `{"a":"\u12"}`, "{\"a\":\"\t\"}", "{\"a\":\"\x00\"}",
 		"\ufeff{}", `{"a":tru}`, `{"a":1e}`, `{"a":-}`, "{\"a\":\v1}", `{"a":1}` + "\x00", `{"b":` + deep + `}`, `{"a":1}//`, `{"a":truefalse}`, `{"a"}`, `{1:2}`,
 	} {
 		for _, r := range []partition.Rules{{Query: `{k:.a}`}, {Query: `{k:"x"}`}, {EventTime: ".a"}, {EventTime: "(.a)"}} {

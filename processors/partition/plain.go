@@ -254,7 +254,7 @@ func (e *Extractor) text(data []byte, l leaf) []byte {
 // number is one as jq prints it, which of short integers is as they are.
 func (e *Extractor) number(raw []byte) []byte {
 	const exact = 15 // digits that a double has
-	if len(raw) <= exact && (raw[0] != '-' || raw[1] != '0') && onlyDigits(raw[1:]) {
+	if len(raw) <= exact && onlyDigits(raw[1:]) {
 		return raw
 	}
 	begin := len(e.buf)
