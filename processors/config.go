@@ -216,6 +216,9 @@ const (
 // WithDefaults returns c with the default of each field that is not set. New does
 // so itself.
 func (c Config) WithDefaults() Config {
+	if c.DynamicPartitioning != nil && c.Hints == (BufferingHints{}) {
+		c.Hints = BufferingHints{SizeInMBs: 128, IntervalInSeconds: 300}
+	}
 	c.Hints = c.Hints.withDefaults()
 	c.Transform, c.DynamicPartitioning = c.Transform.withDefaults(), c.DynamicPartitioning.withDefaults()
 	if c.Backup != nil {

@@ -262,3 +262,121 @@ func rawData(t *testing.T, lines string) (data []string) {
 	}
 	return data
 }
+
+// Without hints they are those with which partitions make sense.
+func TestHintsOfPartitions(t *testing.T) {
+	t.Parallel()
+	cfg := with(divided(), func(c *processors.Config) { c.Hints = processors.BufferingHints{} })
+	if got, want := cfg.WithDefaults().Hints, (processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: 300}); got != want {
+		t.Errorf("got %+v", got)
+	}
+	if _, err := processors.New(cfg, new(shelf)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Each fault of the stages is told, with its field, and with Firehose's words where these
+// are known.
+func TestFaultsOfStages(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		change func(*processors.Config)
+		want   []string
+	}{
+		"a transform": {
+			func(c *processors.Config) {
+				c.Transform = &processors.Transform{NumberOfRetries: new(-1), Hints: processors.TransformHints{SizeInMBs: 5, IntervalInSeconds: 901}, Timeout: time.Hour}
+			},
+			[]string{
+				"Transform.Function: must not be nil", "Transform.NumberOfRetries -1", "Transform.Hints.SizeInMBs 5: must be 0.2-3", "BufferSizeInMBs for lambda processor must be between 0.2 and 3.",
+				"Transform.Hints.IntervalInSeconds 901: must be 0-900", `Transform.Timeout "1h0m0s": must be at most 5m`,
+			},
+		},
+		"no transform": {
+			func(c *processors.Config) { c.Transform = nil },
+			[]string{"remove the key k of partitionKeyFromLambda, or set Transform"},
+		},
+		"partitions": {
+			func(c *processors.Config) {
+				c.Hints = processors.BufferingHints{SizeInMBs: 5, IntervalInSeconds: 30}
+				c.DynamicPartitioning = &processors.DynamicPartitioning{MetadataExtractionQuery: "{b:.b}", ActivePartitions: -1, Overflow: "?"}
+				c.Prefix = "!{partitionKeyFromQuery:a}/"
+			},
+			[]string{
+				"remove the key b", "can't contain keys that are not present in the S3 Prefix expression", "remove the key a of partitionKeyFromQuery",
+				`DynamicPartitioning.Overflow "?"`, "DynamicPartitioning.ActivePartitions -1", "SizeInMBs must be at least 64 when", "IntervalInSeconds must be at least 60 seconds when",
+			},
+		},
+		"a query": {
+			func(c *processors.Config) {
+				c.DynamicPartitioning = &processors.DynamicPartitioning{MetadataExtractionQuery: "{"}
+			},
+			[]string{"DynamicPartitioning"},
+		},
+		"no keys": {
+			func(c *processors.Config) { c.Prefix = "data/plain/" },
+			[]string{"S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"},
+		},
+		"keys without partitions": {
+			func(c *processors.Config) { c.DynamicPartitioning = nil },
+			[]string{"Dynamic Partitioning Namespaces can only be part of a prefix expression when Dynamic Partitioning is enabled"},
+		},
+		"no prefix for errors": {
+			func(c *processors.Config) { c.ErrorOutputPrefix = "" },
+			[]string{"ErrorOutputPrefix cannot be null or empty when Prefix contains expressions"},
+		},
+		"de-aggregation": {
+			func(c *processors.Config) {
+				c.RecordDeAggregation = &processors.RecordDeAggregation{SubRecordType: "XML"}
+			},
+			[]string{`RecordDeAggregation.SubRecordType "XML"`, "SubRecordType has to be one of JSON, DELIMITED"},
+		},
+		"no delimiter": {
+			func(c *processors.Config) {
+				c.RecordDeAggregation = &processors.RecordDeAggregation{SubRecordType: processors.Delimited}
+			},
+			[]string{"RecordDeAggregation.Delimiter", "Delimiter should be present for DELIMITED"},
+		},
+		"a delimiter of JSON": {
+			func(c *processors.Config) {
+				c.RecordDeAggregation = &processors.RecordDeAggregation{SubRecordType: processors.JSON, Delimiter: ","}
+			},
+			[]string{"RecordDeAggregation.Delimiter"},
+		},
+	} {
+		_, err := processors.New(with(divided(), row.change), new(shelf))
+		for _, want := range row.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", name, err, want)
+			}
+		}
+	}
+	good := with(divided(), func(c *processors.Config) {
+		c.Prefix, c.ErrorOutputPrefix = "at/", ""
+		c.DynamicPartitioning = &processors.DynamicPartitioning{EventTime: &processors.EventTime{Query: ".t"}}
+	})
+	if _, err := processors.New(good, new(shelf)); err != nil {
+		t.Errorf("partitions by time alone: %v", err)
+	}
+}
+
+// With an event's time that is what the prefix prints, and the name has the arrival.
+func TestEventTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := with(config(), func(c *processors.Config) {
+			c.Prefix, c.CustomTimeZone = "at/", "Asia/Tokyo"
+			c.Hints = processors.BufferingHints{SizeInMBs: 64, IntervalInSeconds: 60}
+			c.DynamicPartitioning = &processors.DynamicPartitioning{EventTime: &processors.EventTime{Query: ".t"}}
+		})
+		got, _ := put(t, cfg, recordsOf(`{"t":"2020-01-01T00:30:00Z"}`, `{"t":1577838600}`, `{"t":"2020-01-01T15:30:00+00:00"}`, `{"u":1}`))
+		want := map[string][]string{
+			"at/2020/01/01/09/": {`{"t":"2020-01-01T00:30:00Z"}{"t":1577838600}`}, "at/2020/01/02/00/": {`{"t":"2020-01-01T15:30:00+00:00"}`},
+		}
+		failed := rawData(t, strings.Join(got["at/metadata-extraction-failed/2016/02/25/22/"], ""))
+		delete(got, "at/metadata-extraction-failed/2016/02/25/22/")
+		if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(failed, []string{`{"u":1}`}) {
+			t.Errorf("failed %q (-want +got):\n%s", failed, diff)
+		}
+	})
+}

@@ -69,8 +69,10 @@ const (
 	OverflowFinish Overflow = "finish"
 )
 
-// DynamicPartitioning is Firehose's. Prefix must name each key of Query, and no other
-// of that namespace.
+// DynamicPartitioning is Firehose's. Prefix must name each key of
+// MetadataExtractionQuery, and no other of that namespace; ErrorOutputPrefix must be
+// given, as always with expressions. Without BufferingHints.BeyondFirehose the hints are at least
+// 64 MiB and 60 s; they default to 128 MiB and 300 s, as the CDK has them.
 type DynamicPartitioning struct {
 	// MetadataExtractionQuery is a query of jq 1.6 for an object of at most 50 partition
 	// keys: the values of !{partitionKeyFromQuery:KEY} in Prefix. Default "": none.
