@@ -67,8 +67,11 @@ func (e *errand) wait(ctx context.Context) error {
 	}
 }
 
+// cancel has the errand end soon.
+func (e *errand) cancel() { e.call.End() }
+
 // end cancels the errand and returns when it has ended.
 func (e *errand) end() {
-	e.call.End()
+	e.cancel()
 	<-e.done
 }

@@ -66,6 +66,9 @@ const (
 	extentBytes = 16
 )
 
+// slowQuery is a query whose end is a sign of life.
+const slowQuery = 10 * time.Millisecond
+
 // objectBytes is about what an object of a cut takes in memory beside its extents and
 // its body: what is known of it, its key, and its place in lists.
 const objectBytes = 1 << 10
@@ -195,7 +198,10 @@ func (o *outputs) fail(r *kcl.Record, out *pipeline.Output) error {
 func (o *outputs) sort(ctx context.Context, r *kcl.Record, out *pipeline.Output) (*activePartition, pipeline.Failure) {
 	begun := time.Now()
 	v, f := o.sorter.sort(ctx, out, r.ApproximateArrivalTimestamp)
-	o.tally.JQDuration += time.Since(begun)
+	took := time.Since(begun)
+	if o.tally.JQDuration += took; took >= slowQuery {
+		deadline.Beat(ctx) // a query ends by itself, but there may be many
+	}
 	if f.Type != "" {
 		return nil, f
 	}

@@ -218,6 +218,9 @@ func (t *transforms) first(ctx context.Context, to entrance) error {
 		return fmt.Errorf("transforming %d records: %w", len(b.asked), err)
 	}
 	for b.next < len(b.records) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("taking in what was transformed: %w", context.Cause(ctx)) // the next call goes on
+		}
 		if err := to.enter(&b.records[b.next], t.become(b)); err != nil {
 			return err
 		}
@@ -314,9 +317,11 @@ func (t *transforms) all() []*batch {
 
 // drop implements incoming.
 func (t *transforms) drop() {
-	for _, b := range t.queue {
-		if b.behind != nil {
-			b.behind.end()
+	for _, end := range []func(*errand){(*errand).cancel, (*errand).end} { // all hear of it before one is waited for
+		for _, b := range t.queue {
+			if b.behind != nil {
+				end(b.behind)
+			}
 		}
 	}
 	t.open, t.queue = nil, nil

@@ -417,3 +417,65 @@ func TestEveryRecordHasOnePlace(t *testing.T) {
 		}
 	})
 }
+
+// stubborn is a transform whose calls do not hear that their time is over.
+type stubborn struct{ over chan struct{} }
+
+func (stubborn) ARN() string { return "urn:stubborn" }
+
+func (s stubborn) Transform(context.Context, *transform.Batch) ([]transform.Result, error) {
+	<-s.over
+	return nil, nil
+}
+
+// Calls that do not return hold up the end of a processor once, not one after the other.
+func TestCallsThatDoNotReturn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := stubborn{make(chan struct{})}
+		p, _ := underWay(t, by(f), &busy{})
+		begun := time.Now()
+		p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+		if took := time.Since(begun); took == 0 || took > 15*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		close(f.over)
+	})
+}
+
+// unsteady is a transform that panics where nobody calls it a fault of the batch.
+type unsteady struct {
+	calls
+
+	entered int
+}
+
+func (u *unsteady) Enter(ctx context.Context) (context.Context, func(), error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.entered++; u.entered == 2 {
+		panic("not entered")
+	}
+	return ctx, func() {}, nil
+}
+
+// A batch of which nothing is known, as what runs it has failed, is transformed again.
+func TestABatchThatCameToNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := &unsteady{calls: calls{times: []time.Duration{time.Second}}}
+		s := begin(t, by(u), numbered(5))
+		failed := 0
+		for range 20 {
+			if err := s.pass(t.Context(), s.processor, 5-s.read); err != nil {
+				failed++
+				s.readFrom(0)
+			}
+			time.Sleep(time.Second)
+		}
+		s.stop()
+		if _, o := s.one(); failed != 1 || string(o.body) != "<0><1>x<2>xx<3>xxx<4>xxxx" {
+			t.Errorf("%d calls failed, the object is %q", failed, o.body)
+		}
+	})
+}
