@@ -334,6 +334,47 @@ func TestBounds(t *testing.T) { //nolint:paralleltest // it measures the heap of
 	}
 }
 
+// What grows is counted: with little memory allowed a query ends by that, long before its time is
+// over.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{
+		`{k:([range(1e9)]|length)}`,
+		`{k:(def f: 1+f; f)}`,
+		`{k:(def f(g): g|f(g); f(.))}`,
+		`{k:last(repeat(1))}`,
+		`{k:last(recurse(.))}`,
+		`{k:(def f: .+.|f; "x"|f)}`,
+		`{k:(def f: .+.|f; [1]|f)}`,
+		`{k:(def f: .*2|f; "x"|f)}`,
+		`{k:("x"*1e8)}`,
+		`{k:(reduce range(1e9) as $i ({};.["\($i)"]=$i)|length)}`,
+		`{k:(reduce range(1e9) as $i ({};.+{"\($i)":$i})|length)}`,
+		`{k:(reduce range(1e9) as $i ({};.*{"\($i)":$i})|length)}`,
+		`{k:(reduce range(1e9) as $i ("x";"\(.)\(.)")|length)}`,
+		`{k:(reduce range(1e9) as $i ("x";@json)|length)}`,
+		`{k:(reduce range(1e9) as $i ("x";@base64)|length)}`,
+		`{k:(reduce range(1e9) as $i ("x";@uri "%\(.)")|length)}`,
+		`{k:(reduce range(1e9) as $i (["x"];[@csv,@csv])|length)}`,
+		`{k:(reduce range(1e9) as $i (["'"];[@sh])|length)}`,
+		`{k:(reduce range(1e9) as $i ("xy";gsub("x";"xx"))|length)}`,
+		`{k:(reduce range(1e9) as $i ("x,";[splits(",")]|join(",,"))|length)}`,
+		`{k:(reduce range(1e9) as $i ([];.[length]=.)|length)}`,
+		`{k:(reduce range(1e9) as $i (null;setpath([$i];1))|length)}`,
+		`{k:([range(1000)]|[limit(1e6;repeat(sort))]|length)}`,
+		`{k:([range(1000)]|[limit(1e6;repeat(keys))]|length)}`,
+		`{k:("x"*1000|[limit(1e6;repeat(.[1:]))]|length)}`,
+		`{k:("x"*1000|[limit(1e6;repeat(ascii_upcase))]|length)}`,
+		`{k:("x"*1000|[limit(1e6;repeat(explode|implode))]|length)}`,
+		`{k:(reduce range(2000) as $i (null;[.])|[limit(1e6;repeat(path(..)))]|length)}`,
+	} {
+		x := compiled(t, partition.Rules{Query: query}).Within(time.Minute, 2<<20)
+		if got, _, message := extract(t, x, `{}`); message != "jq: the query makes too much of this record" {
+			t.Errorf("%s is %q, %q", query, got, message)
+		}
+	}
+}
+
 // highest is how large the heap and the stacks are at most until done is closed.
 func highest(done <-chan struct{}) (most uint64) {
 	ticks := time.NewTicker(5 * time.Millisecond)

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"strconv"
 
-	"github.com/shardmill/shardmill/processors/internal/jsontext"
+	"github.com/shardmill/shardmill/processors/internal/jackson"
 )
 
 // What a call may have, as Lambda's synchronous invocation: 6 MiB both ways, and the
@@ -27,7 +27,7 @@ func Size(r *Record) int {
 	shell.Data = nil
 	n := len(appendRecord(room[:0], &shell)) + 1 + base64.StdEncoding.EncodedLen(len(data))
 	if r.ID == "" {
-		n += len(jsontext.Append(room[:0], r.SequenceNumber)) + len(zeros)
+		n += len(jackson.Append(room[:0], r.SequenceNumber)) + len(zeros)
 	}
 	return n
 }
@@ -85,7 +85,7 @@ func appendRecord(dst []byte, r *Record) []byte {
 }
 
 func appendText(dst []byte, member, s string) []byte {
-	return append(jsontext.Append(append(dst, member...), s), '"')
+	return append(jackson.Append(append(dst, member...), s), '"')
 }
 
 // Request returns the request for b, see [AppendRequest].

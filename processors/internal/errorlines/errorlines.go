@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/shardmill/shardmill/processors/internal/jsontext"
+	"github.com/shardmill/shardmill/processors/internal/jackson"
 )
 
 // Generation is which members a line has, in which order and spelling.
@@ -113,7 +113,7 @@ func (e *Encoder) number(member string, n int64) {
 
 // text adds a member whose value is a text.
 func (e *Encoder) text(member, s string) {
-	e.buf = append(jsontext.Append(append(e.buf, member...), s), '"')
+	e.buf = append(jackson.Append(append(e.buf, member...), s), '"')
 }
 
 func millis(t time.Time) int64 {

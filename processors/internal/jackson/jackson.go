@@ -1,7 +1,7 @@
-// Package jsontext writes texts into JSON as Jackson does, by default: it escapes the
+// Package jackson writes texts into JSON as Jackson does, by default: it escapes the
 // quote, the backslash and what is below a space, and nothing else. That AWS writes so
 // is inferred from its being written in Java.
-package jsontext
+package jackson
 
 import "unicode/utf8"
 

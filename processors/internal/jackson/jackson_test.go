@@ -1,4 +1,4 @@
-package jsontext_test
+package jackson_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/shardmill/shardmill/processors/internal/jsontext"
+	"github.com/shardmill/shardmill/processors/internal/jackson"
 )
 
 func TestAppend(t *testing.T) {
@@ -18,7 +18,7 @@ func TestAppend(t *testing.T) {
 		"<&>é😀\u2028\x7f":         "<&>é😀\u2028\x7f",
 		"a\xffb":                  "a\ufffdb",
 	} {
-		if got := string(jsontext.Append([]byte("x"), text)); got != "x"+want {
+		if got := string(jackson.Append([]byte("x"), text)); got != "x"+want {
 			t.Errorf("%q became %q, want %q", text, got, "x"+want)
 		}
 	}
@@ -30,7 +30,7 @@ func TestAppendIsRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))
 		var got string
-		if err := json.Unmarshal(append(jsontext.Append([]byte{'"'}, text), '"'), &got); err != nil {
+		if err := json.Unmarshal(append(jackson.Append([]byte{'"'}, text), '"'), &got); err != nil {
 			t.Fatal(err)
 		}
 		if want := strings.ToValidUTF8(text, "\ufffd"); len(got) < len(want) || strings.ToValidUTF8(got, "") != got {
