@@ -52,7 +52,7 @@
 //
 // # Bounds
 //
-// A query has a second for a record, and 64 MiB and 16 bytes for each of the record's for what it
+// A query has a second for a record, and another one in case the process stood still in the first, and 64 MiB and 16 bytes for each of the record's for what it
 // makes; else the record fails. It reads no input but the record, and nothing of the
 // process.
 package partition

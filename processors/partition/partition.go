@@ -160,14 +160,21 @@ func why(err error) error {
 	return err
 }
 
-// only runs a program, and returns its only result.
+// only runs a program, and returns its only result. One that takes too long is tried once more:
+// it may have been the process that stood still, and the record is a good one.
 func only(ctx context.Context, r *jq.Runner, data []byte) (result any, err error) {
-	n := 0
-	err = r.Run(ctx, data, func(v any) bool {
-		result = v
-		n++
-		return n < 2
-	})
+	var n int
+	for range 2 {
+		n = 0
+		err = r.Run(ctx, data, func(v any) bool {
+			result = v
+			n++
+			return n < 2
+		})
+		if !errors.Is(err, jq.ErrTime) {
+			break
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, why(err)
