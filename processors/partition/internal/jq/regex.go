@@ -17,7 +17,8 @@ const maxSubject = 1 << 20
 type pattern struct {
 	first *regexp.Regexp // from the beginning of a text
 	later *regexp.Regexp // from behind its first character, which is there for ^ and \b
-	ascii bool           // it has \b, which is ASCII's here
+	ascii bool           // it has \b or [:class:], which are ASCII's here
+	fold  bool           // upper and lower case are the same
 	end   bool           // it has $, which is also before a last newline there
 	fails fault
 }
@@ -69,12 +70,13 @@ func newPattern(expression, flags string) *pattern {
 	if err != nil {
 		return &pattern{fails: prefix + "not supported"}
 	}
-	p := &pattern{first: first, later: later}
+	p := &pattern{first: first, later: later, ascii: strings.Contains(expression, "[:")}
 	p.look(tree)
 	return p
 }
 
 func (p *pattern) look(tree *syntax.Regexp) {
+	p.fold = p.fold || tree.Flags&syntax.FoldCase != 0
 	switch tree.Op {
 	case syntax.OpWordBoundary, syntax.OpNoWordBoundary:
 		p.ascii = true
@@ -250,13 +252,20 @@ func (m *machine) match(v any, args []any) any {
 	switch {
 	case p.fails != "":
 		return p.fails
-	case len(s) > maxSubject, p.end && strings.HasSuffix(s, "\n"), p.ascii && strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) >= 0:
+	case len(s) > maxSubject, p.end && strings.HasSuffix(s, "\n"), p.ascii && strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) >= 0,
+		p.fold && strings.ContainsFunc(s+expression, becomesSeveral):
 		return fault("Regex failure: not supported for this text")
 	}
 	if args[2] == true {
 		return p.first.MatchString(s)
 	}
 	return m.matches(p, s, strings.Contains(flags, "g"))
+}
+
+// becomesSeveral tells whether Oniguruma takes a character for several ones when the case does
+// not matter, as ß for ss: Go never does.
+func becomesSeveral(r rune) bool {
+	return r >= 0x80 && (strings.ContainsRune("ßẞŉǰΐΰևẖẗẘẙẚİﬀﬁﬂﬃﬄﬅﬆﬓﬔﬕﬖﬗ", r) || r >= 0x1f50 && r <= 0x1fff)
 }
 
 func (m *machine) matches(p *pattern, s string, all bool) any {
