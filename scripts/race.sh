@@ -15,6 +15,7 @@ listed="$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImp
 bubbles=() others=()
 while read -r package imports; do
   [[ "$package" != */processors/internal/exactlyonce || "$*" == *exactlyonce* ]] || continue # a model that one goroutine searches, for minutes
+  [[ "$package" != */partition/internal/jq || "$*" == *internal/jq* ]] || continue           # programs that one goroutine runs, for minutes; its users share it
   if [[ " $imports " == *" testing/synctest "* ]]; then bubbles+=("$package"); else others+=("$package"); fi
 done <<<"$listed"
 

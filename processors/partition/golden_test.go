@@ -1,3 +1,7 @@
+//go:build !race
+
+// One goroutine asks all of these; under the race detector that takes minutes.
+
 package partition_test
 
 import (
