@@ -380,3 +380,16 @@ func TestEventTime(t *testing.T) {
 		}
 	})
 }
+
+// An object that is complete by size makes room for another partition.
+func TestACompleteObjectIsNotActive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := divided(func(d *processors.DynamicPartitioning) { d.ActivePartitions, d.Overflow = 2, processors.OverflowFinish }).WithSize(8)
+		got, told := put(t, cfg, recordsOf("1:aaaaaa", "2:b", "3:c", "2:d", "3:e"))
+		want := map[string][]string{"k=1/": {"1:aaaaaa"}, "k=2/": {"2:b2:d"}, "k=3/": {"3:c3:e"}}
+		if diff := cmp.Diff(want, got); diff != "" || told.PartitionsExceeded > 0 {
+			t.Errorf("told %+v (-want +got):\n%s", told, diff)
+		}
+	})
+}
