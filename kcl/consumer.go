@@ -70,7 +70,7 @@ func newConsumer(e env, held *lease.Held, acct *budget.Account) *consumer {
 		info: ShardInfo{
 			StreamName: e.stream.name, StreamARN: e.stream.arn, Table: e.cfg.ApplicationName,
 			ShardID: row.Key, WorkerID: e.cfg.WorkerID, Range: row.Range,
-			HashRangeRule: e.cfg.HashRangeRule, KPLFaults: e.cfg.KPLFaults, OpenShards: e.stream.openShards(),
+			HashRangeRule: e.cfg.HashRangeRule, KPLFaults: e.cfg.KPLFaults,
 		},
 		status: ShardStatus{ShardID: row.Key, State: ShardWaiting, Checkpoint: row.Checkpoint},
 	}

@@ -84,7 +84,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	start := time.Now()
 	s.called = start
 	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
-		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, Pressure: pressure, Hold: s.hold, TryHold: s.tryHold, Wake: s.woken,
+		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, OpenShards: s.stream.openShards(), Pressure: pressure, Hold: s.hold, TryHold: s.tryHold, Wake: s.woken,
 	})
 	err = foremost(err, recs)
 	if isPanic(err) {

@@ -94,10 +94,6 @@ type ShardInfo struct {
 
 	// KPLFaults is Config.KPLFaults.
 	KPLFaults KPLFaults
-
-	// OpenShards is how many shards of the stream took records when the worker listed
-	// them last: at least 1. A processor is not told if that changes.
-	OpenShards int
 }
 
 // InitializationInput is the argument of RecordProcessor.Initialize.
@@ -139,6 +135,10 @@ type ProcessRecordsInput struct {
 	Records      []Record // in their order, which is not to be changed; empty in a tick
 	Checkpointer Checkpointer
 	BehindLatest time.Duration // how far the last read was behind the tip of the shard; MillisBehindLatest
+
+	// OpenShards is how many shards of the stream took records when this worker listed
+	// them last, which it does every Config.ShardSyncInterval: at least 1.
+	OpenShards int
 
 	// Attempt counts the calls with these records to this processor, from 1.
 	Attempt int

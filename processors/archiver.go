@@ -99,7 +99,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		bucket, prefix := s.staging()
 		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log, unnamed: shard.StreamARN == ""}
 	}
-	sorter := s.sorting.open(shard.OpenShards)
+	sorter := s.sorting.open()
 	return &processor{
 		archiver: a,
 		shardID:  shard.ShardID,

@@ -149,9 +149,8 @@ func TestTheQuotaIsTheStreams(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			info := theShard()
-			info.OpenShards = shards
-			p, in := calledWith(t, archiver.Processor(info), recordsOf("1:a", "2:b", "1:c"))
+			p, in := calledWith(t, archiver.Processor(theShard()), recordsOf("1:a", "2:b", "1:c"))
+			in.OpenShards = shards
 			for range 2 {
 				if err := p.ProcessRecords(t.Context(), in); err != nil {
 					t.Fatal(err)

@@ -75,6 +75,9 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 	p.delivery.wake = in.Wake
 	p.incoming.call(in.Wake, p.room(in.TryHold))
 	p.buffer.pace.note(in.BehindLatest)
+	if p.sorter != nil {
+		p.sorter.share(in.OpenShards)
+	}
 	if err := p.delivery.advance(ctx, in.Checkpointer); err != nil {
 		return err
 	}

@@ -258,10 +258,17 @@ func (c Config) sorting(l *lane) (*sorting, error) {
 // otherwise.
 const quota = 500
 
-// open returns a sorter for a shard of a stream with so many open ones.
-func (s *sorting) open(shards int) *sorter {
+// open returns a sorter for a shard.
+func (s *sorting) open() *sorter {
 	if s == nil {
 		return nil
 	}
-	return &sorter{sorting: s, most: cmp.Or(s.limit, max(1, quota/max(1, shards))), extractor: s.extraction.Open(), names: s.extraction.Keys()}
+	opened := &sorter{sorting: s, extractor: s.extraction.Open(), names: s.extraction.Keys()}
+	opened.share(1)
+	return opened
+}
+
+// share settles how many partitions may be active in a shard of so many open ones.
+func (s *sorter) share(shards int) {
+	s.most = cmp.Or(s.limit, max(1, quota/max(1, shards)))
 }

@@ -479,3 +479,27 @@ func TestABatchThatCameToNothing(t *testing.T) {
 		}
 	})
 }
+
+// What Decompression and de-aggregation make of records is the transform's, also when
+// other records were inflated meanwhile.
+func TestTransformsOfInflatedRecords(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &calls{times: []time.Duration{time.Second}}
+		cfg := with(by(c).WithBatchSize(1<<20), func(c *processors.Config) {
+			c.Decompression = true
+			c.RecordDeAggregation = &processors.RecordDeAggregation{SubRecordType: processors.Delimited, Delimiter: ","}
+		})
+		var data []string
+		var want strings.Builder
+		for i := range 20 {
+			text := strings.Repeat(fmt.Sprint(i%10), 100+i)
+			data = append(data, zipped(t, text+","+text+"!"))
+			want.WriteString(text + text + "!")
+		}
+		got, told := put(t, cfg, recordsOf(data...))
+		if body := strings.Join(got["2016/02/25/13/"], ""); len(got) != 1 || body != want.String() || told.Transformed != 40 || told.Inflated != 20 {
+			t.Errorf("got %.300q, told %+v", got, told)
+		}
+	})
+}

@@ -33,9 +33,9 @@ type Fate struct {
 // returns. The error is not about records: ctx is done, or a spool file cannot be used.
 func (a *Archiver) Try(ctx context.Context, records []kcl.Record, tell func(Fate)) error {
 	s := &a.settings
-	shard := kcl.ShardInfo{ShardID: "shardId-000000000000", OpenShards: 1}
+	shard := kcl.ShardInfo{ShardID: "shardId-000000000000"}
 	t := &trial{ctx: ctx, lanes: s.lanes, tell: tell}
-	t.outputs = a.shop.collect(s, &pace{}, s.sorting.open(shard.OpenShards))
+	t.outputs = a.shop.collect(s, &pace{}, s.sorting.open())
 	defer t.outputs.release(true, s.Logger)
 	in := a.incoming(shard, s.Logger)
 	defer in.drop()
