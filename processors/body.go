@@ -92,6 +92,4 @@ func (b *body) filled() int64 { return b.bytes }
 
 func (b *body) spoolErr() error { return b.spool.Err() }
 
-func (b *body) heldBytes() int64 { return b.spool.Held() }
-
-func (*body) partitions() int { return 0 }
+func (b *body) held() (bytes int64, partitions int) { return b.spool.Held(), 0 }

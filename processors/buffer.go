@@ -70,12 +70,11 @@ type contents interface {
 	take(r *kcl.Record)                                                // the next record, before what becomes of it
 	add(ctx context.Context, r *kcl.Record, out pipeline.Output) error // what becomes of it
 	filled() int64                                                     // the bytes that count for the cut's size
-	partitions() int                                                   // that are active
 	finish() error                                                     // nothing comes any more
 	pack(c *closing) (parcel, error)                                   // after finish
 
-	spoolErr() error  // why it stays in memory, nil if it need not
-	heldBytes() int64 // in memory
+	spoolErr() error                     // why it stays in memory, nil if it need not
+	held() (bytes int64, partitions int) // in memory; that are active
 	release(reuse bool, log *zap.Logger)
 }
 

@@ -48,6 +48,7 @@ type outputs struct {
 	active int                         // partitions
 	oldest int                         // in begun: no object before it is open that is delivered
 	names  int64                       // bytes of places
+	index  int64                       // about what the index of the bundle needs
 
 	inflates bool // records are inflated
 	lines    errorlines.Encoder
@@ -59,11 +60,15 @@ type outputs struct {
 }
 
 // What ends a cut whose records become nothing, or little, that is delivered, or are
-// very small: how long its log gets, and how many extents there are.
+// very small: how long its log gets, and how many extents and objects there are.
 const (
 	maxLog      = 1 << 30
 	maxExtents  = 1 << 20
 	extentBytes = 16
+
+	// indexBytes is what an index has at most of an object, beside what a partition's
+	// prefix has: names of a bucket and of the object, digests, numbers.
+	indexBytes = 1 << 10
 )
 
 // slowQuery is a query whose end is a sign of life.
@@ -234,7 +239,7 @@ func (o *outputs) sort(ctx context.Context, r *kcl.Record, out *pipeline.Output)
 // Overflow has it.
 func (o *outputs) isFull() bool { return o.partitions() >= o.sorter.most }
 
-// partitions implements contents.
+// partitions returns how many are active.
 func (o *outputs) partitions() int {
 	if o.sorter == nil || o.sorter.overflow == OverflowFail {
 		return len(o.places)
@@ -293,8 +298,10 @@ func (o *outputs) put(g group, r *kcl.Record, at extent) *extents {
 	if x == nil {
 		x = &extents{group: g, lane: &o.lanes[g.lane], oldest: r.ApproximateArrivalTimestamp}
 		o.begun, o.open[g] = append(o.begun, x), x
+		o.index += indexBytes
 		if g.place != nil {
 			o.active++
+			o.index += int64(len(g.place.before))
 		}
 	}
 	o.extend(x, at.from, at.size)
@@ -321,7 +328,7 @@ func (o *outputs) extend(x *extents, from, size int64) {
 // for each partition: these end by themselves. A log that is too long ends the cut, too.
 func (o *outputs) filled() int64 {
 	switch x := o.open[group{}]; {
-	case o.log.Size() >= maxLog || o.parts >= maxExtents:
+	case o.log.Size() >= maxLog || o.parts >= maxExtents || o.index >= exactlyonce.MaxIndex/2:
 		return math.MaxInt64
 	case x == nil:
 		return 0
@@ -391,8 +398,8 @@ func (*outputs) finish() error { return nil }
 
 func (o *outputs) spoolErr() error { return o.log.Err() }
 
-func (o *outputs) heldBytes() int64 {
-	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun)) + o.names
+func (o *outputs) held() (bytes int64, partitions int) {
+	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun)) + o.names, o.partitions()
 }
 
 func (o *outputs) release(reuse bool, log *zap.Logger) { closeSpool(o.log, reuse, log) }

@@ -189,7 +189,8 @@ func (p *processor) held() BufferedEvent {
 		parts[0] = c.held()
 	}
 	if open.contents != nil {
-		parts[1].Records, parts[1].Bytes, parts[1].Held, parts[1].ActivePartitions = open.records, open.bytes, open.contents.heldBytes(), open.contents.partitions()
+		parts[1].Records, parts[1].Bytes = open.records, open.bytes
+		parts[1].Held, parts[1].ActivePartitions = open.contents.held()
 	}
 	e := BufferedEvent{ShardID: p.shardID, SizeHint: p.buffer.pace.size(p.buffer.size), ActivePartitions: parts[1].ActivePartitions}
 	for _, part := range parts {

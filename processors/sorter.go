@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/processors/partition"
@@ -21,6 +22,8 @@ type sorting struct {
 	zone       *time.Location
 	given      []string // keys that the transform is to give
 	isOfEvent  bool     // the instants of prefixes are those of events
+
+	reserved string // no partition's prefix begins so; "" if any may
 
 	overflow Overflow
 	limit    int // active partitions of a shard; 0 for the default
@@ -108,6 +111,9 @@ func (s *sorter) group(v sorted) (string, pipeline.Failure) {
 	group, err := s.prefix.Group(prefix.Values{At: v.at, FromQuery: keys, FromLambda: v.given})
 	if err != nil {
 		return "", notExtracted(err.Error())
+	}
+	if s.reserved != "" && strings.HasPrefix(group, s.reserved) {
+		return "", notExtracted(fmt.Sprintf("the evaluated prefix begins with %q, where bundles are staged", s.reserved))
 	}
 	return group, pipeline.Failure{}
 }

@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -52,10 +53,22 @@ func (s *staging) list(ctx context.Context) {
 		return
 	}
 	s.once(ctx, "listing what is left of bundles", func(ctx context.Context) error {
-		var err error
-		s.listed, err = s.store.List(ctx, s.bucket, s.prefix)
+		all, err := s.store.List(ctx, s.bucket, s.prefix)
+		for _, key := range all {
+			if s.isBundle(key) {
+				s.listed = append(s.listed, key)
+			} else {
+				s.log.Error("an object that is no bundle is among bundles, and stays there", zap.String("key", key))
+			}
+		}
 		return err
 	})
+}
+
+// isBundle reports whether a key can be that of one of this shard's bundles.
+func (s *staging) isBundle(key string) bool {
+	id, ok := strings.CutPrefix(key, s.prefix)
+	return ok && exactlyonce.IsUUID(id)
 }
 
 // sweep deletes what was listed, after a write of the row that was confirmed: whoever

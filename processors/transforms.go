@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
@@ -30,7 +31,8 @@ type incoming interface {
 	// take takes the next record in, unless it was there before.
 	take(ctx context.Context, r *kcl.Record, to entrance) error
 
-	// advance brings on what does not wait for anything.
+	// advance brings on what need not be waited for, and begins what is due: that waits
+	// for others if no more may be under way.
 	advance(ctx context.Context, to entrance) error
 
 	// finish brings all of them into the cut, however long that takes.
@@ -84,8 +86,8 @@ type batch struct {
 	asked   []transform.Record
 	ends    []end // of each record, in these two
 
-	bytes, request int64 // of the records; of what the transform gets
-	made           int64 // of what it gave back
+	memory, bytes, request int64 // of records and parts; of what the transform gets; of that as a request
+	made                   int64 // of what it gave back; 0 until that is looked at
 
 	behind  *errand // nil until it is under way
 	answers []transform.Outcome
@@ -99,16 +101,24 @@ type end struct{ parts, asked int }
 const recordBytes = 1 << 10
 
 func (b *batch) held() int64 {
-	n := b.bytes + b.made + recordBytes*int64(len(b.parts))
-	if b.behind != nil && !b.behind.isOver() {
-		n += 2 * b.request // and the answer, which may be as long
+	n := b.memory + recordBytes*int64(len(b.parts))
+	switch {
+	case b.behind == nil:
+		return n
+	case !b.behind.isOver():
+		return n + 2*b.request // and the answer, which may be as long
 	}
-	return n
+	if b.made == 0 {
+		for i := range b.answers {
+			b.made += int64(len(b.answers[i].Data))
+		}
+	}
+	return n + b.made
 }
 
 // begin implements incoming.
 func (t *transforms) begin(holding context.Context, after checkpoint.ExtendedSequenceNumber) {
-	t.holding, t.seen.mark = holding, after //nolint:fatcontext // it is good for the holding
+	t.holding, t.seen.mark = holding, after
 }
 
 // call implements incoming.
@@ -136,7 +146,15 @@ func (t *transforms) take(ctx context.Context, r *kcl.Record, to entrance) error
 	b := t.open
 	b.records, b.parts, b.asked = append(b.records, own), append(b.parts, parts...), append(b.asked, asked...)
 	b.ends = append(b.ends, end{len(b.parts), len(b.asked)})
-	b.bytes, b.request = b.bytes+int64(len(own.Data)), b.request+request
+	b.memory, b.request = b.memory+int64(len(own.Data)), b.request+request
+	for i := range asked {
+		b.bytes += int64(len(asked[i].Data))
+	}
+	if !t.pipeline.IsInPlace() {
+		for i := range parts {
+			b.memory += int64(len(parts[i].Data))
+		}
+	}
 	t.seen.mark = own.Position().ExtendedSequenceNumber
 	if b.bytes >= t.size {
 		return t.close(ctx, to)
@@ -194,11 +212,8 @@ func (t *transforms) start() bool {
 		case running > 0 && (running >= maxCalls || t.room != nil && !t.room(2*b.request)):
 			return false
 		default:
-			b.behind = send(t.holding, func(ctx context.Context) (err error) { //nolint:contextcheck // it may outlast the call
+			b.behind = send(t.holding, func(ctx context.Context) (err error) {
 				b.answers, err = t.runner.Run(ctx, b.asked)
-				for i := range b.answers {
-					b.made += int64(len(b.answers[i].Data))
-				}
 				return err
 			}, t.wake)
 		}
@@ -312,7 +327,7 @@ func (t *transforms) all() []*batch {
 	if t.open == nil {
 		return t.queue
 	}
-	return append(t.queue[:len(t.queue):len(t.queue)], t.open)
+	return append(slices.Clip(t.queue), t.open)
 }
 
 // drop implements incoming.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -493,7 +494,7 @@ func TestTransformsOfInflatedRecords(t *testing.T) {
 		var data []string
 		var want strings.Builder
 		for i := range 20 {
-			text := strings.Repeat(fmt.Sprint(i%10), 100+i)
+			text := strings.Repeat(strconv.Itoa(i%10), 100+i)
 			data = append(data, zipped(t, text+","+text+"!"))
 			want.WriteString(text + text + "!")
 		}

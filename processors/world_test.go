@@ -502,7 +502,7 @@ func (w *world) places(backup bool) (map[int]int, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %q", name, number)
 			}
-			if next := before + 1; before >= 0 && i != next && !(i > next && strings.Contains(name, "/k=")) { // of a partition
+			if next := before + 1; before >= 0 && i != next && (i < next || !strings.Contains(name, "/k=")) { // of a partition
 				return nil, fmt.Errorf("%s: record %d follows %d", name, i, before)
 			}
 			n[i]++

@@ -79,7 +79,7 @@ func (f function) says(r transform.Record) []transform.Result {
 	m, n := f.m, int64(time.Since(f.m.w.begun))
 	good := transform.Result{
 		ID: r.ID, Status: transform.Ok, Data: r.Data,
-		PartitionKeys: map[string]string{"k": fmt.Sprint(m.dice.below(300, "partition of "+string(r.Data), n))},
+		PartitionKeys: map[string]string{"k": strconv.Itoa(m.dice.below(300, "partition of "+string(r.Data), n))},
 	}
 	switch m.dice.below(40, "result of "+string(r.Data), n) {
 	case 0:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 )
 
 // maxParts is Firehose's: a record with more others in it stays one.
@@ -34,7 +35,7 @@ func delimited(parts [][]byte, data, delimiter []byte) [][]byte {
 		if len(parts) == maxParts {
 			return append(parts[:0], data)
 		}
-		parts = append(parts, part)
+		parts = append(parts, slices.Clip(part)) // who appends to it reaches no other
 	}
 	if len(parts) == 0 {
 		parts = append(parts, data)
@@ -58,6 +59,6 @@ func objects(parts [][]byte, data []byte) ([][]byte, Failure) {
 			return append(parts[:0], data), Failure{}
 		}
 		end := d.InputOffset()
-		parts = append(parts, data[end-int64(len(raw)):end])
+		parts = append(parts, slices.Clip(data[end-int64(len(raw)):end])) // as above
 	}
 }

@@ -156,7 +156,7 @@ func (p *Pipeline) emitParts(s *scratch, whole Output, emit func(Output) error) 
 		return emit(whole)
 	}
 	s.parts = parts
-	defer clear(s.parts) // the record's memory is another's
+	defer clear(parts[:cap(parts)]) // the record's memory is another's
 	for i, data := range parts {
 		part := Output{Part: i, Data: data, Source: data, Inflated: whole.Inflated}
 		if len(parts) == 1 {

@@ -143,7 +143,8 @@ func (h *Holder) Try(bytes int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	bytes = min(max(0, bytes), most)
-	if h.number != h.a.holder || bytes > h.a.held && (len(b.waiting) > 0 || b.used+bytes-h.a.held > b.limit) {
+	isWaitedFor := slices.ContainsFunc(b.waiting, func(w *waiter) bool { return !w.waitsForItself() })
+	if h.number != h.a.holder || bytes > h.a.held && (isWaitedFor || b.used+bytes-h.a.held > b.limit) {
 		return false
 	}
 	h.a.hold(bytes)

@@ -218,3 +218,20 @@ func TestTryOvertakesNobody(t *testing.T) {
 		}
 	})
 }
+
+// Who waits for its own page is in nobody's way: what is free may be held.
+func TestTryBesideWhoWaitsForItself(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(ctx context.Context) {
+		b := budget.New(1000) // shares of 250
+		reader, holder := b.Open(), b.Open()
+		first, second := ask(ctx, reader, 300), ask(ctx, reader, 300)
+		has(t, "a page and the next one", "yn", first, second)
+		if !holder.Holder().Try(600) {
+			t.Error("there is room")
+		}
+		if holder.Holder().Try(701) {
+			t.Error("it goes beyond the limit")
+		}
+	})
+}

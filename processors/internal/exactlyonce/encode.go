@@ -227,7 +227,7 @@ func (p Plan) validate() error {
 
 func (u *Bundle) validate(id UUID) error {
 	switch {
-	case u.IndexSize < 1 || u.IndexSize > maxIndex || u.Size < u.IndexSize || u.Size > maxBundle:
+	case u.IndexSize < 1 || u.IndexSize > MaxIndex || u.Size < u.IndexSize || u.Size > maxBundle:
 		return fmt.Errorf("%w: a bundle of %d bytes, %d of index", ErrBroken, u.Size, u.IndexSize)
 	case u.Count < 1 || len(u.Objects) > 0 && int64(len(u.Objects)) != u.Count:
 		return fmt.Errorf("%w: a bundle with %d objects, of which %d are named", ErrBroken, u.Count, len(u.Objects))
@@ -242,7 +242,7 @@ func (u *Bundle) validate(id UUID) error {
 // fit anywhere.
 const (
 	maxBundle = 64 << 30
-	maxIndex  = 64 << 20
+	MaxIndex  = 64 << 20
 )
 
 func isRecord(e checkpoint.ExtendedSequenceNumber) bool {

@@ -92,6 +92,21 @@ func (u UUID) String() string {
 	return string(b[:])
 }
 
+// IsUUID reports whether s is what String returns of some UUID.
+func IsUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		isDash, isHex := c == '-', '0' <= c && c <= '9' || 'a' <= c && c <= 'f'
+		if atDash := i == 8 || i == 13 || i == 18 || i == 23; atDash && !isDash || !atDash && !isHex {
+			return false
+		}
+	}
+	return true
+}
+
 // Identity says which lease row a plan belongs to: digests of names, so that a
 // plan stays small however long they are. A plan in another row was copied
 // there.
