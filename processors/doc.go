@@ -171,7 +171,8 @@
 //
 // With DynamicPartitioning a cut has an object for each partition, and another one when
 // that has reached the size. The cut ends by the interval since its first record entered
-// it, by pressure, or by the bounds of its log: all of its objects are visible then. What is
+// it, by pressure, or by the bounds of its log and of the index of its bundle, some 30,000
+// objects: all of its objects are visible then. What is
 // in a partition is decided when a record enters, by its keys and what the timestamps in
 // Prefix print of it; the name of an object has the arrival of its oldest record.
 //

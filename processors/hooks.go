@@ -28,7 +28,7 @@ type Hooks struct {
 	PutFailed func(PutFailedEvent)
 
 	// Buffered is called after each batch or tick: DeliveryToS3.DataFreshness
-	// between deliveries.
+	// between deliveries. The last one of a processor says that it has nothing any more.
 	Buffered func(BufferedEvent)
 
 	// PendingFound is called when an earlier holder's pending checkpoint was

@@ -260,7 +260,12 @@ var errLeft = errors.New("not delivered in time before the worker stops: the nex
 
 // LeaseLost forgets what is not delivered: the next holder reads it again. A
 // prepared cut stays in the lease row for it.
-func (p *processor) LeaseLost(context.Context, kcl.LeaseLostInput) { p.drop() }
+func (p *processor) LeaseLost(context.Context, kcl.LeaseLostInput) {
+	p.drop()
+	if buffered := p.archiver.settings.Hooks.Buffered; buffered != nil {
+		buffered(BufferedEvent{ShardID: p.shardID, SizeHint: p.buffer.size})
+	}
+}
 
 func (p *processor) drop() {
 	p.incoming.drop()

@@ -65,7 +65,8 @@ const (
 	OverflowFail Overflow = "fail"
 
 	// OverflowFinish completes the object of the partition that is oldest, which goes on
-	// with another one.
+	// with another one. Records of more partitions in turn than may be active become an
+	// object each.
 	OverflowFinish Overflow = "finish"
 )
 
