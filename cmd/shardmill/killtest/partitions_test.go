@@ -54,6 +54,7 @@ type partitioned struct {
 	*run
 
 	program *program
+	before  map[string]int // archivers struck at earlier points, by step
 }
 
 // TestKillInPartitions strikes archivers whose records go through a program into the
@@ -67,12 +68,15 @@ func TestKillInPartitions(t *testing.T) { //nolint:paralleltest // its processes
 	s := startServices(t, dir)
 	feed := putNumbered(t, s, rand.New(rand.NewPCG(rng.Uint64(), 0)), time.Second)
 	program := newProgram(t, dir)
-	r := &partitioned{run: newRun(t, s, newArchivers(t, s, dir, partitioning(program)), rng), program: program}
+	r := &partitioned{run: newRun(t, s, newArchivers(t, s, dir, partitioning(program)), rng), program: program, before: make(map[string]int)}
 
 	list, trouble := partitionPoints(rng), disturbances()
 	rng.Shuffle(len(trouble), func(i, j int) { trouble[i], trouble[j] = trouble[j], trouble[i] })
-	for i := range max(len(list), len(trouble)) {
-		r.strike(list[i%len(list)], trouble[i%len(trouble)])
+	for i, p := range list {
+		for tries := 0; r.hits[p.step] == r.before[p.step] && tries < 3; tries++ {
+			r.strike(p, trouble[i%len(trouble)])
+		}
+		r.before[p.step] = r.hits[p.step]
 	}
 	t.Logf("%v: struck %d times", time.Since(began).Round(time.Second), r.total())
 	feed.finish(t, int64(records))
