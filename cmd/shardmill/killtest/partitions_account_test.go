@@ -112,6 +112,7 @@ func placeOf(e entry) string {
 		return failed + "MissingRecordId " + string(e.data())
 	case isUnkeyed, isNoJSON:
 		return unsorted + string(e.data())
+	case isDropped:
 	}
 	return ""
 }
