@@ -42,8 +42,8 @@ func partitionPoints(rng *rand.Rand) []point {
 		{step: publishToCommit, how: "the commit is held", fault: as(commit, "Stall", 0), planned: true, early: true},
 		{step: afterCommit, how: "the commit's answers are lost", fault: as(commit, "LostAnswer", 0)},
 		{step: anyMoment, how: "nothing is held"},
-		{step: whilePutting, how: "answers of objects are lost", fault: as(put, "LostAnswer", 1+rng.IntN(100)), planned: true},
-		{step: whileSealing, how: "the bundle's answers are lost", fault: as(seal, "LostAnswer", 0)},
+		{step: whilePutting, how: "answers of objects are lost", fault: as(put, "LostAnswer", 1+rng.IntN(100)), planned: true, stop: true},
+		{step: whileSealing, how: "the bundle's answers are lost", fault: as(seal, "LostAnswer", 0), stop: true},
 		{step: afterCommit, how: "the bundle's deletion is refused", fault: as(discard, "Refuse", 0)},
 		{step: whilePutting, how: "error objects are held", fault: as(failed, "Stall", 0), planned: true, early: true},
 	}
@@ -129,8 +129,8 @@ func partitioning(p *program) settings {
 	return set
 }
 
-// strike kills an archiver at a point, and makes trouble for the program of the other
-// one, which goes on with its shards.
+// strike kills or stops an archiver at a point, and makes trouble for the program of the
+// other one, which goes on with its shards.
 func (r *partitioned) strike(p point, trouble string) {
 	r.t.Helper()
 	slot := r.pick()
@@ -141,11 +141,17 @@ func (r *partitioned) strike(p point, trouble string) {
 		held = func() bool { return r.program.isTold(name) }
 	}
 	v := r.hit(slot, p, held)
-	r.program.awaitEnd(name)
+	if !p.stop {
+		r.program.awaitEnd(name)
+	}
 	r.disturb(other, trouble)
 	r.awaitSuccessor(v)
 	if !p.early && v.fault.ID > 0 {
 		r.s.remove(v.fault)
+	}
+	if p.stop {
+		v.signal(syscall.SIGCONT)
+		return
 	}
 	r.archivers.start(slot, r.rng.IntN(2) == 0)
 }
