@@ -84,9 +84,9 @@ func TestKillInPartitions(t *testing.T) { //nolint:paralleltest // its processes
 	r.awaitTidy(feed)
 	t.Logf("%v: everything is archived", time.Since(began).Round(time.Second))
 
-	for _, p := range list {
-		if r.hits[p.step] == 0 {
-			t.Errorf("no archiver was struck: %s", p.step)
+	for _, step := range []string{inBatch, whileSealing, atPrepare, whilePutting, publishToCommit, afterCommit, anyMoment} {
+		if r.hits[step] == 0 {
+			t.Errorf("no archiver was struck: %s", step)
 		}
 	}
 	t.Logf("struck %v; %d leases had a plan; %d times missed", r.hits, r.planned, r.misses)
