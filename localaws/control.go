@@ -19,7 +19,7 @@ import (
 //	GET    /_localaws/writes               Stack.Writes
 //
 // A fault is {"service": "S3", "operation": "PutObject", "userAgent": "app/a",
-// "body": "text", "kind": "Stall", "duration": "5s", "status": 503, "code":
+// "body": "text", "path": "errors/", "kind": "Stall", "duration": "5s", "status": 503, "code":
 // "AccessDenied", "after": 0, "times": 1}. Its answer has "hits" and "struck"
 // besides: whether ActiveFault.Struck is closed. Removed ones are no longer
 // listed. A POST has the content type application/json.
@@ -32,6 +32,7 @@ type controlFault struct {
 	Operation string `json:"operation,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
 	Body      string `json:"body,omitempty"`
+	Path      string `json:"path,omitempty"`
 	Kind      string `json:"kind"`
 	Duration  string `json:"duration,omitempty"`
 	Status    int    `json:"status,omitempty"`
@@ -84,7 +85,7 @@ func (c controlFault) kind() (Kind, error) {
 func (a *ActiveFault) control() controlFault {
 	f := a.fault
 	c := controlFault{
-		ID: a.id, Service: f.Service, Operation: f.Operation, UserAgent: f.UserAgent, Body: f.Body, Kind: f.Kind.name,
+		ID: a.id, Service: f.Service, Operation: f.Operation, UserAgent: f.UserAgent, Body: f.Body, Path: f.Path, Kind: f.Kind.name,
 		Status: f.Kind.status, Code: f.Kind.code, After: f.After, Times: f.Times, Hits: a.Hits(),
 	}
 	select {
@@ -148,7 +149,7 @@ func (s *Stack) controlAdd(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := s.faults.Add(Fault{
-		Service: c.Service, Operation: c.Operation, UserAgent: c.UserAgent, Body: c.Body,
+		Service: c.Service, Operation: c.Operation, UserAgent: c.UserAgent, Body: c.Body, Path: c.Path,
 		After: c.After, Times: c.Times, Kind: kind,
 	})
 	writeJSON(w, http.StatusCreated, a.control())

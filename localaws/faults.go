@@ -71,6 +71,9 @@ type Fault struct {
 	// Body is a part of the body of a request to Kinesis or DynamoDB; "" is
 	// any.
 	Body string
+	// Path is a part of the path of the request's URL, percent-encoding
+	// resolved: to S3, of the key; "" is any.
+	Path string
 	// Match chooses among these requests; nil takes all. The body is the whole
 	// body of a request to Kinesis or DynamoDB, valid during the call, and nil
 	// of one to S3, whose bodies are not held in memory. It is called from
@@ -159,7 +162,7 @@ func (a *ActiveFault) Remove() {
 func (f Fault) matches(r *http.Request, c call) bool {
 	return (f.Service == "" || f.Service == c.service) && (f.Operation == "" || f.Operation == c.operation) &&
 		strings.Contains(r.UserAgent(), f.UserAgent) && bytes.Contains(c.body, []byte(f.Body)) &&
-		(f.Match == nil || f.Match(r, c.body))
+		strings.Contains(r.URL.Path, f.Path) && (f.Match == nil || f.Match(r, c.body))
 }
 
 // take counts a matching request and reports whether it is struck.

@@ -165,14 +165,22 @@ func TestControlChoosesRequests(t *testing.T) {
 	if statusOf(err) != 500 {
 		t.Errorf("a list with the text gave %v, want status 500", err)
 	}
+	byPath := add(`{"service":"S3","path":"/data/a b","kind":"ServerError","status":502}`)
+	if err := put(t.Context(), named("b-1"), "data/c", "content"); err != nil {
+		t.Errorf("the put of another key gave %v", err)
+	}
+	if err := put(t.Context(), named("b-1"), "data/a b/c", "content"); statusOf(err) != 502 {
+		t.Errorf("the put of the key gave %v, want status 502", err)
+	}
 	var faults []struct {
-		ID, Hits        int
-		Struck          bool
-		UserAgent, Body string
+		ID, Hits              int
+		Struck                bool
+		UserAgent, Body, Path string
 	}
 	control(t, http.MethodGet, endpoint+"/_localaws/faults", "", 200, &faults)
-	if len(faults) != 2 || faults[0].ID != byName || faults[0].Hits != 1 || !faults[0].Struck || faults[0].UserAgent != "app/a-1" ||
-		faults[1].ID != byBody || faults[1].Hits != 1 || faults[1].Body != `"Limit":1` {
+	if len(faults) != 3 || faults[0].ID != byName || faults[0].Hits != 1 || !faults[0].Struck || faults[0].UserAgent != "app/a-1" ||
+		faults[1].ID != byBody || faults[1].Hits != 1 || faults[1].Body != `"Limit":1` ||
+		faults[2].ID != byPath || faults[2].Hits != 1 || faults[2].Path != "/data/a b" {
 		t.Errorf("the faults are %+v", faults)
 	}
 }

@@ -25,6 +25,8 @@ type settings struct {
 	memoryMBs int
 	sizeMBs   int    // of a buffer
 	codec     string // CompressionFormat
+	stages    string // more lines of the destination
+	ours      string // more lines of the shardmill key
 }
 
 // two are archivers of which one takes over what the other leaves.
@@ -68,7 +70,7 @@ KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:
 ExtendedS3DestinationConfiguration:
   BucketARN: arn:aws:s3:::%s
   CompressionFormat: %s
-shardmill:
+%sshardmill:
   bufferingHints: {SizeInMBs: %d, IntervalInSeconds: %d}
   applicationName: %s
   delivery: %s
@@ -77,7 +79,7 @@ shardmill:
   shardSyncIntervalSeconds: 5
   maxMemoryMBs: %d
   healthAddress: "127.0.0.1:0"
-`, streamName, bucket, set.codec, set.sizeMBs, set.interval, application, set.delivery, set.failover, set.memoryMBs)
+%s`, streamName, bucket, set.codec, set.stages, set.sizeMBs, set.interval, application, set.delivery, set.failover, set.memoryMBs, set.ours)
 	next := a.config + ".next"
 	if err := errors.Join(os.WriteFile(next, []byte(text), 0o600), os.Rename(next, a.config)); err != nil {
 		a.t.Fatal(err)

@@ -1,17 +1,21 @@
 // Package killtest kills and stops real archivers and has a script that is no
-// part of the product compare the stream with the objects. It has tests only,
+// part of the product compare the stream with the objects; what a transform makes of
+// records its test counts itself, in the files. It has tests only,
 // with the build tag kill:
 //
 //	go test -tags kill -v -timeout 15m ./cmd/shardmill/killtest
 //
 // TestKill strikes two archivers at chosen points of their protocol,
 // TestKillAtShardEnd while they end a shard, TestKillInMultipart while they
-// upload an object in parts. These variables of the environment change the run:
+// upload an object in parts, TestKillInPartitions while their records go through a
+// program into objects of 500 partitions. These variables of the environment change
+// the run:
 //
-//	SHARDMILL_KILL_MB    data that TestKill puts, in MB; default 200
-//	SHARDMILL_KILL_HITS  archivers that it strikes; default 56, and no run passes with fewer than 50
-//	SHARDMILL_KILL_SEED  what is chosen at random; default: at random, and printed
-//	SHARDMILL_KILL_DIR   where objects and logs are kept; default: a temporary directory, kept if the test fails
+//	SHARDMILL_KILL_MB       data that TestKill puts, in MB; default 200
+//	SHARDMILL_KILL_HITS     archivers that it strikes; default 56, and no run passes with fewer than 50
+//	SHARDMILL_KILL_RECORDS  records that TestKillInPartitions puts at least; default 20000
+//	SHARDMILL_KILL_SEED     what is chosen at random; default: at random, and printed
+//	SHARDMILL_KILL_DIR      where objects and logs are kept; default: a temporary directory, kept if the test fails
 //
 // TestChaos has four archivers live through everything that happens to a fleet,
 // chosen at random: kill -9, SIGSTOP, SIGTERM, throttling, 5xx, cut connections,

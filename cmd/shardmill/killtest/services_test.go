@@ -68,9 +68,11 @@ type fault struct {
 	Operation string `json:"operation,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
 	Body      string `json:"body,omitempty"`
+	Path      string `json:"path,omitempty"`
 	Kind      string `json:"kind"`
 	Duration  string `json:"duration,omitempty"`
 	Status    int    `json:"status,omitempty"`
+	After     int    `json:"after,omitempty"`
 	Times     int    `json:"times,omitempty"`
 	Hits      int    `json:"hits,omitempty"`
 	Struck    bool   `json:"struck,omitempty"`
