@@ -136,12 +136,15 @@ func (m *machine) fromjson(v any, _ []any) any {
 }
 
 func (m *machine) parse(s string) any {
-	if err := m.charge(sizeOfElement * len(s)); err != nil {
+	if err := m.charge(len(s)); err != nil {
 		return err
 	}
-	parsed, ok := jsontext.Decode([]byte(s), m.ordered)
-	if !ok {
+	parsed, err := jsontext.Decode([]byte(s), m.ordered, m.decodes)
+	if errors.Is(err, jsontext.ErrText) {
 		return fault("Invalid JSON (while parsing '" + s + "')")
+	}
+	if err != nil {
+		return err
 	}
 	return parsed
 }
