@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shardmill/shardmill/processors/partition/internal/corpus"
 	"github.com/shardmill/shardmill/processors/partition/internal/jq"
 )
 
@@ -50,5 +51,48 @@ func TestDecodeHasBounds(t *testing.T) {
 	}
 	if err := r.Run(t.Context(), []byte(`"[`+strings.Repeat(`{},`, 1<<20)+`"`), func(any) bool { return true }); !errors.Is(err, jq.ErrMemory) {
 		t.Errorf("fromjson: %v", err)
+	}
+}
+
+// Values whose parts are the same ones are small, and take for ever to compare.
+func TestComparisonsEnd(t *testing.T) {
+	t.Parallel()
+	const twice = `reduce range(0;60) as $i ([0];[.,.]) | `
+	for _, program := range []string{
+		twice + `. == .`, twice + `. != .`, twice + `. < .`, twice + `. <= .`, twice + `. > .`, twice + `. >= .`,
+		`reduce range(0;60) as $i ({a:0};{a:.,b:.}) | . == .`,
+		twice + `[.,.]|sort`, twice + `[.,.]|unique`, twice + `[.,.]|min`, twice + `[.,.]|max`, twice + `[.,.]|group_by(.)`, twice + `[.,.]|sort_by(.)`,
+		twice + `[.,.]|min_by(.)`, twice + `[.,.]|max_by(.)`, twice + `[.,.]|unique_by(.)`, twice + `[.]-[.]`, twice + `. as $x|[.]|index([$x])`,
+		twice + `. as $x|[.]|.[[$x]]`, twice + `. as $x|[.]|bsearch($x)`, twice + `. as $x|IN($x)`, twice + `. as $x|[.]|contains([$x])`,
+		twice + `. as $x|{}|delpaths([[$x],[$x]])`, twice + `. as $x|{}|delpaths([["a",$x],["a",$x]])`,
+		`("x"*1000000) as $x|[range(1e6)|$x]|.[[$x|ascii_downcase]]`, `("x"*1000000|.,ascii_downcase) as $x|[limit(1e6;repeat("x"*1000000|.==$x))]|length`,
+		`[range(1e5)]|delpaths([range(2e5)|[{start:0,end:(1e5+.)}]])`,
+	} {
+		done := make(chan error, 1)
+		r := runner(t, program, jq.Limits{Time: 200 * time.Millisecond, Memory: 64 << 20})
+		go func() { done <- r.Run(t.Context(), []byte("null"), func(any) bool { return true }) }()
+		select {
+		case err := <-done:
+			if !errors.Is(err, jq.ErrTime) && !errors.Is(err, jq.ErrMemory) {
+				t.Errorf("%s: %v", program, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s does not end", program)
+		}
+	}
+}
+
+// NaN is less than itself.
+func TestNaN(t *testing.T) {
+	t.Parallel()
+	for program, want := range map[string]string{
+		`[nan==nan,nan<nan,nan>nan,nan!=nan,nan<=nan,nan>=nan,[nan]==[nan]]`: "[[false,true,false,true,true,false,false]]",
+		`[nan,1,nan]|sort,group_by(.),unique,min,max,(.-[nan])`:              "[[null,null,1],[[null],[null],[1]],[null,null,1],null,1,[null,1,null]]",
+		`[1,2]|try delpaths([[nan],[nan]]) catch "error"`:                    "[[1,2]]",
+	} {
+		got, why := ours(t, corpus.Question{Program: program, Inputs: []string{"null"}})
+		if why != nil || got[0] != want {
+			t.Errorf("%s is %v, %v; want %s", program, got, why, want)
+		}
 	}
 }
