@@ -96,3 +96,58 @@ func TestNaN(t *testing.T) {
 		}
 	}
 }
+
+// A regular expression may be from the record: it fails when it is long or large, and so does a text that is
+// too long for it.
+func TestExpressionsAreBounded(t *testing.T) {
+	t.Parallel()
+	again := func(s string, n int) string { return strings.Repeat(s, n) }
+	for _, row := range []struct {
+		name, expression, text string
+		want                   error
+	}{
+		{"long", again("a", 3<<20), "aaaa", jq.ErrFailed},
+		{"longer than allowed", again("a", 4097), "aaaa", jq.ErrFailed},
+		{"as long as allowed", again("a", 4096), "aaaa", nil},
+		{"large", again("(x{1000})", 20), "x", jq.ErrFailed},
+		{"not large", again("(x{100})", 20), "x", nil},
+		{"classes", again(`\\w`, 2000), "x", jq.ErrFailed},
+		{"some classes", again(`\\w`, 200), "x", nil},
+		{"much work", again("(a|b)*", 600) + "z", again("ab", 1<<19), jq.ErrFailed},
+		{"much work for a short text", again("x?", 2000) + "z", again("x", 32<<10), jq.ErrFailed},
+		{"some work", again("(a|b)*", 5) + "z", again("ab", 100<<10), nil},
+		{"a long text", "xz", again("x", 1<<20), nil},
+	} {
+		r := runner(t, `.[0] as $p|.[1]|test($p)`, jq.Limits{Time: time.Minute, Memory: 64 << 20})
+		begin := time.Now()
+		err := r.Run(t.Context(), []byte(`["`+row.expression+`","`+row.text+`"]`), func(any) bool { return true })
+		if took := time.Since(begin); !errors.Is(err, row.want) || took > 20*time.Second {
+			t.Errorf("%s: %v, want %v, after %v", row.name, err, row.want, took)
+		}
+	}
+	r := runner(t, `"a"|test("a";"g"*5000)`, limits)
+	if err := r.Run(t.Context(), []byte("null"), func(any) bool { return true }); !errors.Is(err, jq.ErrFailed) {
+		t.Errorf("many modifiers: %v", err)
+	}
+}
+
+// Of many expressions few are kept, and all are paid for.
+func TestExpressionsAreNotKept(t *testing.T) {
+	t.Parallel()
+	for program, most := range map[string]int{
+		`[range(1000)|tostring as $p|"a"|test($p)]|length`:                        64,
+		`[range(300)|("(x{40})\\w{9}"*20)+tostring|. as $p|"a"|test($p)]|length`: 63,
+	} {
+		r := runner(t, program, jq.Limits{Time: time.Minute, Memory: 1 << 30})
+		if err := r.Run(t.Context(), []byte("null"), func(any) bool { return true }); err != nil {
+			t.Errorf("%s: %v", program, err)
+		}
+		if n, bytes := r.Regexps(); n == 0 || n > most || bytes > 8<<20 {
+			t.Errorf("%s keeps %d, of %d bytes", program, n, bytes)
+		}
+	}
+	r := runner(t, `[range(1e6)|tostring|("a?"*1000)+.|. as $p|"a"|test($p)]|length`, jq.Limits{Time: time.Minute, Memory: 64 << 20})
+	if err := r.Run(t.Context(), []byte("null"), func(any) bool { return true }); !errors.Is(err, jq.ErrMemory) {
+		t.Errorf("many: %v", err)
+	}
+}

@@ -17,6 +17,8 @@ type machine struct {
 	steps     int // that were pressed on through
 	order     map[uintptr]names
 	regexps   map[string]*pattern
+
+	regexpBytes int // of regexps, as they were charged
 }
 
 // names are those of an object's members, in their order. The object is there so that
@@ -26,8 +28,6 @@ type names struct {
 	list   []string
 }
 
-const maxRegexps = 64
-
 func newMachine() *machine {
 	return &machine{order: map[uintptr]names{}, regexps: map[string]*pattern{}}
 }
@@ -36,9 +36,6 @@ func newMachine() *machine {
 func (m *machine) begin(ctx context.Context, allowance int64) {
 	m.forget()
 	m.ctx, m.left, m.exhausted, m.steps = ctx, allowance, false, 0
-	if len(m.regexps) > maxRegexps {
-		clear(m.regexps)
-	}
 }
 
 // keptOrders is up to how many objects the table of their orders is kept for the next input.
