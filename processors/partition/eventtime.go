@@ -148,6 +148,7 @@ func (e *Extractor) moment(ctx context.Context, data []byte) (m moment, err erro
 }
 
 func (e *Extractor) computed(ctx context.Context, data []byte) (m moment, err error) {
+	defer e.time.Forget()
 	v, err := only(ctx, e.time, data)
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return moment{}, failure(timeMessage(f.Message))

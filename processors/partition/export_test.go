@@ -11,5 +11,8 @@ func (x *Extraction) Within(limit time.Duration, memory int64) *Extraction {
 	return x
 }
 
+// Turn is what has room for who decodes a large record.
+func (x *Extraction) Turn() chan struct{} { return x.turn }
+
 // Plain tells whether x goes around jq.
 func (x *Extraction) Plain() bool { return x.query == nil && x.time == nil }

@@ -165,6 +165,7 @@ func plainPaths(q *gojq.Query) ([]path, bool) {
 
 // run finds the keys by jq.
 func (e *Extractor) run(ctx context.Context, data []byte) error {
+	defer e.query.Forget()
 	v, err := only(ctx, e.query, data)
 	if err != nil {
 		return err

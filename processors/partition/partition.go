@@ -3,8 +3,10 @@ package partition
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors/partition/internal/jq"
 )
 
@@ -40,6 +42,7 @@ type Extraction struct {
 	time    *jq.Program
 	formats []format // none: the time is not asked for
 	limits  jq.Limits
+	turn    chan struct{} // has room for who has the right to run jq on a large record
 }
 
 // The bounds of one query on one record.
@@ -48,13 +51,17 @@ const (
 	maxMemory = 64 << 20
 )
 
+// largeRecord is from how many bytes on records are decoded one at a time: what is in memory of them
+// is many times as much.
+const largeRecord = 1 << 20
+
 // New returns what finds what r says. The error joins an [*Error] for each thing that is
 // wrong with it.
 func New(r Rules) (*Extraction, error) { return compile(r, true) }
 
 // compile makes an Extraction, with or without a way around jq for plain paths.
 func compile(r Rules, around bool) (*Extraction, error) {
-	x := &Extraction{limits: jq.Limits{Time: maxTime, Memory: maxMemory}}
+	x := &Extraction{limits: jq.Limits{Time: maxTime, Memory: maxMemory}, turn: make(chan struct{}, 1)}
 	tree := new(node)
 	err := errors.Join(x.compileQuery(r.Query, tree, around), x.compileTime(r, tree, around))
 	if err != nil {
@@ -102,7 +109,9 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Message }
 
 // Extract returns the values of Keys, good until the next call and while data is not changed, and
-// the time of the event in UTC, if the rules ask for it. The error is a *Failure if it is the
+// the time of the event in UTC, if the rules ask for it. Of the records of more than 1 MiB that jq is
+// needed for, those of all Extractors of an Extraction, there is one at a time; the others wait, alive for a
+// call of package deadline. The error is a *Failure if it is the
 // record's; else ctx is done. What is wrong with the keys comes before what is wrong
 // with the time.
 func (e *Extractor) Extract(ctx context.Context, data []byte) (values [][]byte, at time.Time, err error) {
@@ -112,6 +121,12 @@ func (e *Extractor) Extract(ctx context.Context, data []byte) (values [][]byte, 
 	e.buf = e.buf[:0]
 	if e.x.plain != nil && !e.walk(data) {
 		return nil, time.Time{}, failure(notJSON)
+	}
+	if (e.query != nil || e.time != nil) && len(data) > largeRecord {
+		if err := deadline.Enter(ctx, e.x.turn); err != nil {
+			return nil, time.Time{}, fmt.Errorf("waiting to decode a large record: %w", err)
+		}
+		defer func() { <-e.x.turn }()
 	}
 	switch {
 	case e.query != nil:

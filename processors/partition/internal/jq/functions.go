@@ -2,7 +2,9 @@ package jq
 
 import (
 	_ "embed"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +21,7 @@ const reserved = "_jq_"
 
 // natives are functions of gojq, by name and number of arguments, that do what those of jq 1.6 do.
 const natives = `empty/0 not/0 length/0 utf8bytelength/0 startswith/1 endswith/1 type/0
-min/0 max/0 isinfinite/0 isnan/0 isnormal/0 infinite/0 nan/0 range/2
+isinfinite/0 isnan/0 isnormal/0 infinite/0 nan/0 range/2
 acos/0 acosh/0 asin/0 asinh/0 atan/0 atanh/0 cbrt/0 ceil/0 cos/0 cosh/0 erf/0 erfc/0 exp/0 exp10/0 exp2/0 expm1/0 fabs/0 floor/0
 frexp/0 j0/0 j1/0 lgamma/0 log/0 log10/0 log1p/0 log2/0 logb/0 modf/0 nearbyint/0 rint/0 round/0 significand/0 sin/0 sinh/0
 sqrt/0 tan/0 tanh/0 tgamma/0 trunc/0 y0/0 y1/0
@@ -27,11 +29,11 @@ atan2/2 copysign/2 drem/2 fdim/2 fmax/2 fmin/2 fmod/2 hypot/2 jn/2 ldexp/2 nexta
 scalbln/2 yn/2 fma/3`
 
 // renamed are functions that are called otherwise in gojq, or are others here.
-const renamed = `gamma/0=lgamma _sort_by_impl/1=_sort_by _group_by_impl/1=_group_by _min_by_impl/1=_min_by _max_by_impl/1=_max_by
+const renamed = `gamma/0=lgamma _sort_by_impl/1=_jq_sort_by _group_by_impl/1=_jq_group_by _min_by_impl/1=_jq_min_by _max_by_impl/1=_jq_max_by
 localtime/0=_jq_gmtime strflocaltime/1=_jq_strftime error/1=_jq_error path/1=_jq_path getpath/1=_jq_getpath _match_impl/3=_jq_match`
 
 // own are functions of jq 1.6 that are written here.
-const own = `setpath/2 delpaths/1 has/1 contains/1 tojson/0 fromjson/0 tonumber/0 tostring/0 keys/0 keys_unsorted/0 sort/0 ltrimstr/1 rtrimstr/1
+const own = `setpath/2 delpaths/1 has/1 contains/1 tojson/0 fromjson/0 tonumber/0 tostring/0 keys/0 keys_unsorted/0 sort/0 min/0 max/0 ltrimstr/1 rtrimstr/1
 explode/0 implode/0 split/1 indices/1 ascii_downcase/0 ascii_upcase/0 format/1 strptime/1 strftime/1 mktime/0 gmtime/0 now/0`
 
 // rawDefinitions are of what parts of a program become, in gojq's terms.
@@ -118,6 +120,18 @@ func (m *machine) options() []gojq.CompilerOption {
 		{"keys", 0, m.keys},
 		{"keys_unsorted", 0, m.keysUnsorted},
 		{"sort", 0, m.sort},
+		{"sort_by", 1, m.sortBy},
+		{"group_by", 1, m.groupBy},
+		{"min", 0, m.extreme(true)},
+		{"min_by", 1, m.extreme(true)},
+		{"max", 0, m.extreme(false)},
+		{"max_by", 1, m.extreme(false)},
+		{"equal", 2, m.comparison(func(c int) bool { return c == 0 })},
+		{"unequal", 2, m.comparison(func(c int) bool { return c != 0 })},
+		{"less", 2, m.comparison(func(c int) bool { return c < 0 })},
+		{"greater", 2, m.comparison(func(c int) bool { return c > 0 })},
+		{"at_most", 2, m.comparison(func(c int) bool { return c <= 0 })},
+		{"at_least", 2, m.comparison(func(c int) bool { return c >= 0 })},
 		{"ltrimstr", 1, ltrimstr},
 		{"rtrimstr", 1, rtrimstr},
 		{"explode", 0, m.explode},
@@ -215,14 +229,36 @@ func (m *machine) text(v any, _ []any) any {
 
 // maxIndices is how many elements a list may have whose places in another are looked
 // for by indexing.
-const maxIndices = 64
+const (
+	maxIndices   = 64
+	maxIndexText = 64 // bytes of a text that stand for one more
+)
+
+// weight is what is left of an allowance of values for those in a list; below 0 if it takes long to
+// compare with others, which gojq does there: our own compare is not asked.
+func weight(list []any, left int) int {
+	for _, v := range list {
+		if left--; left < 0 {
+			return left
+		}
+		switch v := v.(type) {
+		case string:
+			left -= len(v) / maxIndexText
+		case []any:
+			left = weight(v, left)
+		case map[string]any:
+			left = weight(slices.Collect(maps.Values(v)), left)
+		}
+	}
+	return left
+}
 
 // position is what stands in brackets: numbers that are not whole are no position of
 // an array, and gojq would round them.
 func (m *machine) position(v any, _ []any) any {
 	switch v := v.(type) {
 	case []any:
-		if len(v) > maxIndices {
+		if weight(v, maxIndices) < 0 {
 			m.left = 0
 			return m.charge(1)
 		}

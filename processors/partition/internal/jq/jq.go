@@ -114,9 +114,12 @@ func (r *Runner) Run(ctx context.Context, input []byte, emit func(any) bool) (er
 	limited, cancel := context.WithTimeout(ctx, r.limits.Time)
 	defer cancel()
 	r.machine.begin(limited, r.limits.Memory+16*int64(len(input)))
-	v, ok := jsontext.Decode(input, r.machine.ordered)
-	if !ok {
+	v, err := jsontext.Decode(input, r.machine.ordered, r.machine.decodes)
+	switch {
+	case errors.Is(err, jsontext.ErrText):
 		return ErrInput
+	case err != nil:
+		return r.why(ctx, limited)
 	}
 	results := r.code.RunWithContext(limited, v)
 	for {
@@ -146,8 +149,12 @@ func (r *Runner) why(ctx, limited context.Context) error {
 	return ErrFailed
 }
 
+// Forget lets go of what the last run made. Who has what it needs of the results calls it,
+// as much may hang on them.
+func (r *Runner) Forget() { r.machine.forget() }
+
 // Print appends a result as jq prints it, with the order of members that the last run
-// left.
+// left, and that Forget forgets.
 func (r *Runner) Print(dst []byte, v any) []byte { return r.machine.print(dst, v, 0) }
 
 // Number returns a result as a number, if it is one.

@@ -14,8 +14,11 @@ type machine struct {
 	ctx       context.Context //nolint:containedctx // gojq passes none to its functions
 	left      int64           // bytes that it may still allocate
 	exhausted bool
+	steps     int // that were pressed on through
 	order     map[uintptr]names
 	regexps   map[string]*pattern
+
+	regexpBytes int // of regexps, as they were charged
 }
 
 // names are those of an object's members, in their order. The object is there so that
@@ -25,19 +28,25 @@ type names struct {
 	list   []string
 }
 
-const maxRegexps = 64
-
 func newMachine() *machine {
 	return &machine{order: map[uintptr]names{}, regexps: map[string]*pattern{}}
 }
 
 // begin makes the machine ready for another input.
 func (m *machine) begin(ctx context.Context, allowance int64) {
-	m.ctx, m.left, m.exhausted = ctx, allowance, false
-	clear(m.order)
-	if len(m.regexps) > maxRegexps {
-		clear(m.regexps)
+	m.forget()
+	m.ctx, m.left, m.exhausted, m.steps = ctx, allowance, false, 0
+}
+
+// keptOrders is up to how many objects the table of their orders is kept for the next input.
+const keptOrders = 1024
+
+// forget lets go of the values of the last run: clear keeps a table as large as it was.
+func (m *machine) forget() {
+	if m.ctx = nil; len(m.order) > keptOrders {
+		m.order = map[uintptr]names{}
 	}
+	clear(m.order)
 }
 
 // fault is an error that "try" can catch, with jq's text. That quotes values, so it is
@@ -62,6 +71,23 @@ func (m *machine) pressOn(i int) error {
 		return new(gojq.HaltError)
 	}
 	return nil
+}
+
+// step is pressOn for what counts nothing itself; n is for how many it stands.
+func (m *machine) step(n int) error {
+	before := m.steps / 1024
+	if m.steps += n; m.steps/1024 != before && m.ctx.Err() != nil {
+		return new(gojq.HaltError)
+	}
+	return nil
+}
+
+// decodes charges what is read as JSON.
+func (m *machine) decodes(bytes int) error {
+	if err := m.charge(bytes); err != nil {
+		return err
+	}
+	return m.step(1)
 }
 
 // Sizes, in bytes, that are charged.

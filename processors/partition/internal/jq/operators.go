@@ -67,14 +67,15 @@ func (m *machine) subtract(l, r any) any {
 	if err := m.charge(sizeOfElement * len(from)); err != nil {
 		return err
 	}
-	rest, n := make([]any, 0, len(from)), 0
+	rest := make([]any, 0, len(from))
 	for _, v := range from {
 		keep := true
 		for _, w := range without {
-			if err := m.pressOn(n); err != nil {
+			order, err := m.compare(v, w)
+			if err != nil {
 				return err
 			}
-			if n++; gojq.Compare(v, w) == 0 {
+			if order == 0 {
 				keep = false
 				break
 			}

@@ -196,12 +196,14 @@ func (m *machine) delpaths(v any, args []any) any {
 	if !ok {
 		return fault("Paths must be specified as an array")
 	}
-	paths = slices.Clone(paths)
-	slices.SortStableFunc(paths, gojq.Compare)
+	sorted, err := m.sortedBy(paths, paths)
+	if err != nil {
+		return err
+	}
 	list := make([][]any, len(paths))
-	for i, p := range paths {
-		if list[i], ok = p.([]any); !ok {
-			return fault("Path must be specified as array, not " + kind(p))
+	for i, p := range sorted {
+		if list[i], ok = p.value.([]any); !ok {
+			return fault("Path must be specified as array, not " + kind(p.value))
 		}
 	}
 	if len(list) == 0 {
@@ -218,8 +220,12 @@ func (m *machine) delete(v any, paths [][]any, start int) any {
 	var at []any
 	for i := 0; i < len(paths); {
 		step, j := paths[i][start], i
-		for j < len(paths) && gojq.Compare(step, paths[j][start]) == 0 {
-			j++
+		for ; j < len(paths); j++ {
+			if order, err := m.compare(step, paths[j][start]); err != nil {
+				return err
+			} else if order != 0 && j > i { // one that is not equal to itself is alone
+				break
+			}
 		}
 		if len(paths[i]) == start+1 {
 			at = append(at, step)
@@ -296,6 +302,9 @@ func (m *machine) withoutElements(list, at []any) any {
 			}
 		} else {
 			return fault("Cannot delete " + kind(step) + " element of array")
+		}
+		if err := m.step(max(0, end-begin)); err != nil {
+			return err
 		}
 		for i := begin; i < end; i++ {
 			gone[i] = true

@@ -8,8 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxSubject bounds what a regular expression looks through, as that cannot be stopped.
-const maxSubject = 1 << 20
+// The bounds of regular expressions, which may be from the record: neither compiling one nor
+// looking through a text with it can be stopped.
+const (
+	maxExpression = 4 << 10  // bytes, with its modifiers
+	maxTranslated = 16 << 10 // bytes, as Go's
+	maxSize       = 10_000   // about as many instructions
+	maxSubject    = 1 << 20  // bytes of a text
+	maxWork       = 1 << 25  // instructions times bytes, of which 50 million take a second or less
+
+	sizeOfLetter      = 256 // bytes that are charged for each of an expression as Go's: classes are large
+	sizeOfInstruction = 128
+
+	maxRegexps     = 64      // that are kept
+	maxRegexpBytes = 8 << 20 // as they are charged
+)
 
 // pattern is a regular expression as Go's, which for all it takes agrees with
 // Oniguruma's, of jq. What it refuses (looking around, references to what was matched,
@@ -20,21 +33,86 @@ type pattern struct {
 	ascii bool           // it has \b or [:class:], which are ASCII's here
 	fold  bool           // upper and lower case are the same
 	end   bool           // it has $, which is also before a last newline there
+	size  int            // about as many instructions
+	cost  int            // bytes that were charged
 	fails fault
 }
 
-func (m *machine) pattern(expression, flags string) *pattern {
-	key := flags + "/" + expression
-	p, ok := m.regexps[key]
-	if !ok {
-		p = newPattern(expression, flags)
-		m.regexps[key] = p
+const prefix = "Regex failure: "
+
+// pattern is one that is kept, or made. The error is that of charge.
+func (m *machine) pattern(expression, flags string) (*pattern, error) {
+	if len(expression)+len(flags) > maxExpression {
+		return &pattern{fails: prefix + "not supported: too long"}, nil
 	}
-	return p
+	key := flags + "/" + expression
+	if p, ok := m.regexps[key]; ok {
+		return p, nil
+	}
+	p, err := m.newPattern(expression, flags)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.regexps) >= maxRegexps || m.regexpBytes+p.cost > maxRegexpBytes {
+		clear(m.regexps)
+		m.regexpBytes = 0
+	}
+	m.regexps[key] = p
+	m.regexpBytes += p.cost
+	return p, nil
 }
 
-func newPattern(expression, flags string) *pattern {
-	const prefix = "Regex failure: "
+// size is about how many instructions an expression becomes.
+func size(tree *syntax.Regexp) int {
+	n := 1
+	if tree.Op == syntax.OpLiteral {
+		n = len(tree.Rune)
+	}
+	for _, sub := range tree.Sub {
+		n += size(sub)
+	}
+	if tree.Op == syntax.OpRepeat {
+		n *= max(tree.Max, tree.Min+1)
+	}
+	return n + 1
+}
+
+func (m *machine) newPattern(expression, flags string) (*pattern, error) {
+	goes, fails := asGo(expression, flags)
+	if fails != "" {
+		return &pattern{fails: fails}, nil
+	}
+	unsupported := &pattern{fails: prefix + "not supported", cost: sizeOfLetter * len(goes)}
+	if len(goes) > maxTranslated {
+		return unsupported, nil
+	}
+	if err := m.charge(unsupported.cost); err != nil {
+		return nil, err
+	}
+	tree, err := syntax.Parse(goes, syntax.Perl)
+	if err != nil {
+		return unsupported, nil
+	}
+	p := &pattern{ascii: strings.Contains(expression, "[:"), size: size(tree)}
+	if p.size > maxSize {
+		return unsupported, nil
+	}
+	if err := m.charge(sizeOfInstruction * p.size); err != nil {
+		return nil, err
+	}
+	p.cost = unsupported.cost + sizeOfInstruction*p.size
+	if p.first, err = regexp.Compile(goes); err != nil {
+		return unsupported, nil
+	}
+	if p.later, err = regexp.Compile(`\A(?s:.)(?s:.*?)(` + goes + `)`); err != nil {
+		return unsupported, nil
+	}
+	p.look(tree)
+	return p, nil
+}
+
+// asGo returns an expression with its modifiers as Go's, or how it fails.
+func asGo(expression, flags string) (goes string, fails fault) {
 	var inline []byte
 	for _, f := range flags {
 		switch f {
@@ -46,33 +124,19 @@ func newPattern(expression, flags string) *pattern {
 		case 'x':
 			expression = compact(expression)
 		case 'l', 'n':
-			return &pattern{fails: prefix + "the modifiers l and n are not supported"}
+			return "", prefix + "the modifiers l and n are not supported"
 		default:
-			return &pattern{fails: fault(flags + " is not a valid modifier string")}
+			return "", fault(flags + " is not a valid modifier string")
 		}
 	}
 	goes, ok := translated(expression)
 	if !ok {
-		return &pattern{fails: prefix + "not supported"}
+		return "", prefix + "not supported"
 	}
 	if len(inline) > 0 {
 		goes = "(?" + string(inline) + ":" + goes + ")"
 	}
-	tree, err := syntax.Parse(goes, syntax.Perl)
-	if err != nil {
-		return &pattern{fails: prefix + "not supported"}
-	}
-	first, err := regexp.Compile(goes)
-	if err != nil {
-		return &pattern{fails: prefix + "not supported"}
-	}
-	later, err := regexp.Compile(`\A(?s:.)(?s:.*?)(` + goes + `)`)
-	if err != nil {
-		return &pattern{fails: prefix + "not supported"}
-	}
-	p := &pattern{first: first, later: later, ascii: strings.Contains(expression, "[:")}
-	p.look(tree)
-	return p
+	return goes, ""
 }
 
 func (p *pattern) look(tree *syntax.Regexp) {
@@ -248,11 +312,13 @@ func (m *machine) match(v any, args []any) any {
 	if !ok && args[1] != nil {
 		return fault(m.describe(args[1]) + " is not a string")
 	}
-	p := m.pattern(expression, flags)
+	p, err := m.pattern(expression, flags)
 	switch {
+	case err != nil:
+		return err
 	case p.fails != "":
 		return p.fails
-	case len(s) > maxSubject, p.end && strings.HasSuffix(s, "\n"), p.ascii && strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) >= 0,
+	case len(s) > maxSubject, len(s)*p.size > maxWork, p.end && strings.HasSuffix(s, "\n"), p.ascii && strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) >= 0,
 		p.fold && strings.ContainsFunc(s+expression, becomesSeveral):
 		return fault("Regex failure: not supported for this text")
 	}

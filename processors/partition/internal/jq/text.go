@@ -136,12 +136,15 @@ func (m *machine) fromjson(v any, _ []any) any {
 }
 
 func (m *machine) parse(s string) any {
-	if err := m.charge(sizeOfElement * len(s)); err != nil {
+	if err := m.charge(len(s)); err != nil {
 		return err
 	}
-	parsed, ok := jsontext.Decode([]byte(s), m.ordered)
-	if !ok {
+	parsed, err := jsontext.Decode([]byte(s), m.ordered, m.decodes)
+	if errors.Is(err, jsontext.ErrText) {
 		return fault("Invalid JSON (while parsing '" + s + "')")
+	}
+	if err != nil {
+		return err
 	}
 	return parsed
 }
@@ -310,14 +313,10 @@ func (m *machine) indicesOfText(s, of string) any {
 }
 
 func (m *machine) indicesOfList(list, of []any) any {
-	at, n := []any{}, 0
+	at := []any{}
 	for i := range list {
 		found := len(of) > 0
 		for j := 0; found && j < len(of); j++ {
-			if err := m.pressOn(n); err != nil {
-				return err
-			}
-			n++
 			var e any
 			if i+j < len(list) {
 				e = list[i+j]
@@ -325,7 +324,11 @@ func (m *machine) indicesOfList(list, of []any) any {
 				found = false
 				break
 			}
-			found = gojq.Compare(e, of[j]) == 0
+			order, err := m.compare(e, of[j])
+			if err != nil {
+				return err
+			}
+			found = order == 0
 		}
 		if found {
 			if err := m.charge(2 * sizeOfElement); err != nil {
@@ -343,19 +346,6 @@ func (m *machine) keys(v any, _ []any) any {
 		slices.SortFunc(list, gojq.Compare)
 	}
 	return keys
-}
-
-func (m *machine) sort(v any, _ []any) any {
-	list, ok := v.([]any)
-	if !ok {
-		return fault(m.describe(v) + " cannot be sorted, as it is not an array")
-	}
-	if err := m.charge(sizeOfElement * len(list)); err != nil {
-		return err
-	}
-	list = slices.Clone(list)
-	slices.SortStableFunc(list, gojq.Compare)
-	return list
 }
 
 func (m *machine) keysUnsorted(v any, _ []any) any {

@@ -121,6 +121,18 @@ func operator(op gojq.Operator) string {
 		return reserved + "divide"
 	case gojq.OpMod:
 		return reserved + "modulo"
+	case gojq.OpEq:
+		return reserved + "equal"
+	case gojq.OpNe:
+		return reserved + "unequal"
+	case gojq.OpLt:
+		return reserved + "less"
+	case gojq.OpGt:
+		return reserved + "greater"
+	case gojq.OpLe:
+		return reserved + "at_most"
+	case gojq.OpGe:
+		return reserved + "at_least"
 	default:
 		return ""
 	}

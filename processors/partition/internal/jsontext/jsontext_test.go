@@ -2,6 +2,7 @@ package jsontext_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -54,11 +55,12 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, ok := jsontext.Decode(data, func(object map[string]any, names []string) {
+		v, err := jsontext.Decode(data, func(object map[string]any, names []string) {
 			if len(names) != len(object) {
 				t.Errorf("%q: %d names of %d members", data, len(names), len(object))
 			}
-		})
+		}, func(int) error { return nil })
+		ok := err == nil
 		end := jsontext.Value(data, jsontext.Skip(data, 0), 0)
 		if skipped := end >= 0 && jsontext.Skip(data, end) == len(data); skipped != ok {
 			t.Errorf("%q is decoded: %v; skipped: %v", data, ok, skipped)
@@ -74,6 +76,34 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q is %v, want %v", data, v, want)
 		}
 	})
+}
+
+// What is refused its memory ends at once, and with that error.
+func TestCharge(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no")
+	for _, text := range []string{`[1,2,3]`, `{"b":1,"a":{"c":"x"}}`, `"abc"`, `[{},[],null]`} {
+		whole := 0
+		decode := func(allowed int) (asked int, err error) {
+			_, err = jsontext.Decode([]byte(text), func(map[string]any, []string) {}, func(n int) error {
+				if asked++; asked > allowed {
+					return no
+				}
+				whole += n
+				return nil
+			})
+			return asked, err
+		}
+		all, err := decode(1000)
+		if err != nil || whole < len(text) {
+			t.Errorf("%s: %d bytes, %v", text, whole, err)
+		}
+		for allowed := range all {
+			if asked, err := decode(allowed); !errors.Is(err, no) || asked != allowed+1 {
+				t.Errorf("%s with %d is asked %d times: %v", text, allowed, asked, err)
+			}
+		}
+	}
 }
 
 func TestValidText(t *testing.T) {
