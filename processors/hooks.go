@@ -124,6 +124,10 @@ type TransformedEvent struct {
 	Duration time.Duration
 	Err      string // errorCode of the batch, such as Lambda.FunctionError; "" if it was answered
 	Attempt  int    // from 1
+
+	// Succeeded are the records of the batch that were answered with Ok or Dropped. All
+	// others of an answer, be it one without any results, become lines of error objects.
+	Succeeded int64
 }
 
 // PutFailedEvent describes a try of a put that failed.

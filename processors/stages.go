@@ -183,7 +183,7 @@ func (s *settings) runner(shard kcl.ShardInfo, log *zap.Logger) *transform.Runne
 	}
 	if told := s.Hooks.Transformed; told != nil {
 		o.Invoked = func(v transform.Invocation) {
-			e := TransformedEvent{ShardID: shard.ShardID, Records: int64(v.Records), Bytes: v.Bytes, Duration: v.Duration, Attempt: v.Attempt}
+			e := TransformedEvent{ShardID: shard.ShardID, Records: int64(v.Records), Bytes: v.Bytes, Duration: v.Duration, Attempt: v.Attempt, Succeeded: int64(v.Succeeded)}
 			if v.Err != nil {
 				e.Err = v.Err.Code
 			}

@@ -393,9 +393,11 @@ func TestEveryRecordHasOnePlace(t *testing.T) {
 			return results, nil
 		})
 		var told []processors.ProcessedEvent
+		var calls []processors.TransformedEvent
 		s := new(shelf)
 		cfg := with(by(liar).WithBatchSize(1<<20), func(c *processors.Config) {
 			c.Hooks.Processed = func(e processors.ProcessedEvent) { told = append(told, e) }
+			c.Hooks.Transformed = func(e processors.TransformedEvent) { calls = append(calls, e) }
 		})
 		archiver, err := processors.New(cfg, s)
 		if err != nil {
@@ -415,6 +417,9 @@ func TestEveryRecordHasOnePlace(t *testing.T) {
 		}
 		if object != 5 || failed != 25 || len(told) != 1 || told[0].Dropped != 5 || told[0].Transformed != 10 || told[0].Failed["processing-failed"] != 25 {
 			t.Errorf("%d in the object, %d lines, told %s", object, failed, fmt.Sprintf("%+v", told))
+		}
+		if len(calls) != 1 || calls[0].Records != 35 || calls[0].Succeeded != 10 || calls[0].Err != "" || calls[0].Attempt != 1 {
+			t.Errorf("told of the calls %+v", calls)
 		}
 	})
 }

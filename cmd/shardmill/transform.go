@@ -39,7 +39,8 @@ begins with, and what is delivered, before a newline is appended and before
 compression; of one that fails, the error object's prefix, code and message; or
 that it is dropped by the transform, or holds nothing, as control messages of
 CloudWatch Logs do. One record may become several. All arrive at once, on one
-shard: --at says when.
+shard: --at says when. That shard may have all 500 active partitions, where an archiver
+divides them by the number of open shards; shardmill.activePartitions is the same for both.
 
 --json prints an object a line: record (from 1), part (from 1, of the record),
 prefix, data (text) or dataBase64, bytes, errorOutputType, errorCode, errorMessage, dropped,

@@ -60,7 +60,12 @@ const (
 type Result struct {
 	ID     string
 	Status Status
-	Data   []byte // of Ok; nil is none, and a fault
+
+	// Data is what is delivered, of Ok; nil is none, and a fault. It must stay as it is
+	// even after Transform returned, until nothing refers to it: it is kept, not copied,
+	// and so a buffer that is used again would corrupt what is delivered. It may be the
+	// record's data, or a part of these.
+	Data []byte
 
 	// PartitionKeys are metadata.partitionKeys: the values of
 	// !{partitionKeyFromLambda:KEY} in a Prefix.

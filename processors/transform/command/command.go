@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 const (
 	firstPause = 100 * time.Millisecond // before a program that ended badly is started anew
 	longPause  = 30 * time.Second       // to which this grows
+
+	takeEvery = 100 * time.Millisecond // who waits for a pause looks for a process that has come free meanwhile
 )
 
 // Options say which program runs, and how.
@@ -161,8 +164,8 @@ func (c *Command) Check() error {
 
 type seatKey struct{}
 
-// Enter implements transform.Queue: it waits for a process that is not busy, and, if it
-// has to be started after it ended badly, for the pause before that.
+// Enter implements transform.Queue: it waits for a process that is not busy. A pause before
+// one is started after it ended badly is waited for only while there is no other.
 func (c *Command) Enter(ctx context.Context) (context.Context, func(), error) {
 	told := pause.Remind(time.Minute, time.Minute, func(passed time.Duration) {
 		c.o.Logger.Warn("all processes of the command are busy: a batch waits", zap.Duration("waited", passed), zap.Int("processes", c.o.Processes))
@@ -172,7 +175,7 @@ func (c *Command) Enter(ctx context.Context) (context.Context, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("waiting for a process of the command: %w", err)
 	}
-	s, err := c.seat()
+	s, err := c.seat(ctx)
 	if err != nil {
 		<-c.slots
 		return nil, nil, err
@@ -183,23 +186,42 @@ func (c *Command) Enter(ctx context.Context) (context.Context, func(), error) {
 		c.mu.Unlock()
 		<-c.slots
 	}
-	if err := s.rest(ctx); err != nil {
-		leave()
-		return nil, nil, err
-	}
 	return context.WithValue(ctx, seatKey{}, s), leave, nil
 }
 
-// seat takes the seat that was free last: its process is the most likely to run.
-func (c *Command) seat() (*seat, error) {
+// seat takes a seat for who has a slot, once a call may begin there; it waits for that,
+// alive.
+func (c *Command) seat(ctx context.Context) (*seat, error) {
+	for {
+		s, left, err := c.take()
+		if s != nil || err != nil {
+			return s, err
+		}
+		if err := pause.For(ctx, min(left, takeEvery)); err != nil {
+			return nil, fmt.Errorf("waiting to start the command again: %w", err)
+		}
+		deadline.Beat(ctx)
+	}
+}
+
+// take takes, of the seats where a call may begin, the one that was free last: its process
+// is the most likely to run. If there is none it says how long all have to wait.
+func (c *Command) take() (s *seat, left time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.isClosed {
-		return nil, errClosed
+		return nil, 0, errClosed
 	}
-	s := c.seats[len(c.seats)-1]
-	c.seats = c.seats[:len(c.seats)-1]
-	return s, nil
+	left = time.Duration(math.MaxInt64)
+	for i, s := range slices.Backward(c.seats) {
+		if rest := s.rest(); rest > 0 {
+			left = min(left, rest)
+			continue
+		}
+		c.seats = slices.Delete(c.seats, i, i+1)
+		return s, 0, nil
+	}
+	return nil, left, nil
 }
 
 // Transform implements transform.Function. It returns soon after ctx is done, when the

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/processors/transform"
 	"github.com/shardmill/shardmill/processors/transform/command"
 )
@@ -400,6 +401,104 @@ func TestNotThere(t *testing.T) {
 	noDir, _ := open(t, "answers", command.Options{Dir: filepath.Join(t.TempDir(), "none")})
 	if err := noDir.Check(); err == nil || !strings.Contains(err.Error(), "Dir") {
 		t.Errorf("Check without the directory: %v", err)
+	}
+}
+
+// place is one that was entered.
+type place struct {
+	c     *command.Command
+	ctx   context.Context
+	leave func()
+}
+
+func enter(ctx context.Context, t *testing.T, c *command.Command) place {
+	t.Helper()
+	entered, leave, err := c.Enter(ctx)
+	if err != nil {
+		t.Error(err)
+		return place{c, ctx, func() {}}
+	}
+	return place{c, entered, leave}
+}
+
+// call has one record transformed, and returns which process did it.
+func (p place) call(data string) (pid string, err error) {
+	return p.callWithin(patience, data)
+}
+
+func (p place) callWithin(limit time.Duration, data string) (pid string, err error) {
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	results, err := p.c.Transform(ctx, &transform.Batch{InvocationID: "i", Records: []transform.Record{{ID: "a", Data: []byte(data)}}})
+	if err != nil {
+		return "", err
+	}
+	_, number, _ := bytes.Cut(results[0].Data, []byte(" "))
+	return string(number), nil
+}
+
+// slowly returns a context under which pauses are nearly as long as they may be.
+func slowly(t *testing.T) context.Context {
+	t.Helper()
+	return pause.WithChance(t.Context(), func(string) float64 { return 0.9 })
+}
+
+// No batch waits for the pause of a process that broke while another process is idle, or
+// becomes so.
+func TestIdleProcessesAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	ctx := slowly(t)
+	c, _ := open(t, "moody", command.Options{Processes: 2})
+	broken, idle := enter(ctx, t, c), enter(ctx, t, c)
+	want, err := idle.call("good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 9 { // its pause becomes half a minute
+		if pid, err := broken.call("poison"); err == nil {
+			t.Fatalf("process %s answers", pid)
+		}
+	}
+	idle.leave()
+	broken.leave() // the last one that was free
+
+	next := enter(ctx, t, c)
+	if pid, err := next.call("good"); pid != want {
+		t.Errorf("process %s answers, not %s that was idle: %v", pid, want, err)
+	}
+	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		last := enter(limited, t, c)
+		defer last.leave()
+		if pid, err := last.call("good"); pid != want {
+			t.Errorf("process %s answers, not %s that has become idle: %v", pid, want, err)
+		}
+	})
+	time.Sleep(300 * time.Millisecond) // it waits
+	next.leave()
+	waiting.Wait()
+}
+
+// A process that was killed because its call had ended did not break: there is no pause.
+func TestNoPauseAfterTheEndOfACall(t *testing.T) {
+	t.Parallel()
+	ctx := slowly(t)
+	c, _ := open(t, "moody", command.Options{Processes: 1})
+	p := enter(ctx, t, c)
+	for range 9 { // else the pause became half a minute
+		if pid, err := p.callWithin(20*time.Millisecond, "hang"); err == nil {
+			t.Fatalf("process %s answers", pid)
+		}
+	}
+	p.leave()
+	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	p = enter(limited, t, c)
+	defer p.leave()
+	if pid, err := p.call("good"); err != nil {
+		t.Errorf("process %s: %v", pid, err)
 	}
 }
 

@@ -19,12 +19,19 @@
 // # What becomes of it
 //
 // It is started at the first request, in a process group of its own, and started anew
-// when it has ended, after a pause if it ended badly. The group is killed, with SIGKILL
+// when it has ended, after a pause if it broke: one that another process, if it is idle or
+// comes free, spares the batch. The group is killed, with SIGKILL
 // and whatever belongs to it then, when an answer takes longer than the runner's limit of
 // time, when nobody waits for the answer any more, after each fault, and when the program
 // itself has ended. Of the children only those stay that made themselves a group of their
 // own (setsid, setpgid). On Linux the program, though not its children, is killed when
 // this process dies, however it does.
+//
+// This process reaps the program and no descendant of it: a child that outlives the program
+// by an instant, as each does whose group is killed, is left to the system's init. Where
+// this process is that itself, as process 1 of a container, such children stay zombies, and
+// in time use up the container's process numbers: run it below an init, as docker run --init
+// does.
 //
 //	what it does                                          becomes
 //	no answer in time                                     Lambda.FunctionTimedOut, tried again

@@ -269,6 +269,14 @@ func answers(name string, in *bufio.Reader) {
 				panic(err)
 			}
 			say(r, func(a *answer) { a.Records[0].Data = fmt.Appendf(nil, "%d", l.Max>>20) })
+		case "moody": // as its record says
+			switch string(r.Records[0].Data) {
+			case "poison":
+				os.Exit(1)
+			case "hang":
+				forever()
+			}
+			say(r, nil)
 		case "slow":
 			time.Sleep(50 * time.Millisecond)
 			say(r, nil)

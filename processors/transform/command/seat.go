@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/processors/transform"
 )
@@ -23,19 +22,12 @@ type seat struct {
 	earliest time.Time // when it may be started again
 }
 
-// rest waits, alive, until a process may be started.
-func (s *seat) rest(ctx context.Context) error {
-	for s.p == nil {
-		left := time.Until(s.earliest)
-		if left <= 0 {
-			return nil
-		}
-		if err := pause.For(ctx, min(left, time.Second)); err != nil {
-			return fmt.Errorf("waiting to start the command again: %w", err)
-		}
-		deadline.Beat(ctx)
+// rest is how long a call may not begin yet.
+func (s *seat) rest() time.Duration {
+	if s.p != nil {
+		return 0
 	}
-	return nil
+	return max(0, time.Until(s.earliest))
 }
 
 // transform makes one call. After one that fails there is no process.
@@ -114,14 +106,16 @@ func (s *seat) failed(ctx context.Context, err error) error {
 	if s.p != nil {
 		s.drop("command is killed", err)
 	}
-	s.earliest = time.Now().Add(s.pauses.Next(ctx))
+	isNotStarted := errors.Is(err, errNotStarted)
+	if hasEndedIt := !isNotStarted && ctx.Err() != nil || errors.Is(err, errTooLong); !hasEndedIt {
+		s.earliest = time.Now().Add(s.pauses.Next(ctx))
+	}
 	switch {
 	case ctx.Err() != nil:
 		return transform.FunctionTimedOut(context.Cause(ctx))
 	case errors.Is(err, errTooLong):
-		s.earliest = time.Time{} // it did not end by itself
 		return transform.AnswerTooLarge(err)
-	case errors.Is(err, errNotStarted):
+	case isNotStarted:
 		return transform.InvocationFailure(err)
 	case errors.Is(err, errClosed):
 		return errClosed

@@ -104,7 +104,10 @@
 // No member is a secret: all of them show in logs, metrics or the names of
 // objects. A variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
 // CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in its name) is refused, so that
-// none gets there by mistake, and so is a member of transform.environment. Credentials
+// none gets there by mistake, and so is a member of transform.environment, and in
+// transform.command an argument that sets one, as --token=… does. What else the command has
+// for arguments shows too, in logs, in archive --check and in lists of processes: a secret
+// belongs in a file that it reads, or is passed by its own means. Credentials
 // of AWS come from the SDK's own environment, and so does what a transform's command
 // needs of the kind: it has the archiver's variables.
 //

@@ -32,13 +32,15 @@ func TestFaultsOfLambda(t *testing.T) {
 		interval = "it must be a whole number between 0 and 900. Firehose says: BufferIntervalInSeconds for lambda processor must be between 0 and 900."
 		both     = `[0].Type is "Lambda"; give it both parameters, BufferSizeInMBs and BufferIntervalInSeconds, or none of them. ` +
 			"Firehose says: Both BufferSizeInMBs and BufferIntervalInSeconds are required to configure buffering for lambda processor."
-		arn = "it must be arn:aws:lambda:REGION:ACCOUNT:function:NAME, with an account of 12 digits, and may end in :VERSION or :ALIAS"
+		arn = "it must be arn:aws:lambda:REGION:ACCOUNT:function:NAME, with a region in small letters, an account of 12 digits and a name of 1-64 characters of a-z A-Z 0-9 _ -, " +
+			"and may end in :VERSION or :ALIAS"
 	)
 	value := func(n string) string { return stage + "[0].Parameters[" + n + "].ParameterValue is " }
 	checkFaults(t, func(one string) string { return processing(one) }, []fault{
 		{"no function", "{Type: Lambda}", stage + `[0].Type is "Lambda"; give its parameter LambdaArn. Firehose says: LambdaArn is required when Lambda processor is used.`},
 		{"a function's name", parameters("Lambda", "LambdaArn", "f"), value("0") + `"f"; ` + arn},
 		{"a function of no account", parameters("Lambda", "LambdaArn", "arn:aws:lambda:eu-west-1:1:function:f"), value("0") + `"arn:aws:lambda:eu-west-1:1:function:f"; ` + arn},
+		{"a function of a region in capitals", parameters("Lambda", "LambdaArn", "arn:aws:lambda:EU-WEST-1:123456789012:function:f"), value("0") + `"arn:aws:lambda:EU-WEST-1:123456789012:function:f"; ` + arn},
 		{"a function with two qualifiers", parameters("Lambda", "LambdaArn", function+":a:b"), value("0") + `"` + function + `:a:b"; ` + arn},
 		{"a retry too many", with("NumberOfRetries", "301"), value("1") + `"301"; ` + retries},
 		{"a retry less than none", with("NumberOfRetries", "-1"), value("1") + `"-1"; ` + retries},
@@ -196,11 +198,16 @@ func TestQueriesAreJudged(t *testing.T) {
 func TestFaultsOfOurTransform(t *testing.T) {
 	t.Parallel()
 	at := func(member string) string { return "a.yaml:6: shardmill.transform." + member + " " }
+	secret := func(n string) string {
+		return at("command["+n+"]") + "sets what has the name of a secret, and nothing here is secret: it shows in logs, and to whoever may list processes; " +
+			"remove it, and let the command read it from a file, or from a variable that is set for the archiver"
+	}
 	checkFaults(t, func(text string) string { return inOurs("transform: {" + text + "}") }, []fault{
 		{"no command", "memoryMBs: 3", "a.yaml:6: shardmill.transform.command is missing; give the program and its arguments, as a list of texts"},
 		{"a command line", "command: jq .", at("command") + `is "jq ."; it must be a list of texts, the program and its arguments, not a string`},
 		{"an empty command", "command: []", at("command") + "is empty; give the program and its arguments"},
 		{"a command without a program", "command: ['', a]", at("command[0]") + `is ""; give the program`},
+		{"a secret in a command", "command: [a, --token=hidden, Db_Password=hidden, -api-key=hidden, --aws.secret.key=hidden]", strings.Join([]string{secret("1"), secret("2"), secret("3"), secret("4")}, "\n")},
 		{"a number in a command", "command: [nice, 5]", at("command[1]") + "is 5, a number; it must be a string: put it in quotes"},
 		{"no directory", "command: [a], directory: ''", at("directory") + `is ""; name a directory, or remove it for that of the archiver`},
 		{"no memory", "command: [a], memoryMBs: 0", at("memoryMBs") + "is 0; it must be between 1 and 1048576"},

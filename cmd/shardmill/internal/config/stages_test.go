@@ -55,6 +55,12 @@ func TestTransforms(t *testing.T) {
 				c.MemoryMBs, c.TimeoutSeconds, c.Processes = 64, 1, 256
 			}), nil,
 		},
+		"what is no secret": {
+			inOurs("transform: {command: [jq, '.token=1', 'del(.secret) | .a=1', '--token-file=/run/t', 'TOKEN_PATH=/run/t', '--secret', '--password=', '--key=1']}"),
+			commandOf(func(c *config.CommandTransform) {
+				c.Argv = []string{"jq", ".token=1", "del(.secret) | .a=1", "--token-file=/run/t", "TOKEN_PATH=/run/t", "--secret", "--password=", "--key=1"}
+			}), nil,
+		},
 		"a command's batches": {inOurs("transform: {command: [jq, -c], numberOfRetries: 0, bufferSizeInMBs: 0.2, bufferIntervalInSeconds: 0}"), patient, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

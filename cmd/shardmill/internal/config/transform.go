@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors"
@@ -55,9 +56,9 @@ func newTransform() *Transform {
 	return &Transform{NumberOfRetries: retries, Hints: processors.TransformHints{SizeInMBs: batchMBs, IntervalInSeconds: batchSeconds}}
 }
 
-// lambdaARN has the region first.
+// lambdaARN has the region first. Of ARNs it takes what lambdatransform.New does.
 // Source: Lambda's API, FunctionName of Invoke.
-var lambdaARN = regexp.MustCompile(`^arn:[a-z-]+:lambda:([a-zA-Z0-9-]+):\d{12}:function:[a-zA-Z0-9_-]+(?::(?:\$LATEST|[a-zA-Z0-9_-]+))?$`)
+var lambdaARN = regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:lambda:([a-z0-9-]+):\d{12}:function:[a-zA-Z0-9-_]{1,64}(?::(?:\$LATEST|[a-zA-Z0-9-_]{1,128}))?$`)
 
 // lambda judges a processor Lambda, and configures it.
 func (l *loader) lambda(each processor) {
@@ -95,7 +96,8 @@ func (each processor) function() *LambdaTransform {
 	}
 	parts := lambdaARN.FindStringSubmatch(p.text)
 	if parts == nil || len(p.text) > maxARN {
-		p.at.Bad("it must be arn:aws:lambda:REGION:ACCOUNT:function:NAME, with an account of 12 digits, and may end in :VERSION or :ALIAS")
+		p.at.Bad("it must be arn:aws:lambda:REGION:ACCOUNT:function:NAME, with a region in small letters, an account of 12 digits and a name of 1-64 characters of a-z A-Z 0-9 _ -, " +
+			"and may end in :VERSION or :ALIAS")
 		return nil
 	}
 	return &LambdaTransform{ARN: p.text, Region: parts[1]}
@@ -170,11 +172,30 @@ func (c *CommandTransform) command(p document.Place) {
 	}
 	for i, at := range items {
 		s, ok := at.Text()
-		if ok && i == 0 && s == "" {
+		switch {
+		case ok && i == 0 && s == "":
 			at.Bad("give the program")
+		case ok && setsSecret(s):
+			at.Fault("sets what has the name of a secret, and nothing here is secret: it shows in logs, and to whoever may list processes; " +
+				"remove it, and let the command read it from a file, or from a variable that is set for the archiver")
 		}
 		c.Argv = append(c.Argv, s)
 	}
+}
+
+// assigned is the name in an argument such as --name=value or NAME=value, and not that in
+// most of what a program of jq, awk or sed may be.
+var assigned = regexp.MustCompile(`^-{0,2}([A-Za-z0-9_][A-Za-z0-9_.-]*)=.`)
+
+// setsSecret reports whether an argument gives a secret its value. The name of a file that
+// has one is none.
+func setsSecret(argument string) bool {
+	match := assigned.FindStringSubmatch(argument)
+	if match == nil {
+		return false
+	}
+	name := strings.ToLower(strings.ReplaceAll(match[1], "-", "_"))
+	return document.IsSecret(name) && !strings.HasSuffix(name, "file") && !strings.HasSuffix(name, "path")
 }
 
 func (c *CommandTransform) directory(p document.Place) {

@@ -52,9 +52,9 @@
 //	reason            from when on                  what is wrong
 //	access            after one failover time       a service refuses the credentials or an operation; for a shard,
 //	                                                also: its object is refused by the bucket, and no put has succeeded since
-//	transform         after one failover time       no call of the delivery stream's transform has been answered since: what is
-//	                                                tried in vain goes into error objects. It is over when one is answered,
-//	                                                or none has failed for 5 minutes
+//	transform         after one failover time       no record has succeeded since in a call of the delivery stream's transform,
+//	                                                be it answered or not: what is tried in vain goes into error objects. It is
+//	                                                over when one succeeds (Ok or Dropped), or no call has failed for 5 minutes
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
 //	foreign-table     at once                       no row is left that can be this stream's; the archiver ends

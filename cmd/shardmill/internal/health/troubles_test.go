@@ -224,34 +224,53 @@ func TestDeniedPutsAreLoggedEachMinute(t *testing.T) {
 	})
 }
 
-// A transform of which no call is answered ends readiness after one failover time,
-// until one is, or nobody has called it in vain for 5 minutes. It is logged each minute.
+// A transform of which no call is answered, or that answers so that no record succeeds,
+// ends readiness after one failover time, until one does, or nobody has called it in vain
+// for 5 minutes. It is logged each minute, and is in the metric.
 func TestReadinessEndsWhenTheTransformFails(t *testing.T) {
 	t.Parallel()
 	const lost = "not ready: a restart does not mend this: transform"
 	failing := func(w world) {
 		w.m.DeliveryHooks().Transformed(processors.TransformedEvent{ShardID: "shard-1", Err: "Lambda.FunctionError"})
 	}
-	answered := func(w world) { w.m.DeliveryHooks().Transformed(processors.TransformedEvent{ShardID: "shard-2"}) }
+	succeeding := func(w world) {
+		w.m.DeliveryHooks().Transformed(processors.TransformedEvent{ShardID: "shard-2", Records: 500, Succeeded: 1})
+	}
+	missing := func(w world) { // answered, without results
+		w.m.DeliveryHooks().Transformed(processors.TransformedEvent{ShardID: "shard-2", Records: 500})
+	}
+	const failed, answered = "the last one with Lambda.FunctionError", "the last one with an answer that fails each record"
 	for _, row := range []struct {
 		name  string
+		first func(world)
 		then  func(world)
 		after time.Duration // since the first failure
 		ready bool
-		lines int // of the log
+		lines int    // of the log
+		text  string // in each of them
 	}{
-		{"for less than a failover time", func(world) {}, failover - 1, true, 0},
-		{"for a failover time", func(world) {}, failover, false, 0},
-		{"again and again", func(w world) {
+		{"for less than a failover time", failing, func(world) {}, failover - 1, true, 0, ""},
+		{"for a failover time", failing, func(world) {}, failover, false, 0, ""},
+		{"again and again", failing, func(w world) {
 			for range 4 {
 				time.Sleep(4 * time.Minute)
 				failing(w)
 			}
-		}, 20*time.Minute - 1, false, 20},
-		{"and another shard's batch is answered", answered, failover, true, 0},
-		{"and nothing follows", func(world) {}, 5*time.Minute - 1, false, 5},
-		{"and nothing follows for long", func(world) {}, 5 * time.Minute, true, 5},
-		{"once more, after long", func(w world) { time.Sleep(6 * time.Minute); failing(w) }, 6*time.Minute + failover - 1, true, 5},
+		}, 20*time.Minute - 1, false, 20, failed},
+		{"and another shard's batch has a record that succeeds", failing, succeeding, failover, true, 0, ""},
+		{"and another shard's batch is answered, without a record that succeeds", failing, missing, failover, false, 0, ""},
+		{"with answers", missing, func(world) {}, failover - 1, true, 0, ""},
+		{"with answers, for a failover time", missing, func(world) {}, failover, false, 0, ""},
+		{"with answers, again and again", missing, func(w world) {
+			for range 4 {
+				time.Sleep(4 * time.Minute)
+				missing(w)
+			}
+		}, 20*time.Minute - 1, false, 20, answered},
+		{"with answers, until a record succeeds", missing, func(w world) { time.Sleep(2*time.Minute - 1); succeeding(w) }, 2 * time.Minute, true, 2, answered},
+		{"and nothing follows", failing, func(world) {}, 5*time.Minute - 1, false, 5, failed},
+		{"and nothing follows for long", failing, func(world) {}, 5 * time.Minute, true, 5, failed},
+		{"once more, after long", failing, func(w world) { time.Sleep(6 * time.Minute); failing(w) }, 6*time.Minute + failover - 1, true, 5, failed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -259,13 +278,16 @@ func TestReadinessEndsWhenTheTransformFails(t *testing.T) {
 			inWorldOf(t, health.Options{FailoverTime: failover, ShutdownTimeout: shutdown, Logger: zap.New(core)}, func(w world) {
 				w.scanned()
 				start := time.Now()
-				failing(w)
+				row.first(w)
 				row.then(w)
 				time.Sleep(time.Until(start.Add(row.after)))
 				if row.ready {
 					w.ready(http.StatusOK, yes)
 				} else {
 					w.ready(http.StatusServiceUnavailable, lost, "trouble: transform")
+					if _, text := get(t, w.m, "/metrics"); !strings.Contains(text, "shardmill_Trouble{Reason=\"transform\"} 1\n") {
+						t.Error("the metrics do not have the trouble")
+					}
 				}
 				w.want("/healthz", http.StatusOK, idle)
 				all := logs.FilterMessage("the transform fails; records go into error objects once it was tried in vain").All()
@@ -273,7 +295,7 @@ func TestReadinessEndsWhenTheTransformFails(t *testing.T) {
 					w.t.Errorf("%d lines, want %d", len(all), row.lines)
 				}
 				for _, l := range all {
-					if text, _ := l.ContextMap()["error"].(string); !strings.Contains(text, "the last one with Lambda.FunctionError") {
+					if text, _ := l.ContextMap()["error"].(string); !strings.Contains(text, row.text) {
 						w.t.Errorf("it logs %v", l.ContextMap())
 					}
 				}
