@@ -314,7 +314,7 @@ func TestFaultsOfStages(t *testing.T) {
 		},
 		"no keys": {
 			func(c *processors.Config) { c.Prefix = "data/plain/" },
-			[]string{"S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"},
+			[]string{"Firehose: S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"},
 		},
 		"keys without partitions": {
 			func(c *processors.Config) { c.DynamicPartitioning = nil },
