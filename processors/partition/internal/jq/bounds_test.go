@@ -135,7 +135,7 @@ func TestExpressionsAreBounded(t *testing.T) {
 func TestExpressionsAreNotKept(t *testing.T) {
 	t.Parallel()
 	for program, most := range map[string]int{
-		`[range(1000)|tostring as $p|"a"|test($p)]|length`:                        64,
+		`[range(1000)|tostring as $p|"a"|test($p)]|length`:                       64,
 		`[range(300)|("(x{40})\\w{9}"*20)+tostring|. as $p|"a"|test($p)]|length`: 63,
 	} {
 		r := runner(t, program, jq.Limits{Time: time.Minute, Memory: 1 << 30})

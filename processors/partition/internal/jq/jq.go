@@ -32,6 +32,9 @@ func (f *Fault) Error() string { return f.Reason + ": " + f.Remedy }
 // Parse reads a program. The error is a *Fault.
 func Parse(program string) (*gojq.Query, error) {
 	q, err := gojq.Parse(program)
+	if err == nil && misused(program, q) {
+		return nil, &Fault{"has ?// where jq 1.6 does not understand it", "write ? // for an alternative, and ?// between patterns of variables"}
+	}
 	if err == nil {
 		return q, nil
 	}

@@ -80,7 +80,7 @@ func size(tree *syntax.Regexp) int {
 func (m *machine) newPattern(expression, flags string) (*pattern, error) {
 	goes, fails := asGo(expression, flags)
 	if fails != "" {
-		return &pattern{fails: fails}, nil
+		return &pattern{fails: fault(fails)}, nil
 	}
 	unsupported := &pattern{fails: prefix + "not supported", cost: sizeOfLetter * len(goes)}
 	if len(goes) > maxTranslated {
@@ -89,11 +89,11 @@ func (m *machine) newPattern(expression, flags string) (*pattern, error) {
 	if err := m.charge(unsupported.cost); err != nil {
 		return nil, err
 	}
-	tree, err := syntax.Parse(goes, syntax.Perl)
-	if err != nil {
+	tree := parsed(goes)
+	if tree == nil {
 		return unsupported, nil
 	}
-	p := &pattern{ascii: strings.Contains(expression, "[:"), size: size(tree)}
+	p := &pattern{ascii: asciiOnly(expression), size: size(tree)}
 	if p.size > maxSize {
 		return unsupported, nil
 	}
@@ -101,18 +101,31 @@ func (m *machine) newPattern(expression, flags string) (*pattern, error) {
 		return nil, err
 	}
 	p.cost = unsupported.cost + sizeOfInstruction*p.size
-	if p.first, err = regexp.Compile(goes); err != nil {
-		return unsupported, nil
-	}
-	if p.later, err = regexp.Compile(`\A(?s:.)(?s:.*?)(` + goes + `)`); err != nil {
+	if !p.compile(goes) {
 		return unsupported, nil
 	}
 	p.look(tree)
 	return p, nil
 }
 
+// parsed returns what Go reads an expression as; nil if it is none to it.
+func parsed(goes string) *syntax.Regexp {
+	tree, err := syntax.Parse(goes, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return tree
+}
+
+func (p *pattern) compile(goes string) bool {
+	var err, late error
+	p.first, err = regexp.Compile(goes)
+	p.later, late = regexp.Compile(`\A(?s:.)(?s:.*?)(` + goes + `)`)
+	return err == nil && late == nil
+}
+
 // asGo returns an expression with its modifiers as Go's, or how it fails.
-func asGo(expression, flags string) (goes string, fails fault) {
+func asGo(expression, flags string) (goes, fails string) {
 	var inline []byte
 	for _, f := range flags {
 		switch f {
@@ -126,7 +139,7 @@ func asGo(expression, flags string) (goes string, fails fault) {
 		case 'l', 'n':
 			return "", prefix + "the modifiers l and n are not supported"
 		default:
-			return "", fault(flags + " is not a valid modifier string")
+			return "", flags + " is not a valid modifier string"
 		}
 	}
 	goes, ok := translated(expression)
@@ -204,7 +217,11 @@ func translated(expression string) (string, bool) {
 			if j < 0 {
 				return "", false
 			}
-			b.WriteString(expression[i : i+j+2])
+			set, ok := posixClass(expression[i:i+j+2], space)
+			if !ok {
+				return "", false
+			}
+			b.WriteString(set)
 			i += j + 1
 		case c == '[' && !class:
 			class = true
@@ -234,6 +251,30 @@ func translated(expression string) (string, bool) {
 	return b.String(), true
 }
 
+// posixClass is what a class like [:alpha:] means within another one.
+func posixClass(name, space string) (set string, ok bool) {
+	switch name {
+	case "[:space:]":
+		return space, true
+	case "[:blank:]":
+		return `\t\p{Zs}`, true
+	case "[:cntrl:]":
+		return `\p{Cc}`, true
+	case "[:punct:]": // without what Unicode calls symbols
+		return `!-#%-*,-/:;?@\[-\]_{}`, true
+	case "[:^space:]", "[:^blank:]", "[:^cntrl:]", "[:^punct:]":
+		return "", false
+	}
+	return name, true
+}
+
+// asciiOnly tells whether an expression has classes that are not the same here beyond ASCII: they are
+// those of another version of Unicode, or of properties that Go does not have.
+func asciiOnly(expression string) bool {
+	same := strings.NewReplacer("[:space:]", "", "[:blank:]", "", "[:cntrl:]", "", "[:xdigit:]", "", "[:ascii:]", "")
+	return strings.Contains(same.Replace(expression), "[:")
+}
+
 // anchors tells whether an expression begins with an anchor that is repeated.
 func anchors(expression string) bool {
 	for _, a := range []string{"^", "$", `\b`, `\B`, `\A`, `\z`} {
@@ -258,7 +299,7 @@ func letterClass(letter byte, inClass bool, word, space string) (string, bool) {
 		set = space
 	case 'h', 'H': // no class in the syntax that jq sets
 		return string(rune(letter)), true
-	case 'Q', 'E', 'C', 'p', 'P':
+	case 'Q', 'E', 'C', 'p', 'P', 'v':
 		return "", false // others there, or not the same
 	default:
 		return `\` + string(rune(letter)), letter < utf8.RuneSelf
