@@ -144,3 +144,24 @@ func TestInflatedRecordsAreHeld(t *testing.T) {
 		p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
 	})
 }
+
+// Records that fail before the transform do not gather until the batch's interval is over.
+func TestRecordsThatFailBeforeTheTransform(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var last processors.BufferedEvent
+		cfg := with(by(keyed()).WithBatchSize(100), func(c *processors.Config) {
+			c.Decompression = true
+			c.Hooks.Buffered = func(e processors.BufferedEvent) { last = e }
+		})
+		archiver, err := processors.New(cfg, new(shelf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, in := calledWith(t, archiver.Processor(theShard()), numbered(1000))
+		if err := p.ProcessRecords(t.Context(), in); err != nil || last.Held > 600<<10 {
+			t.Errorf("held are %d bytes, %v", last.Held, err)
+		}
+		p.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+	})
+}

@@ -156,7 +156,7 @@ func (t *transforms) take(ctx context.Context, r *kcl.Record, to entrance) error
 		}
 	}
 	t.seen.mark = own.Position().ExtendedSequenceNumber
-	if b.bytes >= t.size {
+	if b.bytes >= t.size || b.memory >= 2*t.size { // the latter of records that fail before
 		return t.close(ctx, to)
 	}
 	return nil
