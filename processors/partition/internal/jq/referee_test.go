@@ -55,10 +55,10 @@ func ask(t *testing.T, path, program string, inputs []string, limit time.Duratio
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	// What does not end takes all memory meanwhile.
-	cmd := exec.CommandContext(ctx, "bash", "-c", `ulimit -v 500000; exec "$0" "$@"`, path, "-c", "[try ["+program+"\n] catch \"error\"]")
+	// What does not end takes all memory meanwhile. There are programs that look at the
+	// environment.
+	cmd := exec.CommandContext(ctx, "bash", "-c", `ulimit -v 500000; exec env -i TZ=UTC PATH=/usr/bin:/bin "$0" "$@"`, path, "-c", "[try ["+program+"\n] catch \"error\"]")
 	cmd.Stdin = strings.NewReader(strings.Join(inputs, "\n"))
-	cmd.Env = []string{"TZ=UTC"} // and nothing else, as there are programs that look
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	err := cmd.Run()
