@@ -11,13 +11,7 @@ import (
 // plain paths, or 5 by an expression of jq's.
 func BenchmarkPartitions(b *testing.B) {
 	records, size := clicks(16_000)
-	archiver := func(cfg processors.Config) func() {
-		a, err := processors.New(cfg, nowhere{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		return func() { archive(b, a.Processor(theShard()), records) }
-	}
+	archiver := archiving(b, records)
 	one := with(config(), gz)
 	by := func(query, prefix string) processors.Config {
 		return with(one, byQuery(query, prefix), func(c *processors.Config) { c.ParallelPuts = 0 })

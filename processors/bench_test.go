@@ -75,13 +75,7 @@ func BenchmarkArchive(b *testing.B) {
 		b.Fatal(err)
 	}
 	archiver := func(d processors.Delivery) func() {
-		a, err := processors.New(processors.Config{
-			DeliveryStreamName: "orders", Bucket: "b", Compression: processors.GZIP, Delivery: d,
-		}, nowhere{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		return func() { archive(b, a.Processor(theShard()), records) }
+		return archiving(b, records)(processors.Config{DeliveryStreamName: "orders", Bucket: "b", Compression: processors.GZIP, Delivery: d})
 	}
 	best := takeTurns(b, archiver(processors.ExactlyOnce), archiver(processors.AtLeastOnce), func() { compress(z, records) })
 	exactly, atLeast, alone := best[0].Seconds(), best[1].Seconds(), best[2].Seconds()
@@ -113,19 +107,26 @@ func takeTurns(b *testing.B, ways ...func()) []time.Duration {
 // one of 16 KiB each.
 func BenchmarkSealed(b *testing.B) {
 	records, size := clicks(16_000)
-	archiver := func(cfg processors.Config) func() {
-		a, err := processors.New(cfg, nowhere{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		return func() { archive(b, a.Processor(theShard()), records) }
-	}
+	archiver := archiving(b, records)
 	one := with(config(), gz)
 	few := with(one, func(c *processors.Config) { c.Backup, c.ParallelPuts = &processors.Backup{Bucket: "backup"}, 0 })
 	best := takeTurns(b, archiver(one), archiver(few), archiver(few.WithBackupSize(16<<10)))
 	b.ReportMetric(best[0].Seconds()/best[1].Seconds(), "sealed-of-one-object")
 	b.ReportMetric(best[0].Seconds()/best[2].Seconds(), "sealed-in-many-of-one-object")
 	b.ReportMetric(float64(size)/1e6/best[1].Seconds(), "MB/CPU-s")
+}
+
+// archiving returns what makes of a configuration an archiver that takes records through
+// a whole holding each time.
+func archiving(b *testing.B, records []kcl.Record) func(processors.Config) func() {
+	b.Helper()
+	return func(cfg processors.Config) func() {
+		a, err := processors.New(cfg, nowhere{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return func() { archive(b, a.Processor(theShard()), records) }
+	}
 }
 
 // archive takes records through a whole holding, 500 at a time.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ type sorting struct {
 	extraction *partition.Extraction
 	prefix     prefix.Prefix
 	zone       *time.Location
+	isFine     bool     // the prefix prints parts of seconds
 	given      []string // keys that the transform is to give
 	isOfEvent  bool     // the instants of prefixes are those of events
 
@@ -88,7 +88,7 @@ func (s *sorter) sort(ctx context.Context, out *pipeline.Output, arrival time.Ti
 
 // timestamps returns what the prefix prints of at.
 func (s *sorter) timestamps(at time.Time) []byte {
-	if second := at.Unix(); second != s.at || len(s.stamp) == 0 || s.prefix.IsFine() {
+	if second := at.Unix(); second != s.at || len(s.stamp) == 0 || s.isFine {
 		s.stamp, s.at = s.prefix.AppendTimestamps(s.stamp[:0], at), second
 	}
 	return s.stamp
@@ -122,24 +122,22 @@ func (s *sorter) group(v sorted) (string, pipeline.Failure) {
 func (c Config) checkKeys(p prefix.Prefix, found []string) error {
 	dp := c.DynamicPartitioning
 	var errs []error
-	inPrefix := map[string]bool{}
-	for _, key := range p.PartitionKeys() {
-		switch {
-		case key.Namespace == prefix.PartitionKeyFromQuery:
-			inPrefix[key.Name] = true
-		case c.Transform == nil:
-			errs = append(errs, wrong("Prefix", c.Prefix, "remove the key "+key.Name+" of partitionKeyFromLambda, or set Transform, which is to give it"))
+	if c.Transform == nil {
+		for _, name := range p.KeysOf(prefix.PartitionKeyFromLambda) {
+			errs = append(errs, wrong("Prefix", c.Prefix, "remove the key "+name+" of partitionKeyFromLambda, or set Transform, which is to give it"))
 		}
 	}
+	named := p.KeysOf(prefix.PartitionKeyFromQuery)
 	for _, name := range found {
-		if !inPrefix[name] {
+		if !slices.Contains(named, name) {
 			errs = append(errs, wrong("DynamicPartitioning.MetadataExtractionQuery", dp.MetadataExtractionQuery, "remove the key "+name+
 				", or name it in Prefix (Firehose: MetaDataExtraction JQ Query can't contain keys that are not present in the S3 Prefix expression)"))
 		}
-		delete(inPrefix, name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(inPrefix)) {
-		errs = append(errs, wrong("Prefix", c.Prefix, "remove the key "+name+" of partitionKeyFromQuery, or have MetadataExtractionQuery find it"))
+	for _, name := range named {
+		if !slices.Contains(found, name) {
+			errs = append(errs, wrong("Prefix", c.Prefix, "remove the key "+name+" of partitionKeyFromQuery, or have MetadataExtractionQuery find it"))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -247,13 +247,9 @@ func (c Config) sorting(l *lane) (*sorting, error) {
 		}
 	}
 	s := &sorting{extraction: extraction, prefix: l.prefix, zone: l.zone, isOfEvent: d.EventTime != nil, overflow: d.Overflow, limit: d.ActivePartitions}
+	s.isFine, s.given = l.prefix.IsFine(), l.prefix.KeysOf(prefix.PartitionKeyFromLambda)
 	if bucket, before, err := ParseStaging(c.Staging); err == nil && bucket == l.bucket {
 		s.reserved = before
-	}
-	for _, key := range l.prefix.PartitionKeys() {
-		if key.Namespace == prefix.PartitionKeyFromLambda {
-			s.given = append(s.given, key.Name)
-		}
 	}
 	return s, errors.Join(errs...)
 }

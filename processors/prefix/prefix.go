@@ -23,6 +23,7 @@ package prefix
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -177,6 +178,17 @@ func (p Prefix) partitioned() bool { return len(p.PartitionKeys()) > 0 }
 type PartitionKey struct {
 	Namespace string // PartitionKeyFromQuery or PartitionKeyFromLambda
 	Name      string
+}
+
+// KeysOf returns the names of the partition keys of a namespace that the prefix mentions,
+// each once, in order.
+func (p Prefix) KeysOf(namespace string) (names []string) {
+	for _, key := range p.PartitionKeys() {
+		if key.Namespace == namespace && !slices.Contains(names, key.Name) {
+			names = append(names, key.Name)
+		}
+	}
+	return names
 }
 
 // PartitionKeys returns the partition keys that the prefix mentions, in order.

@@ -151,9 +151,6 @@ func (l *loader) partitions() {
 		l.requirePrefixes()
 		l.checkKeys()
 		l.checkEventTime()
-		if pt.config.Overflow == "" {
-			pt.config.Overflow = processors.OverflowFail
-		}
 		l.config.Delivery.DynamicPartitioning = &pt.config
 	}
 }
@@ -173,16 +170,12 @@ func (l *loader) unpartitioned() {
 	}
 }
 
-// checkPartitioned applies what dynamic partitioning wants of hints that are given,
-// and gives those that the file does not have: the CDK has 128 MiB. Ours may be smaller.
+// checkPartitioned applies what dynamic partitioning wants of hints that are given. Ours
+// may be smaller.
 func (l *loader) checkPartitioned() {
 	const size, interval = 64, 60
 	h := &l.config.Delivery.Hints
-	switch {
-	case h.BeyondFirehose:
-		return
-	case l.size.Path == "" && l.interval.Path == "":
-		h.SizeInMBs, h.IntervalInSeconds = 128, 300
+	if h.BeyondFirehose {
 		return
 	}
 	if 0 < h.SizeInMBs && h.SizeInMBs < size {
@@ -226,16 +219,10 @@ func (l *loader) checkKeys() {
 		tellOfRules(err, pt.query.at, pt.query.at)
 		return
 	}
-	wanted := map[string][]string{} // by namespace
-	for _, k := range l.objects.PartitionKeys() {
-		if !slices.Contains(wanted[k.Namespace], k.Name) {
-			wanted[k.Namespace] = append(wanted[k.Namespace], k.Name)
-		}
-	}
 	if l.prefixAt.Path == "" {
 		return
 	}
-	fromQuery := wanted[prefix.PartitionKeyFromQuery]
+	fromQuery := l.objects.KeysOf(prefix.PartitionKeyFromQuery)
 	if pt.query.usable {
 		unused := without(x.Keys(), fromQuery)
 		if len(unused) > 0 {
@@ -250,7 +237,7 @@ func (l *loader) checkKeys() {
 	case pt.query.usable:
 		l.prefixAt.Bad("%s does not find %s; add it there, or remove it here", queryParameter, strings.Join(missing, ", "))
 	}
-	if keys := wanted[prefix.PartitionKeyFromLambda]; len(keys) > 0 && l.lambdaAt.Path == "" && l.ourTransform.Path == "" {
+	if keys := l.objects.KeysOf(prefix.PartitionKeyFromLambda); len(keys) > 0 && l.lambdaAt.Path == "" && l.ourTransform.Path == "" {
 		l.prefixAt.Bad("nothing gives records the key %s; add a processor of the type %s, or shardmill.transform", strings.Join(keys, ", "), lambda)
 	}
 }
