@@ -1,0 +1,45 @@
+// Package esarchive delivers documents to Elasticsearch, OpenSearch and Amazon
+// OpenSearch Serverless as Amazon Data Firehose does, by a bulk loop of its own. It
+// implements processors.DocumentIndex.
+//
+// # Safety
+//
+// A cut of documents is finished in steps, of which the first one is made here:
+//
+//	step     does                                                         guarantees
+//	close    the documents of a run of records are in memory or a file    nothing: a later holder reads the records again
+//	bulk     each document is sent until it has an outcome                each is in the index, or its failure is known
+//	seal     lines of failures, and the backup, are put as one bundle     they can be put by a later holder
+//	prepare  the plan of these objects is stored in the lease row         a later holder does so
+//	publish  the objects are put under their keys
+//	commit   checkpoint = last                                            the next holder begins after the cut
+//
+// Without failures and a backup there is nothing to seal, and commit follows bulk. What
+// holds:
+//
+//   - The checkpoint passes a record only when its document has an outcome, and the line
+//     of one that failed is in the store. So none is lost, whatever crashes.
+//   - A crash before the prepare leaves nothing but documents in the index. The next
+//     holder sends all of the cut again. With ids of sequence numbers in one index each
+//     replaces itself: the id and the name of the index depend on the record alone, its
+//     place and its arrival. Without ids, behind an alias that was rolled over meanwhile, or
+//     in a data stream, it is there twice.
+//   - The outcome is computed anew then: a document may have failed before and be
+//     indexed now, or the other way round. As lines of error objects come only of the last
+//     outcome, it may be in both places, after a lost answer or a crash, and never in neither.
+//   - A request whose answer was lost may have taken effect, now or later. It is sent again,
+//     which is harmless as above. Nothing else is concluded of it.
+//   - The answer for a document is that of its place in the request. An answer for another
+//     number of documents is none.
+//   - What is not known to have succeeded has not. A status beyond 2xx is a failure, whatever
+//     the answer's "errors" says.
+//   - 409 means that the document is there only if nobody else can have given the id:
+//     FIREHOSE_DEFAULT with OpCreate. With an external version it means that a later
+//     version is there. With an id of a field and OpCreate it is a failure.
+//   - Two documents with one id of a field are not under way at once, and the later one waits
+//     until the earlier one has its outcome.
+//   - A late request of a former holder can replace a document by the same document.
+//
+// A document fails for good when it has been tried, again and again, for RetryDuration,
+// or with FastFail at once where that cannot help. Until then the shard waits.
+package esarchive
