@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/transform"
@@ -195,7 +198,7 @@ func TestAnIndexThatDoesNotReturn(t *testing.T) {
 				s := begin(t, with(config(), func(c *processors.Config) { c.Index = wayward }).WithSize(3), numbered(4))
 				for try := range 3 {
 					err := s.deliverAll(t.Context(), s.processor, 4)
-					if (err == nil) != (try == 2) {
+					if (err == nil) != (try == 2) || kcl.IsGiveUp(err) {
 						t.Fatalf("try %d: %v", try, err)
 					}
 					if s.readFrom(0); s.row.checkpoint.IsRecord() != (try == 2) {
@@ -208,6 +211,73 @@ func TestAnIndexThatDoesNotReturn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The index is asked behind the calls, which say what it holds; and what it says becomes
+// lines once, however often it takes to put them.
+func TestDocumentsAreIndexedBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calling context.CancelFunc
+		slow := ending{refusingIf("<1>", processors.DocumentFailure{Code: "400"}), func() {
+			if calling != nil {
+				calling()
+			}
+		}}
+		slow.run = func(ctx context.Context, in processors.IndexInput, o *processors.IndexOutcome) error {
+			time.Sleep(time.Minute)
+			return errors.Join(ctx.Err(), refusingIf("<1>", processors.DocumentFailure{Code: "400"}).run(ctx, in, o))
+		}
+		core, logs := observer.New(zap.WarnLevel)
+		cfg := with(config(), func(c *processors.Config) {
+			c.Index, c.SpoolMemory, c.SpoolDir, c.Logger = slow, 64<<10, t.TempDir(), zap.New(core)
+		}).WithSize(200_000)
+		records := recordsOf("<0>"+strings.Repeat("x", 100_000), "<1>", "<2>"+strings.Repeat("x", 100_000), "<3>")
+		s := begin(t, cfg, records)
+		var held int64
+		call := func(from, to int) error {
+			var ctx context.Context
+			ctx, calling = context.WithCancel(t.Context())
+			defer calling()
+			s.cp.Processed(records[len(records)-1].Position())
+			return s.processor.ProcessRecords(ctx, kcl.ProcessRecordsInput{Records: records[from:to], Checkpointer: s.cp, Hold: func(n int64) { held = n }, Wake: func() {}})
+		}
+		if err := call(0, 4); err != nil || held < 7+64<<10 || held > 200_000 {
+			t.Fatalf("%v, %d bytes are held", err, held)
+		}
+		time.Sleep(2 * time.Minute)
+		if err := call(4, 4); !errors.Is(err, context.Canceled) || kcl.IsGiveUp(err) {
+			t.Fatalf("the call that ended within: %v", err)
+		}
+		calling = nil
+		if err := s.deliverAll(t.Context(), s.processor, 0); err != nil {
+			t.Fatal(err)
+		}
+		_, o := s.one()
+		if n := strings.Count(string(o.body), "\n"); n != 1 || !s.row.checkpoint.IsRecord() {
+			t.Errorf("%d lines, checkpoint %v", n, s.row.checkpoint)
+		}
+		if all := logs.FilterMessageSnippet("spool").All(); len(all) > 0 {
+			t.Errorf("logged %+v", all)
+		}
+	})
+}
+
+// ending is an index that tells when it is asked for an outcome.
+type ending struct {
+	scripted
+
+	asked func()
+}
+
+func (e ending) Open(in processors.IndexInput) processors.Indexing {
+	e.in, e.outcome = in, new(processors.IndexOutcome)
+	return e
+}
+
+func (e ending) Outcome() processors.IndexOutcome {
+	e.asked()
+	return *e.outcome
 }
 
 // What is told of documents is told when their cut is committed, and what they hold is
