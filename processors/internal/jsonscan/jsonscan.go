@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -141,6 +142,9 @@ func (s *Scanner) Null() bool {
 	return false
 }
 
+// AtText reports whether the value is a text, and reads nothing.
+func (s *Scanner) AtText() bool { return s.is('"') }
+
 // Text returns a text, and whether it was one.
 func (s *Scanner) Text() (string, bool) {
 	raw, ok := s.Bytes()
@@ -192,6 +196,17 @@ func (s *Scanner) Scalar() (string, bool) {
 		return "", !s.bad
 	}
 	return raw, true
+}
+
+// Int returns an integer, and whether the value was one, without a fraction and an
+// exponent, that fits. It makes no copy.
+func (s *Scanner) Int() (int64, bool) {
+	if s.bad || s.at == len(s.text) || !isBare(s.text[s.at]) {
+		s.Skip()
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(s.bareBytes()), 10, 64)
+	return n, err == nil && !s.bad
 }
 
 // quoted reads a text with its quotes, and reports whether it is without escapes.
@@ -260,7 +275,10 @@ func (s *Scanner) escape(i int) int {
 }
 
 // bare reads a number, true, false or null.
-func (s *Scanner) bare() string {
+func (s *Scanner) bare() string { return string(s.bareBytes()) }
+
+// bareBytes is bare without a copy.
+func (s *Scanner) bareBytes() []byte {
 	begin := s.at
 	for s.at < len(s.text) && isBare(s.text[s.at]) {
 		s.at++
@@ -270,7 +288,7 @@ func (s *Scanner) bare() string {
 		s.fail()
 	}
 	s.blank()
-	return string(raw)
+	return raw
 }
 
 func isBare(c byte) bool {
