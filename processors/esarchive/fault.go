@@ -52,8 +52,11 @@ const maxQuoted = 1 << 10
 //	status                                                code                        it is
 //	400 action_request_validation_exception               OS.ValidationException      -
 //	400 json_parse_exception, x_content_parse_exception,
-//	    parse_exception                                   OS.JsonParseException       -
+//	    parse_exception; 500 json_parse_exception, which
+//	    Elasticsearch 6.8 says                            OS.JsonParseException       -
 //	400 "explicit index in bulk is not allowed"           OS.ExplicitIndexInBulk…     -
+//	400 "no write index is defined for alias", with which
+//	    Elasticsearch 6.8 refuses all documents           OS.AliasWithMultiple…       -
 //	401, 403                                              OS.AccessDenied             auth
 //	403, 429, 503 cluster_block_exception                 OS.ClusterBlockException    down
 //	404                                                   OS.ResourceNotFound         down: no cluster has no _bulk
@@ -75,7 +78,7 @@ func judge(status int, s said, location string) *fault {
 	case status >= 300 && status < 400:
 		f.down = true
 		f.message += ", which is not followed" + pointsTo(location)
-	case status == http.StatusBadRequest:
+	case status == http.StatusBadRequest, status == http.StatusInternalServerError && s.kind == "json_parse_exception":
 		f.code = codeOfRefusal(s, f.code)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		f.code, f.auth = codeAccessDenied, true
@@ -119,6 +122,8 @@ func codeOfRefusal(s said, other string) string {
 	switch {
 	case strings.Contains(s.reason, "explicit index in bulk is not allowed"):
 		return codeExplicitIndex
+	case strings.Contains(s.reason, "no write index is defined for alias"), strings.Contains(s.reason, "has more than one ind"):
+		return codeSeveralIndices
 	case s.kind == "action_request_validation_exception":
 		return codeInvalid
 	case s.kind == "json_parse_exception", s.kind == "x_content_parse_exception", s.kind == "parse_exception":
