@@ -32,8 +32,8 @@ type Look struct {
 
 // Texts of Firehose.
 const (
-	noTypes        = "Firehose says: Types are deprecated in Elasticsearch version 7+ and all OpenSearch versions. TypeName must be empty."
-	severalIndices = "it is an alias of several indices, %s, none of which is the one to write to: set is_write_index for one. Firehose's code is " + codeSeveralIndices
+	typesDeprecated = "Firehose says: Types are deprecated in Elasticsearch version 7+ and all OpenSearch versions. TypeName must be empty."
+	severalIndices  = "it is an alias of several indices, %s, none of which is the one to write to: set is_write_index for one. Firehose's code is " + codeSeveralIndices
 )
 
 // looks looks at the cluster, and at an index by its whole name, and changes nothing. Each
@@ -99,7 +99,7 @@ func (c *client) lookAtType() []Look {
 	case is.major == 0:
 		l.Status, l.Text = LookNotChecked, "it is not known whether the cluster has mapping types: set Engine, or TypeName to \"\""
 	case !is.hasTypes():
-		l.Status, l.Text = LookWrong, fmt.Sprintf("is %q, and %s %d.%d has no mapping types: set it to \"\". %s", c.TypeName, is.engine, is.major, is.minor, noTypes)
+		l.Status, l.Text = LookWrong, fmt.Sprintf("is %q, and %s %d.%d has no mapping types: set it to \"\". %s", c.TypeName, is.engine, is.major, is.minor, typesDeprecated)
 	default:
 		l.Text = fmt.Sprintf("is %q, and %s %d.%d has mapping types", c.TypeName, is.engine, is.major, is.minor)
 	}

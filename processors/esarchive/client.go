@@ -55,20 +55,19 @@ type client struct {
 var _ requester = (*client)(nil)
 
 // newClient returns a client. It does no I/O. The error names what is wrong with the
-// Config's Endpoints, Engine, RootCAs and Auth.
+// Config's Endpoints, RootCAs, Transport and Auth; the rest of it is valid.
 func newClient(s settings) (*client, error) {
 	if s.RequestTimeout <= 0 {
 		s.RequestTimeout = defaultTimeout
 	}
-	c := &client{settings: s, log: s.Logger}
+	c := &client{settings: s, log: s.Logger, known: newKnowledge(s.Config)}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}
-	var err1, err2, err3 error
+	var err1 error
 	c.endpoints, err1 = parseEndpoints(s.Config)
 	transport, err2 := transportOf(s.Config)
-	c.known, err3 = newKnowledge(s.Config)
-	if err := errors.Join(err1, err2, err3, checkAuth(s.Config)); err != nil {
+	if err := errors.Join(err1, err2, checkAuth(s.Config)); err != nil {
 		return nil, err
 	}
 	c.http = deadline.Client(once{transport}, 0)

@@ -11,19 +11,19 @@ import (
 
 // What tests of the client need of it.
 type (
-	Client struct{ *client }
-	Answer struct{ Items []Item }
-	Item   struct {
+	Client       struct{ *client }
+	ClientAnswer struct{ Items []ClientItem }
+	ClientItem   struct {
 		Status       int
 		Kind, Reason string
 	}
-	Fault struct {
+	ClientFault struct {
 		Code                                     string
 		Status                                   int
 		Message                                  string
 		Auth, Rejected, TooLarge, Down, Mismatch bool
 	}
-	Cluster struct {
+	ClientCluster struct {
 		Engine       string
 		Major, Minor int
 		MaxContent   int64
@@ -37,34 +37,36 @@ func NewClient(c Config) (Client, error) {
 	return Client{x}, err
 }
 
-func exportFault(f *fault) *Fault {
+func exportFault(f *fault) *ClientFault {
 	if f == nil {
 		return nil
 	}
-	return &Fault{f.code, f.status, f.message, f.auth, f.rejected, f.tooLarge, f.down, f.mismatch}
+	return &ClientFault{f.code, f.status, f.message, f.auth, f.rejected, f.tooLarge, f.down, f.mismatch}
 }
 
-func exportAnswer(a answer) (out Answer) {
+func exportAnswer(a answer) (out ClientAnswer) {
 	for _, i := range a.items {
-		out.Items = append(out.Items, Item{i.status, i.kind, i.reason})
+		out.Items = append(out.Items, ClientItem{i.status, i.kind, i.reason})
 	}
 	return out
 }
 
-func exportCluster(c cluster) Cluster { return Cluster{c.engine, c.major, c.minor, c.maxContent} }
+func exportCluster(c cluster) ClientCluster {
+	return ClientCluster{c.engine, c.major, c.minor, c.maxContent}
+}
 
-func (c Client) Bulk(ctx context.Context, body []byte, n int) (Answer, *Fault) {
+func (c Client) Bulk(ctx context.Context, body []byte, n int) (ClientAnswer, *ClientFault) {
 	a, f := c.bulk(ctx, body, n)
 	return exportAnswer(a), exportFault(f)
 }
 
-func (c Client) Cluster(ctx context.Context) Cluster { return exportCluster(c.cluster(ctx)) }
+func (c Client) Cluster(ctx context.Context) ClientCluster { return exportCluster(c.cluster(ctx)) }
 
 func (c Client) Looks(ctx context.Context, index string) []Look { return c.looks(ctx, index) }
 
 func (c Client) Check(ctx context.Context, index string) error { return c.check(ctx, index) }
 
-func ParseAnswer(body []byte, n int) (Answer, *Fault) {
+func ParseAnswer(body []byte, n int) (ClientAnswer, *ClientFault) {
 	a, f := parseAnswer(body, n)
 	return exportAnswer(a), exportFault(f)
 }
@@ -75,7 +77,7 @@ func ParseOnly(body []byte, n int) bool {
 	return f == nil
 }
 
-func Judge(status int, contentType, body, location string) Fault {
+func Judge(status int, contentType, body, location string) ClientFault {
 	return *exportFault(judge(status, readSaid(contentType, []byte(body)), location))
 }
 
@@ -87,12 +89,12 @@ func (e endpoint) After(answered bool, begun, now time.Time) Endpoint {
 
 func (e endpoint) Until() time.Time { return e.until }
 
-func ReadNodes(body []byte) (Cluster, bool) {
+func ReadNodes(body []byte) (ClientCluster, bool) {
 	c, told := readNodes(body, cluster{maxContent: defaultMaxContent})
 	return exportCluster(c), told
 }
 
-func ReadRoot(body []byte) (Cluster, bool) {
+func ReadRoot(body []byte) (ClientCluster, bool) {
 	c, told := readRoot(body, cluster{maxContent: defaultMaxContent})
 	return exportCluster(c), told
 }

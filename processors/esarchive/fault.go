@@ -253,11 +253,11 @@ func isConnecting(err error) bool {
 		dns         *net.DNSError
 	)
 	return errors.As(err, &certificate) || errors.As(err, &alert) || errors.As(err, &noTLS) || errors.As(err, &dns) ||
-		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect") || isPlain(err)
+		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect") || isPlainHTTP(err)
 }
 
-// isPlain reports whether the other side does not speak TLS; net/http has no type for it.
-func isPlain(err error) bool {
+// isPlainHTTP reports whether the other side does not speak TLS; net/http has no type for it.
+func isPlainHTTP(err error) bool {
 	return strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
@@ -274,7 +274,7 @@ func remedy(err error) string {
 		return "; set RootCAs to the certificate of the authority that signed the cluster's"
 	case errors.As(err, &name):
 		return "; name the cluster in Endpoints as its certificate does"
-	case errors.As(err, &noTLS), isPlain(err):
+	case errors.As(err, &noTLS), isPlainHTTP(err):
 		return "; the port does not speak TLS: is it http://?"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "; is the name in Endpoints right, and can it be resolved here?"

@@ -40,7 +40,7 @@ var engineText = regexp.MustCompile(`^(OpenSearch|Elasticsearch)_([0-9]{1,3})\.(
 func ParseEngine(text string) (engine string, major, minor int, err error) {
 	parts := engineText.FindStringSubmatch(text)
 	if parts == nil {
-		return "", 0, 0, fmt.Errorf("Engine is %q; it must be like OpenSearch_2.19 or Elasticsearch_6.8", text)
+		return "", 0, 0, fmt.Errorf("must be like OpenSearch_2.19 or Elasticsearch_6.8, and is %q", text)
 	}
 	major, _ = strconv.Atoi(parts[2]) //nolint:errcheck // they are digits
 	minor, _ = strconv.Atoi(parts[3]) //nolint:errcheck // they are digits
@@ -58,19 +58,18 @@ type knowledge struct {
 	final bool      // said holds for ever
 }
 
-func newKnowledge(c Config) (*knowledge, error) {
+// newKnowledge returns what a valid Config says.
+func newKnowledge(c Config) *knowledge {
 	k := &knowledge{busy: make(chan struct{}, 1), configured: cluster{maxContent: defaultMaxContent}}
 	if c.Service == Serverless {
 		k.configured.engine = openSearch
 		k.said, k.final = k.configured, true // a collection has no nodes to ask
-		return k, faultIf(c.Engine != "", "Engine is set, which a collection of OpenSearch Serverless has none of; leave it out")
+		return k
 	}
-	if c.Engine == "" {
-		return k, nil
+	if engine, major, minor, err := ParseEngine(c.Engine); err == nil {
+		k.configured.engine, k.configured.major, k.configured.minor = engine, major, minor
 	}
-	var err error
-	k.configured.engine, k.configured.major, k.configured.minor, err = ParseEngine(c.Engine)
-	return k, err
+	return k
 }
 
 // get returns what is known, and whether that is all to be known for the time being.
