@@ -17,6 +17,9 @@ type Kind struct {
 	status int
 	code   string
 	wait   time.Duration
+	header http.Header
+	body   string
+	after  int
 }
 
 // Throttle refuses a request as its service does when it is asked too often:
@@ -60,9 +63,19 @@ func Drip(d time.Duration) Kind { return Kind{name: "Drip", wait: d} }
 // the stack ends is dropped.
 func Stall(d time.Duration) Kind { return Kind{name: "Stall", wait: d} }
 
+// Answer answers with a status, headers and a body, without effect, as a proxy before
+// the service may: HTML with 502, or an answer that nothing is behind.
+func Answer(status int, header http.Header, body string) Kind {
+	return Kind{name: "Answer", status: status, header: header, body: body}
+}
+
+// Cut lets a request take effect, sends so many bytes of its answer's body, and cuts the
+// connection.
+func Cut(after int) Kind { return Kind{name: "Cut", after: after} }
+
 // Fault describes which requests are to go wrong and how.
 type Fault struct {
-	Service   string // Kinesis, DynamoDB or S3; "" is any
+	Service   string // Kinesis, DynamoDB, S3 or Search; "" is any
 	Operation string // as the service names it, such as "PutObject"; "" is any
 	// UserAgent is a part of the header of that name; "" is any. The SDK puts
 	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes
