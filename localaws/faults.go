@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,8 +26,8 @@ type Kind struct {
 
 // Throttle refuses a request as its service does when it is asked too often:
 // ProvisionedThroughputExceededException or LimitExceededException of Kinesis,
-// ProvisionedThroughputExceededException of DynamoDB, SlowDown of S3. The SDK
-// repeats it.
+// ProvisionedThroughputExceededException of DynamoDB, SlowDown of S3, 429 of a
+// cluster, for all of the request. The SDK repeats it.
 func Throttle() Kind { return Kind{name: "Throttle"} }
 
 // ServerError answers with an error of the service's own and a status such as
@@ -207,7 +209,7 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 			sleep(r.Context(), kind.wait)
 			continue
 		case "Throttle":
-			status, code := throttled(c)
+			status, code := s.throttled(c)
 			writeError(w, r, c.service, status, code, "Rate exceeded. Please reduce your request rate.")
 		case "ServerError":
 			writeError(w, r, c.service, kind.status, serverErrorCode(c, kind.status), "We encountered an internal error. Please try again.")
@@ -224,6 +226,12 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 			s.drip(w, r, c, kind.wait)
 		case "Stall":
 			s.stall(a, w, r, c)
+		case "Answer":
+			maps.Copy(w.Header(), kind.header)
+			w.WriteHeader(kind.status)
+			_, _ = io.WriteString(w, kind.body) // it may have gone
+		case "Cut":
+			s.cut(w, r, c, kind.after)
 		default: // Refuse
 			cutConnection()
 		}
@@ -279,6 +287,21 @@ func (s *Stack) drip(w http.ResponseWriter, r *http.Request, c call, each time.D
 		timer.Stop()
 		cutConnection()
 	}
+}
+
+// cut sends the beginning of an answer.
+func (s *Stack) cut(w http.ResponseWriter, r *http.Request, c call, after int) {
+	whole := collector{header: w.Header()}
+	s.dispatch(&whole, r, c)
+	w.Header().Set("Content-Length", strconv.Itoa(len(whole.body)))
+	if whole.status != 0 {
+		w.WriteHeader(whole.status)
+	}
+	_, _ = w.Write(whole.body[:min(after, len(whole.body))]) // it may have gone
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+	cutConnection()
 }
 
 // collector is an answer that is not sent yet.
@@ -346,7 +369,10 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // throttled is how a service says that it is asked too often.
-func throttled(c call) (status int, code string) {
+func (s *Stack) throttled(c call) (status int, code string) {
+	if c.service == Search {
+		return http.StatusTooManyRequests, s.search.Rejection()
+	}
 	if c.service == S3 {
 		return http.StatusServiceUnavailable, "SlowDown"
 	}
@@ -362,6 +388,8 @@ func throttled(c call) (status int, code string) {
 
 func serverErrorCode(c call, status int) string {
 	switch {
+	case c.service == Search:
+		return "exception"
 	case status == http.StatusServiceUnavailable && c.service != S3:
 		return "ServiceUnavailableException"
 	case status == http.StatusServiceUnavailable:

@@ -122,8 +122,8 @@ type Write = s3d.Write
 // told.
 type RowWrite = dynamodbd.Write
 
-// Stack is Kinesis, DynamoDB and S3 of one account in one region. It is safe
-// for concurrent use.
+// Stack is Kinesis, DynamoDB and S3 of one account in one region, and a cluster of
+// Elasticsearch or OpenSearch. It is safe for concurrent use.
 type Stack struct {
 	options Options
 	kinesis *kinesisd.Server
@@ -306,6 +306,8 @@ func (s *Stack) dispatch(w http.ResponseWriter, r *http.Request, c call) {
 		s.kinesis.ServeHTTP(w, r)
 	case DynamoDB:
 		s.dynamo.ServeHTTP(w, r)
+	case Search:
+		s.search.ServeHTTP(w, r)
 	default:
 		s.s3.ServeHTTP(w, r)
 	}
