@@ -29,7 +29,7 @@ func (w *world) index(m *machine, cfg *processors.Config) {
 		IndexName: "records", IndexRotationPeriod: esarchive.OneHour, RetryDuration: &retry,
 		FastFail: w.dice().below(2, "fails fast", 0) == 0, PauseWhenDown: w.dice().below(2, "pauses", 0) == 0,
 		MaxRequestBytes: 64 << 10, Parallel: 1, // so that a world replays
-		RequestTimeout: m.clocked(20 * time.Second), Transport: wire{m}, Logger: w.logger(m),
+		RequestTimeout: m.clocked(20 * time.Second), Transport: toCluster{m}, Logger: w.logger(m),
 	})
 	if err != nil {
 		w.violate("the index is refused: %v", err)
@@ -70,11 +70,11 @@ type cluster struct {
 	held map[string]string
 }
 
-// wire is the cluster as one machine sees it.
-type wire struct{ m *machine }
+// toCluster is the cluster as one machine sees it.
+type toCluster struct{ m *machine }
 
 // RoundTrip implements http.RoundTripper.
-func (n wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (n toCluster) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
