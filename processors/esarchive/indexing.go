@@ -20,13 +20,13 @@ import (
 // indexing brings the documents of one cut to the index. The goroutine of Run has all of
 // it; those of requests have their request, and read what never changes.
 type indexing struct {
-	index   *Index
-	in      processors.IndexInput
-	actions *actions
-	ledger  *ledger
-	said    said
-	seed    maphash.Seed
-	buf     []byte // that documents are read into
+	index    *Index
+	in       processors.IndexInput
+	actions  *actions
+	ledger   *ledger
+	troubles troubles
+	seed     maphash.Seed
+	buf      []byte // that documents are read into
 
 	parallel int           // requests that may be under way
 	opening  int           // of the circuit, that holds back documents; 0 for none
@@ -44,7 +44,7 @@ func newIndexing(x *Index, in processors.IndexInput) *indexing {
 		index: x, in: in,
 		actions:  newActions(&x.s, in.Stream),
 		ledger:   newLedger(in.Documents, x.s.retry),
-		said:     said{log: in.Logger},
+		troubles: troubles{log: in.Logger},
 		seed:     maphash.MakeSeed(),
 		parallel: x.s.Parallel,
 	}
@@ -84,7 +84,7 @@ func (x *indexing) Run(ctx context.Context) error {
 	if err := x.run(ctx, r); err != nil {
 		return fmt.Errorf("indexing documents: %w", err)
 	}
-	x.said.over()
+	x.troubles.over()
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (x *indexing) beat(ctx context.Context, r *round) {
 	for q := range r.flying {
 		oldest = max(oldest, now.Sub(q.began))
 	}
-	x.said.waits(oldest, now)
+	x.troubles.waits(oldest, now)
 }
 
 // long is for how long a loop may wait that something else than time will wake.
