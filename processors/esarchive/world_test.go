@@ -367,8 +367,8 @@ func (s *server) closes() {
 	s.inARow = 0
 }
 
-// statuses are what a document may be answered with instead of being taken.
-func statuses() []int { return []int{400, 403, 404, 429, 500, 503, 0} }
+// refusals are what a document may be answered with instead of being taken.
+func refusals() []int { return []int{400, 403, 404, 429, 500, 503, 0} }
 
 // take has documents take effect: all but those that chance refuses, if there is any.
 func (s *server) take(list []action, number int, rng *rand.Rand) []esarchive.Item {
@@ -383,7 +383,7 @@ func (s *server) take(list []action, number int, rng *rand.Rand) []esarchive.Ite
 		case strings.Contains(a.Source, `"bad"`):
 			items[i] = refusal(400)
 		case rng != nil && rng.IntN(3) == 0:
-			items[i] = refusal(statuses()[rng.IntN(len(statuses()))])
+			items[i] = refusal(refusals()[rng.IntN(len(refusals()))])
 		default:
 			items[i] = refusal(s.store(a))
 		}
