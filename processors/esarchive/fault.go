@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors/internal/jsonscan"
@@ -228,7 +229,7 @@ func unanswered(ctx context.Context, err error) *fault {
 	f := &fault{down: true}
 	switch {
 	case isLate:
-		f.code, f.message = codeTimeout, fmt.Sprintf("the cluster did not answer within %v", late.Limit)
+		f.code, f.message = codeTimeout, fmt.Sprintf("the cluster did not answer within %v", late.Limit.Round(time.Millisecond))
 		return f
 	case ctx.Err() != nil:
 		return &fault{code: codeTimeout, message: "the request was given up: " + context.Cause(ctx).Error()}
