@@ -183,8 +183,9 @@ func saidInJSON(body []byte) (s said, ok bool) {
 	isObject := scan.Object(func(name string) {
 		switch name {
 		case "error":
-			e := readError(scan)
-			s = said{e.kind, e.reason}
+			if e := readError(scan); e != (item{}) {
+				s = said{e.kind, e.reason}
+			}
 		case "message", "Message":
 			if text, isText := scan.Text(); isText && s == (said{}) {
 				s.reason = text
@@ -193,7 +194,10 @@ func saidInJSON(body []byte) (s said, ok bool) {
 			scan.Skip()
 		}
 	})
-	return s, isObject && scan.End()
+	if !isObject || !scan.End() {
+		return said{}, false
+	}
+	return s, true
 }
 
 // title is that of a page, in quotes.
