@@ -181,3 +181,25 @@ dispatch() {
     *) printf 'usage: %s install|start|stop|status|endpoint\n' "$(basename "$0")" >&2; return 2 ;;
   esac
 }
+
+# python_packages VERB: the command line of a referee that is packages of Python:
+# those that REFEREE.txt lists, in a virtual environment. `install` prints its
+# interpreter.
+python_packages() {
+  [[ "${1:-}" == install ]] || { printf 'usage: %s install\n' "$(basename "$0")" >&2; return 2; }
+  locked install_python_packages "$REFEREE_SCRIPTS/$REFEREE.txt"
+  printf '%s\n' "$DIR/venv/bin/python"
+}
+
+# install_python_packages FILE: makes the environment, unless it is there.
+install_python_packages() {
+  local version
+  version="$(digest "$1")"
+  installed "$version" && return 0
+  need python3
+  rm -rf "${DIR:?}/venv"
+  patiently python3 -m venv "$DIR/venv" || die "python3 could not make a virtual environment"
+  patiently "$DIR/venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -r "$1" ||
+    die "pip could not install what $1 lists"
+  mark_installed "$version"
+}
