@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shardmill/shardmill/processors"
@@ -408,3 +410,32 @@ func (s *server) store(a action) int {
 
 // sortedUnique reports whether documents were sent in their order, each until it was done.
 func sortedUnique(list []string) bool { return slices.IsSorted(list) }
+
+// run brings a cut to a server, in virtual time, and returns what became of it.
+func run(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) (o processors.IndexOutcome) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { o = deliver(t, cfg, s, c) })
+	return o
+}
+
+// deliver is run for who is in virtual time.
+func deliver(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
+	t.Helper()
+	x, err := esarchive.NewWith(cfg, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := x.Open(input(c))
+	if err := i.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := x.Used(); n != 0 {
+		t.Errorf("%d bytes are in use", n)
+	}
+	return i.Outcome()
+}
+
+// input is the documents of a shard that nothing is asked of.
+func input(c cut) processors.IndexInput {
+	return processors.IndexInput{ShardID: "shard", Stream: "stream", Documents: c, Tried: func(processors.BulkEvent) {}}
+}
