@@ -160,7 +160,7 @@ func readFile(ctx context.Context, command string, c configFlags, s stdio) (conf
 	if err != nil {
 		return config.Config{}, err
 	}
-	o := importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv, Unwritten: c.fromFirehose != ""}
+	o := importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv, Secrets: config.Secrets(), Unwritten: c.fromFirehose != ""}
 	cfg, err := config.From(importer.Read(c.source(), data, config.Must, o))
 	if err != nil {
 		return config.Config{}, usageError{err}

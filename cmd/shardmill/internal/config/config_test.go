@@ -329,7 +329,7 @@ a.yaml:15: DeliveryStreamType is "DirectPut"; there is no Kinesis stream to read
 func TestOtherDestinations(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		"AmazonOpenSearchServerless", "Amazonopensearchservice", "Elasticsearch", "HttpEndpoint",
+		"HttpEndpoint",
 		"Iceberg", "Redshift", "Snowflake", "Splunk",
 	} {
 		name += "DestinationConfiguration"

@@ -37,6 +37,9 @@ func (l *loader) stream(p document.Place) {
 		},
 		"ExtendedS3DestinationConfiguration": func(p document.Place) { l.s3(p, l.extendedS3()) },
 		"S3DestinationConfiguration":         func(p document.Place) { l.s3(p, l.plainS3()) },
+		elasticsearchDestination:             l.documentDestination,
+		openSearchDestination:                l.documentDestination,
+		serverlessDestination:                l.documentDestination,
 		"Tags":                               tags,
 		"shardmill":                          l.ours,
 	}
@@ -52,13 +55,14 @@ func (l *loader) stream(p document.Place) {
 		p.Need(given, "KinesisStreamSourceConfiguration", says("give the stream's KinesisStreamARN in it",
 			"KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type."))
 	}
-	for _, name := range append(otherDestinations(), "S3DestinationConfiguration") {
+	for _, name := range append(otherDestinations(), "S3DestinationConfiguration", elasticsearchDestination, openSearchDestination, serverlessDestination) {
 		if given[name] {
 			given["ExtendedS3DestinationConfiguration"] = true
 		}
 	}
 	p.Need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
 	l.defaultTable()
+	l.settleDocuments()
 	l.compression()
 	l.emf()
 	l.hints()
@@ -71,9 +75,6 @@ const oneDestination = "Exactly one destination configuration is supported for a
 
 func otherDestinations() []string {
 	return []string{
-		"AmazonOpenSearchServerlessDestinationConfiguration",
-		"AmazonopensearchserviceDestinationConfiguration",
-		"ElasticsearchDestinationConfiguration",
 		"HttpEndpointDestinationConfiguration",
 		"IcebergDestinationConfiguration",
 		"RedshiftDestinationConfiguration",
