@@ -120,7 +120,7 @@ type loader struct {
 	ourFormat processors.Compression // instead of CompressionFormat; "" if the file has none
 	gzipLevel document.Place         // whose Path is "" if the file has none
 
-	ourFormatAt, errorLinesAt document.Place // zero Places if nowhere
+	ourFormatAt, errorLinesAt, ourSize document.Place // zero Places if nowhere
 }
 
 func (c Config) withDefaults() Config {

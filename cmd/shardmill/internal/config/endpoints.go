@@ -93,8 +93,11 @@ func (l *loader) checkEndpoints() {
 		case c.InsecureHTTP:
 			open = true
 		default:
-			at.Bad("%s", says("documents and passwords would be readable on the way; make it https://, or set shardmill.insecureHTTP to true",
-				constraint(at, "Member must satisfy regular expression pattern: https:.*")))
+			remedy := "documents and passwords would be readable on the way; make it https://, or set shardmill.insecureHTTP to true"
+			if at.Path == d.endpoint.Path {
+				remedy = says(remedy, constraint(at, "Member must satisfy regular expression pattern: https:.*"))
+			}
+			at.Bad("%s", remedy)
 		}
 	}
 	if at := d.keys["endpoints"]; at.Path != "" && d.domain.Path != "" {

@@ -77,7 +77,10 @@ func (l *loader) ourBufferingHints(p document.Place) {
 	h := &l.ourHints
 	h.BeyondFirehose = true
 	both(p, document.Shape{Of: "shardmill.bufferingHints", Members: map[string]func(document.Place){
-		"SizeInMBs":         func(at document.Place) { h.SizeInMBs, _ = at.Integer(1, processors.MaxSizeInMBs) },
+		"SizeInMBs": func(at document.Place) {
+			h.SizeInMBs, _ = at.Integer(1, processors.MaxSizeInMBs)
+			l.ourSize = at
+		},
 		"IntervalInSeconds": func(at document.Place) { h.IntervalInSeconds, _ = at.Integer(1, processors.MaxIntervalInSeconds) },
 	}})
 }
@@ -87,6 +90,9 @@ func (l *loader) ourBufferingHints(p document.Place) {
 func (l *loader) hints() {
 	if l.ourHints.SizeInMBs == 0 {
 		return
+	}
+	if l.documents.on() && l.ourHints.SizeInMBs > maxDocumentMBs {
+		l.ourSize.Bad("it must be between 1 and %d with documents", maxDocumentMBs)
 	}
 	l.config.Delivery.Hints = l.ourHints
 	if b := l.config.Delivery.Backup; b != nil {

@@ -86,6 +86,9 @@ func otherDestinations() []string {
 // inner returns what belongs one level deeper than the members of the file.
 func (l *loader) inner(outer map[string]func(document.Place)) map[string]string {
 	where := map[string]string{}
+	for name := range l.documentShape(openSearchDestination).Members {
+		where[name] = openSearchDestination
+	}
 	for name := range l.extendedS3().Members {
 		where[name] = "ExtendedS3DestinationConfiguration"
 	}
@@ -93,6 +96,10 @@ func (l *loader) inner(outer map[string]func(document.Place)) map[string]string 
 		where[name] = "shardmill"
 	}
 	where["KinesisStreamARN"] = "KinesisStreamSourceConfiguration"
+	for name := range servicesOf() {
+		where[strings.TrimSuffix(name, "Configuration")+"Update"] = "UpdateDestination, which is for a stream that is there, and has no S3BackupMode: give " + name + ", whole"
+	}
+	where["CollectionEndpoint"] = serverlessDestination
 	where["RoleARN"] = "KinesisStreamSourceConfiguration or ExtendedS3DestinationConfiguration"
 	maps.DeleteFunc(where, func(name, _ string) bool { return outer[name] != nil })
 	return where

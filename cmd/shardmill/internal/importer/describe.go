@@ -113,7 +113,7 @@ func (r *reader) describedDestination(m document.Member) (out []document.Member)
 				each.Key = configurationOf(each.Key)
 				each.Value.Members = configurations(each.Value)
 				if isDocuments(each.Key) {
-					each.Value.Members = documentsConfiguration(each.Value.Members)
+					each.Value.Members = documentsConfiguration(each.Value)
 				}
 				out = append(out, each)
 			}
@@ -137,17 +137,17 @@ func configurations(v document.Value) (out []document.Member) {
 
 // documentsConfiguration returns the members of a destination of documents as they are
 // called when they are given.
-func documentsConfiguration(members []document.Member) []document.Member {
-	for i := range members {
-		switch m := &members[i]; m.Key {
+func documentsConfiguration(v document.Value) []document.Member {
+	for i := range v.Members {
+		switch m := &v.Members[i]; m.Key {
 		case "S3DestinationConfiguration":
 			m.Key = "S3Configuration"
 		case "VpcConfigurationDescription":
-			m.Key = "VpcConfiguration"
+			m.Key, m.Value.Path = "VpcConfiguration", document.Join(v.Path, m.Key)
 			m.Value.Members = without(m.Value.Members, "VpcId")
 		}
 	}
-	return members
+	return v.Members
 }
 
 // configurationOf returns what describe's …Description is called in the input of
