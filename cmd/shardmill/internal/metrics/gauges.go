@@ -21,7 +21,7 @@ func newGauges(m *Metrics) *gauges {
 	desc := func(name, help string, labels prometheus.Labels, variable ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prefix+name, help, variable, labels)
 	}
-	return &gauges{
+	g := &gauges{
 		m:       m,
 		build:   desc("build_info", "1: the version of the program that runs.", nil, "version"),
 		behind:  desc("MillisBehindLatest", "Milliseconds that the shard's last page was behind the tip.", nil, shardID),
@@ -42,6 +42,10 @@ func newGauges(m *Metrics) *gauges {
 			backupFreshness:   desc(promName(backupFreshness), "Age in seconds of the oldest record that is not in the backup.", stream),
 		},
 	}
+	if name := m.options.documentFreshness(); m.options.Documents != "" {
+		g.firehose[name] = desc(promName(name), "Age in seconds of the oldest record that is not delivered.", stream)
+	}
+	return g
 }
 
 // Describe implements prometheus.Collector.
