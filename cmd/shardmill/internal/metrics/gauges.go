@@ -104,12 +104,16 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 // those of a worker: none of its calls succeeds.
 const TroubleTransform kcl.TroubleReason = "transform"
 
+// TroubleIndex is the reason of a trouble with a delivery stream's cluster: it takes no
+// documents.
+const TroubleIndex kcl.TroubleReason = "index"
+
 // countTroubles returns how many troubles there are of each reason. 0 is told
 // too: a rule on a series that is not there never fires.
 func countTroubles(s kcl.Snapshot) map[kcl.TroubleReason]int {
 	n := map[kcl.TroubleReason]int{
 		kcl.TroubleAccess: 0, kcl.TroubleStreamNotFound: 0, kcl.TroubleTableNotFound: 0,
-		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0,
+		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0, TroubleIndex: 0,
 	}
 	for _, t := range s.Troubles {
 		n[t.Reason]++
