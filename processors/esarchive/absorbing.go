@@ -55,7 +55,7 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 		case hopeless:
 			x.ledger.hopeless(e, x.why(it), now)
 		case again:
-			x.said.refused(it, now)
+			x.troubles.refused(it, now)
 			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), false)
 		}
 	}
@@ -67,7 +67,7 @@ func (x *indexing) why(it item) *last { return it.of(x.ledger.bytes+x.messages >
 // failed takes in that a request failed as a whole.
 func (x *indexing) failed(ctx context.Context, q *request, now time.Time) {
 	f := q.fault
-	x.said.failed(f, len(q.entries), now)
+	x.troubles.failed(f, len(q.entries), now)
 	x.adapt(q)
 	x.report(ctx, q, now)
 	if v := x.index.s.judgeFault(f, len(q.entries)); v != again {
@@ -161,7 +161,7 @@ func (x *indexing) describe() error {
 		if !f.last.shared {
 			x.messages += int64(len(d.Message))
 		}
-		x.said.gaveUp(f, time.Now())
+		x.troubles.gaveUp(f, time.Now())
 	}
 	x.ledger.failed = x.ledger.failed[:0]
 	return nil

@@ -30,9 +30,6 @@ type request struct {
 	fault    *fault
 }
 
-// maxKept is how large a body may be whose memory is used again.
-const maxKept = 16 * mib
-
 // take returns a request without documents.
 func (x *Index) take() *request {
 	r, _ := x.pool.Get().(*request)

@@ -90,7 +90,7 @@ func (c *circuit) answered(now time.Time) {
 	}
 	c.mu.Unlock()
 	if wasOpen {
-		c.log.Info("succeeded after failures", zap.String("operation", sending), zap.Duration("after", after))
+		c.log.Info("succeeded after failures", zap.String("operation", doing), zap.Duration("after", after))
 	}
 }
 

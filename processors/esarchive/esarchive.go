@@ -1,6 +1,7 @@
 package esarchive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -70,6 +71,14 @@ func (x *Index) FailedType() string {
 	}
 	return "AmazonOpenSearchService-failed"
 }
+
+// Check implements [processors.DocumentIndex]: it is the error of what is wrong of Looks,
+// nil if nothing is.
+func (x *Index) Check(ctx context.Context) error { return x.client.check(ctx, x.IndexName(time.Now())) }
+
+// Looks looks at the cluster, at the index that documents go to now, and at what is
+// permitted, and changes nothing. Each look ends by itself.
+func (x *Index) Looks(ctx context.Context) []Look { return x.client.looks(ctx, x.IndexName(time.Now())) }
 
 // Open implements [processors.DocumentIndex].
 func (x *Index) Open(in processors.IndexInput) processors.Indexing {

@@ -24,7 +24,7 @@ type indexing struct {
 	in      processors.IndexInput
 	actions *actions
 	ledger  *ledger
-	said    said
+	troubles    troubles
 	seed    maphash.Seed
 	buf     []byte // that documents are read into
 
@@ -44,7 +44,7 @@ func newIndexing(x *Index, in processors.IndexInput) *indexing {
 		index: x, in: in,
 		actions:  newActions(&x.s, in.Stream),
 		ledger:   newLedger(in.Documents, x.s.retry),
-		said:     said{log: in.Logger},
+		troubles:     troubles{log: in.Logger},
 		seed:     maphash.MakeSeed(),
 		parallel: x.s.Parallel,
 	}
@@ -84,7 +84,7 @@ func (x *indexing) Run(ctx context.Context) error {
 	if err := x.run(ctx, r); err != nil {
 		return fmt.Errorf("indexing documents: %w", err)
 	}
-	x.said.over()
+	x.troubles.over()
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (x *indexing) beat(ctx context.Context, r *round) {
 	for q := range r.flying {
 		oldest = max(oldest, now.Sub(q.began))
 	}
-	x.said.waits(oldest, now)
+	x.troubles.waits(oldest, now)
 }
 
 // long is for how long a loop may wait that something else than time will wake.

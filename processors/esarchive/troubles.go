@@ -6,10 +6,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// said is what was logged of the documents of a cut: of each trouble the first time, and
+// troubles is what was logged of the documents of a cut: of each trouble the first time, and
 // then once a minute. Never what documents have, so no reasons of the cluster either: it
 // quotes them. One goroutine uses it.
-type said struct {
+type troubles struct {
 	log      *zap.Logger
 	trouble  time.Time // the last warning about requests
 	items    time.Time // about documents that are tried again
@@ -21,7 +21,7 @@ type said struct {
 	warned   bool
 }
 
-const sending = "sending documents to the cluster"
+const doing = "sending documents to the cluster"
 
 // isDue reports whether a warning is due, whose last one was at that time.
 func isDue(at *time.Time, now time.Time) bool {
@@ -33,7 +33,7 @@ func isDue(at *time.Time, now time.Time) bool {
 }
 
 // failed tells of a request that failed as a whole.
-func (s *said) failed(f *fault, documents int, now time.Time) {
+func (s *troubles) failed(f *fault, documents int, now time.Time) {
 	s.attempts++
 	s.warned = true
 	level := zap.DebugLevel
@@ -44,7 +44,7 @@ func (s *said) failed(f *fault, documents int, now time.Time) {
 }
 
 // refused tells of a document that is tried again.
-func (s *said) refused(it item, now time.Time) {
+func (s *troubles) refused(it item, now time.Time) {
 	s.refusals++
 	s.warned = true
 	if isDue(&s.items, now) {
@@ -54,33 +54,33 @@ func (s *said) refused(it item, now time.Time) {
 }
 
 // gaveUp tells of a document that failed for good.
-func (s *said) gaveUp(f failure, now time.Time) {
+func (s *troubles) gaveUp(f failure, now time.Time) {
 	s.failures++
 	if isDue(&s.lost, now) {
 		s.tellFailures(f.last)
 	}
 }
 
-func (s *said) tellFailures(l *last) {
+func (s *troubles) tellFailures(l *last) {
 	s.log.Warn("documents failed for good, they go to the error output", zap.Int("documents", s.failures), zap.String("code", l.code), zap.String("kind", l.kind))
 	s.failures = 0
 }
 
 // waits tells each minute that a request is not answered.
-func (s *said) waits(waited time.Duration, now time.Time) {
+func (s *troubles) waits(waited time.Duration, now time.Time) {
 	if waited >= warnInterval && isDue(&s.silence, now) {
-		s.log.Warn("no answer yet", zap.String("operation", sending), zap.Duration("waited", waited))
+		s.log.Warn("no answer yet", zap.String("operation", doing), zap.Duration("waited", waited))
 	}
 }
 
 // over tells that all documents have an outcome.
-func (s *said) over() {
+func (s *troubles) over() {
 	if s.failures > 0 {
 		s.log.Warn("documents failed for good, they go to the error output", zap.Int("documents", s.failures))
 		s.failures = 0
 	}
 	if s.warned {
-		s.log.Info("succeeded after failures", zap.String("operation", sending), zap.Int("attempt", s.attempts+1))
+		s.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("attempt", s.attempts+1))
 		s.warned = false
 	}
 }
