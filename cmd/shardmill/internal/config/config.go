@@ -6,6 +6,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/esarchive"
 	"github.com/shardmill/shardmill/processors/prefix"
 )
 
@@ -19,7 +20,7 @@ type Config struct {
 	Worker kcl.Config
 
 	// Delivery has everything but what the program sets: logger, hooks, how
-	// puts are repeated, and the Transform that follows from ours.
+	// puts are repeated, the Index, and the Transform that follows from ours.
 	Delivery processors.Config
 
 	// Transform says what changes the records; nil if nothing does.
@@ -125,7 +126,11 @@ type loader struct {
 
 func (c Config) withDefaults() Config {
 	c.Worker.ApplicationName = cmp.Or(c.Worker.ApplicationName, c.Delivery.DeliveryStreamName)
+	if c.Documents != nil { // for what follows from that there is one
+		c.Delivery.Index = new(esarchive.Index)
+	}
 	c.Worker, c.Delivery = c.Worker.WithDefaults(), c.Delivery.WithDefaults()
+	c.Delivery.Index = nil
 	if !c.HealthGiven {
 		c.HealthAddress = DefaultHealthAddress
 	}

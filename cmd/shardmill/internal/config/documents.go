@@ -67,10 +67,10 @@ type documents struct {
 	config       Documents
 	allDocuments bool
 
-	domain, endpoint, typeName, rotation, idFormat document.Place   // zero Places if nowhere
-	s3                                             *loader          // S3Configuration
-	compressed                                     document.Place   // its CompressionFormat
-	others                                         []document.Place // more endpoints
+	index, domain, endpoint, typeName, rotation, idFormat document.Place   // zero Places if nowhere
+	s3                                                    *loader          // S3Configuration
+	compressed                                            document.Place   // its CompressionFormat
+	others                                                []document.Place // more endpoints
 
 	keys map[string]document.Place // of the shardmill key, that only documents have
 }
@@ -155,7 +155,7 @@ func (l *loader) documentHints(p document.Place) { l.hintsUpTo(p, maxDocumentMBs
 func (l *loader) indexName(p document.Place) {
 	if s, ok := l.bounded(p, 1, longestIndexName); ok {
 		warnOfMarks(p, s)
-		l.documents.config.Cluster.IndexName = s
+		l.documents.index, l.documents.config.Cluster.IndexName = p, s
 	}
 }
 
@@ -265,6 +265,7 @@ func (l *loader) settleDocuments() {
 		l.documentKeysElsewhere()
 		return
 	}
+	l.checkIndexName()
 	l.checkTypeName()
 	l.checkIDs()
 	l.checkEndpoints()
@@ -277,6 +278,23 @@ func (l *loader) settleDocuments() {
 		l.errorLinesAt.Warn("it has no effect on documents that could not be indexed: those lines are as Firehose's guide has them")
 	}
 	l.config.Documents = &l.documents.config
+}
+
+// checkIndexName refuses a name that no cluster takes.
+func (l *loader) checkIndexName() {
+	c := l.documents.config.Cluster
+	if l.documents.index.Path == "" {
+		return
+	}
+	period := c.IndexRotationPeriod
+	if c.Service == esarchive.Serverless {
+		period = esarchive.NoRotation
+	}
+	if err := esarchive.CheckIndexName(c.IndexName, period); err != nil {
+		for rule := range strings.SplitSeq(err.Error(), "\n") {
+			l.documents.index.Bad("it %s", rule)
+		}
+	}
 }
 
 // checkTypeName refuses types where the cluster is known to have none.

@@ -99,7 +99,10 @@ func TestDocuments(t *testing.T) {
 			c.TypeName, c.IndexRotationPeriod, c.Engine, c.Weeks = "log", esarchive.OneWeek, "Elasticsearch_6.8", esarchive.ISOWeeks
 		})},
 		"no type, with an engine without": {inIndex(`TypeName: ""`) + "shardmill: {engine: OpenSearch_2.19}\n", cluster(func(c *esarchive.Config) { c.Engine = "OpenSearch_2.19" })},
-		"no ids":                          {inIndex("DocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}"), cluster(func(c *esarchive.Config) { c.IDs.None = true })},
+		"an alias": {strings.Replace(inIndex("IndexRotationPeriod: NoRotation"), "IndexName: orders", "IndexName: Orders", 1), cluster(func(c *esarchive.Config) {
+			c.IndexName, c.IndexRotationPeriod = "Orders", esarchive.NoRotation
+		})},
+		"no ids": {inIndex("DocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}"), cluster(func(c *esarchive.Config) { c.IDs.None = true })},
 		"ids of a field": {withKeys("idField: order.id\nversionField: version"), cluster(func(c *esarchive.Config) {
 			c.IDs = esarchive.IDs{Field: "order.id", VersionField: "version"}
 		})},
@@ -151,6 +154,7 @@ func TestDocuments(t *testing.T) {
 			if row.differ != nil {
 				row.differ(&want)
 			}
+			want.Delivery.Staging = "s3://archive/_shardmill/" // lines of documents that fail are staged
 			want.Delivery = want.Delivery.WithDefaults()
 			check(t, row.text, want)
 		})
@@ -187,6 +191,9 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{"a size of ours that is too large", withKeys("bufferingHints: {SizeInMBs: 101, IntervalInSeconds: 1}"), "a.yaml:8: shardmill.bufferingHints.SizeInMBs is 101; it must be between 1 and 100 with documents"},
 		{"a retry above Firehose's", inIndex("RetryOptions: {DurationInSeconds: 7201}"), atIndex + "RetryOptions.DurationInSeconds is 7201; it must be between 0 and 7200"},
 		{"no index", strings.Replace(toIndex, "IndexName: orders", `IndexName: ""`, 1), "a.yaml:5: " + in + `.IndexName is ""; give a value. Firehose says: 1 validation error detected: Value at 'amazonopensearchserviceDestinationConfiguration.indexName' failed to satisfy constraint: Member must have length greater than or equal to 1`},
+		{"an index that no cluster takes", strings.Replace(toIndex, "IndexName: orders", "IndexName: _a b/Ä", 1), "a.yaml:5: " + in + `.IndexName is "_a b/Ä"; it must not have any of \ / * ? " < > | , # : nor spaces and control characters: the cluster refuses them` + "\n" +
+			"a.yaml:5: " + in + `.IndexName is "_a b/Ä"; it must not begin with - _ + and not be . or ..: the cluster refuses it` + "\n" +
+			"a.yaml:5: " + in + `.IndexName is "_a b/Ä"; it must be in lower case: only an alias may have upper case, and an alias needs the IndexRotationPeriod NoRotation`},
 		{"a period that is none", inIndex("IndexRotationPeriod: OneYear"), atIndex + `IndexRotationPeriod is "OneYear"; it must be NoRotation or OneHour or OneDay or OneWeek or OneMonth`},
 		{"ids that are none", inIndex("DocumentIdOptions: {}"), atIndex + "DocumentIdOptions.DefaultDocumentIdFormat is missing; set it to FIREHOSE_DEFAULT or NO_DOCUMENT_ID"},
 		{"too many subnets, no groups", inIndex("VpcConfiguration: {SubnetIds: [a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a], SecurityGroupIds: []}"), atIndex + "VpcConfiguration.SubnetIds has 17 subnets; it must have 1-16; it has no effect here\n" +
