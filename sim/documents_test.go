@@ -29,7 +29,7 @@ func (w *world) index(m *machine, cfg *processors.Config) {
 		IndexName: "records", IndexRotationPeriod: esarchive.OneHour, RetryDuration: &retry,
 		FastFail: w.dice().below(2, "fails fast", 0) == 0, PauseWhenDown: w.dice().below(2, "pauses", 0) == 0,
 		MaxRequestBytes: 64 << 10, Parallel: 1, // so that a world replays
-		RequestTimeout: m.clocked(20 * time.Second), Transport: wire{m}, Logger: w.logger(m),
+		RequestTimeout: m.clocked(20 * time.Second), Transport: toCluster{m}, Logger: w.logger(m),
 	})
 	if err != nil {
 		w.violate("the index is refused: %v", err)
@@ -70,17 +70,20 @@ type cluster struct {
 	held map[string]string
 }
 
-// wire is the cluster as one machine sees it.
-type wire struct{ m *machine }
+// toCluster is the cluster as one machine sees it.
+type toCluster struct{ m *machine }
 
 // RoundTrip implements http.RoundTripper.
-func (n wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (n toCluster) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, m := r.Context(), n.m
+	if r.Method != http.MethodPost {
+		return answerOf(r, http.StatusForbidden, `{}`), m.send(ctx, "ask the cluster", func(context.Context) error { return nil })
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	_ = r.Body.Close()
-	ctx, m := r.Context(), n.m
 	if m.meets(sinkDown, "bulk") {
 		if m.throw("bulk hangs") < 0.5 {
 			<-ctx.Done()
@@ -98,10 +101,14 @@ func (n wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, err
 	}
+	return answerOf(r, status, answer), nil
+}
+
+func answerOf(r *http.Request, status int, answer string) *http.Response {
 	return &http.Response{
 		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(answer)),
 		Body: io.NopCloser(strings.NewReader(answer)), Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
+	}
 }
 
 // take indexes the documents of a request, but for some, and answers, but for some.

@@ -78,7 +78,9 @@ func (x *Index) Check(ctx context.Context) error { return x.client.check(ctx, x.
 
 // Looks looks at the cluster, at the index that documents go to now, and at what is
 // permitted, and changes nothing. Each look ends by itself.
-func (x *Index) Looks(ctx context.Context) []Look { return x.client.looks(ctx, x.IndexName(time.Now())) }
+func (x *Index) Looks(ctx context.Context) []Look {
+	return x.client.looks(ctx, x.IndexName(time.Now()))
+}
 
 // Open implements [processors.DocumentIndex].
 func (x *Index) Open(in processors.IndexInput) processors.Indexing {

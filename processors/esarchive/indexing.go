@@ -20,13 +20,13 @@ import (
 // indexing brings the documents of one cut to the index. The goroutine of Run has all of
 // it; those of requests have their request, and read what never changes.
 type indexing struct {
-	index   *Index
-	in      processors.IndexInput
-	actions *actions
-	ledger  *ledger
-	troubles    troubles
-	seed    maphash.Seed
-	buf     []byte // that documents are read into
+	index    *Index
+	in       processors.IndexInput
+	actions  *actions
+	ledger   *ledger
+	troubles troubles
+	seed     maphash.Seed
+	buf      []byte // that documents are read into
 
 	parallel int           // requests that may be under way
 	isHeld   bool          // the circuit holds back documents that were never sent
@@ -44,7 +44,7 @@ func newIndexing(x *Index, in processors.IndexInput) *indexing {
 		index: x, in: in,
 		actions:  newActions(&x.s, in.Stream),
 		ledger:   newLedger(in.Documents, x.s.retry),
-		troubles:     troubles{log: in.Logger},
+		troubles: troubles{log: in.Logger},
 		seed:     maphash.MakeSeed(),
 		parallel: x.s.Parallel,
 	}
