@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -21,7 +22,8 @@ type Scanner struct {
 	at    int
 	depth int
 	bad   bool
-	names map[string]string // of members; made once, as texts of JSON repeat them
+	names []string // of members; made once, as texts of JSON repeat them
+	next  int      // where the next one may be
 }
 
 const maxNames = 64 // that are kept
@@ -54,18 +56,27 @@ func (s *Scanner) Object(member func(name string)) bool {
 	return !s.bad
 }
 
-// name is Text for the name of a member.
+// name is Text for the name of a member. It looks first for the name that followed the one
+// before the last time, as objects that repeat have theirs in one order.
 func (s *Scanner) name() (string, bool) {
 	raw, ok := s.Bytes()
-	if known, isKnown := s.names[string(raw)]; isKnown && ok {
-		return known, true
+	for i := range s.names {
+		at := s.next + i
+		if at >= len(s.names) {
+			at -= len(s.names)
+		}
+		if name := s.names[at]; name == string(raw) && ok {
+			s.next = at + 1
+			return name, true
+		}
 	}
 	name := text(raw)
-	if s.names == nil {
-		s.names = map[string]string{}
-	}
 	if ok && len(s.names) < maxNames {
-		s.names[string(raw)] = name
+		if s.names == nil {
+			s.names = make([]string, 0, maxNames/4)
+		}
+		s.names = append(s.names, name)
+		s.next = len(s.names)
 	}
 	return name, ok
 }
@@ -141,6 +152,9 @@ func (s *Scanner) Null() bool {
 	return false
 }
 
+// AtText reports whether the value is a text, and reads nothing.
+func (s *Scanner) AtText() bool { return s.is('"') }
+
 // Text returns a text, and whether it was one.
 func (s *Scanner) Text() (string, bool) {
 	raw, ok := s.Bytes()
@@ -192,6 +206,17 @@ func (s *Scanner) Scalar() (string, bool) {
 		return "", !s.bad
 	}
 	return raw, true
+}
+
+// Int returns an integer, and whether the value was one, without a fraction and an
+// exponent, that fits. It makes no copy.
+func (s *Scanner) Int() (int64, bool) {
+	if s.bad || s.at == len(s.text) || !isBare(s.text[s.at]) {
+		s.Skip()
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(s.bareBytes()), 10, 64)
+	return n, err == nil && !s.bad
 }
 
 // quoted reads a text with its quotes, and reports whether it is without escapes.
@@ -260,17 +285,33 @@ func (s *Scanner) escape(i int) int {
 }
 
 // bare reads a number, true, false or null.
-func (s *Scanner) bare() string {
+func (s *Scanner) bare() string { return string(s.bareBytes()) }
+
+// bareBytes is bare without a copy.
+func (s *Scanner) bareBytes() []byte {
 	begin := s.at
 	for s.at < len(s.text) && isBare(s.text[s.at]) {
 		s.at++
 	}
 	raw := s.text[begin:s.at]
-	if !json.Valid(raw) {
+	if !isDigits(raw) && !json.Valid(raw) {
 		s.fail()
 	}
 	s.blank()
-	return string(raw)
+	return raw
+}
+
+// isDigits reports whether a text is an integer as most are, which need no judge.
+func isDigits(text []byte) bool {
+	if len(text) == 0 || text[0] == '0' {
+		return false
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 func isBare(c byte) bool {

@@ -137,13 +137,45 @@ func TestOtherKinds(t *testing.T) {
 			"object": func(s *jsonscan.Scanner) bool { return s.Object(func(string) { s.Skip() }) },
 			"array":  func(s *jsonscan.Scanner) bool { return s.Array(s.Skip) },
 			"text":   func(s *jsonscan.Scanner) bool { _, ok := s.Text(); return ok },
+			"at text, and text": func(s *jsonscan.Scanner) bool {
+				at := s.AtText()
+				if _, ok := s.Text(); ok != at {
+					t.Errorf("%s: at a text %v, and a text %v", text, at, ok)
+				}
+				return at
+			},
 			"scalar": func(s *jsonscan.Scanner) bool { _, ok := s.Scalar(); return ok },
 		} {
 			s := jsonscan.New([]byte(text))
-			want := map[string]string{"object": "{", "array": "[", "text": `"`, "scalar": `"-tn`}[name]
+			want := map[string]string{"object": "{", "array": "[", "text": `"`, "at text, and text": `"`, "scalar": `"-tn`}[name]
 			if got := ask(s); got != strings.Contains(want, text[:1]) || !s.End() {
 				t.Errorf("%s asked of %s: %v, and the end %v", name, text, got, s.End())
 			}
+		}
+	}
+}
+
+// An integer is what strconv takes for one of what JSON has for a number.
+func TestInt(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"0": 0, "-0": 0, "201": 201, "-7": -7, "9223372036854775807": 1<<63 - 1, "-9223372036854775808": -1 << 63,
+	} {
+		s := jsonscan.New([]byte(text))
+		if got, ok := s.Int(); got != want || !ok || !s.End() {
+			t.Errorf("%s is read as %d, %v; the end %v", text, got, ok, s.End())
+		}
+	}
+	for _, text := range []string{`"201"`, "201.0", "2e2", "9223372036854775808", "true", "null", "[201]", `{"a":201}`} {
+		s := jsonscan.New([]byte(text))
+		if got, ok := s.Int(); ok || !s.End() {
+			t.Errorf("%s is read as the integer %d; the end %v", text, got, s.End())
+		}
+	}
+	for _, text := range []string{"", "01", "1_0", "+1", "0x1", "-"} {
+		s := jsonscan.New([]byte(text))
+		if got, _ := s.Int(); s.End() {
+			t.Errorf("%q, which is no JSON, is read as %d", text, got)
 		}
 	}
 }

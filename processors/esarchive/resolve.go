@@ -1,0 +1,164 @@
+package esarchive
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+)
+
+// resolveTimeout ends the request of ResolveDomain.
+const resolveTimeout = 30 * time.Second
+
+// Domain is a domain of Amazon OpenSearch Service, as it is described.
+type Domain struct {
+	Name     string
+	Region   string
+	Endpoint string // "https://HOST"; of a domain in a VPC the one there
+	Engine   string // "OpenSearch_2.19"; "" if it is not told
+}
+
+// domainARN is the pattern of Firehose's API for DomainARN, with its parts.
+var domainARN = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*):es:([a-z0-9-]+):\d{12}:domain/([a-z][a-z0-9-]{2,27})$`)
+
+// ResolveDomain asks Amazon OpenSearch Service for the endpoint of the domain that arn
+// names, in the region that it names: DescribeDomain, which needs es:DescribeDomain. Of
+// cfg it takes what a client of the SDK takes: Credentials, HTTPClient (default: the
+// SDK's), and an endpoint of one's own from BaseEndpoint or the ConfigSources, such as
+// AWS_ENDPOINT_URL_OPENSEARCH. It makes one request, which ends by itself. The error says
+// what to do, such as to set ClusterEndpoint.
+func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, error) {
+	parts := domainARN.FindStringSubmatch(arn)
+	if parts == nil {
+		return Domain{}, fmt.Errorf("DomainARN is %q; it must be like arn:aws:es:REGION:ACCOUNT:domain/NAME, or set ClusterEndpoint", arn)
+	}
+	d := Domain{Name: parts[3], Region: parts[2]}
+	base, err := serviceEndpoint(ctx, cfg, parts[1], d.Region)
+	if err == nil {
+		var body []byte
+		if body, err = describeDomain(ctx, cfg, base, d); err == nil {
+			err = d.read(body)
+		}
+	}
+	if err != nil {
+		return Domain{}, fmt.Errorf("DomainARN %s: %w; or set ClusterEndpoint to the endpoint of the domain", arn, err)
+	}
+	return d, nil
+}
+
+// serviceEndpoint is where the API is served, as the SDK's clients find it.
+func serviceEndpoint(ctx context.Context, cfg aws.Config, partition, region string) (string, error) {
+	for _, source := range cfg.ConfigSources {
+		if s, ok := source.(interface {
+			GetIgnoreConfiguredEndpoints(ctx context.Context) (bool, bool, error)
+		}); ok {
+			if ignored, found, err := s.GetIgnoreConfiguredEndpoints(ctx); err == nil && found && ignored {
+				return awsEndpoint(partition, region), nil
+			}
+		}
+	}
+	for _, source := range cfg.ConfigSources {
+		if s, ok := source.(interface {
+			GetServiceBaseEndpoint(ctx context.Context, sdkID string) (string, bool, error)
+		}); ok {
+			if endpoint, found, err := s.GetServiceBaseEndpoint(ctx, "OpenSearch"); err != nil || found {
+				return endpoint, err //nolint:wrapcheck // the SDK says of which file
+			}
+		}
+	}
+	return cmp.Or(aws.ToString(cfg.BaseEndpoint), awsEndpoint(partition, region)), nil
+}
+
+func awsEndpoint(partition, region string) string {
+	suffix := map[string]string{
+		"aws-cn": "amazonaws.com.cn", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov", "aws-iso-e": "cloud.adc-e.uk", "aws-iso-f": "csp.hci.ic.gov", "aws-eusc": "amazonaws.eu",
+	}[partition]
+	return "https://es." + region + "." + cmp.Or(suffix, "amazonaws.com")
+}
+
+// describeDomain makes the request.
+func describeDomain(ctx context.Context, cfg aws.Config, base string, d Domain) ([]byte, error) {
+	ctx, call := deadline.StartWhole(ctx, resolveTimeout)
+	defer call.End()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/2021-01-01/opensearch/domain/"+url.PathEscape(d.Name), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("the endpoint of Amazon OpenSearch Service: %w", err)
+	}
+	if err := (SigV4{Credentials: cfg.Credentials, Region: d.Region, Service: "es"}).Authenticate(ctx, r, nil); err != nil {
+		return nil, fmt.Errorf("es:DescribeDomain: %w", err)
+	}
+	var doer deadline.Doer = awshttp.NewBuildableClient()
+	if cfg.HTTPClient != nil {
+		doer = cfg.HTTPClient
+	}
+	resp, err := deadline.Client(doer, 0).Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))
+	}
+	defer func() { _ = resp.Body.Close() }() // it is read
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, refusal(resp, body)
+	case err != nil:
+		return nil, fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))
+	}
+	return body, nil
+}
+
+// refusal says what to do about an answer other than 200.
+func refusal(resp *http.Response, body []byte) error {
+	s := readSaid(resp.Header.Get("Content-Type"), body)
+	code, _, _ := strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
+	text := fmt.Sprintf("Amazon OpenSearch Service answered %d to es:DescribeDomain: %s", resp.StatusCode, joined(quoted(code), s.reason))
+	switch resp.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		text += ": permit es:DescribeDomain on the domain"
+	case http.StatusNotFound, http.StatusConflict: // ResourceNotFoundException has 409
+		text += ": is the domain in this account and region?"
+	}
+	return errors.New(text)
+}
+
+// read reads an answer of DescribeDomain.
+func (d *Domain) read(body []byte) error {
+	var in struct {
+		DomainStatus *struct {
+			Deleted       bool
+			Endpoint      string
+			Endpoints     map[string]string
+			EngineVersion string
+		}
+	}
+	if err := json.Unmarshal(body, &in); err != nil || in.DomainStatus == nil {
+		return errors.New("es:DescribeDomain was not answered by Amazon OpenSearch Service: no DomainStatus")
+	}
+	s := in.DomainStatus
+	host := cmp.Or(s.Endpoint, s.Endpoints["vpc"])
+	switch {
+	case s.Deleted:
+		return errors.New("the domain is being deleted")
+	case host == "":
+		return errors.New("the domain has no endpoint yet; wait until it is active")
+	}
+	if !strings.Contains(host, "://") {
+		host = "https://" + host
+	}
+	d.Endpoint = host
+	if _, _, _, err := ParseEngine(s.EngineVersion); err == nil {
+		d.Engine = s.EngineVersion
+	}
+	return nil
+}
