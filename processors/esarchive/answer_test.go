@@ -236,7 +236,7 @@ func isPlain(text []byte) bool {
 		}
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
-	return deepest < 900 && noTwins(d)
+	return deepest < 900 && (!json.Valid(text) || noTwins(d))
 }
 
 // noTwins reads a value.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/processors/internal/jsonscan"
@@ -182,8 +183,9 @@ func saidInJSON(body []byte) (s said, ok bool) {
 	isObject := scan.Object(func(name string) {
 		switch name {
 		case "error":
-			e := readError(scan)
-			s = said{e.kind, e.reason}
+			if e := readError(scan); e != (item{}) {
+				s = said{e.kind, e.reason}
+			}
 		case "message", "Message":
 			if text, isText := scan.Text(); isText && s == (said{}) {
 				s.reason = text
@@ -192,7 +194,10 @@ func saidInJSON(body []byte) (s said, ok bool) {
 			scan.Skip()
 		}
 	})
-	return s, isObject && scan.End()
+	if !isObject || !scan.End() {
+		return said{}, false
+	}
+	return s, true
 }
 
 // title is that of a page, in quotes.
@@ -228,7 +233,7 @@ func unanswered(ctx context.Context, err error) *fault {
 	f := &fault{down: true}
 	switch {
 	case isLate:
-		f.code, f.message = codeTimeout, fmt.Sprintf("the cluster did not answer within %v", late.Limit)
+		f.code, f.message = codeTimeout, fmt.Sprintf("the cluster did not answer within %v", late.Limit.Round(time.Millisecond))
 		return f
 	case ctx.Err() != nil:
 		return &fault{code: codeTimeout, message: "the request was given up: " + context.Cause(ctx).Error()}

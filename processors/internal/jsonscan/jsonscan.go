@@ -303,7 +303,7 @@ func (s *Scanner) bareBytes() []byte {
 
 // isDigits reports whether a text is an integer as most are, which need no judge.
 func isDigits(text []byte) bool {
-	if len(text) == 0 || text[0] == '0' {
+	if len(text) == 0 || text[0] == '0' && len(text) > 1 {
 		return false
 	}
 	for _, c := range text {
