@@ -30,7 +30,7 @@ by a cluster in this process, whose index has another name each hour, and read b
 from there and from the error objects, where lines that are no JSON objects are. The
 documents of each index are then in a file of --dir/indices.
 
-With --config it archives a stream to S3 until it is stopped. The file is the
+With --config it archives a stream to S3, Elasticsearch or OpenSearch until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
 ${NAME} is an environment variable, and $${ a ${ that is none. It may also be the
 output of aws firehose describe-delivery-stream, a CloudFormation template, also
@@ -49,10 +49,10 @@ credentials or there is no such stream, when it starts or later for 15 minutes; 
 the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
-is not in the file, what is done with a record, in order, and example keys of
+is not in the file, what is done with a record, in order, example names of indices, and example keys of
 objects, whose UUID is all zeros and whose partition keys are their names, and with --rate how many
 objects and requests come of that; unless --offline is given looks as an archiver that
-starts does: whether a transform's command is there, or its function may be invoked, whether the stream is there and a record of it can be read, whether
+starts does: whether a transform's command is there, or its function may be invoked, whether the cluster answers and what of its index can be looked at, whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
 the file says, if it says where. Each line begins with ok, with wrong, and then
