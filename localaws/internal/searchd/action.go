@@ -146,6 +146,9 @@ func (s *Server) parseAction(a *action, line []byte, number int) *apiError {
 	if err != nil {
 		return s.unreadable(err)
 	}
+	if _, ok := open.(json.Delim); !ok && !json.Valid(line) {
+		return s.unreadable(errors.New("Unexpected character: Expected space separating root-level values")) //nolint:staticcheck // the server's words
+	}
 	if open != json.Delim('{') {
 		return illegal(fmt.Sprintf("Malformed action/metadata line [%d], expected START_OBJECT but found [%s]", number, kindOf(open)))
 	}

@@ -137,8 +137,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	default:
 		answer, status, refused = route.handle(r, body)
 	}
-	if refused != nil {
+	if refused != nil { // what is refused is not filtered
 		answer, status = refused.body(), refused.status
+	} else {
+		answer = filter(answer, r.URL.Query().Get("filter_path"))
 	}
 	if s.engine.tellsProduct() {
 		w.Header().Set("X-Elastic-Product", "Elasticsearch")
@@ -148,7 +150,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 
 // send sends an answer.
 func send(w http.ResponseWriter, r *http.Request, status int, answer any) {
-	text := appendJSON(nil, filter(answer, r.URL.Query().Get("filter_path")))
+	text := appendJSON(nil, answer)
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=UTF-8")
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && len(text) > 0 {
