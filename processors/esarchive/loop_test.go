@@ -87,6 +87,26 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
+// What is sent again in smaller requests is, even if its time is over meanwhile.
+func TestTooLargeAtTheEnd(t *testing.T) {
+	t.Parallel()
+	short := time.Second
+	s := &answering{answer: func(ctx context.Context, n int, list []action) ([]esarchive.Item, *esarchive.Fault) {
+		switch n {
+		case 0:
+			return all(list, 503), nil
+		case 1:
+			wait(ctx, 2*time.Second)
+			return nil, &esarchive.Fault{Code: "413", Status: 413, TooLarge: true}
+		default:
+			return all(list, 201), nil
+		}
+	}}
+	if o := run(t, esarchive.Config{IndexName: "i", RetryDuration: &short}, s, plain("s", 4)); o.Indexed != 4 || len(s.requests) != 4 {
+		t.Errorf("%+v, %d requests", o, len(s.requests))
+	}
+}
+
 // A document that is larger than all requests goes alone, and others go around it.
 func TestLargeDocument(t *testing.T) {
 	t.Parallel()

@@ -86,20 +86,14 @@ const maxMessage = 256
 
 // of says why a document failed, at length or, if there are many, briefly.
 func (it item) of(brief bool) *last {
-	l := &last{code: strconv.Itoa(it.status), message: it.reason, kind: it.kind}
-	if it.status == 0 {
-		l.code, l.message = "OS.ServiceException", "the answer has no status for the document"
-	}
+	l := &last{code: strconv.Itoa(it.status), message: joined(it.kind, it.reason), kind: it.kind}
 	switch {
-	case l.message == "" && it.kind == "":
-		l.message = fmt.Sprintf("HTTP status %d, without a reason", it.status)
+	case it.status == 0:
+		l.code, l.message = codeService, "the answer has no status for the document"
 	case l.message == "":
-		l.message = it.kind
-	case it.kind != "":
-		l.message = it.kind + ": " + l.message
-	}
-	if brief && len(l.message) > maxMessage {
-		l.message = strings.ToValidUTF8(strings.Clone(l.message[:maxMessage]), "") + "…"
+		l.message = fmt.Sprintf("HTTP status %d, without a reason", it.status)
+	case brief:
+		l.message = cut(l.message, maxMessage)
 	}
 	return l
 }
