@@ -179,7 +179,7 @@ func (c *client) do(ctx context.Context, r request, parse func([]byte) *fault) *
 
 // rests reports whether a fault is one because of which another endpoint is better.
 func rests(f *fault) bool {
-	return f != nil && f.down && (f.status == 0 || f.status == http.StatusBadGateway || f.status == http.StatusServiceUnavailable || f.status == http.StatusGatewayTimeout)
+	return f != nil && (f.status == 0 || f.status == http.StatusBadGateway || f.status == http.StatusServiceUnavailable || f.status == http.StatusGatewayTimeout)
 }
 
 func (c *client) noteEndpoint(at int, isDown bool, begun time.Time) {
