@@ -34,7 +34,7 @@ fmt-check: ## Fail if anything is not formatted or not tidy
 .PHONY: vet
 vet: ## go vet, for every build tag
 	go vet ./...
-	go vet -tags 'conformance interop kill' ./...
+	go vet -tags 'conformance interop kill search' ./...
 
 .PHONY: lint
 lint: ## golangci-lint
@@ -51,6 +51,10 @@ race: ## The same under the race detector, where goroutines share
 .PHONY: conformance
 conformance: ## Against DynamoDB Local, kinesis-mock and versitygw, started on loopback
 	bash scripts/conformance.sh
+
+.PHONY: search
+search: ## Against OpenSearch 2.19 and Elasticsearch 6.8, started on loopback
+	bash scripts/search.sh
 
 .PHONY: interop
 interop: ## Side by side with the Java KCL on one lease table

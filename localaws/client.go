@@ -34,7 +34,7 @@ func (s *Stack) AWSConfig() aws.Config {
 		Region:       s.options.Region,
 		Credentials:  credentials.NewStaticCredentialsProvider(key, secret, ""),
 		BaseEndpoint: aws.String("https://" + inProcessHost),
-		HTTPClient:   client{s},
+		HTTPClient:   client{s, s.serve},
 		// As the SDK's own loader of configurations sets them; the zero values
 		// would send bodies without a checksum.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
@@ -57,7 +57,10 @@ func (s *Stack) credentials() (key, secret string) {
 func (s *Stack) S3Options(o *s3.Options) { o.UsePathStyle = true }
 
 // client calls the stack as an HTTP client would.
-type client struct{ stack *Stack }
+type client struct {
+	stack *Stack
+	serve http.HandlerFunc
+}
 
 // Do implements aws.HTTPClient.
 //
@@ -75,7 +78,7 @@ func (c client) Do(out *http.Request) (*http.Response, error) {
 	x := &exchange{client: out.Context(), server: ctx, cancel: cancel, header: make(http.Header), ready: make(chan struct{})}
 	c.stack.calls.Go(func() {
 		defer cancel()
-		x.run(http.HandlerFunc(c.stack.serve), in)
+		x.run(c.serve, in)
 		_ = body.Close() // the client's to report
 	})
 	select {

@@ -20,7 +20,8 @@ import (
 //
 // A fault is {"service": "S3", "operation": "PutObject", "userAgent": "app/a",
 // "body": "text", "path": "errors/", "kind": "Stall", "duration": "5s", "status": 503, "code":
-// "AccessDenied", "after": 0, "times": 1}. Its answer has "hits" and "struck"
+// "AccessDenied", "answer": "text", "bytes": 10, "after": 0, "times": 1}; answer is of an
+// Answer, and bytes are of a Cut. Its answer has "hits" and "struck"
 // besides: whether ActiveFault.Struck is closed. Removed ones are no longer
 // listed. A POST has the content type application/json.
 const controlPath = "/_localaws/"
@@ -37,6 +38,8 @@ type controlFault struct {
 	Duration  string `json:"duration,omitempty"`
 	Status    int    `json:"status,omitempty"`
 	Code      string `json:"code,omitempty"`
+	Answer    string `json:"answer,omitempty"`
+	Bytes     int    `json:"bytes,omitempty"`
 	After     int    `json:"after,omitempty"`
 	Times     int    `json:"times,omitempty"`
 	Hits      int    `json:"hits"`
@@ -78,6 +81,13 @@ func (c controlFault) kind() (Kind, error) {
 		return Swallow(), nil
 	case "Drip":
 		return Drip(d), nil
+	case "Cut":
+		return Cut(c.Bytes), nil
+	case "Answer":
+		if c.Status < 200 || c.Status > 599 {
+			return Kind{}, fmt.Errorf("the status of an Answer is %d, not 200 to 599", c.Status)
+		}
+		return Answer(c.Status, nil, c.Answer), nil
 	}
 	return Kind{}, fmt.Errorf("there is no kind of fault %q", c.Kind)
 }
@@ -86,7 +96,7 @@ func (a *ActiveFault) control() controlFault {
 	f := a.fault
 	c := controlFault{
 		ID: a.id, Service: f.Service, Operation: f.Operation, UserAgent: f.UserAgent, Body: f.Body, Path: f.Path, Kind: f.Kind.name,
-		Status: f.Kind.status, Code: f.Kind.code, After: f.After, Times: f.Times, Hits: a.Hits(),
+		Status: f.Kind.status, Code: f.Kind.code, Answer: f.Kind.body, Bytes: f.Kind.after, After: f.After, Times: f.Times, Hits: a.Hits(),
 	}
 	select {
 	case <-a.struck:

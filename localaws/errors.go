@@ -7,6 +7,7 @@ import (
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
+	"github.com/shardmill/shardmill/localaws/internal/searchd"
 )
 
 // writeError answers a request with an error in its service's form, after
@@ -16,6 +17,8 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, status i
 	switch service {
 	case S3:
 		s3d.WriteError(w, r, status, code, message)
+	case Search:
+		searchd.WriteError(w, r, status, code, message)
 	case Kinesis:
 		kinesisd.WriteError(w, r, status, code, message)
 	default:

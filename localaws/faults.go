@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,12 +19,15 @@ type Kind struct {
 	status int
 	code   string
 	wait   time.Duration
+	header http.Header
+	body   string
+	after  int
 }
 
 // Throttle refuses a request as its service does when it is asked too often:
 // ProvisionedThroughputExceededException or LimitExceededException of Kinesis,
-// ProvisionedThroughputExceededException of DynamoDB, SlowDown of S3. The SDK
-// repeats it.
+// ProvisionedThroughputExceededException of DynamoDB, SlowDown of S3, 429 of a
+// cluster, for all of the request. The SDK repeats it.
 func Throttle() Kind { return Kind{name: "Throttle"} }
 
 // ServerError answers with an error of the service's own and a status such as
@@ -60,9 +65,19 @@ func Drip(d time.Duration) Kind { return Kind{name: "Drip", wait: d} }
 // the stack ends is dropped.
 func Stall(d time.Duration) Kind { return Kind{name: "Stall", wait: d} }
 
+// Answer answers with a status, headers and a body, without effect, as a proxy before
+// the service may: HTML with 502, or an answer that nothing is behind.
+func Answer(status int, header http.Header, body string) Kind {
+	return Kind{name: "Answer", status: status, header: header, body: body}
+}
+
+// Cut lets a request take effect, sends so many bytes of its answer's body, and cuts the
+// connection.
+func Cut(after int) Kind { return Kind{name: "Cut", after: after} }
+
 // Fault describes which requests are to go wrong and how.
 type Fault struct {
-	Service   string // Kinesis, DynamoDB or S3; "" is any
+	Service   string // Kinesis, DynamoDB, S3 or Search; "" is any
 	Operation string // as the service names it, such as "PutObject"; "" is any
 	// UserAgent is a part of the header of that name; "" is any. The SDK puts
 	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes
@@ -194,7 +209,7 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 			sleep(r.Context(), kind.wait)
 			continue
 		case "Throttle":
-			status, code := throttled(c)
+			status, code := s.throttled(c)
 			writeError(w, r, c.service, status, code, "Rate exceeded. Please reduce your request rate.")
 		case "ServerError":
 			writeError(w, r, c.service, kind.status, serverErrorCode(c, kind.status), "We encountered an internal error. Please try again.")
@@ -211,6 +226,12 @@ func (s *Stack) strike(w http.ResponseWriter, r *http.Request, c call) {
 			s.drip(w, r, c, kind.wait)
 		case "Stall":
 			s.stall(a, w, r, c)
+		case "Answer":
+			maps.Copy(w.Header(), kind.header)
+			w.WriteHeader(kind.status)
+			_, _ = io.WriteString(w, kind.body) // it may have gone
+		case "Cut":
+			s.cut(w, r, c, kind.after)
 		default: // Refuse
 			cutConnection()
 		}
@@ -266,6 +287,21 @@ func (s *Stack) drip(w http.ResponseWriter, r *http.Request, c call, each time.D
 		timer.Stop()
 		cutConnection()
 	}
+}
+
+// cut sends the beginning of an answer.
+func (s *Stack) cut(w http.ResponseWriter, r *http.Request, c call, after int) {
+	whole := collector{header: w.Header()}
+	s.dispatch(&whole, r, c)
+	w.Header().Set("Content-Length", strconv.Itoa(len(whole.body)))
+	if whole.status != 0 {
+		w.WriteHeader(whole.status)
+	}
+	_, _ = w.Write(whole.body[:min(after, len(whole.body))]) // it may have gone
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+	cutConnection()
 }
 
 // collector is an answer that is not sent yet.
@@ -333,7 +369,10 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // throttled is how a service says that it is asked too often.
-func throttled(c call) (status int, code string) {
+func (s *Stack) throttled(c call) (status int, code string) {
+	if c.service == Search {
+		return http.StatusTooManyRequests, s.search.Rejection()
+	}
 	if c.service == S3 {
 		return http.StatusServiceUnavailable, "SlowDown"
 	}
@@ -349,6 +388,8 @@ func throttled(c call) (status int, code string) {
 
 func serverErrorCode(c call, status int) string {
 	switch {
+	case c.service == Search:
+		return "exception"
 	case status == http.StatusServiceUnavailable && c.service != S3:
 		return "ServiceUnavailableException"
 	case status == http.StatusServiceUnavailable:

@@ -24,7 +24,10 @@ const idleTimeout = 3 * time.Minute
 // a stack. A client that sends nothing of a body for 30 seconds, or less than
 // 4 KiB a second of it, loses its connection, as does one that is idle for
 // three minutes.
-func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
+func (s *Stack) Serve(ctx context.Context, l net.Listener) error { return s.serveOn(ctx, l, s) }
+
+// serveOn has a handler answer requests on a listener.
+func (s *Stack) serveOn(ctx context.Context, l net.Listener, h http.Handler) error {
 	var running handlers
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -42,7 +45,7 @@ func (s *Stack) Serve(ctx context.Context, l net.Listener) error {
 			defer running.end()
 			body := pace(w, r)
 			defer body.end()
-			s.ServeHTTP(w, r)
+			h.ServeHTTP(w, r)
 		}),
 		Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: idleTimeout, ErrorLog: errorLog,
 		BaseContext: func(net.Listener) context.Context { return base },

@@ -23,6 +23,9 @@ func (s *Stack) compareSignature(r *http.Request, c call, a authorization) *auth
 			return &authError{unsignedHeader, name}
 		}
 	}
+	if a.service == "aoss" && (r.Header.Get(contentHash) == "" || !slices.ContainsFunc(a.signedHeaders, func(name string) bool { return strings.EqualFold(name, contentHash) })) {
+		return &authError{problem: missingHash}
+	}
 	hash := payloadHash(r, c, a)
 	if hash == "" {
 		return &authError{problem: missingHash}

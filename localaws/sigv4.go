@@ -36,6 +36,7 @@ const (
 	unsignedHeader
 	missingHash
 	wrongSignature
+	wrongPassword // or API key
 )
 
 type authError struct {
@@ -128,7 +129,11 @@ func (s *Stack) authorize(r *http.Request, c call, now time.Time) (authorization
 	if c.service == S3 && a.region != region { // who signs for it asks for another region's bucket
 		region = s.s3.Region(s.s3.Parse(r).Bucket)
 	}
-	if service := strings.ToLower(c.service); a.service != service || a.region != region {
+	service := strings.ToLower(c.service)
+	if c.service == Search {
+		service = s.clusterService()
+	}
+	if a.service != service || a.region != region {
 		return a, &authError{wrongScope, fmt.Sprintf("signed for %s in %s, but this is %s in %s; expecting '%s'",
 			a.service, a.region, service, region, region)}
 	}
@@ -145,6 +150,10 @@ func (s *Stack) authorize(r *http.Request, c call, now time.Time) (authorization
 
 // write answers a request as its service does.
 func (e *authError) write(w http.ResponseWriter, r *http.Request, service string) {
+	if service == Search {
+		e.writeCluster(w, r)
+		return
+	}
 	status := http.StatusBadRequest
 	code, message := e.json()
 	if service == S3 {

@@ -17,6 +17,7 @@ import (
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
+	"github.com/shardmill/shardmill/localaws/internal/searchd"
 )
 
 // Access key and secret that a Stack accepts unless Options.Credentials names
@@ -35,6 +36,7 @@ const (
 	Kinesis  = "Kinesis"
 	DynamoDB = "DynamoDB"
 	S3       = "S3"
+	Search   = "Search" // the Cluster's
 )
 
 // Options say how a Stack behaves. The zero value is ready to use.
@@ -74,6 +76,8 @@ type Options struct {
 	// WriteLog is how many of the latest S3 writes are kept for Writes;
 	// negative keeps none. Default 10,000.
 	WriteLog int
+
+	Cluster ClusterOptions // of the cluster that Stack.Cluster returns
 
 	// SkipSignatures accepts every request, signed or not. Default off.
 	SkipSignatures bool
@@ -118,13 +122,14 @@ type Write = s3d.Write
 // told.
 type RowWrite = dynamodbd.Write
 
-// Stack is Kinesis, DynamoDB and S3 of one account in one region. It is safe
-// for concurrent use.
+// Stack is Kinesis, DynamoDB and S3 of one account in one region, and a cluster of
+// Elasticsearch or OpenSearch. It is safe for concurrent use.
 type Stack struct {
 	options Options
 	kinesis *kinesisd.Server
 	dynamo  *dynamodbd.Server
 	s3      *s3d.Server
+	search  *searchd.Server
 	faults  Faults
 	hosts   []string            // lower-case names that are the stack's
 	bodies  sync.Pool           // *bytes.Buffer
@@ -154,6 +159,13 @@ func New(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the local S3: %w", err)
 	}
+	search, err := searchd.New(searchd.Options{
+		Engine: o.Cluster.Engine, Collection: o.Cluster.Collection, MaxContentLength: o.Cluster.MaxContentLength,
+		NoExplicitIndex: o.Cluster.NoExplicitIndex, NoAutoCreate: o.Cluster.NoAutoCreate,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the local cluster: %w", err)
+	}
 	trimmed := kinesisd.TrimmedOldest
 	if o.RefuseTrimmed {
 		trimmed = kinesisd.TrimmedRefuse
@@ -169,6 +181,7 @@ func New(o Options) (*Stack, error) {
 			CreateDelay: o.CreateDelay, OnWrite: o.OnRowWrite,
 		}),
 		s3:     objects,
+		search: search,
 		hosts:  hosts,
 		room:   semaphore.NewWeighted(maxBodies),
 		beyond: semaphore.NewWeighted(1),
@@ -293,6 +306,8 @@ func (s *Stack) dispatch(w http.ResponseWriter, r *http.Request, c call) {
 		s.kinesis.ServeHTTP(w, r)
 	case DynamoDB:
 		s.dynamo.ServeHTTP(w, r)
+	case Search:
+		s.search.ServeHTTP(w, r)
 	default:
 		s.s3.ServeHTTP(w, r)
 	}

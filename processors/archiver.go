@@ -25,7 +25,7 @@ type Archiver struct {
 	shop     *workshop
 	pipeline *pipeline.Pipeline
 	slots    chan struct{} // one for each put of bundles' objects that may run at once
-	checked  atomic.Bool   // whether the buckets were
+	checked  atomic.Bool   // whether index and buckets were
 }
 
 // New returns an archiver that delivers records to store as cfg says. It does no
@@ -91,7 +91,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	identity := exactlyonce.NewIdentity(shard.Table, shard.StreamName, shard.StreamARN, shard.ShardID)
 	try := &tries{shardID: shard.ShardID, log: log}
 	sink := &objectSink{store: a.store, keyOf: s.keyOf, slots: a.slots, try: try, every: s.RetryInterval, hooks: s.Hooks, shardID: shard.ShardID, log: log}
-	sink.multipart = s.Hints.IsMultipart()
+	sink.multipart = s.Hints.IsMultipart() && s.Index == nil // its hints are those of requests
 	p := &pace{interval: s.interval, log: log}
 	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
 	var stage *staging
@@ -100,6 +100,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log, unnamed: shard.StreamARN == ""}
 	}
 	sorter := s.sorting.open()
+	indexing, failedType := a.indexing(shard, sink)
 	return &processor{
 		archiver: a,
 		shardID:  shard.ShardID,
@@ -119,6 +120,8 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			newUUID: s.newUUID,
 			sink:    sink,
 			staging: stage,
+
+			indexing: indexing, failedType: failedType,
 		},
 		delivery: delivery{try: try, staging: stage},
 		successor: successor{
@@ -126,6 +129,24 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			hooks: s.Hooks, shardID: shard.ShardID, log: log,
 		},
 	}
+}
+
+// indexing returns what begins to index the documents of a cut of a shard, nil without
+// an index, and the error-output-type of those that fail.
+func (a *Archiver) indexing(shard kcl.ShardInfo, sink *objectSink) (open func(*documents) Indexing, failedType string) {
+	index, tried := a.settings.Index, a.settings.Hooks.Bulked
+	if index == nil {
+		return nil, ""
+	}
+	if tried == nil {
+		tried = func(BulkEvent) {}
+	}
+	return func(d *documents) Indexing {
+		return index.Open(IndexInput{
+			ShardID: shard.ShardID, Stream: cmp.Or(shard.StreamARN, shard.StreamName), Documents: d,
+			MayGoOn: sink.trusted, Tried: tried, Logger: sink.log,
+		})
+	}, index.FailedType()
 }
 
 // incoming returns what brings the records of a shard into its cuts.
@@ -154,10 +175,17 @@ func (a *Archiver) begin(id exactlyonce.UUID, p *pace, sorter *sorter) (contents
 	}
 }
 
-// checkBuckets warns early, once for all shards, if nothing can be delivered.
-func (a *Archiver) checkBuckets(ctx context.Context, try *tries) {
+// look warns early, once for all shards, if nothing can be delivered.
+func (a *Archiver) look(ctx context.Context, try *tries) {
 	if a.checked.Swap(true) {
 		return
+	}
+	if index := a.settings.Index; index != nil {
+		err := try.once(ctx, "checking the index", putTimeout(0), index.Check)
+		deadline.Beat(ctx)
+		if err != nil {
+			try.log.Warn("index cannot be used; delivery will be tried until it can", zap.Error(err))
+		}
 	}
 	for _, bucket := range a.settings.inUse() {
 		err := try.once(ctx, "checking "+bucket, putTimeout(0), func(ctx context.Context) error { return a.store.Check(ctx, bucket) })

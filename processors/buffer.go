@@ -71,7 +71,8 @@ type contents interface {
 	add(ctx context.Context, r *kcl.Record, out pipeline.Output) error // what becomes of it
 	filled() int64                                                     // the bytes that count for the cut's size
 	finish() error                                                     // nothing comes any more
-	pack(c *closing) (parcel, error)                                   // after finish
+	unindexed(c *closing) *unindexed                                   // what is to be done before pack; nil for nothing
+	pack(c *closing) (parcel, error)                                   // after finish; after an error they are as before
 
 	spoolErr() error                     // why it stays in memory, nil if it need not
 	held() (bytes int64, partitions int) // in memory; that are active

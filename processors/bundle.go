@@ -26,6 +26,7 @@ type bundle struct {
 	records, bytes int64 // of the cut
 	oldest         time.Time
 	tally          *ProcessedEvent // nil for an earlier holder's
+	indexed        *IndexedEvent   // nil without documents
 }
 
 // copyBytes is how much of a log is copied into a body at once.
@@ -34,7 +35,7 @@ const copyBytes = 64 << 10
 // pack implements contents: it makes the bodies, one after another.
 func (o *outputs) pack(c *closing) (parcel, error) {
 	tally := o.tally // not all that o holds
-	b := &bundle{sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest, tally: &tally}
+	b := &bundle{indexed: o.indexed, sink: c.sink, staging: c.staging, spool: o.shop.spools.Open(), records: c.records, bytes: c.bytes, oldest: c.oldest, tally: &tally}
 	for _, e := range o.begun {
 		if e.lane.role == exactlyonce.Delivery {
 			tally.Objects++
@@ -51,6 +52,10 @@ func (o *outputs) pack(c *closing) (parcel, error) {
 	b.unpack(x, c.planned)
 	if c.planned && len(x.Objects) > 0 {
 		c.plan.Bundle = b.stage(x)
+	}
+	if err := c.encode(); err != nil {
+		closeSpool(b.spool, true, c.sink.log)
+		return nil, err
 	}
 	o.release(true, c.sink.log)
 	return b, nil
@@ -116,6 +121,9 @@ func (b *bundle) publish(ctx context.Context) error {
 func (b *bundle) committed(ctx context.Context, reason string) {
 	if b.tally != nil {
 		b.sink.processed(*b.tally, b.records, b.bytes)
+	}
+	if b.indexed != nil {
+		b.sink.indexed(*b.indexed, b.oldest, reason)
 	}
 	for _, o := range b.list {
 		b.sink.delivered(o, reason)

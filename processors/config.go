@@ -115,6 +115,16 @@ type Config struct {
 	// nil.
 	DynamicPartitioning *DynamicPartitioning
 
+	// Index, if not nil, takes the records as documents, each as one, in place of objects.
+	// Bucket, Prefix, ErrorOutputPrefix and AWSKMSKeyARN are then those of
+	// Firehose's S3Configuration, for documents that could not be indexed; a Backup with
+	// the same is its S3BackupMode AllDocuments. Hints.SizeInMBs is 1-100. What makes
+	// several records of one or is about objects does not go with it:
+	// RecordDeAggregation, CloudWatchLogProcessing, DynamicPartitioning, Compression
+	// and FileExtension. AppendDelimiterToRecord does nothing, as white space at the
+	// ends of a record is no part of a document. Default nil.
+	Index DocumentIndex
+
 	// OlderErrorLines gives the lines of error objects the members that Firehose wrote
 	// until 2022, and its guide shows, in place of today's.
 	OlderErrorLines bool
@@ -216,7 +226,7 @@ const (
 // WithDefaults returns c with the default of each field that is not set. New does
 // so itself.
 func (c Config) WithDefaults() Config {
-	if c.DynamicPartitioning != nil && c.Hints == (BufferingHints{}) {
+	if c.DynamicPartitioning != nil && c.Index == nil && c.Hints == (BufferingHints{}) {
 		c.Hints = BufferingHints{SizeInMBs: 128, IntervalInSeconds: 300}
 	}
 	c.Hints = c.Hints.withDefaults()
@@ -344,6 +354,31 @@ func (c Config) checkStages() error {
 		return wrong("CloudWatchLogProcessing", c.CloudWatchLogProcessing, "set Decompression too")
 	}
 	return errors.Join(c.RecordDeAggregation.check(), c.Transform.check())
+}
+
+// maxIndexMBs is Firehose's.
+const maxIndexMBs = 100
+
+// checkIndex refuses what does not go with documents.
+func (c Config) checkIndex() error {
+	if c.Index == nil {
+		return nil
+	}
+	var errs []error
+	no := func(given bool, field string, value any, remedy string) {
+		if given {
+			errs = append(errs, wrong(field, value, remedy))
+		}
+	}
+	const one = "a record is one document of Index: remove it"
+	no(c.RecordDeAggregation != nil, "RecordDeAggregation", c.RecordDeAggregation, one)
+	no(c.CloudWatchLogProcessing, "CloudWatchLogProcessing", c.CloudWatchLogProcessing, one)
+	const ofObjects = "is for objects, and Index takes documents: remove it"
+	no(c.DynamicPartitioning != nil, "DynamicPartitioning", "given", ofObjects)
+	no(c.Compression != Uncompressed, "Compression", c.Compression, ofObjects+"; Backup has its own")
+	no(c.FileExtension != "", "FileExtension", c.FileExtension, ofObjects)
+	no(c.Hints.SizeInMBs > maxIndexMBs, "Hints.SizeInMBs", c.Hints.SizeInMBs, fmt.Sprintf("must be 1-%d with Index", maxIndexMBs))
+	return errors.Join(errs...)
 }
 
 func (c Config) checkDelivery() error {

@@ -16,6 +16,7 @@ func TestConformance(t *testing.T) {
 	conformFailures(t)
 	conformTransforms(t)
 	conformPartitions(t)
+	conformDocuments(t)
 }
 
 // statement is the test of a statement, or of a part of it, in virtual time.

@@ -138,6 +138,27 @@ func TestEveryStepEveryFaultOfPartitions(t *testing.T) {
 	}
 }
 
+// TestEveryStepEveryFaultOfDocuments is the same for documents, of which some fail, others
+// each time: each is in the index, or in one error object.
+func TestEveryStepEveryFaultOfDocuments(t *testing.T) {
+	t.Parallel()
+	first := indexed().WithSize(30)
+	successors := map[string]processors.Config{
+		"same":          first,
+		"no index":      config().WithSize(35),
+		"a backup":      with(first, func(c *processors.Config) { c.Backup = backedUp().Backup }),
+		"a transform":   with(first, func(c *processors.Config) { c.Transform = transformed().Transform }).WithBatchSize(12),
+		"at least once": with(first, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
+	}
+	for step, most := range map[string]int{"bulk": 5, "seal": 2, "prepare": 2, "put": 2, "commit": 2, "delete": 2, "list": 1, "check": 2} {
+		for n := range most {
+			for name, successor := range successors {
+				everyFault(t, step, n, name, first, successor)
+			}
+		}
+	}
+}
+
 // TestRedoIsStruckToo adds a second fault, to a step of the successor.
 func TestRedoIsStruckToo(t *testing.T) {
 	t.Parallel()
@@ -198,9 +219,13 @@ func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
 			if c.FormerBuckets = []string{"backup"}; rapid.Bool().Draw(t, "backed up") {
 				c.Backup = backedUp().Backup
 			}
+			isIndexed := rapid.Bool().Draw(t, "indexed")
+			if isIndexed {
+				c.Index, c.Compression = index{}, ""
+			}
 			if rapid.Bool().Draw(t, "transformed") {
 				c.Transform = transformed().Transform
-				if rapid.Bool().Draw(t, "partitioned") {
+				if !isIndexed && rapid.Bool().Draw(t, "partitioned") {
 					c.Prefix, c.ErrorOutputPrefix, c.Hints.BeyondFirehose = partitioned().Prefix, "errors/", true
 					c.Hints.SizeInMBs = 64
 					c.DynamicPartitioning = &processors.DynamicPartitioning{

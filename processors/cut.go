@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/checkpoint"
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
@@ -16,9 +17,10 @@ const planDigest = exactlyonce.XXH3
 // cut is a closed cut on its way through its steps. Its fields say how far it is, so
 // that its delivery can go on after an error.
 type cut struct {
-	parcel
+	parcel // nil while it is open
 
-	state    []byte // the plan; every try of the prepare stores these bytes
+	open     *unindexed // its documents, while not each of them has an outcome; nil else
+	state    []byte     // the plan; every try of the prepare stores these bytes
 	last     checkpoint.Position
 	reason   string // why it closed
 	progress exactlyonce.Progress
@@ -37,6 +39,9 @@ type sealer struct {
 	newUUID   func() exactlyonce.UUID // of each object of a cut that has several
 	sink      *objectSink
 	staging   *staging // nil if cuts have one object
+
+	indexing   func(d *documents) Indexing // nil without an index
+	failedType string                      // the error-output-type of documents
 }
 
 // closing is a cut that is being closed.
@@ -44,14 +49,32 @@ type closing struct {
 	*sealer
 	gathered
 
-	ctx  context.Context  //nolint:containedctx // of the call that closes the cut
-	plan exactlyonce.Plan // what all kinds have; contents.pack adds the rest
+	ctx   context.Context  //nolint:containedctx // of the call that closes the cut
+	plan  exactlyonce.Plan // what all kinds have; contents.pack adds the rest
+	state []byte           // what the row is to hold of it; none if there is nothing to be put, or no plan is needed
+}
+
+// release gives back what it holds.
+func (c *cut) release() {
+	if c.open != nil {
+		c.open.release()
+		return
+	}
+	c.parcel.release()
+}
+
+// held returns what it holds.
+func (c *cut) held() BufferedEvent {
+	if c.open != nil {
+		return c.open.held()
+	}
+	return c.parcel.held()
 }
 
 // seal returns the cut of g, which follows the checkpoint after. What g holds is the
 // cut's, or given back.
 func (s *sealer) seal(ctx context.Context, g gathered, after checkpoint.ExtendedSequenceNumber, reason string) (*cut, error) {
-	c := closing{sealer: s, gathered: g, ctx: ctx}
+	c := &closing{sealer: s, gathered: g, ctx: ctx}
 	c.plan = exactlyonce.Plan{
 		Identity:     s.identity,
 		UUID:         c.id,
@@ -63,21 +86,42 @@ func (s *sealer) seal(ctx context.Context, g gathered, after checkpoint.Extended
 		Records:      g.records,
 		Bytes:        g.bytes,
 	}
-	p, err := g.contents.pack(&c)
-	if err != nil {
+	made := &cut{last: g.last, reason: reason}
+	if made.open = g.contents.unindexed(c); made.open != nil {
+		made.progress.Documents = true
+		return made, nil
+	}
+	if err := made.pack(c); err != nil {
 		g.contents.release(true, s.sink.log)
 		return nil, err
 	}
-	made := &cut{parcel: p, last: g.last, reason: reason}
-	if isEmpty := c.plan.Bucket == "" && c.plan.Bundle == nil; isEmpty || !s.planned {
-		return made, nil
-	}
-	made.progress.Planned, made.progress.Bundled = true, c.plan.Bundle != nil
-	if made.state, err = s.encode(c.plan); err != nil {
-		p.release()
-		return nil, err
-	}
 	return made, nil
+}
+
+// close makes what is put of a cut whose documents have an outcome each.
+func (c *cut) close(ctx context.Context) error {
+	o := c.open
+	if err := o.note(); err != nil {
+		return err
+	}
+	o.closing.ctx = ctx
+	if err := c.pack(o.closing); err != nil {
+		if ctx.Err() == nil {
+			err = kcl.GiveUp(err)
+		}
+		return err
+	}
+	c.open, c.progress.Indexed = nil, true
+	return nil
+}
+
+// pack makes the parcel, and the plan of it.
+func (c *cut) pack(from *closing) (err error) {
+	if c.parcel, err = from.contents.pack(from); err == nil {
+		c.state = from.state
+		c.progress.Planned, c.progress.Bundled = len(c.state) > 0, from.plan.Bundle != nil
+	}
+	return err
 }
 
 // pack implements contents.
@@ -94,6 +138,9 @@ func (b *body) pack(c *closing) (parcel, error) {
 	o.fill(b)
 	c.plan.Digest, c.plan.HashRange = b.digest(), c.hashRange
 	c.plan.Bucket, c.plan.Key, c.plan.Codec, c.plan.Delimiter = o.Bucket, o.Key, l.format.Codec, l.delimiter
+	if err := c.encode(); err != nil {
+		return nil, err
+	}
 	return &single{sink: c.sink, object: o, body: b}, nil
 }
 
@@ -105,19 +152,24 @@ func instant(at time.Time) time.Time {
 	return at
 }
 
-// encode returns what the row is to hold of a plan. A plan that a successor with
-// this configuration would not finish must not get there.
-func (s *sealer) encode(pl exactlyonce.Plan) ([]byte, error) {
+// encode makes what the row is to hold of the plan, which is complete. A plan that a
+// successor with this configuration would not finish must not get there.
+func (c *closing) encode() error {
+	pl := &c.plan
+	if isEmpty := pl.Bucket == "" && pl.Bundle == nil; isEmpty || !c.planned {
+		return nil
+	}
 	state := pl.Encode()
 	pending := checkpoint.Prepared{At: pl.Last, State: state}
-	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, s.identity, s.buckets); verdict != exactlyonce.Redo {
-		return nil, fmt.Errorf("a plan of ours is %v: %w", verdict, err)
+	if verdict, _, err := exactlyonce.Judge(&pending, pl.After, c.identity, c.buckets); verdict != exactlyonce.Redo {
+		return fmt.Errorf("a plan of ours is %v: %w", verdict, err)
 	}
 	if len(state) > exactlyonce.MaxBytes && pl.Bundle != nil {
 		pl.Bundle.Objects = nil // the index has them
 		state = pl.Encode()
 	}
-	return state, nil
+	c.state = state
+	return nil
 }
 
 func randomUUID() exactlyonce.UUID {

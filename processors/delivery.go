@@ -8,8 +8,7 @@ import (
 	"github.com/shardmill/shardmill/processors/internal/exactlyonce"
 )
 
-// parcel is what a cut brings to its destination: objects of a store, or, for a
-// destination of another kind, a bulk of documents. One goroutine uses it.
+// parcel are the objects that a cut brings to a store. One goroutine uses it.
 type parcel interface {
 	// seal returns nil when what publish needs is durable, so that another holder
 	// can publish it, however long that takes.
@@ -80,12 +79,19 @@ func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
 	case d.behind != nil:
 		err := d.behind.err
 		d.behind, d.failed = nil, err != nil
-		if next == exactlyonce.Seal {
+		switch next {
+		case exactlyonce.Bulk:
+			if err == nil {
+				err = c.close(ctx)
+			}
+		case exactlyonce.Seal:
 			c.progress.Sealed = err == nil
-		} else {
+		default:
 			c.progress.Published = err == nil
 		}
 		return err
+	case next == exactlyonce.Bulk:
+		d.behind = send(d.holding, c.open.index, d.wake) //nolint:contextcheck // it may outlast the call
 	case next == exactlyonce.Seal:
 		d.behind = send(d.holding, c.seal, d.wake) //nolint:contextcheck // it may outlast the call
 	case next == exactlyonce.Publish:

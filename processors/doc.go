@@ -179,6 +179,29 @@
 // A record whose partition cannot be had, or that needs one partition too many, becomes a
 // line of an error object. Active are the partitions of the open cut.
 //
+// # Documents
+//
+// With Config.Index the records of a cut are documents, each of which an index takes or
+// refuses. Between close and seal there is a step more: bulk sends them, until each has an
+// outcome (DocumentIndex; package esarchive has the argument for what it promises). What
+// that makes safe here:
+//
+//   - What a cut puts is made after the outcome: lines of the documents that failed, and a
+//     backup. So the plan names a line for each failure that it is the plan of, and the
+//     checkpoint passes a document only when it is in the index or in such a line.
+//   - Until the prepare nothing of the cut is remembered. A crash or a lost lease has the
+//     next holder read its records again and send all of its documents again: a document
+//     may then be in the index and in an error object, never in neither.
+//   - A successor that finds a plan puts its objects, and sends no document: each of that
+//     cut had its outcome.
+//   - An outcome that does not say of each document what became of it is refused, and the
+//     shard given up: that is a fault of the index's client.
+//   - Bulk goes on behind, as seal and publish do, and ends as they do. The lease must be
+//     trusted before each request.
+//
+// While the index and the store are both down nothing is given up: documents that have
+// failed wait for their error object.
+//
 // # Who can write to the lease table
 //
 // A plan is input from whoever can write to the table, and is not signed. So it
@@ -278,7 +301,8 @@
 //	  outputs  outputs.go    what becomes several objects: a log, and where in it each is
 //	    sorter sorter.go     which partition a record belongs to
 //	sealer     cut.go        makes a cut of them: fixes keys, the UUID and the plan
-//	delivery   delivery.go   seal, prepare, publish, commit; knows no records
+//	unindexed  unindexed.go  the documents of a cut, until each has an outcome
+//	delivery   delivery.go   bulk, seal, prepare, publish, commit; knows no records
 //	  errand   errand.go     one of these that goes on behind
 //	  parcel                 what these bring to the destination:
 //	  single   objects.go    one object
@@ -290,6 +314,5 @@
 // The decisions are functions of values: when a cut closes (closeReason), what a
 // pending checkpoint means, which step a cut needs, whose object has a key, what
 // a replay has to do with its plan and a bundle's index with it (internal/exactlyonce,
-// whose tests are a model that tries every interleaving of two workers). A destination
-// of another kind, such as one that takes documents in bulks, is another parcel.
+// whose tests are a model that tries every interleaving of two workers).
 package processors

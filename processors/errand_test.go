@@ -30,7 +30,21 @@ func atLeastOnce(c *processors.Config) { c.Delivery = processors.AtLeastOnce }
 // eachKind runs a test for each of them.
 func eachKind(t *testing.T, f func(t *testing.T, cfg processors.Config)) {
 	t.Helper()
-	for name, cfg := range kinds() {
+	each(t, kinds(), f)
+}
+
+// ofAnyDestination runs a test for each of them, and for documents, in a world.
+func ofAnyDestination(t *testing.T, f func(t *testing.T, cfg processors.Config)) {
+	t.Helper()
+	all := kinds()
+	all["documents"] = indexed().WithSize(20)
+	all["documents too"] = with(indexed(), func(c *processors.Config) { c.Backup = backedUp().Backup }).WithSize(20)
+	each(t, all, f)
+}
+
+func each(t *testing.T, kinds map[string]processors.Config, f func(t *testing.T, cfg processors.Config)) {
+	t.Helper()
+	for name, cfg := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { f(t, cfg) })
@@ -42,7 +56,7 @@ func eachKind(t *testing.T, f func(t *testing.T, cfg processors.Config)) {
 // when it is complete too nothing more is taken in.
 func TestTheNextCutFillsBehind(t *testing.T) {
 	t.Parallel()
-	eachKind(t, func(t *testing.T, cfg processors.Config) {
+	ofAnyDestination(t, func(t *testing.T, cfg processors.Config) {
 		t.Helper()
 		const outage = 10 * time.Minute
 		s := begin(t, cfg, numbered(9)) // of 3 to 9 bytes
@@ -76,7 +90,7 @@ func TestTheNextCutFillsBehind(t *testing.T) {
 // TestPressureWaits for the cut that is under way, also if none is open.
 func TestPressureWaits(t *testing.T) {
 	t.Parallel()
-	eachKind(t, func(t *testing.T, cfg processors.Config) {
+	ofAnyDestination(t, func(t *testing.T, cfg processors.Config) {
 		t.Helper()
 		s := begin(t, cfg, numbered(5))
 		begun := time.Now()
@@ -100,7 +114,7 @@ func TestAShutdownEndsInTime(t *testing.T) {
 	for _, row := range []struct{ deadline, want time.Duration }{{time.Minute, 55 * time.Second}, {4 * time.Second, 2 * time.Second}} {
 		t.Run(row.deadline.String(), func(t *testing.T) {
 			t.Parallel()
-			eachKind(t, func(t *testing.T, cfg processors.Config) {
+			ofAnyDestination(t, func(t *testing.T, cfg processors.Config) {
 				t.Helper()
 				s := begin(t, cfg, numbered(11))
 				s.put(5)

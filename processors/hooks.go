@@ -23,6 +23,15 @@ type Hooks struct {
 	// ExecuteProcessing.Duration and .Success.
 	Transformed func(TransformedEvent)
 
+	// Indexed is called after a cut of documents is committed. Firehose's metrics are
+	// DeliveryToAmazonOpenSearchService.Records, .Bytes and .DataFreshness of the event.
+	Indexed func(IndexedEvent)
+
+	// Bulked is called after each request to the Config.Index:
+	// DeliveryToAmazonOpenSearchService.Success, .AuthFailure and .DeliveryRejected. It is
+	// called concurrently also for one shard.
+	Bulked func(BulkEvent)
+
 	// PutFailed is called after each failed try of a put: DeliveryToS3.Success
 	// 0. The put is repeated, unless Err is ErrKeyTaken.
 	PutFailed func(PutFailedEvent)
@@ -114,6 +123,18 @@ type ProcessedEvent struct {
 
 	JQDuration time.Duration // that the queries of DynamicPartitioning took; JQProcessing.Duration
 	Objects    int64         // of the cut that are delivered; DeliveryToS3.ObjectCount
+}
+
+// IndexedEvent says what became of the documents of a cut that is durable and committed.
+type IndexedEvent struct {
+	ShardID    string
+	Documents  int64 // that are in the index, but the superseded ones
+	Bytes      int64 // of their data
+	Superseded int64 // for which the index has a later version: see esarchive.IDs
+	Failed     int64 // that are lines of an error object
+	Requests   int64 // that were made
+	Freshness  time.Duration
+	Reason     string // why the cut closed: see DeliveredEvent
 }
 
 // TransformedEvent describes a call of Config.Transform's Function.

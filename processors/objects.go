@@ -184,6 +184,16 @@ func (s *objectSink) processed(e ProcessedEvent, records, bytes int64) {
 	}
 }
 
+// indexed tells what became of the documents of a cut that is committed.
+func (s *objectSink) indexed(e IndexedEvent, oldest time.Time, reason string) {
+	e.ShardID, e.Freshness, e.Reason = s.shardID, ageOf(oldest, time.Now()), reason
+	s.log.Info("documents indexed", zap.Int64("documents", e.Documents), zap.Int64("bytes", e.Bytes), zap.Int64("superseded", e.Superseded),
+		zap.Int64("failed", e.Failed), zap.Int64("requests", e.Requests), zap.String("reason", reason), zap.Duration("freshness", e.Freshness))
+	if s.hooks.Indexed != nil {
+		s.hooks.Indexed(e)
+	}
+}
+
 // putTimeout bounds one try, so that a connection that hangs is given up: a
 // minute, and what the size takes at 1 MiB a second.
 func putTimeout(size int64) time.Duration {

@@ -50,6 +50,10 @@ type outputs struct {
 	names  int64                       // bytes of places
 	index  int64                       // about what the index of the bundle needs
 
+	documents *documents    // nil if what is delivered are objects
+	indexed   *IndexedEvent // what became of them
+	scratch   []byte        // for one of them
+
 	inflates bool // records are inflated
 	lines    errorlines.Encoder
 	tally    ProcessedEvent
@@ -114,6 +118,9 @@ func (w *workshop) collect(s *settings, p *pace, sorter *sorter) *outputs {
 		o.lines.Generation = errorlines.Older
 	}
 	o.tally.Failed = map[string]int64{}
+	if s.Index != nil {
+		o.documents = &documents{log: o.log}
+	}
 	return o
 }
 
@@ -149,6 +156,10 @@ func (o *outputs) enter(r *kcl.Record, out *pipeline.Output, at *activePartition
 		return nil
 	case out.Failure.Type != "":
 		return o.fail(r, out)
+	}
+	if o.documents != nil {
+		o.documents.add(r, o.write(r, out.Data))
+		return nil
 	}
 	l, to := &o.lanes[0], group{place: at}
 	x := o.put(to, r, o.write(r, out.Data))
@@ -328,8 +339,10 @@ func (o *outputs) extend(x *extents, from, size int64) {
 // for each partition: these end by themselves. A log that is too long ends the cut, too.
 func (o *outputs) filled() int64 {
 	switch x := o.open[group{}]; {
-	case o.log.Size() >= maxLog || o.parts >= maxExtents || o.index >= exactlyonce.MaxIndex/2:
+	case o.log.Size() >= maxLog || o.parts >= maxExtents || o.documents.len() >= maxExtents || o.index >= exactlyonce.MaxIndex/2:
 		return math.MaxInt64
+	case o.documents != nil:
+		return o.documents.bytes
 	case x == nil:
 		return 0
 	default:
@@ -399,7 +412,7 @@ func (*outputs) finish() error { return nil }
 func (o *outputs) spoolErr() error { return o.log.Err() }
 
 func (o *outputs) held() (bytes int64, partitions int) {
-	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun)) + o.names, o.partitions()
+	return o.log.Held() + extentBytes*o.parts + objectBytes*int64(len(o.begun)) + o.names + o.documents.held(), o.partitions()
 }
 
 func (o *outputs) release(reuse bool, log *zap.Logger) { closeSpool(o.log, reuse, log) }

@@ -48,7 +48,7 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 	p.drop()
 	p.delivery.holding = ctx //nolint:fatcontext // it is good for the holding
 	p.sink.trusted = in.CheckTrust
-	p.archiver.checkBuckets(ctx, p.try)
+	p.archiver.look(ctx, p.try)
 	if err := p.successor.settle(ctx, in); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ func (c Config) settle() (settings, error) {
 		c.checkNames(),
 		c.checkStaging(),
 		c.checkStages(),
+		c.checkIndex(),
 		c.checkDelivery(),
 		c.checkLimits(),
 		s.checkPlan(),

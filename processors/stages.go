@@ -100,7 +100,7 @@ type EventTime struct {
 
 // canFail reports whether there is a stage at which a record can fail.
 func (c Config) canFail() bool {
-	return c.Decompression || c.RecordDeAggregation != nil || c.Transform != nil || c.DynamicPartitioning != nil
+	return c.Decompression || c.RecordDeAggregation != nil || c.Transform != nil || c.DynamicPartitioning != nil || c.Index != nil
 }
 
 // stages returns those that are functions of one record.

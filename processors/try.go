@@ -18,7 +18,7 @@ type Fate struct {
 	// Data is what is delivered under Prefix, before delimiter and compression; of a
 	// record that failed the line of the error object, with its newline.
 	Data   []byte
-	Prefix string // stands before the name of the object
+	Prefix string // stands before the name of the object; "" for a document
 
 	// Of a record that failed; "" of others.
 	ErrorOutputType, ErrorCode, ErrorMessage string
@@ -86,6 +86,7 @@ func (t *trial) add(f Fate, r *kcl.Record, out *pipeline.Output) (err error) {
 			return fmt.Errorf("reading an error line: %w", err)
 		}
 		f.Prefix, err = t.lanes[len(t.lanes)-1].errorBefore(arrived, f.ErrorOutputType)
+	case t.outputs.documents != nil:
 	case at != nil:
 		f.Prefix = prefix.Fill(at.before, randomBits)
 	default:

@@ -6,6 +6,7 @@
 #   kinesis-mock    KINESIS_ENDPOINT, KINESIS_SERVER
 #   versitygw       S3_ENDPOINT
 #   lambda          LAMBDA_ENDPOINT, of the function "function"
+#   opensearch, or elasticsearch   SEARCH_ENDPOINT, SEARCH_SERVER, SEARCH_SCRIPT
 # The servers are fresh and belong to this run alone.
 set -euo pipefail
 
@@ -54,6 +55,7 @@ for server in "${servers[@]}"; do
     kinesis-mock) export KINESIS_ENDPOINT="$endpoint" KINESIS_SERVER=kinesis-mock ;;
     versitygw) export S3_ENDPOINT="$endpoint" ;;
     lambda) export LAMBDA_ENDPOINT="$endpoint" ;;
+    opensearch | elasticsearch) export SEARCH_ENDPOINT="$endpoint" SEARCH_SERVER="$server" SEARCH_SCRIPT="$scripts/$server.sh" ;;
   esac
 done
 

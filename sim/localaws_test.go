@@ -199,6 +199,9 @@ func (p *awsParts) done(string) map[string]bool {
 		out[record] = true
 	}
 	maps.Copy(out, p.w.droppedRecords())
+	for record := range p.w.cluster.records() {
+		out[record] = true
+	}
 	return out
 }
 

@@ -45,6 +45,9 @@ func (w *world) archiveConfig(m *machine) processors.Config {
 	if w.transformed {
 		w.transforms(m, &cfg)
 	}
+	if w.indexed {
+		w.index(m, &cfg)
+	}
 	return cfg
 }
 
@@ -218,6 +221,9 @@ func (o *objects) done() map[string]bool {
 		out[record] = true
 	}
 	maps.Copy(out, o.w.droppedRecords())
+	for record := range o.w.cluster.records() {
+		out[record] = true
+	}
 	return out
 }
 
@@ -270,6 +276,9 @@ func (w *world) judgeObjects(bodies map[string]string, what string) {
 	next := map[string]string{} // of each record, the one after it in its shard
 	place := map[string]int{}   // of each record among those of its shard
 	dropped := w.droppedRecords()
+	if what == "archived" {
+		w.judgeDocuments(in)
+	}
 	for _, s := range w.parts.shards() {
 		all := w.parts.records(s.ID)
 		n += len(all)
@@ -297,7 +306,7 @@ func (w *world) judgeObjects(bodies map[string]string, what string) {
 		records := recordsIn(key, body)
 		for i := range len(records) - 1 {
 			one, two := records[i], records[i+1]
-			isSparse := w.transformed && what == "archived" && place[one] < place[two] // others are in other objects
+			isSparse := (w.transformed || w.indexed) && what == "archived" && place[one] < place[two] // others are in other objects
 			if next[one] != two && !isSparse {
 				w.violate("in object %s %s comes after %s", key, records[i+1], records[i])
 			}

@@ -103,6 +103,7 @@ type scenario struct {
 	incidents []incident
 
 	transformed bool // records go through a transform into partitions
+	indexed     bool // records are documents of a cluster
 }
 
 func newScenario(k kind, seed uint64) scenario {

@@ -110,6 +110,7 @@ func worlds(t *testing.T, k kind, all *tally) { //nolint:thelper // it is the te
 				t.Parallel()
 				s := newScenario(k, seed)
 				s.scarce, s.sealed, s.transformed = seed%2 == 1, seed%4 > 1, seed%8 > 3
+				s.indexed = !s.transformed && seed%16 > 7
 				if *keep != "" {
 					s = s.only(indices(t, *keep))
 				}

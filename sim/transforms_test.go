@@ -129,7 +129,7 @@ func recordsIn(key, body string) (records []string) {
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				return []string{"no line of an error object: " + line}
 			}
-			all.Write(l.RawData)
+			all.WriteString(recordOf(string(l.RawData)))
 		}
 		body = all.String()
 	}

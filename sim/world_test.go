@@ -52,10 +52,11 @@ type judgePart interface {
 type world struct {
 	scenario
 
-	t     *testing.T
-	begun time.Time
-	parts parts
-	loose sync.WaitGroup // requests that arrive late
+	t       *testing.T
+	begun   time.Time
+	parts   parts
+	cluster *cluster       // nil without documents
+	loose   sync.WaitGroup // requests that arrive late
 
 	mu       sync.Mutex                           // guards what follows
 	trusted  map[string]map[*machine]func() error // whether a machine trusts a shard's lease
@@ -87,6 +88,9 @@ func newWorld(t *testing.T, s scenario) *world {
 		scenario: s, t: t, begun: time.Now(), trusted: map[string]map[*machine]func() error{}, at: map[string]checkpoint.Position{},
 		moved: map[string]movement{}, running: map[*machine]bool{}, counts: map[string]int{},
 		excused: map[string]excuse{},
+	}
+	if s.indexed {
+		w.cluster = &cluster{w: w, held: map[string]string{}}
 	}
 	switch s.kind {
 	case awsWorld:

@@ -36,6 +36,7 @@ type checked struct {
 	Configuration   *config.Effective  `json:"configuration"` // as it applies; nil with faults
 	Pipeline        []string           `json:"pipeline"`      // what is done with a record, in order
 	ExampleKeys     []exampleKey       `json:"exampleKeys"`
+	ExampleIndices  []exampleIndex     `json:"exampleIndices,omitempty"` // of documents alone
 	WorkerID        string             `json:"workerId"`
 	ShutdownTimeout string             `json:"shutdownTimeout"`
 	Estimate        *estimate.Estimate `json:"estimate,omitempty"` // nil without --rate
@@ -65,7 +66,7 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 		found.Faults = strings.Split(err.Error(), "\n")
 		return errors.Join(err, found.printJSON(c, s))
 	}
-	if found.ExampleKeys, err = exampleKeys(cfg.Delivery, instants(c.at, time.Now())); err != nil {
+	if err := found.examples(cfg, instants(c.at, time.Now())); err != nil {
 		return usageError{err} // it is valid
 	}
 	effective := cfg.Effective()
@@ -75,6 +76,9 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 		return err
 	}
 	shards := 0
+	if c.offline && cfg.Documents != nil && cfg.Documents.DomainARN != "" {
+		found.tell(c, s, check.Look{What: domainLook(cfg.Documents), Status: check.NotChecked, Text: "its endpoint is looked up without --offline, and when the archiver starts"})
+	}
 	if !c.offline {
 		shards, err = found.look(ctx, cfg, c, logger, s)
 	}
@@ -84,6 +88,19 @@ func checkConfig(ctx context.Context, c configFlags, args []string, how logWith,
 	found.estimate(cfg, c, shards, s)
 	found.OK = err == nil
 	return errors.Join(err, found.printJSON(c, s))
+}
+
+// examples adds names of objects, and of indices, at these times.
+func (found *checked) examples(cfg config.Config, at []time.Time) (err error) {
+	if found.ExampleIndices, err = exampleIndices(cfg, at); err != nil {
+		return err
+	}
+	if cfg.Documents != nil {
+		found.ExampleKeys, err = documentKeys(cfg, at)
+		return err
+	}
+	found.ExampleKeys, err = exampleKeys(cfg.Delivery, at)
+	return err
 }
 
 // valid returns what is wrong with a configuration that only the parts of the
@@ -96,6 +113,13 @@ func valid(cfg config.Config, c configFlags) error {
 	}
 	defer end()
 	options.Delivery.Transform = transform
+	if cfg.Documents != nil {
+		index, err := archiver.TrialIndex(cfg.Documents, zap.NewNop())
+		if err != nil {
+			return usageError{err}
+		}
+		options.Delivery.Index = index
+	}
 	if _, err := archiver.New(clients, options); err != nil {
 		return usageError{err}
 	}
@@ -112,14 +136,10 @@ func noClients() archiver.Clients {
 func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags, logger *zap.Logger, s stdio) (shards int, err error) {
 	var wrong []string
 	tell := func(l check.Look) {
-		l.Text = strings.ReplaceAll(l.Text, "\n", "; ")
-		found.Looks = append(found.Looks, l)
 		if l.Status == check.Wrong {
 			wrong = append(wrong, l.What)
 		}
-		if !c.json {
-			s.printf("%s", visible(fmt.Sprintf("%-11s  %s: %s\n", l.Status, l.What, l.Text)))
-		}
+		found.tell(c, s, l)
 	}
 	if cfg.HealthGiven && cfg.HealthAddress != "" { // without the default's an archiver runs all the same
 		tell(lookAtHealth(ctx, cfg))
@@ -140,8 +160,11 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 		if t := cfg.Transform; t != nil && t.Lambda != nil {
 			tell(lookAtFunction(ctx, clients, t.Lambda))
 		}
+		if cfg.Documents != nil {
+			lookAtCluster(ctx, clients, cfg, logger, tell)
+		}
 		return check.Run(ctx, clients, check.Options{
-			Worker: cfg.Worker, Delivery: cfg.Delivery, Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
+			Worker: cfg.Worker, Delivery: putByDelivery(cfg), Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
 			OpenShards: func(n int) { shards = n },
 		}, tell)
 	})
@@ -149,6 +172,15 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 		return shards, fmt.Errorf("archive --check: something is wrong with %s", strings.Join(wrong, ", "))
 	}
 	return shards, err
+}
+
+// tell adds a look, and prints it unless JSON was asked for.
+func (found *checked) tell(c configFlags, s stdio, l check.Look) {
+	l.Text = strings.ReplaceAll(l.Text, "\n", "; ")
+	found.Looks = append(found.Looks, l)
+	if !c.json {
+		s.printf("%s", visible(fmt.Sprintf("%-11s  %s: %s\n", l.Status, l.What, l.Text)))
+	}
 }
 
 // lookAtHealth looks whether health can be served where the file says. Who has the
@@ -237,6 +269,9 @@ func (found *checked) printText(c configFlags, s stdio) error {
 	about := fmt.Sprintf("%s as it applies, with --worker-id %s --shutdown-timeout %s", name, found.WorkerID, found.ShutdownTimeout)
 	s.printf("# %s\n%s", visible(strings.ReplaceAll(about, "\n", `\n`)), text)
 	s.printf("\n%-11s  %s\n", "pipeline", visible(strings.ReplaceAll(strings.Join(found.Pipeline, " → "), "\n", `\n`)))
+	for _, x := range found.ExampleIndices {
+		s.printf("%-11s  %s: %s\n", "example index", x.At.Format(time.RFC3339), visible(x.Index))
+	}
 	for _, k := range found.ExampleKeys {
 		s.printf("%-11s  %s: %s\n", "example key", k.At.Format(time.RFC3339), visible(k.Key))
 	}

@@ -109,7 +109,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	}
 	watched := health.New(health.Options{
 		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, Version: version(), Backup: cfg.Delivery.Backup != nil,
-		FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
+		Documents: metricsOf(cfg), FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)
 	transform, endTransform, err := newTransform(clients, cfg.Transform, logger)
@@ -118,6 +118,12 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	}
 	defer endTransform() // once the worker has ended
 	options.Delivery.Transform = transform
+	if err := addIndex(ctx, clients, cfg, &options, logger); err != nil {
+		if ctx.Err() != nil {
+			return nil // as above
+		}
+		return err
+	}
 	options.Health, options.Tally = watched, new(archiver.Tally)
 	w, err := archiver.New(clients, options)
 	if err != nil {
@@ -135,7 +141,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
 		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)),
 		zap.Strings("pipeline", cfg.Pipeline()), zap.String("worker_id", options.Worker.WorkerID))
-	err = progress(w.Snapshot, options.Tally, logger, func() error {
+	err = progress(w.Snapshot, options.Tally, cfg.Documents != nil, logger, func() error {
 		return boundMemory(w.Snapshot, os.LookupEnv, func() error { return watched.Run(ctx, w) })
 	})
 	return explainRun(err, cfg)
@@ -160,7 +166,7 @@ func readFile(ctx context.Context, command string, c configFlags, s stdio) (conf
 	if err != nil {
 		return config.Config{}, err
 	}
-	o := importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv, Unwritten: c.fromFirehose != ""}
+	o := importer.Options{Stream: c.stream, Set: c.set, Env: os.LookupEnv, Secrets: config.Secrets(), Unwritten: c.fromFirehose != ""}
 	cfg, err := config.From(importer.Read(c.source(), data, config.Must, o))
 	if err != nil {
 		return config.Config{}, usageError{err}

@@ -90,11 +90,18 @@ func (found *checked) estimate(cfg config.Config, c configFlags, shards int, s s
 	if cfg.Transform != nil {
 		delivery.Transform = &processors.Transform{} // that there is one
 	}
-	e := estimate.Of(delivery, estimate.Load{BytesPerSecond: int64(c.rate), Shards: shards})
+	load := estimate.Load{BytesPerSecond: int64(c.rate), Shards: shards}
+	if cfg.Documents != nil {
+		load.RequestBytes = cfg.Documents.Cluster.WithDefaults().MaxRequestBytes
+	}
+	e := estimate.Of(delivery, load)
 	found.Estimate = &e
 	found.printEstimate(c, s, fmt.Sprintf("at %d bytes/s in %d shards, evenly: a cut of %d bytes every %.3g s in each shard", e.BytesPerSecond, e.Shards, e.CutBytes, e.CutSeconds))
 	found.printEstimate(c, s, fmt.Sprintf("an hour: %d objects, %d objects of the backup, %d PUT requests, %d DELETE requests, %d writes of the lease table for checkpoints",
 		e.Objects, e.BackupObjects, e.Puts, e.Deletes, e.TableWrites))
+	if cfg.Documents != nil {
+		found.printEstimate(c, s, fmt.Sprintf("an hour: %d requests to the cluster, if it takes bodies of %d bytes; of documents that fail nothing is estimated", e.BulkRequests, load.RequestBytes))
+	}
 	if delivery.DynamicPartitioning != nil {
 		found.printEstimate(c, s, "objects and PUT requests are those of one partition; each that is active in a cut has its own")
 	}

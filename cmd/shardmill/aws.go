@@ -62,6 +62,7 @@ func loadAWS(ctx context.Context, kinesisRegion string, log *zap.Logger) (archiv
 		DynamoDB: dynamodb.NewFromConfig(cfg),
 		S3:       s3.NewFromConfig(cfg, pathStyle),
 		Lambda:   lambda.NewFromConfig(cfg),
+		Config:   cfg,
 	}
 	return c, checkEndpoints(c)
 }

@@ -17,23 +17,30 @@ import (
 const progressEvery = time.Minute
 
 // progress logs what was delivered, and how far the worker is, every so often
-// until run returns, and what was delivered in all then.
-func progress(snapshot func() kcl.Snapshot, t *archiver.Tally, log *zap.Logger, run func() error) error {
+// until run returns, and what was delivered in all then: documents, or records in objects.
+func progress(snapshot func() kcl.Snapshot, t *archiver.Tally, documents bool, log *zap.Logger, run func() error) error {
 	err := every(progressEvery, func() {
 		now := snapshot()
-		how := append(delivered(t), zap.Int("leases", metrics.Held(now)))
+		how := append(delivered(t, documents), zap.Int("leases", metrics.Held(now)))
 		if behind, some := metrics.FarthestBehind(now); some { // nothing is known without a page, least of all that it is 0
 			how = append(how, zap.Duration("behind_latest", behind))
 		}
 		log.Info("progress", how...)
 	}, run)
 	records, _, objects := t.Delivered()
-	log.Info(fmt.Sprintf("stopped: %d records, %d objects", records, objects), delivered(t)...)
+	stopped := fmt.Sprintf("stopped: %d records, %d objects", records, objects)
+	if documents {
+		stopped = fmt.Sprintf("stopped: %d documents indexed, %d failed", records, t.Failed())
+	}
+	log.Info(stopped, delivered(t, documents)...)
 	return err
 }
 
-func delivered(t *archiver.Tally) []zap.Field {
+func delivered(t *archiver.Tally, documents bool) []zap.Field {
 	records, bytes, objects := t.Delivered()
+	if documents {
+		return []zap.Field{zap.Int64("documents", records), zap.Int64("bytes", bytes), zap.Int64("failed", t.Failed())}
+	}
 	return []zap.Field{zap.Int64("records", records), zap.Int64("bytes", bytes), zap.Int64("objects", objects)}
 }
 

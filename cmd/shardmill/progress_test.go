@@ -37,7 +37,7 @@ func TestProgress(t *testing.T) {
 			}}
 		}
 		failed := errors.New("failed")
-		if err := progress(snapshot, new(archiver.Tally), zap.New(core), func() error { time.Sleep(150 * time.Second); return failed }); !errors.Is(err, failed) {
+		if err := progress(snapshot, new(archiver.Tally), false, zap.New(core), func() error { time.Sleep(150 * time.Second); return failed }); !errors.Is(err, failed) {
 			t.Error(err)
 		}
 		var got []string

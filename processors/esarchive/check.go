@@ -240,7 +240,7 @@ func (c *client) lookAtBulk(ctx context.Context) Look {
 		l.Status, l.Text = LookNotChecked, "aoss:APIAccessAll on the collection, and aoss:WriteDocument, UpdateIndex and CreateIndex in its data access policy: needs a write"
 		return l
 	}
-	r := request{method: http.MethodPost, path: "/_bulk", body: []byte("\n"), contentType: "application/x-ndjson", limit: maxError, timeout: probeTimeout}
+	r := asked{method: http.MethodPost, path: "/_bulk", body: []byte("\n"), contentType: "application/x-ndjson", limit: maxError, timeout: probeTimeout}
 	f := c.do(ctx, r, func([]byte) *fault { return nil })
 	switch {
 	case f == nil || f.status == http.StatusBadRequest:

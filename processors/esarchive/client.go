@@ -138,7 +138,7 @@ func transportOf(c Config) (http.RoundTripper, error) {
 
 // bulk implements requester.
 func (c *client) bulk(ctx context.Context, body []byte, n int) (answer, *fault) {
-	r := request{method: http.MethodPost, path: "/_bulk", query: filterPath, body: body, contentType: "application/x-ndjson"}
+	r := asked{method: http.MethodPost, path: "/_bulk", query: filterPath, body: body, contentType: "application/x-ndjson"}
 	if c.Service == Serverless {
 		r.query = ""
 	}
@@ -151,8 +151,8 @@ func (c *client) bulk(ctx context.Context, body []byte, n int) (answer, *fault) 
 	return a, f
 }
 
-// request is what is asked of the cluster.
-type request struct {
+// asked is what is asked of the cluster.
+type asked struct {
 	method, path, query string // as they are sent
 	body                []byte
 	contentType         string
@@ -162,7 +162,7 @@ type request struct {
 }
 
 // do makes one try, and has an answer of 2xx read by parse, which must keep nothing of it.
-func (c *client) do(ctx context.Context, r request, parse func([]byte) *fault) *fault {
+func (c *client) do(ctx context.Context, r asked, parse func([]byte) *fault) *fault {
 	timeout := r.timeout
 	if timeout == 0 {
 		timeout = c.RequestTimeout
@@ -199,7 +199,7 @@ func (c *client) noteEndpoint(at int, isDown bool, begun time.Time) {
 }
 
 // try makes a request to an endpoint. When it returns nothing reads the body any more.
-func (c *client) try(ctx context.Context, at *url.URL, r request, parse func([]byte) *fault) *fault {
+func (c *client) try(ctx context.Context, at *url.URL, r asked, parse func([]byte) *fault) *fault {
 	data, done, err := c.encoded(r.body)
 	if err != nil {
 		return &fault{code: codeInternal, message: "the request could not be compressed: " + err.Error()}
@@ -231,7 +231,7 @@ func (c *client) encoded(body []byte) (data []byte, done func(), err error) {
 }
 
 // newRequest makes an authenticated request.
-func (c *client) newRequest(ctx context.Context, at *url.URL, r request, s *sending) (*http.Request, *fault) {
+func (c *client) newRequest(ctx context.Context, at *url.URL, r asked, s *sending) (*http.Request, *fault) {
 	u := &url.URL{Scheme: at.Scheme, Host: at.Host, RawQuery: r.query}
 	if path, err := url.PathUnescape(r.path); err == nil {
 		u.Path, u.RawPath = path, r.path
@@ -259,7 +259,7 @@ func (c *client) newRequest(ctx context.Context, at *url.URL, r request, s *send
 }
 
 // receive reads an answer.
-func (c *client) receive(ctx context.Context, resp *http.Response, r request, parse func([]byte) *fault) *fault {
+func (c *client) receive(ctx context.Context, resp *http.Response, r asked, parse func([]byte) *fault) *fault {
 	defer func() { _ = resp.Body.Close() }() // it is read, or of no use
 	isOK := resp.StatusCode >= 200 && resp.StatusCode < 300
 	limit := r.limit

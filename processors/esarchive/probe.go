@@ -171,7 +171,7 @@ func isAnswer(f *fault) bool {
 
 // get asks for something that is small. read must keep nothing of the body.
 func (c *client) get(ctx context.Context, path, query string, read func(body []byte)) *fault {
-	return c.do(ctx, request{method: http.MethodGet, path: path, query: query, limit: 4 << 20, timeout: probeTimeout}, func(body []byte) *fault {
+	return c.do(ctx, asked{method: http.MethodGet, path: path, query: query, limit: 4 << 20, timeout: probeTimeout}, func(body []byte) *fault {
 		read(body)
 		return nil
 	})

@@ -145,20 +145,37 @@ pick_port() {
 }
 port() { cat "$RUN/$1" 2>/dev/null || die "not started"; }
 
-# stop: ends the current referee, gently for $STOP_GRACE seconds. Only ever our
-# own process.
-stop() {
+# end: ends the current referee, gently for $STOP_GRACE seconds; with KILL at once.
+# Only ever our own process.
+end() {
   local p i
   if running; then
     p="$(pid)"
-    kill -TERM "$p" 2>/dev/null || true
-    for ((i = 0; i < 5 * ${STOP_GRACE:-5}; i++)); do running || break; sleep 0.2; done
+    if [[ "${1:-}" != KILL ]]; then
+      kill -TERM "$p" 2>/dev/null || true
+      for ((i = 0; i < 5 * ${STOP_GRACE:-5}; i++)); do running || break; sleep 0.2; done
+    fi
     if running; then
       kill -KILL "$p" 2>/dev/null || true
       for ((i = 0; i < 25; i++)); do running || break; sleep 0.2; done
     fi
   fi
-  rm -rf "${PIDFILE:?}" "${RUN:?}/data"
+  rm -f "${PIDFILE:?}"
+}
+
+# stop: ends the current referee, and forgets its data.
+stop() {
+  end
+  rm -rf "${RUN:?}/data"
+}
+
+# again [SETTING=VALUE...]: ends the current referee, unless it has ended, and launches
+# it with its data on its port, with these settings besides. It needs a function
+# `launch`.
+again() {
+  STOP_GRACE=30 end
+  printf '%s\n' "$@" >"$RUN/settings"
+  launch
 }
 
 # start_once: installs and starts, unless it runs already.
@@ -167,7 +184,8 @@ start_once() {
   running || do_start
 }
 
-# dispatch VERB: the command line that every server's script has.
+# dispatch VERB: the command line that every server's script has. `kill` and `restart
+# [SETTING=VALUE...]` leave the data where they are; few can be restarted.
 dispatch() {
   case "${1:-}" in
     install) locked do_install ;;
@@ -176,9 +194,16 @@ dispatch() {
       endpoint
       ;;
     stop) stop ;;
+    kill) locked end KILL ;;
+    restart)
+      shift
+      declare -F launch >/dev/null || die "it cannot be restarted"
+      locked again "$@"
+      endpoint
+      ;;
     status) if running; then printf 'running pid %s\n' "$(pid)"; endpoint; else printf 'stopped\n'; return 3; fi ;;
     endpoint) endpoint ;;
-    *) printf 'usage: %s install|start|stop|status|endpoint\n' "$(basename "$0")" >&2; return 2 ;;
+    *) printf 'usage: %s install|start|stop|kill|restart|status|endpoint\n' "$(basename "$0")" >&2; return 2 ;;
   esac
 }
 

@@ -17,6 +17,7 @@
 //	create upload, upload part,      a cut above the size of a part
 //	complete upload
 //	invoke                           a batch of records is transformed, by a function of Lambda
+//	bulk                             documents are sent to a cluster
 //	seal, delete bundle,             a cut of several objects
 //	list bundles, get bundle
 //	head, publish again,             a successor finishes a cut

@@ -38,6 +38,9 @@ func readInvocation(data []byte) (request, error) {
 
 // serve answers a request: the function leaves each record as it is.
 func (w *world) serve(p point, r *http.Request, data []byte) (*http.Response, error) {
+	if p == bulk {
+		return w.askCluster(r)
+	}
 	if p != invoke {
 		return w.stack.AWSConfig().HTTPClient.Do(r)
 	}

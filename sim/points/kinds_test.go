@@ -33,7 +33,7 @@ func everywhere() []kind {
 func kindsOf(p point) []kind {
 	out := everywhere()
 	switch p {
-	case publish:
+	case bulk, publish:
 		out = append(out, handOver)
 	case take:
 		out = append(out, crossing, lostStarved, adoptedStarved, lateStarved)
@@ -70,7 +70,7 @@ func (s strike) String() string { return s.worker + " " + string(s.point) + " " 
 // not like the others.
 func usualSkip(p point) int {
 	switch p {
-	case invoke, seal, deleteBundle, prepare, publish, commit, renew, getRecords, checkpointed, scan:
+	case invoke, bulk, seal, deleteBundle, prepare, publish, commit, renew, getRecords, checkpointed, scan:
 		return 1
 	default:
 		return 0
@@ -99,6 +99,11 @@ func sealedPoints() []point {
 // transformedPoints are those of a cut whose records were transformed.
 func transformedPoints() []point {
 	return []point{invoke, seal, prepare, publish, commit, getBundle}
+}
+
+// documentPoints are those of a cut of documents, of which some fail, with a backup.
+func documentPoints() []point {
+	return []point{bulk, seal, prepare, publish, commit, getBundle, publishAgain, commitAgain}
 }
 
 // plainPoints are those of a world of processors that only checkpoint.

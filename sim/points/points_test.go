@@ -67,7 +67,7 @@ func (c *tally) log(t *testing.T) {
 type scenario struct {
 	strikes              []strike
 	plain, large, sealed bool
-	transformed          bool
+	transformed, indexed bool
 }
 
 func (s scenario) name() string {
@@ -84,6 +84,9 @@ func (s scenario) name() string {
 	}
 	if s.transformed {
 		name = "transformed, " + name
+	}
+	if s.indexed {
+		name = "indexed, " + name
 	}
 	return strings.ReplaceAll(name, "/", "-")
 }
@@ -144,6 +147,7 @@ func singles() []scenario {
 	each(uploadPoints(), scenario{large: true})
 	each(sealedPoints(), scenario{sealed: true})
 	each(transformedPoints(), scenario{transformed: true})
+	each(documentPoints(), scenario{indexed: true, sealed: true})
 	return out
 }
 
@@ -158,7 +162,8 @@ func pairs() []scenario {
 	var out []scenario
 	out = append(out, pairsOf(archiverPoints(), scenario{})...)
 	out = append(out, pairsOf(sealedPoints(), scenario{sealed: true})...)
-	return append(out, pairsOf(transformedPoints(), scenario{transformed: true})...)
+	out = append(out, pairsOf(transformedPoints(), scenario{transformed: true})...)
+	return append(out, pairsOf(documentPoints(), scenario{indexed: true, sealed: true})...)
 }
 
 func pairsOf(points []point, base scenario) (out []scenario) {

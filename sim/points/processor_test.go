@@ -45,6 +45,12 @@ func (w *world) factory(m *machine, api s3archive.API, functions lambdatransform
 			Hints: processors.TransformHints{SizeInMBs: 0.2, IntervalInSeconds: 1},
 		}
 	}
+	if w.indexed {
+		cfg.Hints = processors.BufferingHints{SizeInMBs: 100, IntervalInSeconds: w.interval, BeyondFirehose: true}
+		if err := w.index(m, &cfg); err != nil {
+			return nil, err
+		}
+	}
 	if w.large {
 		cfg.SpoolMemory = 64 << 20
 	}

@@ -323,8 +323,12 @@ func (w *world) produce(ctx context.Context) {
 	for n := 0; ; n++ {
 		in, done := &kinesis.PutRecordsInput{StreamName: aws.String(streamName)}, false
 		for i, s := range w.open() {
+			data := fmt.Appendf(nil, "%d.%d\n", n, i)
+			if w.indexed {
+				data = documentData(n, i)
+			}
 			in.Records = append(in.Records, types.PutRecordsRequestEntry{
-				Data: fmt.Appendf(nil, "%d.%d\n", n, i), PartitionKey: aws.String("p"), ExplicitHashKey: &s.start,
+				Data: data, PartitionKey: aws.String("p"), ExplicitHashKey: &s.start,
 			})
 			if large := w.large && n%6 == 2; large && !done && w.holder(s.id) == "A" && !w.calm() {
 				w.burst(ctx, n, s)

@@ -20,6 +20,9 @@ func (w *world) identify(m *machine, r *http.Request, data []byte) (request, err
 			q.point = publishAgain
 		}
 	}
+	if q.document != "" {
+		q.shard = w.shardOf(q.document)
+	}
 	if row := w.rows[q.shard]; q.point == checkpointed && row != nil && row.pending != "" {
 		q.point = commit
 		if row.preparedBy != m.name {

@@ -44,15 +44,17 @@ const (
 	deleteBundle   point = "delete bundle"
 	listBundles    point = "list bundles"
 	invoke         point = "invoke"
+	bulk           point = "bulk"
 )
 
 // request is what a worker sent.
 type request struct {
-	point  point
-	shard  string // the lease that it is about, "" if none
-	child  string // of createChild
-	object string // the key of a request to S3
-	writes bool   // it writes the lease table
+	point    point
+	shard    string // the lease that it is about, "" if none
+	child    string // of createChild
+	object   string // the key of a request to S3
+	document string // of bulk, the id of the first
+	writes   bool   // it writes the lease table
 }
 
 // rowWrite reports whether it is a write of a lease that only its holder makes.
@@ -91,6 +93,9 @@ func read(r *http.Request, data []byte) (request, error) {
 	target := r.Header.Get("X-Amz-Target")
 	if strings.HasPrefix(r.URL.Path, functionsPath) {
 		return readInvocation(data)
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/_bulk" {
+		return readBulk(data)
 	}
 	if target == "" {
 		return readS3(r), nil
@@ -228,10 +233,10 @@ func outcome(resp *http.Response, data []byte) string {
 	return resp.Status + " " + string(data[:min(len(data), 300)])
 }
 
-// puts reports whether it is a step of putting an object.
+// puts reports whether it is a step of putting an object, or documents.
 func (r request) puts() bool {
 	switch r.point {
-	case seal, publish, publishAgain, createUpload, uploadPart, completeUpload:
+	case bulk, seal, publish, publishAgain, createUpload, uploadPart, completeUpload:
 		return true
 	default:
 		return false

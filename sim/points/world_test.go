@@ -48,6 +48,7 @@ type world struct {
 	interval int  // of the archivers, in seconds
 
 	transformed bool // the records are, by a function
+	indexed     bool // the records are documents
 
 	over chan struct{} // closed at the end: what is held is dropped
 	wg   sync.WaitGroup
@@ -108,7 +109,7 @@ type record struct {
 func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
-		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, transformed: s.transformed, interval: 4, over: make(chan struct{}),
+		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, transformed: s.transformed, indexed: s.indexed, interval: 4, over: make(chan struct{}),
 		putting: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
 		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},

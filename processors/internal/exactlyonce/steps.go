@@ -6,6 +6,8 @@ import (
 
 // Progress says how far a closed cut is.
 type Progress struct {
+	Documents bool // it has documents, which an index takes
+	Indexed   bool // each of them is in the index, or in what is put as one that failed
 	Planned   bool // it has a plan for the lease row; without one it is delivered at least once
 	Bundled   bool // its plan names a bundle
 	Sealed    bool // the bundle is known to be in the store
@@ -18,7 +20,8 @@ type Step int
 
 // The steps, in their order.
 const (
-	Seal    Step = iota // put the bundle
+	Bulk    Step = iota // send the documents; what the cut puts is known after it
+	Seal                // put the bundle
 	Prepare             // store the plan in the lease row
 	Publish             // put the objects
 	Commit              // write the checkpoint, which removes the plan
@@ -28,6 +31,8 @@ const (
 // outcome is known.
 func Next(p Progress) Step {
 	switch {
+	case p.Documents && !p.Indexed:
+		return Bulk
 	case p.Bundled && !p.Sealed:
 		return Seal
 	case p.Planned && !p.Prepared:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -25,6 +26,8 @@ type Clients struct {
 	DynamoDB *dynamodb.Client
 	S3       *s3.Client
 	Lambda   *lambda.Client // for transforms that are functions; else it may be nil
+
+	Config aws.Config // what these are of; for clusters whose requests are signed, and domains
 }
 
 // Options say what to archive, where to, and how. Zero values mean the

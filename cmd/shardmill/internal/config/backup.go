@@ -41,12 +41,15 @@ func (l *loader) checkBackup() {
 		l.backed.at.Bad("%s", says("give S3BackupConfiguration too, or set it to Disabled", "S3 backup destination configuration is required when enabling S3 backup."))
 		return
 	}
-	const shortest = 60
 	switch every := l.backed.every; {
-	case every.Path != "" && c.Delivery.Hints.IntervalInSeconds < shortest:
-		every.Bad("it must be between %d and 900: Firehose's guide has no zero buffering for backups", shortest)
-	case l.interval.Path != "" && l.config.Delivery.Hints.IntervalInSeconds < shortest:
-		l.interval.Warn("S3BackupConfiguration's objects get as small: a cut has objects of both, and ends at the shorter interval")
+	case every.Path != "" && c.Delivery.Hints.IntervalInSeconds < shortestOfBackups:
+		every.Bad("it must be between %d and 900: Firehose's guide has no zero buffering for backups", shortestOfBackups)
+	case l.interval.Path != "" && l.config.Delivery.Hints.IntervalInSeconds < shortestOfBackups:
+		what := "S3BackupConfiguration"
+		if l.documents.on() {
+			what = "S3Configuration"
+		}
+		l.interval.Warn(what + "'s objects get as small: a cut has objects of both, and ends at the shorter interval")
 	}
 	l.config.BackupBucketARN = c.BucketARN
 	l.config.Delivery.Backup = &processors.Backup{

@@ -6,6 +6,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/esarchive"
 	"github.com/shardmill/shardmill/processors/prefix"
 )
 
@@ -19,7 +20,7 @@ type Config struct {
 	Worker kcl.Config
 
 	// Delivery has everything but what the program sets: logger, hooks, how
-	// puts are repeated, and the Transform that follows from ours.
+	// puts are repeated, the Index, and the Transform that follows from ours.
 	Delivery processors.Config
 
 	// Transform says what changes the records; nil if nothing does.
@@ -29,6 +30,10 @@ type Config struct {
 	BucketARN string // of Delivery.Bucket
 
 	BackupBucketARN string // of Delivery.Backup, if there is one
+
+	// Documents says that records go to Elasticsearch or OpenSearch, as documents; nil if
+	// they go into objects. Then the buckets are those of its S3Configuration.
+	Documents *Documents
 
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default
@@ -63,11 +68,14 @@ const DefaultHealthAddress = "127.0.0.1:9500"
 // After a syntax error nothing else is looked at. Load does no I/O, its result
 // depends on its arguments alone, and it is safe for concurrent use.
 func Load(name string, data []byte, env document.Env) (Config, error) {
-	return From(document.Read(name, data, Must, env))
+	return From(document.Read(name, data, Must, env, Secrets()...))
 }
 
 // Must is what a file has to hold, for one that is empty.
 const Must = "the input of Firehose's CreateDeliveryStream"
+
+// Secrets are the paths of the members that are secret: they show nowhere.
+func Secrets() []string { return []string{"shardmill.password", "shardmill.apiKey"} }
 
 // From is Load for a document that was read already, in whatever form: root is
 // the input of CreateDeliveryStream. ok is false if there is none, and the root's
@@ -97,6 +105,7 @@ type loader struct {
 	errorsAt    document.Place // where an ErrorOutputPrefix is given that can be used; the zero Place if nowhere
 	errorsWrong bool           // one is given that cannot be
 
+	documents    documents
 	partitioning partitioning
 	lambdaAt     document.Place // the type of the processor Lambda; the zero Place if there is none
 	ourTransform document.Place // the zero Place if there is none
@@ -111,11 +120,17 @@ type loader struct {
 
 	ourFormat processors.Compression // instead of CompressionFormat; "" if the file has none
 	gzipLevel document.Place         // whose Path is "" if the file has none
+
+	ourFormatAt, errorLinesAt, ourSize document.Place // zero Places if nowhere
 }
 
 func (c Config) withDefaults() Config {
 	c.Worker.ApplicationName = cmp.Or(c.Worker.ApplicationName, c.Delivery.DeliveryStreamName)
+	if c.Documents != nil { // for what follows from that there is one
+		c.Delivery.Index = new(esarchive.Index)
+	}
 	c.Worker, c.Delivery = c.Worker.WithDefaults(), c.Delivery.WithDefaults()
+	c.Delivery.Index = nil
 	if !c.HealthGiven {
 		c.HealthAddress = DefaultHealthAddress
 	}

@@ -25,6 +25,10 @@ func TestConformance(t *testing.T) {
 		tooMany = "it must be a whole number between 0 and 300. Firehose says: Number of retries for lambda must be between 0 and 300."
 		turnOn  = "remove the processor, or set DynamicPartitioningConfiguration.Enabled to true. Firehose says: class com.amazonaws.services.firehose.internal.model."
 	)
+	const documents = "AmazonopensearchserviceDestinationConfiguration"
+	typed := func(engine string) string {
+		return atIndex + `TypeName is "log"; shardmill.engine is ` + engine + `, which has no types; remove it, or set it to "". Firehose says: Types are deprecated in Elasticsearch version 7+ and all OpenSearch versions. TypeName must be empty.`
+	}
 	withHints := func(size, interval string) string {
 		return partitioned(byQuery, inList(queryOf("{a:.a}")), "BufferingHints: {SizeInMBs: "+size+", IntervalInSeconds: "+interval+"}")
 	}
@@ -73,6 +77,35 @@ func TestConformance(t *testing.T) {
 			"A7/another destination", base + "SplunkDestinationConfiguration: {}\n",
 			"a.yaml:5: SplunkDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration", nil,
 		},
+		{"E12/a type, and a cluster that has types", inIndex("TypeName: log") + "shardmill: {engine: Elasticsearch_6.8}\n", "", func(c config.Config) bool { return c.Documents.Cluster.TypeName == "log" }},
+		{"E12/no type", inIndex(`TypeName: ""`) + "shardmill: {engine: Elasticsearch_7.10}\n", "", func(c config.Config) bool { return c.Documents.Cluster.TypeName == "" }},
+		{"E12/Elasticsearch 7", inIndex("TypeName: log") + "shardmill: {engine: Elasticsearch_7.10}\n", typed("Elasticsearch_7.10"), nil},
+		{"E12/Elasticsearch 8", inIndex("TypeName: log") + "shardmill: {engine: Elasticsearch_8.0}\n", typed("Elasticsearch_8.0"), nil},
+		{"E12/Elasticsearch 10", inIndex("TypeName: log") + "shardmill: {engine: Elasticsearch_10.0}\n", typed("Elasticsearch_10.0"), nil},
+		{"E12/OpenSearch", inIndex("TypeName: log") + "shardmill: {engine: OpenSearch_1.3}\n", typed("OpenSearch_1.3"), nil},
+		{
+			"E18/an update has no such member", strings.Replace(inIndex("S3BackupMode: AllDocuments"), "DestinationConfiguration", "DestinationUpdate", 1),
+			"a.yaml:1: ExtendedS3DestinationConfiguration is missing; give the bucket's BucketARN in it. Firehose says: Exactly one destination configuration is supported for a Firehose\n" +
+				"a.yaml:3: AmazonopensearchserviceDestinationUpdate is not a member of Firehose's CreateDeliveryStream; it belongs in UpdateDestination, which is for a stream that is there, and has no S3BackupMode: give AmazonopensearchserviceDestinationConfiguration, whole", nil,
+		},
+		{"E18/another file", inIndex("S3BackupMode: AllDocuments"), "", func(c config.Config) bool { return c.Delivery.Backup != nil }},
+		{
+			"E23/both", inIndex("DomainARN: arn:aws:es:eu-west-1:123456789012:domain/orders"),
+			"a.yaml:3: " + documents + " has DomainARN and ClusterEndpoint; remove one of them. Firehose says: Cannot provide both Elasticsearch cluster endpoint and domain ARN. Provide either the cluster endpoint or domain arn.", nil,
+		},
+		{"E23/neither", toDomain("RetryOptions: {}"), "a.yaml:3: " + documents + " has no DomainARN and no ClusterEndpoint; give one of them. Firehose says: Provide either the Elasticsearch cluster endpoint or domain arn.", nil},
+		{"E23/an endpoint", toIndex, "", func(c config.Config) bool {
+			return len(c.Documents.Cluster.Endpoints) == 1 && c.Documents.DomainARN == ""
+		}},
+		{"E23/a domain", toDomain("DomainARN: arn:aws:es:eu-west-1:123456789012:domain/orders"), "", func(c config.Config) bool {
+			return len(c.Documents.Cluster.Endpoints) == 0 && c.Documents.DomainARN != ""
+		}},
+		{
+			"E24/81 characters", strings.Replace(toIndex, "IndexName: orders", "IndexName: "+strings.Repeat("a", 81), 1),
+			"a.yaml:5: " + documents + ".IndexName has 81 characters; at most 80 are allowed. Firehose says: 1 validation error detected: Value at 'amazonopensearchserviceDestinationConfiguration.indexName' " +
+				"failed to satisfy constraint: Member must have length less than or equal to 80", nil,
+		},
+		{"E24/80 characters", strings.Replace(toIndex, "IndexName: orders", "IndexName: "+strings.Repeat("a", 80), 1), "", func(c config.Config) bool { return len(c.Documents.Cluster.IndexName) == 80 }},
 		{"L12/none", retries("0"), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 0 }},
 		{"L12/the most", retries("300"), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 300 }},
 		{"L12/one too many", retries("301"), stage + `[0].Parameters[1].ParameterValue is "301"; ` + tooMany, nil},

@@ -12,6 +12,13 @@
 //	shardmill:
 //	  applicationName: orders-archiver
 //
+// or in place of objects, documents of Elasticsearch or OpenSearch:
+//
+//	AmazonopensearchserviceDestinationConfiguration:
+//	  ClusterEndpoint: https://search-orders-abc.us-east-1.es.amazonaws.com
+//	  IndexName: orders
+//	  S3Configuration: {BucketARN: "arn:aws:s3:::archive"}
+//
 // # The shardmill key
 //
 // All of its members are optional, as is the key itself:
@@ -40,6 +47,31 @@
 //	activePartitions          500 / open shards   with dynamic partitioning, how many objects of a shard may be open at once; 1-1000000
 //	partitionOverflow         fail                what becomes of a record that would need one more: fail, Firehose's, puts it into an error object; finish completes the oldest object
 //	eventTime                 the arrival         with dynamic partitioning, where a record says when what it is of happened, for the timestamps in Prefix: jq, a query, and formats, a list of how the time may be written; package processors/partition has which
+//
+// With a destination of documents also:
+//
+//	member              default       meaning
+//	engine              it is asked   what the cluster is, such as OpenSearch_2.19 or Elasticsearch_6.8, for one that may not be asked; not of Serverless
+//	auth                sigv4         how requests are authenticated: sigv4, with the credentials of the SDK's environment; basic; apiKey; or none
+//	username            none          the user, of basic
+//	password            none          the password, of basic; or
+//	passwordFile        none          the name of a file that has it, a line of text, which is read again when it changes
+//	apiKey              none          the key, of apiKey, in its encoded form; or
+//	apiKeyFile          none          the name of a file that has it, likewise
+//	caFile              the system's  a file of certificates in PEM, of the authorities that sign the cluster's
+//	insecureHTTP        false         allows http:// to other machines than this one
+//	endpoints           none          more URLs of the cluster of ClusterEndpoint, such as those of its nodes
+//	weeks               us            how OneWeek counts: us, from Sunday on, Firehose's; or iso
+//	idField             none          the path in the document, a.b, of its id, a text or an integer, in place of DocumentIdOptions
+//	versionField        none          the path of an integer: of two documents of one id the one with the greater version is kept; with idField
+//	idPrefix            false         puts a digest of the stream before ids of sequence numbers, which two streams may have in common
+//	operation           index         or create, which replaces nothing, and which data streams need
+//	pipeline            none          the ingest pipeline
+//	routingField        none          the path of the value by which a document is routed
+//	fastFail            false         gives up at once documents that are refused with 400, and one that is too large by itself
+//	pauseWhenDown       false         keeps documents while the cluster takes none at all, in place of failing them after RetryOptions
+//	requestCompression  none          or GZIP, of the bodies of requests
+//	maxRequestMBs       5             how large the body of a request may get, in MiB, before compression; 1-100
 //
 // The members of transform:
 //
@@ -87,6 +119,24 @@
 //     timestamps in it, or in the date path that follows it, that make partitions.
 //   - A Delimiter of RecordDeAggregation is refused with JSON.
 //
+// # Documents
+//
+// ElasticsearchDestinationConfiguration, AmazonopensearchserviceDestinationConfiguration and
+// AmazonOpenSearchServerlessDestinationConfiguration are read as Firehose's, and with
+// its words where they cannot be. Where its guide says nothing, or what is here is more:
+//
+//   - ClusterEndpoint may be http:// on addresses of this machine, and with insecureHTTP
+//     elsewhere.
+//   - TypeName is refused if engine has no types. Else it is for the cluster to tell.
+//   - Of the processors Lambda and Decompression act; AppendDelimiterToRecord does nothing,
+//     with a warning; those that make several records of one are refused.
+//   - With S3BackupMode FailedDocumentsOnly, BufferingHints and CompressionFormat of
+//     S3Configuration do nothing, with a warning unless they are the defaults. With
+//     AllDocuments they are those of the objects of all documents, whose interval is then at
+//     least 60 s.
+//   - VpcConfiguration does nothing, with a warning.
+//   - The mode may be changed by a restart with another file; Firehose's cannot be.
+//
 // # Environment variables
 //
 // In a text that is a value, as opposed to the name of a member, ${NAME} is the
@@ -101,8 +151,9 @@
 // braces or brackets around, and in JSON, it needs quotes. $${ is written for a ${
 // that is none. A variable that is not set is a fault; there are no defaults.
 //
-// No member is a secret: all of them show in logs, metrics or the names of
-// objects. A variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
+// No member but password and apiKey is a secret: the others show in logs, metrics or the names of
+// objects. These two show nowhere, and may have a variable of any name; a file for each is
+// better still, and the only way to change one while the archiver runs. Elsewhere a variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
 // CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in its name) is refused, so that
 // none gets there by mistake, and so is a member of transform.environment, and in
 // transform.command an argument that sets one, as --token=… does. What else the command has

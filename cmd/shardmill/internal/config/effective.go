@@ -24,8 +24,14 @@ import (
 type Effective struct {
 	DeliveryStreamName                 string
 	KinesisStreamSourceConfiguration   effectiveSource
-	ExtendedS3DestinationConfiguration effectiveS3
-	Shardmill                          effectiveOurs `json:"shardmill"`
+	ExtendedS3DestinationConfiguration *effectiveS3 `json:",omitempty"` // nil with documents
+
+	// One of them at most.
+	ElasticsearchDestinationConfiguration              *effectiveDocuments `json:",omitempty"`
+	AmazonopensearchserviceDestinationConfiguration    *effectiveDocuments `json:",omitempty"`
+	AmazonOpenSearchServerlessDestinationConfiguration *effectiveDocuments `json:",omitempty"`
+
+	Shardmill effectiveOurs `json:"shardmill"`
 }
 
 type effectiveSource struct{ KinesisStreamARN string }
@@ -51,7 +57,7 @@ type effectiveBackup struct {
 	Prefix            string
 	ErrorOutputPrefix string
 	BufferingHints    *effectiveHints `json:",omitempty"` // nil if they are ours
-	CompressionFormat string
+	CompressionFormat string          `json:",omitempty"` // "" if it has no effect
 
 	EncryptionConfiguration effectiveEncryption
 }
@@ -96,6 +102,8 @@ type effectiveOurs struct {
 	PartitionOverflow string              `json:"partitionOverflow,omitempty"`
 	EventTime         *effectiveEventTime `json:"eventTime,omitempty"`
 
+	effectiveDocumentKeys
+
 	HealthAddress string `json:"healthAddress"`
 	EMFNamespace  string `json:"emfNamespace,omitempty"`
 	EMFFile       string `json:"emfFile,omitempty"` // "": standard output
@@ -108,17 +116,6 @@ func (c Config) Effective() Effective {
 	e := Effective{
 		DeliveryStreamName:               d.DeliveryStreamName,
 		KinesisStreamSourceConfiguration: effectiveSource{w.StreamARN},
-		ExtendedS3DestinationConfiguration: effectiveS3{
-			BucketARN:         c.BucketARN,
-			Prefix:            document.Literally(d.Prefix),
-			ErrorOutputPrefix: document.Literally(d.ErrorOutputPrefix),
-			CustomTimeZone:    d.CustomTimeZone,
-			FileExtension:     d.FileExtension,
-			BufferingHints:    hintsOf(d.Hints, false),
-
-			EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
-			ProcessingConfiguration: c.processing(),
-		},
 		Shardmill: effectiveOurs{
 			ApplicationName:          w.ApplicationName,
 			InitialPosition:          strings.TrimPrefix(w.InitialPosition.String(), checkpoint.AtTimestamp+" "),
@@ -141,10 +138,37 @@ func (c Config) Effective() Effective {
 	if d.OlderErrorLines {
 		e.Shardmill.ErrorLines = "older"
 	}
-	c.stages(&e)
+	c.ourStages(&e)
+	if c.Documents != nil {
+		c.documents(&e)
+	} else {
+		c.objects(&e)
+	}
+	if w.MaxLeases > 0 {
+		e.Shardmill.MaxLeases = &w.MaxLeases
+	}
+	return e
+}
+
+// objects puts a destination of objects into e.
+func (c Config) objects(e *Effective) {
+	d := c.Delivery
+	shape := &effectiveS3{
+		BucketARN:         c.BucketARN,
+		Prefix:            document.Literally(d.Prefix),
+		ErrorOutputPrefix: document.Literally(d.ErrorOutputPrefix),
+		CustomTimeZone:    d.CustomTimeZone,
+		FileExtension:     d.FileExtension,
+		BufferingHints:    hintsOf(d.Hints, false),
+
+		EncryptionConfiguration: encryptionOf(d.AWSKMSKeyARN),
+		ProcessingConfiguration: c.processing(),
+	}
+	e.ExtendedS3DestinationConfiguration = shape
+	c.partitions(e)
 	if b := d.Backup; b != nil {
-		e.ExtendedS3DestinationConfiguration.S3BackupMode = "Enabled"
-		e.ExtendedS3DestinationConfiguration.S3BackupConfiguration = &effectiveBackup{
+		shape.S3BackupMode = "Enabled"
+		shape.S3BackupConfiguration = &effectiveBackup{
 			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
 			BufferingHints: hintsOf(b.Hints, false), CompressionFormat: string(b.Compression),
 			EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
@@ -153,12 +177,8 @@ func (c Config) Effective() Effective {
 	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {
 		e.Shardmill.CompressionFormat = f.Name
 	} else {
-		e.ExtendedS3DestinationConfiguration.CompressionFormat = string(d.Compression)
+		shape.CompressionFormat = string(d.Compression)
 	}
-	if w.MaxLeases > 0 {
-		e.Shardmill.MaxLeases = &w.MaxLeases
-	}
-	return e
 }
 
 // hintsOf returns hints if they are ours, or if they are Firehose's, as asked; else nil.
@@ -184,7 +204,8 @@ func (e Effective) YAML() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the effective configuration: %w", err)
 	}
-	return strings.Replace(string(text), "\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", 1), nil
+	return strings.NewReplacer("\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", "\n  password: null\n", "\n  # password: not shown\n",
+		"\n  apiKey: null\n", "\n  # apiKey: not shown\n").Replace(string(text)), nil
 }
 
 // asText writes a text that stays one, and can be seen: the package yaml leaves

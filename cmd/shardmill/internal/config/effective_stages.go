@@ -78,9 +78,8 @@ func (c Config) processing() effectiveProcessing {
 // decimalText writes a number in decimal digits, without an exponent.
 func decimalText(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
-// stages adds the transform that Firehose does not have, and how records are
-// partitioned.
-func (c Config) stages(e *Effective) {
+// ourStages adds the transform that Firehose does not have.
+func (c Config) ourStages(e *Effective) {
 	if t := c.Transform; t != nil && t.Command != nil {
 		ours := &effectiveTransform{
 			Directory: document.Literally(t.Command.Directory), MemoryMBs: t.Command.MemoryMBs, TimeoutSeconds: t.Command.TimeoutSeconds, Processes: t.Command.Processes,
@@ -97,6 +96,10 @@ func (c Config) stages(e *Effective) {
 		}
 		e.Shardmill.Transform = ours
 	}
+}
+
+// partitions adds how records are partitioned.
+func (c Config) partitions(e *Effective) {
 	p := c.Delivery.DynamicPartitioning
 	if p == nil {
 		return

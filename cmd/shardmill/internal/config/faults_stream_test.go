@@ -126,7 +126,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are activePartitions, applicationName, bufferingHints, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, errorLines, eventTime, failoverTimeSeconds, formerBuckets, gzipLevel, healthAddress, initialPosition, maxLeases, maxMemoryMBs, partitionOverflow, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are activePartitions, apiKey, apiKeyFile, applicationName, auth, bufferingHints, caFile, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, endpoints, engine, errorLines, eventTime, failoverTimeSeconds, fastFail, formerBuckets, gzipLevel, healthAddress, idField, idPrefix, initialPosition, insecureHTTP, maxLeases, maxMemoryMBs, maxRequestMBs, operation, partitionOverflow, password, passwordFile, pauseWhenDown, pipeline, requestCompression, routingField, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform, username, versionField, weeks",
 		},
 		{
 			"a misspelt member",

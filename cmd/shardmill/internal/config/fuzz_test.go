@@ -34,6 +34,8 @@ func seed(f *testing.F) {
 		processing(parameters("Lambda", "LambdaArn", function, "NumberOfRetries", "0", "BufferSizeInMBs", "0.2", "BufferIntervalInSeconds", "0", "RoleArn", "r")),
 		partitioned(byQuery, inList(queryOf("{a:.a}"), parameters("RecordDeAggregation", "SubRecordType", "DELIMITED", "Delimiter", "Cg=="))),
 		inOurs("transform: {command: [a, ''], directory: b, environment: {C: d}, memoryMBs: 1, timeoutSeconds: 2, processes: 3, numberOfRetries: 4, bufferSizeInMBs: 0.5, bufferIntervalInSeconds: 6}"),
+		toIndex, toCollection, localKeys("auth: none\nidField: a.b\nversionField: c\nweeks: iso"), withKeys("auth: basic\nusername: u\npassword: ${db_password}\nendpoints: ['http://h', https://i]"),
+		inIndex("TypeName: log\nIndexRotationPeriod: OneWeek\nDocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}\nS3BackupMode: AllDocuments") + "shardmill: {engine: OpenSearch_1.3}\n",
 		partitioned("a!{timestamp:yyyy}/") + "shardmill: {activePartitions: 1, partitionOverflow: fail, eventTime: {jq: .t, formats: [yyyy]}}\n",
 	} {
 		f.Add([]byte(text))
@@ -53,6 +55,9 @@ func FuzzLoad(f *testing.F) {
 		if err == nil {
 			checkBounds(t, c)
 			return
+		}
+		if strings.Contains(err.Error(), "hidden") && !bytes.Contains(data, []byte("hidden")) {
+			t.Fatalf("it shows a secret: %v", err)
 		}
 		lines, last := bytes.Count(data, []byte("\n"))+1, 1
 		for text := range strings.SplitSeq(err.Error(), "\n") {

@@ -62,6 +62,7 @@ func readModel(t *testing.T) model {
 var samples = map[string]string{
 	"RoleARN": "arn:PAD:iam::123456789012:role/r", "BucketARN": "arn:PAD:s3:::b", "KinesisStreamARN": "arn:PAD:kinesis:r:123456789012:stream/s",
 	"AWSKMSKeyARN": "arn:PAD:kms:r:123456789012:key/k", "FileExtension": ".aPAD",
+	"DomainARN": "arn:PAD:es:r:123456789012:domain/abc", "ClusterEndpoint": "https://hPAD", "CollectionEndpoint": "https://hPAD",
 }
 
 // exact are the members whose every value within the model's limits is accepted.
@@ -70,13 +71,24 @@ var exact = []string{
 	"DurationInSeconds", "CatalogId", "DatabaseName", "TableName", "Region", "VersionId", "ConvertDotsInJsonKeysToUnderscores", "CaseInsensitive", "TimestampFormats", "BlockSizeBytes",
 	"PageSizeBytes", "Compression", "EnableDictionaryCompression", "MaxPaddingBytes", "WriterVersion", "StripeSizeBytes", "RowIndexStride", "EnablePadding", "PaddingTolerance",
 	"BloomFilterColumns", "BloomFilterFalsePositiveProbability", "DictionaryKeyThreshold", "FormatVersion", "Type", "ParameterName", "ParameterValue",
+	"DomainARN", "ClusterEndpoint", "CollectionEndpoint", "IndexName", "TypeName", "IndexRotationPeriod", "DefaultDocumentIdFormat",
+}
+
+// ofDocuments are the destinations of documents, and where each goes.
+var ofDocuments = map[string]string{
+	"ElasticsearchDestinationConfiguration": "ClusterEndpoint", "AmazonopensearchserviceDestinationConfiguration": "ClusterEndpoint",
+	"AmazonOpenSearchServerlessDestinationConfiguration": "CollectionEndpoint",
 }
 
 func minimal(destination string) map[string]any {
+	to := map[string]any{"BucketARN": "arn:aws:s3:::archive"}
+	if endpoint, documents := ofDocuments[destination]; documents {
+		to = map[string]any{endpoint: "https://h", "IndexName": "i", "S3Configuration": to}
+	}
 	return map[string]any{
 		"DeliveryStreamName":               "orders",
 		"KinesisStreamSourceConfiguration": map[string]any{"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"},
-		destination:                        map[string]any{"BucketARN": "arn:aws:s3:::archive"},
+		destination:                        to,
 		"shardmill":                        map[string]any{"applicationName": "archiver"}, // a short DeliveryStreamName names no table
 	}
 }
@@ -100,12 +112,17 @@ func with(t *testing.T, destination string, path []string, v any) error {
 		}
 		at = inner
 	}
+	if slices.Contains(path[:len(path)-1], "VpcConfiguration") {
+		maps.Copy(at, map[string]any{"RoleARN": "arn:aws:iam::123456789012:role/r", "SubnetIds": []any{"s"}, "SecurityGroupIds": []any{"g"}})
+	}
 	at[path[len(path)-1]] = v
 	switch path[len(path)-1] { // these go together
 	case "SizeInMBs":
 		at["IntervalInSeconds"] = 300
 	case "IntervalInSeconds":
 		at["SizeInMBs"] = 5
+	case "DomainARN": // one of them
+		delete(at, "ClusterEndpoint")
 	}
 	data, err := json.Marshal(doc)
 	if err != nil {
@@ -228,12 +245,15 @@ func TestFirehoseModel(t *testing.T) {
 	for _, destination := range s3 {
 		walk(t, destination, []string{destination}, m.Shapes[destination])
 	}
+	for destination := range ofDocuments {
+		walk(t, destination, []string{destination}, m.Shapes[destination])
+	}
 	walk(t, s3[1], []string{"KinesisStreamSourceConfiguration"}, m.Shapes["KinesisStreamSourceConfiguration"])
 	for _, name := range slices.Sorted(maps.Keys(top.Members)) {
 		visited[name] = true
 		member := m.Shapes[top.Members[name].Shape]
 		switch {
-		case slices.Contains(s3, name), name == "KinesisStreamSourceConfiguration":
+		case slices.Contains(s3, name), ofDocuments[name] != "", name == "KinesisStreamSourceConfiguration":
 		case member.Type == "structure":
 			if err := with(t, s3[1], []string{name}, map[string]any{}); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "is not a member of") {
 				t.Errorf("%s: %v", name, err)

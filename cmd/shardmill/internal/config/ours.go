@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"maps"
 	"net"
 	"net/netip"
 	"strconv"
@@ -35,7 +36,7 @@ func (l *loader) oursShape() document.Shape {
 	count := func(n *int, highest int) func(document.Place) {
 		return func(p document.Place) { *n, _ = p.Integer(1, highest) }
 	}
-	return document.Shape{Of: "the shardmill key", Members: map[string]func(document.Place){
+	s := document.Shape{Of: "the shardmill key", Members: map[string]func(document.Place){
 		"applicationName":          l.applicationName,
 		"initialPosition":          l.initialPosition,
 		"delivery":                 l.delivery,
@@ -67,6 +68,8 @@ func (l *loader) oursShape() document.Shape {
 		"partitionOverflow": l.partitionOverflow,
 		"eventTime":         l.eventTime,
 	}}
+	maps.Copy(s.Members, l.documentKeys())
+	return s
 }
 
 // ourBufferingHints reads hints that Firehose does not have.
@@ -74,7 +77,10 @@ func (l *loader) ourBufferingHints(p document.Place) {
 	h := &l.ourHints
 	h.BeyondFirehose = true
 	both(p, document.Shape{Of: "shardmill.bufferingHints", Members: map[string]func(document.Place){
-		"SizeInMBs":         func(at document.Place) { h.SizeInMBs, _ = at.Integer(1, processors.MaxSizeInMBs) },
+		"SizeInMBs": func(at document.Place) {
+			h.SizeInMBs, _ = at.Integer(1, processors.MaxSizeInMBs)
+			l.ourSize = at
+		},
 		"IntervalInSeconds": func(at document.Place) { h.IntervalInSeconds, _ = at.Integer(1, processors.MaxIntervalInSeconds) },
 	}})
 }
@@ -85,6 +91,9 @@ func (l *loader) hints() {
 	if l.ourHints.SizeInMBs == 0 {
 		return
 	}
+	if l.documents.on() && l.ourHints.SizeInMBs > maxDocumentMBs {
+		l.ourSize.Bad("it must be between 1 and %d with documents", maxDocumentMBs)
+	}
 	l.config.Delivery.Hints = l.ourHints
 	if b := l.config.Delivery.Backup; b != nil {
 		b.Hints = l.ourHints
@@ -93,6 +102,7 @@ func (l *loader) hints() {
 
 // ourCompressionFormat reads a format that Firehose does not have.
 func (l *loader) ourCompressionFormat(p document.Place) {
+	l.ourFormatAt = p
 	s, ok := p.Text()
 	if !ok {
 		return
@@ -111,6 +121,10 @@ func (l *loader) ourCompressionFormat(p document.Place) {
 // compression settles which format applies, once all of the file was read.
 func (l *loader) compression() {
 	delivery := &l.config.Delivery
+	if l.documents.on() {
+		l.idleWithDocuments(l.ourFormatAt, l.gzipLevel)
+		return
+	}
 	delivery.Compression = cmp.Or(l.ourFormat, delivery.Compression)
 	if l.gzipLevel.Path != "" && delivery.Compression != processors.GZIP {
 		l.gzipLevel.Bad("it does nothing without GZIP; remove it, or set CompressionFormat to GZIP")
@@ -171,6 +185,7 @@ func (l *loader) formerBuckets(p document.Place) {
 }
 
 func (l *loader) errorLines(p document.Place) {
+	l.errorLinesAt = p
 	l.config.Delivery.OlderErrorLines = p.OneOf("newest", "older") == "older"
 }
 

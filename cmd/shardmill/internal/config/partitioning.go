@@ -144,6 +144,8 @@ func (l *loader) eventTime(p document.Place) {
 func (l *loader) partitions() {
 	pt := &l.partitioning
 	switch {
+	case l.documents.on() && pt.off():
+		l.idleWithDocuments(pt.active, pt.overflow, pt.events)
 	case pt.off():
 		l.unpartitioned()
 	case pt.on:

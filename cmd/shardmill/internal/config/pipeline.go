@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/esarchive"
 	"github.com/shardmill/shardmill/processors/prefix"
 )
 
@@ -32,6 +33,9 @@ func (c Config) Pipeline() []string {
 	}
 	if p := d.DynamicPartitioning; p != nil {
 		steps = append(steps, partitionStep(d.Prefix, p))
+	}
+	if c.Documents != nil {
+		return append(steps, c.Documents.String())
 	}
 	if d.AppendDelimiterToRecord {
 		steps = append(steps, "newline")
@@ -83,4 +87,28 @@ func partitionStep(given string, p *processors.DynamicPartitioning) string {
 		beyond = "beyond that the oldest is finished"
 	}
 	return fmt.Sprintf("%s (active of a shard: %s; %s)", what, limit, beyond)
+}
+
+// String says where documents go.
+func (d *Documents) String() string {
+	c := d.Cluster
+	period := map[esarchive.IndexRotationPeriod]string{
+		esarchive.NoRotation: "", esarchive.OneHour: ", another one each hour", esarchive.OneDay: ", another one each day",
+		esarchive.OneWeek: ", another one each week", esarchive.OneMonth: ", another one each month",
+	}[c.WithDefaults().IndexRotationPeriod]
+	ids := "ids of sequence numbers"
+	switch {
+	case c.IDs.None:
+		ids = "ids of the cluster's"
+	case c.IDs.Field != "":
+		ids = "ids of the field " + c.IDs.Field
+	}
+	more := ""
+	if c.Operation == esarchive.OpCreate {
+		more += ", create"
+	}
+	if c.Pipeline != "" {
+		more += ", by the ingest pipeline " + c.Pipeline
+	}
+	return fmt.Sprintf("documents (index %s%s, %s%s)", c.IndexName, period, ids, more)
 }

@@ -44,7 +44,7 @@ func (l *loader) checkPrefixes() {
 
 // warnOfErrorPrefix warns of an ErrorOutputPrefix under which nothing is ever put.
 func (l *loader) warnOfErrorPrefix() {
-	if d := l.config.Delivery; l.errorsAt.Path == "" || d.Decompression || l.config.Transform != nil || !l.partitioning.off() {
+	if d := l.config.Delivery; l.documents.on() || l.errorsAt.Path == "" || d.Decompression || l.config.Transform != nil || !l.partitioning.off() {
 		return
 	}
 	l.errorsAt.Warn("it has no effect: no record can fail without dynamic partitioning, or a processor such as Decompression or Lambda")

@@ -196,6 +196,9 @@ func readParameter(p document.Place) parameter {
 
 // process judges a processor, and configures it.
 func (l *loader) process(each processor, decompressed bool) {
+	if l.documents.on() && !l.ofDocuments(each) {
+		return
+	}
 	switch each.kind {
 	case appendDelimiter:
 		delimiter(each.parameters[delimiterParameter])
@@ -217,6 +220,22 @@ func (l *loader) process(each processor, decompressed bool) {
 	case recordDeAggregation:
 		l.recordDeAggregation(each)
 	}
+}
+
+// ofDocuments reports whether a processor acts on documents. It tells if not.
+func (l *loader) ofDocuments(each processor) bool {
+	switch each.kind {
+	case appendDelimiter:
+		delimiter(each.parameters[delimiterParameter])
+		each.at.NoEffect("documents are told apart by the cluster, and nothing is between them")
+	case cloudWatchLogs, recordDeAggregation:
+		each.at.Bad("it goes with S3 alone, since it makes several records of one, or none; remove the processor")
+	case metadataExtraction:
+		each.at.Bad("it goes with S3 alone, since documents are not partitioned; remove the processor")
+	default:
+		return true
+	}
+	return false
 }
 
 // delimiter accepts the ways in which configurations write a newline. No other

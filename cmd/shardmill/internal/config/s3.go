@@ -18,17 +18,23 @@ const maxBucketARN = 2048 // characters
 
 // s3 reads a destination of either shape.
 func (l *loader) s3(p document.Place, s document.Shape) {
-	if l.target.Path != "" {
-		p.Fault("%s", says(fmt.Sprintf("is a second destination, beside %s in line %d; remove one", l.target.Shown(), l.target.Line), oneDestination))
-	} else {
-		l.target = p
-	}
+	l.onlyDestination(p)
 	given, ok := p.Read(s)
 	if ok {
 		p.Need(given, "BucketARN", bucketRemedy)
 		l.checkBackup()
 		l.checkPrefixes()
 	}
+}
+
+// onlyDestination reports whether it is the only destination so far.
+func (l *loader) onlyDestination(p document.Place) bool {
+	if l.target.Path != "" {
+		p.Fault("%s", says(fmt.Sprintf("is a second destination, beside %s in line %d; remove one", l.target.Shown(), l.target.Line), oneDestination))
+		return false
+	}
+	l.target = p
+	return true
 }
 
 const bucketRemedy = "give the bucket's ARN, arn:aws:s3:::NAME"
@@ -87,11 +93,14 @@ func (l *loader) bucketARN(p document.Place) {
 	l.config.BucketARN, l.config.Delivery.Bucket = s, parts[1]
 }
 
-func (l *loader) bufferingHints(p document.Place) {
+func (l *loader) bufferingHints(p document.Place) { l.hintsUpTo(p, 128) }
+
+// hintsUpTo reads hints whose size is so many MiB at most.
+func (l *loader) hintsUpTo(p document.Place, most int) {
 	h := &l.config.Delivery.Hints
 	both(p, document.Shape{Of: "Firehose's BufferingHints", Members: map[string]func(document.Place){
 		"SizeInMBs": func(at document.Place) {
-			h.SizeInMBs, _ = at.Integer(1, 128)
+			h.SizeInMBs, _ = at.Integer(1, most)
 			l.size = at
 		},
 		"IntervalInSeconds": func(at document.Place) {

@@ -68,6 +68,12 @@ func TestSkeletonOfModel(t *testing.T) {
 	var want []string
 	for _, name := range slices.Sorted(maps.Keys(top.Members)) {
 		switch name {
+		case "ElasticsearchDestinationConfiguration", "AmazonopensearchserviceDestinationConfiguration", "AmazonOpenSearchServerlessDestinationConfiguration":
+			want = append(want, m.placeholders(name, top.Members[name].Shape)...)
+			want = append(want, name+".ProcessingConfiguration.Processors[0].Parameters[0]")
+			if name != "AmazonOpenSearchServerlessDestinationConfiguration" {
+				want = append(want, name+" has DomainARN and ClusterEndpoint")
+			}
 		case "DeliveryStreamName", "KinesisStreamSourceConfiguration", "S3DestinationConfiguration", "Tags":
 			want = append(want, m.placeholders(name, top.Members[name].Shape)...)
 		case "ExtendedS3DestinationConfiguration":

@@ -37,6 +37,9 @@ func (l *loader) stream(p document.Place) {
 		},
 		"ExtendedS3DestinationConfiguration": func(p document.Place) { l.s3(p, l.extendedS3()) },
 		"S3DestinationConfiguration":         func(p document.Place) { l.s3(p, l.plainS3()) },
+		elasticsearchDestination:             l.documentDestination,
+		openSearchDestination:                l.documentDestination,
+		serverlessDestination:                l.documentDestination,
 		"Tags":                               tags,
 		"shardmill":                          l.ours,
 	}
@@ -52,13 +55,14 @@ func (l *loader) stream(p document.Place) {
 		p.Need(given, "KinesisStreamSourceConfiguration", says("give the stream's KinesisStreamARN in it",
 			"KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type."))
 	}
-	for _, name := range append(otherDestinations(), "S3DestinationConfiguration") {
+	for _, name := range append(otherDestinations(), "S3DestinationConfiguration", elasticsearchDestination, openSearchDestination, serverlessDestination) {
 		if given[name] {
 			given["ExtendedS3DestinationConfiguration"] = true
 		}
 	}
 	p.Need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
 	l.defaultTable()
+	l.settleDocuments()
 	l.compression()
 	l.emf()
 	l.hints()
@@ -71,9 +75,6 @@ const oneDestination = "Exactly one destination configuration is supported for a
 
 func otherDestinations() []string {
 	return []string{
-		"AmazonOpenSearchServerlessDestinationConfiguration",
-		"AmazonopensearchserviceDestinationConfiguration",
-		"ElasticsearchDestinationConfiguration",
 		"HttpEndpointDestinationConfiguration",
 		"IcebergDestinationConfiguration",
 		"RedshiftDestinationConfiguration",
@@ -85,6 +86,9 @@ func otherDestinations() []string {
 // inner returns what belongs one level deeper than the members of the file.
 func (l *loader) inner(outer map[string]func(document.Place)) map[string]string {
 	where := map[string]string{}
+	for name := range l.documentShape(openSearchDestination).Members {
+		where[name] = openSearchDestination
+	}
 	for name := range l.extendedS3().Members {
 		where[name] = "ExtendedS3DestinationConfiguration"
 	}
@@ -92,6 +96,10 @@ func (l *loader) inner(outer map[string]func(document.Place)) map[string]string 
 		where[name] = "shardmill"
 	}
 	where["KinesisStreamARN"] = "KinesisStreamSourceConfiguration"
+	for name := range servicesOf() {
+		where[strings.TrimSuffix(name, "Configuration")+"Update"] = "UpdateDestination, which is for a stream that is there, and has no S3BackupMode: give " + name + ", whole"
+	}
+	where["CollectionEndpoint"] = serverlessDestination
 	where["RoleARN"] = "KinesisStreamSourceConfiguration or ExtendedS3DestinationConfiguration"
 	maps.DeleteFunc(where, func(name, _ string) bool { return outer[name] != nil })
 	return where

@@ -2,6 +2,7 @@ package document
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ func (c converter) text(path, written string, line int) Value {
 			return "${"
 		}
 		expanded = true
-		s, remedy := c.lookUp(ref)
+		s, remedy := c.lookUp(ref, slices.Contains(c.secrets, path))
 		if remedy != "" && !wrong[ref] {
 			at.Fault("has %s, %s", quote(ref), remedy)
 			wrong[ref] = true
@@ -53,12 +54,12 @@ func (c converter) text(path, written string, line int) Value {
 }
 
 // lookUp returns the value of a variable, or what is wrong and what to do.
-func (c converter) lookUp(ref string) (s, remedy string) {
+func (c converter) lookUp(ref string, secret bool) (s, remedy string) {
 	name := variable.FindStringSubmatch(ref)
 	if name == nil {
 		return "", "which is not the ${NAME} of an environment variable, of letters, digits and _; write $${ for a ${ that is none"
 	}
-	if IsSecret(name[1]) {
+	if !secret && IsSecret(name[1]) {
 		return "", "whose name is a secret's; nothing here is secret, and logs show it: use a variable of another name if it is none, and leave credentials to the AWS SDK's environment"
 	}
 	s, set := "", false

@@ -180,6 +180,9 @@ func (p Place) Items(want string) ([]Place, bool) {
 	return all, true
 }
 
+// FromCommandLine reports whether the value was given beside the file, on the command line.
+func (p Place) FromCommandLine() bool { return strings.HasPrefix(p.shown, "--set ") }
+
 // Is reports whether the value is this text.
 func (p Place) Is(s string) bool { return p.value.Kind == Text && p.value.Text == s }
 

@@ -27,14 +27,14 @@ type Env func(name string) (string, bool)
 // the place's report says why, if there is none; other faults of the text are in
 // the report alone. name is the file's, for messages; must is what the file has to
 // hold, for one that is empty. Variables in its texts are those of env. Read does
-// no I/O.
-func Read(name string, data []byte, must string, env Env) (Place, bool) {
+// no I/O. Members at the paths secrets may have variables that are named like a secret.
+func Read(name string, data []byte, must string, env Env, secrets ...string) (Place, bool) {
 	r := &Report{file: name}
-	v, ok := parse(r, data, must, env)
+	v, ok := parse(r, data, must, env, secrets)
 	return Place{Report: r, Line: v.Line, value: v}, ok
 }
 
-func parse(r *Report, data []byte, must string, env Env) (Value, bool) {
+func parse(r *Report, data []byte, must string, env Env, secrets []string) (Value, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if len(data) > MaxBytes {
 		r.fault(1, "the file has more than %d bytes; it must have at most so many", MaxBytes)
@@ -59,7 +59,7 @@ func parse(r *Report, data []byte, must string, env Env) (Value, bool) {
 		return Value{}, false
 	}
 	room := MaxBytes
-	return converter{r, env, &room}.value("", body, 1), true
+	return converter{r, env, &room, secrets}.value("", body, 1), true
 }
 
 // isText reports bytes that are no text. A carriage return without a newline
@@ -132,6 +132,8 @@ type converter struct {
 
 	env  Env
 	room *int // bytes that values of variables may still have
+
+	secrets []string // paths of members whose variables may be named like a secret
 }
 
 func (c converter) value(path string, n ast.Node, line int) Value {

@@ -13,9 +13,12 @@
 //	            objects that are count as being within 64 MiB
 //	bundle      exactly once and with several objects a cut also a put of a bundle, and its delete
 //	table       two writes for each cut exactly once, one at least once
+//	documents   a request for each Load.RequestBytes of the cut, and no object but those of the backup,
+//	            without which a cut takes one write of the table
 //
 // Not in it are renewals of leases, reads of the stream, what starts and failovers cost,
-// retries, and objects of records that fail. What processors make of records is taken to
+// retries, and objects of records that fail, documents among them. The action lines of
+// documents are not in the size of requests. What processors make of records is taken to
 // have their size. How many partitions there are is not known: objects and their puts are
 // those of one partition.
 package estimate
@@ -32,6 +35,10 @@ import (
 type Load struct {
 	BytesPerSecond int64 // of records' data, of all shards; at least 1
 	Shards         int   // open ones; at least 1
+
+	// RequestBytes is how large a request for documents gets, esarchive's
+	// Config.MaxRequestBytes; 0 if records go into objects.
+	RequestBytes int64
 }
 
 // Estimate is what an archiver makes of a Load, of all shards and rounded.
@@ -47,6 +54,8 @@ type Estimate struct {
 	Puts          int64 `json:"putRequestsPerHour"`   // PutObject and those of uploads in parts: what S3 bills as PUT
 	Deletes       int64 `json:"deleteRequestsPerHour"`
 	TableWrites   int64 `json:"tableWritesPerHour"` // of checkpoints
+
+	BulkRequests int64 `json:"bulkRequestsPerHour,omitempty"` // for documents; 0 if records go into objects
 }
 
 const (
@@ -67,7 +76,13 @@ func Of(c processors.Config, load Load) Estimate {
 	short := hints.IsMultipart()
 
 	a := cut{objects: 1, puts: puts(bytes, c.Compression, short), writes: 2}
-	staged := c.Decompression || c.Transform != nil || c.DynamicPartitioning != nil // a cut may have objects of records that fail
+	if load.RequestBytes > 0 {
+		a = cut{bulks: math.Ceil(bytes / float64(load.RequestBytes)), writes: 1}
+		if c.Backup != nil {
+			a.writes = 2
+		}
+	}
+	staged := load.RequestBytes == 0 && (c.Decompression || c.Transform != nil || c.DynamicPartitioning != nil) // a cut may have objects of records that fail
 	if b := c.Backup; b != nil {
 		staged = true
 		a.backups = math.Ceil(bytes / (float64(b.Hints.SizeInMBs) * mib))
@@ -77,6 +92,9 @@ func Of(c processors.Config, load Load) Estimate {
 	case c.Delivery == processors.AtLeastOnce:
 		a.writes = 1
 	case staged:
+		if load.RequestBytes > 0 {
+			c.Compression = processors.GZIP // nothing of the records is delivered into objects
+		}
 		a.puts += puts(bundled(c, bytes), processors.Uncompressed, false)
 		a.deletes = 1
 	}
@@ -85,12 +103,12 @@ func Of(c processors.Config, load Load) Estimate {
 	}
 	return Estimate{
 		BytesPerSecond: load.BytesPerSecond, Shards: load.Shards, CutSeconds: seconds, CutBytes: int64(math.Round(bytes)),
-		Objects: perHour(a.objects), BackupObjects: perHour(a.backups), Puts: perHour(a.puts), Deletes: perHour(a.deletes), TableWrites: perHour(a.writes),
+		Objects: perHour(a.objects), BackupObjects: perHour(a.backups), Puts: perHour(a.puts), Deletes: perHour(a.deletes), TableWrites: perHour(a.writes), BulkRequests: perHour(a.bulks),
 	}
 }
 
 // cut is what comes of one.
-type cut struct{ objects, backups, puts, deletes, writes float64 }
+type cut struct{ objects, backups, puts, deletes, writes, bulks float64 }
 
 // span is the time after which a cut ends.
 func span(h processors.BufferingHints) time.Duration {

@@ -56,62 +56,72 @@ func TestOf(t *testing.T) {
 	}{
 		{
 			"by size: 5 MiB at 1 MiB/s", delivery(5, 300, nil),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 720, TableWrites: 1440},
 		},
 		{
+			"documents, in requests of 2 MiB", delivery(5, 300, nil),
+			estimate.Load{BytesPerSecond: mib, Shards: 1, RequestBytes: 2 * mib},
+			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, BulkRequests: 2160, TableWrites: 720},
+		},
+		{
+			"documents, and a backup of all", delivery(5, 300, backup(5, 60)),
+			estimate.Load{BytesPerSecond: mib, Shards: 1, RequestBytes: 5 * mib},
+			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, BulkRequests: 720, BackupObjects: 720, Puts: 1440, Deletes: 720, TableWrites: 1440},
+		},
+		{
 			"in more shards there are as many, until the interval is shorter", delivery(5, 300, nil),
-			estimate.Load{mib, 4},
+			estimate.Load{BytesPerSecond: mib, Shards: 4},
 			estimate.Estimate{CutSeconds: 20, CutBytes: 5 * mib, Objects: 720, Puts: 720, TableWrites: 1440},
 		},
 		{
 			"by interval", delivery(5, 300, gzip),
-			estimate.Load{mib, 100},
+			estimate.Load{BytesPerSecond: mib, Shards: 100},
 			estimate.Estimate{CutSeconds: 300, CutBytes: 3 * mib, Objects: 1200, Puts: 1200, TableWrites: 2400},
 		},
 		{
 			"at least once", delivery(5, 300, atLeastOnce),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 720, TableWrites: 720},
 		},
 		{
 			"of two parts", delivery(128, 900, nil),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 128, CutBytes: 128 * mib, Objects: 28, Puts: 113, TableWrites: 56},
 		},
 		{
 			"what is compressed counts as one put", delivery(128, 900, gzip),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 128, CutBytes: 128 * mib, Objects: 28, Puts: 28, TableWrites: 56},
 		},
 		{
 			"an interval of 30 s", delivery(128, 30, nil),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 30, CutBytes: 30 * mib, Objects: 120, Puts: 360, TableWrites: 240},
 		},
 		{
 			"zero buffering", delivery(128, 0, gzip),
-			estimate.Load{mib, 2},
+			estimate.Load{BytesPerSecond: mib, Shards: 2},
 			estimate.Estimate{CutSeconds: 0.25, CutBytes: mib / 8, Objects: 28_800, Puts: 86_400, TableWrites: 57_600},
 		},
 		{
 			"a backup of smaller objects, and bundles of three parts", delivery(64, 900, backup(10, 900)),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 64, CutBytes: 64 * mib, Objects: 56, BackupObjects: 394, Puts: 675, Deletes: 56, TableWrites: 113},
 		},
 		{
 			"a backup with a shorter interval", delivery(64, 900, backup(64, 60)),
-			estimate.Load{60 * 1024, 1},
+			estimate.Load{BytesPerSecond: 60 * 1024, Shards: 1},
 			estimate.Estimate{CutSeconds: 60, CutBytes: 60 * 60 * 1024, Objects: 60, BackupObjects: 60, Puts: 180, Deletes: 60, TableWrites: 120},
 		},
 		{
 			"what may fail is staged", delivery(5, 300, func(c *processors.Config) { c.Decompression = true }),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 1440, Deletes: 720, TableWrites: 1440},
 		},
 		{
 			"at least once nothing is staged", delivery(5, 300, func(c *processors.Config) { c.Decompression = true; atLeastOnce(c) }),
-			estimate.Load{mib, 1},
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 720, TableWrites: 720},
 		},
 	} {

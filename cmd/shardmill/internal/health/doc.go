@@ -55,6 +55,10 @@
 //	transform         after one failover time       no record has succeeded since in a call of the delivery stream's transform,
 //	                                                be it answered or not: what is tried in vain goes into error objects. It is
 //	                                                over when one succeeds (Ok or Dropped), or no call has failed for 5 minutes
+//	index             after one failover time       no document has been taken since by the delivery stream's cluster, while requests
+//	                                                fail; and if the last put failed too, that neither cluster nor backup is there. It
+//	                                                is over when a document is taken, or no request has failed for 5 minutes. An answer
+//	                                                that refuses a single document does not count
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
 //	foreign-table     at once                       no row is left that can be this stream's; the archiver ends
@@ -64,7 +68,7 @@
 // One shard's trouble makes the whole archiver unready, though the other shards
 // go on: nobody else will deliver that shard, and nothing is sent to an archiver
 // that readiness could keep away. A roll-out that waits for readiness stops then,
-// which is wanted. Troubles with puts, and with the transform, are logged as an error at once and then each
-// minute while there are any, those with the transform from when they end readiness;
+// which is wanted. Troubles with puts, with the transform and with the cluster are logged as an error at once and then each
+// minute while there are any, the latter two from when they end readiness;
 // those of the worker it logs itself.
 package health

@@ -16,11 +16,12 @@ import (
 // Options describe the archiver that is watched.
 type Options struct {
 	DeliveryStreamName string
-	Version            string        // of the program
-	Backup             bool          // it backs up what it delivers
-	FailoverTime       time.Duration // of the leases
-	ShutdownTimeout    time.Duration // of the worker
-	Logger             *zap.Logger   // nil logs nothing
+	Version            string              // of the program
+	Backup             bool                // it backs up what it delivers
+	Documents          metrics.Destination // of documents; "" if records go into objects
+	FailoverTime       time.Duration       // of the leases
+	ShutdownTimeout    time.Duration       // of the worker
+	Logger             *zap.Logger         // nil logs nothing
 }
 
 // Worker is what a Monitor watches; a *kcl.Worker is one.
@@ -38,6 +39,7 @@ type Monitor struct {
 	denied  denials
 
 	transforms transforms
+	indexes    indexes
 
 	scanned atomic.Bool // the lease table was read after the first shard sync
 
@@ -54,7 +56,7 @@ func New(o Options) *Monitor {
 		o.Logger = zap.NewNop()
 	}
 	m := &Monitor{options: o, denied: denials{of: map[string]denial{}}}
-	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version, Backup: o.Backup}, m.snapshot)
+	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version, Backup: o.Backup, Documents: o.Documents}, m.snapshot)
 	return m
 }
 
@@ -85,6 +87,7 @@ func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 	d := watchdog{limit: m.options.FailoverTime + m.options.ShutdownTimeout, seen: map[string]seen{}}
 	puts := alarm{log: m.options.Logger, says: "objects cannot be put; nothing is lost, and records wait until somebody gives access"}
 	transform := alarm{log: m.options.Logger, says: "the transform fails; records go into error objects once it was tried in vain"}
+	index := alarm{log: m.options.Logger, says: "the cluster takes no documents"}
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	stop := ctx.Done()
@@ -104,6 +107,7 @@ func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 		now := time.Now()
 		puts.sound(denied, now)
 		transform.sound(grave(m.transforms.troubles(), m.options.FailoverTime), now)
+		index.sound(grave(m.indexes.troubles(), m.options.FailoverTime), now)
 		reason := d.look(s, now)
 		m.mu.Lock()
 		m.reason = reason
@@ -129,7 +133,7 @@ func (m *Monitor) snapshot() (kcl.Snapshot, bool) {
 func (m *Monitor) look(w Worker) (s kcl.Snapshot, denied []kcl.Trouble) {
 	s = w.Snapshot()
 	denied = m.denied.troubles(s.Shards)
-	s.Troubles = slices.Concat(s.Troubles, denied, m.transforms.troubles())
+	s.Troubles = slices.Concat(s.Troubles, denied, m.transforms.troubles(), m.indexes.troubles())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.StopBy.IsZero() {

@@ -34,13 +34,14 @@ func (m *Monitor) notReady(s kcl.Snapshot) string {
 	return ""
 }
 
-// grave returns the troubles that end readiness: each at once, but for access and
-// transform, which must have lasted for patience. Services refuse access now and then
+// grave returns the troubles that end readiness: each at once, but for access, transform
+// and index, which must have lasted for patience. Services refuse access now and then
 // for a moment, while credentials are renewed, and then nothing is to be done; a
-// transform is throttled now and then, and is tried again.
+// transform is throttled now and then, and a cluster is busy, and they are tried again.
 func grave(troubles []kcl.Trouble, patience time.Duration) (out []kcl.Trouble) {
 	for _, t := range troubles {
-		if t.Reason != kcl.TroubleAccess && t.Reason != metrics.TroubleTransform || time.Since(t.Since) >= patience {
+		passing := t.Reason == kcl.TroubleAccess || t.Reason == metrics.TroubleTransform || t.Reason == metrics.TroubleIndex
+		if !passing || time.Since(t.Since) >= patience {
 			out = append(out, t)
 		}
 	}

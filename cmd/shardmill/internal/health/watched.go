@@ -23,9 +23,10 @@ func (m *Monitor) Hooks() kcl.Hooks {
 // DeliveryHooks are the delivery stream's.
 func (m *Monitor) DeliveryHooks() processors.Hooks {
 	h := m.metrics.DeliveryHooks()
-	delivered, failed, transformed := h.Delivered, h.PutFailed, h.Transformed
-	h.Delivered = func(e processors.DeliveredEvent) { delivered(e); m.denied.delivered(e) }
-	h.PutFailed = func(e processors.PutFailedEvent) { failed(e); m.denied.failed(e) }
+	delivered, failed, transformed, bulked := h.Delivered, h.PutFailed, h.Transformed, h.Bulked
+	h.Delivered = func(e processors.DeliveredEvent) { delivered(e); m.denied.delivered(e); m.indexes.delivered(e) }
+	h.PutFailed = func(e processors.PutFailedEvent) { failed(e); m.denied.failed(e); m.indexes.putFailed(e) }
+	h.Bulked = func(e processors.BulkEvent) { bulked(e); m.indexes.bulked(e) }
 	h.Transformed = func(e processors.TransformedEvent) { transformed(e); m.transforms.called(e) }
 	return h
 }

@@ -112,6 +112,9 @@ func (r *reader) describedDestination(m document.Member) (out []document.Member)
 			default:
 				each.Key = configurationOf(each.Key)
 				each.Value.Members = configurations(each.Value)
+				if isDocuments(each.Key) {
+					each.Value.Members = documentsConfiguration(each.Value)
+				}
 				out = append(out, each)
 			}
 		}
@@ -130,6 +133,21 @@ func configurations(v document.Value) (out []document.Member) {
 		out = append(out, m)
 	}
 	return out
+}
+
+// documentsConfiguration returns the members of a destination of documents as they are
+// called when they are given.
+func documentsConfiguration(v document.Value) []document.Member {
+	for i := range v.Members {
+		switch m := &v.Members[i]; m.Key {
+		case "S3DestinationConfiguration":
+			m.Key = "S3Configuration"
+		case "VpcConfigurationDescription":
+			m.Key, m.Value.Path = "VpcConfiguration", document.Join(v.Path, m.Key)
+			m.Value.Members = without(m.Value.Members, "VpcId")
+		}
+	}
+	return v.Members
 }
 
 // configurationOf returns what describe's …Description is called in the input of

@@ -71,8 +71,8 @@ f:1: DeliveryStreamDescription.DeliveryStreamType is "DirectPut"; there is no Ki
 f:2: DeliveryStreamDescription.Source.DirectPutSourceDescription is not built yet; remove it, and use KinesisStreamSourceConfiguration`},
 		{"another destination", `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders", "DeliveryStreamType": "KinesisStreamAsSource",
 "Source": {"KinesisStreamSourceDescription": {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
-"Destinations": [{"AmazonopensearchserviceDestinationDescription": {}}]}}`, set(), `error
-f:3: DeliveryStreamDescription.Destinations[0].AmazonopensearchserviceDestinationDescription is not built yet; remove it, and use ExtendedS3DestinationConfiguration`},
+"Destinations": [{"SplunkDestinationDescription": {}}]}}`, set(), `error
+f:3: DeliveryStreamDescription.Destinations[0].SplunkDestinationDescription is not built yet; remove it, and use ExtendedS3DestinationConfiguration`},
 		{"two destinations", `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders",
 "Source": {"KinesisStreamSourceDescription": {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
 "Destinations": [{"S3DestinationDescription": {}}, {"S3DestinationDescription": {}}]}}`, set(), `error

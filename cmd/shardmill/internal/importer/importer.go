@@ -30,6 +30,9 @@ type Options struct {
 	// forms it means nothing.
 	Env document.Env
 
+	// Secrets are the paths of members whose variables may be named like a secret.
+	Secrets []string
+
 	// Unwritten tells of JSON that nobody has as a file: its lines are not told.
 	Unwritten bool
 }
@@ -60,7 +63,7 @@ func Read(name string, data []byte, must string, o Options) (document.Place, boo
 	set := newSettings(o.Set)
 	f, known := recognise(data)
 	if !known {
-		root, ok := document.Read(name, data, must, o.Env)
+		root, ok := document.Read(name, data, must, o.Env, o.Secrets...)
 		if !ok {
 			return root, false
 		}

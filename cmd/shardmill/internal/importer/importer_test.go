@@ -64,7 +64,7 @@ func checkRows(t *testing.T, rows []row) {
 
 // set makes options of NAME=VALUE.
 func set(all ...string) importer.Options {
-	o := importer.Options{Set: map[string]string{}}
+	o := importer.Options{Set: map[string]string{}, Secrets: config.Secrets()}
 	for _, each := range all {
 		name, value, _ := strings.Cut(each, "=")
 		o.Set[name] = value

@@ -95,6 +95,11 @@ func (t *resolver) attribute(resource document.Value, attribute string) (documen
 		property, before = "Name", "arn:${AWS::Partition}:kinesis:${AWS::Region}:${AWS::AccountId}:stream/"
 	case "AWS::S3::Bucket":
 		property, before = "BucketName", "arn:aws:s3:::" // the name is all that is used of it
+	case "AWS::OpenSearchService::Domain", "AWS::Elasticsearch::Domain":
+		property, before = "DomainName", "arn:${AWS::Partition}:es:${AWS::Region}:${AWS::AccountId}:domain/"
+		if attribute == "DomainArn" {
+			attribute = "Arn"
+		}
 	case "AWS::Lambda::Function", "AWS::Serverless::Function":
 		property, before = "FunctionName", "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
 	default:

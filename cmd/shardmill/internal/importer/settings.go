@@ -51,7 +51,7 @@ func (s *settings) ours(doc, others document.Value) document.Value {
 			continue
 		}
 		v, _ := s.lookUp(name)
-		if member == "formerBuckets" {
+		if member == "formerBuckets" || member == "endpoints" {
 			v = document.Value{Kind: document.List, Path: v.Path, Items: []document.Value{v}}
 		}
 		key.Members = slices.DeleteFunc(key.Members, func(m document.Member) bool { return m.Key == member })

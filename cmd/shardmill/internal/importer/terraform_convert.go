@@ -27,9 +27,35 @@ func (r *reader) terraform(address string, values document.Value) (document.Valu
 			r.WarnAt(m.Line, "%s has no effect here; it is about what Firehose itself stores: encrypt the Kinesis stream", path)
 		}
 	}
-	out = r.ours(out, version)
+	out = r.ours(bucketOf(out), version)
 	r.begins(r.Report, out)
 	return out, true
+}
+
+// bucketOf puts the bucket of a destination of documents into it: the provider before
+// version 5 has it beside.
+func bucketOf(out document.Value) document.Value {
+	const beside, inside = "S3DestinationConfiguration", "S3Configuration"
+	bucket, ok := out.Member(beside)
+	if !ok {
+		return out
+	}
+	for i, m := range out.Members {
+		if !isDocuments(m.Key) || index(m.Value.Members, inside) >= 0 {
+			continue
+		}
+		out.Members[i].Value.Members = append(m.Value.Members, document.Member{Key: inside, Line: bucket.Line, Value: bucket})
+		out.Members = without(out.Members, beside)
+		return out
+	}
+	return out
+}
+
+// isDocuments reports whether a member is a destination of documents.
+func isDocuments(name string) bool {
+	return slices.Contains([]string{
+		"ElasticsearchDestinationConfiguration", "AmazonopensearchserviceDestinationConfiguration", "AmazonOpenSearchServerlessDestinationConfiguration",
+	}, name)
 }
 
 // isOn reports whether a block has something enabled.

@@ -38,17 +38,18 @@ func streamBlock() block {
 		"kinesis_source_configuration": nested("KinesisStreamSourceConfiguration", block{"kinesis_stream_arn": is("KinesisStreamARN"), "role_arn": is("RoleARN")}),
 		"extended_s3_configuration":    nested("ExtendedS3DestinationConfiguration", extendedBlock()),
 		"s3_configuration":             nested("S3DestinationConfiguration", s3Block()),
+
+		"elasticsearch_configuration":        nested("ElasticsearchDestinationConfiguration", clusterBlock()),
+		"opensearch_configuration":           nested("AmazonopensearchserviceDestinationConfiguration", clusterBlock()),
+		"opensearchserverless_configuration": nested("AmazonOpenSearchServerlessDestinationConfiguration", serverlessBlock()),
 	}
 	for name, to := range map[string]string{
-		"msk_source_configuration":           "MSKSourceConfiguration",
-		"elasticsearch_configuration":        "ElasticsearchDestinationConfiguration",
-		"http_endpoint_configuration":        "HttpEndpointDestinationConfiguration",
-		"iceberg_configuration":              "IcebergDestinationConfiguration",
-		"opensearch_configuration":           "AmazonopensearchserviceDestinationConfiguration",
-		"opensearchserverless_configuration": "AmazonOpenSearchServerlessDestinationConfiguration",
-		"redshift_configuration":             "RedshiftDestinationConfiguration",
-		"snowflake_configuration":            "SnowflakeDestinationConfiguration",
-		"splunk_configuration":               "SplunkDestinationConfiguration",
+		"msk_source_configuration":    "MSKSourceConfiguration",
+		"http_endpoint_configuration": "HttpEndpointDestinationConfiguration",
+		"iceberg_configuration":       "IcebergDestinationConfiguration",
+		"redshift_configuration":      "RedshiftDestinationConfiguration",
+		"snowflake_configuration":     "SnowflakeDestinationConfiguration",
+		"splunk_configuration":        "SplunkDestinationConfiguration",
 	} {
 		b[name] = is(to)
 	}
@@ -82,6 +83,7 @@ func s3Block() block {
 // extendedBlock is the destination that has everything.
 func extendedBlock() block {
 	b := s3Block()
+	b["processing_configuration"] = processingBlock()
 	b["custom_time_zone"] = text("CustomTimeZone", "UTC")
 	b["file_extension"] = is("FileExtension")
 	b["s3_backup_mode"] = text("S3BackupMode", "Disabled")
@@ -90,13 +92,50 @@ func extendedBlock() block {
 		"enabled": boolean("Enabled", "false"), "retry_duration": number("RetryOptions.DurationInSeconds", "300"),
 	})
 	b["data_format_conversion_configuration"] = nested("DataFormatConversionConfiguration", conversionBlock())
-	b["processing_configuration"] = nested("ProcessingConfiguration", block{
+	return b
+}
+
+func processingBlock() argument {
+	return nested("ProcessingConfiguration", block{
 		"enabled": is("Enabled"),
 		"processors": repeated("Processors", block{
 			"type":       is("Type"),
 			"parameters": repeated("Parameters", block{"parameter_name": is("ParameterName"), "parameter_value": is("ParameterValue")}),
 		}),
 	})
+}
+
+// serverlessBlock is the destination Amazon OpenSearch Serverless, and what it has in
+// common with clusters.
+func serverlessBlock() block {
+	s3 := s3Block()
+	b := block{
+		"cloudwatch_logging_options": s3["cloudwatch_logging_options"],
+		"collection_endpoint":        is("CollectionEndpoint"),
+		"index_name":                 is("IndexName"),
+		"processing_configuration":   processingBlock(),
+		"retry_duration":             number("RetryOptions.DurationInSeconds", "300"),
+		"s3_backup_mode":             text("S3BackupMode", "FailedDocumentsOnly"),
+		"s3_configuration":           nested("S3Configuration", s3),
+		"vpc_config": nested("VpcConfiguration", block{
+			"role_arn": is("RoleARN"), "security_group_ids": is("SecurityGroupIds"), "subnet_ids": is("SubnetIds"), "vpc_id": is(""),
+		}),
+	}
+	for _, same := range []string{"buffering_interval", "buffering_size", "buffer_interval", "buffer_size", "role_arn"} {
+		b[same] = s3[same]
+	}
+	return b
+}
+
+// clusterBlock is a destination of a cluster.
+func clusterBlock() block {
+	b := serverlessBlock()
+	delete(b, "collection_endpoint")
+	b["cluster_endpoint"] = is("ClusterEndpoint")
+	b["document_id_options"] = nested("DocumentIdOptions", block{"default_document_id_format": text("DefaultDocumentIdFormat", "FIREHOSE_DEFAULT")})
+	b["domain_arn"] = is("DomainARN")
+	b["index_rotation_period"] = text("IndexRotationPeriod", "OneDay")
+	b["type_name"] = is("TypeName")
 	return b
 }
 

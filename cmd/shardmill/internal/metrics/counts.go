@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +32,9 @@ type counts struct {
 	dropped, malformed, deadLettered, putsFailed prometheus.Counter
 	pendingFound                                 *prometheus.CounterVec
 	keys                                         map[string]prometheus.Counter // by s3archive's problem of a key
+
+	documents bool // where records go
+	index     indexing
 
 	stages stages
 	told   told
@@ -120,9 +122,17 @@ func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millis
 
 const shardID = "ShardId"
 
-func newCounts(r *prometheus.Registry, stream string) counts {
+func newCounts(r *prometheus.Registry, o Options) counts {
 	kcl := maker{registry: r}
-	firehose := told{maker: maker{registry: r, labels: prometheus.Labels{dimension: stream}}}
+	firehose := told{maker: maker{registry: r, labels: prometheus.Labels{dimension: o.DeliveryStreamName}}}
+	documents := o.Documents != ""
+	objects, backups := &firehose, &firehose // of what is seen
+	if documents {
+		backups = hidden()
+		if !o.Backup {
+			objects = hidden()
+		}
+	}
 	ours := told{maker: kcl} // what Firehose has not, and EMF tells all the same
 	c := counts{
 		taken:    kcl.counter("TakenLeases", "Leases taken, be they free or another worker's."),
@@ -156,16 +166,10 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 			"GetShardIterator": firehose.sum("ThrottledGetShardIterator", unitCount, "Calls of GetShardIterator that Kinesis refused because of a limit."),
 			"ListShards":       ours.sum("ThrottledListShards", unitCount, "Calls of ListShards that Kinesis refused because of a limit."),
 		},
-		delivered: deliveries{
-			firehose.sum("DeliveryToS3.Records", unitCount, "Records in objects whose delivery was committed."),
-			firehose.sum("DeliveryToS3.Bytes", unitBytes, "Bytes of these records, before compression."),
-			firehose.outcomes("DeliveryToS3.Success", "Objects whose delivery was committed."),
-		},
-		backup: deliveries{
-			firehose.sum("BackupToS3.Records", unitCount, "Records in objects of the backup whose delivery was committed."),
-			firehose.sum("BackupToS3.Bytes", unitBytes, "Bytes of these records, before compression."),
-			firehose.outcomes("BackupToS3.Success", "Objects of the backup whose delivery was committed."),
-		},
+		delivered: putsOf("DeliveryToS3", "", &firehose, objects),
+		backup:    putsOf("BackupToS3", " of the backup", backups, backups),
+		documents: documents,
+		index:     newIndexing(&firehose, &ours, o.Documents),
 
 		bundlesLost:  ours.sum("BundlesLost", unitCount, "Cuts delivered again because their bundle was gone: exactly once is broken."),
 		recordsLost:  ours.sum("RecordsLost", unitCount, "Records of prepared objects that expired before these were finished; at least."),
@@ -182,8 +186,12 @@ func newCounts(r *prometheus.Registry, stream string) counts {
 		},
 		pendingFound: kcl.counters("PendingFound", "Verdict", "Pending checkpoints of earlier holders that were found."),
 	}
-	c.stages = newStages(&firehose, &ours)
-	c.told = told{sums: slices.Concat(firehose.sums, ours.sums), tries: firehose.tries, flags: firehose.flags, samplings: firehose.samplings}
+	several := &firehose
+	if documents {
+		several = hidden()
+	}
+	c.stages = newStages(&firehose, &ours, several)
+	c.told.tell(&firehose, &ours)
 	for _, verdict := range []string{"foreign", "newer", "broken", "void", "redo", "forbidden"} {
 		c.pendingFound.WithLabelValues(verdict)
 	}
@@ -236,33 +244,30 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 	c := &m.counts
 	return processors.Hooks{
 		Delivered: func(e processors.DeliveredEvent) {
-			d := c.of(e.Role)
-			d.records.Add(float64(e.Records))
-			d.bytes.Add(float64(e.Bytes))
+			d, records := c.of(e.Role)
 			d.puts.ok.Inc()
+			if records {
+				d.records.Add(float64(e.Records))
+				d.bytes.Add(float64(e.Bytes))
+			}
 		},
 		PutFailed: func(e processors.PutFailedEvent) {
 			c.putsFailed.Inc()
-			c.of(e.Role).puts.failed.Inc()
+			d, _ := c.of(e.Role)
+			d.puts.failed.Inc()
 			if k := c.keys[s3archive.KeyProblem(e.Err)]; k != nil {
 				k.Inc()
 			}
 		},
 		Buffered:     func(e processors.BufferedEvent) { m.fresh.note(e); m.partitions.note(e) },
 		Transformed:  c.stages.called,
+		Indexed:      c.index.indexed,
+		Bulked:       c.index.bulked,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
 		Processed:    c.stages.processed,
 		BundleLost:   func(processors.BundleLostEvent) { c.bundlesLost.Inc() },
 		RecordsLost:  func(e processors.RecordsLostEvent) { c.recordsLost.Add(float64(e.Lost)) },
 	}
-}
-
-// of returns the metrics of objects of a role.
-func (c *counts) of(r processors.Role) *deliveries {
-	if r == processors.RoleBackup {
-		return &c.backup
-	}
-	return &c.delivered
 }
 
 // begin makes a shard's series, so that their first increase is seen as one.

@@ -65,6 +65,22 @@
 //	BackupToS3_Success                      counter    Count         these objects
 //	BackupToS3_DataFreshness                gauge      Seconds       as DeliveryToS3_DataFreshness, as a cut has the objects of both; absent without a backup
 //
+//	the same, of a stream of documents, as Firehose calls its destination
+//	DeliveryToAmazonOpenSearchService_Success, _Records, _Bytes, _AuthFailure, _DeliveryRejected
+//	                                        counter                  of AmazonopensearchserviceDestinationConfiguration: documents that requests were answered to have
+//	                                                                 taken; documents in the index, of cuts that were committed; their data; requests whose credentials, or
+//	                                                                 what these permit, did not do; requests that the cluster, or one of its queues, was too busy for
+//	DeliveryToAmazonOpenSearchService_DataFreshness
+//	                                        gauge      Seconds       age of the oldest record that is not delivered; absent without any
+//	DeliveryToAmazonOpenSearchServerless_Success, _Records, _Bytes, _AuthFailure, _DeliveryRejected
+//	                                        counter                  likewise of AmazonOpenSearchServerlessDestinationConfiguration
+//	DeliveryToAmazonOpenSearchServerless_DataFreshness
+//	                                        gauge      Seconds       likewise
+//	DeliveryToElasticsearch_Success, _Records, _Bytes, _AuthFailure, _DeliveryRejected
+//	                                        counter                  likewise of ElasticsearchDestinationConfiguration
+//	DeliveryToElasticsearch_DataFreshness
+//	                                        gauge      Seconds       likewise
+//
 //	our own
 //	RecordsProcessed_Latency                histogram  Milliseconds  from the arrival of a batch's last record until the processor accepted it, by this machine's clock
 //	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
@@ -77,6 +93,9 @@
 //	AggregatesMalformed                     counter    Count         aggregated records that could not be taken apart, delivered whole
 //	DeadLettered                            counter    Count         records that the processor never accepted and that were put aside
 //	PutFailed                               counter    Count         tries of a put that failed; they are repeated
+//	IndexRequests                           counter    Count         requests to a cluster for documents
+//	DocumentsFailed                         counter    Count         documents that could not be indexed, and that are in an error object
+//	DocumentsSuperseded                     counter    Count         documents for which the index has a later version
 //	ThrottledListShards                     counter    Count         calls that Kinesis refused because of a limit; they are repeated
 //	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void, redo or forbidden
 //	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
@@ -107,6 +126,14 @@
 // and JQProcessing.Duration have each value; of more than 10,000 that could not be written
 // the oldest are left out. PartitionCountExceeded is 1 if a record found no active
 // partition in that minute, 0 if none did, and absent without dynamic partitioning.
+//
+// A stream of documents has those of its destination, and of DeliveryToS3 only Success, which
+// counts all that is put. With S3BackupMode AllDocuments it also has its Records, Bytes
+// and DataFreshness, of the objects with all documents. It has no BackupToS3,
+// DeliveryToS3_ObjectCount, and nothing of partitions. In EMF Success of documents has a value
+// for each request, the share of its documents that were taken: of Firehose's statistics the
+// average is the same. AuthFailure and DeliveryRejected are 1 if there was such a request in
+// that minute, else 0.
 //
 // The KCL's Success and Time without a prefix, and its getRecords.*,
 // ExpiredIterator and MissingMergeParent, are not exported. Nor is Firehose's

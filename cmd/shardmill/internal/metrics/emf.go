@@ -76,8 +76,8 @@ func (e *emf) lines(now time.Time) ([]byte, counted) {
 		first.add(g.name, g.unit, g.value)
 	}
 	all := []line{first}
-	if _, some := e.m.partitions.sum(); some {
-		for i, f := range e.m.counts.told.flags {
+	for i, f := range e.m.counts.told.flags {
+		if f.shown(e.m) {
 			first.add(f.name, unitCount, min(1, n.flags[i]-e.written.flags[i]))
 		}
 	}
@@ -100,7 +100,7 @@ func (e *emf) lines(now time.Time) ([]byte, counted) {
 	for _, s := range e.m.counts.told.samplings {
 		values, upTo := s.waiting()
 		n.samples = append(n.samples, upTo)
-		spread(s.name, unitMillis, values)
+		spread(s.name, s.unit, values)
 	}
 	var text []byte
 	for _, l := range all {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
@@ -377,10 +378,10 @@ func TestEMFOfAWriterThatHangs(t *testing.T) {
 func TestEMFIsDocumented(t *testing.T) {
 	t.Parallel()
 	page := read(t, filepath.Join("..", "..", "..", "..", "docs", "metrics.md"))
-	golden := read(t, filepath.Join("testdata", "metrics.txt"))
-	inWorld(t, func(w world) {
+	golden := read(t, filepath.Join("testdata", "metrics.txt")) + read(t, filepath.Join("testdata", "metrics-documents.txt"))
+	documented := func(w world, happen func(world)) {
 		out := w.emits()
-		everything(w)
+		happen(w)
 		out.end()
 		for name := range out.numbers(0) {
 			prometheus := "shardmill_" + strings.ReplaceAll(name, ".", "_")
@@ -388,8 +389,11 @@ func TestEMFIsDocumented(t *testing.T) {
 				t.Errorf("%s, or %s, is not documented, or is no metric", name, prometheus)
 			}
 		}
-	})
-	part := regexp.MustCompile(`_(count|sum|bucket)$`) // of a histogram
+	}
+	inWorld(t, func(w world) { documented(w, everything) })
+	for _, to := range []metrics.Destination{metrics.ToOpenSearchService, metrics.ToServerless, metrics.ToElasticsearch} {
+		inDocumentWorld(t, to, true, func(w world) { documented(w, documentsHappen) })
+	}
 	for _, name := range regexp.MustCompile(`shardmill_\w+`).FindAllString(page, -1) {
 		name = part.ReplaceAllString(name, "")
 		if !strings.Contains(golden, "# TYPE "+name+" ") {

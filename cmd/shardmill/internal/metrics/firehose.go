@@ -41,11 +41,12 @@ type outcomes struct {
 	ok, failed prometheus.Counter
 }
 
-// flag is a counter of which EMF has, while there are partitions, whether it grew in a
-// period: 1 or 0.
+// flag is a counter of which EMF has whether it grew in a period: 1 or 0, while it is
+// shown.
 type flag struct {
 	name    string
 	counter prometheus.Counter
+	shown   func(*Metrics) bool
 }
 
 // told are the counters that EMF has too.
@@ -66,9 +67,9 @@ func (t *told) sum(name, unit, help string) prometheus.Counter {
 }
 
 // flag makes a counter.
-func (t *told) flag(name, help string) prometheus.Counter {
+func (t *told) flag(name, help string, shown func(*Metrics) bool) prometheus.Counter {
 	c := t.counter(promName(name), help)
-	t.flags = append(t.flags, flag{name, c})
+	t.flags = append(t.flags, flag{name, c, shown})
 	return c
 }
 
@@ -85,13 +86,31 @@ type level struct {
 	value      float64
 }
 
+// freshnesses are the names of the age of the oldest record that is not delivered.
+func (m *Metrics) freshnesses() (names []string) {
+	o := m.options
+	switch {
+	case o.Documents == "" && o.Backup:
+		return []string{deliveryFreshness, backupFreshness}
+	case o.Documents == "":
+		return []string{deliveryFreshness}
+	case o.Backup:
+		return []string{o.documentFreshness(), deliveryFreshness}
+	default:
+		return []string{o.documentFreshness()}
+	}
+}
+
+func (o Options) documentFreshness() string {
+	return "DeliveryTo" + string(o.Documents) + ".DataFreshness"
+}
+
 // levels returns those that there are: no freshness if nothing waits, how far the
 // stream is behind only of what was read, and partitions only of shards that have them.
 func (m *Metrics) levels(s kcl.Snapshot) (out []level) {
-	if age, some := m.fresh.age(); some {
-		out = append(out, level{deliveryFreshness, unitSecs, age.Seconds()})
-		if m.options.Backup { // a cut has the objects of both
-			out = append(out, level{backupFreshness, unitSecs, age.Seconds()})
+	if age, some := m.fresh.age(); some { // a cut has what goes to all destinations
+		for _, name := range m.freshnesses() {
+			out = append(out, level{name, unitSecs, age.Seconds()})
 		}
 	}
 	if behind, some := FarthestBehind(s); some {

@@ -21,7 +21,7 @@ func newGauges(m *Metrics) *gauges {
 	desc := func(name, help string, labels prometheus.Labels, variable ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prefix+name, help, variable, labels)
 	}
-	return &gauges{
+	g := &gauges{
 		m:       m,
 		build:   desc("build_info", "1: the version of the program that runs.", nil, "version"),
 		behind:  desc("MillisBehindLatest", "Milliseconds that the shard's last page was behind the tip.", nil, shardID),
@@ -42,6 +42,10 @@ func newGauges(m *Metrics) *gauges {
 			backupFreshness:   desc(promName(backupFreshness), "Age in seconds of the oldest record that is not in the backup.", stream),
 		},
 	}
+	if name := m.options.documentFreshness(); m.options.Documents != "" {
+		g.firehose[name] = desc(promName(name), "Age in seconds of the oldest record that is not delivered.", stream)
+	}
+	return g
 }
 
 // Describe implements prometheus.Collector.
@@ -100,12 +104,16 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 // those of a worker: none of its calls succeeds.
 const TroubleTransform kcl.TroubleReason = "transform"
 
+// TroubleIndex is the reason of a trouble with a delivery stream's cluster: it takes no
+// documents.
+const TroubleIndex kcl.TroubleReason = "index"
+
 // countTroubles returns how many troubles there are of each reason. 0 is told
 // too: a rule on a series that is not there never fires.
 func countTroubles(s kcl.Snapshot) map[kcl.TroubleReason]int {
 	n := map[kcl.TroubleReason]int{
 		kcl.TroubleAccess: 0, kcl.TroubleStreamNotFound: 0, kcl.TroubleTableNotFound: 0,
-		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0,
+		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0, TroubleIndex: 0,
 	}
 	for _, t := range s.Troubles {
 		n[t.Reason]++

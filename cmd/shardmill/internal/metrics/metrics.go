@@ -32,6 +32,11 @@ type Options struct {
 	DeliveryStreamName string
 	Version            string // of the program
 	Backup             bool   // the stream has one
+
+	// Documents says that records go to a cluster, as documents, and what Firehose calls
+	// the destination. Then a backup is what Firehose has as DeliveryToS3. Default "": they
+	// go into objects.
+	Documents Destination
 }
 
 // New returns the metrics of an archiver. snapshot tells at
@@ -39,7 +44,7 @@ type Options struct {
 // are shown all the same.
 func New(o Options, snapshot func() (kcl.Snapshot, bool)) *Metrics {
 	m := &Metrics{options: o, snapshot: snapshot, registry: prometheus.NewRegistry(), fresh: newFreshness(), partitions: partitions{of: map[string]partitioned{}}}
-	m.counts = newCounts(m.registry, o.DeliveryStreamName)
+	m.counts = newCounts(m.registry, o)
 	m.registry.MustRegister(
 		newGauges(m),
 		collectors.NewGoCollector(),

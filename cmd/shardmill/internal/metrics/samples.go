@@ -10,10 +10,12 @@ import (
 // mostSamples is how many values wait for a line of EMF: 80 KB of them.
 const mostSamples = 10_000
 
-// samples are durations in milliseconds: a histogram, and one value each in EMF.
+// samples are values of which EMF has each: durations in milliseconds, which Prometheus has
+// as a histogram, or shares.
 type samples struct {
-	name      string // Firehose's
-	histogram prometheus.Histogram
+	name, unit string               // Firehose's
+	histogram  prometheus.Histogram // nil of shares
+	counter    prometheus.Counter   // nil of durations; counts what the shares are of
 
 	mu     sync.Mutex // guards what follows
 	taken  bool       // by EMF; else no value waits
@@ -26,13 +28,22 @@ func calls() []float64 { return append(millis(), 300_000) }
 
 // samples makes one.
 func (t *told) samples(name, help string) *samples {
-	s := &samples{name: name, histogram: t.histogramOf(promName(name), help, calls())}
+	s := &samples{name: name, unit: unitMillis, histogram: t.histogramOf(promName(name), help, calls())}
 	t.samplings = append(t.samplings, s)
 	return s
 }
 
-func (s *samples) add(millis float64) {
-	s.histogram.Observe(millis)
+// shares makes one of numbers from 0 to 1.
+func (t *told) shares(name, help string) *samples {
+	s := &samples{name: name, unit: unitCount, counter: t.counter(promName(name), help)}
+	t.samplings = append(t.samplings, s)
+	return s
+}
+
+func (s *samples) add(v float64) {
+	if s.histogram != nil {
+		s.histogram.Observe(v)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.taken {
@@ -41,7 +52,7 @@ func (s *samples) add(millis float64) {
 	if len(s.values) == mostSamples {
 		s.values, s.before = slices.Delete(s.values, 0, 1), s.before+1
 	}
-	s.values = append(s.values, millis)
+	s.values = append(s.values, v)
 }
 
 // take has values wait from now on.

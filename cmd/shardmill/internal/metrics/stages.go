@@ -18,7 +18,8 @@ type stages struct {
 	objects, partitionsExceeded                prometheus.Counter
 }
 
-func newStages(firehose, ours *told) stages {
+// newStages makes them; several are those of cuts that have several objects.
+func newStages(firehose, ours, several *told) stages {
 	return stages{
 		inflated:         firehose.sum("OutputDecompressedRecords.Success", unitCount, "Records that Decompression inflated."),
 		inflatedBytes:    firehose.sum("OutputDecompressedBytes.Success", unitBytes, "Bytes that these records inflated to."),
@@ -33,9 +34,9 @@ func newStages(firehose, ours *told) stages {
 		transformedBytes: firehose.sum("SucceedProcessing.Bytes", unitBytes, "Bytes that came of these records."),
 		undelivered:      ours.sum("RecordsDropped", unitCount, "Records that the transform said are not to be delivered."),
 
-		objects:            firehose.sum("DeliveryToS3.ObjectCount", unitCount, "Objects that are delivered, of cuts that may have several."),
-		partitionsExceeded: firehose.flag("PartitionCountExceeded", "Records for which no active partition was left."),
-		jqTime:             firehose.samples("JQProcessing.Duration", "Milliseconds that the queries for partition keys took, of each cut."),
+		objects:            several.sum("DeliveryToS3.ObjectCount", unitCount, "Objects that are delivered, of cuts that may have several."),
+		partitionsExceeded: several.flag("PartitionCountExceeded", "Records for which no active partition was left.", whilePartitioned),
+		jqTime:             several.samples("JQProcessing.Duration", "Milliseconds that the queries for partition keys took, of each cut."),
 	}
 }
 

@@ -1,0 +1,81 @@
+package health
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// indexes knows whether the cluster takes documents, of all shards, since it is one for
+// all, and whether what is put into its bucket is taken.
+type indexes struct {
+	mu     sync.Mutex // guards what follows
+	failed int        // requests since the last one of which a document was taken
+	since  time.Time  // of the first of them
+	last   time.Time
+	why    string // of the last one
+
+	put string // why the last put failed; "" if it did not
+}
+
+// bulked notes a request. One of which a document was taken says that the cluster takes
+// them. An answer that refuses a single document says nothing: it may be that
+// document's fault, which others do not share.
+func (x *indexes) bulked(e processors.BulkEvent) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	why := "an answer that refuses each document"
+	switch {
+	case e.Indexed > 0:
+		x.failed = 0
+		return
+	case e.Err != nil:
+		why = e.Err.Error()
+	case e.Documents < 2 && !e.AuthFailure && !e.Rejected:
+		return
+	}
+	now := time.Now()
+	if x.failed == 0 || now.Sub(x.last) >= forgetAfter {
+		x.failed, x.since = 0, now
+	}
+	x.failed++
+	x.last, x.why = now, why
+}
+
+// delivered notes a cut that is durable; without a put it says nothing.
+func (x *indexes) delivered(e processors.DeliveredEvent) {
+	if e.Puts > 0 {
+		x.noted("")
+	}
+}
+
+// putFailed notes a put that failed, for whatever reason.
+func (x *indexes) putFailed(e processors.PutFailedEvent) {
+	x.noted(fmt.Sprintf("bucket %s: %v", e.Bucket, e.Err))
+}
+
+func (x *indexes) noted(put string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.put = put
+}
+
+// troubles returns one if no document is taken.
+func (x *indexes) troubles() []kcl.Trouble {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.failed == 0 || time.Since(x.last) >= forgetAfter {
+		return nil
+	}
+	text := fmt.Sprintf("%d requests have failed since the cluster took a document, the last one with %s", x.failed, x.why)
+	if x.put == "" {
+		text += "; nothing is lost: documents are tried again, and what is tried in vain goes into error objects, unless shardmill.pauseWhenDown is set"
+	} else {
+		text = "cluster and backup both down: pause, until one of them is back, and nothing is lost: " + text + "; the last put failed, into " + x.put
+	}
+	return []kcl.Trouble{{Reason: metrics.TroubleIndex, Since: x.since, Text: text}}
+}

@@ -1,0 +1,204 @@
+package esarchive
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/internal/pause"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// absorb takes in what became of a request. When Run is over, one that was not
+// answered was cut off: nothing was tried.
+func (x *indexing) absorb(r *round, q *request, isOver bool) {
+	delete(r.flying, q)
+	q.ticket.drop()
+	now := time.Now()
+	switch {
+	case q.fault == nil:
+		x.answered(r.ctx, q, now)
+	case isOver:
+		x.cutOff(q, now)
+	default:
+		x.failed(r.ctx, q, now)
+	}
+	x.index.giveBack(q)
+}
+
+// cutOff puts back the documents of a request that was cut off.
+func (x *indexing) cutOff(q *request, now time.Time) {
+	if q.probe {
+		x.index.circuit.abandoned()
+	}
+	for _, e := range q.entries {
+		x.ledger.anew(e, now)
+	}
+}
+
+// answered takes in the answers for documents.
+func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
+	x.index.circuit.answered(now)
+	x.index.clock.answer(now)
+	x.adapt(q)
+	clock := x.index.clock.read(now)
+	p := x.pauses(ctx)
+	for i, e := range q.entries {
+		it := q.answer.items[i]
+		switch q.verdicts[i] {
+		case done, superseded:
+			x.ledger.indexed(e, q.verdicts[i] == superseded)
+		case anew:
+			x.index.refuseIDs()
+			x.ledger.anew(e, now)
+		case hopeless:
+			x.ledger.hopeless(e, x.why(it), now)
+		case again:
+			x.troubles.refused(it, now)
+			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), false)
+		}
+	}
+}
+
+// why says why a document failed: briefly, once what is kept of others is a lot.
+func (x *indexing) why(it item) *last { return it.of(x.ledger.bytes+x.messages > manyBytes) }
+
+// failed takes in that a request failed as a whole.
+func (x *indexing) failed(ctx context.Context, q *request, now time.Time) {
+	f := q.fault
+	x.troubles.failed(f, len(q.entries), now)
+	x.adapt(q)
+	x.report(ctx, q, now)
+	if v := x.index.s.judgeFault(f, len(q.entries)); v != again {
+		x.tooLarge(q, v, now)
+		return
+	}
+	clock, why, p := x.index.clock.read(now), f.of(), x.pauses(ctx)
+	isDelayed := x.index.circuit.delays()
+	isEndless := x.index.s.PauseWhenDown && f.whole()
+	for _, e := range q.entries {
+		wait := time.Duration(0) // the circuit does
+		if !isDelayed {
+			wait = p.after(e.attempts)
+		}
+		x.ledger.retried(e, why, now, clock, wait, isEndless)
+	}
+}
+
+// report tells those who watch over the cluster of a request that failed.
+func (x *indexing) report(ctx context.Context, q *request, now time.Time) {
+	switch {
+	case q.fault.whole():
+		x.index.clock.fault(q.began)
+		x.index.circuit.failed(ctx, now, q.fault, q.probe)
+	case q.fault.status != 0: // it answered, if not for documents
+		x.index.clock.answer(now)
+		x.index.circuit.answered(now)
+	case q.probe:
+		x.index.circuit.abandoned()
+	}
+}
+
+// tooLarge takes in that a request was too large: its documents are sent in smaller ones
+// or, if it had one that is hopeless, it has failed.
+func (x *indexing) tooLarge(q *request, v verdict, now time.Time) {
+	if v == anew {
+		limit := x.index.lesson.refused(int64(len(q.body)), now)
+		x.in.Logger.Warn("a request was too large, requests become smaller", zap.Int("bytes", len(q.body)), zap.Int64("limit", limit))
+	}
+	for _, e := range q.entries {
+		if v == anew {
+			x.ledger.anew(e, now)
+		} else {
+			x.ledger.hopeless(e, q.fault.of(), now)
+		}
+	}
+}
+
+// adapt lets fewer requests be under way when the cluster is too busy, and more when it
+// is not.
+func (x *indexing) adapt(q *request) {
+	switch {
+	case q.rejected:
+		x.parallel = max(1, x.parallel/2)
+	case q.fault == nil:
+		x.parallel = min(x.parallel+1, x.index.s.Parallel)
+	}
+}
+
+// pauses are those before the next tries of the documents of one request: the same for
+// documents that have had as many tries, so that they come into a request together again.
+type pauses struct {
+	ctx   context.Context
+	what  string
+	drawn [8]time.Duration
+}
+
+func (x *indexing) pauses(ctx context.Context) *pauses {
+	return &pauses{ctx: ctx, what: "index documents of " + x.in.ShardID}
+}
+
+// after returns the pause after so many tries but one.
+func (p *pauses) after(attempts int) time.Duration {
+	i := min(attempts, len(p.drawn)-1)
+	if p.drawn[i] == 0 {
+		p.drawn[i] = pause.Around(p.ctx, p.what, min(firstPause<<i, longPause), 0.5)
+	}
+	return p.drawn[i]
+}
+
+// describe makes what is told of the documents that failed.
+func (x *indexing) describe() error {
+	for i, f := range x.ledger.failed {
+		d, err := x.failure(f)
+		if err != nil {
+			x.ledger.failed = x.ledger.failed[i:]
+			return err
+		}
+		x.failures = append(x.failures, d)
+		x.messages += int64(len(d.ID))
+		if !f.last.shared {
+			x.messages += int64(len(d.Message))
+		}
+		x.troubles.gaveUp(f, time.Now())
+	}
+	x.ledger.failed = x.ledger.failed[:0]
+	return nil
+}
+
+// failure reads a document once more, for its id.
+func (x *indexing) failure(f failure) (processors.DocumentFailure, error) {
+	d := x.ledger.docs.Document(f.document)
+	out := processors.DocumentFailure{
+		Document: f.document, Code: f.last.code, Message: f.last.message, Attempts: f.attempts, Ended: f.ended,
+		Index: x.index.IndexName(x.arrival(&f.entry, d, f.ended)), Type: x.actions.typeName(),
+		Serverless: x.index.s.Service == Serverless,
+	}
+	if x.index.s.IDs.None {
+		return out, nil
+	}
+	place, data, err := x.read(f.document, d.Size)
+	switch {
+	case err != nil:
+		return out, err
+	case x.index.s.ownIDs() && !x.index.noIDs.Load():
+		out.ID = x.actions.before + string(place)
+	case !x.index.s.ownIDs():
+		if text, why := source(data); why == "" {
+			t, _ := x.index.s.fields.take(text)
+			out.ID = string(t.id)
+		}
+	}
+	return out, nil
+}
+
+// count stores about how much memory is used.
+func (x *indexing) count(r *round) {
+	const itemBytes = 48 // of an answer
+	n := x.ledger.held() + x.messages + failureBytes*int64(len(x.failures)) + int64(cap(x.buf))
+	for q := range r.flying {
+		n += int64(cap(q.body)) + (entryBytes+itemBytes)*int64(len(q.entries))
+	}
+	x.memory.Store(n)
+}
