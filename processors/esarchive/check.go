@@ -71,7 +71,7 @@ func (c *client) lookAtEndpoints(ctx context.Context) (all []Look) {
 		return nil // as the cluster does
 	}
 	for i, u := range c.endpoints.urls {
-		r := request{method: http.MethodGet, path: nodesPath, query: nodesQuery, limit: maxError, timeout: probeTimeout, endpoint: i + 1}
+		r := asked{method: http.MethodGet, path: nodesPath, query: nodesQuery, limit: maxError, timeout: probeTimeout, endpoint: i + 1}
 		l := Look{What: "endpoint " + u.Host, Status: LookOK, Text: "answers"}
 		if f := c.do(ctx, r, func([]byte) *fault { return nil }); !isAnswer(f) {
 			l.Status, l.Text = LookWrong, f.message
