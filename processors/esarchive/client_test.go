@@ -24,6 +24,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
 	"github.com/shardmill/shardmill/processors/esarchive"
 )
 
@@ -37,6 +38,9 @@ func newClient(tb testing.TB, url string, change ...func(*esarchive.Config)) esa
 	c := esarchive.Config{Service: esarchive.OpenSearchService, Endpoints: []string{url}, Parallel: 4, RequestTimeout: 60 * time.Second}
 	for _, f := range change {
 		f(&c)
+	}
+	if c.Transport != nil {
+		c.Transport = roundTrip(deadlinetest.Bounded(tb, doer{c.Transport}).Do)
 	}
 	x, err := esarchive.NewClient(c)
 	if err != nil {
