@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -386,6 +387,43 @@ func TestEarlyAnswer(t *testing.T) {
 		for j := range body {
 			body[j] = byte(i)
 		}
+	}
+}
+
+// Connections are kept, after answers that succeeded and others, one for each request that
+// is under way.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	var made, asked atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if asked.Add(1)%3 == 0 {
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+		_, _ = io.WriteString(w, accepted)
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			made.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	x := newClient(t, s.URL)
+	const parallel = 32
+	for range 10 {
+		var all sync.WaitGroup
+		for range parallel {
+			all.Go(func() {
+				if _, f := x.Bulk(t.Context(), []byte(bulkBody), 1); f != nil && !f.Rejected {
+					t.Error(f)
+				}
+			})
+		}
+		all.Wait()
+	}
+	if n := made.Load(); n > 2*parallel { // one may be made while another one becomes free
+		t.Errorf("%d connections for %d requests", n, asked.Load())
 	}
 }
 
