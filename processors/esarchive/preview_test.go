@@ -47,11 +47,14 @@ func TestPreviewIsWhatIsSent(t *testing.T) {
 		id     string
 		wrong  bool
 	}{
-		"Firehose's":    {base, good, "49.7", false},
-		"a type":        {with(func(c *esarchive.Config) { c.Engine, c.TypeName = "Elasticsearch_6.8", "log" }), good, "49.7", false},
-		"no ids":        {with(func(c *esarchive.Config) { c.IDs.None = true }), good, "", false},
-		"two streams":   {with(func(c *esarchive.Config) { c.IDs.Prefix = true }), good, "dca83e717b1f64eb-49.7", false},
-		"ids of fields": {with(func(c *esarchive.Config) { c.IDs = esarchive.IDs{Field: "id", VersionField: "n.v"}; c.RoutingField = "id" }), good, `a"b`, false},
+		"Firehose's":  {base, good, "49.7", false},
+		"a type":      {with(func(c *esarchive.Config) { c.Engine, c.TypeName = "Elasticsearch_6.8", "log" }), good, "49.7", false},
+		"no ids":      {with(func(c *esarchive.Config) { c.IDs.None = true }), good, "", false},
+		"two streams": {with(func(c *esarchive.Config) { c.IDs.Prefix = true }), good, "dca83e717b1f64eb-49.7", false},
+		"ids of fields": {with(func(c *esarchive.Config) {
+			c.IDs = esarchive.IDs{Field: "id", VersionField: "n.v"}
+			c.RoutingField = "id"
+		}), good, `a"b`, false},
 		"all of ours": {with(func(c *esarchive.Config) {
 			c.Operation, c.Pipeline, c.IndexRotationPeriod = esarchive.OpCreate, "p", esarchive.OneHour
 		}), good, "49.7", false},

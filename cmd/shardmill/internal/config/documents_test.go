@@ -45,7 +45,7 @@ func toDomain(text string) string {
 	return strings.Replace(toIndex, "ClusterEndpoint: "+endpoint, text, 1)
 }
 func ofDocument(text string) string { return text }
-func toOther(name string) string { return strings.Replace(toIndex, "Amazonopensearchservice", name, 1) }
+func toOther(name string) string    { return strings.Replace(toIndex, "Amazonopensearchservice", name, 1) }
 
 func inBucket(members string) string {
 	return strings.Replace(toIndex, `archive"}`, `archive", `+members+"}", 1)
