@@ -47,12 +47,14 @@ func (s *settings) conflict(hadID bool) verdict {
 	switch {
 	case s.IDs.VersionField != "":
 		return superseded
-	case s.Operation != OpCreate || !hadID:
+	case s.Operation != OpCreate:
 		return again
-	case s.ownIDs():
+	case s.IDs.Field != "":
+		return hopeless
+	case hadID && s.ownIDs():
 		return done
 	default:
-		return hopeless
+		return again
 	}
 }
 
