@@ -71,7 +71,7 @@ func drawCut(t *rapid.T, shard string) cut {
 		place := fmt.Sprintf("%s%04d.0", shard, i)
 		kind := rapid.SampledFrom([]string{"good", "good", "good", "good", "bad", "none"}).Draw(t, "kind")
 		id := rapid.IntRange(0, 8).Draw(t, "id")
-		c[i] = document{place, fmt.Sprintf(`{"n":%q,"kind":%q,"id":"%s%d","v":%d,"pad":%q}`, place, kind, shard, id, rapid.IntRange(0, 9).Draw(t, "v"), strings.Repeat("x", size)), arrivedAt().Add(time.Duration(i) * 7 * time.Minute)}
+		c[i] = part{place, fmt.Sprintf(`{"n":%q,"kind":%q,"id":"%s%d","v":%d,"pad":%q}`, place, kind, shard, id, rapid.IntRange(0, 9).Draw(t, "v"), strings.Repeat("x", size)), arrivedAt().Add(time.Duration(i) * 7 * time.Minute)}
 		if kind == "none" {
 			c[i].data = strings.TrimSuffix(c[i].data, "}")
 		}
@@ -222,7 +222,7 @@ func (s *server) judgeOne(w *world, began time.Time, d document, f processors.Do
 }
 
 // has reports whether the index has a document, or a later version of it.
-func (s *server) has(w *world, d document) bool {
+func (s *server) has(w *world, d part) bool {
 	if w.cfg.IDs.VersionField == "" {
 		return s.effects[d.place] > 0
 	}

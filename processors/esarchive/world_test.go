@@ -20,9 +20,9 @@ import (
 )
 
 // cut is documents of a shard.
-type cut []document
+type cut []part
 
-type document struct {
+type part struct {
 	place, data string
 	arrival     time.Time
 }
@@ -47,7 +47,7 @@ func plain(shard string, n int) cut {
 	c := make(cut, n)
 	for i := range c {
 		place := fmt.Sprintf("%s%04d.0", shard, i)
-		c[i] = document{place, fmt.Sprintf(`{"n":%q,"id":"id-%d","v":%d}`, place, i, i), arrivedAt()}
+		c[i] = part{place, fmt.Sprintf(`{"n":%q,"id":"id-%d","v":%d}`, place, i, i), arrivedAt()}
 	}
 	return c
 }
@@ -145,8 +145,8 @@ func refusal(status int) esarchive.Item {
 	return it
 }
 
-// stored is what a server has under an id.
-type stored struct {
+// latest is what a server has under an id.
+type latest struct {
 	n       string
 	version int64
 }
@@ -171,7 +171,7 @@ type server struct {
 
 	mu      sync.Mutex
 	seen    map[string]int
-	index   map[string]stored // by index and id
+	index   map[string]latest // by index and id
 	effects map[string]int    // of a document
 	tries   map[string][]try
 	order   map[string][]string // documents by id, as they were sent
@@ -186,7 +186,7 @@ type server struct {
 
 func newServer(seed uint64, health float64) *server {
 	return &server{
-		seed: seed, health: health, until: time.Now().Add(20 * time.Minute), seen: map[string]int{}, index: map[string]stored{}, effects: map[string]int{},
+		seed: seed, health: health, until: time.Now().Add(20 * time.Minute), seen: map[string]int{}, index: map[string]latest{}, effects: map[string]int{},
 		tries: map[string][]try{}, order: map[string][]string{}, open: map[string]int{}, flying: map[string][]int{}, limit: 1 << 40,
 	}
 }
@@ -402,7 +402,7 @@ func (s *server) store(a action) int {
 	case isThere && (a.Op == "create" || a.VersionType == "external" && old.version >= a.Version):
 		return 409
 	default:
-		s.index[key] = stored{a.N, a.Version}
+		s.index[key] = latest{a.N, a.Version}
 	}
 	s.effects[a.N]++
 	return 201
