@@ -204,7 +204,7 @@ func (s *server) judge(w *world, began time.Time, c cut, o processors.IndexOutco
 	}
 }
 
-func (s *server) judgeOne(w *world, began time.Time, d document, f processors.DocumentFailure, isFailed bool) {
+func (s *server) judgeOne(w *world, began time.Time, d part, f processors.DocumentFailure, isFailed bool) {
 	tries := s.tries[d.place]
 	isNone := !strings.HasSuffix(d.data, "}")
 	switch {

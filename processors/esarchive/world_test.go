@@ -414,12 +414,12 @@ func sortedUnique(list []string) bool { return slices.IsSorted(list) }
 // run brings a cut to a server, in virtual time, and returns what became of it.
 func run(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) (o processors.IndexOutcome) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { o = deliver(t, cfg, s, c) })
+	synctest.Test(t, func(t *testing.T) { o = runTo(t, cfg, s, c) })
 	return o
 }
 
-// deliver is run for who is in virtual time.
-func deliver(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
+// runTo is run for who is in virtual time.
+func runTo(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
 	t.Helper()
 	x, err := esarchive.NewWith(cfg, s)
 	if err != nil {
