@@ -190,7 +190,7 @@ func TestCircuit(t *testing.T) {
 		for i := 12; i < len(s.at) && s.at[i-1].Sub(s.at[0]) < 4*time.Minute; i++ { // behind those that were under way
 			pauses = append(pauses, s.at[i].Sub(s.at[i-1]))
 		}
-		if len(pauses) < 8 || len(pauses) > 20 || pauses[len(pauses)-1] < 10*time.Second || slices.Max(pauses) > 45*time.Second {
+		if len(pauses) < 4 || len(pauses) > 20 || pauses[len(pauses)-1] < 10*time.Second || slices.Max(pauses) > 45*time.Second {
 			t.Errorf("pauses %v", pauses)
 		}
 		delayed, recovered := logs.FilterMessageSnippet("tries are delayed"), logs.FilterMessage("succeeded after failures")
