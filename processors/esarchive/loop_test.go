@@ -194,7 +194,7 @@ func TestCircuit(t *testing.T) {
 			t.Errorf("pauses %v", pauses)
 		}
 		delayed, recovered := logs.FilterMessageSnippet("tries are delayed"), logs.FilterMessage("succeeded after failures")
-		if n := delayed.Len(); n < 3 || n > 5 || recovered.FilterFieldKey("after").Len() != 1 || recovered.Len() != 4 {
+		if n := delayed.Len(); n < 3 || n > 5 || recovered.FilterFieldKey("after").Len() != 1 || recovered.Len() < 2 || recovered.Len() > 4 { // a shard may not have had a failure
 			t.Errorf("told %d times, and %v", n, recovered.All())
 		}
 	})
