@@ -61,7 +61,7 @@ func many(n, size int) cut {
 		for len(text) < size-3 {
 			text += `","k` + strconv.Itoa(len(text)) + `":"` + strings.Repeat("value ", min(8, 1+(size-len(text))/12))
 		}
-		c[i] = document{fmt.Sprintf("495%053d.0", i), text + `"}`, arrivedAt()}
+		c[i] = part{fmt.Sprintf("495%053d.0", i), text + `"}`, arrivedAt()}
 	}
 	return c
 }

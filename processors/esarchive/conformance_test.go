@@ -32,7 +32,7 @@ func sent(t *testing.T, cfg esarchive.Config, cluster esarchive.Cluster, c cut) 
 	t.Helper()
 	cfg.IndexName = "myindex"
 	s := &answering{cluster: cluster, answer: ok}
-	deliver(t, cfg, s, c)
+	runTo(t, cfg, s, c)
 	if len(s.requests) != 1 {
 		t.Fatalf("%d requests", len(s.requests))
 	}
@@ -97,7 +97,7 @@ func conformLines(t *testing.T) {
 		s := &answering{answer: func(_ context.Context, n int, list []action) ([]esarchive.Item, *esarchive.Fault) {
 			return all(list, []int{429, 503, 201}[min(n, 2)]), nil
 		}}
-		deliver(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 1))
+		runTo(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 1))
 		again := sent(t, esarchive.Config{}, esarchive.Cluster{}, plain("s", 1)) // redelivered, by another worker
 		for _, list := range append(s.requests, again) {
 			if list[0].ID != "s0000.0" {
@@ -163,7 +163,7 @@ func conformOutcomes(t *testing.T) {
 			}
 			return items, nil
 		}}
-		o := deliver(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 100))
+		o := runTo(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 100))
 		if o.Indexed != 99 || len(o.Failed) != 1 || o.Failed[0].Document != 42 || o.Failed[0].ID != "s0042.0" || o.Failed[0].Index != "myindex-2016-02-25" || o.Failed[0].Attempts != times["s0042.0"] {
 			t.Errorf("%+v", o)
 		}
@@ -179,7 +179,7 @@ func conformOutcomes(t *testing.T) {
 			s := &answering{answer: ok}
 			c := plain("s", 2)
 			c[0].data = data
-			o := deliver(t, esarchive.Config{IndexName: "myindex"}, s, c)
+			o := runTo(t, esarchive.Config{IndexName: "myindex"}, s, c)
 			if o.Indexed != 1 || len(o.Failed) != 1 || o.Failed[0].Code != "OS.MalformedData" || o.Failed[0].ID != "s0000.0" || len(s.requests) != 1 || len(s.requests[0]) != 1 {
 				t.Errorf("%+v", o)
 			}
@@ -195,7 +195,7 @@ func conformOutcomes(t *testing.T) {
 				return all(list, 503), nil
 			}}
 			none := time.Duration(0)
-			o := deliver(t, esarchive.Config{IndexName: "myindex", RetryDuration: &none}, s, plain("s", 3))
+			o := runTo(t, esarchive.Config{IndexName: "myindex", RetryDuration: &none}, s, plain("s", 3))
 			if len(o.Failed) != 3 || o.Failed[0].Attempts != 1 || len(s.requests) != 1 {
 				t.Errorf("%+v", o)
 			}

@@ -72,7 +72,7 @@ func drawCut(t *rapid.T, shard string) cut {
 		place := fmt.Sprintf("%s%04d.0", shard, i)
 		kind := rapid.SampledFrom([]string{"good", "good", "good", "good", "bad", "none"}).Draw(t, "kind")
 		id := rapid.IntRange(0, 8).Draw(t, "id")
-		c[i] = document{place, fmt.Sprintf(`{"n":%q,"kind":%q,"id":"%s%d","v":%d,"pad":%q}`, place, kind, shard, id, rapid.IntRange(0, 9).Draw(t, "v"), strings.Repeat("x", size)), arrivedAt().Add(time.Duration(i) * 7 * time.Minute)}
+		c[i] = part{place, fmt.Sprintf(`{"n":%q,"kind":%q,"id":"%s%d","v":%d,"pad":%q}`, place, kind, shard, id, rapid.IntRange(0, 9).Draw(t, "v"), strings.Repeat("x", size)), arrivedAt().Add(time.Duration(i) * 7 * time.Minute)}
 		if kind == "none" {
 			c[i].data = strings.TrimSuffix(c[i].data, "}")
 		}
@@ -205,7 +205,7 @@ func (s *model) judge(w *world, began time.Time, c cut, o processors.IndexOutcom
 	}
 }
 
-func (s *model) judgeOne(w *world, began time.Time, d document, f processors.DocumentFailure, isFailed bool) {
+func (s *model) judgeOne(w *world, began time.Time, d part, f processors.DocumentFailure, isFailed bool) {
 	tries := s.tries[d.place]
 	isNone := !strings.HasSuffix(d.data, "}")
 	switch {
@@ -223,7 +223,7 @@ func (s *model) judgeOne(w *world, began time.Time, d document, f processors.Doc
 }
 
 // has reports whether the index has a document, or a later version of it.
-func (s *model) has(w *world, d document) bool {
+func (s *model) has(w *world, d part) bool {
 	if w.cfg.IDs.VersionField == "" {
 		return s.effects[d.place] > 0
 	}

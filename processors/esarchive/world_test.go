@@ -21,9 +21,9 @@ import (
 )
 
 // cut is documents of a shard.
-type cut []document
+type cut []part
 
-type document struct {
+type part struct {
 	place, data string
 	arrival     time.Time
 }
@@ -48,7 +48,7 @@ func plain(shard string, n int) cut {
 	c := make(cut, n)
 	for i := range c {
 		place := fmt.Sprintf("%s%04d.0", shard, i)
-		c[i] = document{place, fmt.Sprintf(`{"n":%q,"id":"id-%d","v":%d}`, place, i, i), arrivedAt()}
+		c[i] = part{place, fmt.Sprintf(`{"n":%q,"id":"id-%d","v":%d}`, place, i, i), arrivedAt()}
 	}
 	return c
 }
@@ -146,8 +146,8 @@ func refusal(status int) esarchive.Item {
 	return it
 }
 
-// stored is what a server has under an id.
-type stored struct {
+// latest is what a server has under an id.
+type latest struct {
 	n       string
 	version int64
 }
@@ -172,7 +172,7 @@ type model struct {
 
 	mu      sync.Mutex
 	seen    map[string]int
-	index   map[string]stored // by index and id
+	index   map[string]latest // by index and id
 	effects map[string]int    // of a document
 	tries   map[string][]try
 	order   map[string][]string // documents by id, as they were sent
@@ -187,7 +187,7 @@ type model struct {
 
 func newModel(seed uint64, health float64) *model {
 	return &model{
-		seed: seed, health: health, until: time.Now().Add(20 * time.Minute), seen: map[string]int{}, index: map[string]stored{}, effects: map[string]int{},
+		seed: seed, health: health, until: time.Now().Add(20 * time.Minute), seen: map[string]int{}, index: map[string]latest{}, effects: map[string]int{},
 		tries: map[string][]try{}, order: map[string][]string{}, open: map[string]int{}, flying: map[string][]int{}, limit: 1 << 40,
 	}
 }
@@ -403,7 +403,7 @@ func (s *model) store(a action) int {
 	case isThere && (a.Op == "create" || a.VersionType == "external" && old.version >= a.Version):
 		return 409
 	default:
-		s.index[key] = stored{a.N, a.Version}
+		s.index[key] = latest{a.N, a.Version}
 	}
 	s.effects[a.N]++
 	return 201
@@ -415,12 +415,12 @@ func sortedUnique(list []string) bool { return slices.IsSorted(list) }
 // run brings a cut to a server, in virtual time, and returns what became of it.
 func run(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) (o processors.IndexOutcome) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { o = deliver(t, cfg, s, c) })
+	synctest.Test(t, func(t *testing.T) { o = runTo(t, cfg, s, c) })
 	return o
 }
 
-// deliver is run for who is in virtual time.
-func deliver(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
+// runTo is run for who is in virtual time.
+func runTo(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
 	t.Helper()
 	x, err := esarchive.NewWith(cfg, s)
 	if err != nil {
