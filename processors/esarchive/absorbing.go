@@ -40,7 +40,10 @@ func (x *indexing) cutOff(q *request, now time.Time) {
 // answered takes in the answers for documents.
 func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 	x.index.circuit.answered(now)
-	x.index.clock.answer(now)
+	isEndless := q.isBlocked && x.index.clock.blocked(q.began, now, x.elsewhere())
+	if !q.isBlocked {
+		x.index.clock.answer(now)
+	}
 	x.adapt(q)
 	clock := x.index.clock.read(now)
 	p := x.pauses(ctx)
@@ -58,10 +61,16 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 			x.ledger.hopeless(e, x.why(it), now)
 		case again:
 			refused, refusal = refused+1, it
-			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), false)
+			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), isEndless)
 		}
 	}
 	x.troubles.refusal(refused, refusal, now)
+}
+
+// elsewhere is how long ago the cluster may have taken other documents so that one it does
+// not take is no sign of an outage.
+func (x *indexing) elsewhere() time.Duration {
+	return max(time.Second, min(time.Minute, x.index.s.retry/2))
 }
 
 // why says why a document failed: briefly, once what is kept of others is a lot.

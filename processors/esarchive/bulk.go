@@ -27,8 +27,10 @@ type request struct {
 	answer   answer
 	verdicts []verdict
 	rejected bool // some or all documents, with 429
-	fault    *fault
-	isLost   bool // what was called for it did not return
+	// isBlocked means that the cluster took no document, by its own state.
+	isBlocked bool
+	fault     *fault
+	isLost    bool // what was called for it did not return
 }
 
 // take returns a request without documents.
@@ -104,7 +106,9 @@ func (x *indexing) event(r *request, f *fault) processors.BulkEvent {
 
 // judge stores what follows from the answer for each document, and counts.
 func (x *indexing) judge(r *request, e *processors.BulkEvent) {
+	r.isBlocked = true
 	for _, it := range r.answer.items {
+		r.isBlocked = r.isBlocked && it.isBlocked()
 		v := x.index.s.judge(it, r.hasIDs)
 		r.verdicts = append(r.verdicts, v)
 		switch v {

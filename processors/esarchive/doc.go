@@ -57,7 +57,9 @@
 //     the pauses between grow to around 30 s. The time of documents goes on meanwhile, also of
 //     those that are held back before their first try: when it is over each is sent once.
 //   - With PauseWhenDown no document fails by a fault of the cluster as a whole, and from the
-//     begin of a request with such a fault until the next answer no time passes.
+//     begin of a request with such a fault until the next answer no time passes. The same goes
+//     for a request all of whose documents are refused by the state of the cluster, such as a
+//     block, a full queue or missing permission, unless others were taken within the last minute, or half of RetryDuration.
 //   - 429 halves the number of requests that a shard has under way, and each request without
 //     one adds one again, up to Parallel.
 package esarchive

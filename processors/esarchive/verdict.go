@@ -74,6 +74,12 @@ func (it item) isAuth() bool {
 	return it.status == http.StatusUnauthorized || it.status == http.StatusForbidden && it.kind == "security_exception"
 }
 
+// isBlocked reports whether a document was refused by the state of the cluster, such as a
+// full disk, whatever it has.
+func (it item) isBlocked() bool {
+	return it.status == http.StatusTooManyRequests || it.isAuth() || it.status >= 400 && it.kind == "cluster_block_exception"
+}
+
 // last is what is known of a document's last try.
 type last struct {
 	code, message string
