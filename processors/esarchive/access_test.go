@@ -98,7 +98,7 @@ func verify(r *http.Request, body []byte, service string) string {
 		return "x-amz-content-sha256 is missing, not signed, or not that of the body"
 	}
 	again := &http.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: http.Header{}}
-	for _, name := range strings.Split(parts[4], ";") {
+	for name := range strings.SplitSeq(parts[4], ";") {
 		if values := r.Header.Values(name); len(values) > 0 {
 			again.Header[http.CanonicalHeaderKey(name)] = values
 		}
