@@ -25,7 +25,12 @@ is in exactly one of them. Nothing else is needed. The first Ctrl-C stops the
 putting; what was put is archived and verified. Another one, a second later or
 more, ends at once.
 
-With --config it archives a stream to S3 until it is stopped. The file is the
+With --destination elasticsearch, or opensearch, each line is a document: they are indexed
+by a cluster in this process, whose index has another name each hour, and read back
+from there and from the error objects, where lines that are no JSON objects are. The
+documents of each index are then in a file of --dir/indices.
+
+With --config it archives a stream to S3, Elasticsearch or OpenSearch until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
 ${NAME} is an environment variable, and $${ a ${ that is none. It may also be the
 output of aws firehose describe-delivery-stream, a CloudFormation template, also
@@ -44,10 +49,10 @@ credentials or there is no such stream, when it starts or later for 15 minutes; 
 the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
-is not in the file, what is done with a record, in order, and example keys of
+is not in the file, what is done with a record, in order, example names of indices, and example keys of
 objects, whose UUID is all zeros and whose partition keys are their names, and with --rate how many
 objects and requests come of that; unless --offline is given looks as an archiver that
-starts does: whether a transform's command is there, or its function may be invoked, whether the stream is there and a record of it can be read, whether
+starts does: whether a transform's command is there, or its function may be invoked, whether the cluster answers and what of its index can be looked at, whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
 former ones too, are there and can be read, and whether health can be served where
 the file says, if it says where. Each line begins with ok, with wrong, and then
@@ -60,6 +65,7 @@ environment, such as missing credentials.
 Examples:
 
   shardmill archive --local testdata/clickstream.ndjson
+  shardmill archive --local --destination elasticsearch testdata/clickstream.ndjson
   zcat logs.gz | shardmill archive --local --shards 8 --reshard -
   shardmill archive --config archiver.yaml --check
   shardmill archive --config archiver.yaml --check --offline --rate 5MiB/s --shards 8
@@ -67,11 +73,12 @@ Examples:
 
 --json prints the summary of a local run as one JSON object: records, bytes,
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
-bytes, objects of each), verified, interrupted, directory, megabytes_sec. With
+bytes, objects of each), verified, interrupted, directory, megabytes_sec; of documents also destination,
+engine, documents, requests, failed, not_json and indices (name, documents). With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
 shape of CreateDeliveryStream's input; null with faults), pipeline (what is done
-with a record, in order), exampleKeys (at, key), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
-cutBytes, objectsPerHour, backupObjectsPerHour, putRequestsPerHour, deleteRequestsPerHour, tableWritesPerHour; see
+with a record, in order), exampleKeys (at, key), exampleIndices (at, index; of documents alone), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
+cutBytes, objectsPerHour, bulkRequestsPerHour, backupObjectsPerHour, putRequestsPerHour, deleteRequestsPerHour, tableWritesPerHour; see
 go doc ./cmd/shardmill/internal/estimate), and looks (what, status, text).
 `
 
@@ -82,6 +89,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	workers := f.Int("workers", 2, "with --local: `workers` that share them")
 	reshard := f.Bool("reshard", false, "with --local: split one shard and merge two others half way")
 	limits := f.Bool("limits", false, "with --local: throttle as Kinesis does")
+	destination := f.String("destination", string(localrun.ToS3), "with --local: `where` records go: s3, or as documents to elasticsearch or opensearch")
 	dir := f.String("dir", "./shardmill-data", "with --local: `directory` for the objects")
 	var c configFlags
 	c.register(f)
@@ -135,7 +143,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	}
 	o := localrun.Options{
 		Input: lines.Input{Files: f.Args(), Stdin: s.in}, Shards: *shards, Workers: *workers,
-		Reshard: *reshard, Limits: *limits, Dir: *dir, Logger: logger, Notes: s.err,
+		Reshard: *reshard, Limits: *limits, Dir: *dir, Destination: localrun.Destination(*destination), Logger: logger, Notes: s.err,
 	}
 	if err := o.Validate(); err != nil {
 		return usageError{err}

@@ -59,7 +59,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"archive", "archive a stream to S3, or with --local the lines of files", runArchive},
+		{"archive", "archive a stream to S3, Elasticsearch or OpenSearch, or with --local the lines of files", runArchive},
 		{"local", "serve Kinesis, DynamoDB and S3 on this machine", runLocal},
 		{"transform", "show what an archiver would make of records", runTransform},
 		{"put", "put the lines of files into a stream", runPut},
@@ -69,8 +69,8 @@ func commands() []command {
 	}
 }
 
-const usageHead = `shardmill archives Kinesis streams to S3 as Amazon Data Firehose does, each
-record in exactly one object.
+const usageHead = `shardmill archives Kinesis streams to S3, Elasticsearch and OpenSearch as Amazon
+Data Firehose does; in S3 each record is in exactly one object.
 
 Usage:
 

@@ -42,9 +42,15 @@ CloudWatch Logs do. One record may become several. All arrive at once, on one
 shard: --at says when. That shard may have all 500 active partitions, where an archiver
 divides them by the number of open shards; shardmill.activePartitions is the same for both.
 
+With a destination of documents it tells the name of the index and the id in place of
+the prefix, and which records are no documents: those are never sent. As records have no
+sequence numbers here, their number stands for it in ids. No cluster is asked: types are
+there if shardmill.engine says so.
+
 --json prints an object a line: record (from 1), part (from 1, of the record),
 prefix, data (text) or dataBase64, bytes, errorOutputType, errorCode, errorMessage, dropped,
-nothing. Of a record that fails data is the line of the error object.
+nothing; of a document index, id and action, its line in a bulk request. Of a record that
+fails data is the line of the error object, and of one that is no document there is none.
 
 The configuration is that of 'shardmill archive', which tells of it; all of it is
 judged. At most 64 MiB of records are tried, each of at most 10 MiB.
@@ -186,11 +192,17 @@ func (c trialFlags) try(ctx context.Context, cfg config.Config, records []kcl.Re
 		return err
 	}
 	cfg.Delivery.Transform, cfg.Delivery.Logger = made, logger
+	t := trial{json: c.json, s: s, prefixes: map[string]bool{}, stream: cfg.Worker.StreamARN, delivery: cfg.Delivery, records: records}
+	if cfg.Documents != nil {
+		if t.index, err = archiver.TrialIndex(cfg.Documents, logger); err != nil {
+			return usageError{err}
+		}
+		cfg.Delivery.Index = t.index
+	}
 	a, err := processors.New(cfg.Delivery, store)
 	if err != nil {
 		return usageError{err}
 	}
-	t := trial{json: c.json, s: s, prefixes: map[string]bool{}}
 	if err := s.while("trying records", func() error { return a.Try(ctx, records, t.tell) }); err != nil {
 		return err
 	}

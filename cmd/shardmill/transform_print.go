@@ -7,7 +7,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/esarchive"
 )
 
 // trial tells what becomes of records, and counts it.
@@ -15,9 +17,21 @@ type trial struct {
 	json bool
 	s    stdio
 
+	index    *esarchive.Index // nil if records go into objects
+	stream   string           // ARN
+	delivery processors.Config
+	records  []kcl.Record
+
 	delivered, failed, dropped, nothing int
-	prefixes                            map[string]bool // of what is delivered
+	prefixes                            map[string]bool // of what is delivered, or names of indices
 	broken                              error           // the first write that failed
+}
+
+// reported is what is printed of a fate: that of a document with where it goes.
+type reported struct {
+	processors.Fate
+
+	document *esarchive.Preview // nil if it is none
 }
 
 // fate is what is printed of a fate as JSON.
@@ -25,6 +39,9 @@ type fate struct {
 	Record int    `json:"record"`
 	Part   int    `json:"part"`
 	Prefix string `json:"prefix,omitempty"`
+	Index  string `json:"index,omitempty"`
+	ID     string `json:"id,omitempty"`
+	Action string `json:"action,omitempty"` // line of a bulk request
 
 	Data       *string `json:"data,omitempty"` // nil if it is no text, or there is none
 	DataBase64 string  `json:"dataBase64,omitempty"`
@@ -39,7 +56,8 @@ type fate struct {
 }
 
 // tell prints a fate.
-func (t *trial) tell(f processors.Fate) {
+func (t *trial) tell(fate processors.Fate) {
+	f := t.document(fate)
 	switch {
 	case f.Dropped:
 		t.dropped++
@@ -49,7 +67,11 @@ func (t *trial) tell(f processors.Fate) {
 		t.failed++
 	default:
 		t.delivered++
-		t.prefixes[f.Prefix] = true
+		where := f.Prefix
+		if f.document != nil {
+			where = f.document.Index
+		}
+		t.prefixes[where] = true
 	}
 	text := visible(asLine(f))
 	if t.json {
@@ -60,9 +82,31 @@ func (t *trial) tell(f processors.Fate) {
 	}
 }
 
+// document adds to a fate where the document goes, if it is one.
+func (t *trial) document(f processors.Fate) reported {
+	if t.index == nil || f.Dropped || f.Nothing || f.ErrorOutputType != "" {
+		return reported{Fate: f}
+	}
+	r := t.records[f.Record]
+	p := t.index.Preview(t.stream, fmt.Sprintf("%s.%d", r.SequenceNumber, r.SubSequenceNumber), f.Data, r.ApproximateArrivalTimestamp)
+	if p.Malformed == "" {
+		f.Data = p.Document
+		return reported{f, &p}
+	}
+	f.ErrorOutputType, f.ErrorCode, f.ErrorMessage, f.Data = t.index.FailedType(), p.Code, p.Malformed, nil
+	var err error
+	if f.Prefix, err = errorPrefix(t.delivery, f.ErrorOutputType, r.ApproximateArrivalTimestamp); err != nil && t.broken == nil {
+		t.broken = err
+	}
+	return reported{Fate: f}
+}
+
 // end says what there was in all, and returns an error if a record failed.
 func (t *trial) end(records int) error {
 	said := []string{fmt.Sprintf("%d delivered under %s", t.delivered, counted(len(t.prefixes), "prefix", "prefixes"))}
+	if t.index != nil {
+		said[0] = fmt.Sprintf("%s for %s", counted(t.delivered, "document", "documents"), counted(len(t.prefixes), "index", "indices"))
+	}
 	for _, each := range []struct {
 		n    int
 		what string
@@ -89,7 +133,7 @@ func counted(n int, one, many string) string {
 }
 
 // asLine returns a fate for people. A newline at the end of data is not shown.
-func asLine(f processors.Fate) string {
+func asLine(f reported) string {
 	which := fmt.Sprintf("record %d", f.Record+1)
 	if f.Part > 0 {
 		which += fmt.Sprintf(", part %d", f.Part+1)
@@ -101,6 +145,12 @@ func asLine(f processors.Fate) string {
 		return which + ": nothing to deliver"
 	case f.ErrorOutputType != "":
 		return fmt.Sprintf("%s: FAILED -> %s: %s: %s", which, shownPrefix(f.Prefix), f.ErrorCode, oneLine(f.ErrorMessage))
+	case f.document != nil:
+		id := "an id of the cluster's"
+		if f.document.ID != "" {
+			id = "id " + oneLine(f.document.ID)
+		}
+		return fmt.Sprintf("%s -> index %s, %s: %s", which, oneLine(f.document.Index), id, shownData(f.Data))
 	default:
 		return fmt.Sprintf("%s -> %s: %s", which, shownPrefix(f.Prefix), shownData(f.Data))
 	}
@@ -134,12 +184,15 @@ func shownData(data []byte) string {
 }
 
 // asObject returns a fate for programs.
-func asObject(f processors.Fate) string {
+func asObject(f reported) string {
 	o := fate{
 		Record: f.Record + 1, Part: f.Part + 1, Prefix: f.Prefix, ErrorOutputType: f.ErrorOutputType, ErrorCode: f.ErrorCode, ErrorMessage: f.ErrorMessage,
 		Dropped: f.Dropped, Nothing: f.Nothing,
 	}
-	if !f.Dropped && !f.Nothing {
+	if d := f.document; d != nil {
+		o.Index, o.ID, o.Action = d.Index, d.ID, d.Line
+	}
+	if !f.Dropped && !f.Nothing && (f.Data != nil || f.ErrorOutputType == "") {
 		text, n := string(f.Data), len(f.Data)
 		o.Bytes = &n
 		if utf8.ValidString(text) {

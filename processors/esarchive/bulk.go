@@ -175,7 +175,7 @@ func (x *indexing) begin(e *entry, now time.Time, clock time.Duration) {
 		return
 	}
 	e.first, e.began = now.UnixNano(), clock
-	if x.isHeld {
+	if x.opening != 0 {
 		e.began = x.held
 	}
 }

@@ -30,6 +30,7 @@ type circuit struct {
 
 	mu      sync.Mutex // guards what follows
 	faults  int        // in a row
+	opened  int        // how often tries began to be delayed
 	since   time.Time  // the first of these
 	warned  time.Time
 	probing bool
@@ -50,26 +51,35 @@ func (c *circuit) delays() bool {
 	return c.isOpen()
 }
 
+// admission is what the circuit says to who asks to make a request.
+type admission struct {
+	ok      bool
+	probe   bool            // it is the one that is let through
+	opening int             // which one delays tries; 0 for none
+	next    time.Time       // when to ask again, unless it is zero
+	changed <-chan struct{} // when to ask again too, once it is closed
+}
+
 // enter asks to make a request. One that is let through must be followed by answered,
-// failed or, with probe, by abandoned. Else it may ask again when changed is closed, and,
-// unless next is zero, from then on.
-func (c *circuit) enter(now time.Time) (ok, probe bool, next time.Time, changed <-chan struct{}) {
+// failed or, if it is a probe, by abandoned.
+func (c *circuit) enter(now time.Time) admission {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case !c.isOpen():
-		return true, false, time.Time{}, nil
+		return admission{ok: true}
 	case !c.probing && !now.Before(c.next):
 		c.probing = true
-		return true, true, time.Time{}, nil
+		return admission{ok: true, probe: true, opening: c.opened}
 	}
 	if c.changed == nil {
 		c.changed = make(chan struct{})
 	}
+	a := admission{opening: c.opened, changed: c.changed}
 	if !c.probing {
-		next = c.next
+		a.next = c.next
 	}
-	return false, false, next, c.changed
+	return a
 }
 
 // tell wakes those who wait. mu is held.
@@ -102,6 +112,9 @@ func (c *circuit) failed(ctx context.Context, now time.Time, f *fault, probe boo
 		c.pauses = pause.NewBackOff("circuit of the cluster", firstPause, longPause, 0.5)
 	}
 	c.faults++
+	if c.faults == openAfter {
+		c.opened++
+	}
 	if probe || c.faults == openAfter {
 		c.probing = false
 		c.next = now.Add(c.pauses.Next(ctx))

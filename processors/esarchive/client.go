@@ -170,6 +170,7 @@ type asked struct {
 	contentType         string
 	limit               int64         // bytes of an answer of 2xx
 	timeout             time.Duration // beside that for the body; 0: the Config's
+	endpoint            int           // its number, from 1 on; 0: the next one in turn
 }
 
 // do makes one try, and has an answer of 2xx read by parse, which must keep nothing of it.
@@ -181,7 +182,10 @@ func (c *client) do(ctx context.Context, r asked, parse func([]byte) *fault) *fa
 	ctx, call := deadline.StartWhole(ctx, timeout+time.Duration(int64(len(r.body))*int64(perMiB)>>20))
 	defer call.End()
 	begun := time.Now()
-	at := c.endpoints.take(begun)
+	at := r.endpoint - 1
+	if at < 0 {
+		at = c.endpoints.take(begun)
+	}
 	f := c.try(ctx, c.endpoints.urls[at], r, parse)
 	if f != nil && (f.tooLarge || f.code == codeReset) {
 		c.distrust(time.Now())
@@ -207,7 +211,7 @@ func (c *client) distrust(now time.Time) {
 
 // rests reports whether a fault is one because of which another endpoint is better.
 func rests(f *fault) bool {
-	return f != nil && f.down && (f.status == 0 || f.status == http.StatusBadGateway || f.status == http.StatusServiceUnavailable || f.status == http.StatusGatewayTimeout)
+	return f != nil && (f.status == 0 || f.status == http.StatusBadGateway || f.status == http.StatusServiceUnavailable || f.status == http.StatusGatewayTimeout)
 }
 
 func (c *client) noteEndpoint(at int, isDown bool, begun time.Time) {

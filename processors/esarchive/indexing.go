@@ -29,7 +29,7 @@ type indexing struct {
 	buf      []byte // that documents are read into
 
 	parallel int           // requests that may be under way
-	isHeld   bool          // the circuit holds back documents that were never sent
+	opening  int           // of the circuit, that holds back documents; 0 for none
 	held     time.Duration // since that time of the clock
 	ticket   *ticket       // for the next request; nil for none
 
@@ -167,6 +167,7 @@ func (x *indexing) begins(ctx context.Context, r *round) (next time.Time, change
 			next = now.Add(long) // what is due is begun, or something else happens first
 		}
 		if _, ok := x.ledger.peek(now, false); !ok {
+			x.dropTicket()
 			return next, nil, nil
 		}
 		pass := x.pass(now)
@@ -185,29 +186,25 @@ func (x *indexing) begins(ctx context.Context, r *round) (next time.Time, change
 			return next, nil, nil // it waits for its bytes
 		}
 	}
+	x.dropTicket() // bytes that are not used now are for others
 	return time.Now().Add(long), nil, nil
 }
 
 // pass says whether a request may be begun.
 type pass struct {
-	ok      bool
-	probe   bool
+	admission
 	untried bool // only of documents that were never sent
-	next    time.Time
-	changed <-chan struct{}
 }
 
 // pass asks the circuit. While it holds back documents that were never sent, their time
 // runs; when it is over each is sent once, whatever the circuit says.
 func (x *indexing) pass(now time.Time) pass {
-	var p pass
-	p.ok, p.probe, p.next, p.changed = x.index.circuit.enter(now)
-	switch clock := x.index.clock.read(now); {
-	case p.ok && !p.probe:
-		x.isHeld = false
-	case !x.isHeld:
-		x.isHeld, x.held = true, clock
-	case !p.ok && clock-x.held >= x.index.s.retry && x.ledger.untried():
+	p := pass{admission: x.index.circuit.enter(now)}
+	clock := x.index.clock.read(now)
+	if p.opening != x.opening {
+		x.opening, x.held = p.opening, clock
+	}
+	if !p.ok && clock-x.held >= x.index.s.retry && x.ledger.untried() {
 		p.ok, p.untried = true, true
 	}
 	return p
@@ -242,6 +239,7 @@ func (x *indexing) beginOne(ctx context.Context, r *round, now time.Time, p pass
 	}
 	q := x.index.take()
 	q.ticket = x.ticket
+	q.body = slices.Grow(q.body, int(min(x.ticket.bytes, 2*limit)))
 	q.hasIDs = x.index.s.ownIDs() && !x.index.noIDs.Load()
 	q.probe, q.limit = p.probe, c.maxContent
 	err = x.fill(q, now, p.untried, min(limit, max(x.ticket.bytes, 1)))

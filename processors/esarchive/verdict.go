@@ -18,8 +18,8 @@ const (
 	anew                      // it is sent again at once, and this was no try
 )
 
-// judge says what follows from the answer for a document, that was sent with an id or
-// without one. It is a pure function of the Config:
+// judge says what follows from the answer for a document, which was sent with the id of its
+// record or not. It is a pure function of the Config:
 //
 //	answer                                       verdict
 //	2xx                                          done
@@ -51,7 +51,7 @@ func (s *settings) conflict(hadID bool) verdict {
 		return again
 	case s.IDs.Field != "":
 		return hopeless
-	case hadID && s.ownIDs():
+	case hadID:
 		return done
 	default:
 		return again

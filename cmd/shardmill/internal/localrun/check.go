@@ -125,12 +125,28 @@ const maxNamed = 20
 // explain goes through the objects and the input once more and names what is
 // missing. Its error is ErrNotArchived.
 func (j *job) explain(ctx context.Context, got *verify.Multiset) error {
-	counts := fmt.Errorf("%w: %d records were put and the objects hold %d", ErrNotArchived, j.put.Records, got.Records)
+	return j.explainBy(got, search{
+		holds: "the objects", broken: ErrNotArchived, as: func(record []byte) []byte { return record },
+		again: func(d *verify.Difference) error { return j.eachRecord(ctx, func(int64) {}, d.Got) },
+	})
+}
+
+// search is for what is missing.
+type search struct {
+	holds  string // where records are to be
+	broken error
+	as     func(record []byte) []byte       // a record as it is there
+	again  func(d *verify.Difference) error // goes through what is there
+}
+
+// explainBy goes through what is there and the input once more, and names what is missing.
+func (j *job) explainBy(got *verify.Multiset, s search) error {
+	counts := fmt.Errorf("%w: %d records were put and %s hold %d", s.broken, j.put.Records, s.holds, got.Records)
 	if !j.o.Input.Again() {
 		return fmt.Errorf("%w; which ones cannot be told, since standard input cannot be read again", counts)
 	}
 	d := verify.NewDifference(&j.put, got)
-	if err := j.eachRecord(ctx, func(int64) {}, d.Got); err != nil {
+	if err := s.again(d); err != nil {
 		return errors.Join(counts, err)
 	}
 	n, missing := int64(0), 0
@@ -138,7 +154,7 @@ func (j *job) explain(ctx context.Context, got *verify.Multiset) error {
 		if n++; err != nil || n > j.put.Records {
 			break
 		}
-		if !d.Put(r.Data) {
+		if !d.Put(s.as(r.Data)) {
 			continue
 		}
 		if missing++; missing <= maxNamed {
@@ -163,8 +179,11 @@ func (j *job) noteProgress(ctx context.Context) {
 			waits = "; putting waits for the archive"
 		}
 		j.mu.Lock()
-		_, _ = fmt.Fprintf(j.o.Notes, "%5.0fs  put %d records, %.1f MB  archived %d records in %d objects, %.1f MB%s\n",
-			time.Since(j.began).Seconds(), records, float64(bytes)/1e6, j.archived, j.objects, float64(j.zipped)/1e6, waits)
+		done := fmt.Sprintf("archived %d records in %d objects, %.1f MB", j.archived, j.objects, float64(j.zipped)/1e6)
+		if j.index != nil {
+			done = fmt.Sprintf("indexed, or put into error objects, %d records", j.archived)
+		}
+		_, _ = fmt.Fprintf(j.o.Notes, "%5.0fs  put %d records, %.1f MB  %s%s\n", time.Since(j.began).Seconds(), records, float64(bytes)/1e6, done, waits)
 		j.mu.Unlock()
 	}
 }

@@ -36,11 +36,16 @@ func (j *job) produce(ctx, feeding context.Context) error {
 			}
 			continue
 		}
-		j.put.Add(r.Data)
+		j.putBytes += int64(len(r.Data))
+		if j.index != nil {
+			j.put.Add(trimmed(r.Data))
+		} else {
+			j.put.Add(r.Data)
+		}
 		if err := j.feeder.Add(feeding, r.Data); err != nil {
 			return err
 		}
-		if j.o.Reshard && j.reshards == 0 && j.put.Bytes >= half {
+		if j.o.Reshard && j.reshards == 0 && j.putBytes >= half {
 			if err := j.reshard(feeding); err != nil {
 				return err
 			}

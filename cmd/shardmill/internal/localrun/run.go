@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,9 +63,14 @@ type Options struct {
 	Workers int
 	Reshard bool   // split one shard and merge two others half way
 	Limits  bool   // Kinesis throttles as the service does
-	Dir     string // objects are files below Dir/archive
-	Logger  *zap.Logger
-	Notes   io.Writer // progress lines
+	Dir     string // objects are files below Dir/archive, and documents of an index Dir/indices/NAME.ndjson
+
+	// Destination is where records go; default ToS3. Of documents what fails becomes
+	// objects.
+	Destination Destination
+
+	Logger *zap.Logger
+	Notes  io.Writer // progress lines
 
 	prepared  func(*localaws.Stack) // for tests: called before anything is put
 	verifying func(*s3.Client)      // for tests: called before the objects are read
@@ -83,6 +90,9 @@ func (o Options) Validate() error {
 	if o.Reshard && o.Shards < 3 {
 		errs = append(errs, fmt.Errorf("--reshard needs at least 3 shards, one to split and two to merge; --shards is %d", o.Shards))
 	}
+	if o.Destination != "" && !slices.Contains(Destinations(), string(o.Destination)) {
+		errs = append(errs, fmt.Errorf("--destination is %q; it must be %s", o.Destination, strings.Join(Destinations(), " or ")))
+	}
 	if o.Dir == "" {
 		errs = append(errs, errors.New("--dir is empty; it must name a directory"))
 	}
@@ -96,11 +106,14 @@ type job struct {
 	clients archiver.Clients
 	feeder  *feed.Feeder
 	began   time.Time
-	before  map[string]bool // keys of objects that other runs left
+	before  map[string]bool          // keys of objects that other runs left
+	index   processors.DocumentIndex // nil if records go into objects
+	arn     string                   // of the stream
 
 	noRoom atomic.Bool // the producer waits for the archive
 
-	put      verify.Multiset // belongs to the producer until it has ended
+	put      verify.Multiset // belongs to the producer until it has ended, as the next
+	putBytes int64
 	reshards int
 
 	mu        sync.Mutex // guards what follows
@@ -109,6 +122,7 @@ type job struct {
 	objects   int64
 	archived  int64 // records in them
 	zipped    int64 // bytes of the objects
+	requests  int64 // for documents
 	failure   error // why no object can be written
 	stopRound context.CancelFunc
 }
@@ -122,7 +136,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	j := &job{o: o, began: time.Now(), delivered: make(map[string]string), workers: make([]WorkerShare, o.Workers)}
 	var err error
-	j.stack, err = localaws.New(localaws.Options{Dir: o.Dir, Limits: o.Limits, MaxPageBytes: 2 << 20, WriteLog: -1, Logger: o.Logger})
+	options := localaws.Options{Dir: o.Dir, Limits: o.Limits, MaxPageBytes: 2 << 20, WriteLog: -1, Logger: o.Logger}
+	if o.Destination.isDocuments() {
+		options.Cluster.Engine = o.Destination.engine()
+	}
+	j.stack, err = localaws.New(options)
 	if err != nil {
 		return Summary{}, DirError(o.Dir, err)
 	}
@@ -146,6 +164,13 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		}
 	})
 	j.clients = clientsOf("http://"+l.Addr().String(), o.client, o.Logger)
+	if o.Destination.isDocuments() {
+		index, err := j.startCluster(hard, &serving)
+		if err != nil {
+			return Summary{}, err
+		}
+		j.index = index
+	}
 	return j.run(ctx, hard)
 }
 
@@ -194,7 +219,11 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 	if j.o.verifying != nil {
 		j.o.verifying(j.clients.S3)
 	}
-	sum, err := j.verify(hard)
+	verify := j.verify
+	if j.index != nil {
+		verify = j.verifyDocuments
+	}
+	sum, err := verify(hard)
 	if ctx.Err() != nil {
 		putErr = nil // the exit code tells
 	}
@@ -207,7 +236,12 @@ func (j *job) prepare(ctx context.Context) error {
 	if _, err := j.clients.Kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: &shards}); err != nil {
 		return fmt.Errorf("creating stream %s: %w", stream, err)
 	}
-	_, err := j.clients.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)})
+	described, err := j.clients.Kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(stream)})
+	if err != nil {
+		return fmt.Errorf("describing stream %s: %w", stream, err)
+	}
+	j.arn = aws.ToString(described.StreamDescriptionSummary.StreamARN)
+	_, err = j.clients.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	if _, isThere := errors.AsType[*types.BucketAlreadyOwnedByYou](err); err != nil && !isThere {
 		return fmt.Errorf("creating bucket %s: %w", bucket, err)
 	}
@@ -240,6 +274,17 @@ func (j *job) share() int {
 }
 
 func (j *job) options(worker int) archiver.Options {
+	o := j.objectOptions(worker)
+	if d := &o.Delivery; j.index != nil {
+		o.Worker.StreamARN = j.arn // bundles of a stream that has one are looked after
+		d.Index, d.Compression = j.index, processors.Uncompressed
+		d.Hooks.Delivered = nil
+		d.Hooks.Indexed = func(e processors.IndexedEvent) { j.noteIndexed(worker, e) }
+	}
+	return o
+}
+
+func (j *job) objectOptions(worker int) archiver.Options {
 	return archiver.Options{
 		Worker: kcl.Config{
 			ApplicationName:   stream,

@@ -22,6 +22,15 @@ type Summary struct {
 	Interrupted  bool          `json:"interrupted"`   // putting was stopped early
 	Directory    string        `json:"directory"`     // that has the objects as files
 	MegabytesSec float64       `json:"megabytes_sec"` // bytes by seconds, in units of 10^6
+
+	// Of a run with documents, whose objects are those of documents that failed.
+	Destination string  `json:"destination,omitempty"`
+	Engine      string  `json:"engine,omitempty"`
+	Documents   int64   `json:"documents,omitempty"` // in the indices
+	Requests    int64   `json:"requests,omitempty"`  // to the cluster
+	Failed      int64   `json:"failed,omitempty"`    // lines of error objects
+	NotJSON     int64   `json:"not_json,omitempty"`  // of these, records that are no JSON objects
+	Indices     []Index `json:"indices,omitempty"`
 }
 
 // WorkerShare is what one worker archived.
@@ -35,11 +44,11 @@ func (j *job) summary(objects, objectBytes int64) Summary {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := Summary{
-		Records: j.put.Records, Bytes: j.put.Bytes, Objects: objects, ObjectBytes: objectBytes,
+		Records: j.put.Records, Bytes: j.putBytes, Objects: objects, ObjectBytes: objectBytes,
 		Seconds: time.Since(j.began).Seconds(), Shards: j.o.Shards, Reshards: j.reshards,
 		Workers: j.workers, Verified: true, Directory: j.o.Dir + "/" + bucket,
 	}
-	if objectBytes > 0 {
+	if objectBytes > 0 && j.index == nil {
 		s.Ratio = float64(s.Bytes) / float64(objectBytes)
 	}
 	s.MegabytesSec = float64(s.Bytes) / 1e6 / s.Seconds
@@ -51,13 +60,21 @@ func (s Summary) Print(w io.Writer) {
 	p := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format+"\n", a...) }
 	p("records    %d", s.Records)
 	p("bytes      %d", s.Bytes)
-	p("objects    %d in %s", s.Objects, s.Directory)
-	p("compressed %d bytes, ratio %.2f", s.ObjectBytes, s.Ratio)
+	if s.Destination != "" {
+		s.printDocuments(p)
+	} else {
+		p("objects    %d in %s", s.Objects, s.Directory)
+		p("compressed %d bytes, ratio %.2f", s.ObjectBytes, s.Ratio)
+	}
 	p("seconds    %.1f (%.1f MB/s)", s.Seconds, s.MegabytesSec)
 	for i, worker := range s.Workers {
 		share := 0.0
 		if s.Records > 0 {
 			share = 100 * float64(worker.Records) / float64(s.Records)
+		}
+		if s.Destination != "" {
+			p("worker-%d   %d records, %.0f %%", i+1, worker.Records, share)
+			continue
 		}
 		p("worker-%d   %d records in %d objects, %.0f %%", i+1, worker.Records, worker.Objects, share)
 	}
@@ -65,9 +82,12 @@ func (s Summary) Print(w io.Writer) {
 	if s.Interrupted {
 		p("interrupted: only a part of the input was put")
 	}
-	if s.Verified {
+	switch {
+	case s.Destination != "":
+		p("%s", s.verdictOfDocuments())
+	case s.Verified:
 		p("verified: every record that was put is in exactly one object")
-	} else {
+	default:
 		p("NOT VERIFIED: the objects do not hold each record exactly once")
 	}
 }
