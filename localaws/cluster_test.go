@@ -42,14 +42,18 @@ func bulk(t *testing.T, c *localaws.Cluster, body string, edit ...func(*http.Req
 
 const oneDocument = `{"index":{"_index":"logs","_id":"1"}}` + "\n{}\n"
 
-// sign signs a request.
+// sign signs a request; for a collection with the hash of its body, which that wants.
 func sign(service, secret string) func(*http.Request) {
+	return signWith(service, secret, service == "aoss")
+}
+
+func signWith(service, secret string, hasHash bool) func(*http.Request) {
 	return func(r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		sum := sha256.Sum256(body)
 		hash := hex.EncodeToString(sum[:])
-		if service == "aoss" {
+		if hasHash {
 			r.Header.Set("X-Amz-Content-Sha256", hash)
 		}
 		_ = v4.NewSigner().SignHTTP(r.Context(), aws.Credentials{AccessKeyID: "local", SecretAccessKey: secret}, r, hash, service, "us-east-1", time.Now())
@@ -60,12 +64,6 @@ func TestClusterAccess(t *testing.T) {
 	t.Parallel()
 	header := func(value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", value) }
-	}
-	without := func(service, name string) func(*http.Request) {
-		return func(r *http.Request) {
-			sign(service, "local")(r)
-			r.Header.Del(name)
-		}
 	}
 	domain := localaws.ClusterOptions{Users: map[string]string{"ada": "secret"}, APIKeys: []string{"a2V5"}}
 	collection := localaws.ClusterOptions{Collection: "SEARCH"}
@@ -90,7 +88,7 @@ func TestClusterAccess(t *testing.T) {
 		{"with a wrong API key", domain, header("ApiKey a2V6"), http.StatusUnauthorized},
 		{"to a collection", collection, sign("aoss", "local"), http.StatusOK},
 		{"to a collection, signed for a domain", collection, sign("es", "local"), http.StatusForbidden},
-		{"to a collection, without the hash", collection, without("aoss", "X-Amz-Content-Sha256"), http.StatusForbidden},
+		{"to a collection, without the hash", collection, signWith("aoss", "local", false), http.StatusForbidden},
 		{"to a cluster that is open", localaws.ClusterOptions{Open: true}, header("Basic nobody"), http.StatusOK},
 	}
 	for _, row := range rows {
@@ -269,6 +267,17 @@ func TestClusterEngines(t *testing.T) {
 		if _, err := localaws.New(localaws.Options{Cluster: o}); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
+	}
+}
+
+func TestClusterRefusesLargeBodies(t *testing.T) {
+	t.Parallel()
+	_, c := openCluster(t, localaws.ClusterOptions{MaxContentLength: int64(len(oneDocument))})
+	if status, answer, err := bulk(t, c, oneDocument+"\n"); err != nil || status != http.StatusRequestEntityTooLarge || answer != "" {
+		t.Errorf("a body that is too large is answered %d, %v: %s", status, err, answer)
+	}
+	if status, answer, err := bulk(t, c, oneDocument); err != nil || status != http.StatusOK {
+		t.Errorf("one that is not is answered %d, %v: %s", status, err, answer)
 	}
 }
 
