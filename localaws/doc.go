@@ -62,7 +62,7 @@
 // policy, ownership and versions as somebody may configure them, of which
 // ListObjectVersions tells; [Stack.Permit] limits what a key may do.
 //
-// Elasticsearch and OpenSearch (internal/searchd has the details): bulk requests, with
+// Elasticsearch and OpenSearch (internal/clusterd has the details): bulk requests, with
 // mappings, versions, aliases, data streams and blocks as the engine has them that
 // Options.Cluster names, and what makes and reads indices. [Stack.Cluster] has them by
 // ways of its own: Transport, for clients in this process, and Serve. They speak no AWS

@@ -1,4 +1,4 @@
-package searchd_test
+package clusterd_test
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/shardmill/shardmill/localaws/internal/searchd"
+	"github.com/shardmill/shardmill/localaws/internal/clusterd"
 )
 
 // FuzzBulk sends bodies to each kind of engine. Whatever comes, the answer is JSON, has
@@ -25,7 +25,7 @@ func FuzzBulk(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, paths string) {
 		for _, engine := range []string{"Elasticsearch_6.8", "Elasticsearch_7.10", "OpenSearch_2.19", "OpenSearch_3.1"} {
-			s, err := searchd.New(searchd.Options{Engine: engine})
+			s, err := clusterd.New(clusterd.Options{Engine: engine})
 			if err != nil {
 				t.Fatal(err)
 			}
