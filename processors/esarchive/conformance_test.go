@@ -32,7 +32,7 @@ func sent(t *testing.T, cfg esarchive.Config, cluster esarchive.Cluster, c cut) 
 	t.Helper()
 	cfg.IndexName = "myindex"
 	s := &answering{cluster: cluster, answer: ok}
-	deliver(t, cfg, s, c)
+	runTo(t, cfg, s, c)
 	if len(s.requests) != 1 {
 		t.Fatalf("%d requests", len(s.requests))
 	}
@@ -75,12 +75,14 @@ func conformNames(t *testing.T) {
 		{"E8", esarchive.OneHour, "", "2016-02-26T07:30:00+09:00", "myindex-2016-02-25-22"},
 	} {
 		statement(t, row.name, func(t *testing.T) {
+			t.Helper()
 			if got := sent(t, esarchive.Config{IndexRotationPeriod: row.period, Weeks: row.weeks}, esarchive.Cluster{}, arriving(t, row.at)); got[0].Index != row.want {
 				t.Errorf("%s, want %s", got[0].Index, row.want)
 			}
 		})
 	}
 	statement(t, "E9", func(t *testing.T) {
+		t.Helper()
 		got := sent(t, esarchive.Config{IndexRotationPeriod: esarchive.OneHour}, esarchive.Cluster{}, arriving(t, "2016-02-25T12:59:59Z", "2016-02-25T13:00:01Z"))
 		if got[0].Index != "myindex-2016-02-25-12" || got[1].Index != "myindex-2016-02-25-13" {
 			t.Errorf("%+v", got)
@@ -91,10 +93,11 @@ func conformNames(t *testing.T) {
 func conformLines(t *testing.T) {
 	t.Helper()
 	statement(t, "E10", func(t *testing.T) {
+		t.Helper()
 		s := &answering{answer: func(_ context.Context, n int, list []action) ([]esarchive.Item, *esarchive.Fault) {
 			return all(list, []int{429, 503, 201}[min(n, 2)]), nil
 		}}
-		deliver(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 1))
+		runTo(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 1))
 		again := sent(t, esarchive.Config{}, esarchive.Cluster{}, plain("s", 1)) // redelivered, by another worker
 		for _, list := range append(s.requests, again) {
 			if list[0].ID != "s0000.0" {
@@ -106,6 +109,7 @@ func conformLines(t *testing.T) {
 		}
 	})
 	statement(t, "E11", func(t *testing.T) {
+		t.Helper()
 		if got := sent(t, esarchive.Config{IDs: esarchive.IDs{None: true}}, esarchive.Cluster{}, plain("s", 1)); strings.Contains(got[0].Line, "_id") {
 			t.Error(got[0].Line)
 		}
@@ -121,6 +125,7 @@ func conformLines(t *testing.T) {
 		"E12/at OpenSearch": {"log", esarchive.Cluster{Engine: "OpenSearch", Major: 1}, ""},
 	} {
 		statement(t, name, func(t *testing.T) {
+			t.Helper()
 			got := sent(t, esarchive.Config{TypeName: row.typeName}, row.cluster, plain("s", 1))
 			if want := `{"index":{"_index":"myindex-2016-02-25",` + row.want + `"_id":"s0000.0"}}`; got[0].Line != want {
 				t.Errorf("%s, want %s", got[0].Line, want)
@@ -128,6 +133,7 @@ func conformLines(t *testing.T) {
 		})
 	}
 	statement(t, "E12/refused", func(t *testing.T) {
+		t.Helper()
 		const text = "Types are deprecated in Elasticsearch version 7+ and all OpenSearch versions. TypeName must be empty."
 		for _, engine := range []string{"Elasticsearch_7.10", "OpenSearch_2.19"} {
 			if err := esarchive.Settle(esarchive.Config{IndexName: "i", Engine: engine, TypeName: "log"}); err == nil || !strings.Contains(err.Error(), text) {
@@ -136,6 +142,7 @@ func conformLines(t *testing.T) {
 		}
 	})
 	statement(t, "E13", func(t *testing.T) {
+		t.Helper()
 		if got := sent(t, esarchive.Config{}, esarchive.Cluster{}, plain("s", 1)); got[0].Op != "index" {
 			t.Errorf("%+v", got)
 		}
@@ -145,6 +152,7 @@ func conformLines(t *testing.T) {
 func conformOutcomes(t *testing.T) {
 	t.Helper()
 	statement(t, "E15", func(t *testing.T) {
+		t.Helper()
 		times := map[string]int{}
 		s := &answering{answer: func(_ context.Context, _ int, list []action) ([]esarchive.Item, *esarchive.Fault) {
 			items := all(list, 201)
@@ -155,7 +163,7 @@ func conformOutcomes(t *testing.T) {
 			}
 			return items, nil
 		}}
-		o := deliver(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 100))
+		o := runTo(t, esarchive.Config{IndexName: "myindex"}, s, plain("s", 100))
 		if o.Indexed != 99 || len(o.Failed) != 1 || o.Failed[0].Document != 42 || o.Failed[0].ID != "s0042.0" || o.Failed[0].Index != "myindex-2016-02-25" || o.Failed[0].Attempts != times["s0042.0"] {
 			t.Errorf("%+v", o)
 		}
@@ -167,16 +175,18 @@ func conformOutcomes(t *testing.T) {
 	})
 	for name, data := range map[string]string{"E19": "{\"a\":1}\n{\"b\":2}", "E20": `{"a":1}{"b":2}`} {
 		statement(t, name, func(t *testing.T) {
+			t.Helper()
 			s := &answering{answer: ok}
 			c := plain("s", 2)
 			c[0].data = data
-			o := deliver(t, esarchive.Config{IndexName: "myindex"}, s, c)
+			o := runTo(t, esarchive.Config{IndexName: "myindex"}, s, c)
 			if o.Indexed != 1 || len(o.Failed) != 1 || o.Failed[0].Code != "OS.MalformedData" || o.Failed[0].ID != "s0000.0" || len(s.requests) != 1 || len(s.requests[0]) != 1 {
 				t.Errorf("%+v", o)
 			}
 		})
 	}
 	statement(t, "E21", func(t *testing.T) {
+		t.Helper()
 		for _, whole := range []bool{false, true} {
 			s := &answering{answer: func(_ context.Context, _ int, list []action) ([]esarchive.Item, *esarchive.Fault) {
 				if whole {
@@ -185,7 +195,7 @@ func conformOutcomes(t *testing.T) {
 				return all(list, 503), nil
 			}}
 			none := time.Duration(0)
-			o := deliver(t, esarchive.Config{IndexName: "myindex", RetryDuration: &none}, s, plain("s", 3))
+			o := runTo(t, esarchive.Config{IndexName: "myindex", RetryDuration: &none}, s, plain("s", 3))
 			if len(o.Failed) != 3 || o.Failed[0].Attempts != 1 || len(s.requests) != 1 {
 				t.Errorf("%+v", o)
 			}

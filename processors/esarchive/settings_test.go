@@ -119,9 +119,17 @@ func TestFaultsOfConfig(t *testing.T) {
 func TestConfigsThatGo(t *testing.T) {
 	t.Parallel()
 	for _, c := range []esarchive.Config{
-		{IndexName: strings.Repeat("a", 80)}, {IndexName: strings.Repeat("ä", 80)}, {IndexName: strings.Repeat("😀", 60)}, {IndexName: "a.b-c_d+e"}, {IndexName: ".a"}, {IndexName: "名前"},
-		{IndexName: "a", TypeName: "log"}, {IndexName: "a", TypeName: "log", Engine: "Elasticsearch_6.8"}, {IndexName: "a", Service: esarchive.Serverless},
-		{IndexName: "a", Operation: esarchive.OpCreate}, {IndexName: "a", IDs: esarchive.IDs{Field: "a.b"}, Operation: esarchive.OpCreate},
+		{IndexName: strings.Repeat("a", 80)},
+		{IndexName: strings.Repeat("ä", 80)},
+		{IndexName: strings.Repeat("😀", 60)},
+		{IndexName: "a.b-c_d+e"},
+		{IndexName: ".a"},
+		{IndexName: "名前"},
+		{IndexName: "a", TypeName: "log"},
+		{IndexName: "a", TypeName: "log", Engine: "Elasticsearch_6.8"},
+		{IndexName: "a", Service: esarchive.Serverless},
+		{IndexName: "a", Operation: esarchive.OpCreate},
+		{IndexName: "a", IDs: esarchive.IDs{Field: "a.b"}, Operation: esarchive.OpCreate},
 	} {
 		if err := esarchive.Settle(c); err != nil {
 			t.Errorf("%+v: %v", c, err)
