@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -161,8 +162,11 @@ func (p *pauses) after(attempts int) time.Duration {
 }
 
 // describe makes what is told of the documents that failed.
-func (x *indexing) describe() error {
+func (x *indexing) describe(ctx context.Context) error {
 	for i, f := range x.ledger.failed {
+		if i%1000 == 999 { // each is read
+			deadline.Beat(ctx)
+		}
 		d, err := x.failure(f)
 		if err != nil {
 			x.ledger.failed = x.ledger.failed[i:]
