@@ -123,6 +123,7 @@ func conformLines(t *testing.T) {
 		"E12/no type":       {"", esarchive.Cluster{Engine: "Elasticsearch", Major: 6}, ""},
 		"E12/at 7":          {"log", esarchive.Cluster{Engine: "Elasticsearch", Major: 7}, ""},
 		"E12/at OpenSearch": {"log", esarchive.Cluster{Engine: "OpenSearch", Major: 1}, ""},
+		"E12/nobody says":   {"log", esarchive.Cluster{}, `"_type":"log",`},
 	} {
 		statement(t, name, func(t *testing.T) {
 			t.Helper()
