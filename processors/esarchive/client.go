@@ -81,6 +81,7 @@ func newClient(s settings) (*client, error) {
 	if err := errors.Join(err1, err2, checkAuth(s.Config)); err != nil {
 		return nil, err
 	}
+	c.Auth = patient(c.Auth, c.log)
 	c.transport, c.http = transport, deadline.Client(once{transport}, 0)
 	return c, nil
 }

@@ -158,7 +158,8 @@ type IDs struct {
 // Auth authenticates requests. It is safe for concurrent use.
 type Auth interface {
 	// Authenticate completes a request that is about to be sent, whose body is body, as
-	// it goes over the wire. It is called for each try.
+	// it goes over the wire. It is called for each try, and has to end with ctx; those of
+	// this package do, whatever gives them their credentials.
 	Authenticate(ctx context.Context, r *http.Request, body []byte) error
 }
 
