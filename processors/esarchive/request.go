@@ -46,7 +46,8 @@ type item struct {
 type fault struct {
 	code    string // Firehose's, such as "OS.ConnectionFailed", or the status, such as "503"
 	status  int    // of HTTP; 0 without an answer
-	message string // for people and error objects; no document, and no secret
+	kind    string // error.type of the answer, such as "security_exception"; "" for none
+	message string // for people and error objects, not for logs: it may quote the answer, and that documents; no secret
 
 	auth     bool // 401, 403 and what signing meets
 	rejected bool // 429: the cluster is too busy
