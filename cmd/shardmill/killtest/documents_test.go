@@ -1,0 +1,169 @@
+//go:build search
+
+package killtest_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// indexers are archivers of documents that are struck, and what they deliver to.
+type indexers struct {
+	*run
+
+	cluster *cluster
+	gates   []*gate // of the slots
+}
+
+// TestKillIndexing strikes archivers that deliver documents to a cluster which others
+// wrote, and the cluster. Each document must be in one index, once, as it was put, or in
+// an error object, once, and all records in the backup.
+func TestKillIndexing(t *testing.T) { //nolint:paralleltest // its processes need the cores
+	began := time.Now()
+	c := newCluster(t)
+	records := 200_000
+	if c.kind != "" {
+		records = 60_000
+	}
+	records = setting(t, "SHARDMILL_KILL_DOCUMENTS", records)
+	rng := newRand(t, "SHARDMILL_KILL_SEED")
+	dir := newDir(t, "SHARDMILL_KILL_DIR")
+	s := startServices(t, dir)
+	arrivals := serveArrivals(t, s)
+	feed := feedDocuments(t, s, rand.New(rand.NewPCG(rng.Uint64(), 0)))
+	gates := []*gate{newGate(t, c.url), newGate(t, c.url)}
+	r := &indexers{newRun(t, s, newArchivers(t, s, dir, indexing(c, gates, arrivals)), rng), c, gates}
+
+	list := documentPoints()
+	mischief := mischiefs()
+	rng.Shuffle(len(mischief), func(i, j int) { mischief[i], mischief[j] = mischief[j], mischief[i] })
+	for i, p := range list {
+		feed.allow(records * (i + 1) / (len(list) + 1))
+		before := r.hits[p.step]
+		for tries := 0; r.hits[p.step] == before && tries < 3; tries++ {
+			r.strike(p, mischief[i%len(mischief)])
+		}
+		switch i {
+		case len(list) / 3:
+			r.disturb("restart")
+		case 2 * len(list) / 3:
+			r.disturb("kill", "restart")
+		}
+	}
+	t.Logf("%v: struck %d times", time.Since(began).Round(time.Second), r.total())
+	feed.allow(records)
+	put := feed.finish(t)
+	r.archivers.finish(patience)
+	for _, g := range gates {
+		eventually(t, "the last request to end", patience, g.isIdle)
+	}
+	t.Logf("%v: everything is archived", time.Since(began).Round(time.Second))
+	r.report()
+	checkLogs(t, dir)
+	r.compare(openDocuments(t, s.reading(arrivals), s.shards(t), put, c.kind))
+	t.Logf("took %v", time.Since(began).Round(time.Second))
+}
+
+// indexing returns the settings of archivers of documents. RetryOptions are that short
+// because each cut has documents that the cluster refuses, and waits for them that long.
+func indexing(c *cluster, gates []*gate, arrivals string) settings {
+	set := two("exactly-once")
+	set.memoryMBs = 256
+	destination, kind := "AmazonopensearchserviceDestinationConfiguration", ""
+	if c.kind != "" {
+		destination, kind = "ElasticsearchDestinationConfiguration", "  TypeName: "+c.kind+"\n"
+	}
+	set.destination = fmt.Sprintf(`%s:
+  ClusterEndpoint: ${SHARDMILL_KILL_CLUSTER}
+  IndexName: %s
+  IndexRotationPeriod: OneHour
+%s  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}
+  RetryOptions: {DurationInSeconds: 2}
+  S3BackupMode: AllDocuments
+  S3Configuration:
+    BucketARN: arn:aws:s3:::%s
+    Prefix: "all/"
+    ErrorOutputPrefix: "errors/!{firehose:error-output-type}/"
+    CompressionFormat: GZIP
+`, destination, indexName, kind, bucket)
+	set.ours = "  auth: none\n  pauseWhenDown: true\n"
+	set.environment = func(slot int) []string {
+		return []string{"SHARDMILL_KILL_CLUSTER=" + gates[slot].url, "AWS_ENDPOINT_URL_KINESIS=" + arrivals}
+	}
+	return set
+}
+
+// strike kills or stops an archiver at a point, and has mischief done to a request of the
+// other one, which goes on with its shards.
+func (r *indexers) strike(p documentPoint, mischief string) {
+	r.t.Helper()
+	slot := r.pick()
+	mine, other := r.gates[slot], r.gates[1-slot]
+	held := func() bool { return true }
+	if p.gate != "" {
+		mine.tell(p.gate)
+		held = mine.isHolding
+	}
+	v := r.hit(slot, p.point, held)
+	other.tell(mischief)
+	r.awaitSuccessor(v)
+	other.release()
+	mine.release() // requests come late now
+	if !p.early && v.fault.ID > 0 {
+		r.s.remove(v.fault)
+	}
+	if p.stop {
+		v.signal(syscall.SIGCONT)
+		return
+	}
+	r.archivers.start(slot, r.rng.IntN(2) == 0)
+}
+
+// disturb ends the cluster and has it begin anew, and waits until documents are
+// delivered to it.
+func (r *indexers) disturb(verbs ...string) {
+	r.t.Helper()
+	began := time.Now()
+	r.cluster.do(verbs...)
+	back := time.Now()
+	before := r.s.leases(r.t)
+	r.eventually("a commit after the cluster came back", func() bool {
+		for shard, l := range r.s.leases(r.t) {
+			if l.checkpoint != before[shard].checkpoint {
+				return true
+			}
+		}
+		return false
+	})
+	r.t.Logf("the cluster: %v, which took %v; the first commit came %v later", verbs, back.Sub(began).Round(time.Second), time.Since(back).Round(time.Millisecond))
+}
+
+// report prints what was done.
+func (r *indexers) report() {
+	r.t.Helper()
+	for _, p := range documentPoints() {
+		if r.hits[p.step] == 0 {
+			r.t.Errorf("no archiver was struck: %s", p.step)
+		}
+	}
+	r.t.Logf("struck %v, %d of them stopped; %d leases had a plan; %d times missed", r.hits, r.stops, r.planned, r.misses)
+	r.t.Logf("requests on the way: %v", sum(r.gates))
+	if got, want := r.total(), len(documentPoints()); got < want {
+		r.t.Errorf("struck %d times, want %d", got, want)
+	}
+}
+
+// compare holds the cluster and the bucket to the stream.
+func (r *indexers) compare(a *documentAccount) {
+	r.t.Helper()
+	if a.split() == 0 {
+		r.t.Error("no record is in an aggregated one")
+	}
+	r.cluster.each(a.document)
+	a.bucket(r.t, filepath.Join(r.s.dir, bucket))
+	a.check(r.t)
+}
