@@ -43,6 +43,7 @@ type documentAccount struct {
 	indices map[string]int // documents
 	codes   map[string]int // error lines
 	objects map[string]int // by what they are
+	retried int            // documents that failed after several tries
 	kind    string         // TypeName
 }
 
@@ -247,6 +248,9 @@ func (a *documentAccount) failure(n int, r *indexed, f failure) {
 	case nature.isConflict():
 		isSaid = f.Code == "400" && f.Attempts > 0 && strings.Contains(f.Message, "mapper_parsing_exception")
 	}
+	if f.Attempts > 1 {
+		a.retried++
+	}
 	isSaid = isSaid && f.Arrival == r.arrival.UnixMilli() && f.Ended > 0 && f.DocumentID == r.place && f.Index == r.index() && f.Kind == a.kind
 	if put := dataOf(n); !isSaid || !bytes.Equal(f.Data, put) {
 		f.Data = nil
@@ -273,8 +277,11 @@ func (a *documentAccount) check(t *testing.T) {
 			a.wrong("record %d is %d times in the backup", n, r.inBackup)
 		}
 	}
-	t.Logf("%d records: %v; indices %v; error lines %v; objects %v; %d in neither, %d in both; %d faults",
-		len(a.records), natures, a.indices, a.codes, a.objects, lost, both, len(a.faults))
+	t.Logf("%d records: %v; indices %v; error lines %v, %d after several tries; objects %v; %d in neither, %d in both; %d faults",
+		len(a.records), natures, a.indices, a.codes, a.retried, a.objects, lost, both, len(a.faults))
+	if a.retried == 0 {
+		t.Error("no document that failed was tried again")
+	}
 	if len(a.indices) < 2 {
 		t.Errorf("all documents arrived within an hour: %v", a.indices)
 	}

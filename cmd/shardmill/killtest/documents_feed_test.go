@@ -22,7 +22,7 @@ import (
 const (
 	documentShards  = 6
 	documentsPerPut = 500
-	trickle         = 60 // records, when no more are allowed: no shard is quiet for long
+	trickle         = 30 // records, when no more are allowed: no shard is quiet for long
 )
 
 // documentFeed puts numbered records, one put in four as aggregated ones. It puts as many

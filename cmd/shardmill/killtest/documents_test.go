@@ -63,7 +63,7 @@ func TestKillIndexing(t *testing.T) { //nolint:paralleltest // its processes nee
 	}
 	t.Logf("%v: everything is archived", time.Since(began).Round(time.Second))
 	r.report()
-	checkLogs(t, dir)
+	checkLogs(t, dir, "the cluster takes no documents")
 	r.compare(openDocuments(t, s.reading(arrivals), s.shards(t), put, c.kind))
 	t.Logf("took %v", time.Since(began).Round(time.Second))
 }
@@ -151,7 +151,11 @@ func (r *indexers) report() {
 		}
 	}
 	r.t.Logf("struck %v, %d of them stopped; %d leases had a plan; %d times missed", r.hits, r.stops, r.planned, r.misses)
-	r.t.Logf("requests on the way: %v", sum(r.gates))
+	done := sum(r.gates)
+	r.t.Logf("requests on the way: %v", done)
+	if len(done) < len(mischiefs())-2 {
+		r.t.Errorf("of all that can befall a request on its way only this did: %v", done)
+	}
 	if got, want := r.total(), len(documentPoints()); got < want {
 		r.t.Errorf("struck %d times, want %d", got, want)
 	}
