@@ -279,7 +279,7 @@ func (a *documentAccount) check(t *testing.T) {
 	}
 	t.Logf("%d records: %v; indices %v; error lines %v, %d after several tries; objects %v; %d in neither, %d in both; %d faults",
 		len(a.records), natures, a.indices, a.codes, a.retried, a.objects, lost, both, len(a.faults))
-	if a.retried == 0 {
+	if a.retried == 0 && a.kind != "" { // else they fail at once
 		t.Error("no document that failed was tried again")
 	}
 	if len(a.indices) < 2 {

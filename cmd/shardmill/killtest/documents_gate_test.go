@@ -32,8 +32,13 @@ const (
 	answersOther = "answers with a page"
 )
 
-func mischiefs() []string {
-	return []string{losesAnswer, cutsAnswer, cutsRequest, says413, says429, says503, refusesHalf, answersHalf, answersOther}
+// mischiefs are the latter; some do as if the cluster answered, but not for all documents.
+func mischiefs(ofSome bool) []string {
+	all := []string{losesAnswer, cutsAnswer, cutsRequest, says413, says429, says503, answersOther}
+	if ofSome {
+		all = append(all, refusesHalf, answersHalf)
+	}
+	return all
 }
 
 // gate stands between the archivers of a slot and the cluster.

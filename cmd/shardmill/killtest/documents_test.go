@@ -39,7 +39,7 @@ func TestKillIndexing(t *testing.T) { //nolint:paralleltest // its processes nee
 	r := &indexers{newRun(t, s, newArchivers(t, s, dir, indexing(c, gates, arrivals)), rng), c, gates}
 
 	list := documentPoints()
-	mischief := mischiefs()
+	mischief := mischiefs(c.kind == "")
 	rng.Shuffle(len(mischief), func(i, j int) { mischief[i], mischief[j] = mischief[j], mischief[i] })
 	for i, p := range list {
 		feed.allow(records * (i + 1) / (len(list) + 1))
@@ -68,29 +68,34 @@ func TestKillIndexing(t *testing.T) { //nolint:paralleltest // its processes nee
 	t.Logf("took %v", time.Since(began).Round(time.Second))
 }
 
-// indexing returns the settings of archivers of documents. RetryOptions are that short
-// because each cut has documents that the cluster refuses, and waits for them that long.
+// indexing returns the settings of archivers of documents. No document that the cluster
+// would take may be given up: while nothing is taken RetryOptions' clock stands still, and
+// else they are long. But each cut has documents that the cluster refuses, and waits for
+// them, so they fail at once with OpenSearch; Elasticsearch has short RetryOptions, and none
+// of what befalls single documents.
 func indexing(c *cluster, gates []*gate, arrivals string) settings {
 	set := two("exactly-once")
 	set.memoryMBs = 256
-	destination, kind := "AmazonopensearchserviceDestinationConfiguration", ""
-	if c.kind != "" {
-		destination, kind = "ElasticsearchDestinationConfiguration", "  TypeName: "+c.kind+"\n"
+	set.ours = "  auth: none\n  pauseWhenDown: true\n"
+	destination, kind, retry := "AmazonopensearchserviceDestinationConfiguration", "", 60
+	if c.kind == "" {
+		set.ours += "  fastFail: true\n"
+	} else {
+		destination, kind, retry = "ElasticsearchDestinationConfiguration", "  TypeName: "+c.kind+"\n", 2
 	}
 	set.destination = fmt.Sprintf(`%s:
   ClusterEndpoint: ${SHARDMILL_KILL_CLUSTER}
   IndexName: %s
   IndexRotationPeriod: OneHour
 %s  BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}
-  RetryOptions: {DurationInSeconds: 2}
+  RetryOptions: {DurationInSeconds: %d}
   S3BackupMode: AllDocuments
   S3Configuration:
     BucketARN: arn:aws:s3:::%s
     Prefix: "all/"
     ErrorOutputPrefix: "errors/!{firehose:error-output-type}/"
     CompressionFormat: GZIP
-`, destination, indexName, kind, bucket)
-	set.ours = "  auth: none\n  pauseWhenDown: true\n"
+`, destination, indexName, kind, retry, bucket)
 	set.environment = func(slot int) []string {
 		return []string{"SHARDMILL_KILL_CLUSTER=" + gates[slot].url, "AWS_ENDPOINT_URL_KINESIS=" + arrivals}
 	}
@@ -153,7 +158,7 @@ func (r *indexers) report() {
 	r.t.Logf("struck %v, %d of them stopped; %d leases had a plan; %d times missed", r.hits, r.stops, r.planned, r.misses)
 	done := sum(r.gates)
 	r.t.Logf("requests on the way: %v", done)
-	if len(done) < len(mischiefs())-2 {
+	if len(done) < len(mischiefs(r.cluster.kind == ""))-2 {
 		r.t.Errorf("of all that can befall a request on its way only this did: %v", done)
 	}
 	if got, want := r.total(), len(documentPoints()); got < want {
