@@ -155,9 +155,10 @@ func lookAtCluster(ctx context.Context, c archiver.Clients, cfg config.Config, l
 		tell(check.Look{What: "cluster", Status: check.Wrong, Text: err.Error()})
 		return
 	}
+	inFile := strings.NewReplacer("set Engine", "set shardmill.engine", "set RootCAs", "set shardmill.caFile") // as the file has these
 	for _, l := range x.Looks(ctx) {
 		if ctx.Err() == nil {
-			tell(check.Look{What: l.What, Status: check.Status(l.Status), Text: l.Text})
+			tell(check.Look{What: l.What, Status: check.Status(l.Status), Text: inFile.Replace(l.Text)})
 		}
 	}
 }

@@ -203,7 +203,7 @@ func TestArchiveCheckOfDocuments(t *testing.T) {
 		"a domain, by its own authority": {resolved, toCluster(arn, "", "  caFile: "+authorities+"\n"), nil, 0, []string{
 			"\nok           domain arn:aws:es:us-east-1:123456789012:domain/orders: its endpoint is https://*; es:DescribeDomain is permitted\n", "\nok           cluster *: OpenSearch 2.19, ",
 		}},
-		"a domain whose authority is unknown": {resolved, toCluster(arn, ""), nil, 1, []string{"\nwrong        cluster *: "}},
+		"a domain whose authority is unknown": {resolved, toCluster(arn, ""), nil, 1, []string{"\nwrong        cluster *: ", "; set shardmill.caFile to the certificate of the authority"}},
 		"a domain that is not there": {append(slices.Clone(env), "AWS_ENDPOINT_URL_OPENSEARCH=http://127.0.0.1:1"), toCluster(arn, ""), nil, 1, []string{
 			"\nwrong        domain arn:aws:es:us-east-1:123456789012:domain/orders: DomainARN ", "or set ClusterEndpoint", "\nnot checked  cluster: its endpoint is not known\n", "\nok           bucket archive: exists",
 		}},
@@ -241,7 +241,7 @@ func TestArchiveOfDocumentsRefuses(t *testing.T) {
 	for name, row := range map[string]struct{ text, want string }{
 		"no domain":              {toCluster("DomainARN: arn:aws:es:us-east-1:123456789012:domain/orders", ""), "shardmill: DomainARN arn:aws:es:us-east-1:123456789012:domain/orders: "},
 		"no file of authorities": {toCluster("ClusterEndpoint: https://127.0.0.1:1", "", "  caFile: /none/ca.pem\n"), "shardmill: shardmill.caFile: open /none/ca.pem: "},
-		"no certificate":         {toCluster("ClusterEndpoint: https://127.0.0.1:1", "", "  caFile: "+write(t, "ca.pem", "none")+"\n"), "shardmill: esarchive: RootCAs"},
+		"no certificate":         {toCluster("ClusterEndpoint: https://127.0.0.1:1", "", "  caFile: "+write(t, "ca.pem", "none")+"\n"), "shardmill: shardmill.caFile: "},
 	} {
 		cmd, _, errs := program(t.Context(), t, append(slices.Clone(env), "AWS_ENDPOINT_URL_OPENSEARCH=http://127.0.0.1:1"), "archive", "--config", write(t, "archiver.yaml", row.text))
 		_ = cmd.Run() // the exit code is looked at

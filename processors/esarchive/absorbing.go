@@ -44,6 +44,8 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 	x.adapt(q)
 	clock := x.index.clock.read(now)
 	p := x.pauses(ctx)
+	var refused int
+	var refusal item // the last one
 	for i, e := range q.entries {
 		it := q.answer.items[i]
 		switch q.verdicts[i] {
@@ -55,10 +57,11 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 		case hopeless:
 			x.ledger.hopeless(e, x.why(it), now)
 		case again:
-			x.troubles.refused(it, now)
+			refused, refusal = refused+1, it
 			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), false)
 		}
 	}
+	x.troubles.refusal(refused, refusal, now)
 }
 
 // why says why a document failed: briefly, once what is kept of others is a lot.
@@ -67,7 +70,7 @@ func (x *indexing) why(it item) *last { return it.of(x.ledger.bytes+x.messages >
 // failed takes in that a request failed as a whole.
 func (x *indexing) failed(ctx context.Context, q *request, now time.Time) {
 	f := q.fault
-	x.troubles.failed(f, len(q.entries), now)
+	x.troubles.request(f, len(q.entries), now)
 	x.adapt(q)
 	x.report(ctx, q, now)
 	if v := x.index.s.judgeFault(f, len(q.entries)); v != again {
@@ -161,7 +164,9 @@ func (x *indexing) describe() error {
 		if !f.last.shared {
 			x.messages += int64(len(d.Message))
 		}
-		x.troubles.gaveUp(f, time.Now())
+	}
+	if n := len(x.ledger.failed); n > 0 {
+		x.troubles.gaveUp(n, x.ledger.failed[n-1].last, time.Now())
 	}
 	x.ledger.failed = x.ledger.failed[:0]
 	return nil

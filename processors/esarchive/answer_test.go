@@ -18,11 +18,11 @@ import (
 
 // recorded reads an answer of testdata/answers. Those of OpenSearch 2.19 and Elasticsearch
 // 6.8 were recorded from these servers.
-func recorded(t testing.TB, name string) []byte {
-	t.Helper()
+func recorded(tb testing.TB, name string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "answers", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
@@ -213,10 +213,10 @@ func oracleError(raw json.RawMessage, depth int) (kind, reason string) {
 		if k != "" && r != "" && !strings.HasPrefix(r, "; caused by ") {
 			between = ": "
 		}
-		if k+r != "" && !(k == "" && strings.HasPrefix(r, "; caused by ")) {
-			reason += "; caused by " + k + between + r
-		} else {
+		if k == "" && (r == "" || strings.HasPrefix(r, "; caused by ")) {
 			reason += r
+		} else {
+			reason += "; caused by " + k + between + r
 		}
 	}
 	return kind, reason

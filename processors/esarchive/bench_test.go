@@ -3,6 +3,7 @@ package esarchive_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,9 +59,9 @@ func many(n, size int) cut {
 	for i := range c {
 		text := fmt.Sprintf(`{"ts":"2026-02-25T13:00:00.%03dZ","user":{"id":"u-%d","roles":["admin","editor"],"active":true},"v":%d,"status":200,"ms":18.4,"url":"https://www.example.com/p/%d?ref=home","agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36","tags":["a","b"],"text":"said \"so\"`, i%1000, i, i, i)
 		for len(text) < size-3 {
-			text += `","k` + fmt.Sprint(len(text)) + `":"` + strings.Repeat("value ", min(8, 1+(size-len(text))/12))
+			text += `","k` + strconv.Itoa(len(text)) + `":"` + strings.Repeat("value ", min(8, 1+(size-len(text))/12))
 		}
-		c[i] = document{fmt.Sprintf("495%053d.0", i), text + `"}`, arrivedAt()}
+		c[i] = part{fmt.Sprintf("495%053d.0", i), text + `"}`, arrivedAt()}
 	}
 	return c
 }

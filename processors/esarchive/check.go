@@ -37,10 +37,11 @@ const (
 )
 
 // looks looks at the cluster, and at an index by its whole name, and changes nothing. Each
-// look ends by itself. When the cluster cannot be reached there is one look alone.
+// look ends by itself. When the cluster cannot be reached no other look follows.
 func (c *client) looks(ctx context.Context, index string) []Look {
-	all := []Look{c.lookAtCluster(ctx)}
-	if all[0].Status == LookWrong {
+	all := c.lookAtEndpoints(ctx)
+	l := c.lookAtCluster(ctx)
+	if all = append(all, l); l.Status == LookWrong {
 		return all
 	}
 	all = append(all, c.lookAtType()...)
@@ -63,9 +64,29 @@ func (c *client) check(ctx context.Context, index string) error {
 	return errors.Join(faults...)
 }
 
+// lookAtEndpoints looks which of several endpoints answer, whatever they do. One that does
+// not rests from then on.
+func (c *client) lookAtEndpoints(ctx context.Context) (all []Look) {
+	if len(c.endpoints.urls) == 1 {
+		return nil // as the cluster does
+	}
+	for i, u := range c.endpoints.urls {
+		r := asked{method: http.MethodGet, path: nodesPath, query: nodesQuery, limit: maxError, timeout: probeTimeout, endpoint: i + 1}
+		l := Look{What: "endpoint " + u.Host, Status: LookOK, Text: "answers"}
+		if f := c.do(ctx, r, func([]byte) *fault { return nil }); !isAnswer(f) {
+			l.Status, l.Text = LookWrong, f.message
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
 // lookAtCluster looks whether somebody answers, and what it is.
 func (c *client) lookAtCluster(ctx context.Context) Look {
-	l := Look{What: "cluster " + c.endpoints.urls[0].Host, Status: LookOK}
+	l := Look{What: "cluster", Status: LookOK}
+	if len(c.endpoints.urls) == 1 {
+		l.What += " " + c.endpoints.urls[0].Host
+	}
 	if c.Service == Serverless {
 		l.Status, l.Text = LookNotChecked, "a collection of OpenSearch Serverless has no version to ask for"
 		return l

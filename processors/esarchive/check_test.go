@@ -1,6 +1,7 @@
 package esarchive_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -151,6 +152,45 @@ func TestLooks(t *testing.T) {
 				if !strings.HasPrefix(got, before) || !strings.Contains(got, within) {
 					t.Errorf("%s\nwant %s", got, row.want[i])
 				}
+			}
+		})
+	}
+}
+
+// Of several endpoints each is looked at, and one that answers is enough for the others.
+func TestLooksAtEndpoints(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		dead string
+		want string
+	}{
+		"one is dead": {"a.example", `endpoint a.example: wrong: the connection to the cluster broke before all of the answer had come: broken
+endpoint b.example: ok: answers
+endpoint c.example: ok: answers
+cluster: ok: OpenSearch 2.19, requests of at most 104857600 bytes
+index orders: ok: exists, and its mapping can be read`},
+		"all are dead": {".example", `endpoint a.example: wrong: the connection to the cluster broke before all of the answer had come: broken
+endpoint b.example: wrong: the connection to the cluster broke before all of the answer had come: broken
+endpoint c.example: wrong: the connection to the cluster broke before all of the answer had come: broken
+cluster: wrong: the connection to the cluster broke before all of the answer had come: broken`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := &canned{answers: map[string]string{"/_nodes": nodes219, "/orders/_mapping": mapped, "/_cluster/settings": goodSettings, "/_bulk": emptyBulk}}
+			x := newClient(t, "", over(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.Host, row.dead) {
+					return nil, errors.New("broken")
+				}
+				return server.RoundTrip(r)
+			}), func(c *esarchive.Config) {
+				c.Endpoints = []string{"https://a.example", "https://b.example", "https://c.example"}
+			})
+			var got []string
+			for _, l := range x.Looks(t.Context(), "orders") {
+				got = append(got, fmt.Sprintf("%s: %s: %s", l.What, l.Status, l.Text))
+			}
+			if text := strings.Join(got[:min(5, len(got))], "\n"); text != row.want {
+				t.Errorf("%s\nwant\n%s", text, row.want)
 			}
 		})
 	}

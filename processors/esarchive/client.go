@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,6 +31,11 @@ const (
 	maxAnswer     = 64 << 20
 	maxAnswerItem = 8 << 10
 
+	// asksFrom is from which size on a body may be asked for before it is sent, and asksFor
+	// for how long that is done: see client.distrust.
+	asksFrom = 64 << 10
+	asksFor  = 10 * time.Minute
+
 	// maxError bounds what is read of an answer without documents.
 	maxError = 64 << 10
 )
@@ -46,10 +52,15 @@ type client struct {
 	settings
 
 	endpoints *endpoints
-	http      deadline.Doer
+	transport http.RoundTripper
+	http      deadline.Doer // through it
 	buffers   buffers
 	log       *zap.Logger
 	known     *knowledge
+
+	// asks is until when requests ask before they send their body: see distrust. In
+	// nanoseconds since 1970.
+	asks atomic.Int64
 }
 
 var _ requester = (*client)(nil)
@@ -70,7 +81,7 @@ func newClient(s settings) (*client, error) {
 	if err := errors.Join(err1, err2, checkAuth(s.Config)); err != nil {
 		return nil, err
 	}
-	c.http = deadline.Client(once{transport}, 0)
+	c.transport, c.http = transport, deadline.Client(once{transport}, 0)
 	return c, nil
 }
 
@@ -122,17 +133,18 @@ func transportOf(c Config) (http.RoundTripper, error) {
 		}
 	}
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:     secure,
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}, // ends connections that died silently
-		MaxIdleConnsPerHost: max(64, 16*c.Parallel),                                                              // of as many shards as one process has
-		IdleConnTimeout:     30 * time.Second,                                                                    // before those between here and there forget it
-		WriteBufferSize:     64 << 10,
-		ReadBufferSize:      16 << 10,
-		DisableCompression:  true, // answers are decompressed here, see buffers
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:       secure,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		ForceAttemptHTTP2:     true,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}, // ends connections that died silently
+		MaxIdleConnsPerHost:   max(64, 16*c.Parallel),                                                              // of as many shards as one process has
+		IdleConnTimeout:       30 * time.Second,                                                                    // before those between here and there forget it
+		WriteBufferSize:       64 << 10,
+		ReadBufferSize:        16 << 10,
+		DisableCompression:    true, // answers are decompressed here, see buffers
 	}, nil
 }
 
@@ -158,6 +170,7 @@ type asked struct {
 	contentType         string
 	limit               int64         // bytes of an answer of 2xx
 	timeout             time.Duration // beside that for the body; 0: the Config's
+	endpoint            int           // its number, from 1 on; 0: the next one in turn
 }
 
 // do makes one try, and has an answer of 2xx read by parse, which must keep nothing of it.
@@ -169,17 +182,36 @@ func (c *client) do(ctx context.Context, r asked, parse func([]byte) *fault) *fa
 	ctx, call := deadline.StartWhole(ctx, timeout+time.Duration(int64(len(r.body))*int64(perMiB)>>20))
 	defer call.End()
 	begun := time.Now()
-	at := c.endpoints.take(begun)
+	at := r.endpoint - 1
+	if at < 0 {
+		at = c.endpoints.take(begun)
+	}
 	f := c.try(ctx, c.endpoints.urls[at], r, parse)
+	if f != nil && (f.tooLarge || f.code == codeReset) {
+		c.distrust(time.Now())
+	}
 	if f == nil || f.down || f.status != 0 { // what was never sent, or the caller ended, says nothing
 		c.noteEndpoint(at, rests(f), begun)
 	}
 	return f
 }
 
+// distrust notes that a body was too large, or may have been. Elasticsearch and OpenSearch
+// answer 413 while it still comes, and then take the rest of it for requests, or close
+// the connection; the answer is lost with it then, time and again, and so may be the next
+// one. So the connections that there are are used no more, and for a while large requests
+// have the server say first that it takes their body (Expect: 100-continue), each on a
+// connection of its own.
+func (c *client) distrust(now time.Time) {
+	c.asks.Store(now.Add(asksFor).UnixNano())
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
 // rests reports whether a fault is one because of which another endpoint is better.
 func rests(f *fault) bool {
-	return f != nil && f.down && (f.status == 0 || f.status == http.StatusBadGateway || f.status == http.StatusServiceUnavailable || f.status == http.StatusGatewayTimeout)
+	return f != nil && (f.status == 0 || f.status == http.StatusBadGateway || f.status == http.StatusServiceUnavailable || f.status == http.StatusGatewayTimeout)
 }
 
 func (c *client) noteEndpoint(at int, isDown bool, begun time.Time) {
@@ -206,6 +238,10 @@ func (c *client) try(ctx context.Context, at *url.URL, r asked, parse func([]byt
 	hr, f := c.newRequest(ctx, at, r, s)
 	if f != nil {
 		return f
+	}
+	if len(data) > asksFrom && time.Now().UnixNano() < c.asks.Load() {
+		hr.Header.Set("Expect", "100-continue")
+		hr.Close = true
 	}
 	resp, err := c.http.Do(hr) //nolint:bodyclose // by receive
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // served is a server that others wrote.
 type served struct{ url, engine, kind string }
 
-func server(t *testing.T) served {
+func searchServer(t *testing.T) served {
 	t.Helper()
 	s := served{url: os.Getenv("SEARCH_ENDPOINT"), engine: "OpenSearch"}
 	if s.url == "" {
@@ -56,7 +56,7 @@ func (s served) ask(t *testing.T, method, path, body string) string {
 // TestServerAnswers: bulk requests, compressed or not, and what is refused as a whole.
 func TestServerAnswers(t *testing.T) {
 	t.Parallel()
-	s := server(t)
+	s := searchServer(t)
 	for _, isGzip := range []bool{false, true} {
 		x := newClient(t, s.url, s.typed, func(c *esarchive.Config) { c.GZIP = isGzip })
 		is := x.Cluster(t.Context())
@@ -83,7 +83,7 @@ func TestServerAnswers(t *testing.T) {
 // TestServerLooks: what looks find, and that they write nothing.
 func TestServerLooks(t *testing.T) {
 	t.Parallel()
-	s := server(t)
+	s := searchServer(t)
 	x := newClient(t, s.url, s.typed)
 	for _, index := range []string{"client-looks-1", "client-looks-2"} {
 		s.ask(t, http.MethodPut, "/"+index, `{"settings":{"number_of_replicas":0}}`)

@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,6 +25,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/internal/deadline/deadlinetest"
 	"github.com/shardmill/shardmill/processors/esarchive"
 )
 
@@ -31,24 +34,27 @@ const bulkBody = `{"index":{"_index":"a"}}` + "\n" + `{"secret":"document"}` + "
 const accepted = `{"errors":false,"items":[{"index":{"status":201}}]}`
 
 // newClient returns a client of a server, with what change makes of its Config.
-func newClient(t testing.TB, url string, change ...func(*esarchive.Config)) esarchive.Client {
-	t.Helper()
+func newClient(tb testing.TB, url string, change ...func(*esarchive.Config)) esarchive.Client {
+	tb.Helper()
 	c := esarchive.Config{Service: esarchive.OpenSearchService, Endpoints: []string{url}, Parallel: 4, RequestTimeout: 60 * time.Second}
 	for _, f := range change {
 		f(&c)
 	}
+	if c.Transport != nil {
+		c.Transport = roundTrip(deadlinetest.Bounded(tb, doer{c.Transport}).Do)
+	}
 	x, err := esarchive.NewClient(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return x
 }
 
 // serve answers requests until the test ends.
-func serve(t testing.TB, h http.HandlerFunc) string {
-	t.Helper()
+func serve(tb testing.TB, h http.HandlerFunc) string {
+	tb.Helper()
 	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s.URL
 }
 
@@ -69,15 +75,15 @@ func respond(status int, body io.Reader, header ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(body)}
 }
 
-func unzipped(t testing.TB, data []byte) []byte {
-	t.Helper()
+func unzipped(tb testing.TB, data []byte) []byte {
+	tb.Helper()
 	r, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out, err := io.ReadAll(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
@@ -217,7 +223,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		_, f := newClient(t, url).Bulk(t.Context(), []byte(bulkBody), 1)
-		if f == nil || f.Status != status || f.Code != fmt.Sprint(status) || !f.Down || !strings.HasSuffix(f.Message, "it points to "+other+"/login") {
+		if f == nil || f.Status != status || f.Code != strconv.Itoa(status) || !f.Down || !strings.HasSuffix(f.Message, "it points to "+other+"/login") {
 			t.Errorf("%d: %+v", status, f)
 		}
 	}
@@ -311,7 +317,7 @@ func TestAnswerIsBounded(t *testing.T) {
 					_, err := io.Copy(z, blanks{})
 					_ = w.CloseWithError(err)
 				}()
-				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: r}, nil
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: r}, nil
 			}
 			_, f := newClient(t, "https://cluster.example", over(endless)).Bulk(t.Context(), []byte(bulkBody), 1)
 			if f == nil || !strings.Contains(f.Message, "more than 64 MiB") || !f.Down {
@@ -384,6 +390,43 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
+// Connections are kept, after answers that succeeded and others, one for each request that
+// is under way.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	var made, asked atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if asked.Add(1)%3 == 0 {
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+		_, _ = io.WriteString(w, accepted)
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			made.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	x := newClient(t, s.URL)
+	const parallel = 32
+	for range 10 {
+		var all sync.WaitGroup
+		for range parallel {
+			all.Go(func() {
+				if _, f := x.Bulk(t.Context(), []byte(bulkBody), 1); f != nil && !f.Rejected {
+					t.Error(f)
+				}
+			})
+		}
+		all.Wait()
+	}
+	if n := made.Load(); n > 2*parallel { // one may be made while another one becomes free
+		t.Errorf("%d connections for %d requests", n, asked.Load())
+	}
+}
+
 // TestTLS: certificates of an authority of one's own, and what to do without.
 func TestTLS(t *testing.T) {
 	t.Parallel()
@@ -422,11 +465,11 @@ func TestTLS(t *testing.T) {
 }
 
 // closedPort is an address at which nobody listens.
-func closedPort(t testing.TB) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func closedPort(tb testing.TB) string {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer l.Close()
 	return l.Addr().String()

@@ -113,7 +113,7 @@ func (v value) isNumber() bool {
 
 // isInteger reports whether it is a number of digits alone, but for a sign.
 func (v value) isInteger() bool {
-	return v.isNumber() && bytes.IndexAny(v.raw, ".eE") < 0
+	return v.isNumber() && !bytes.ContainsAny(v.raw, ".eE")
 }
 
 // text returns what a text says; nil if it is none.

@@ -105,7 +105,7 @@ func parseEndpoints(c Config) (*endpoints, error) {
 	for i, text := range c.Endpoints {
 		u, err := parseEndpoint(text, c.InsecureHTTP)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("Endpoints[%d] %w", i, err))
+			faults = append(faults, fmt.Errorf("%s %w", fmt.Sprintf("Endpoints[%d]", i), err))
 			continue
 		}
 		e.urls = append(e.urls, u)

@@ -1,6 +1,8 @@
 package esarchive_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -184,4 +186,50 @@ func TestRestsAfter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was never sent, or its caller ended, does not wake an endpoint, nor put it to rest.
+func TestRestsOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zapcore.DebugLevel)
+		hasKey, never := true, false
+		x := newClient(t, "", over(func(r *http.Request) (*http.Response, error) {
+			if never {
+				<-r.Context().Done()
+			}
+			return nil, errors.New("broken")
+		}), func(c *esarchive.Config) {
+			c.Endpoints, c.Logger = []string{"https://a.example", "https://b.example"}, zap.New(core)
+			c.Auth = esarchive.APIKey{Key: func(context.Context) (string, error) {
+				if hasKey {
+					return "key", nil
+				}
+				return "", errors.New("no key")
+			}}
+		})
+		bulk := func(ctx context.Context) {
+			for range 2 {
+				if _, f := x.Bulk(ctx, []byte(bulkBody), 1); f == nil {
+					t.Error("it did not fail")
+				}
+			}
+		}
+		hasKey = false
+		bulk(t.Context())
+		if logs.Len() > 0 {
+			t.Errorf("without a key: %v", logs.All())
+		}
+		hasKey = true
+		bulk(t.Context())
+		hasKey = false
+		bulk(t.Context())
+		hasKey, never = true, true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		bulk(ctx)
+		if logs.FilterMessage("endpoint rests, as it does not answer").Len() != 2 || logs.Len() != 2 {
+			t.Errorf("%v", logs.All())
+		}
+	})
 }

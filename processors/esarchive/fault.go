@@ -164,7 +164,7 @@ func pointsTo(location string) string {
 // readSaid reads the error of an answer: a cluster's, {"error":{"type":…,"reason":…}} or
 // {"error":"…"}, AWS's, {"message":"…"}, or a line of text. Of HTML it is the title.
 func readSaid(contentType string, body []byte) said {
-	kind, _, _ := mime.ParseMediaType(contentType) //nolint:errcheck // "" then
+	kind, _, _ := mime.ParseMediaType(contentType) // "" if it is none
 	s, isJSON := saidInJSON(body)
 	switch {
 	case isJSON:

@@ -1,6 +1,8 @@
 package esarchive_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -66,6 +68,30 @@ func TestRecordedRefusal(t *testing.T) {
 	f := esarchive.Judge(400, "application/json; charset=UTF-8", string(recorded(t, "elasticsearch-6.8-refused.json")), "")
 	if f.Code != "OS.AliasWithMultipleIndicesNotAllowed" || !strings.Contains(f.Message, "illegal_argument_exception: no write index is defined for alias [two]") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestDocumentedCodes: the table of the documentation has each code of Firehose's that is
+// given, and no other.
+func TestDocumentedCodes(t *testing.T) {
+	t.Parallel()
+	codes := regexp.MustCompile("[\"`](OS\\.[A-Za-z]+)[\"`]")
+	read := func(file, from string) map[string]bool {
+		text, err := os.ReadFile(file)
+		_, section, ok := strings.Cut(string(text), from)
+		if err != nil || !ok {
+			t.Fatal(file, err)
+		}
+		found := map[string]bool{}
+		for _, code := range codes.FindAllStringSubmatch(section, -1) {
+			found[code[1]] = true
+		}
+		return found
+	}
+	documented := read("../../docs/elasticsearch.md", "\n### Codes of failures\n")
+	given := read("fault.go", "\n// Firehose's codes,")
+	if diff := cmp.Diff(documented, given); diff != "" || len(given) < 15 {
+		t.Error(diff)
 	}
 }
 

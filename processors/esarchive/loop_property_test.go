@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +72,7 @@ func drawCut(t *rapid.T, shard string) cut {
 		place := fmt.Sprintf("%s%04d.0", shard, i)
 		kind := rapid.SampledFrom([]string{"good", "good", "good", "good", "bad", "none"}).Draw(t, "kind")
 		id := rapid.IntRange(0, 8).Draw(t, "id")
-		c[i] = document{place, fmt.Sprintf(`{"n":%q,"kind":%q,"id":"%s%d","v":%d,"pad":%q}`, place, kind, shard, id, rapid.IntRange(0, 9).Draw(t, "v"), strings.Repeat("x", size)), arrivedAt().Add(time.Duration(i) * 7 * time.Minute)}
+		c[i] = part{place, fmt.Sprintf(`{"n":%q,"kind":%q,"id":"%s%d","v":%d,"pad":%q}`, place, kind, shard, id, rapid.IntRange(0, 9).Draw(t, "v"), strings.Repeat("x", size)), arrivedAt().Add(time.Duration(i) * 7 * time.Minute)}
 		if kind == "none" {
 			c[i].data = strings.TrimSuffix(c[i].data, "}")
 		}
@@ -94,7 +95,7 @@ func TestLoopProperty(t *testing.T) {
 // play delivers all, and returns what is wrong.
 func (w *world) play(t *testing.T) []string {
 	t.Helper()
-	s := newServer(w.seed, w.health)
+	s := newModel(w.seed, w.health)
 	s.noIDs, s.parallel, s.most, s.request = w.noIDs, w.cfg.Parallel, w.cfg.MaxInFlightBytes, w.cfg.MaxRequestBytes
 	index, err := esarchive.NewWith(w.cfg, s)
 	if err != nil {
@@ -122,14 +123,14 @@ func (w *world) play(t *testing.T) []string {
 }
 
 // deliver calls Run until it has done its work.
-func (w *world) deliver(ctx context.Context, s *server, index *esarchive.Index, shard int) processors.IndexOutcome {
+func (w *world) deliver(ctx context.Context, s *model, index *esarchive.Index, shard int) processors.IndexOutcome {
 	ctx = pause.WithChance(ctx, func(string) float64 { return float64(w.seed%1000) / 1000 })
 	denied := errors.New("denied")
 	asked := 0
 	var mu sync.Mutex
 	told := 0
 	in := processors.IndexInput{
-		ShardID: fmt.Sprint(shard), Stream: "stream", Documents: w.cuts[shard],
+		ShardID: strconv.Itoa(shard), Stream: "stream", Documents: w.cuts[shard],
 		MayGoOn: func() error {
 			if asked++; asked == w.denies[shard] {
 				return denied
@@ -187,7 +188,7 @@ func (c cut) name() string {
 }
 
 // judge compares what is told of a cut with what the server has seen.
-func (s *server) judge(w *world, began time.Time, c cut, o processors.IndexOutcome) {
+func (s *model) judge(w *world, began time.Time, c cut, o processors.IndexOutcome) {
 	if o.Indexed+o.Superseded+int64(len(o.Failed)) != int64(len(c)) {
 		s.fault("%d indexed, %d superseded and %d failed of %d", o.Indexed, o.Superseded, len(o.Failed), len(c))
 	}
@@ -204,7 +205,7 @@ func (s *server) judge(w *world, began time.Time, c cut, o processors.IndexOutco
 	}
 }
 
-func (s *server) judgeOne(w *world, began time.Time, d document, f processors.DocumentFailure, isFailed bool) {
+func (s *model) judgeOne(w *world, began time.Time, d part, f processors.DocumentFailure, isFailed bool) {
 	tries := s.tries[d.place]
 	isNone := !strings.HasSuffix(d.data, "}")
 	switch {
@@ -222,7 +223,7 @@ func (s *server) judgeOne(w *world, began time.Time, d document, f processors.Do
 }
 
 // has reports whether the index has a document, or a later version of it.
-func (s *server) has(w *world, d document) bool {
+func (s *model) has(w *world, d part) bool {
 	if w.cfg.IDs.VersionField == "" {
 		return s.effects[d.place] > 0
 	}
@@ -237,7 +238,7 @@ func (s *server) has(w *world, d document) bool {
 }
 
 // judgeTimes checks that a document was tried while its time lasted, and not longer.
-func (s *server) judgeTimes(w *world, began time.Time, place string, tries []try, f processors.DocumentFailure, isFailed bool) {
+func (s *model) judgeTimes(w *world, began time.Time, place string, tries []try, f processors.DocumentFailure, isFailed bool) {
 	first, retry := tries[0].began, *w.cfg.RetryDuration
 	last := tries[len(tries)-1]
 	isFast := w.cfg.FastFail && (f.Code == "400" || f.Code == "413") || f.Code == "409"

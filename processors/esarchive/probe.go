@@ -42,8 +42,8 @@ func ParseEngine(text string) (engine string, major, minor int, err error) {
 	if parts == nil {
 		return "", 0, 0, fmt.Errorf("must be like OpenSearch_2.19 or Elasticsearch_6.8, and is %q", text)
 	}
-	major, _ = strconv.Atoi(parts[2]) //nolint:errcheck // they are digits
-	minor, _ = strconv.Atoi(parts[3]) //nolint:errcheck // they are digits
+	major, _ = strconv.Atoi(parts[2]) // they are digits
+	minor, _ = strconv.Atoi(parts[3])
 	return parts[1], major, minor, nil
 }
 

@@ -108,7 +108,7 @@ func TestPartitions(t *testing.T) {
 }
 
 // TestDomainIsAskedElsewhere: an endpoint of one's own, as the SDK's clients have it.
-func TestDomainIsAskedElsewhere(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestDomainIsAskedElsewhere(t *testing.T) {
 	asked := map[string]int{}
 	serving := func(name string) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -23,7 +23,7 @@ func newRotation(name string, period IndexRotationPeriod, weeks Weeks) (rotation
 		return rotation{}, wrong("Weeks", string(weeks), "must be us or iso")
 	}
 	r := rotation{name: name}
-	pattern := ""
+	var pattern string
 	switch period {
 	case NoRotation:
 		return r, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // indexOf returns an Index with an IndexName of "myindex".
-func indexOf(t testing.TB, period esarchive.IndexRotationPeriod, weeks esarchive.Weeks) *esarchive.Index {
+func indexOf(t *testing.T, period esarchive.IndexRotationPeriod, weeks esarchive.Weeks) *esarchive.Index {
 	t.Helper()
 	x, err := esarchive.NewWith(esarchive.Config{IndexName: "myindex", IndexRotationPeriod: period, Weeks: weeks}, nil)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -58,9 +59,7 @@ func (s SigV4) sign(ctx context.Context, r *http.Request, body []byte, credentia
 		return fmt.Errorf("the request could not be signed: %w", err)
 	}
 	r.Header.Del("X-Amz-Security-Token") // of a try with other credentials
-	for name, values := range toSign.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, toSign.Header)
 	return nil
 }
 

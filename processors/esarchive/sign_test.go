@@ -20,13 +20,13 @@ import (
 )
 
 // signedBy returns the names of the headers that an Authorization signs, and its scope.
-func signedBy(t testing.TB, r *http.Request) (headers []string, scope string) {
-	t.Helper()
+func signedBy(tb testing.TB, r *http.Request) (headers []string, scope string) {
+	tb.Helper()
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
 	credential, rest, ok2 := strings.Cut(text, ", SignedHeaders=")
 	list, _, ok3 := strings.Cut(rest, ", Signature=")
 	if !ok || !ok2 || !ok3 {
-		t.Fatalf("it is not signed: %q", r.Header.Get("Authorization"))
+		tb.Fatalf("it is not signed: %q", r.Header.Get("Authorization"))
 	}
 	return strings.Split(list, ";"), credential
 }

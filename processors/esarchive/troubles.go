@@ -10,15 +10,15 @@ import (
 // then once a minute. Never what documents have, so no reasons of the cluster either: it
 // quotes them. One goroutine uses it.
 type troubles struct {
-	log      *zap.Logger
-	trouble  time.Time // the last warning about requests
-	items    time.Time // about documents that are tried again
-	lost     time.Time // about documents that failed
-	silence  time.Time // about answers that do not come
-	attempts int       // requests that failed
-	refusals int       // documents that were refused since the last warning
-	failures int       // that failed for good since the last warning
-	warned   bool
+	log *zap.Logger
+
+	faults, refusals, failures, silence time.Time // the last warning of each
+
+	failed  int  // requests, as a whole
+	refused int  // documents that are tried again, since the last warning
+	lost    int  // documents that failed for good, since the last warning
+	any     bool // request failed as a whole, or document was refused
+	anyLost bool // document failed for good
 }
 
 const doing = "sending documents to the cluster"
@@ -32,38 +32,42 @@ func isDue(at *time.Time, now time.Time) bool {
 	return true
 }
 
-// failed tells of a request that failed as a whole.
-func (s *troubles) failed(f *fault, documents int, now time.Time) {
-	s.attempts++
-	s.warned = true
+// request tells of a request that failed as a whole.
+func (s *troubles) request(f *fault, documents int, now time.Time) {
+	s.failed++
+	s.any = true
 	level := zap.DebugLevel
-	if isDue(&s.trouble, now) {
+	if isDue(&s.faults, now) {
 		level = zap.WarnLevel
 	}
-	s.log.Log(level, "a request failed", zap.Int("attempt", s.attempts), zap.Int("documents", documents), zap.Error(f.err()))
+	s.log.Log(level, "a request failed", zap.Int("attempt", s.failed), zap.Int("documents", documents), zap.Error(f.err()))
 }
 
-// refused tells of a document that is tried again.
-func (s *troubles) refused(it item, now time.Time) {
-	s.refusals++
-	s.warned = true
-	if isDue(&s.items, now) {
-		s.log.Warn("documents were refused, will be repeated", zap.Int("documents", s.refusals), zap.Int("status", it.status), zap.String("kind", it.kind))
-		s.refusals = 0
+// refusal tells of documents that are tried again, one of which was answered so.
+func (s *troubles) refusal(documents int, it item, now time.Time) {
+	if documents == 0 {
+		return
+	}
+	s.refused += documents
+	s.any = true
+	if isDue(&s.refusals, now) {
+		s.log.Warn("documents were refused, will be repeated", zap.Int("documents", s.refused), zap.Int("status", it.status), zap.String("kind", it.kind))
+		s.refused = 0
 	}
 }
 
-// gaveUp tells of a document that failed for good.
-func (s *troubles) gaveUp(f failure, now time.Time) {
-	s.failures++
-	if isDue(&s.lost, now) {
-		s.tellFailures(f.last)
+// gaveUp tells of documents that failed for good, one of which for that reason.
+func (s *troubles) gaveUp(documents int, l *last, now time.Time) {
+	s.lost += documents
+	s.anyLost = true
+	if isDue(&s.failures, now) {
+		s.tellLost(zap.String("code", l.code), zap.String("kind", l.kind))
 	}
 }
 
-func (s *troubles) tellFailures(l *last) {
-	s.log.Warn("documents failed for good, they go to the error output", zap.Int("documents", s.failures), zap.String("code", l.code), zap.String("kind", l.kind))
-	s.failures = 0
+func (s *troubles) tellLost(fields ...zap.Field) {
+	s.log.Warn("documents failed for good, they go to the error output", append(fields, zap.Int("documents", s.lost))...)
+	s.lost = 0
 }
 
 // waits tells each minute that a request is not answered.
@@ -75,12 +79,11 @@ func (s *troubles) waits(waited time.Duration, now time.Time) {
 
 // over tells that all documents have an outcome.
 func (s *troubles) over() {
-	if s.failures > 0 {
-		s.log.Warn("documents failed for good, they go to the error output", zap.Int("documents", s.failures))
-		s.failures = 0
+	if s.lost > 0 {
+		s.tellLost()
 	}
-	if s.warned {
-		s.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("attempt", s.attempts+1))
-		s.warned = false
+	if s.any && !s.anyLost {
+		s.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("failed_requests", s.failed))
+		s.any = false
 	}
 }

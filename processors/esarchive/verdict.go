@@ -18,8 +18,8 @@ const (
 	anew                      // it is sent again at once, and this was no try
 )
 
-// judge says what follows from the answer for a document, that was sent with an id or
-// without one. It is a pure function of the Config:
+// judge says what follows from the answer for a document, which was sent with the id of its
+// record or not. It is a pure function of the Config:
 //
 //	answer                                       verdict
 //	2xx                                          done
@@ -47,12 +47,14 @@ func (s *settings) conflict(hadID bool) verdict {
 	switch {
 	case s.IDs.VersionField != "":
 		return superseded
-	case s.Operation != OpCreate || !hadID:
+	case s.Operation != OpCreate:
 		return again
-	case s.ownIDs():
+	case s.IDs.Field != "":
+		return hopeless
+	case hadID:
 		return done
 	default:
-		return hopeless
+		return again
 	}
 }
 

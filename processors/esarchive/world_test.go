@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,9 +21,9 @@ import (
 )
 
 // cut is documents of a shard.
-type cut []document
+type cut []part
 
-type document struct {
+type part struct {
 	place, data string
 	arrival     time.Time
 }
@@ -47,7 +48,7 @@ func plain(shard string, n int) cut {
 	c := make(cut, n)
 	for i := range c {
 		place := fmt.Sprintf("%s%04d.0", shard, i)
-		c[i] = document{place, fmt.Sprintf(`{"n":%q,"id":"id-%d","v":%d}`, place, i, i), arrivedAt()}
+		c[i] = part{place, fmt.Sprintf(`{"n":%q,"id":"id-%d","v":%d}`, place, i, i), arrivedAt()}
 	}
 	return c
 }
@@ -145,8 +146,8 @@ func refusal(status int) esarchive.Item {
 	return it
 }
 
-// stored is what a server has under an id.
-type stored struct {
+// latest is what a server has under an id.
+type latest struct {
 	n       string
 	version int64
 }
@@ -159,8 +160,8 @@ type try struct {
 	free    bool // it was cut off, split or without effect: the next one is no try of its own
 }
 
-// server is a model of a cluster with faults, which follow from seed alone.
-type server struct {
+// model is one of a cluster with faults, which follow from seed alone.
+type model struct {
 	seed     uint64
 	health   float64 // share of requests without a fault
 	until    time.Time
@@ -171,7 +172,7 @@ type server struct {
 
 	mu      sync.Mutex
 	seen    map[string]int
-	index   map[string]stored // by index and id
+	index   map[string]latest // by index and id
 	effects map[string]int    // of a document
 	tries   map[string][]try
 	order   map[string][]string // documents by id, as they were sent
@@ -184,25 +185,25 @@ type server struct {
 	wrong   []string
 }
 
-func newServer(seed uint64, health float64) *server {
-	return &server{
-		seed: seed, health: health, until: time.Now().Add(20 * time.Minute), seen: map[string]int{}, index: map[string]stored{}, effects: map[string]int{},
+func newModel(seed uint64, health float64) *model {
+	return &model{
+		seed: seed, health: health, until: time.Now().Add(20 * time.Minute), seen: map[string]int{}, index: map[string]latest{}, effects: map[string]int{},
 		tries: map[string][]try{}, order: map[string][]string{}, open: map[string]int{}, flying: map[string][]int{}, limit: 1 << 40,
 	}
 }
 
-func (s *server) Cluster() esarchive.Cluster {
+func (s *model) Cluster() esarchive.Cluster {
 	return esarchive.Cluster{Engine: "OpenSearch", Major: 2, MaxContent: 10 << 20}
 }
 
-func (s *server) fault(format string, args ...any) {
+func (s *model) fault(format string, args ...any) {
 	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
 }
 
 // chance returns what decides about a request: the same for the same documents when they
 // come as often.
-func (s *server) chance(list []action) *rand.Rand {
-	key := list[0].N + fmt.Sprint(len(list))
+func (s *model) chance(list []action) *rand.Rand {
+	key := list[0].N + strconv.Itoa(len(list))
 	s.seen[key]++
 	h := fnv.New64a()
 	fmt.Fprint(h, s.seed, key, s.seen[key])
@@ -210,7 +211,7 @@ func (s *server) chance(list []action) *rand.Rand {
 }
 
 // Bulk implements esarchive.Requester.
-func (s *server) Bulk(ctx context.Context, body []byte, n int) ([]esarchive.Item, *esarchive.Fault) {
+func (s *model) Bulk(ctx context.Context, body []byte, n int) ([]esarchive.Item, *esarchive.Fault) {
 	list, err := parse(body)
 	s.mu.Lock()
 	if err != nil || len(list) != n || n == 0 {
@@ -239,7 +240,7 @@ func (s *server) Bulk(ctx context.Context, body []byte, n int) ([]esarchive.Item
 func shardOf(list []action) string { return list[0].N[:1] }
 
 // begin notes that a request has come, and checks the limits. mu is held.
-func (s *server) begin(list []action, size int) (number int) {
+func (s *model) begin(list []action, size int) (number int) {
 	shard := shardOf(list)
 	s.flying[shard] = append(s.flying[shard], size)
 	if n := len(s.flying[shard]); n > s.parallel {
@@ -273,7 +274,7 @@ func (s *server) begin(list []action, size int) (number int) {
 }
 
 // end notes that a request is over. mu is held.
-func (s *server) end(list []action, size, number int, isCut bool) {
+func (s *model) end(list []action, size, number int, isCut bool) {
 	shard := shardOf(list)
 	i := slices.Index(s.flying[shard], size)
 	s.flying[shard] = slices.Delete(s.flying[shard], i, i+1)
@@ -286,7 +287,7 @@ func (s *server) end(list []action, size, number int, isCut bool) {
 }
 
 // exempt notes that what follows for the documents of a request is no try of their own.
-func (s *server) exempt(list []action, number int) {
+func (s *model) exempt(list []action, number int) {
 	for _, a := range list {
 		for i := range s.tries[a.N] {
 			if t := &s.tries[a.N][i]; t.request == number {
@@ -297,7 +298,7 @@ func (s *server) exempt(list []action, number int) {
 }
 
 // answer decides what becomes of a request.
-func (s *server) answer(ctx context.Context, rng *rand.Rand, list []action, size, number int) ([]esarchive.Item, *esarchive.Fault) {
+func (s *model) answer(ctx context.Context, rng *rand.Rand, list []action, size, number int) ([]esarchive.Item, *esarchive.Fault) {
 	wait(ctx, time.Duration(rng.Int64N(int64(2*time.Second))))
 	if ctx.Err() != nil {
 		return nil, s.down("OS.ConnectionReset", 0)
@@ -344,14 +345,14 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (s *server) down(code string, status int) *esarchive.Fault {
+func (s *model) down(code string, status int) *esarchive.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inARow++
 	return &esarchive.Fault{Code: code, Status: status, Message: "on purpose", Down: status == 0 || status == 503, Rejected: status == 429, Auth: status == 403}
 }
 
-func (s *server) large(list []action, size, number int) *esarchive.Fault {
+func (s *model) large(list []action, size, number int) *esarchive.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(list) > 1 {
@@ -362,7 +363,7 @@ func (s *server) large(list []action, size, number int) *esarchive.Fault {
 }
 
 // closes notes an answer. mu is held.
-func (s *server) closes() {
+func (s *model) closes() {
 	if s.inARow >= 4 {
 		s.isOpen = time.Now()
 	}
@@ -373,7 +374,7 @@ func (s *server) closes() {
 func refusals() []int { return []int{400, 403, 404, 429, 500, 503, 0} }
 
 // take has documents take effect: all but those that chance refuses, if there is any.
-func (s *server) take(list []action, number int, rng *rand.Rand) []esarchive.Item {
+func (s *model) take(list []action, number int, rng *rand.Rand) []esarchive.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	items := make([]esarchive.Item, len(list))
@@ -394,7 +395,7 @@ func (s *server) take(list []action, number int, rng *rand.Rand) []esarchive.Ite
 }
 
 // store has one document take effect, and returns the status.
-func (s *server) store(a action) int {
+func (s *model) store(a action) int {
 	key := a.Index + "/" + a.ID
 	old, isThere := s.index[key]
 	switch {
@@ -402,7 +403,7 @@ func (s *server) store(a action) int {
 	case isThere && (a.Op == "create" || a.VersionType == "external" && old.version >= a.Version):
 		return 409
 	default:
-		s.index[key] = stored{a.N, a.Version}
+		s.index[key] = latest{a.N, a.Version}
 	}
 	s.effects[a.N]++
 	return 201
@@ -414,12 +415,12 @@ func sortedUnique(list []string) bool { return slices.IsSorted(list) }
 // run brings a cut to a server, in virtual time, and returns what became of it.
 func run(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) (o processors.IndexOutcome) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { o = deliver(t, cfg, s, c) })
+	synctest.Test(t, func(t *testing.T) { o = runTo(t, cfg, s, c) })
 	return o
 }
 
-// deliver is run for who is in virtual time.
-func deliver(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
+// runTo is run for who is in virtual time.
+func runTo(t *testing.T, cfg esarchive.Config, s esarchive.Requester, c cut) processors.IndexOutcome {
 	t.Helper()
 	x, err := esarchive.NewWith(cfg, s)
 	if err != nil {

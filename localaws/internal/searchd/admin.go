@@ -171,8 +171,12 @@ func (s *Server) getStream(name string) (any, *apiError) {
 			backing = append(backing, object{{"index_name", b}, {"index_uuid", s.indices[b].uuid}})
 		}
 		list = append(list, object{
-			{"name", key}, {"timestamp_field", object{{"name", "@timestamp"}}}, {"indices", backing},
-			{"generation", len(d.backing)}, {"status", "GREEN"}, {"template", d.template},
+			{"name", key},
+			{"timestamp_field", object{{"name", "@timestamp"}}},
+			{"indices", backing},
+			{"generation", len(d.backing)},
+			{"status", "GREEN"},
+			{"template", d.template},
 		})
 	}
 	if len(list) == 0 && !strings.Contains(name, "*") {
@@ -194,8 +198,13 @@ func (s *Server) rollover(name string, _ *http.Request, _ []byte) (any, *apiErro
 		return nil, err
 	}
 	return object{
-		{"acknowledged", true}, {"shards_acknowledged", true}, {"old_index", old}, {"new_index", d.backing[len(d.backing)-1]},
-		{"rolled_over", true}, {"dry_run", false}, {"conditions", object{}},
+		{"acknowledged", true},
+		{"shards_acknowledged", true},
+		{"old_index", old},
+		{"new_index", d.backing[len(d.backing)-1]},
+		{"rolled_over", true},
+		{"dry_run", false},
+		{"conditions", object{}},
 	}, nil
 }
 

@@ -66,11 +66,15 @@ func shards(n int) object {
 
 func (s *Server) nodes(*http.Request, []byte) (any, *apiError) {
 	node := object{
-		{"name", nodeName}, {"host", "127.0.0.1"}, {"ip", "127.0.0.1"}, {"version", s.engine.number()},
+		{"name", nodeName},
+		{"host", "127.0.0.1"},
+		{"ip", "127.0.0.1"},
+		{"version", s.engine.number()},
 		{"http", object{{"max_content_length_in_bytes", s.options.MaxContentLength}}},
 	}
 	return object{
-		{"_nodes", object{{"total", 1}, {"successful", 1}, {"failed", 0}}}, {"cluster_name", nodeName},
+		{"_nodes", object{{"total", 1}, {"successful", 1}, {"failed", 0}}},
+		{"cluster_name", nodeName},
 		{"nodes", object{{"localAAAAAAAAAAAAAAAAA", node}}},
 	}, nil
 }
@@ -79,8 +83,14 @@ func (s *Server) health(*http.Request, []byte) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return object{
-		{"cluster_name", nodeName}, {"status", "green"}, {"timed_out", false}, {"number_of_nodes", 1}, {"number_of_data_nodes", 1},
-		{"active_primary_shards", len(s.indices)}, {"active_shards", len(s.indices)}, {"number_of_pending_tasks", 0},
+		{"cluster_name", nodeName},
+		{"status", "green"},
+		{"timed_out", false},
+		{"number_of_nodes", 1},
+		{"number_of_data_nodes", 1},
+		{"active_primary_shards", len(s.indices)},
+		{"active_shards", len(s.indices)},
+		{"number_of_pending_tasks", 0},
 	}, nil
 }
 
@@ -292,7 +302,9 @@ func (s *Server) search(name string, r *http.Request, body []byte) (any, *apiErr
 		total = object{{"value", total}, {"relation", "eq"}}
 	}
 	return object{
-		{"took", 1}, {"timed_out", false}, {"_shards", shards(len(list))},
+		{"took", 1},
+		{"timed_out", false},
+		{"_shards", shards(len(list))},
 		{"hits", object{{"total", total}, {"max_score", nil}, {"hits", found}}},
 	}, nil
 }

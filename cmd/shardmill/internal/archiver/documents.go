@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +51,9 @@ func NewIndex(cfg aws.Config, d *config.Documents, endpoint string, log *zap.Log
 		authorities, err := readAll(d.CAFile, maxAuthorities)
 		if err != nil {
 			return nil, fmt.Errorf("shardmill.caFile: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
+			return nil, fmt.Errorf("shardmill.caFile: %s has no certificate in PEM", d.CAFile)
 		}
 		c.RootCAs = authorities
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -138,9 +139,7 @@ func (l *loader) documentShape(name string) document.Shape {
 		s.Members["CollectionEndpoint"] = l.clusterEndpoint
 		return s
 	}
-	for member, read := range ofClusters {
-		s.Members[member] = read
-	}
+	maps.Copy(s.Members, ofClusters)
 	s.Others["CollectionEndpoint"] = serverlessDestination
 	for member := range l.extendedS3().Members {
 		if s.Members[member] == nil {

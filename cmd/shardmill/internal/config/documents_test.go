@@ -46,6 +46,7 @@ func toDomain(text string) string {
 }
 func ofDocument(text string) string { return text }
 func toOther(name string) string    { return strings.Replace(toIndex, "Amazonopensearchservice", name, 1) }
+
 func inBucket(members string) string {
 	return strings.Replace(toIndex, `archive"}`, `archive", `+members+"}", 1)
 }
@@ -177,9 +178,11 @@ func TestFaultsOfDocuments(t *testing.T) {
 			"a.yaml:3: " + in + " has no DomainARN and no ClusterEndpoint; give one of them. Firehose says: Provide either the Elasticsearch cluster endpoint or domain arn."},
 		{"a bucket without a name", strings.Replace(toIndex, `{BucketARN: "arn:aws:s3:::archive"}`, "{}", 1), "a.yaml:6: " + in + ".S3Configuration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME"},
 		{"another destination beside it", toIndex + "S3DestinationConfiguration: {BucketARN: 'arn:aws:s3:::b'}\n", "a.yaml:7: S3DestinationConfiguration is a second destination, beside " + in + " in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose"},
-		{"two of documents", toIndex + "AmazonOpenSearchServerlessDestinationConfiguration: {IndexName: a, S3Configuration: {BucketARN: 'arn:aws:s3:::b'}}\n",
+		{
+			"two of documents", toIndex + "AmazonOpenSearchServerlessDestinationConfiguration: {IndexName: a, S3Configuration: {BucketARN: 'arn:aws:s3:::b'}}\n",
 			"a.yaml:7: AmazonOpenSearchServerlessDestinationConfiguration is a second destination, beside " + in + " in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose\n" +
-				"a.yaml:7: AmazonOpenSearchServerlessDestinationConfiguration has no CollectionEndpoint; give it, https://ID.REGION.aoss.amazonaws.com. Firehose says: Must specify collection endpoint for delivery to OpenSearch serverless."},
+				"a.yaml:7: AmazonOpenSearchServerlessDestinationConfiguration has no CollectionEndpoint; give it, https://ID.REGION.aoss.amazonaws.com. Firehose says: Must specify collection endpoint for delivery to OpenSearch serverless.",
+		},
 		{"a collection without an endpoint", strings.Replace(toCollection, "  CollectionEndpoint: https://abc.eu-west-1.aoss.amazonaws.com\n", "", 1), "a.yaml:3: AmazonOpenSearchServerlessDestinationConfiguration has no CollectionEndpoint; give it, https://ID.REGION.aoss.amazonaws.com. Firehose says: Must specify collection endpoint for delivery to OpenSearch serverless."},
 		{"a collection that rotates", toCollection + "  IndexRotationPeriod: OneDay\n", "a.yaml:7: AmazonOpenSearchServerlessDestinationConfiguration.IndexRotationPeriod is not a member of Firehose's AmazonOpenSearchServerlessDestinationConfiguration; remove it; its members are BufferingHints, CloudWatchLoggingOptions, CollectionEndpoint, IndexName, ProcessingConfiguration, RetryOptions, RoleARN, S3BackupMode, S3Configuration, VpcConfiguration"},
 		{"a collection's engine, and a password", toCollection + "shardmill: {engine: OpenSearch_2.19, auth: basic, username: u, passwordFile: f}\n", "a.yaml:7: shardmill.engine is \"OpenSearch_2.19\"; it does nothing with AmazonOpenSearchServerlessDestinationConfiguration; remove it\n" +
@@ -213,8 +216,10 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{"insecureHTTP, caFile in vain", localKeys("insecureHTTP: true\ncaFile: f"), "a.yaml:8: shardmill.insecureHTTP does nothing, as no endpoint is http:// to another machine; remove it\na.yaml:9: shardmill.caFile does nothing, as no endpoint is https://; remove it"},
 		{"an engine that is none", withKeys("engine: OpenSearch"), `a.yaml:8: shardmill.engine is "OpenSearch"; it must be OpenSearch_MAJOR.MINOR or Elasticsearch_MAJOR.MINOR, such as OpenSearch_2.19`},
 		{"weeks in vain", withKeys("weeks: iso"), `a.yaml:8: shardmill.weeks is "iso"; it does nothing unless IndexRotationPeriod is OneWeek; remove it`},
-		{"ids that contradict", inIndex("DocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}") + "shardmill:\n  idField: a\n  idPrefix: true\n  operation: create\n",
-			"a.yaml:9: shardmill.idField is \"a\"; DocumentIdOptions says NO_DOCUMENT_ID in line 7; remove one of them\na.yaml:10: shardmill.idPrefix is true; it is about ids of sequence numbers, and documents have no ids of ours; remove it"},
+		{
+			"ids that contradict", inIndex("DocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}") + "shardmill:\n  idField: a\n  idPrefix: true\n  operation: create\n",
+			"a.yaml:9: shardmill.idField is \"a\"; DocumentIdOptions says NO_DOCUMENT_ID in line 7; remove one of them\na.yaml:10: shardmill.idPrefix is true; it is about ids of sequence numbers, and documents have no ids of ours; remove it",
+		},
 		{"an id without a version", withKeys("idField: a"), "a.yaml:8: shardmill.idField is \"a\"; give shardmill.versionField too, as else of two records of one id the one that comes last is kept, and after a failure not even that; or set shardmill.operation to create"},
 		{"a version without an id", withKeys("versionField: a"), `a.yaml:8: shardmill.versionField is "a"; it does nothing without shardmill.idField; give that too, or remove it`},
 		{"a version, and create", withKeys("idField: a\nversionField: b\noperation: create"), `a.yaml:9: shardmill.versionField is "b"; it does not go with shardmill.operation create; remove one of them`},

@@ -24,13 +24,13 @@ type effectiveDocuments struct {
 	S3BackupMode        string
 	S3Configuration     effectiveBackup
 
-	DocumentIdOptions       *effectiveIDs `json:",omitempty"` //nolint:revive // Firehose's spelling
+	DocumentIdOptions       *effectiveIDs `json:",omitempty"`
 	ProcessingConfiguration effectiveProcessing
 }
 
 type effectiveRetry struct{ DurationInSeconds int64 }
 
-type effectiveIDs struct{ DefaultDocumentIdFormat string } //nolint:revive // Firehose's spelling
+type effectiveIDs struct{ DefaultDocumentIdFormat string }
 
 // effectiveDocumentKeys are the members of the shardmill key that only documents have.
 type effectiveDocumentKeys struct {

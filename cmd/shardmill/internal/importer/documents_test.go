@@ -100,10 +100,14 @@ f:4: ` + at + `opensearch_configuration[0].vpc_config[0]` + vpcWarning + `
 f:4: ` + at + `opensearch_configuration[0].vpc_config[0].role_arn has no effect here; credentials are those of the AWS SDK's environment
 f:5: ` + at + `opensearch_configuration[0].s3_configuration[0].buffering_size is 64; it has no effect with S3BackupMode FailedDocumentsOnly: documents that failed are put with their cut, which BufferingHints beside IndexName end
 f:5: ` + at + `opensearch_configuration[0].s3_configuration[0].compression_format is "GZIP"; it has no effect with S3BackupMode FailedDocumentsOnly: error objects are not compressed`},
-		"what the provider takes": {plan(`"elasticsearch_configuration": [{"domain_arn": "arn:aws:es:us-east-1:123456789012:domain/orders", "index_name": "orders", "s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}]}]`), nil,
-			"ElasticsearchDestinationConfiguration\narn:aws:es:us-east-1:123456789012:domain/orders us-east-1\norders OneDay \n5 300 5m0s false false\narn:aws:s3:::archive"},
-		"an old provider": {plan(`"s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}], "elasticsearch_configuration": [{"domain_arn": "arn:aws:es:us-east-1:123456789012:domain/orders", "index_name": "orders", "type_name": "log", "buffering_size": 7}]`), nil,
-			"ElasticsearchDestinationConfiguration\narn:aws:es:us-east-1:123456789012:domain/orders us-east-1\norders OneDay log\n7 300 5m0s false false\narn:aws:s3:::archive"},
+		"what the provider takes": {
+			plan(`"elasticsearch_configuration": [{"domain_arn": "arn:aws:es:us-east-1:123456789012:domain/orders", "index_name": "orders", "s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}]}]`), nil,
+			"ElasticsearchDestinationConfiguration\narn:aws:es:us-east-1:123456789012:domain/orders us-east-1\norders OneDay \n5 300 5m0s false false\narn:aws:s3:::archive",
+		},
+		"an old provider": {
+			plan(`"s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}], "elasticsearch_configuration": [{"domain_arn": "arn:aws:es:us-east-1:123456789012:domain/orders", "index_name": "orders", "type_name": "log", "buffering_size": 7}]`), nil,
+			"ElasticsearchDestinationConfiguration\narn:aws:es:us-east-1:123456789012:domain/orders us-east-1\norders OneDay log\n7 300 5m0s false false\narn:aws:s3:::archive",
+		},
 		"Terraform's language": {hcl, nil, "AmazonOpenSearchServerlessDestinationConfiguration\nhttps://abc.eu-west-1.aoss.amazonaws.com eu-west-1\norders  \n10 300 1m0s false false\narn:aws:s3:::archive"},
 		"a description": {described, nil, `AmazonopensearchserviceDestinationConfiguration
 arn:aws:es:us-east-1:123456789012:domain/orders us-east-1
@@ -112,12 +116,21 @@ orders NoRotation
 arn:aws:s3:::archive os/
 f:6: DeliveryStreamDescription.Destinations[0].AmazonopensearchserviceDestinationDescription.VpcConfigurationDescription` + vpcWarning + `
 f:6: DeliveryStreamDescription.Destinations[0].AmazonopensearchserviceDestinationDescription.VpcConfigurationDescription.RoleARN has no effect here; credentials are those of the AWS SDK's environment`},
-		"a template": {edit(template, ", endpoints: []", ""), []string{"AWS::Region=us-east-1", "AWS::AccountId=123456789012"},
-			"ElasticsearchDestinationConfiguration\narn:aws:es:us-east-1:123456789012:domain/orders us-east-1\norders OneMonth \n1 60 default false false\narn:aws:s3:::archive"},
-		"what is ours beside it": {edit(hcl, "https://abc.eu-west-1.aoss.amazonaws.com", "https://a"), []string{"shardmill.endpoints=https://b", "shardmill.fastFail=true"},
-			"AmazonOpenSearchServerlessDestinationConfiguration\nhttps://a https://b \norders  \n10 300 1m0s false false\narn:aws:s3:::archive"},
-		"a password beside it": {described, []string{"shardmill.auth=basic", "shardmill.username=u", "shardmill.password=hidden"},
-			"error\nf: --set shardmill.password shows in the list of processes; give the name of a file, as shardmill.passwordFile"},
+		"a template": {
+			edit(template, ", endpoints: []", ""),
+			[]string{"AWS::Region=us-east-1", "AWS::AccountId=123456789012"},
+			"ElasticsearchDestinationConfiguration\narn:aws:es:us-east-1:123456789012:domain/orders us-east-1\norders OneMonth \n1 60 default false false\narn:aws:s3:::archive",
+		},
+		"what is ours beside it": {
+			edit(hcl, "https://abc.eu-west-1.aoss.amazonaws.com", "https://a"),
+			[]string{"shardmill.endpoints=https://b", "shardmill.fastFail=true"},
+			"AmazonOpenSearchServerlessDestinationConfiguration\nhttps://a https://b \norders  \n10 300 1m0s false false\narn:aws:s3:::archive",
+		},
+		"a password beside it": {
+			described,
+			[]string{"shardmill.auth=basic", "shardmill.username=u", "shardmill.password=hidden"},
+			"error\nf: --set shardmill.password shows in the list of processes; give the name of a file, as shardmill.passwordFile",
+		},
 		"what is missing": {plan(`"opensearch_configuration": [{"index_name": "a", "s3_configuration": []}]`), nil, `error
 f:2: ` + at + `opensearch_configuration[0].s3_configuration is missing; give the bucket of documents that could not be indexed, as S3DestinationConfiguration has it
 f:2: ` + at + `opensearch_configuration[0] has no DomainARN and no ClusterEndpoint; give one of them. Firehose says: Provide either the Elasticsearch cluster endpoint or domain arn.`},
