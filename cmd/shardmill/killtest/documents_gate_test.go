@@ -188,7 +188,9 @@ func (g *gate) pass(w http.ResponseWriter, r *http.Request, body []byte, instead
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	to.Header.Set("Content-Type", r.Header.Get("Content-Type"))
+	if kind := r.Header.Get("Content-Type"); kind != "" {
+		to.Header.Set("Content-Type", kind)
+	}
 	answer, err := g.client.Do(to)
 	if err != nil {
 		w.WriteHeader(http.StatusBadGateway) // the cluster is down
