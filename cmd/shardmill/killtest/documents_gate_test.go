@@ -28,7 +28,7 @@ const (
 	says429      = "says 429"
 	says503      = "says 503"
 	refusesHalf  = "passes half on, and says 429 for the others"
-	answersHalf  = "answers for half"
+	answersHalf  = "passes half on, and its answer back"
 	answersOther = "answers with a page"
 )
 
@@ -169,12 +169,13 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 			_, _ = w.Write(answer[:len(answer)/2]) // and the connection ends
 		})
-	case answersHalf:
-		g.pass(w, r, body, func(answer []byte) { writeItems(w, answer, documents/2, 0) })
-	case refusesHalf:
+	case refusesHalf, answersHalf:
 		lines := bytes.SplitAfterN(body, []byte{'\n'}, 2*(documents/2)+1)
-		body = bytes.Join(lines[:len(lines)-1], nil)
-		g.pass(w, r, body, func(answer []byte) { writeItems(w, answer, documents/2, documents-documents/2) })
+		rejected := 0
+		if order == refusesHalf {
+			rejected = documents - documents/2
+		}
+		g.pass(w, r, bytes.Join(lines[:len(lines)-1], nil), func(answer []byte) { writeItems(w, answer, rejected) })
 	default:
 		g.pass(w, r, body, nil)
 	}
@@ -211,17 +212,17 @@ func (g *gate) pass(w http.ResponseWriter, r *http.Request, body []byte, instead
 	_, _ = w.Write(text)
 }
 
-// writeItems answers with so many of an answer's items, and others that were rejected.
-func writeItems(w io.Writer, answer []byte, keep, rejected int) {
+// writeItems answers with an answer's items, and others that were rejected.
+func writeItems(w io.Writer, answer []byte, rejected int) {
 	var all struct {
 		Took   int               `json:"took"`
 		Errors bool              `json:"errors"`
 		Items  []json.RawMessage `json:"items"`
 	}
-	if json.Unmarshal(answer, &all) != nil || len(all.Items) < keep {
+	if json.Unmarshal(answer, &all) != nil {
 		return
 	}
-	all.Items, all.Errors = all.Items[:keep], all.Errors || rejected > 0
+	all.Errors = all.Errors || rejected > 0
 	for range rejected {
 		all.Items = append(all.Items, json.RawMessage(`{"index":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"the queue is full"}}}`))
 	}
