@@ -190,11 +190,12 @@ func (a *documentAccount) backup(key string, body []byte) {
 	for len(body) > 0 {
 		n := numberOf(body)
 		r := a.record(n, key)
-		is := false
-		if body, is = bytes.CutPrefix(body, dataOf(n)); !is {
+		rest, is := bytes.CutPrefix(body, dataOf(n))
+		if !is {
 			a.wrong("%s: record %d is not as it was put", key, n)
 			return
 		}
+		body = rest
 		if r.inBackup++; r.inBackup > 1 {
 			a.wrong("record %d is in the backup twice, again in %s", n, key)
 		}
