@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/shardmill/shardmill/localaws/internal/searchd"
+	"github.com/shardmill/shardmill/localaws/internal/clusterd"
 )
 
 // ClusterOptions say what the Stack's cluster is. The zero value is OpenSearch 2.19,
@@ -38,13 +38,13 @@ type ClusterOptions struct {
 }
 
 // IndexedDocument is a document of an index.
-type IndexedDocument = searchd.Document
+type IndexedDocument = clusterd.Document
 
 // BulkItem is one item of a bulk request.
-type BulkItem = searchd.Item
+type BulkItem = clusterd.Item
 
 // BulkItemFault is what becomes of an item instead of what would.
-type BulkItemFault = searchd.ItemFault
+type BulkItemFault = clusterd.ItemFault
 
 // Cluster is Elasticsearch, OpenSearch, or a collection of OpenSearch Serverless, of a
 // Stack: one node, whose documents are in memory and can be read at once. It is safe

@@ -46,7 +46,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // writeCluster answers as a domain, or a collection, does in place of its cluster.
 func (e *authError) writeCluster(w http.ResponseWriter, r *http.Request) {
 	s3d.Drain(r)
-	message := ""
+	var message string
 	switch e.problem {
 	case wrongPassword:
 		w.Header().Set("Www-Authenticate", `Basic realm="OpenSearch Security"`)

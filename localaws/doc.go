@@ -1,7 +1,7 @@
-// Package localaws is Kinesis, DynamoDB and S3 inside this process, for
-// running a whole stream application on a laptop and for testing one without
-// mocks: the real AWS SDK signs, sends, retries and decodes, and the services
-// check what it sent as the real ones do.
+// Package localaws is Kinesis, DynamoDB, S3 and a cluster of Elasticsearch or
+// OpenSearch inside this process, for running a whole stream application on a
+// laptop and for testing one without mocks: the real AWS SDK signs, sends, retries
+// and decodes, and the services check what it sent as the real ones do.
 //
 //	stack, err := localaws.New(localaws.Options{})
 //	…
@@ -61,6 +61,12 @@
 // not encrypted. [Stack.SetBucket] has a bucket in another region, or with a
 // policy, ownership and versions as somebody may configure them, of which
 // ListObjectVersions tells; [Stack.Permit] limits what a key may do.
+//
+// Elasticsearch and OpenSearch (internal/clusterd has the details): bulk requests, with
+// mappings, versions, aliases, data streams and blocks as the engine has them that
+// Options.Cluster names, and what makes and reads indices. [Stack.Cluster] has them by
+// ways of its own: Transport, for clients in this process, and Serve. They speak no AWS
+// protocol, but requests are signed for es, or for aoss.
 //
 // Tried, with their defaults and the variables of Environ: botocore, the SDK for
 // Java and its multipart client, the Java KCL 2.7 and 3.5 with PollingConfig,

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/shardmill/shardmill/localaws/internal/clusterd"
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
-	"github.com/shardmill/shardmill/localaws/internal/searchd"
 )
 
 // writeError answers a request with an error in its service's form, after
@@ -18,7 +18,7 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, status i
 	case S3:
 		s3d.WriteError(w, r, status, code, message)
 	case Search:
-		searchd.WriteError(w, r, status, code, message)
+		clusterd.WriteError(w, r, status, code, message)
 	case Kinesis:
 		kinesisd.WriteError(w, r, status, code, message)
 	default:

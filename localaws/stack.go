@@ -14,10 +14,10 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/shardmill/shardmill/localaws/internal/clusterd"
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
-	"github.com/shardmill/shardmill/localaws/internal/searchd"
 )
 
 // Access key and secret that a Stack accepts unless Options.Credentials names
@@ -129,7 +129,7 @@ type Stack struct {
 	kinesis *kinesisd.Server
 	dynamo  *dynamodbd.Server
 	s3      *s3d.Server
-	search  *searchd.Server
+	search  *clusterd.Server
 	faults  Faults
 	hosts   []string            // lower-case names that are the stack's
 	bodies  sync.Pool           // *bytes.Buffer
@@ -159,7 +159,7 @@ func New(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the local S3: %w", err)
 	}
-	search, err := searchd.New(searchd.Options{
+	search, err := clusterd.New(clusterd.Options{
 		Engine: o.Cluster.Engine, Collection: o.Cluster.Collection, MaxContentLength: o.Cluster.MaxContentLength,
 		NoExplicitIndex: o.Cluster.NoExplicitIndex, NoAutoCreate: o.Cluster.NoAutoCreate,
 	})

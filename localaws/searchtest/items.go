@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -169,7 +170,7 @@ func testOrder(t *testing.T, i index) {
 		if n%5 == 2 && name == i.name {
 			source = `{"n":"x"}`
 		}
-		body.WriteString(i.lineOf("index", name, fmt.Sprint(n)) + source + "\n")
+		body.WriteString(i.lineOf("index", name, strconv.Itoa(n)) + source + "\n")
 	}
 	for n, got := range i.bulk(t, body.String()) {
 		want := http.StatusCreated
@@ -179,7 +180,7 @@ func testOrder(t *testing.T, i index) {
 		case n == 0:
 			want = http.StatusOK
 		}
-		if got.ID != fmt.Sprint(n) || got.Status != want || (got.Index == other) != (n%3 == 1) {
+		if got.ID != strconv.Itoa(n) || got.Status != want || (got.Index == other) != (n%3 == 1) {
 			t.Errorf("item %d is %+v, want status %d", n, got, want)
 		}
 	}

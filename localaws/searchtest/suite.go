@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -119,8 +120,8 @@ func (i index) ask(t *testing.T, method, path, body string, headers ...string) a
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	for n := 0; n < len(headers); n += 2 {
-		r.Header.Set(headers[n], headers[n+1])
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[1])
 	}
 	out, err := i.Client.Do(r)
 	if err != nil {

@@ -214,30 +214,9 @@ func (l *loader) documentIDOptions(p document.Place) {
 // the one that documents go by.
 func vpc(p document.Place) {
 	p.NoEffect("documents go by the network of this process, which must reach the cluster")
-	if p.IsOpen() {
-		return
-	}
-	id := func(of string) func(least, most int) func(document.Place) {
-		return func(least, most int) func(document.Place) {
-			return unlessOpen(func(at document.Place) {
-				items, ok := at.Items("a list of " + of)
-				if ok && (len(items) < least || len(items) > most) {
-					at.Fault("has %d %s; it must have %d-%d; it has no effect here", len(items), of, least, most)
-				}
-				for _, each := range items {
-					idleWord()(each)
-				}
-			})
-		}
-	}
-	given, ok := p.Read(document.Shape{Of: "Firehose's VpcConfiguration", Members: map[string]func(document.Place){
-		"RoleARN": role, "SubnetIds": id("subnets")(1, 16), "SecurityGroupIds": id("security groups")(1, 5),
-	}})
-	for _, name := range []string{"RoleARN", "SecurityGroupIds", "SubnetIds"} {
-		if ok {
-			p.Need(given, name, "give it, or remove the whole: it has no effect here")
-		}
-	}
+	idleObject(map[string]idle{
+		"RoleARN": role, "SubnetIds": idleWords("subnets", 16), "SecurityGroupIds": idleWords("security groups", 5),
+	}, "RoleARN", "SecurityGroupIds", "SubnetIds")(p)
 }
 
 // documentBucket reads S3Configuration: the bucket of documents that failed, and with

@@ -77,6 +77,19 @@ func idleList(of string, each idle) idle {
 	})
 }
 
+// idleWords checks a list of 1 to most words.
+func idleWords(of string, most int) idle {
+	return unlessOpen(func(p document.Place) {
+		items, ok := p.Items("a list of " + of)
+		if ok && (len(items) < 1 || len(items) > most) {
+			p.Fault("has %d %s; it must have 1-%d; it has no effect here", len(items), of, most)
+		}
+		for _, at := range items {
+			idleWord()(at)
+		}
+	})
+}
+
 // idleObject checks an object, of which need must be given.
 func idleObject(members map[string]idle, need ...string) idle {
 	return unlessOpen(func(p document.Place) {

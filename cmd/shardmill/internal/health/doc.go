@@ -57,8 +57,8 @@
 //	                                                over when one succeeds (Ok or Dropped), or no call has failed for 5 minutes
 //	index             after one failover time       no document has been taken since by the delivery stream's cluster, while requests
 //	                                                fail; and if the last put failed too, that neither cluster nor backup is there. It
-//	                                                is over when a document is taken, or no request has failed for 5 minutes. An answer
-//	                                                that refuses a single document does not count
+//	                                                is over when a document is taken, or no request and no put has failed for 5 minutes.
+//	                                                An answer that refuses a single document does not count
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
 //	foreign-table     at once                       no row is left that can be this stream's; the archiver ends

@@ -19,8 +19,18 @@ type indexes struct {
 	last   time.Time
 	why    string // of the last one
 
-	put string // why the last put failed; "" if it did not
+	put   string // why the last put failed; "" if it did not
+	putAt time.Time
 }
+
+// over reports whether nothing is known any more: no request has failed for long. While
+// puts fail documents that have failed wait for them, and no request is made.
+func (x *indexes) over(now time.Time) bool {
+	return x.failed == 0 || now.Sub(x.last) >= forgetAfter && !x.putsFail(now)
+}
+
+// putsFail reports whether what is put into the bucket is not taken.
+func (x *indexes) putsFail(now time.Time) bool { return x.put != "" && now.Sub(x.putAt) < forgetAfter }
 
 // bulked notes a request. One of which a document was taken says that the cluster takes
 // them. An answer that refuses a single document says nothing: it may be that
@@ -39,7 +49,7 @@ func (x *indexes) bulked(e processors.BulkEvent) {
 		return
 	}
 	now := time.Now()
-	if x.failed == 0 || now.Sub(x.last) >= forgetAfter {
+	if x.over(now) {
 		x.failed, x.since = 0, now
 	}
 	x.failed++
@@ -61,21 +71,22 @@ func (x *indexes) putFailed(e processors.PutFailedEvent) {
 func (x *indexes) noted(put string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.put = put
+	x.put, x.putAt = put, time.Now()
 }
 
 // troubles returns one if no document is taken.
 func (x *indexes) troubles() []kcl.Trouble {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.failed == 0 || time.Since(x.last) >= forgetAfter {
+	now := time.Now()
+	if x.over(now) {
 		return nil
 	}
 	text := fmt.Sprintf("%d requests have failed since the cluster took a document, the last one with %s", x.failed, x.why)
-	if x.put == "" {
-		text += "; nothing is lost: documents are tried again, and what is tried in vain goes into error objects, unless shardmill.pauseWhenDown is set"
+	if x.putsFail(now) {
+		text = "cluster and backup both down: pause; nothing is lost, documents that have failed wait for the bucket, and others for the cluster: " + text + "; the last put failed, into " + x.put
 	} else {
-		text = "cluster and backup both down: pause, until one of them is back, and nothing is lost: " + text + "; the last put failed, into " + x.put
+		text += "; nothing is lost: documents are tried again, and what is tried in vain goes into error objects, unless shardmill.pauseWhenDown is set"
 	}
 	return []kcl.Trouble{{Reason: metrics.TroubleIndex, Since: x.since, Text: text}}
 }

@@ -124,6 +124,17 @@ func TestConformance(t *testing.T) {
 			if told := logs.FilterMessage("the cluster takes no documents").All(); len(told) != 2 || !strings.Contains(told[1].ContextMap()["error"].(string), "both down") {
 				w.t.Errorf("the log tells %d times: %v", len(told), told)
 			}
+			for range 10 { // what has failed waits for the bucket, and nothing else is sent
+				h.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Bucket: "b", Role: processors.RoleBundle, Err: errTest})
+				time.Sleep(time.Minute)
+			}
+			says(true)
+			h.Bulked(down())
+			time.Sleep(5*time.Minute - time.Nanosecond) // no put any more, such as when the lease is lost
+			says(false)
+			h.Bulked(down())
+			h.PutFailed(processors.PutFailedEvent{ShardID: "shard-1", Bucket: "b", Role: processors.RoleBundle, Err: errTest})
+			says(true)
 			h.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleFailed}) // an earlier holder's
 			says(true)
 			h.Delivered(processors.DeliveredEvent{ShardID: "shard-1", Role: processors.RoleFailed, Puts: 1})

@@ -1,4 +1,4 @@
-package searchd
+package clusterd
 
 import (
 	"bytes"
@@ -114,7 +114,7 @@ func (s *Server) do(a *action) result {
 	done := result{index: x.name}
 	if err = s.blocked(x); err == nil {
 		if a.operation == "delete" {
-			err = x.remove(a, &done)
+			x.remove(a, &done)
 		} else {
 			err = s.write(x, a, &done)
 		}
@@ -242,7 +242,7 @@ func (s *Server) write(x *index, a *action, done *result) *apiError {
 
 // conflict says why a document is not written over what there is.
 func (x *index) conflict(e engine, old *document, a *action) *apiError {
-	why := ""
+	var why string
 	switch {
 	case old == nil:
 		return nil
@@ -267,7 +267,7 @@ func (x *index) conflict(e engine, old *document, a *action) *apiError {
 }
 
 // remove deletes a document.
-func (x *index) remove(a *action, done *result) *apiError {
+func (x *index) remove(a *action, done *result) {
 	done.what, done.status, done.version, done.seqNo = "not_found", http.StatusNotFound, 1, x.next
 	x.next++
 	if old := x.byID[a.id]; old != nil && !old.deleted {
@@ -276,7 +276,6 @@ func (x *index) remove(a *action, done *result) *apiError {
 		x.deleted++
 		done.what, done.status, done.version = "deleted", http.StatusOK, old.version
 	}
-	return nil
 }
 
 // describe is an item of the answer.

@@ -1,4 +1,4 @@
-package searchd
+package clusterd
 
 import (
 	"fmt"

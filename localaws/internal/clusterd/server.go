@@ -1,4 +1,4 @@
-package searchd
+package clusterd
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -126,7 +127,9 @@ func (s *Server) tooLarge(w http.ResponseWriter) {
 // serve answers a request whose body was read.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	route := s.route(r)
-	answer, status, refused := any(nil), http.StatusOK, (*apiError)(nil)
+	var answer any
+	var status int
+	var refused *apiError
 	switch {
 	case len(body) > 0 && !isSupported(r):
 		status, answer = http.StatusNotAcceptable, object{
@@ -165,7 +168,7 @@ func send(w http.ResponseWriter, r *http.Request, status int, answer any) {
 		w.WriteHeader(status)
 		return
 	}
-	h.Set("Content-Length", fmt.Sprint(len(text)))
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // a client that has gone has no use for the answer
 }

@@ -1,4 +1,4 @@
-// Package searchd is Elasticsearch or OpenSearch inside this process, one node, as
+// Package clusterd is Elasticsearch or OpenSearch inside this process, one node, as
 // far as programs that index documents need it and their tests look at it.
 //
 // # What it does
@@ -26,4 +26,4 @@
 // another type takes any value but an object. Nothing is written to disk.
 //
 // A request that it does not know is answered with 400 that says so.
-package searchd
+package clusterd

@@ -1,6 +1,6 @@
 //go:build search
 
-package esarchive_test
+package referees_test
 
 import (
 	"encoding/json"
@@ -38,9 +38,9 @@ func TestRefereeRejects(t *testing.T) { //nolint:paralleltest // it restarts the
 	name := r.name()
 	r.restart(t, "thread_pool.write.size=1", "thread_pool.write.queue_size=1")
 	r.create(t, name)
-	lists := shards(6, 1500)
+	lists := shards(3, 300)
 	c := r.config(t, name)
-	c.MaxRequestBytes, c.Parallel = 64<<10, 8
+	c.MaxRequestBytes, c.Parallel, c.RetryDuration = 64<<10, 2, seconds(300)
 	e := new(events)
 	wantIndexed(t, deliver(t, index(t, c), e, lists...), lists...)
 	r.wantAll(t, name, lists...)
@@ -50,20 +50,26 @@ func TestRefereeRejects(t *testing.T) { //nolint:paralleltest // it restarts the
 	t.Log(e)
 }
 
+// How many documents there are under load.
+const (
+	shardsUnderLoad = 6
+	eachUnderLoad   = 1500
+)
+
 // underLoad delivers documents of several shards while something is done to the node,
 // once a third of them is in the index.
 func underLoad(t *testing.T, r referee, do func() error) *events {
 	t.Helper()
 	name := r.name()
 	r.create(t, name)
-	lists := shards(6, 6000)
+	lists := shards(shardsUnderLoad, eachUnderLoad)
 	c := r.config(t, name)
 	c.MaxRequestBytes, c.RequestTimeout = 64<<10, 5*time.Second
 	c.PauseWhenDown = true
 	e := new(events)
 	ended := make(chan []processors.IndexOutcome, 1)
 	go func() { ended <- deliver(t, index(t, c), e, lists...) }()
-	if err := e.wait(t.Context(), int64(6*6000/3)); err != nil {
+	if err := e.wait(t.Context(), shardsUnderLoad*eachUnderLoad/3); err != nil {
 		t.Fatal(err)
 	}
 	if err := do(); err != nil {

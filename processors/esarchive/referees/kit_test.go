@@ -1,6 +1,6 @@
 //go:build search
 
-package esarchive_test
+package referees_test
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func newReferee(t *testing.T) referee {
 
 // run has the referee's script do something to the server.
 func (r referee) run(ctx context.Context, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, r.script, args...).CombinedOutput()
 	if err != nil {
@@ -96,10 +96,10 @@ func (r referee) name() string {
 	return "referee-" + hex.EncodeToString(random[:])
 }
 
-// create makes an index of several shards, which share the server's queue.
+// create makes an index of two shards, which share the server's queue.
 func (r referee) create(t *testing.T, name string) {
 	t.Helper()
-	r.ask(t, http.MethodPut, "/"+name, `{"settings":{"index":{"number_of_shards":6,"number_of_replicas":0}}}`)
+	r.ask(t, http.MethodPut, "/"+name, `{"settings":{"index":{"number_of_shards":2,"number_of_replicas":0}}}`)
 }
 
 // stored is a document in the cluster.

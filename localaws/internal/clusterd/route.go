@@ -1,4 +1,4 @@
-package searchd
+package clusterd
 
 import (
 	"net/http"
@@ -36,7 +36,7 @@ func segments(r *http.Request) []string {
 // route tells what a request asks for.
 func (s *Server) route(r *http.Request) route {
 	parts := segments(r)
-	found := route{}
+	var found route
 	switch {
 	case len(parts) == 0:
 		found = s.rootRoute(r)

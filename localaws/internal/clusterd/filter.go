@@ -1,4 +1,4 @@
-package searchd
+package clusterd
 
 import "strings"
 
@@ -34,11 +34,10 @@ func step(paths [][]string, name string) (below [][]string, whole bool) {
 	for _, p := range paths {
 		if p[0] == "**" {
 			below = append(below, p)
-			if len(p) > 1 && matches(p[1], name) {
-				p = p[1:]
-			} else {
+			if len(p) == 1 || !matches(p[1], name) {
 				continue
 			}
+			p = p[1:]
 		}
 		if !matches(p[0], name) {
 			continue

@@ -1,6 +1,6 @@
 //go:build search
 
-package esarchive_test
+package referees_test
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package searchd
+package clusterd
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 
 // checkIndexName says why an index cannot have a name.
 func (s *Server) checkIndexName(name string) *apiError {
-	why := ""
+	var why string
 	switch {
 	case name == "" && s.engine.isOld():
 		return refuse(500, "string_index_out_of_bounds_exception", "String index out of range: 0")
