@@ -67,12 +67,10 @@ func (c *cluster) ask(method, path, body string, into any) {
 }
 
 // do has the script of the server kill or restart it.
-func (c *cluster) do(verbs ...string) {
+func (c *cluster) do(verb string) {
 	c.t.Helper()
-	for _, verb := range verbs {
-		if out, err := exec.CommandContext(c.t.Context(), c.script, verb).CombinedOutput(); err != nil {
-			c.t.Fatalf("%s %s: %v: %s", c.script, verb, err, out)
-		}
+	if out, err := exec.CommandContext(c.t.Context(), c.script, verb).CombinedOutput(); err != nil {
+		c.t.Fatalf("%s %s: %v: %s", c.script, verb, err, out)
 	}
 }
 

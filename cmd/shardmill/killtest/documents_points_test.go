@@ -18,6 +18,7 @@ type documentPoint struct {
 	gate string // what the gate of the archiver is told; "" for nothing
 }
 
+// documentPoints returns ways to strike: first those of which each is at a step of its own.
 func documentPoints() []documentPoint {
 	seal := fault{Service: "S3", Operation: "PutObject", Path: "/_shardmill/"}
 	put := fault{Service: "S3", Operation: "PutObject", Path: "/all/"}
@@ -39,8 +40,8 @@ func documentPoints() []documentPoint {
 		{point{step: prepareToPut, how: "the prepare's answers are lost", fault: as(prepare, "LostAnswer"), planned: true}, ""},
 		{point{step: anyMoment, how: "nothing is held"}, ""},
 		{point{step: atPut, how: "error objects are held", fault: as(failed, "Stall"), planned: true}, ""},
-		{point{step: afterBulk, how: "answers are held", stop: true}, holdsAnswers},
 		{point{step: afterDocs, how: "the commit's answers are lost", fault: as(commit, "LostAnswer")}, ""},
+		{point{step: afterBulk, how: "answers are held", stop: true}, holdsAnswers},
 		{point{step: sealingDocs, how: "the bundle's answers are lost", fault: as(seal, "LostAnswer"), stop: true}, ""},
 	}
 }
