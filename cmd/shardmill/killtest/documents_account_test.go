@@ -252,7 +252,8 @@ func (a *documentAccount) failure(n int, r *indexed, f failure) {
 	if f.Attempts > 1 {
 		a.retried++
 	}
-	isSaid = isSaid && f.Arrival == r.arrival.UnixMilli() && f.Ended > 0 && f.DocumentID == r.place && f.Index == r.index() && f.Kind == a.kind
+	isOfKind := f.Kind == a.kind || nature.isMalformed() && f.Kind == "" // it was not known whether the cluster has types
+	isSaid = isSaid && f.Arrival == r.arrival.UnixMilli() && f.Ended > 0 && f.DocumentID == r.place && f.Index == r.index() && isOfKind
 	if put := dataOf(n); !isSaid || !bytes.Equal(f.Data, put) {
 		f.Data = nil
 		a.wrong("record %d, %s, failed with %+v; of the stream it is %s, arrived %v", n, nature, f, r.place, r.arrival.UTC())
