@@ -70,9 +70,8 @@ type contents interface {
 	take(r *kcl.Record)                                                // the next record, before what becomes of it
 	add(ctx context.Context, r *kcl.Record, out pipeline.Output) error // what becomes of it
 	filled() int64                                                     // the bytes that count for the cut's size
-	finish() error                                                     // nothing comes any more
 	unindexed(c *closing) *unindexed                                   // what is to be done before pack; nil for nothing
-	pack(c *closing) (parcel, error)                                   // after finish; after an error they are as before
+	pack(c *closing) (parcel, error)                                   // nothing comes any more; after an error they are the caller's
 
 	spoolErr() error                     // why it stays in memory, nil if it need not
 	held() (bytes int64, partitions int) // in memory; that are active
@@ -155,19 +154,14 @@ func (b *buffer) due(now time.Time, within, pressure bool) string {
 	}, b.pace.size(b.size), b.pace.interval)
 }
 
-// take empties the buffer and returns what was in it, which is finished; its
-// contents are nil if there was nothing. After an error the buffer is broken. The mark
-// stays.
+// take empties the buffer and returns what was in it; its contents are nil if there was
+// nothing. Its error is that the buffer is broken. The mark stays.
 func (b *buffer) take() (gathered, error) {
 	if b.broken != nil || b.open.contents == nil {
 		return gathered{}, b.broken
 	}
 	if err := b.open.contents.spoolErr(); err != nil {
 		b.log.Warn("spool file cannot be used: delivering early", zap.Error(err))
-	}
-	if err := b.open.contents.finish(); err != nil {
-		b.broken = kcl.GiveUp(err)
-		return gathered{}, b.broken
 	}
 	b.own()
 	taken := b.open

@@ -126,6 +126,9 @@ func (c *cut) pack(from *closing) (err error) {
 
 // pack implements contents.
 func (b *body) pack(c *closing) (parcel, error) {
+	if err := b.finish(); err != nil {
+		return nil, err
+	}
 	l := &c.lanes[0]
 	key, err := l.key(instant(c.oldest), c.id, l.format)
 	if err != nil {

@@ -225,7 +225,7 @@ func TestDocumentsAreIndexedBehind(t *testing.T) {
 			}
 		}}
 		slow.run = func(ctx context.Context, in processors.IndexInput, o *processors.IndexOutcome) error {
-			time.Sleep(time.Minute)
+			time.Sleep(20 * time.Second)
 			return errors.Join(ctx.Err(), refusingIf("<1>", processors.DocumentFailure{Code: "400"}).run(ctx, in, o))
 		}
 		core, logs := observer.New(zap.WarnLevel)

@@ -406,9 +406,6 @@ func (x *extents) near(i int, to int64) int64 {
 	return end
 }
 
-// finish implements contents. Bodies are made when the cut is closed.
-func (*outputs) finish() error { return nil }
-
 func (o *outputs) spoolErr() error { return o.log.Err() }
 
 func (o *outputs) held() (bytes int64, partitions int) {

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 	"github.com/shardmill/shardmill/processors"
 )
@@ -40,7 +41,10 @@ func (x *indexing) cutOff(q *request, now time.Time) {
 // answered takes in the answers for documents.
 func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 	x.index.circuit.answered(now)
-	x.index.clock.answer(now)
+	isEndless := q.isBlocked && x.index.clock.blocked(q.began, now, x.elsewhere())
+	if !q.isBlocked {
+		x.index.clock.answer(now)
+	}
 	x.adapt(q)
 	clock := x.index.clock.read(now)
 	p := x.pauses(ctx)
@@ -58,10 +62,16 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 			x.ledger.hopeless(e, x.why(it), now)
 		case again:
 			refused, refusal = refused+1, it
-			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), false)
+			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), isEndless)
 		}
 	}
 	x.troubles.refusal(refused, refusal, now)
+}
+
+// elsewhere is how long ago the cluster may have taken other documents so that one it does
+// not take is no sign of an outage.
+func (x *indexing) elsewhere() time.Duration {
+	return max(time.Second, min(time.Minute, x.index.s.retry/2))
 }
 
 // why says why a document failed: briefly, once what is kept of others is a lot.
@@ -152,8 +162,11 @@ func (p *pauses) after(attempts int) time.Duration {
 }
 
 // describe makes what is told of the documents that failed.
-func (x *indexing) describe() error {
+func (x *indexing) describe(ctx context.Context) error {
 	for i, f := range x.ledger.failed {
+		if i%1000 == 999 { // each is read
+			deadline.Beat(ctx)
+		}
 		d, err := x.failure(f)
 		if err != nil {
 			x.ledger.failed = x.ledger.failed[i:]

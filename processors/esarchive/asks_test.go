@@ -83,7 +83,10 @@ func TestLargeBodiesAreAskedForWhenAConnectionBroke(t *testing.T) {
 	})
 	transport := &http.Transport{ExpectContinueTimeout: http.DefaultTransport.(*http.Transport).ExpectContinueTimeout}
 	t.Cleanup(transport.CloseIdleConnections)
-	c, err := esarchive.NewClient(esarchive.Config{Endpoints: []string{"http://" + listener.Addr().String()}, Transport: transport})
+	c, err := esarchive.NewClient(esarchive.Config{
+		Endpoints: []string{"http://" + listener.Addr().String()},
+		Transport: struct{ http.RoundTripper }{transport}, // whose idle connections the client cannot close
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

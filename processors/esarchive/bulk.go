@@ -27,7 +27,10 @@ type request struct {
 	answer   answer
 	verdicts []verdict
 	rejected bool // some or all documents, with 429
-	fault    *fault
+	// isBlocked means that the cluster took no document, by its own state.
+	isBlocked bool
+	fault     *fault
+	isLost    bool // what was called for it did not return
 }
 
 // take returns a request without documents.
@@ -38,7 +41,7 @@ func (x *Index) take() *request {
 
 // giveBack gives back the memory of a request, unless it is large, or may be in use.
 func (x *Index) giveBack(r *request) {
-	if cap(r.body) > maxKept || r.fault != nil && r.fault.code == noReturn {
+	if cap(r.body) > maxKept || r.isLost {
 		return
 	}
 	clear(r.entries)
@@ -46,32 +49,27 @@ func (x *Index) giveBack(r *request) {
 	x.pool.Put(r)
 }
 
-// noReturn is the code of a request of which nothing is known, as what was called did not
-// return.
-const noReturn = "InternalError"
-
 // send makes the request and judges its answer. It ends with ctx. Whatever happens
 // within, such as a panic, is not taken for success.
 func (x *indexing) send(ctx context.Context, r *request) {
-	r.fault = &fault{code: noReturn, message: "the client, or a hook, ended its goroutine"}
+	r.isLost, r.fault = true, &fault{code: codeInternal, message: "the client, or a hook, ended its goroutine"}
 	defer func() {
 		if v := recover(); v != nil {
-			r.fault = &fault{code: noReturn, message: "the client, or a hook, panicked"}
+			r.fault = &fault{code: codeInternal, message: "the client, or a hook, panicked"}
 			x.in.Logger.Error("a request panicked", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
-	a, f := x.index.r.bulk(ctx, r.body, len(r.entries))
-	r.answer = a
+	var f *fault
+	r.answer, f = x.index.r.bulk(ctx, r.body, len(r.entries))
 	f = r.checked(f)
 	e := x.event(r, f)
 	if f == nil {
 		x.judge(r, &e)
-	}
-	if f != nil && ctx.Err() != nil {
+	} else if ctx.Err() != nil {
 		e.Err = fmt.Errorf("%w: %w", context.Cause(ctx), e.Err)
 	}
 	x.in.Tried(e)
-	r.fault, r.rejected = f, e.Rejected
+	r.isLost, r.fault, r.rejected = false, f, e.Rejected
 }
 
 // checked returns the fault of an answered request, which may be one of another kind than
@@ -81,7 +79,7 @@ func (r *request) checked(f *fault) *fault {
 	switch {
 	case f == nil && len(r.answer.items) != len(r.entries):
 		return &fault{
-			code: "OS.ResponseEntryCountMismatch", status: http.StatusOK, mismatch: true,
+			code: codeMismatch, status: http.StatusOK, mismatch: true,
 			message: fmt.Sprintf("the answer is for %d documents, and %d were sent", len(r.answer.items), len(r.entries)),
 		}
 	case f != nil && f.down && f.status == 0 && r.limit > 0 && int64(len(r.body)) > r.limit:
@@ -108,7 +106,9 @@ func (x *indexing) event(r *request, f *fault) processors.BulkEvent {
 
 // judge stores what follows from the answer for each document, and counts.
 func (x *indexing) judge(r *request, e *processors.BulkEvent) {
+	r.isBlocked = true
 	for _, it := range r.answer.items {
+		r.isBlocked = r.isBlocked && it.isBlocked()
 		v := x.index.s.judge(it, r.hasIDs)
 		r.verdicts = append(r.verdicts, v)
 		switch v {

@@ -152,6 +152,7 @@ type clock struct {
 	at       time.Duration // where it stands
 	lost     time.Duration // while it stood
 	answered time.Duration // at the last answer
+	taken    time.Time     // that was
 }
 
 func newClock(pauses bool, now time.Time) *clock { return &clock{pauses: pauses, base: now} }
@@ -180,6 +181,19 @@ func (c *clock) fault(began time.Time) {
 	}
 }
 
+// blocked is fault for a request of which the cluster took no document by its own state,
+// unless it took others within a time before now. It reports whether time stands still.
+func (c *clock) blocked(began, now time.Time, within time.Duration) bool {
+	c.mu.Lock()
+	isOther := !c.taken.IsZero() && now.Sub(c.taken) < within
+	c.mu.Unlock()
+	if !c.pauses || isOther {
+		return false
+	}
+	c.fault(began)
+	return true
+}
+
 // answer notes that documents were answered.
 func (c *clock) answer(now time.Time) {
 	c.mu.Lock()
@@ -187,5 +201,5 @@ func (c *clock) answer(now time.Time) {
 	if c.stopped {
 		c.lost, c.stopped = now.Sub(c.base)-c.at, false
 	}
-	c.answered = c.reading(now)
+	c.answered, c.taken = c.reading(now), now
 }

@@ -42,4 +42,24 @@
 //
 // A document fails for good when it has been tried, again and again, for RetryDuration,
 // or with FastFail at once where that cannot help. Until then the shard waits.
+//
+// # Tries
+//
+//   - A document's time begins with its first try, and is over RetryDuration later: no try
+//     begins after that. Pauses between its tries begin around 0.5 s and double to around 30 s.
+//     Those that are due together go in one request.
+//   - Is it sent again because a request was too large (413), was cut off by the end of Run,
+//     or had ids that a collection does not take, that was no try: it is sent whatever the time.
+//   - A request that is refused as too large halves the size of those of all shards. An hour
+//     after the last refusal it doubles again, up to MaxRequestBytes.
+//   - Four faults in a row of the cluster as a whole, such as no connection, 5xx, 429, or no
+//     permission, open the circuit, of all shards: one request at a time is let through, and
+//     the pauses between grow to around 30 s. The time of documents goes on meanwhile, also of
+//     those that are held back before their first try: when it is over each is sent once.
+//   - With PauseWhenDown no document fails by a fault of the cluster as a whole, and from the
+//     begin of a request with such a fault until the next answer no time passes. The same goes
+//     for a request all of whose documents are refused by the state of the cluster, such as a
+//     block, a full queue or missing permission, unless others were taken within the last minute, or half of RetryDuration.
+//   - 429 halves the number of requests that a shard has under way, and each request without
+//     one adds one again, up to Parallel.
 package esarchive

@@ -73,7 +73,7 @@ type round struct {
 
 // Run implements processors.Indexing.
 func (x *indexing) Run(ctx context.Context) error {
-	if err := x.describe(); err != nil {
+	if err := x.describe(ctx); err != nil {
 		return err
 	}
 	sending, cancel := context.WithCancel(ctx)
@@ -112,7 +112,7 @@ func (x *indexing) run(ctx context.Context, r *round) error {
 		if err != nil {
 			return err
 		}
-		if err := x.describe(); err != nil {
+		if err := x.describe(ctx); err != nil {
 			return err
 		}
 		x.count(r)

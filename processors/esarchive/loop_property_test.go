@@ -96,7 +96,7 @@ func TestLoopProperty(t *testing.T) {
 func (w *world) play(t *testing.T) []string {
 	t.Helper()
 	s := newModel(w.seed, w.health)
-	s.noIDs, s.parallel, s.most, s.request = w.noIDs, w.cfg.Parallel, w.cfg.MaxInFlightBytes, w.cfg.MaxRequestBytes
+	s.noIDs, s.nasty, s.parallel, s.most, s.request = w.noIDs, w.nasty, w.cfg.Parallel, w.cfg.MaxInFlightBytes, w.cfg.MaxRequestBytes
 	index, err := esarchive.NewWith(w.cfg, s)
 	if err != nil {
 		return []string{err.Error()}

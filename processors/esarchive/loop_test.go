@@ -87,6 +87,26 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
+// What is sent again in smaller requests is, even if its time is over meanwhile.
+func TestTooLargeAtTheEnd(t *testing.T) {
+	t.Parallel()
+	short := time.Second
+	s := &answering{answer: func(ctx context.Context, n int, list []action) ([]esarchive.Item, *esarchive.Fault) {
+		switch n {
+		case 0:
+			return all(list, 503), nil
+		case 1:
+			wait(ctx, 2*time.Second)
+			return nil, &esarchive.Fault{Code: "413", Status: 413, TooLarge: true}
+		default:
+			return all(list, 201), nil
+		}
+	}}
+	if o := run(t, esarchive.Config{IndexName: "i", RetryDuration: &short}, s, plain("s", 4)); o.Indexed != 4 || len(s.requests) != 4 {
+		t.Errorf("%+v, %d requests", o, len(s.requests))
+	}
+}
+
 // A document that is larger than all requests goes alone, and others go around it.
 func TestLargeDocument(t *testing.T) {
 	t.Parallel()
@@ -257,6 +277,59 @@ func TestPauseWhenDown(t *testing.T) {
 			t.Errorf("failed %v after the cluster was back: %+v", after, o.Failed[0])
 		}
 	}
+}
+
+// A full disk is an outage too, though documents are answered one by one; an index that
+// alone takes none is not.
+func TestPauseWhenDownAndBlocks(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 429} {
+		for _, retry := range []time.Duration{0, time.Minute} {
+			s := &answering{}
+			s.answer = func(_ context.Context, _ int, list []action) ([]esarchive.Item, *esarchive.Fault) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if time.Since(s.at[0]) < 5*time.Hour {
+					return all(list, status), nil
+				}
+				return all(list, 201), nil
+			}
+			if o := run(t, esarchive.Config{IndexName: "i", RetryDuration: &retry, PauseWhenDown: true}, s, plain("s", 5)); o.Indexed != 5 || len(s.requests) > 1000 {
+				t.Errorf("%+v", o)
+			}
+		}
+	}
+	s := &answering{answer: func(_ context.Context, _ int, list []action) ([]esarchive.Item, *esarchive.Fault) {
+		items := all(list, 403)
+		for i, a := range list {
+			if a.N[0] == 'b' {
+				items[i] = refusal(201)
+			}
+		}
+		return items, nil
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		x, err := esarchive.NewWith(esarchive.Config{IndexName: "i", PauseWhenDown: true}, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var others sync.WaitGroup
+		others.Go(func() {
+			for ; ctx.Err() == nil; time.Sleep(10 * time.Second) {
+				if err := x.Open(input(plain("b", 1))).Run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		i := x.Open(input(plain("a", 5)))
+		err = i.Run(t.Context())
+		cancel()
+		others.Wait()
+		if o := i.Outcome(); err != nil || len(o.Failed) != 5 || o.Failed[0].Ended.Sub(s.at[0]) > 7*time.Minute {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
 }
 
 // While it stands still the clock also leaves out the requests that were not answered.

@@ -74,6 +74,12 @@ func (it item) isAuth() bool {
 	return it.status == http.StatusUnauthorized || it.status == http.StatusForbidden && it.kind == "security_exception"
 }
 
+// isBlocked reports whether a document was refused by the state of the cluster, such as a
+// full disk, whatever it has.
+func (it item) isBlocked() bool {
+	return it.status == http.StatusTooManyRequests || it.isAuth() || it.status >= 400 && it.kind == "cluster_block_exception"
+}
+
 // last is what is known of a document's last try.
 type last struct {
 	code, message string
@@ -86,20 +92,14 @@ const maxMessage = 256
 
 // of says why a document failed, at length or, if there are many, briefly.
 func (it item) of(brief bool) *last {
-	l := &last{code: strconv.Itoa(it.status), message: it.reason, kind: it.kind}
-	if it.status == 0 {
-		l.code, l.message = "OS.ServiceException", "the answer has no status for the document"
-	}
+	l := &last{code: strconv.Itoa(it.status), message: joined(it.kind, it.reason), kind: it.kind}
 	switch {
-	case l.message == "" && it.kind == "":
-		l.message = fmt.Sprintf("HTTP status %d, without a reason", it.status)
+	case it.status == 0:
+		l.code, l.message = codeService, "the answer has no status for the document"
 	case l.message == "":
-		l.message = it.kind
-	case it.kind != "":
-		l.message = it.kind + ": " + l.message
-	}
-	if brief && len(l.message) > maxMessage {
-		l.message = strings.ToValidUTF8(strings.Clone(l.message[:maxMessage]), "") + "…"
+		l.message = fmt.Sprintf("HTTP status %d, without a reason", it.status)
+	case brief:
+		l.message = cut(l.message, maxMessage)
 	}
 	return l
 }

@@ -166,6 +166,7 @@ type model struct {
 	health   float64 // share of requests without a fault
 	until    time.Time
 	noIDs    bool
+	nasty    bool
 	parallel int
 	most     int64 // bytes under way
 	request  int64 // bytes of a request
@@ -362,8 +363,11 @@ func (s *model) large(list []action, size, number int) *esarchive.Fault {
 	return &esarchive.Fault{Code: "413", Status: 413, Message: "on purpose", TooLarge: true}
 }
 
-// closes notes an answer. mu is held.
+// closes notes an answer, which a hook that panics may keep from the circuit. mu is held.
 func (s *model) closes() {
+	if s.nasty {
+		return
+	}
 	if s.inARow >= 4 {
 		s.isOpen = time.Now()
 	}

@@ -38,7 +38,7 @@ func TestRefereeRejects(t *testing.T) { //nolint:paralleltest // it restarts the
 	name := r.name()
 	r.restart(t, "thread_pool.write.size=1", "thread_pool.write.queue_size=1")
 	r.create(t, name)
-	lists := shards(3, 300)
+	lists := shards(3, 150)
 	c := r.config(t, name)
 	c.MaxRequestBytes, c.Parallel, c.RetryDuration = 64<<10, 2, seconds(300)
 	e := new(events)

@@ -28,6 +28,7 @@ func (m *sealedModel) cut(s sealedState, who uint8) {
 	switch exactlyonce.Next(exactlyonce.Progress{
 		Planned: true, Bundled: true, Sealed: at > seals, Prepared: at > prepares, Published: at > publishes,
 	}) {
+	case exactlyonce.Bulk: // it has no documents
 	case exactlyonce.Seal:
 		m.seal(s, who)
 		if m.prepareFirst {
