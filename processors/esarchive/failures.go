@@ -36,7 +36,7 @@ func (f *failures) add(d failure, id, index string) {
 		f.indices[name] = name
 	}
 	f.list = append(f.list, failed{
-		document: int32(d.document), attempts: int32(min(d.attempts, 1<<31-1)), ended: d.ended.UnixNano(), last: d.last, id: id, index: name, //nolint:gosec // a cut has fewer documents
+		document: int32(d.document), attempts: int32(min(d.attempts, 1<<31-1)), ended: d.ended.UnixNano(), last: d.last, id: id, index: name,
 	})
 	f.ids += int64(len(id))
 	if !d.last.shared {
