@@ -96,7 +96,7 @@ func (c *client) lookAtCluster(ctx context.Context) Look {
 		l.Status, l.Text = LookWrong, found.why
 		return l
 	}
-	c.known.set(found.cluster, found.told, time.Now().Add(probeAgain))
+	c.known.set(found, time.Now())
 	is := "it does not say what it is"
 	if found.engine != "" {
 		is = fmt.Sprintf("%s %d.%d, requests of at most %d bytes", found.engine, found.major, found.minor, found.maxContent)

@@ -23,8 +23,9 @@ const (
 	// probeTimeout ends each of the two requests of a probe.
 	probeTimeout = 5 * time.Second
 
-	// probeAgain is how long a cluster that did not say what it is is not asked again: it
-	// may not have been there, or not have permitted it yet.
+	// probeAgain is how long a cluster that did not say what it is is not asked again, as it
+	// may not have been there, or not have permitted it: unless it did not answer, and a
+	// request with documents fails meanwhile.
 	probeAgain = 30 * time.Second
 )
 
@@ -54,10 +55,12 @@ type knowledge struct {
 	busy       chan struct{} // of capacity 1: one probe is made at a time
 	silence    string        // what the last one did not find, as it was logged; whoever probes has it
 
-	mu    sync.Mutex // guards what follows
-	said  cluster
-	again time.Time // said holds until then
-	final bool      // said holds for ever
+	mu       sync.Mutex // guards what follows
+	said     cluster
+	again    time.Time // said holds until then
+	final    bool      // said holds for ever
+	answered bool      // if only with a refusal
+	quiet    time.Time // until then it is not told again that nobody answered
 }
 
 // newKnowledge returns what a valid Config says.
@@ -81,10 +84,33 @@ func (k *knowledge) get(now time.Time) (cluster, bool) {
 	return k.said, k.final || now.Before(k.again)
 }
 
-func (k *knowledge) set(said cluster, final bool, again time.Time) {
+// set notes what a probe has found.
+func (k *knowledge) set(found probed, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.said, k.final, k.again = said, final, again
+	k.said, k.final, k.answered, k.again = found.cluster, found.told, found.answered, now.Add(probeAgain)
+}
+
+// doubt has a cluster that did not answer be asked before the next request. A request with
+// documents has failed: because the cluster is down, and when it is back the first of them
+// must be as it wants them, or because it is back, and they were not.
+func (k *knowledge) doubt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.answered {
+		k.again = time.Time{}
+	}
+}
+
+// tells reports whether to tell that nobody answered, for the first time in a while.
+func (k *knowledge) tells(now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now.Before(k.quiet) {
+		return false
+	}
+	k.quiet = now.Add(probeAgain)
+	return true
 }
 
 // cluster implements requester.
@@ -106,7 +132,7 @@ func (c *client) cluster(ctx context.Context) cluster {
 	if ctx.Err() != nil {
 		return k.configured
 	}
-	k.set(found.cluster, found.told, time.Now().Add(probeAgain))
+	k.set(found, time.Now())
 	c.tellCluster(found)
 	return found.cluster
 }
@@ -118,8 +144,9 @@ func (c *client) tellCluster(found probed) {
 		zap.Int64("max_content_length", found.maxContent),
 	}
 	switch {
+	case !found.answered && !c.known.tells(time.Now()):
 	case !found.answered:
-		c.log.Warn("cluster did not answer what it is", append(is, zap.String("error", found.why), zap.Duration("asked_again_in", probeAgain))...)
+		c.log.Warn("cluster did not answer what it is", append(is, zap.String("error", found.why), zap.Duration("asked_again_within", probeAgain))...)
 	case found.why != "":
 		if c.known.silence != found.why {
 			c.log.Info("cluster does not say all that it is", append(is, zap.String("error", found.why))...)
