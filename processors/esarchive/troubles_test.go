@@ -65,10 +65,11 @@ func TestReasonsAreNotLogged(t *testing.T) {
 				if err := i.Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				told := ""
+				var lines []string
 				for _, l := range logs.All() {
-					told += fmt.Sprintln(l.Message, l.ContextMap())
+					lines = append(lines, fmt.Sprintln(l.Message, l.ContextMap()))
 				}
+				told := strings.Join(lines, "")
 				if strings.Contains(told, secret) || !strings.Contains(told, row.says) {
 					t.Errorf("logged, for %s:\n%s", row.says, told)
 				}
