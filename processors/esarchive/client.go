@@ -37,7 +37,7 @@ const (
 	asksFor  = 10 * time.Minute
 
 	// maxError bounds what is read of an answer without documents.
-	maxError = 64 << 10
+	maxError = 1 << 20
 )
 
 // filterPath leaves out of the answer to a bulk request what is not read, about nine

@@ -87,7 +87,7 @@ func (x *indexes) troubles() []kcl.Trouble {
 	if x.putsFail(now) {
 		text = "cluster and backup both down: pause; nothing is lost, documents that have failed wait for the bucket, and others for the cluster: " + text + "; the last put failed, into " + x.put
 	} else {
-		text += "; nothing is lost: documents are tried again, and what is tried in vain goes into error objects, unless shardmill.pauseWhenDown is set"
+		text += "; nothing is lost: documents are tried again, as RetryOptions and shardmill.pauseWhenDown have it, and what is tried in vain goes into error objects"
 	}
 	return []kcl.Trouble{{Reason: metrics.TroubleIndex, Since: x.since, Text: text}}
 }
