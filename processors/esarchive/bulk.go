@@ -159,7 +159,7 @@ func (x *indexing) fill(r *request, now time.Time, untried bool, limit int64) er
 			return nil
 		}
 		l.take(e)
-		if id != 0 && !l.claim(&e, id) {
+		if id != 0 && !l.claim(&e, id, clock) {
 			r.body = r.body[:before]
 			continue
 		}
@@ -169,19 +169,24 @@ func (x *indexing) fill(r *request, now time.Time, untried bool, limit int64) er
 	}
 }
 
-// begin notes that a document is about to be sent.
+// begin notes that a document is about to be sent. Its time may have begun before, if it
+// was held back.
 func (x *indexing) begin(e *entry, now time.Time, clock time.Duration) {
 	if e.first != 0 {
 		return
 	}
-	e.first, e.began = now.UnixNano(), clock
 	if x.opening != 0 {
-		e.began = x.held
+		clock = min(clock, x.held)
 	}
+	if e.queued {
+		clock = min(clock, e.began)
+	}
+	e.first, e.began = now.UnixNano(), clock
 }
 
 // compose adds the lines of a document to the body: id is the digest of the id of a field,
-// and why says what makes the document one that is never sent.
+// if the order of those that have it counts, and why says what makes the document one that
+// is never sent.
 func (x *indexing) compose(r *request, e *entry, now time.Time) (id uint64, why string, err error) {
 	d := x.ledger.docs.Document(e.document)
 	place, data, err := x.read(e.document, d.Size)
@@ -201,7 +206,7 @@ func (x *indexing) compose(r *request, e *entry, now time.Time) (id uint64, why 
 	}
 	r.body = x.actions.appendLine(r.body, x.arrival(e, d, now), place, t)
 	r.body = append(append(r.body, text...), '\n')
-	if t.id != nil {
+	if t.id != nil && t.version == nil {
 		id = x.digest(t.id)
 	}
 	return id, "", nil

@@ -48,6 +48,8 @@ type Config struct {
 
 	// RetryDuration is for how long a document is tried, the first try included:
 	// 0-7200 s, whole seconds, Firehose's RetryOptions. 0 means one try. Default (nil) 300 s.
+	// For a document that waits for one with its IDs.Field it also counts while it waits;
+	// each has one try in any case.
 	RetryDuration *time.Duration
 
 	// FastFail gives up at once what cannot succeed: documents that are refused with

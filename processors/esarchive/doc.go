@@ -36,8 +36,9 @@
 //   - 409 means that the document is there only if nobody else can have given the id:
 //     FIREHOSE_DEFAULT with OpCreate. With an external version it means that a later
 //     version is there. With an id of a field and OpCreate it is a failure.
-//   - Two documents with one id of a field are not under way at once, and the later one waits
-//     until the earlier one has its outcome.
+//   - Two documents with one id of a field, and without a version, are not under way at once,
+//     and the later one waits until the earlier one has its outcome. With versions the order
+//     does not matter.
 //   - A late request of a former holder can replace a document by the same document.
 //
 // A document fails for good when it has been tried, again and again, for RetryDuration,
@@ -45,8 +46,9 @@
 //
 // # Tries
 //
-//   - A document's time begins with its first try, and is over RetryDuration later: no try
-//     begins after that. Pauses between its tries begin around 0.5 s and double to around 30 s.
+//   - A document's time begins with its first try, or when it was first held back for another
+//     of its id, and is over RetryDuration later: no try begins after that, but for a first
+//     one. Pauses between its tries begin around 0.5 s and double to around 30 s.
 //     Those that are due together go in one request.
 //   - Is it sent again because a request was too large (413), was cut off by the end of Run,
 //     or had ids that a collection does not take, that was no try: it is sent whatever the time.
