@@ -22,6 +22,7 @@ type request struct {
 	probe   bool
 	ticket  *ticket
 	limit   int64 // that the cluster has for bodies
+	share   int   // it has at most so many documents; 0 for any number
 
 	began    time.Time
 	answer   answer
@@ -137,7 +138,7 @@ func (x *indexing) fill(r *request, now time.Time, untried bool, limit int64) er
 			return nil
 		}
 		size := l.docs.Document(e.document).Size
-		if len(r.entries) > 0 && int64(len(r.body)+size) > limit || int64(size)+x.actions.room() > r.ticket.bytes && len(r.entries) == 0 {
+		if !r.fits(&e) || len(r.entries) > 0 && int64(len(r.body)+size) > limit || int64(size)+x.actions.room() > r.ticket.bytes && len(r.entries) == 0 {
 			return nil
 		}
 		if l.expired(&e, clock) {
@@ -164,8 +165,22 @@ func (x *indexing) fill(r *request, now time.Time, untried bool, limit int64) er
 			continue
 		}
 		x.begin(&e, now, clock)
-		r.entries = append(r.entries, e)
+		r.add(e)
 		r.bytes += int64(size)
+	}
+}
+
+// fits reports whether a request may have a document beside those that it has: one of a
+// request that was halved goes with others of such requests alone.
+func (r *request) fits(e *entry) bool {
+	n := len(r.entries)
+	return n == 0 || (r.share == 0) == (e.share == 0) && (r.share == 0 || n < min(r.share, e.share))
+}
+
+func (r *request) add(e entry) {
+	r.entries = append(r.entries, e)
+	if r.share = e.share; len(r.entries) > 1 {
+		r.share = min(r.share, r.entries[0].share)
 	}
 }
 

@@ -40,6 +40,9 @@ type entry struct {
 	owner    bool          // of the id: no other document of it is sent
 	queued   bool          // it waited for another of its id, since began
 	free     bool          // the next try is made whatever the time is
+	broke    time.Duration // when its request failed as a whole, the first time since it was answered for; see clock.since
+	share    int           // it goes with at most so many, which have one too; 0 for any number
+	halvings int           // of its requests, though none else was answered
 	last     *last         // try; nil before
 }
 
@@ -58,7 +61,7 @@ type failure struct {
 }
 
 const (
-	entryBytes   = 96 // about, in memory
+	entryBytes   = 144 // about, in memory
 	turnBytes    = 24
 	failureBytes = 256
 	manyBytes    = 16 << 20 // of messages, from which on they are kept brief
@@ -283,10 +286,10 @@ func (l *ledger) hopeless(e entry, why *last, now time.Time) {
 	l.fail(e, now)
 }
 
-// anew has a document sent again at once, as if it had not been.
-func (l *ledger) anew(e entry, now time.Time) {
+// anew has a document sent again when it is due, as if it had not been.
+func (l *ledger) anew(e entry, due time.Time) {
 	e.free = true
-	l.wait(e, now)
+	l.wait(e, due)
 }
 
 func (l *ledger) wait(e entry, due time.Time) {
