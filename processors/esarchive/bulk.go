@@ -21,7 +21,7 @@ type request struct {
 	hasIDs  bool    // own ones
 	probe   bool
 	ticket  *ticket
-	limit   int64 // that the cluster has for bodies
+	limit   int64 // that the cluster says it has for bodies; 0 if it does not
 	share   int   // it has at most so many documents; 0 for any number
 
 	began    time.Time
@@ -83,7 +83,7 @@ func (r *request) checked(f *fault) *fault {
 			code: codeMismatch, status: http.StatusOK, mismatch: true,
 			message: fmt.Sprintf("the answer is for %d documents, and %d were sent", len(r.answer.items), len(r.entries)),
 		}
-	case f != nil && f.down && f.status == 0 && r.limit > 0 && int64(len(r.body)) > r.limit:
+	case f != nil && f.code == codeReset && r.limit > 0 && int64(len(r.body)) > r.limit:
 		return &fault{
 			code: "413", tooLarge: true,
 			message: fmt.Sprintf("the request has %d bytes, the cluster's http.max_content_length is %d, and: %s", len(r.body), r.limit, f.message),

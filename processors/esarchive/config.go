@@ -43,7 +43,12 @@ type Config struct {
 
 	IDs IDs // of documents
 
-	Pipeline     string // ingest pipeline; default none
+	// Pipeline is the ingest pipeline. Default none, and then the index's own, if it has
+	// one (index.default_pipeline). With OpCreate a document that is refused with 409
+	// fails, as a pipeline may have given its id to another; one of the index, which is
+	// not known here, must set no _id.
+	Pipeline string
+
 	RoutingField string // path in the document, "a.b", of the value by which it is routed; default none
 
 	// RetryDuration is for how long a document is tried, the first try included:

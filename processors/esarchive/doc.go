@@ -34,7 +34,8 @@
 //   - What is not known to have succeeded has not. A status beyond 2xx is a failure, whatever
 //     the answer's "errors" says.
 //   - 409 means that the document is there only if nobody else can have given the id:
-//     FIREHOSE_DEFAULT with OpCreate. With an external version it means that a later
+//     FIREHOSE_DEFAULT with OpCreate, and without a Pipeline, which may set ids. With one it
+//     is a failure. With an external version it means that a later
 //     version is there. With an id of a field and OpCreate it is a failure.
 //   - Two documents with one id of a field, and without a version, are not under way at once,
 //     and the later one waits until the earlier one has its outcome. With versions the order

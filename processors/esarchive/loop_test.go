@@ -122,10 +122,10 @@ func TestLargeDocument(t *testing.T) {
 // cluster that is down, for which PauseWhenDown would wait without end.
 func TestLargerThanTheCluster(t *testing.T) {
 	t.Parallel()
-	s := &answering{cluster: esarchive.Cluster{Engine: "OpenSearch", Major: 2, MaxContent: 100_000}}
+	s := &answering{cluster: esarchive.Cluster{Engine: "OpenSearch", Major: 2, MaxContent: 100_000, IsLimited: true}}
 	s.answer = func(_ context.Context, n int, list []action) ([]esarchive.Item, *esarchive.Fault) {
 		if s.bodies[n] > 100_000 {
-			return nil, dead()
+			return nil, &esarchive.Fault{Code: "OS.ConnectionReset", Message: "on purpose", Down: true}
 		}
 		return all(list, 201), nil
 	}
@@ -134,6 +134,25 @@ func TestLargerThanTheCluster(t *testing.T) {
 	o := run(t, esarchive.Config{IndexName: "i", PauseWhenDown: true}, s, c)
 	if o.Indexed != 8 || len(o.Failed) != 1 || o.Failed[0].Code != "413" || o.Failed[0].Document != 4 || !strings.Contains(o.Failed[0].Message, "http.max_content_length is 100000") {
 		t.Errorf("%+v", o)
+	}
+}
+
+// What cannot be reached, or has not said which limit it has, has not refused what is large.
+func TestLargerThanNobodyIsThere(t *testing.T) {
+	t.Parallel()
+	for code, isLimited := range map[string]bool{"OS.ConnectionFailed": true, "OS.RequestTimeout": true, "OS.ConnectionReset": false} {
+		s := &answering{cluster: esarchive.Cluster{MaxContent: 100_000, IsLimited: isLimited}}
+		s.answer = func(_ context.Context, _ int, list []action) ([]esarchive.Item, *esarchive.Fault) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if time.Since(s.at[0]) < time.Hour {
+				return nil, &esarchive.Fault{Code: code, Message: "on purpose", Down: true}
+			}
+			return all(list, 201), nil
+		}
+		if o := run(t, esarchive.Config{IndexName: "i", PauseWhenDown: true, FastFail: true}, s, padded("s", 1, 300_000)); o.Indexed != 1 {
+			t.Errorf("%s: %+v", code, o)
+		}
 	}
 }
 
