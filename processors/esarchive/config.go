@@ -62,7 +62,9 @@ type Config struct {
 	FastFail bool
 
 	// PauseWhenDown keeps documents while the cluster as a whole does not take any, for as
-	// long as it takes: RetryDuration then only counts while it answers for documents.
+	// long as it takes: RetryDuration then only counts while it answers for documents. A
+	// document whose requests fail while others, sent later, are taken has its time. One that
+	// is alone in its stream cannot be told from an outage.
 	PauseWhenDown bool
 
 	GZIP bool // compresses the bodies of requests
