@@ -184,7 +184,7 @@ func (a *Archiver) look(ctx context.Context, try *tries) {
 		err := try.once(ctx, "checking the index", putTimeout(0), index.Check)
 		deadline.Beat(ctx)
 		if err != nil {
-			try.log.Warn("index cannot be used; delivery will be tried until it can", zap.Error(err))
+			try.log.Warn("index cannot be used; documents are tried for as long as they may be, and then go to the error output", zap.Error(err))
 		}
 	}
 	for _, bucket := range a.settings.inUse() {

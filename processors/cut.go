@@ -101,10 +101,10 @@ func (s *sealer) seal(ctx context.Context, g gathered, after checkpoint.Extended
 // close makes what is put of a cut whose documents have an outcome each.
 func (c *cut) close(ctx context.Context) error {
 	o := c.open
+	o.closing.ctx = ctx
 	if err := o.note(); err != nil {
 		return err
 	}
-	o.closing.ctx = ctx
 	if err := c.pack(o.closing); err != nil {
 		if ctx.Err() == nil {
 			err = kcl.GiveUp(err)

@@ -70,6 +70,9 @@ const (
 	maxExtents  = 1 << 20
 	extentBytes = 16
 
+	// maxDocuments bounds what is to be known if all of a cut's documents fail.
+	maxDocuments = 1 << 18
+
 	// indexBytes is what an index has at most of an object, beside what a partition's
 	// prefix has: names of a bucket and of the object, digests, numbers.
 	indexBytes = 1 << 10
@@ -339,7 +342,7 @@ func (o *outputs) extend(x *extents, from, size int64) {
 // for each partition: these end by themselves. A log that is too long ends the cut, too.
 func (o *outputs) filled() int64 {
 	switch x := o.open[group{}]; {
-	case o.log.Size() >= maxLog || o.parts >= maxExtents || o.documents.len() >= maxExtents || o.index >= exactlyonce.MaxIndex/2:
+	case o.log.Size() >= maxLog || o.parts >= maxExtents || o.documents.len() >= maxDocuments || o.index >= exactlyonce.MaxIndex/2:
 		return math.MaxInt64
 	case o.documents != nil:
 		return o.documents.bytes

@@ -59,7 +59,7 @@ const (
 )
 
 // TestResidentMemory: whatever a cut becomes, an archiver stays within its budget and
-// 64 MiB, with documents 128 MiB, and has two spool files a shard. SHARDMILL_MEMORY_TIME is the time for all of
+// 64 MiB, with documents 128 MiB, of which all are refused 256 MiB, and has two spool files a shard. SHARDMILL_MEMORY_TIME is the time for all of
 // its processes: `make memory`.
 func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes want the machine for themselves
 	if in := os.Getenv(objectsVariable); in != "" {
@@ -77,7 +77,8 @@ func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes w
 		{Objects: 5000, By: byBackup},
 		{Objects: 5000, By: byPartitions},
 		{Objects: 5000, By: byTransform},
-		{By: byDocuments, Cluster: greedyCluster(t), Shards: 8, Extra: 128 * mib},
+		{By: byDocuments, Cluster: clusterOf(t, `{"index":{"status":201}}`), Shards: 8, Extra: 128 * mib},
+		{By: byRefused, Cluster: clusterOf(t, refusal), Shards: 8, Extra: 256 * mib},
 	}
 	for _, l := range loads {
 		l.MaxBytes, l.Time, l.Dir = 64*mib, took/time.Duration(len(loads)), t.TempDir()
@@ -143,10 +144,14 @@ const (
 	byPartitions = "partitions"
 	byTransform  = "transform"
 	byDocuments  = "documents"
+	byRefused    = "documents that are refused"
 )
 
-// greedyCluster is a cluster that takes all documents and forgets them.
-func greedyCluster(t *testing.T) string {
+// refusal is what a cluster says of a document whose index is read-only.
+const refusal = `{"index":{"status":403,"error":{"type":"cluster_block_exception","reason":"index [i-2026-01-01] blocked by: [FORBIDDEN/5/index read-only (api)];"}}}`
+
+// clusterOf is a cluster that says the same of all documents, and forgets them.
+func clusterOf(t *testing.T, item string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lines := 0
@@ -156,7 +161,7 @@ func greedyCluster(t *testing.T) string {
 				break
 			}
 		}
-		items := strings.TrimSuffix(strings.Repeat(`{"index":{"status":201}},`, lines/2), ",")
+		items := strings.TrimSuffix(strings.Repeat(item+",", lines/2), ",")
 		_, _ = w.Write([]byte(`{"errors":false,"items":[` + items + `]}`)) // who asked may be gone
 	}))
 	t.Cleanup(s.Close)
@@ -166,7 +171,7 @@ func greedyCluster(t *testing.T) string {
 // documents returns cfg with an index on a cluster.
 func (l objectsLoad) documents(t *testing.T, cfg processors.Config) processors.Config {
 	t.Helper()
-	x, err := esarchive.New(esarchive.Config{Endpoints: []string{l.Cluster}, Engine: "OpenSearch_2.19", IndexName: "i"})
+	x, err := esarchive.New(esarchive.Config{Endpoints: []string{l.Cluster}, Engine: "OpenSearch_2.19", IndexName: "i", RetryDuration: new(5 * time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors/internal/errorlines"
 	"github.com/shardmill/shardmill/processors/internal/spool"
@@ -30,6 +31,7 @@ type document struct {
 
 const (
 	documentBytes = 24
+	maxPlace      = 128 // bytes of most places
 	noArrival     = -1 << 63
 )
 
@@ -124,6 +126,9 @@ func (u *unindexed) note() error {
 		return kcl.GiveUp(fmt.Errorf("%w: %d documents, %d indexed, %d superseded, %d failed", errOutcome, want, outcome.Indexed, outcome.Superseded, len(failures)))
 	}
 	for i := range failures {
+		if i%1000 == 999 { // each is read
+			deadline.Beat(u.closing.ctx)
+		}
 		if err := o.failDocument(u.closing.failedType, &failures[i]); err != nil {
 			return err
 		}
@@ -147,11 +152,13 @@ func (u *unindexed) release() { u.outputs.release(true, u.closing.sink.log) }
 
 // failDocument has the last lane take the line of a document that could not be indexed.
 func (o *outputs) failDocument(failure string, f *DocumentFailure) error {
+	if need := o.documents.Document(f.Document).Size + maxPlace; cap(o.scratch) < need {
+		o.scratch = make([]byte, need)
+	}
 	_, data, err := o.documents.Read(f.Document, o.scratch)
 	if err != nil {
 		return err
 	}
-	o.scratch = data
 	at := o.documents.Document(f.Document).Arrival
 	from := o.log.Size()
 	line := errorlines.Document{

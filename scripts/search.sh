@@ -12,7 +12,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export OPENSEARCH_SETTINGS=http.max_content_length=1mb ELASTICSEARCH_SETTINGS=http.max_content_length=1mb
 status=0
 for server in opensearch elasticsearch; do
-  "$here/with-referees.sh" "$server" -- "$here/tagged-tests.sh" search -p 1 -timeout 5m "$@" || status=1
+  "$here/with-referees.sh" "$server" -- "$here/tagged-tests.sh" search -p 1 -timeout 8m "$@" || status=1
 done
 env -u OPENSEARCH_SETTINGS "$here/with-referees.sh" opensearch -- bash -c 'cd "$1/../internal/tools/bulkbench" && go test -run "^$" -bench Bulk/real -benchtime 1x .' search "$here" || status=1
 exit "$status"

@@ -10,7 +10,6 @@ import (
 
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
-	"github.com/shardmill/shardmill/processors"
 )
 
 // absorb takes in what became of a request. When Run is over, one that was not
@@ -79,7 +78,9 @@ func (x *indexing) elsewhere() time.Duration {
 }
 
 // why says why a document failed: briefly, once what is kept of others is a lot.
-func (x *indexing) why(it item) *last { return it.of(x.ledger.bytes+x.messages > manyBytes) }
+func (x *indexing) why(it item) *last {
+	return x.reasons.of(it, x.ledger.bytes+x.failures.ids > manyBytes)
+}
 
 // failed takes in that a request failed as a whole.
 func (x *indexing) failed(ctx context.Context, q *request, now time.Time) {
@@ -222,16 +223,13 @@ func (x *indexing) describe(ctx context.Context) error {
 		if i%1000 == 999 { // each is read
 			deadline.Beat(ctx)
 		}
-		d, err := x.failure(f)
+		id, err := x.idOf(f)
 		if err != nil {
 			x.ledger.failed = x.ledger.failed[i:]
 			return err
 		}
-		x.failures = append(x.failures, d)
-		x.messages += int64(len(d.ID))
-		if !f.last.shared {
-			x.messages += int64(len(d.Message))
-		}
+		d := x.ledger.docs.Document(f.document)
+		x.failures.add(f, id, x.index.IndexName(x.arrival(&f.entry, d, f.ended)))
 	}
 	if n := len(x.ledger.failed); n > 0 {
 		x.troubles.gaveUp(n, x.ledger.failed[n-1].last, time.Now())
@@ -240,36 +238,30 @@ func (x *indexing) describe(ctx context.Context) error {
 	return nil
 }
 
-// failure reads a document once more, for its id.
-func (x *indexing) failure(f failure) (processors.DocumentFailure, error) {
-	d := x.ledger.docs.Document(f.document)
-	out := processors.DocumentFailure{
-		Document: f.document, Code: f.last.code, Message: f.last.message, Attempts: f.attempts, Ended: f.ended,
-		Index: x.index.IndexName(x.arrival(&f.entry, d, f.ended)), Type: x.actions.typeName(),
-		Serverless: x.index.s.Service == Serverless,
-	}
+// idOf reads a document once more, for its id; "" if it has none.
+func (x *indexing) idOf(f failure) (string, error) {
 	if x.index.s.IDs.None {
-		return out, nil
+		return "", nil
 	}
-	place, data, err := x.read(f.document, d.Size)
+	place, data, err := x.read(f.document, x.ledger.docs.Document(f.document).Size)
 	switch {
 	case err != nil:
-		return out, err
+		return "", err
 	case x.index.s.ownIDs() && !x.index.noIDs.Load():
-		out.ID = x.actions.before + string(place)
+		return x.actions.before + string(place), nil
 	case !x.index.s.ownIDs():
 		if text, why := source(data); why == "" {
 			t, _ := x.index.s.fields.take(text)
-			out.ID = string(t.id)
+			return string(t.id), nil
 		}
 	}
-	return out, nil
+	return "", nil
 }
 
 // count stores about how much memory is used.
 func (x *indexing) count(r *round) {
 	const itemBytes = 48 // of an answer
-	n := x.ledger.held() + x.messages + failureBytes*int64(len(x.failures)) + int64(cap(x.buf))
+	n := x.ledger.held() + x.failures.held() + int64(cap(x.buf))
 	for q := range r.flying {
 		n += int64(cap(q.body)) + (entryBytes+itemBytes)*int64(len(q.entries))
 	}

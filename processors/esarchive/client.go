@@ -160,6 +160,9 @@ func (c *client) bulk(ctx context.Context, body []byte, n int) (answer, *fault) 
 		a, f = parseAnswer(body, n)
 		return f
 	})
+	if f != nil {
+		c.known.doubt()
+	}
 	return a, f
 }
 

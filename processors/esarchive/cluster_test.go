@@ -153,6 +153,39 @@ func TestClusterIsAskedAgain(t *testing.T) {
 	})
 }
 
+// A cluster that did not answer is asked again at once when documents are refused: it may be
+// back, and want types. It is told once in 30 s that it did not.
+func TestClusterIsAskedWhenDocumentsFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := &canned{answers: map[string]string{"/_nodes": "503 ", "/_bulk": "503 "}}
+		core, logs := observer.New(zap.InfoLevel)
+		x := newClient(t, "https://cluster.example", func(c *esarchive.Config) { c.Transport, c.Logger = server, zap.New(core) })
+		for range 3 {
+			_ = x.Cluster(t.Context())
+			if got := x.Cluster(t.Context()).Engine; got != "" {
+				t.Errorf("it is %q", got)
+			}
+			if _, f := x.Bulk(t.Context(), []byte("{}\n{}\n"), 1); f == nil {
+				t.Error("documents are taken")
+			}
+		}
+		server.set("/_nodes", nodes68)
+		for range 2 {
+			if got := x.Cluster(t.Context()).Engine; got != "Elasticsearch" {
+				t.Errorf("it is %q", got)
+			}
+			_, _ = x.Bulk(t.Context(), []byte("{}\n{}\n"), 1)
+		}
+		if asked := len(server.requests()) - 5; asked != 4 {
+			t.Errorf("it was asked %d times", asked)
+		}
+		if n := logs.FilterMessage("cluster did not answer what it is").Len(); n != 1 {
+			t.Errorf("it was told %d times that it did not answer", n)
+		}
+	})
+}
+
 // All shards wait for one probe; one whose lease is lost does not, and leaves it to others.
 func TestOneProbeAtATime(t *testing.T) {
 	t.Parallel()

@@ -33,8 +33,8 @@ type indexing struct {
 	held     time.Duration // since that time of the clock
 	ticket   *ticket       // for the next request; nil for none
 
-	failures []processors.DocumentFailure
-	messages int64 // bytes of these
+	failures failures
+	reasons  reasons
 	memory   atomic.Int64
 }
 
@@ -47,6 +47,7 @@ func newIndexing(x *Index, in processors.IndexInput) *indexing {
 		troubles: troubles{log: in.Logger},
 		seed:     maphash.MakeSeed(),
 		parallel: x.s.Parallel,
+		reasons:  reasons{},
 	}
 }
 
@@ -56,8 +57,7 @@ func (x *indexing) Held() int64 { return x.memory.Load() }
 // Outcome implements processors.Indexing.
 func (x *indexing) Outcome() processors.IndexOutcome {
 	o := x.ledger.outcome
-	o.Failed = slices.Clone(x.failures)
-	slices.SortFunc(o.Failed, func(a, b processors.DocumentFailure) int { return cmp.Compare(a.Document, b.Document) })
+	o.Failed = x.failures.all(x.actions.typeName(), x.index.s.Service == Serverless)
 	return o
 }
 

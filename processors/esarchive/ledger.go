@@ -26,6 +26,8 @@ type ledger struct {
 	outcome processors.IndexOutcome // but for Failed
 	failed  []failure               // whose lines are not made yet
 	bytes   int64                   // of what is kept of failures that may pass
+
+	malformed *last // the latest document's that cannot be sent
 }
 
 // entry is a document that is to be sent, or was. Times are those of the clock that
@@ -255,7 +257,10 @@ func (l *ledger) fail(e entry, now time.Time) {
 
 // refuse gives up a document that cannot be sent.
 func (l *ledger) refuse(e entry, why string, now time.Time) {
-	e.last = &last{code: malformed, message: why, shared: true}
+	if l.malformed == nil || l.malformed.message != why {
+		l.malformed = &last{code: malformed, message: why, shared: true}
+	}
+	e.last = l.malformed
 	l.fail(e, now)
 }
 

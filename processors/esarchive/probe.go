@@ -23,7 +23,8 @@ const (
 	// probeTimeout ends each of the two requests of a probe.
 	probeTimeout = 5 * time.Second
 
-	// probeAgain is how long a cluster that did not answer is not asked again.
+	// probeAgain is how long a cluster that did not answer is not asked again, unless a
+	// request with documents fails meanwhile.
 	probeAgain = 30 * time.Second
 )
 
@@ -56,6 +57,7 @@ type knowledge struct {
 	said  cluster
 	again time.Time // said holds until then
 	final bool      // said holds for ever
+	quiet time.Time // until then it is not told again that nobody answered
 }
 
 // newKnowledge returns what a valid Config says.
@@ -83,6 +85,26 @@ func (k *knowledge) set(said cluster, final bool, again time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.said, k.final, k.again = said, final, again
+}
+
+// doubt has a cluster that did not answer be asked before the next request. A request with
+// documents has failed: because the cluster is down, and when it is back the first of them
+// must be as it wants them, or because it is back, and they were not.
+func (k *knowledge) doubt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.again = time.Time{}
+}
+
+// tells reports whether to tell that nobody answered, for the first time in a while.
+func (k *knowledge) tells(now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now.Before(k.quiet) {
+		return false
+	}
+	k.quiet = now.Add(probeAgain)
+	return true
 }
 
 // cluster implements requester.
@@ -116,8 +138,9 @@ func (c *client) tellCluster(found probed) {
 		zap.Int64("max_content_length", found.maxContent),
 	}
 	switch {
+	case !found.answered && !c.known.tells(time.Now()):
 	case !found.answered:
-		c.log.Warn("cluster did not answer what it is", append(is, zap.String("error", found.why), zap.Duration("asked_again_in", probeAgain))...)
+		c.log.Warn("cluster did not answer what it is", append(is, zap.String("error", found.why), zap.Duration("asked_again_within", probeAgain))...)
 	case found.why != "":
 		c.log.Info("cluster does not say all that it is", append(is, zap.String("error", found.why))...)
 	default:

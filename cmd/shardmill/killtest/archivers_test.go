@@ -1,4 +1,4 @@
-//go:build kill
+//go:build kill || search
 
 package killtest_test
 
@@ -27,6 +27,9 @@ type settings struct {
 	codec     string // CompressionFormat
 	stages    string // more lines of the destination
 	ours      string // more lines of the shardmill key
+
+	destination string                  // its lines, if they are not of an ExtendedS3DestinationConfiguration
+	environment func(slot int) []string // more of it; nil for none
 }
 
 // two are archivers of which one takes over what the other leaves.
@@ -40,6 +43,7 @@ type archivers struct {
 	s       *services
 	dir     string
 	config  string // path
+	env     func(slot int) []string
 	started int
 	slots   []archiver
 }
@@ -53,7 +57,7 @@ type archiver struct {
 
 func newArchivers(t *testing.T, s *services, dir string, set settings) *archivers {
 	t.Helper()
-	a := &archivers{t: t, s: s, dir: dir, config: filepath.Join(dir, "archiver.yaml"), slots: make([]archiver, set.count)}
+	a := &archivers{t: t, s: s, dir: dir, config: filepath.Join(dir, "archiver.yaml"), env: set.environment, slots: make([]archiver, set.count)}
 	a.configure(set)
 	for i := range a.slots {
 		a.start(i, false)
@@ -65,11 +69,12 @@ func newArchivers(t *testing.T, s *services, dir string, set settings) *archiver
 // just before may read either configuration, but no half of one.
 func (a *archivers) configure(set settings) {
 	a.t.Helper()
+	destination := set.destination
+	if destination == "" {
+		destination = fmt.Sprintf("ExtendedS3DestinationConfiguration:\n  BucketARN: arn:aws:s3:::%s\n  CompressionFormat: %s\n%s", bucket, set.codec, set.stages)
+	}
 	text := fmt.Sprintf(`DeliveryStreamName: killed
 KinesisStreamSourceConfiguration: {KinesisStreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/%s"}
-ExtendedS3DestinationConfiguration:
-  BucketARN: arn:aws:s3:::%s
-  CompressionFormat: %s
 %sshardmill:
   bufferingHints: {SizeInMBs: %d, IntervalInSeconds: %d}
   applicationName: %s
@@ -79,7 +84,7 @@ ExtendedS3DestinationConfiguration:
   shardSyncIntervalSeconds: 5
   maxMemoryMBs: %d
   healthAddress: "127.0.0.1:0"
-%s`, streamName, bucket, set.codec, set.stages, set.sizeMBs, set.interval, application, set.delivery, set.failover, set.memoryMBs, set.ours)
+%s`, streamName, destination, set.sizeMBs, set.interval, application, set.delivery, set.failover, set.memoryMBs, set.ours)
 	next := a.config + ".next"
 	if err := errors.Join(os.WriteFile(next, []byte(text), 0o600), os.Rename(next, a.config)); err != nil {
 		a.t.Fatal(err)
@@ -96,7 +101,11 @@ func (a *archivers) start(slot int, same bool) {
 	if same {
 		worker = a.slots[slot].worker
 	}
-	p := start(a.t, a.dir, name, a.s.env, nil,
+	env := slices.Clone(a.s.env)
+	if a.env != nil {
+		env = append(env, a.env(slot)...)
+	}
+	p := start(a.t, a.dir, name, env, nil,
 		"archive", "--config", a.config, "--worker-id", worker, "--shutdown-timeout", "30s", "--log-level", "debug")
 	a.slots[slot] = archiver{process: p, worker: worker}
 }

@@ -1,7 +1,7 @@
 // Package killtest kills and stops real archivers and has a script that is no
 // part of the product compare the stream with the objects; what a transform makes of
-// records its test counts itself, in the files. It has tests only,
-// with the build tag kill:
+// records its test counts itself, in the files. It has tests only, which have
+// the build tag kill, and one of them search:
 //
 //	go test -tags kill -v -timeout 15m ./cmd/shardmill/killtest
 //
@@ -16,6 +16,13 @@
 //	SHARDMILL_KILL_RECORDS  records that TestKillInPartitions puts at least; default 20000
 //	SHARDMILL_KILL_SEED     what is chosen at random; default: at random, and printed
 //	SHARDMILL_KILL_DIR      where objects and logs are kept; default: a temporary directory, kept if the test fails
+//
+// TestKillIndexing, with the build tag search, strikes two archivers that deliver
+// documents to OpenSearch or Elasticsearch, which are killed themselves; scripts/search.sh
+// starts these. Between both stands what loses, cuts and refuses requests. Each document
+// is read back and compared with what was put:
+//
+//	SHARDMILL_KILL_DOCUMENTS  records that it puts at least; default 200000, of Elasticsearch 60000
 //
 // TestChaos has four archivers live through everything that happens to a fleet,
 // chosen at random: kill -9, SIGSTOP, SIGTERM, throttling, 5xx, cut connections,

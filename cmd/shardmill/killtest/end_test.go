@@ -1,4 +1,4 @@
-//go:build kill
+//go:build kill || search
 
 package killtest_test
 
@@ -158,8 +158,9 @@ func checkTruth(t *testing.T, s *services) summary {
 	return sum
 }
 
-// checkLogs counts what the archivers warned of, and fails on their errors and panics.
-func checkLogs(t *testing.T, dir string) {
+// checkLogs counts what the archivers warned of, and fails on their errors, but for those
+// of expected messages, and panics.
+func checkLogs(t *testing.T, dir string, expected ...string) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "archiver-*.log"))
 	if err != nil {
@@ -172,7 +173,7 @@ func checkLogs(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-			countLine(t, name, lines.Bytes(), counts)
+			countLine(t, name, lines.Bytes(), counts, expected)
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
@@ -180,7 +181,7 @@ func checkLogs(t *testing.T, dir string) {
 	}
 }
 
-func countLine(t *testing.T, name string, text []byte, counts map[string]int) {
+func countLine(t *testing.T, name string, text []byte, counts map[string]int, expected []string) {
 	t.Helper()
 	var line struct {
 		Level string `json:"level"`
@@ -200,6 +201,8 @@ func countLine(t *testing.T, name string, text []byte, counts map[string]int) {
 		return
 	}
 	switch {
+	case line.Level == "error" && slices.Contains(expected, line.Msg):
+		counts["error: "+line.Msg]++
 	case line.Level == "error":
 		t.Errorf("%s: %s", name, text)
 	case line.Found != nil:

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// leastHits is how many archivers must have been struck for a run to count.
-const leastHits = 50
-
 // TestKill strikes two archivers again and again while a stream is put and
 // resharded. In the end every record must be in exactly one object.
 func TestKill(t *testing.T) { //nolint:paralleltest // its processes need the cores

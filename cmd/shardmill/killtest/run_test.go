@@ -1,4 +1,4 @@
-//go:build kill
+//go:build kill || search
 
 package killtest_test
 
@@ -12,6 +12,9 @@ import (
 
 // patience is how long anything may take that has to happen.
 const patience = 2 * time.Minute
+
+// leastHits is how many archivers must have been struck for a run to count.
+const leastHits = 50
 
 // run is what the test did and saw.
 type run struct {

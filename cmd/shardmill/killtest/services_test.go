@@ -1,4 +1,4 @@
-//go:build kill
+//go:build kill || search
 
 package killtest_test
 
