@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/esarchive"
 )
 
@@ -151,8 +150,18 @@ func TestTooLargeForTheFloor(t *testing.T) {
 	c := padded("s", 50, 1000)
 	c[9].data = strings.Replace(c[9].data, "{", `{"more":"`+strings.Repeat("x", 5000)+`",`, 1)
 	once := time.Duration(0)
-	var o processors.IndexOutcome
-	if o = run(t, esarchive.Config{IndexName: "i", RetryDuration: &once, Parallel: 1}, s, c); o.Indexed != 49 || len(o.Failed) != 1 || o.Failed[0].Document != 9 || o.Failed[0].Attempts != 1 {
-		t.Errorf("%+v", o)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		x, err := esarchive.NewWith(esarchive.Config{IndexName: "i", RetryDuration: &once, Parallel: 1}, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := x.Open(input(c))
+		err = i.Run(t.Context())
+		if o := i.Outcome(); err != nil || o.Indexed != 49 || len(o.Failed) != 1 || o.Failed[0].Document != 9 || o.Failed[0].Attempts != 1 {
+			t.Errorf("%+v, %v", o, err)
+		}
+		if n := x.Limit(s.at[len(s.at)-1]); n != 64<<10 {
+			t.Errorf("requests of others have at most %d bytes", n)
+		}
+	})
 }
