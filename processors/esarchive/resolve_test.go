@@ -153,7 +153,7 @@ func TestDomainIsAskedElsewhere(t *testing.T) {
 	host := ""
 	cfg.HTTPClient = doer{roundTrip(func(r *http.Request) (*http.Response, error) {
 		host = r.URL.Host
-		return nil, errors.New("broken")
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil // for good
 	})}
 	if _, err := esarchive.ResolveDomain(t.Context(), cfg, domainARN); err == nil || host != "es.us-east-1.amazonaws.com" {
 		t.Errorf("with AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: %s, %v", host, err)
