@@ -2,6 +2,8 @@ package esarchive
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,6 +45,7 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 	isEndless := q.isBlocked && x.index.clock.blocked(q.began, now, x.elsewhere())
 	if !q.isBlocked {
 		x.index.clock.answer(now)
+		x.index.clock.took(q.began)
 	}
 	x.adapt(q)
 	clock := x.index.clock.read(now)
@@ -61,6 +64,7 @@ func (x *indexing) answered(ctx context.Context, q *request, now time.Time) {
 			x.ledger.hopeless(e, x.why(it), now)
 		case again:
 			refused, refusal = refused+1, it
+			e.broke, e.share, e.halvings = 0, 0, 0
 			x.ledger.retried(e, x.why(it), now, clock, p.after(e.attempts), isEndless)
 		}
 	}
@@ -83,28 +87,72 @@ func (x *indexing) failed(ctx context.Context, q *request, now time.Time) {
 	f := q.fault
 	x.troubles.request(f, len(q.entries), now)
 	x.adapt(q)
-	x.report(ctx, q, now)
+	isOutage := slices.ContainsFunc(q.entries, func(e entry) bool { return !x.isAlone(&e) })
+	x.report(ctx, q, now, isOutage)
 	if v := x.index.s.judgeFault(f, len(q.entries)); v != again {
-		x.tooLarge(q, v, now)
+		x.tooLarge(ctx, q, v, now)
 		return
 	}
+	share, isBlind := x.halve(q)
 	clock, why, p := x.index.clock.read(now), f.of(), x.pauses(ctx)
 	isDelayed := x.index.circuit.delays()
-	isEndless := x.index.s.PauseWhenDown && f.whole()
 	for _, e := range q.entries {
-		wait := time.Duration(0) // the circuit does
-		if !isDelayed {
+		isEndless := x.index.s.PauseWhenDown && f.whole() && !x.isAlone(&e)
+		var wait time.Duration // the circuit does
+		switch {
+		case isDelayed:
+		case share > 0:
+			wait = p.after(0) // it is another request
+		default:
 			wait = p.after(e.attempts)
+		}
+		if share > 0 {
+			e.share = share
+		}
+		if isBlind {
+			e.halvings++
+		}
+		if e.broke == 0 {
+			e.broke = x.index.clock.since(now)
 		}
 		x.ledger.retried(e, why, now, clock, wait, isEndless)
 	}
 }
 
+// isAlone reports whether the cluster took others since the requests of a document began to
+// fail as a whole: so that it is no outage.
+func (x *indexing) isAlone(e *entry) bool { return x.index.clock.others(e.broke) }
+
+// blindly is how often a request may be halved though none else was answered: that of
+// an outage would else be as many requests as it has documents.
+const blindly = 4
+
+// halve returns of how many documents the requests are to be that those of a failed one go
+// in, as one of them may be what makes it fail; 0 for any number. That is so if others were
+// taken meanwhile, and may be so if the cluster is there and the request is not the first.
+func (x *indexing) halve(q *request) (share int, isBlind bool) {
+	n := len(q.entries)
+	if n == 1 || q.fault.rejected {
+		return 0, false
+	}
+	half := (n + 1) / 2
+	if slices.ContainsFunc(q.entries, func(e entry) bool { return x.isAlone(&e) }) {
+		return half, false
+	}
+	isAgain := slices.ContainsFunc(q.entries, func(e entry) bool { return e.broke != 0 && e.halvings < blindly })
+	if q.fault.down && q.fault.status != http.StatusInternalServerError || !isAgain {
+		return 0, false
+	}
+	return half, true
+}
+
 // report tells those who watch over the cluster of a request that failed.
-func (x *indexing) report(ctx context.Context, q *request, now time.Time) {
+func (x *indexing) report(ctx context.Context, q *request, now time.Time, isOutage bool) {
 	switch {
 	case q.fault.whole():
-		x.index.clock.fault(q.began)
+		if isOutage {
+			x.index.clock.fault(q.began)
+		}
 		x.index.circuit.failed(ctx, now, q.fault, q.probe)
 	case q.fault.status != 0: // it answered, if not for documents
 		x.index.clock.answer(now)
@@ -116,17 +164,24 @@ func (x *indexing) report(ctx context.Context, q *request, now time.Time) {
 
 // tooLarge takes in that a request was too large: its documents are sent in smaller ones
 // or, if it had one that is hopeless, it has failed.
-func (x *indexing) tooLarge(q *request, v verdict, now time.Time) {
-	if v == anew {
-		limit := x.index.lesson.refused(int64(len(q.body)), now)
-		x.in.Logger.Warn("a request was too large, requests become smaller", zap.Int("bytes", len(q.body)), zap.Int64("limit", limit))
-	}
-	for _, e := range q.entries {
-		if v == anew {
-			x.ledger.anew(e, now)
-		} else {
+func (x *indexing) tooLarge(ctx context.Context, q *request, v verdict, now time.Time) {
+	if v == hopeless {
+		for _, e := range q.entries {
 			x.ledger.hopeless(e, q.fault.of(), now)
 		}
+		return
+	}
+	limit := x.index.lesson.refused(int64(len(q.body)), now)
+	x.in.Logger.Warn("a request was too large, requests become smaller", zap.Int("bytes", len(q.body)), zap.Int64("limit", limit))
+	share, due := 0, now
+	if int64(len(q.body)) <= limit { // that does not become smaller
+		share, due = (len(q.entries)+1)/2, now.Add(x.pauses(ctx).after(0))
+	}
+	for _, e := range q.entries {
+		if share > 0 {
+			e.share = share
+		}
+		x.ledger.anew(e, due)
 	}
 }
 

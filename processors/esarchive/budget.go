@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // budget is how many bytes of requests may be under way at once, of all shards together.
@@ -91,27 +93,47 @@ func (t *ticket) keep(bytes int64) {
 	t.b.grant()
 }
 
-// relearn is after how long without a refusal larger requests are tried again.
-const relearn = time.Hour
+const (
+	// leastRequest is how small requests get at least by what is learned; those of fewer
+	// bytes that are refused are halved by themselves.
+	leastRequest = 64 * kib
+
+	// relearnFirst is after how long without a refusal larger requests are tried again. It
+	// doubles up to relearnMost each time that these are refused, and begins anew when none
+	// was for twice relearnMost.
+	relearnFirst = time.Minute
+	relearnMost  = time.Hour
+)
 
 // lesson is what was learned of how large requests may be: one that is refused with 413
-// halves it, for all shards, and each hour it may be doubled, up to what is configured, as
+// halves it, for all shards, and it is doubled again and again, up to what is configured, as
 // what stood in the way may be gone. It is safe for concurrent use.
 type lesson struct {
-	mu    sync.Mutex // guards what follows
-	most  int64
-	limit int64
-	at    time.Time // of the last change
+	log *zap.Logger
+
+	mu      sync.Mutex // guards what follows
+	most    int64
+	limit   int64
+	at      time.Time     // of the last change
+	wait    time.Duration // until the next doubling
+	grown   bool          // the last change was one
+	refusal time.Time     // the last one
 }
 
-func newLesson(most int64) *lesson { return &lesson{most: most, limit: most} }
+func newLesson(most int64, log *zap.Logger) *lesson {
+	return &lesson{log: log, most: most, limit: most, wait: relearnFirst}
+}
 
 // bytes returns how large a request may be.
 func (l *lesson) bytes(now time.Time) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.limit < l.most && now.Sub(l.at) >= relearn {
-		l.limit, l.at = min(2*l.limit, l.most), l.at.Add(relearn)
+	before := l.limit
+	for l.limit < l.most && now.Sub(l.at) >= l.wait {
+		l.limit, l.at, l.grown = min(2*l.limit, l.most), l.at.Add(l.wait), true
+	}
+	if l.limit > before {
+		l.log.Info("requests become larger again", zap.Int64("limit", l.limit), zap.Int64("most", l.most))
 	}
 	return l.limit
 }
@@ -120,8 +142,16 @@ func (l *lesson) bytes(now time.Time) int64 {
 func (l *lesson) refused(bytes int64, now time.Time) (limit int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if half := max(1, bytes/2); half < l.limit {
-		l.limit, l.at = half, now
+	half := max(leastRequest, bytes/2)
+	if half >= l.limit {
+		return l.limit
 	}
+	switch {
+	case now.Sub(l.refusal) > 2*relearnMost:
+		l.wait = relearnFirst
+	case l.grown:
+		l.wait = min(2*l.wait, relearnMost)
+	}
+	l.limit, l.at, l.grown, l.refusal = half, now, false, now
 	return l.limit
 }

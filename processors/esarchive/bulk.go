@@ -21,7 +21,8 @@ type request struct {
 	hasIDs  bool    // own ones
 	probe   bool
 	ticket  *ticket
-	limit   int64 // that the cluster has for bodies
+	limit   int64 // that the cluster says it has for bodies; 0 if it does not
+	share   int   // it has at most so many documents; 0 for any number
 
 	began    time.Time
 	answer   answer
@@ -82,7 +83,7 @@ func (r *request) checked(f *fault) *fault {
 			code: codeMismatch, status: http.StatusOK, mismatch: true,
 			message: fmt.Sprintf("the answer is for %d documents, and %d were sent", len(r.answer.items), len(r.entries)),
 		}
-	case f != nil && f.down && f.status == 0 && r.limit > 0 && int64(len(r.body)) > r.limit:
+	case f != nil && f.code == codeReset && r.limit > 0 && int64(len(r.body)) > r.limit:
 		return &fault{
 			code: "413", tooLarge: true,
 			message: fmt.Sprintf("the request has %d bytes, the cluster's http.max_content_length is %d, and: %s", len(r.body), r.limit, f.message),
@@ -139,7 +140,7 @@ func (x *indexing) fill(r *request, now time.Time, untried bool, limit int64) er
 			return nil
 		}
 		size := l.docs.Document(e.document).Size
-		if len(r.entries) > 0 && int64(len(r.body)+size) > limit || int64(size)+x.actions.room() > r.ticket.bytes && len(r.entries) == 0 {
+		if !r.fits(&e) || len(r.entries) > 0 && int64(len(r.body)+size) > limit || int64(size)+x.actions.room() > r.ticket.bytes && len(r.entries) == 0 {
 			return nil
 		}
 		if l.expired(&e, clock) {
@@ -161,29 +162,48 @@ func (x *indexing) fill(r *request, now time.Time, untried bool, limit int64) er
 			return nil
 		}
 		l.take(e)
-		if id != 0 && !l.claim(&e, id) {
+		if id != 0 && !l.claim(&e, id, clock) {
 			r.body = r.body[:before]
 			continue
 		}
 		x.begin(&e, now, clock)
-		r.entries = append(r.entries, e)
+		r.add(e)
 		r.bytes += int64(size)
 	}
 }
 
-// begin notes that a document is about to be sent.
+// fits reports whether a request may have a document beside those that it has: one of a
+// request that was halved goes with others of such requests alone.
+func (r *request) fits(e *entry) bool {
+	n := len(r.entries)
+	return n == 0 || (r.share == 0) == (e.share == 0) && (r.share == 0 || n < min(r.share, e.share))
+}
+
+func (r *request) add(e entry) {
+	r.entries = append(r.entries, e)
+	if r.share = e.share; len(r.entries) > 1 {
+		r.share = min(r.share, r.entries[0].share)
+	}
+}
+
+// begin notes that a document is about to be sent. Its time may have begun before, if it
+// was held back.
 func (x *indexing) begin(e *entry, now time.Time, clock time.Duration) {
 	if e.first != 0 {
 		return
 	}
-	e.first, e.began = now.UnixNano(), clock
 	if x.opening != 0 {
-		e.began = x.held
+		clock = min(clock, x.held)
 	}
+	if e.queued {
+		clock = min(clock, e.began)
+	}
+	e.first, e.began = now.UnixNano(), clock
 }
 
 // compose adds the lines of a document to the body: id is the digest of the id of a field,
-// and why says what makes the document one that is never sent.
+// if the order of those that have it counts, and why says what makes the document one that
+// is never sent.
 func (x *indexing) compose(r *request, e *entry, now time.Time) (id uint64, why string, err error) {
 	d := x.ledger.docs.Document(e.document)
 	place, data, err := x.read(e.document, d.Size)
@@ -203,7 +223,7 @@ func (x *indexing) compose(r *request, e *entry, now time.Time) (id uint64, why 
 	}
 	r.body = x.actions.appendLine(r.body, x.arrival(e, d, now), place, t)
 	r.body = append(append(r.body, text...), '\n')
-	if t.id != nil {
+	if t.id != nil && t.version == nil {
 		id = x.digest(t.id)
 	}
 	return id, "", nil

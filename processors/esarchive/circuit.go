@@ -153,6 +153,7 @@ type clock struct {
 	lost     time.Duration // while it stood
 	answered time.Duration // at the last answer
 	taken    time.Time     // that was
+	latest   time.Duration // when the latest request began that was answered for documents; see since
 }
 
 func newClock(pauses bool, now time.Time) *clock { return &clock{pauses: pauses, base: now} }
@@ -192,6 +193,24 @@ func (c *clock) blocked(began, now time.Time, within time.Duration) bool {
 	}
 	c.fault(began)
 	return true
+}
+
+// since is a time as one of the process; never 0.
+func (c *clock) since(at time.Time) time.Duration { return max(1, at.Sub(c.base)) }
+
+// took notes that a request which began at that time was answered for documents.
+func (c *clock) took(began time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.latest = max(c.latest, c.since(began))
+}
+
+// others reports whether the cluster answered for documents of a request, of whichever
+// shard, that began after a time; see since.
+func (c *clock) others(after time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return after != 0 && c.latest > after
 }
 
 // answer notes that documents were answered.

@@ -48,11 +48,18 @@ type Config struct {
 
 	IDs IDs // of documents
 
-	Pipeline     string // ingest pipeline; default none
+	// Pipeline is the ingest pipeline. Default none, and then the index's own, if it has
+	// one (index.default_pipeline). With OpCreate a document that is refused with 409
+	// fails, as a pipeline may have given its id to another; one of the index, which is
+	// not known here, must set no _id.
+	Pipeline string
+
 	RoutingField string // path in the document, "a.b", of the value by which it is routed; default none
 
 	// RetryDuration is for how long a document is tried, the first try included:
 	// 0-7200 s, whole seconds, Firehose's RetryOptions. 0 means one try. Default (nil) 300 s.
+	// For a document that waits for one with its IDs.Field it also counts while it waits;
+	// each has one try in any case.
 	RetryDuration *time.Duration
 
 	// FastFail gives up at once what cannot succeed: documents that are refused with
@@ -60,7 +67,9 @@ type Config struct {
 	FastFail bool
 
 	// PauseWhenDown keeps documents while the cluster as a whole does not take any, for as
-	// long as it takes: RetryDuration then only counts while it answers for documents.
+	// long as it takes: RetryDuration then only counts while it answers for documents. A
+	// document whose requests fail while others, sent later, are taken has its time. One that
+	// is alone in its stream cannot be told from an outage.
 	PauseWhenDown bool
 
 	GZIP bool // compresses the bodies of requests

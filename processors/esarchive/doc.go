@@ -34,10 +34,12 @@
 //   - What is not known to have succeeded has not. A status beyond 2xx is a failure, whatever
 //     the answer's "errors" says.
 //   - 409 means that the document is there only if nobody else can have given the id:
-//     FIREHOSE_DEFAULT with OpCreate. With an external version it means that a later
+//     FIREHOSE_DEFAULT with OpCreate, and without a Pipeline, which may set ids. With one it
+//     is a failure. With an external version it means that a later
 //     version is there. With an id of a field and OpCreate it is a failure.
-//   - Two documents with one id of a field are not under way at once, and the later one waits
-//     until the earlier one has its outcome.
+//   - Two documents with one id of a field, and without a version, are not under way at once,
+//     and the later one waits until the earlier one has its outcome. With versions the order
+//     does not matter.
 //   - A late request of a former holder can replace a document by the same document.
 //
 // A document fails for good when it has been tried, again and again, for RetryDuration,
@@ -45,19 +47,26 @@
 //
 // # Tries
 //
-//   - A document's time begins with its first try, and is over RetryDuration later: no try
-//     begins after that. Pauses between its tries begin around 0.5 s and double to around 30 s.
+//   - A document's time begins with its first try, or when it was first held back for another
+//     of its id, and is over RetryDuration later: no try begins after that, but for a first
+//     one. Pauses between its tries begin around 0.5 s and double to around 30 s.
 //     Those that are due together go in one request.
 //   - Is it sent again because a request was too large (413), was cut off by the end of Run,
 //     or had ids that a collection does not take, that was no try: it is sent whatever the time.
-//   - A request that is refused as too large halves the size of those of all shards. An hour
-//     after the last refusal it doubles again, up to MaxRequestBytes.
+//   - A request that is refused as too large halves the size of those of all shards, down to
+//     64 KiB, and below that is itself sent again in two. A minute after the last refusal the
+//     size doubles again and again, up to MaxRequestBytes; if that is refused it takes longer,
+//     up to an hour.
+//   - A request that fails as a whole, while others that began later are taken, is sent again in
+//     two, and so on until what makes it fail is alone; documents keep their time and their
+//     attempts. With no others, and a cluster that is there, so are the second one and some more.
 //   - Four faults in a row of the cluster as a whole, such as no connection, 5xx, 429, or no
 //     permission, open the circuit, of all shards: one request at a time is let through, and
 //     the pauses between grow to around 30 s. The time of documents goes on meanwhile, also of
 //     those that are held back before their first try: when it is over each is sent once.
 //   - With PauseWhenDown no document fails by a fault of the cluster as a whole, and from the
-//     begin of a request with such a fault until the next answer no time passes. The same goes
+//     begin of a request with such a fault until the next answer no time passes, unless others
+//     were taken since its requests began to fail: then it is no outage. The same goes
 //     for a request all of whose documents are refused by the state of the cluster, such as a
 //     block, a full queue or missing permission, unless others were taken within the last minute, or half of RetryDuration.
 //   - 429 halves the number of requests that a shard has under way, and each request without

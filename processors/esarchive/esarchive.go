@@ -53,7 +53,7 @@ func newIndex(s settings, r requester) *Index {
 	return &Index{
 		s: s, r: r,
 		budget:  newBudget(s.MaxInFlightBytes),
-		lesson:  newLesson(s.MaxRequestBytes),
+		lesson:  newLesson(s.MaxRequestBytes, s.Logger),
 		circuit: newCircuit(s.Logger),
 		clock:   newClock(s.PauseWhenDown, time.Now()),
 		pool:    sync.Pool{New: func() any { return new(request) }},

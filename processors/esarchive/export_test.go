@@ -20,6 +20,7 @@ type (
 		Engine     string
 		Major      int
 		MaxContent int64
+		IsLimited  bool // it said so
 	}
 )
 
@@ -48,7 +49,7 @@ func (f fake) bulk(ctx context.Context, body []byte, n int) (answer, *fault) {
 
 func (f fake) cluster(context.Context) cluster {
 	c := f.Cluster()
-	return cluster{engine: c.Engine, major: c.Major, maxContent: c.MaxContent}
+	return cluster{engine: c.Engine, major: c.Major, maxContent: c.MaxContent, isLimited: c.IsLimited}
 }
 
 // NewWith returns an Index that r answers, without a client.

@@ -241,7 +241,9 @@ func (x *indexing) beginOne(ctx context.Context, r *round, now time.Time, p pass
 	q.ticket = x.ticket
 	q.body = slices.Grow(q.body, int(min(x.ticket.bytes, 2*limit)))
 	q.hasIDs = x.index.s.ownIDs() && !x.index.noIDs.Load()
-	q.probe, q.limit = p.probe, c.maxContent
+	if q.probe = p.probe; c.isLimited {
+		q.limit = c.maxContent
+	}
 	err = x.fill(q, now, p.untried, min(limit, max(x.ticket.bytes, 1)))
 	if err != nil || len(q.entries) == 0 {
 		x.index.giveBack(q)

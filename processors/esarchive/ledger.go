@@ -16,11 +16,12 @@ type ledger struct {
 	docs  processors.Documents
 	retry time.Duration
 
-	next     int              // the first document that was never taken
-	turns    []turn           // of documents never sent that waited for one of the same id
-	open     map[uint64][]int // ids of fields that have no outcome, with the documents that wait for it
-	waiting  entries          // for their next try
-	underway int              // documents that are in a request
+	next     int               // the first document that was never taken
+	turns    []turn            // of documents never sent that waited for one of the same id
+	open     map[uint64][]turn // ids of fields that have no outcome, with the documents that wait for it
+	queued   int               // these documents
+	waiting  entries           // for their next try
+	underway int               // documents that are in a request
 
 	outcome processors.IndexOutcome // but for Failed
 	failed  []failure               // whose lines are not made yet
@@ -39,14 +40,20 @@ type entry struct {
 	first    int64         // wall clock of the first try, in nanoseconds; 0 before
 	id       uint64        // digest of an id of a field, if owner
 	owner    bool          // of the id: no other document of it is sent
+	queued   bool          // it waited for another of its id, since began
 	free     bool          // the next try is made whatever the time is
+	broke    time.Duration // when its request failed as a whole, the first time since it was answered for; see clock.since
+	share    int           // it goes with at most so many, which have one too; 0 for any number
+	halvings int           // of its requests, though none else was answered
 	last     *last         // try; nil before
 }
 
-// turn is that of a document to be sent, as no other of its id is any more.
+// turn is that of a document to be sent once no other of its id is any more, for which it
+// has waited since a time.
 type turn struct {
 	document int
 	id       uint64
+	since    time.Duration
 }
 
 // failure is a document that failed for good.
@@ -56,7 +63,8 @@ type failure struct {
 }
 
 const (
-	entryBytes   = 96 // about, in memory
+	entryBytes   = 144 // about, in memory
+	turnBytes    = 24
 	failureBytes = 256
 	manyBytes    = 16 << 20 // of messages, from which on they are kept brief
 
@@ -86,7 +94,7 @@ func (e *entry) before(o *entry) bool {
 }
 
 func newLedger(docs processors.Documents, retry time.Duration) *ledger {
-	return &ledger{docs: docs, retry: retry, open: map[uint64][]int{}}
+	return &ledger{docs: docs, retry: retry, open: map[uint64][]turn{}}
 }
 
 // done reports whether each document has an outcome.
@@ -104,7 +112,8 @@ func (l *ledger) peek(now time.Time, untried bool) (entry, bool) {
 	case !untried && len(l.waiting) > 0 && !l.waiting[0].due.After(now):
 		return l.waiting[0], true
 	case len(l.turns) > 0:
-		return entry{document: l.turns[0].document, id: l.turns[0].id, owner: true}, true
+		t := l.turns[0]
+		return entry{document: t.document, id: t.id, owner: true, queued: true, began: t.since}, true
 	case l.next < l.docs.Len():
 		return entry{document: l.next}, true
 	}
@@ -180,11 +189,13 @@ func (l *ledger) expire(now time.Time, clock time.Duration) {
 }
 
 // claim reports whether a document whose id has that digest may be sent: none before it
-// with that id is without an outcome. Else it is put aside until then.
-func (l *ledger) claim(e *entry, id uint64) bool {
+// with that id is without an outcome. Else it is put aside until then, and its time begins:
+// or else each of many that are refused would hold up the shard for RetryDuration.
+func (l *ledger) claim(e *entry, id uint64, clock time.Duration) bool {
 	queue, isOpen := l.open[id]
 	if isOpen && !e.owner {
-		l.open[id] = append(queue, e.document)
+		l.open[id] = append(queue, turn{e.document, id, clock})
+		l.queued++
 		l.underway--
 		return false
 	}
@@ -205,8 +216,9 @@ func (l *ledger) release(e *entry) {
 		delete(l.open, e.id)
 		return
 	}
-	l.turns = append(l.turns, turn{queue[0], e.id})
+	l.turns = append(l.turns, queue[0])
 	l.open[e.id] = queue[1:]
+	l.queued--
 }
 
 // end ends the way of a document that was taken.
@@ -279,10 +291,10 @@ func (l *ledger) hopeless(e entry, why *last, now time.Time) {
 	l.fail(e, now)
 }
 
-// anew has a document sent again at once, as if it had not been.
-func (l *ledger) anew(e entry, now time.Time) {
+// anew has a document sent again when it is due, as if it had not been.
+func (l *ledger) anew(e entry, due time.Time) {
 	e.free = true
-	l.wait(e, now)
+	l.wait(e, due)
 }
 
 func (l *ledger) wait(e entry, due time.Time) {
@@ -309,5 +321,5 @@ func (l *ledger) soonest() time.Time {
 
 // held is about how many bytes it has in memory.
 func (l *ledger) held() int64 {
-	return l.bytes + entryBytes*int64(len(l.waiting)) + 16*int64(len(l.turns)) + 64*int64(len(l.open)) + failureBytes*int64(len(l.failed))
+	return l.bytes + entryBytes*int64(len(l.waiting)) + turnBytes*int64(len(l.turns)+l.queued) + 64*int64(len(l.open)) + failureBytes*int64(len(l.failed))
 }

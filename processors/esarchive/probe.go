@@ -237,7 +237,7 @@ func readNodes(body []byte, before cluster) (is cluster, told bool) {
 	if told {
 		is = lowest
 	}
-	is.maxContent = cmp.Or(content.maxContent, before.maxContent)
+	is.maxContent, is.isLimited = cmp.Or(content.maxContent, before.maxContent), content.maxContent > 0
 	return is, told
 }
 
@@ -258,7 +258,7 @@ func readRoot(body []byte, before cluster) (is cluster, told bool) {
 	if is, told = ofVersion(in.Version.Number, in.Version.Flavor != nil, isOpen); !told {
 		return before, false
 	}
-	is.maxContent = before.maxContent
+	is.maxContent, is.isLimited = before.maxContent, before.isLimited
 	return is, true
 }
 

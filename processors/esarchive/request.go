@@ -20,6 +20,7 @@ type cluster struct {
 	major      int    // of its version; 0 if unknown
 	minor      int
 	maxContent int64 // http.max_content_length of its nodes, the least; 10 MiB if unknown
+	isLimited  bool  // it said maxContent
 }
 
 // lacksTypes reports whether the cluster is known to have no mapping types.

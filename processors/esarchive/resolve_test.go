@@ -96,14 +96,16 @@ func TestPartitions(t *testing.T) {
 		"arn:aws:es:eu-west-1:123456789012:domain/orders": "es.eu-west-1.amazonaws.com", "arn:aws-cn:es:cn-north-1:123456789012:domain/orders": "es.cn-north-1.amazonaws.com.cn",
 		"arn:aws-us-gov:es:us-gov-west-1:123456789012:domain/orders": "es.us-gov-west-1.amazonaws.com",
 	} {
-		host := ""
-		_, err := esarchive.ResolveDomain(t.Context(), describing(func(r *http.Request) (*http.Response, error) {
-			host = r.URL.Host
-			return nil, errors.New("broken")
-		}), arn)
-		if host != want || err == nil || !strings.Contains(err.Error(), "es:DescribeDomain: broken") {
-			t.Errorf("%s is asked of %s: %v", arn, host, err)
-		}
+		synctest.Test(t, func(t *testing.T) { // it is asked again
+			host := ""
+			_, err := esarchive.ResolveDomain(t.Context(), describing(func(r *http.Request) (*http.Response, error) {
+				host = r.URL.Host
+				return nil, errors.New("broken")
+			}), arn)
+			if host != want || err == nil || !strings.Contains(err.Error(), "es:DescribeDomain: broken") {
+				t.Errorf("%s is asked of %s: %v", arn, host, err)
+			}
+		})
 	}
 }
 
@@ -151,7 +153,7 @@ func TestDomainIsAskedElsewhere(t *testing.T) {
 	host := ""
 	cfg.HTTPClient = doer{roundTrip(func(r *http.Request) (*http.Response, error) {
 		host = r.URL.Host
-		return nil, errors.New("broken")
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil // for good
 	})}
 	if _, err := esarchive.ResolveDomain(t.Context(), cfg, domainARN); err == nil || host != "es.us-east-1.amazonaws.com" {
 		t.Errorf("with AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: %s, %v", host, err)

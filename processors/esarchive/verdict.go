@@ -23,10 +23,11 @@ const (
 //
 //	answer                                       verdict
 //	2xx                                          done
-//	409, ids of sequence numbers and create      done: nobody else can have given the id
+//	409, ids of sequence numbers and create      done: nobody else can have given the id,
+//	                                             or with a Pipeline, which may: hopeless
 //	409, an external version                     superseded
 //	409, an id of a field and create             hopeless
-//	400 because an own id is not supported       anew, without
+//	400 of Serverless: ids are not supported     anew, without
 //	400, 413 with FastFail                       hopeless, but for what the cluster as a whole lacks
 //	anything else                                again
 func (s *settings) judge(it item, hadID bool) verdict {
@@ -35,7 +36,7 @@ func (s *settings) judge(it item, hadID bool) verdict {
 		return done
 	case it.status == http.StatusConflict && isConflict(it.kind):
 		return s.conflict(hadID)
-	case hadID && s.ownIDs() && refusesID(it):
+	case hadID && s.ownIDs() && s.Service == Serverless && refusesID(it):
 		return anew
 	case s.FastFail && (it.status == http.StatusRequestEntityTooLarge || it.status == http.StatusBadRequest && it.kind != "validation_exception"):
 		return hopeless // validation_exception: there may be no more shards
@@ -49,7 +50,7 @@ func (s *settings) conflict(hadID bool) verdict {
 		return superseded
 	case s.Operation != OpCreate:
 		return again
-	case s.IDs.Field != "":
+	case s.IDs.Field != "", hadID && s.Pipeline != "":
 		return hopeless
 	case hadID:
 		return done
@@ -64,9 +65,9 @@ func isConflict(kind string) bool {
 }
 
 // refusesID reports whether a document was refused as collections of time series are
-// not given ids.
+// not given ids. Reasons may quote a document, but do not begin so.
 func refusesID(it item) bool {
-	return it.status == http.StatusBadRequest && strings.Contains(it.reason, "Document ID is not supported")
+	return it.status == http.StatusBadRequest && it.kind == "illegal_argument_exception" && strings.HasPrefix(it.reason, "Document ID is not supported")
 }
 
 // isAuth reports whether a document was refused by what the credentials permit.

@@ -12,11 +12,14 @@ import (
 // kinds are the ways to have ids.
 func kinds() map[string]esarchive.Config {
 	return map[string]esarchive.Config{
-		"own":      {},
-		"create":   {Operation: esarchive.OpCreate},
-		"none":     {IDs: esarchive.IDs{None: true}, Operation: esarchive.OpCreate},
-		"field":    {IDs: esarchive.IDs{Field: "id"}, Operation: esarchive.OpCreate},
-		"versions": {IDs: esarchive.IDs{Field: "id", VersionField: "v"}},
+		"own":                    {},
+		"own on Serverless":      {Service: esarchive.Serverless},
+		"create on Serverless":   {Service: esarchive.Serverless, Operation: esarchive.OpCreate},
+		"create with a pipeline": {Pipeline: "p", Operation: esarchive.OpCreate},
+		"create":                 {Operation: esarchive.OpCreate},
+		"none":                   {IDs: esarchive.IDs{None: true}, Operation: esarchive.OpCreate},
+		"field":                  {IDs: esarchive.IDs{Field: "id"}, Operation: esarchive.OpCreate},
+		"versions":               {IDs: esarchive.IDs{Field: "id", VersionField: "v"}},
 	}
 }
 
@@ -35,14 +38,16 @@ func TestVerdicts(t *testing.T) {
 		{esarchive.Item{Status: 300}, nil, nil, "again"},
 		{esarchive.Item{Status: 199}, nil, nil, "again"},
 		{esarchive.Item{}, nil, nil, "again"},
-		{refusal(409), []string{"create"}, nil, "done"},
+		{refusal(409), []string{"create", "create on Serverless"}, nil, "done"},
 		{refusal(409), []string{"versions"}, nil, "superseded"},
-		{refusal(409), []string{"field"}, nil, "hopeless"},
+		{refusal(409), []string{"field", "create with a pipeline"}, nil, "hopeless"},
 		{refusal(409), []string{"own", "none"}, nil, "again"},
 		{esarchive.Item{Status: 409, Kind: "illegal_state_exception"}, nil, nil, "again"},
-		{refusesIDs, []string{"own", "create"}, nil, "anew"},
-		{refusesIDs, []string{"field", "none", "versions"}, []bool{false}, "again"},
-		{refusesIDs, []string{"field", "none", "versions"}, []bool{true}, "hopeless"},
+		{refusesIDs, []string{"own on Serverless", "create on Serverless"}, nil, "anew"},
+		{refusesIDs, []string{"own", "create", "field", "none", "versions"}, []bool{false}, "again"},
+		{refusesIDs, []string{"own", "create", "field", "none", "versions"}, []bool{true}, "hopeless"},
+		{esarchive.Item{Status: 400, Kind: "mapper_parsing_exception", Reason: refusesIDs.Reason}, nil, []bool{false}, "again"},
+		{esarchive.Item{Status: 400, Kind: refusesIDs.Kind, Reason: "Preview of field's value: '" + refusesIDs.Reason + "'"}, nil, []bool{false}, "again"},
 		{refusal(400), nil, []bool{false}, "again"},
 		{refusal(400), nil, []bool{true}, "hopeless"},
 		{esarchive.Item{Status: 413}, nil, []bool{false}, "again"},
@@ -62,7 +67,7 @@ func TestVerdicts(t *testing.T) {
 					continue
 				}
 				c.IndexName, c.FastFail = "i", fast
-				got, err := esarchive.Verdict(c, row.item, name == "own" || name == "create")
+				got, err := esarchive.Verdict(c, row.item, c.IDs == (esarchive.IDs{}))
 				if err != nil || got != row.want {
 					t.Errorf("%+v, ids %s, fast %v: %s, %v, want %s", row.item, name, fast, got, err, row.want)
 				}

@@ -157,6 +157,7 @@ type try struct {
 	began   time.Time
 	isHeld  bool // a circuit may have held it back
 	request int  // number
+	id      string
 	free    bool // it was cut off, split or without effect: the next one is no try of its own
 }
 
@@ -263,10 +264,10 @@ func (s *model) begin(list []action, size int) (number int) {
 	}
 	s.number++
 	for _, a := range list {
-		s.tries[a.N] = append(s.tries[a.N], try{began: time.Now(), isHeld: s.inARow >= 4 || time.Since(s.isOpen) == 0, request: s.number})
+		s.tries[a.N] = append(s.tries[a.N], try{began: time.Now(), isHeld: s.inARow >= 4 || time.Since(s.isOpen) == 0, request: s.number, id: a.ID})
 		if a.ID != "" {
 			s.order[a.ID] = append(s.order[a.ID], a.N)
-			if s.open[a.ID]++; s.open[a.ID] > 1 {
+			if s.open[a.ID]++; s.open[a.ID] > 1 && a.VersionType == "" {
 				s.fault("id %s is under way twice", a.ID)
 			}
 		}
