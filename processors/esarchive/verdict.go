@@ -13,7 +13,7 @@ type verdict uint8
 const (
 	again      verdict = iota // it is tried again, while there is time
 	done                      // it is in the index
-	superseded                // the index has a later version of it
+	superseded                // the index has the same or a later version of it
 	hopeless                  // it failed for good
 	anew                      // it is sent again at once, and this was no try
 )
