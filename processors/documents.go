@@ -82,7 +82,7 @@ type Indexing interface {
 type IndexOutcome struct {
 	Indexed      int64             // documents that are in the index, but the superseded ones
 	IndexedBytes int64             // of their data
-	Superseded   int64             // for which the index has a later version
+	Superseded   int64             // for which the index has the same or a later version
 	Failed       []DocumentFailure // in the order of the documents
 	Requests     int64             // that were made
 }
@@ -107,12 +107,15 @@ type BulkEvent struct {
 	Bytes     int64 // of their data
 	Duration  time.Duration
 
-	Indexed int64 // of the documents, that the answer says are in the index
-	Failed  int64 // that are not, and are tried again or given up
+	// The answer says of the documents:
+	Indexed    int64 // that they are in the index
+	Superseded int64 // that the index has the same or a later version of them: they are taken as well
+	Failed     int64 // neither; they are tried again or given up
 
 	Status int   // of HTTP; 0 without an answer
 	Err    error // why the request failed as a whole; nil if each document was answered
 
 	AuthFailure bool // the credentials, or what they permit: DeliveryToAmazonOpenSearchService.AuthFailure
 	Rejected    bool // the cluster, or one of its queues, was too busy for all or some: DeliveryRejected
+	Blocked     bool // each document was refused for what the cluster lacks, such as room on its disks, whatever the document has
 }

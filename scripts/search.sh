@@ -14,5 +14,8 @@ status=0
 for server in opensearch elasticsearch; do
   "$here/with-referees.sh" "$server" -- "$here/tagged-tests.sh" search -p 1 -timeout 8m "$@" || status=1
 done
-env -u OPENSEARCH_SETTINGS "$here/with-referees.sh" opensearch -- bash -c 'cd "$1/../internal/tools/bulkbench" && go test -run "^$" -bench Bulk/real -benchtime 1x .' search "$here" || status=1
+measured="$(mktemp)"
+trap 'rm -f "$measured"' EXIT
+env -u OPENSEARCH_SETTINGS "$here/with-referees.sh" opensearch -- bash -c 'cd "$1/../internal/tools/bulkbench" && go test -run "^$" -bench Bulk/real -benchtime 1x .' search "$here" | tee "$measured" || status=1
+grep -q '^BenchmarkBulk/real' "$measured" || { echo "FAIL: no benchmark of a real server ran"; status=1; }
 exit "$status"

@@ -39,16 +39,16 @@ func addIndex(ctx context.Context, c archiver.Clients, cfg config.Config, o *arc
 	if cfg.Documents == nil {
 		return nil
 	}
-	endpoint, err := archiver.ResolveDomain(ctx, c.Config, cfg.Documents)
+	domain, err := archiver.ResolveDomain(ctx, c.Config, cfg.Documents)
 	if err != nil {
 		return err
 	}
-	index, err := archiver.NewIndex(c.Config, cfg.Documents, endpoint, log)
+	index, err := archiver.NewIndex(c.Config, cfg.Documents, domain, log)
 	if err != nil {
 		return usageError{err}
 	}
 	o.Delivery.Index = index
-	log.Info("documents go to a cluster", zap.String("destination", cfg.Documents.Destination()), zap.Strings("endpoints", endpointsOf(cfg, endpoint)),
+	log.Info("documents go to a cluster", zap.String("destination", cfg.Documents.Destination()), zap.Strings("endpoints", endpointsOf(cfg, domain.Endpoint)),
 		zap.String("index", index.IndexName(time.Now())))
 	return nil
 }
@@ -135,12 +135,12 @@ func nameOf(d processors.Config, at time.Time) (string, error) {
 // lookAtCluster looks at what documents go to.
 func lookAtCluster(ctx context.Context, c archiver.Clients, cfg config.Config, log *zap.Logger, tell func(check.Look)) {
 	d := cfg.Documents
-	endpoint, err := archiver.ResolveDomain(ctx, c.Config, d)
+	domain, err := archiver.ResolveDomain(ctx, c.Config, d)
 	if ctx.Err() != nil {
 		return
 	}
 	if d.DomainARN != "" {
-		l := check.Look{What: domainLook(d), Status: check.OK, Text: "its endpoint is " + endpoint + "; es:DescribeDomain is permitted"}
+		l := check.Look{What: domainLook(d), Status: check.OK, Text: "its endpoint is " + domain.Endpoint + "; es:DescribeDomain is permitted"}
 		if err != nil {
 			l.Status, l.Text = check.Wrong, err.Error()
 		}
@@ -150,7 +150,7 @@ func lookAtCluster(ctx context.Context, c archiver.Clients, cfg config.Config, l
 		tell(check.Look{What: "cluster", Status: check.NotChecked, Text: "its endpoint is not known"})
 		return
 	}
-	x, err := archiver.NewIndex(c.Config, d, endpoint, log)
+	x, err := archiver.NewIndex(c.Config, d, domain, log)
 	if err != nil {
 		tell(check.Look{What: "cluster", Status: check.Wrong, Text: err.Error()})
 		return

@@ -12,7 +12,7 @@ import (
 type actions struct {
 	s      *settings
 	before string // each sequence number, in ids
-	types  bool   // the cluster has them
+	types  bool   // the cluster may have them
 
 	heads map[int64][]byte // of the index names of an hour; few, as a cut is short
 	tail  []byte
@@ -38,7 +38,7 @@ func digest(stream string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// setTypes says whether the cluster has mapping types.
+// setTypes says whether the cluster may have mapping types.
 func (a *actions) setTypes(types bool) {
 	if types != a.types {
 		a.types = types
@@ -46,7 +46,8 @@ func (a *actions) setTypes(types bool) {
 	}
 }
 
-// typeName is the type that lines have; "" for none.
+// typeName is the type that lines have; "" for none. Whoever sets one has a cluster that
+// wants it, most likely, so it is sent as long as the cluster may have types.
 func (a *actions) typeName() string {
 	if a.types {
 		return a.s.TypeName

@@ -116,12 +116,14 @@ func (x *indexing) judge(r *request, e *processors.BulkEvent) {
 		case done:
 			e.Indexed++
 		case superseded:
+			e.Superseded++
 		default:
 			e.Failed++
 			e.Rejected = e.Rejected || it.status == http.StatusTooManyRequests
 			e.AuthFailure = e.AuthFailure || it.isAuth()
 		}
 	}
+	e.Blocked = r.isBlocked
 }
 
 // errUnread means that a document cannot be read any more.

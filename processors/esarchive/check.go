@@ -96,8 +96,8 @@ func (c *client) lookAtCluster(ctx context.Context) Look {
 		l.Status, l.Text = LookWrong, found.why
 		return l
 	}
-	c.known.set(found.cluster, true, time.Time{})
-	is := "it does not say what it is; it is taken for one without mapping types"
+	c.known.set(found.cluster, found.told, time.Now().Add(probeAgain))
+	is := "it does not say what it is"
 	if found.engine != "" {
 		is = fmt.Sprintf("%s %d.%d, requests of at most %d bytes", found.engine, found.major, found.minor, found.maxContent)
 	}

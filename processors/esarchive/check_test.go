@@ -107,7 +107,7 @@ func TestLooks(t *testing.T) {
 		},
 		"a type on nobody knows what": {
 			all("/_nodes", refused, "/", refused), func(c *esarchive.Config) { c.TypeName = "log" },
-			[]string{"cluster cluster.example: not checked: it does not say what it is; it is taken for one without mapping types: GET /_nodes: …permit es:ESHttpGet on it", "TypeName: not checked: it is not known whether", exists, fine, permitted},
+			[]string{"cluster cluster.example: not checked: it does not say what it is: GET /_nodes: …permit es:ESHttpGet on it", "TypeName: not checked: it is not known whether", exists, fine, permitted},
 		},
 		"nothing may be read": {
 			all("/_nodes", refused, "/", refused, "/orders/_mapping", refused, "/_cluster/settings", refused), signed,

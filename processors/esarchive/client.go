@@ -26,10 +26,10 @@ const (
 	// perMiB is how much longer a request may take for each MiB of it.
 	perMiB = time.Second
 
-	// maxAnswer and maxAnswerItem bound an answer to a bulk request: so much, and so much
-	// for each document.
-	maxAnswer     = 64 << 20
-	maxAnswerItem = 8 << 10
+	// maxAnswer and maxAnswerItem bound an answer to a bulk request, decompressed: so much,
+	// and so much for each document. Why a document was refused has some hundred bytes.
+	maxAnswer     = 8 << 20
+	maxAnswerItem = 1 << 10
 
 	// asksFrom is from which size on a body may be asked for before it is sent, and asksFor
 	// for how long that is done: see client.distrust.
@@ -37,7 +37,7 @@ const (
 	asksFor  = 10 * time.Minute
 
 	// maxError bounds what is read of an answer without documents.
-	maxError = 64 << 10
+	maxError = 1 << 20
 )
 
 // filterPath leaves out of the answer to a bulk request what is not read, about nine
@@ -81,6 +81,7 @@ func newClient(s settings) (*client, error) {
 	if err := errors.Join(err1, err2, checkAuth(s.Config)); err != nil {
 		return nil, err
 	}
+	c.Auth = patient(c.Auth, c.log)
 	c.transport, c.http = transport, deadline.Client(once{transport}, 0)
 	return c, nil
 }

@@ -320,7 +320,7 @@ func TestAnswerIsBounded(t *testing.T) {
 				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: r}, nil
 			}
 			_, f := newClient(t, "https://cluster.example", over(endless)).Bulk(t.Context(), []byte(bulkBody), 1)
-			if f == nil || !strings.Contains(f.Message, "more than 64 MiB") || !f.Down {
+			if f == nil || !strings.Contains(f.Message, "more than 8 MiB") || !f.Down {
 				t.Errorf("%+v", f)
 			}
 		})

@@ -132,25 +132,60 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// A cluster that did not answer is asked again after 30 s, and one that did never.
+// A cluster that did not say what it is is asked again after 30 s, whether it did not answer
+// or refused, and one that said never. A refusal is logged once.
 func TestClusterIsAskedAgain(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := &canned{answers: map[string]string{"/_nodes": "503 "}}
-		x := newClient(t, "https://cluster.example", func(c *esarchive.Config) { c.Transport = server })
-		for i, want := range []string{"", "", "", "Elasticsearch", "Elasticsearch"} {
-			if i == 3 {
-				server.set("/_nodes", nodes68)
-			}
-			if got := x.Cluster(t.Context()).Engine; got != want {
-				t.Errorf("%d: %q, want %q", i, got, want)
-			}
-			time.Sleep(31 * time.Second)
+	for name, row := range map[string]struct {
+		first string
+		asked int
+		logs  int
+	}{
+		"no answer": {"503 ", 4, 4}, // at each try
+		"a refusal": {refused, 7, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zapcore.InfoLevel)
+				server := &canned{answers: map[string]string{"/_nodes": row.first, "/": refused}}
+				x := newClient(t, "https://cluster.example", func(c *esarchive.Config) { c.Transport, c.Logger = server, zap.New(core) })
+				for i, want := range []string{"", "", "", "Elasticsearch", "Elasticsearch"} {
+					if i == 3 {
+						server.set("/_nodes", nodes68)
+					}
+					if got := x.Cluster(t.Context()).Engine; got != want {
+						t.Errorf("%d: %q, want %q", i, got, want)
+					}
+					time.Sleep(31 * time.Second)
+				}
+				if n := len(server.requests()); n != row.asked {
+					t.Errorf("it was asked %d times", n)
+				}
+				if logs.Len() != row.logs {
+					t.Errorf("logged: %v", logs.All())
+				}
+			})
+		})
+	}
+}
+
+// What DescribeDomain said counts where nothing else is known, and not before what the
+// cluster says.
+func TestEngineOfADomain(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ nodes, engine, domain, want string }{
+		"nothing else is known": {refused, "", "Elasticsearch_6.8", "Elasticsearch"},
+		"Engine is set":         {refused, "OpenSearch_2.19", "Elasticsearch_6.8", "OpenSearch"},
+		"the cluster says":      {nodes219, "", "Elasticsearch_6.8", "OpenSearch"},
+		"it is another text":    {refused, "", "Lucene", ""},
+	} {
+		server := &canned{answers: map[string]string{"/_nodes": row.nodes, "/": refused}}
+		x := newClient(t, "https://cluster.example", func(c *esarchive.Config) { c.Transport, c.Engine, c.DomainEngine = server, row.engine, row.domain })
+		if got := x.Cluster(t.Context()).Engine; got != row.want {
+			t.Errorf("%s: %q", name, got)
 		}
-		if n := len(server.requests()); n != 4 {
-			t.Errorf("it was asked %d times", n)
-		}
-	})
+	}
 }
 
 // A cluster that did not answer is asked again at once when documents are refused: it may be

@@ -23,9 +23,13 @@ type Config struct {
 	InsecureHTTP bool // allows http:// to other machines: documents and passwords are readable on the way
 
 	// Engine is what the cluster is, as Amazon spells it: "OpenSearch_2.19",
-	// "Elasticsearch_6.8". Default "": it is asked, and if it does not say, it is taken for
-	// one without types. Not for Serverless.
+	// "Elasticsearch_6.8". Default "": it is asked, and what it says counts before this.
+	// Not for Serverless.
 	Engine string
+
+	// DomainEngine is Domain.Engine, as ResolveDomain returned it: what counts if Engine is
+	// empty and the cluster does not say. Another spelling is as if it were empty.
+	DomainEngine string
 
 	// IndexName is the index, alias or data stream, 1-80 characters; required. What
 	// IndexRotationPeriod says of the UTC arrival of a document's record follows.
@@ -34,7 +38,8 @@ type Config struct {
 	Weeks               Weeks               // of OneWeek; default USWeeks
 
 	// TypeName is the mapping type, at most 100 characters; only for Elasticsearch
-	// before 7. Default none.
+	// before 7. It is left out, and an error logged, where the cluster is known to have no
+	// types, and sent while that is not known. Default none.
 	TypeName string
 
 	// Operation is that of each document. Default OpIndex. OpCreate is what data streams
@@ -162,7 +167,8 @@ type IDs struct {
 // Auth authenticates requests. It is safe for concurrent use.
 type Auth interface {
 	// Authenticate completes a request that is about to be sent, whose body is body, as
-	// it goes over the wire. It is called for each try.
+	// it goes over the wire. It is called for each try, and has to end with ctx; those of
+	// this package do, whatever gives them their credentials.
 	Authenticate(ctx context.Context, r *http.Request, body []byte) error
 }
 

@@ -2,6 +2,7 @@ package esarchive_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,52 @@ func TestConformance(t *testing.T) {
 	conformNames(t)
 	conformLines(t)
 	conformOutcomes(t)
+	conformSigning(t)
+}
+
+func conformSigning(t *testing.T) {
+	t.Helper()
+	for name, row := range map[string]struct {
+		service esarchive.Service
+		signed  string
+	}{
+		"E25/es":   {esarchive.OpenSearchService, "es"},
+		"E25/es 2": {esarchive.Elasticsearch, "es"},
+		"E25/aoss": {esarchive.Serverless, "aoss"},
+	} {
+		statement(t, name, func(t *testing.T) {
+			t.Helper()
+			var scopes []string
+			c := esarchive.Config{Endpoints: []string{"https://cluster.example"}, Service: row.service, IndexName: "myindex", Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				_, scope := signedBy(t, r)
+				scopes = append(scopes, scope)
+				if r.Method == http.MethodGet {
+					return respond(200, strings.NewReader(`{"nodes":{"a":{"version":"2.19.5"}}}`)), nil
+				}
+				return respond(200, strings.NewReader(accepted)), nil
+			})}
+			for _, other := range []string{"es", "aoss", ""} {
+				c.Auth = esarchive.SigV4{Credentials: new(rotating), Region: "eu-west-1", Service: other}
+				if _, err := esarchive.New(c); (err == nil) != (other == row.signed) {
+					t.Errorf("signed for %q: %v", other, err)
+				}
+			}
+			c.Auth = esarchive.SigV4{Credentials: new(rotating), Region: "eu-west-1", Service: row.signed}
+			x, err := esarchive.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := x.Open(input(plain("s", 1)))
+			if err := i.Run(t.Context()); err != nil || i.Outcome().Indexed != 1 {
+				t.Errorf("%v, %+v", err, i.Outcome())
+			}
+			for _, scope := range scopes {
+				if !strings.HasSuffix(scope, "/eu-west-1/"+row.signed+"/aws4_request") {
+					t.Errorf("signed for %s", scope)
+				}
+			}
+		})
+	}
 }
 
 func statement(t *testing.T, name string, test func(t *testing.T)) {
@@ -123,6 +170,7 @@ func conformLines(t *testing.T) {
 		"E12/no type":       {"", esarchive.Cluster{Engine: "Elasticsearch", Major: 6}, ""},
 		"E12/at 7":          {"log", esarchive.Cluster{Engine: "Elasticsearch", Major: 7}, ""},
 		"E12/at OpenSearch": {"log", esarchive.Cluster{Engine: "OpenSearch", Major: 1}, ""},
+		"E12/nobody says":   {"log", esarchive.Cluster{}, `"_type":"log",`},
 	} {
 		statement(t, name, func(t *testing.T) {
 			t.Helper()

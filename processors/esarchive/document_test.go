@@ -231,7 +231,7 @@ func TestActionLines(t *testing.T) {
 		{"type", esarchive.Config{TypeName: "log"}, old, `{"index":{"_index":"a-2016-02-25","_type":"log","_id":"4955.3"}}`},
 		{"no type of Elasticsearch 6", esarchive.Config{}, old, `{"index":{"_index":"a-2016-02-25","_id":"4955.3"}}`},
 		{"type of Elasticsearch 7", esarchive.Config{TypeName: "log"}, esarchive.Cluster{Engine: "Elasticsearch", Major: 7}, `{"index":{"_index":"a-2016-02-25","_id":"4955.3"}}`},
-		{"type of who does not say", esarchive.Config{TypeName: "log"}, esarchive.Cluster{}, `{"index":{"_index":"a-2016-02-25","_id":"4955.3"}}`},
+		{"type of who does not say", esarchive.Config{TypeName: "log"}, esarchive.Cluster{}, `{"index":{"_index":"a-2016-02-25","_type":"log","_id":"4955.3"}}`},
 		{"no ids", esarchive.Config{IDs: esarchive.IDs{None: true}, Operation: esarchive.OpCreate}, esarchive.Cluster{}, `{"create":{"_index":"a-2016-02-25"}}`},
 		{"prefix", esarchive.Config{IDs: esarchive.IDs{Prefix: true}}, esarchive.Cluster{}, `{"index":{"_index":"a-2016-02-25","_id":"dca83e717b1f64eb-4955.3"}}`},
 		{"routing and pipeline", esarchive.Config{RoutingField: "r", Pipeline: "p"}, esarchive.Cluster{}, `{"index":{"_index":"a-2016-02-25","_id":"4955.3","routing":"x\u0001","pipeline":"p"}}`},

@@ -89,7 +89,7 @@ func (x *Index) Open(in processors.IndexInput) processors.Indexing {
 
 // typeless tells once that a cluster has no types.
 func (x *Index) typeless(c cluster) {
-	if x.s.TypeName != "" && c.engine != "" && !c.hasTypes() && !x.typesTold.Swap(true) {
+	if x.s.TypeName != "" && c.lacksTypes() && !x.typesTold.Swap(true) {
 		x.s.Logger.Error(noTypes+" It is left out.", zap.String("type", x.s.TypeName), zap.String("engine", c.engine), zap.Int("major", c.major))
 	}
 }

@@ -72,7 +72,7 @@ const maxQuoted = 1 << 10
 // The guide does not say which status has which code. What has none of its own has its
 // status for one, as failures of single documents do.
 func judge(status int, s said, location string) *fault {
-	f := &fault{status: status, code: strconv.Itoa(status), message: describe(status, s)}
+	f := &fault{status: status, code: strconv.Itoa(status), kind: s.kind, message: describe(status, s)}
 	switch {
 	case s.kind == "cluster_block_exception" && status >= 400:
 		f.code, f.down = codeBlocked, true

@@ -279,7 +279,7 @@ func (x *indexing) cluster(ctx context.Context) cluster {
 	defer watch.Wait()
 	defer cancel()
 	c := x.index.r.cluster(asking)
-	x.actions.setTypes(c.hasTypes())
+	x.actions.setTypes(!c.lacksTypes())
 	x.index.typeless(c)
 	return c
 }

@@ -488,17 +488,17 @@ func TestBulkEvents(t *testing.T) {
 		var got []string
 		in := input(plain("s", 4))
 		in.Tried = func(e processors.BulkEvent) {
-			got = append(got, fmt.Sprintf("%s: %d documents of %d bytes in %v, %d indexed, %d failed, status %d, %v, auth %v, rejected %v", e.ShardID, e.Documents, e.Bytes, e.Duration, e.Indexed, e.Failed, e.Status, e.Err, e.AuthFailure, e.Rejected))
+			got = append(got, fmt.Sprintf("%s: %d documents of %d bytes in %v, %d indexed, %d superseded, %d failed, status %d, %v, auth %v, rejected %v", e.ShardID, e.Documents, e.Bytes, e.Duration, e.Indexed, e.Superseded, e.Failed, e.Status, e.Err, e.AuthFailure, e.Rejected))
 		}
 		i := x.Open(in)
 		if err := i.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		want := []string{
-			"shard: 4 documents of 132 bytes in 1s, 1 indexed, 2 failed, status 200, <nil>, auth true, rejected true",
-			"shard: 2 documents of 66 bytes in 1s, 0 indexed, 2 failed, status 403, OS.AccessDenied: m, auth true, rejected false",
-			"shard: 2 documents of 66 bytes in 1s, 0 indexed, 2 failed, status 429, 429: m, auth false, rejected true",
-			"shard: 2 documents of 66 bytes in 1s, 2 indexed, 0 failed, status 200, <nil>, auth false, rejected false",
+			"shard: 4 documents of 132 bytes in 1s, 1 indexed, 1 superseded, 2 failed, status 200, <nil>, auth true, rejected true",
+			"shard: 2 documents of 66 bytes in 1s, 0 indexed, 0 superseded, 2 failed, status 403, OS.AccessDenied: the cluster answered 403 Forbidden, auth true, rejected false",
+			"shard: 2 documents of 66 bytes in 1s, 0 indexed, 0 superseded, 2 failed, status 429, 429: the cluster answered 429 Too Many Requests, auth false, rejected true",
+			"shard: 2 documents of 66 bytes in 1s, 2 indexed, 0 superseded, 0 failed, status 200, <nil>, auth false, rejected false",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got\n%s", strings.Join(got, "\n"))

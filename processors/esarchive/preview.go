@@ -21,7 +21,7 @@ type Preview struct {
 
 // Preview tells what would be sent of a record that came in a stream (see IndexInput) at
 // place and arrived at that time, to a cluster that is what Config.Engine says, and else
-// has no types. It sends nothing.
+// may have types. It sends nothing.
 func (x *Index) Preview(stream, place string, data []byte, arrival time.Time) Preview {
 	p := Preview{Index: x.IndexName(arrival)}
 	text, why := source(data)
@@ -34,9 +34,7 @@ func (x *Index) Preview(stream, place string, data []byte, arrival time.Time) Pr
 		return p
 	}
 	a := newActions(&x.s, stream)
-	if engine, major, _, err := ParseEngine(x.s.Engine); err == nil {
-		a.setTypes((cluster{engine: engine, major: major}).hasTypes())
-	}
+	a.setTypes(!newKnowledge(x.s.Config).configured.lacksTypes())
 	var at []byte
 	switch {
 	case t.id != nil:

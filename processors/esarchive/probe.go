@@ -23,8 +23,9 @@ const (
 	// probeTimeout ends each of the two requests of a probe.
 	probeTimeout = 5 * time.Second
 
-	// probeAgain is how long a cluster that did not answer is not asked again, unless a
-	// request with documents fails meanwhile.
+	// probeAgain is how long a cluster that did not say what it is is not asked again, as it
+	// may not have been there, or not have permitted it yet; unless a request with documents
+	// fails meanwhile.
 	probeAgain = 30 * time.Second
 )
 
@@ -52,6 +53,7 @@ func ParseEngine(text string) (engine string, major, minor int, err error) {
 type knowledge struct {
 	configured cluster       // what holds until the cluster has answered
 	busy       chan struct{} // of capacity 1: one probe is made at a time
+	silence    string        // what the last one did not find, as it was logged; whoever probes has it
 
 	mu    sync.Mutex // guards what follows
 	said  cluster
@@ -68,7 +70,7 @@ func newKnowledge(c Config) *knowledge {
 		k.said, k.final = k.configured, true // a collection has no nodes to ask
 		return k
 	}
-	if engine, major, minor, err := ParseEngine(c.Engine); err == nil {
+	if engine, major, minor, err := ParseEngine(cmp.Or(c.Engine, c.DomainEngine)); err == nil {
 		k.configured.engine, k.configured.major, k.configured.minor = engine, major, minor
 	}
 	return k
@@ -126,7 +128,7 @@ func (c *client) cluster(ctx context.Context) cluster {
 	if ctx.Err() != nil {
 		return k.configured
 	}
-	k.set(found.cluster, found.answered, time.Now().Add(probeAgain))
+	k.set(found.cluster, found.told, time.Now().Add(probeAgain))
 	c.tellCluster(found)
 	return found.cluster
 }
@@ -142,10 +144,13 @@ func (c *client) tellCluster(found probed) {
 	case !found.answered:
 		c.log.Warn("cluster did not answer what it is", append(is, zap.String("error", found.why), zap.Duration("asked_again_within", probeAgain))...)
 	case found.why != "":
-		c.log.Info("cluster does not say all that it is", append(is, zap.String("error", found.why))...)
+		if c.known.silence != found.why {
+			c.log.Info("cluster does not say all that it is", append(is, zap.String("error", found.why))...)
+		}
 	default:
 		c.log.Info("cluster found", is...)
 	}
+	c.known.silence = found.why
 	if found.told && c.Engine != "" && (found.engine != c.known.configured.engine || found.major != c.known.configured.major) {
 		c.log.Warn("cluster is not what Engine says", append(is, zap.String("configured", c.Engine))...)
 	}

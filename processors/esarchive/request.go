@@ -10,7 +10,7 @@ type requester interface {
 	bulk(ctx context.Context, body []byte, n int) (answer, *fault)
 
 	// cluster says what is known of the cluster, which it asks once, and again only if it
-	// did not answer. It is never an error: what is not told has defaults.
+	// did not say what it is. It is never an error: what is not told has defaults.
 	cluster(ctx context.Context) cluster
 }
 
@@ -22,6 +22,9 @@ type cluster struct {
 	maxContent int64 // http.max_content_length of its nodes, the least; 10 MiB if unknown
 	isLimited  bool  // it said maxContent
 }
+
+// lacksTypes reports whether the cluster is known to have no mapping types.
+func (c cluster) lacksTypes() bool { return c.engine != "" && !c.hasTypes() }
 
 // hasTypes reports whether the cluster is known to have mapping types.
 func (c cluster) hasTypes() bool { return c.engine == "Elasticsearch" && c.major > 0 && c.major < 7 }
@@ -44,7 +47,8 @@ type item struct {
 type fault struct {
 	code    string // Firehose's, such as "OS.ConnectionFailed", or the status, such as "503"
 	status  int    // of HTTP; 0 without an answer
-	message string // for people and error objects; no document, and no secret
+	kind    string // error.type of the answer, such as "security_exception"; "" for none
+	message string // for people and error objects, not for logs: it may quote the answer, and that documents; no secret
 
 	auth     bool // 401, 403 and what signing meets
 	rejected bool // 429: the cluster is too busy

@@ -15,12 +15,20 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/internal/pause"
 )
 
-// resolveTimeout ends the request of ResolveDomain.
-const resolveTimeout = 30 * time.Second
+const (
+	// resolveTimeout ends a request of ResolveDomain.
+	resolveTimeout = 10 * time.Second
+
+	// resolveTries is how many requests it makes at most, as what throttles it, or does not
+	// answer, may do so shortly after.
+	resolveTries = 4
+)
 
 // Domain is a domain of Amazon OpenSearch Service, as it is described.
 type Domain struct {
@@ -37,8 +45,9 @@ var domainARN = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*):es:([a-z0-9-]+):\d{12}:
 // names, in the region that it names: DescribeDomain, which needs es:DescribeDomain. Of
 // cfg it takes what a client of the SDK takes: Credentials, HTTPClient (default: the
 // SDK's), and an endpoint of one's own from BaseEndpoint or the ConfigSources, such as
-// AWS_ENDPOINT_URL_OPENSEARCH. It makes one request, which ends by itself. The error says
-// what to do, such as to set ClusterEndpoint.
+// AWS_ENDPOINT_URL_OPENSEARCH. A request that is throttled, or not answered, is made again,
+// up to four times with 1, 2 and 4 s between them, each of which ends by itself after 10 s.
+// The error says what to do, such as to set ClusterEndpoint.
 func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, error) {
 	parts := domainARN.FindStringSubmatch(arn)
 	if parts == nil {
@@ -48,7 +57,7 @@ func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, err
 	base, err := serviceEndpoint(ctx, cfg, parts[1], d.Region)
 	if err == nil {
 		var body []byte
-		if body, err = describeDomain(ctx, cfg, base, d); err == nil {
+		if body, err = described(ctx, cfg, base, d); err == nil {
 			err = d.read(body)
 		}
 	}
@@ -88,24 +97,42 @@ func awsEndpoint(partition, region string) string {
 	return "https://es." + region + "." + cmp.Or(suffix, "amazonaws.com")
 }
 
-// describeDomain makes the request.
-func describeDomain(ctx context.Context, cfg aws.Config, base string, d Domain) ([]byte, error) {
+// described makes requests until one is answered for good.
+func described(ctx context.Context, cfg aws.Config, base string, d Domain) (body []byte, err error) {
+	auth := patient(SigV4{Credentials: cfg.Credentials, Region: d.Region, Service: "es"}, zap.NewNop())
+	pauses := pause.NewBackOff("DescribeDomain", time.Second, 4*time.Second, 0.25)
+	for try := 1; ; try++ {
+		body, err = describeDomain(ctx, auth, cfg.HTTPClient, base, d)
+		if _, isPassing := errors.AsType[passing](err); !isPassing || try == resolveTries || pauses.Wait(ctx) != nil {
+			return body, err
+		}
+	}
+}
+
+// passing is an error that may be over soon.
+type passing struct{ error }
+
+// Unwrap returns the error.
+func (p passing) Unwrap() error { return p.error }
+
+// describeDomain makes one request, by client or the SDK's.
+func describeDomain(ctx context.Context, auth Auth, client aws.HTTPClient, base string, d Domain) ([]byte, error) {
 	ctx, call := deadline.StartWhole(ctx, resolveTimeout)
 	defer call.End()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/2021-01-01/opensearch/domain/"+url.PathEscape(d.Name), http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("the endpoint of Amazon OpenSearch Service: %w", err)
 	}
-	if err := (SigV4{Credentials: cfg.Credentials, Region: d.Region, Service: "es"}).Authenticate(ctx, r, nil); err != nil {
+	if err := auth.Authenticate(ctx, r, nil); err != nil {
 		return nil, fmt.Errorf("es:DescribeDomain: %w", err)
 	}
 	var doer deadline.Doer = awshttp.NewBuildableClient()
-	if cfg.HTTPClient != nil {
-		doer = cfg.HTTPClient
+	if client != nil {
+		doer = client
 	}
 	resp, err := deadline.Client(doer, 0).Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))
+		return nil, passing{fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))}
 	}
 	defer func() { _ = resp.Body.Close() }() // it is read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -113,7 +140,7 @@ func describeDomain(ctx context.Context, cfg aws.Config, base string, d Domain) 
 	case resp.StatusCode != http.StatusOK:
 		return nil, refusal(resp, body)
 	case err != nil:
-		return nil, fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))
+		return nil, passing{fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))}
 	}
 	return body, nil
 }
@@ -128,6 +155,9 @@ func refusal(resp *http.Response, body []byte) error {
 		text += ": permit es:DescribeDomain on the domain"
 	case http.StatusNotFound, http.StatusConflict: // ResourceNotFoundException has 409
 		text += ": is the domain in this account and region?"
+	}
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || strings.Contains(code, "Throttl") {
+		return passing{errors.New(text)}
 	}
 	return errors.New(text)
 }

@@ -85,11 +85,7 @@ func (b Basic) Authenticate(ctx context.Context, r *http.Request, _ []byte) erro
 	if b.Credentials == nil {
 		return errors.New("Basic.Credentials is nil; set a function")
 	}
-	type pair struct{ user, password string }
-	p, err := within(ctx, func(ctx context.Context) (pair, error) {
-		user, password, err := b.Credentials(ctx)
-		return pair{user, password}, err
-	})
+	p, err := within(ctx, b.login)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the user name and password could not be had: %w", err)
@@ -100,6 +96,14 @@ func (b Basic) Authenticate(ctx context.Context, r *http.Request, _ []byte) erro
 	}
 	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(p.user+":"+p.password)))
 	return nil
+}
+
+// login is what Basic says.
+type login struct{ user, password string }
+
+func (b Basic) login(ctx context.Context) (login, error) {
+	user, password, err := b.Credentials(ctx)
+	return login{user, password}, err
 }
 
 // Authenticate implements Auth.
@@ -120,9 +124,10 @@ func (k APIKey) Authenticate(ctx context.Context, r *http.Request, _ []byte) err
 	return nil
 }
 
-// within calls f, whose context ends after credentialsTimeout.
+// within calls f, whose context ends after credentialsTimeout, and which has to heed it: see
+// patience.
 func within[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, credentialsTimeout, fmt.Errorf("not within %v", credentialsTimeout))
+	limited, cancel := context.WithTimeoutCause(ctx, credentialsTimeout, errLate())
 	defer cancel()
 	v, err := f(limited)
 	if err != nil && limited.Err() != nil {

@@ -132,6 +132,8 @@ func TestLargerThanTheCluster(t *testing.T) {
 	t.Parallel()
 	s := &answering{cluster: esarchive.Cluster{Engine: "OpenSearch", Major: 2, MaxContent: 100_000, IsLimited: true}}
 	s.answer = func(_ context.Context, n int, list []action) ([]esarchive.Item, *esarchive.Fault) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if s.bodies[n] > 100_000 {
 			return nil, &esarchive.Fault{Code: "OS.ConnectionReset", Message: "on purpose", Down: true}
 		}

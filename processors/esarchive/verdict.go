@@ -116,10 +116,16 @@ func (f *fault) err() error {
 	return &requestError{f}
 }
 
-// requestError is why a request failed as a whole.
+// requestError is why a request failed as a whole. Of an answer it has the status and the
+// kind, and not the reason, which may quote documents: it is for logs.
 type requestError struct{ f *fault }
 
-func (e *requestError) Error() string { return e.f.code + ": " + e.f.message }
+func (e *requestError) Error() string {
+	if e.f.status != 0 {
+		return e.f.code + ": " + describe(e.f.status, said{kind: e.f.kind})
+	}
+	return e.f.code + ": " + e.f.message
+}
 
 // whole reports whether it is the cluster as a whole that took nothing.
 func (f *fault) whole() bool { return f.down || f.auth || f.rejected }

@@ -24,28 +24,24 @@ const (
 	maxAuthorities = 4 << 20
 )
 
-// ResolveDomain returns the URL of the endpoint of the domain that a configuration names,
-// and "" if it names endpoints. It asks Amazon OpenSearch Service, which needs
-// es:DescribeDomain, and ends by itself.
-func ResolveDomain(ctx context.Context, cfg aws.Config, d *config.Documents) (string, error) {
+// ResolveDomain returns the domain that a configuration names, and none if it names
+// endpoints. It asks Amazon OpenSearch Service, which needs es:DescribeDomain, and ends by
+// itself.
+func ResolveDomain(ctx context.Context, cfg aws.Config, d *config.Documents) (esarchive.Domain, error) {
 	if d.DomainARN == "" {
-		return "", nil
+		return esarchive.Domain{}, nil
 	}
-	domain, err := esarchive.ResolveDomain(ctx, cfg, d.DomainARN)
-	if err != nil {
-		return "", err
-	}
-	return domain.Endpoint, nil
+	return esarchive.ResolveDomain(ctx, cfg, d.DomainARN)
 }
 
-// NewIndex returns the index that documents go to. endpoint is what ResolveDomain
+// NewIndex returns the index that documents go to. domain is what ResolveDomain
 // returned. It reads the file of certificates; those with secrets are read for each
 // request, so that they may change. With cfg requests are signed, if they are to be.
-func NewIndex(cfg aws.Config, d *config.Documents, endpoint string, log *zap.Logger) (*esarchive.Index, error) {
+func NewIndex(cfg aws.Config, d *config.Documents, domain esarchive.Domain, log *zap.Logger) (*esarchive.Index, error) {
 	c := d.Cluster
 	c.Logger = log
-	if endpoint != "" {
-		c.Endpoints = []string{endpoint}
+	if domain.Endpoint != "" {
+		c.Endpoints, c.DomainEngine = []string{domain.Endpoint}, domain.Engine
 	}
 	if d.CAFile != "" {
 		authorities, err := readAll(d.CAFile, maxAuthorities)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/processors/esarchive"
 )
 
 // asked is a cluster that notes how requests are authenticated.
@@ -77,7 +78,7 @@ func TestNewIndex(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	check := func(keys string, cfg aws.Config) error {
 		t.Helper()
-		x, err := archiver.NewIndex(cfg, loaded(t, cluster.URL, keys), "", zap.New(core))
+		x, err := archiver.NewIndex(cfg, loaded(t, cluster.URL, keys), esarchive.Domain{}, zap.New(core))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +106,7 @@ func TestNewIndex(t *testing.T) {
 	}
 	// One Index, whose secret changes.
 	write("first")
-	x, err := archiver.NewIndex(sdk, loaded(t, cluster.URL, "auth: apiKey, apiKeyFile: "+secret), "", zap.New(core))
+	x, err := archiver.NewIndex(sdk, loaded(t, cluster.URL, "auth: apiKey, apiKeyFile: "+secret), esarchive.Domain{}, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,14 +131,33 @@ func TestNewIndex(t *testing.T) {
 // What cannot be is told before anything is sent.
 func TestNewIndexRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := archiver.NewIndex(aws.Config{}, loaded(t, "http://127.0.0.1:1", ""), "", zap.NewNop()); err == nil || !strings.Contains(err.Error(), "set AWS_REGION") {
+	if _, err := archiver.NewIndex(aws.Config{}, loaded(t, "http://127.0.0.1:1", ""), esarchive.Domain{}, zap.NewNop()); err == nil || !strings.Contains(err.Error(), "set AWS_REGION") {
 		t.Errorf("without a region: %v", err)
 	}
 	d := loaded(t, "https://search-a.eu-west-1.es.amazonaws.com", "caFile: /none")
-	if _, err := archiver.NewIndex(aws.Config{}, d, "", zap.NewNop()); err == nil || !strings.HasPrefix(err.Error(), "shardmill.caFile: open /none: ") {
+	if _, err := archiver.NewIndex(aws.Config{}, d, esarchive.Domain{}, zap.NewNop()); err == nil || !strings.HasPrefix(err.Error(), "shardmill.caFile: open /none: ") {
 		t.Errorf("without its file: %v", err)
 	}
 	if x, err := archiver.TrialIndex(d, zap.NewNop()); err != nil || x.IndexName(time.Date(2016, 2, 25, 13, 0, 0, 0, time.UTC)) != "orders-2016-02-25" {
 		t.Errorf("to try: %v", err)
 	}
+}
+
+// The engine of a domain is known, if it may not be asked itself.
+func TestNewIndexOfADomain(t *testing.T) {
+	t.Parallel()
+	cluster := ask(t)
+	domain := esarchive.Domain{Endpoint: cluster.URL, Engine: "OpenSearch_2.19"}
+	d := loaded(t, "https://elsewhere.example", "auth: none")
+	d.Cluster.TypeName = "log"
+	x, err := archiver.NewIndex(aws.Config{}, d, domain, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range x.Looks(t.Context()) {
+		if l.What == "TypeName" && strings.Contains(l.Text, "OpenSearch 2.19 has no mapping types") {
+			return
+		}
+	}
+	t.Errorf("%+v", x.Looks(t.Context()))
 }

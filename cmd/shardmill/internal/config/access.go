@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors/esarchive"
@@ -116,8 +117,14 @@ func (l *loader) checkAccess() {
 		if d.keys["username"].Path == "" {
 			auth.Bad("give shardmill.username too")
 		}
+		if strings.Contains(a.Username, ":") {
+			d.keys["username"].Fault("has a colon, which basic authentication cannot say; give the name alone, without the password")
+		}
 		l.oneSecret("password")
 	case AccessAPIKey:
+		if strings.ContainsFunc(a.APIKey.text, func(c rune) bool { return c <= ' ' || c > '~' }) {
+			d.keys["apiKey"].Fault("has spaces, or what is no ASCII; give it in its encoded form, in base64")
+		}
 		l.oneSecret("apiKey")
 	case AccessSigV4, AccessNone:
 	}

@@ -246,6 +246,7 @@ func (l *loader) settleDocuments() {
 	l.checkIndexName()
 	l.checkTypeName()
 	l.checkIDs()
+	l.warnOfIDs()
 	l.checkEndpoints()
 	l.checkAccess()
 	l.documentBackup()

@@ -132,6 +132,22 @@ func (l *loader) checkIDs() {
 	}
 }
 
+// warnOfIDs tells where there can be several documents of one id of a field.
+func (l *loader) warnOfIDs() {
+	d := &l.documents
+	c := d.config.Cluster.WithDefaults()
+	idField, routing := d.keys["idField"], d.keys["routingField"]
+	if idField.Path == "" {
+		return
+	}
+	if c.IndexRotationPeriod != esarchive.NoRotation {
+		idField.Warn(fmt.Sprintf("with IndexRotationPeriod %s there is a document for each id and index, as an index knows no other one's ids; set that to NoRotation to have one for each id", c.IndexRotationPeriod))
+	}
+	if routing.Path != "" {
+		routing.Warn("two documents of one id whose values differ may both stay, as a shard knows no other one's ids; have it a field that never changes")
+	}
+}
+
 func whichIDs(ids esarchive.IDs) string {
 	if ids.None {
 		return "documents have no ids of ours"

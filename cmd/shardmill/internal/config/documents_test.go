@@ -104,8 +104,8 @@ func TestDocuments(t *testing.T) {
 			c.IndexName, c.IndexRotationPeriod = "Orders", esarchive.NoRotation
 		})},
 		"no ids": {inIndex("DocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}"), cluster(func(c *esarchive.Config) { c.IDs.None = true })},
-		"ids of a field": {withKeys("idField: order.id\nversionField: version"), cluster(func(c *esarchive.Config) {
-			c.IDs = esarchive.IDs{Field: "order.id", VersionField: "version"}
+		"ids of a field": {strings.Replace(withKeys("idField: order.id\nversionField: version"), "  IndexName:", "  IndexRotationPeriod: NoRotation\n  IndexName:", 1), cluster(func(c *esarchive.Config) {
+			c.IDs, c.IndexRotationPeriod = esarchive.IDs{Field: "order.id", VersionField: "version"}, esarchive.NoRotation
 		})},
 		"what is ours": {withKeys("engine: OpenSearch_2.19\nendpoints: ['https://b:9200', 'https://c']\ncaFile: /ca.pem\nidPrefix: true\noperation: create\npipeline: p\nroutingField: a.b\n" +
 			"fastFail: true\npauseWhenDown: true\nrequestCompression: GZIP\nmaxRequestMBs: 7"), func(c *config.Config) {
@@ -230,6 +230,9 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{"two keys", withKeys("auth: apiKey\napiKey: hidden\napiKeyFile: f"), "a.yaml:10: shardmill.apiKeyFile is a second one, beside shardmill.apiKey in line 9; remove one"},
 		{"passwords that can be none", withKeys("auth: basic\nusername: u\npassword: 12345"), "a.yaml:10: shardmill.password is no string; put it in quotes"},
 		{"a password that is not all there", withKeys("auth: basic\nusername: u\npassword: \"hid\\tden\""), "a.yaml:10: shardmill.password has the control character U+0009; remove it"},
+		{"a name with a password", withKeys("auth: basic\nusername: u:hidden\npassword: x"), "a.yaml:9: shardmill.username has a colon, which basic authentication cannot say; give the name alone, without the password"},
+		{"a key with a space", withKeys("auth: apiKey\napiKey: ApiKey hidden"), "a.yaml:9: shardmill.apiKey has spaces, or what is no ASCII; give it in its encoded form, in base64"},
+		{"a key with another character", withKeys("auth: apiKey\napiKey: hiddené"), "a.yaml:9: shardmill.apiKey has spaces, or what is no ASCII; give it in its encoded form, in base64"},
 		{"an empty password", withKeys("auth: basic\nusername: u\npassword: ''"), "a.yaml:10: shardmill.password is empty; give it, or remove it"},
 		{"a password elsewhere", withKeys("pipeline: '${db_password}'"), "a.yaml:8: shardmill.pipeline has \"${db_password}\", whose name is a secret's; nothing here is secret, and logs show it: use a variable of another name if it is none, and leave credentials to the AWS SDK's environment"},
 		{"what is of objects", withKeys("compressionFormat: ZSTD\ngzipLevel: 5\nactivePartitions: 5\npartitionOverflow: fail\neventTime: {jq: .a}"), "a.yaml:8: shardmill.compressionFormat" + ofObjects + "\na.yaml:9: shardmill.gzipLevel" + ofObjects +
@@ -328,4 +331,35 @@ func TestSecrets(t *testing.T) {
 // Comparing two secrets tells whether they are the same, for tests alone.
 func sameSecrets() cmp.Option {
 	return cmp.Comparer(func(a, b config.Secret) bool { return a == b })
+}
+
+// Ids of a field are unique in an index, and in a shard: where that is not what is wanted is
+// told.
+func TestIDsAreOfAnIndex(t *testing.T) {
+	t.Parallel()
+	const rotated = "shardmill.idField is \"id\"; with IndexRotationPeriod OneDay there is a document for each id and index, as an index knows no other one's ids; set that to NoRotation to have one for each id"
+	const routed = "shardmill.routingField is \"r\"; two documents of one id whose values differ may both stay, as a shard knows no other one's ids; have it a field that never changes"
+	forever := strings.Replace(toIndex, "  S3Configuration:", "  IndexRotationPeriod: NoRotation\n  S3Configuration:", 1)
+	if forever == toIndex {
+		t.Fatal("the file has no S3Configuration")
+	}
+	for name, row := range map[string]struct {
+		text string
+		want []string
+	}{
+		"rotated":    {toIndex + "shardmill: {idField: id, versionField: v}\n", []string{"a.yaml:7: " + rotated}},
+		"one index":  {forever + "shardmill: {idField: id, versionField: v}\n", nil},
+		"routed":     {forever + "shardmill: {idField: id, versionField: v, routingField: r}\n", []string{"a.yaml:8: " + routed}},
+		"own ids":    {toIndex + "shardmill: {routingField: r}\n", nil},
+		"collection": {toCollection + "shardmill: {idField: id, versionField: v}\n", nil},
+	} {
+		c, err := config.Load("a.yaml", []byte(row.text), nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(row.want, c.Warnings); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
 }

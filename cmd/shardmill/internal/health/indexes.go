@@ -33,19 +33,20 @@ func (x *indexes) over(now time.Time) bool {
 func (x *indexes) putsFail(now time.Time) bool { return x.put != "" && now.Sub(x.putAt) < forgetAfter }
 
 // bulked notes a request. One of which a document was taken says that the cluster takes
-// them. An answer that refuses a single document says nothing: it may be that
+// them, and so does one for which the index had the same or a later version. An answer that
+// refuses a single document says nothing, unless for what the cluster lacks: it may be that
 // document's fault, which others do not share.
 func (x *indexes) bulked(e processors.BulkEvent) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	why := "an answer that refuses each document"
 	switch {
-	case e.Indexed > 0:
+	case e.Indexed+e.Superseded > 0:
 		x.failed = 0
 		return
 	case e.Err != nil:
 		why = e.Err.Error()
-	case e.Documents < 2 && !e.AuthFailure && !e.Rejected:
+	case e.Documents < 2 && !e.AuthFailure && !e.Rejected && !e.Blocked:
 		return
 	}
 	now := time.Now()
@@ -86,7 +87,7 @@ func (x *indexes) troubles() []kcl.Trouble {
 	if x.putsFail(now) {
 		text = "cluster and backup both down: pause; nothing is lost, documents that have failed wait for the bucket, and others for the cluster: " + text + "; the last put failed, into " + x.put
 	} else {
-		text += "; nothing is lost: documents are tried again, and what is tried in vain goes into error objects, unless shardmill.pauseWhenDown is set"
+		text += "; nothing is lost: documents are tried again, as RetryOptions and shardmill.pauseWhenDown have it, and what is tried in vain goes into error objects"
 	}
 	return []kcl.Trouble{{Reason: metrics.TroubleIndex, Since: x.since, Text: text}}
 }

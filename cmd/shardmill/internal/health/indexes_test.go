@@ -34,6 +34,8 @@ func TestReadinessEndsWhenNoDocumentIsTaken(t *testing.T) {
 	}{
 		"nobody answers":                      {down(), processors.BulkEvent{}, false},
 		"nobody answers, twice":               {down(), down(), false},
+		"documents were there before":         {down(), processors.BulkEvent{Documents: 2, Superseded: 2, Status: 200}, true},
+		"one document, and the disk is full":  {processors.BulkEvent{Documents: 1, Failed: 1, Status: 200, Blocked: true}, processors.BulkEvent{}, false},
 		"another shard's document is taken":   {down(), taken, true},
 		"each of several is refused":          {processors.BulkEvent{Documents: 2, Failed: 2, Status: 200}, processors.BulkEvent{}, false},
 		"one document is refused":             {processors.BulkEvent{Documents: 1, Failed: 1, Status: 200}, processors.BulkEvent{}, true},

@@ -40,7 +40,7 @@ func newIndexing(firehose, ours *told, to Destination) indexing {
 		auth:       firehose.flag(name("AuthFailure"), "Requests whose credentials, or what these permit, did not do.", always),
 		rejected:   firehose.flag(name("DeliveryRejected"), "Requests that the cluster, or one of its queues, was too busy for, as a whole or in part.", always),
 		requests:   ours.sum("IndexRequests", unitCount, "Requests to the cluster for documents."),
-		superseded: ours.sum("DocumentsSuperseded", unitCount, "Documents for which the index has a later version."),
+		superseded: ours.sum("DocumentsSuperseded", unitCount, "Documents for which the index has the same or a later version."),
 		failed:     ours.sum("DocumentsFailed", unitCount, "Documents that could not be indexed, and that are in an error object."),
 	}
 }
@@ -65,10 +65,11 @@ func (i *indexing) indexed(e processors.IndexedEvent) {
 // bulked counts a request.
 func (i *indexing) bulked(e processors.BulkEvent) {
 	i.requests.Inc()
-	i.success.counter.Add(float64(e.Indexed))
+	taken := float64(e.Indexed + e.Superseded)
+	i.success.counter.Add(taken)
 	share := 0.0
 	if e.Documents > 0 {
-		share = float64(e.Indexed) / float64(e.Documents)
+		share = taken / float64(e.Documents)
 	}
 	i.success.add(share)
 	if e.AuthFailure {

@@ -33,7 +33,7 @@ func documentsHappen(w world) {
 	h := w.m.DeliveryHooks()
 	h.Bulked(processors.BulkEvent{ShardID: "shard-1", Documents: 10, Failed: 10, Status: 403, Err: errTest, AuthFailure: true})
 	h.Bulked(processors.BulkEvent{ShardID: "shard-1", Documents: 10, Failed: 10, Status: 429, Err: errTest, Rejected: true})
-	h.Bulked(processors.BulkEvent{ShardID: "shard-1", Documents: 10, Indexed: 8, Failed: 2, Status: 200, Rejected: true})
+	h.Bulked(processors.BulkEvent{ShardID: "shard-1", Documents: 10, Indexed: 5, Superseded: 3, Failed: 2, Status: 200, Rejected: true})
 	h.Bulked(processors.BulkEvent{ShardID: "shard-1", Documents: 2, Failed: 2, Status: 200})
 	h.Indexed(processors.IndexedEvent{ShardID: "shard-1", Documents: 7, Bytes: 700, Superseded: 1, Failed: 2, Requests: 4})
 	h.Processed(processors.ProcessedEvent{ShardID: "shard-1", Failed: map[string]int64{"AmazonOpenSearchService-failed": 2}, Objects: 2})
