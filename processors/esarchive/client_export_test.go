@@ -99,6 +99,15 @@ func ReadRoot(body []byte) (ClientCluster, bool) {
 	return exportCluster(c), told
 }
 
+// IsLimited reports whether a cluster with these answers said how large requests may be.
+func IsLimited(nodes, root []byte) bool {
+	c, told := readNodes(nodes, cluster{maxContent: defaultMaxContent})
+	if !told {
+		c, _ = readRoot(root, c)
+	}
+	return c.isLimited
+}
+
 // Sign signs with credentials at a time.
 func (s SigV4) Sign(ctx context.Context, r *http.Request, body []byte, credentials aws.Credentials, at time.Time) error {
 	return s.sign(ctx, r, body, credentials, at)
