@@ -59,7 +59,8 @@ const (
 )
 
 // TestResidentMemory: whatever a cut becomes, an archiver stays within its budget and
-// 64 MiB, with documents 128 MiB, of which all are refused 256 MiB, and has two spool files a shard. SHARDMILL_MEMORY_TIME is the time for all of
+// 64 MiB, with documents 128 MiB, of which all are refused 384 MiB, and has two spool files a shard,
+// with documents three. SHARDMILL_MEMORY_TIME is the time for all of
 // its processes: `make memory`.
 func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes want the machine for themselves
 	if in := os.Getenv(objectsVariable); in != "" {
@@ -78,7 +79,7 @@ func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes w
 		{Objects: 5000, By: byPartitions},
 		{Objects: 5000, By: byTransform},
 		{By: byDocuments, Cluster: clusterOf(t, `{"index":{"status":201}}`), Shards: 8, Extra: 128 * mib},
-		{By: byRefused, Cluster: clusterOf(t, refusal), Shards: 8, Extra: 256 * mib},
+		{By: byRefused, Cluster: clusterOf(t, refusal), Shards: 8, Extra: 384 * mib},
 	}
 	for _, l := range loads {
 		l.MaxBytes, l.Time, l.Dir = 64*mib, took/time.Duration(len(loads)), t.TempDir()
@@ -98,8 +99,12 @@ func TestResidentMemory(t *testing.T) { //nolint:paralleltest // its processes w
 		}
 		t.Logf("figure memory with %d open objects (%s) of each of %d shards, MaxBytes %d MiB = %d MiB resident, %d MiB counted, %d cuts, %d spool files",
 			n, l.By, l.Shards, l.MaxBytes/mib, o.PeakKiB>>10, o.Counted/mib, o.Cuts, o.Files)
-		if most := (l.MaxBytes + l.Extra) / mib; o.PeakKiB>>10 > most || o.Files > 2*l.Shards {
-			t.Errorf("%d objects by %s: %+v; want at most %d MiB and %d files", n, l.By, o, most, 2*l.Shards)
+		files := 2 * l.Shards
+		if l.Cluster != "" {
+			files += l.Shards // the next cut fills while what failed is packed
+		}
+		if most := (l.MaxBytes + l.Extra) / mib; o.PeakKiB>>10 > most || o.Files > files {
+			t.Errorf("%d objects by %s: %+v; want at most %d MiB and %d files", n, l.By, o, most, files)
 		}
 		if o.Objects < int64(o.Cuts)*int64(n) {
 			t.Errorf("only %d objects in %d cuts of each shard", o.Objects, o.Cuts)
