@@ -134,7 +134,7 @@ func (c *cluster) take(m *machine, body []byte) string {
 			c.w.violate("%s of %s replaces that of %s", name, source, old)
 		}
 		switch {
-		case len(source)%17 == 5:
+		case !calmed && len(source)%17 == 5: // in the calm it would hold up a shard for its retries
 			items = append(items, `{"index":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"failed to parse"}}}`)
 			continue
 		case !calmed && m.dice.below(20, "item "+name, now) == 0:
@@ -168,6 +168,10 @@ func (c *cluster) records() map[string]int {
 	return out
 }
 
+// inTheIndex is where a record is that is in no object. It may have been told lost: who
+// sent it had its lease taken before the checkpoint, and then it expired.
+const inTheIndex = "the index"
+
 // judgeDocuments notes the records that are in the index: each is one document of it. It
 // may be in an error object, too.
 func (w *world) judgeDocuments(in map[string][]string) {
@@ -177,7 +181,7 @@ func (w *world) judgeDocuments(in map[string][]string) {
 			w.violate("%s is %d documents", record, n)
 		}
 		if len(in[record]) == 0 {
-			in[record] = []string{"the index"}
+			in[record] = []string{inTheIndex}
 		}
 	}
 	w.add("documents", len(indexed))

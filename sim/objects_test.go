@@ -284,7 +284,9 @@ func (w *world) judgeObjects(bodies map[string]string, what string) {
 		n += len(all)
 		all = slices.DeleteFunc(all, func(r string) bool { return len(in[r]) == 0 && w.mayBeLost(s.ID, r) })
 		for i, record := range all {
-			w.toldRightly(record, in[record])
+			if !slices.Equal(in[record], []string{inTheIndex}) {
+				w.toldRightly(record, in[record])
+			}
 			if place[record] = i; i+1 < len(all) {
 				next[record] = all[i+1]
 			}

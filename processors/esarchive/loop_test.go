@@ -428,10 +428,10 @@ func TestInFlight(t *testing.T) {
 		}
 		shards.Wait()
 		of := map[string]int{}
-		for _, shard := range began[:20] {
+		for _, shard := range began[:30] {
 			of[shard]++
 		}
-		if of["a"] < 7 || of["b"] < 7 || x.Used() != 0 {
+		if of["a"] < 10 || of["b"] < 10 || x.Used() != 0 { // about half; who gets nothing but what is due to each has 7
 			t.Errorf("%v of the first requests, %s; %d bytes are in use", of, began, x.Used())
 		}
 	})

@@ -74,9 +74,9 @@ func TestKillIndexing(t *testing.T) { //nolint:paralleltest // its processes nee
 
 // indexing returns the settings of archivers of documents. No document that the cluster
 // would take may be given up: while nothing is taken RetryOptions' clock stands still, and
-// else they are long. But each cut has documents that the cluster refuses, and waits for
-// them, so they fail at once with OpenSearch; Elasticsearch has short RetryOptions, and none
-// of what befalls single documents.
+// else they are longer than what befalls a request. But each cut has documents that the
+// cluster refuses, and waits for them, so they fail at once with OpenSearch; Elasticsearch
+// has shorter RetryOptions, and none of what befalls single documents.
 func indexing(c *cluster, gates []*gate, arrivals string) settings {
 	set := two("exactly-once")
 	set.memoryMBs = 256
@@ -85,7 +85,7 @@ func indexing(c *cluster, gates []*gate, arrivals string) settings {
 	if c.kind == "" {
 		set.ours += "  fastFail: true\n"
 	} else {
-		destination, kind, retry = "ElasticsearchDestinationConfiguration", "  TypeName: "+c.kind+"\n", 1
+		destination, kind, retry = "ElasticsearchDestinationConfiguration", "  TypeName: "+c.kind+"\n", 10
 	}
 	set.destination = fmt.Sprintf(`%s:
   ClusterEndpoint: ${SHARDMILL_KILL_CLUSTER}
