@@ -208,9 +208,15 @@ func (o *outputs) fail(r *kcl.Record, out *pipeline.Output) error {
 	if err := o.lines.Encode(o.log, &line); err != nil {
 		return fmt.Errorf("writing an error line: %w", err)
 	}
-	o.tally.Failed[f.Type]++
-	o.put(group{lane: len(o.lanes) - 1, failure: f.Type}, r, extent{from, o.log.Size() - from})
+	o.putLine(f.Type, r, from)
 	return nil
+}
+
+// putLine has the last lane take a line of an error object, all that the log has from
+// from on.
+func (o *outputs) putLine(failure string, r *kcl.Record, from int64) {
+	o.tally.Failed[failure]++
+	o.put(group{lane: len(o.lanes) - 1, failure: failure}, r, extent{from, o.log.Size() - from})
 }
 
 // sort returns the partition of a record, or why it is in none.

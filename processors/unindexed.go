@@ -168,7 +168,6 @@ func (o *outputs) failDocument(failure string, f *DocumentFailure) error {
 	if err := o.lines.EncodeDocument(o.log, &line); err != nil {
 		return fmt.Errorf("writing an error line: %w", err)
 	}
-	o.tally.Failed[failure]++
-	o.put(group{lane: len(o.lanes) - 1, failure: failure}, &kcl.Record{ApproximateArrivalTimestamp: at}, extent{from, o.log.Size() - from})
+	o.putLine(failure, &kcl.Record{ApproximateArrivalTimestamp: at}, from)
 	return nil
 }

@@ -269,63 +269,66 @@ func (s *Server) found(name string) ([]*index, *apiError) {
 	return found, nil
 }
 
-func (s *Server) deleteIndex(name string, _ *http.Request, _ []byte) (any, *apiError) {
+// change does something to each index that a name stands for, until that fails.
+func (s *Server) change(name string, do func(x *index) *apiError) *apiError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list, err := s.found(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, x := range list {
-		delete(s.indices, x.name)
-		delete(s.streams, x.stream)
+		if err = do(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changed is change, and the answer to it.
+func (s *Server) changed(name string, do func(x *index) *apiError) (any, *apiError) {
+	if err := s.change(name, do); err != nil {
+		return nil, err
 	}
 	return acknowledged(), nil
 }
 
-// settingsChange is the body of PUT _settings.
+func (s *Server) deleteIndex(name string, _ *http.Request, _ []byte) (any, *apiError) {
+	return s.changed(name, func(x *index) *apiError {
+		delete(s.indices, x.name)
+		delete(s.streams, x.stream)
+		return nil
+	})
+}
+
 func (s *Server) putSettings(name string, _ *http.Request, body []byte) (any, *apiError) {
 	var given map[string]any
 	if err := json.Unmarshal(body, &given); err != nil {
 		return nil, refuse(http.StatusBadRequest, "parse_exception", err.Error())
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, err := s.found(name)
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range list {
+	return s.changed(name, func(x *index) *apiError {
 		set(x.settings, given)
-	}
-	return acknowledged(), nil
+		return nil
+	})
 }
 
 func (s *Server) putMapping(name string, _ *http.Request, body []byte) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, err := s.found(name)
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range list {
-		if err = x.mapping.merge(body, ""); err != nil {
-			return nil, err
+	return s.changed(name, func(x *index) *apiError {
+		if err := x.mapping.merge(body, ""); err != nil {
+			return err
 		}
 		x.fields = x.mapping.size()
-	}
-	return acknowledged(), nil
+		return nil
+	})
 }
 
 func (s *Server) close(name string, closed bool) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, err := s.found(name)
+	err := s.change(name, func(x *index) *apiError {
+		x.closed = closed
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	for _, x := range list {
-		x.closed = closed
 	}
 	return object{{"acknowledged", true}, {"shards_acknowledged", true}}, nil
 }
