@@ -8,9 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,19 +145,8 @@ func (a *documentAccount) document(h hit) {
 // bucket reads all objects.
 func (a *documentAccount) bucket(t *testing.T, dir string) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		key, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		before, _, _ := strings.Cut(filepath.ToSlash(key), "/")
+	eachObject(t, dir, func(key string, body []byte) {
+		before, _, _ := strings.Cut(key, "/")
 		a.objects[before]++
 		switch before {
 		case "all":
@@ -171,11 +157,7 @@ func (a *documentAccount) bucket(t *testing.T, dir string) {
 		default:
 			a.wrong("%s: nothing has that prefix", key)
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // backup notes the records of an object, one after the other as they were put.

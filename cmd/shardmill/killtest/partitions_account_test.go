@@ -8,9 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -27,24 +24,7 @@ type account struct {
 func openAccount(t *testing.T, dir string) *account {
 	t.Helper()
 	a := &account{dir: dir, places: make(map[string][]string), objects: make(map[string]int)}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		key, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		a.object(filepath.ToSlash(key), body)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	eachObject(t, dir, a.object)
 	return a
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,6 +130,29 @@ func (s *services) control(method, path string, body, into any) {
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// eachObject reads the objects that are files of a directory, that of a bucket.
+func eachObject(t *testing.T, dir string, f func(key string, body []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		key, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f(filepath.ToSlash(key), body)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
