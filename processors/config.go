@@ -125,6 +125,11 @@ type Config struct {
 	// ends of a record is no part of a document. Default nil.
 	Index DocumentIndex
 
+	// Load, if not nil, has what is delivered loaded by a loader: see Load. Compression is
+	// then GZIP or UNCOMPRESSED, Prefix has no expressions, ErrorOutputPrefix must be
+	// empty, and neither DynamicPartitioning, Index nor FileExtension goes with it. Default nil.
+	Load *Load
+
 	// OlderErrorLines gives the lines of error objects the members that Firehose wrote
 	// until 2022, and its guide shows, in place of today's.
 	OlderErrorLines bool
@@ -236,7 +241,7 @@ func (c Config) WithDefaults() Config {
 		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
 		c.Backup = &b
 	}
-	if c.Backup != nil || c.canFail() {
+	if c.Backup != nil || c.Load != nil || c.canFail() {
 		c.Staging = cmp.Or(c.Staging, "s3://"+c.Bucket+"/"+defaultStaging)
 	}
 	c.ParallelPuts = cmp.Or(c.ParallelPuts, 32)

@@ -1,0 +1,70 @@
+// Package redshiftarchive loads what an archiver stages in S3 into Amazon Redshift, as
+// Amazon Data Firehose does: manifests, one COPY at a time, tries every five minutes,
+// errors/manifests/. With a ledger each record is loaded exactly once, which Firehose does
+// not promise.
+//
+// # Two halves
+//
+// An archiver ([processors.Config] with Load) stages objects and, in the same cut, a marker
+// that names them. A Loader lists the markers and loads what they name. Nothing but markers
+// goes from one to the other, so they may run in different processes; one Loader of a
+// delivery stream works at a time, which package lease/elected sees to.
+//
+//	step      does                                                      by        guarantees
+//	stage     puts the objects                                          archiver  the rows can be had, whatever happens
+//	mark      puts the marker, after the objects                        archiver  somebody will load them, or say that nobody could
+//	commit    checkpoint = last (CommitOnStage)                         archiver  the records are not read again
+//	batch     takes markers, all that there are up to a bound           loader    nothing durable yet
+//	manifest  puts a manifest of the batch's objects under manifests/   loader    COPY sees exactly these
+//	copy      COPY … MANIFEST, with the ledger's rows in one transaction loader   all rows are there, or none
+//	unmark    deletes the batch's markers                               loader    they are not loaded again
+//
+// and where COPY fails until RetryDuration is over:
+//
+//	give up   puts the same manifest under errors/manifests/            loader    what was not loaded is named
+//	unmark    deletes the batch's markers, after that                   loader    the next batch goes on
+//
+// Why each order is as it is, by what breaks without it:
+//
+//   - A marker follows its objects: else COPY meets a manifest entry that is not there yet.
+//   - The commit follows the marker: else a crash leaves objects that nobody loads.
+//   - A marker is deleted only when COPY is known to have been committed, or when the
+//     errors manifest is durable: else a crash leaves records in no table and no manifest.
+//   - Staged objects are never deleted, whatever became of them.
+//
+// # What a crash, or a loader that was overtaken, leaves
+//
+// A marker whose objects are loaded already is the one thing that can be doubled: COPY was
+// committed and its answer lost; the loader ended before it deleted the marker; a loader
+// that lost its lease has a COPY under way while the next one begins another; an archiver's
+// put of a marker came late, or was repeated, after a loader had deleted it. Without a ledger the
+// objects are then loaded again, as by Firehose. Never are they left out.
+//
+// # Ledger
+//
+// The ledger is a table with the objects that are loaded. Each COPY is in one transaction
+// with it:
+//
+//	BEGIN; LOCK ledger; which of these objects has it?; COPY; INSERT these objects; COMMIT
+//
+// If it has some, nothing is done: the transaction ends, and the loader makes a manifest of
+// the rest, and tries again, or finds that nothing is left to load. What makes it right:
+//
+//   - LOCK is the first statement after BEGIN. Redshift takes a transaction's snapshot at
+//     its first SELECT, COPY or INSERT, so what another transaction committed before it gave the lock up is
+//     seen. With the SELECT first, two loaders both see a ledger without the objects.
+//   - COPY and INSERT are in one transaction: the rows and their mark are there, or neither is.
+//   - Redshift enforces no keys. It is the lock that lets one loader at a time look.
+//   - An unknown outcome of COMMIT is no doubt for long: the next try looks in the ledger.
+//   - The Data API cannot look and then decide within a transaction, so its batch has a
+//     guard, a statement that fails if one of these objects is there.
+//
+// It holds as long as rows of the ledger are kept for longer than any marker of their
+// objects can come: see docs/redshift.md.
+//
+// # Not promised
+//
+// Without a ledger: that rows are there once. With one: that objects which a person loads by
+// hand, from errors/manifests/, are known to it, unless he inserts them. COPY with MAXERROR
+// leaves out rows that it could not read, and says so to STL_LOAD_ERRORS only.
+package redshiftarchive
