@@ -35,6 +35,10 @@ type Config struct {
 	// they go into objects. Then the buckets are those of its S3Configuration.
 	Documents *Documents
 
+	// Warehouse says that what is delivered is loaded into Redshift; nil if it is not. Then
+	// Delivery.Bucket is where it is staged.
+	Warehouse *Warehouse
+
 	HealthAddress string // IP:port of /healthz, /readyz and /metrics, "" if they are off; default DefaultHealthAddress
 	HealthGiven   bool   // HealthAddress is what the file says, not the default
 
@@ -75,7 +79,9 @@ func Load(name string, data []byte, env document.Env) (Config, error) {
 const Must = "the input of Firehose's CreateDeliveryStream"
 
 // Secrets are the paths of the members that are secret: they show nowhere.
-func Secrets() []string { return []string{"shardmill.password", "shardmill.apiKey"} }
+func Secrets() []string {
+	return []string{"shardmill.password", "shardmill.apiKey", redshiftDestination + ".Password"}
+}
 
 // From is Load for a document that was read already, in whatever form: root is
 // the input of CreateDeliveryStream. ok is false if there is none, and the root's
@@ -106,6 +112,8 @@ type loader struct {
 	errorsWrong bool           // one is given that cannot be
 
 	documents    documents
+	warehouse    warehouse
+	commitOn     processors.CommitOn // "" if the file does not say
 	partitioning partitioning
 	lambdaAt     document.Place // the type of the processor Lambda; the zero Place if there is none
 	ourTransform document.Place // the zero Place if there is none

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
@@ -120,7 +119,7 @@ func (l *loader) documentShape(name string) document.Shape {
 		"CloudWatchLoggingOptions": logging,
 		"IndexName":                l.indexName,
 		"ProcessingConfiguration":  l.processing,
-		"RetryOptions":             l.retryOptions,
+		"RetryOptions":             retryOptions(&d.config.Cluster.RetryDuration),
 		"RoleARN":                  role,
 		"S3BackupMode": func(p document.Place) {
 			d.allDocuments = p.OneOf("FailedDocumentsOnly", "AllDocuments") == "AllDocuments"
@@ -185,17 +184,6 @@ func (l *loader) indexRotation(p document.Place) {
 	l.documents.rotation = p
 	period := p.OneOf(string(esarchive.NoRotation), string(esarchive.OneHour), string(esarchive.OneDay), string(esarchive.OneWeek), string(esarchive.OneMonth))
 	l.documents.config.Cluster.IndexRotationPeriod = esarchive.IndexRotationPeriod(period)
-}
-
-func (l *loader) retryOptions(p document.Place) {
-	p.Read(document.Shape{Of: "Firehose's RetryOptions", Members: map[string]func(document.Place){
-		"DurationInSeconds": func(at document.Place) {
-			if n, ok := at.Integer(0, maxRetrySeconds); ok {
-				d := time.Duration(n) * time.Second
-				l.documents.config.Cluster.RetryDuration = &d
-			}
-		},
-	}})
 }
 
 func (l *loader) documentIDOptions(p document.Place) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors/esarchive"
@@ -94,8 +95,14 @@ func (l *loader) documentKeysElsewhere() {
 		return // what is missing is told
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.documents.keys)) {
-		l.documents.keys[name].Fault("does nothing with %s; remove it: it goes with %s, %s and %s",
-			l.target.Shown(), elasticsearchDestination, openSearchDestination, serverlessDestination)
+		others := []string{elasticsearchDestination, openSearchDestination}
+		if slices.Contains(sharedKeys(), name) {
+			if l.warehouse.on() {
+				continue
+			}
+			others = append(others, redshiftDestination)
+		}
+		l.documents.keys[name].Fault("does nothing with %s; remove it: it goes with %s and %s", l.target.Shown(), strings.Join(others, ", "), serverlessDestination)
 	}
 }
 

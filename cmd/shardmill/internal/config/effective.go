@@ -24,12 +24,14 @@ import (
 type Effective struct {
 	DeliveryStreamName                 string
 	KinesisStreamSourceConfiguration   effectiveSource
-	ExtendedS3DestinationConfiguration *effectiveS3 `json:",omitempty"` // nil with documents
+	ExtendedS3DestinationConfiguration *effectiveS3 `json:",omitempty"` // nil with another destination
 
 	// One of them at most.
 	ElasticsearchDestinationConfiguration              *effectiveDocuments `json:",omitempty"`
 	AmazonopensearchserviceDestinationConfiguration    *effectiveDocuments `json:",omitempty"`
 	AmazonOpenSearchServerlessDestinationConfiguration *effectiveDocuments `json:",omitempty"`
+
+	RedshiftDestinationConfiguration *effectiveWarehouse `json:",omitempty"`
 
 	Shardmill effectiveOurs `json:"shardmill"`
 }
@@ -103,6 +105,7 @@ type effectiveOurs struct {
 	EventTime         *effectiveEventTime `json:"eventTime,omitempty"`
 
 	effectiveDocumentKeys
+	effectiveWarehouseKeys
 
 	HealthAddress string `json:"healthAddress"`
 	EMFNamespace  string `json:"emfNamespace,omitempty"`
@@ -139,9 +142,12 @@ func (c Config) Effective() Effective {
 		e.Shardmill.ErrorLines = "older"
 	}
 	c.ourStages(&e)
-	if c.Documents != nil {
+	switch {
+	case c.Documents != nil:
 		c.documents(&e)
-	} else {
+	case c.Warehouse != nil:
+		c.warehouse(&e)
+	default:
 		c.objects(&e)
 	}
 	if w.MaxLeases > 0 {
@@ -166,18 +172,24 @@ func (c Config) objects(e *Effective) {
 	}
 	e.ExtendedS3DestinationConfiguration = shape
 	c.partitions(e)
-	if b := d.Backup; b != nil {
-		shape.S3BackupMode = "Enabled"
-		shape.S3BackupConfiguration = &effectiveBackup{
-			BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
-			BufferingHints: hintsOf(b.Hints, false), CompressionFormat: string(b.Compression),
-			EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
-		}
-	}
+	shape.S3BackupMode, shape.S3BackupConfiguration = c.backedUp()
 	if f, err := container.Named(string(d.Compression)); err == nil && f.Ours {
 		e.Shardmill.CompressionFormat = f.Name
 	} else {
 		shape.CompressionFormat = string(d.Compression)
+	}
+}
+
+// backedUp returns the backup of records as they came, if there is one.
+func (c Config) backedUp() (mode string, to *effectiveBackup) {
+	b := c.Delivery.Backup
+	if b == nil {
+		return "", nil
+	}
+	return "Enabled", &effectiveBackup{
+		BucketARN: c.BackupBucketARN, Prefix: document.Literally(b.Prefix), ErrorOutputPrefix: document.Literally(b.ErrorOutputPrefix),
+		BufferingHints: hintsOf(b.Hints, false), CompressionFormat: string(b.Compression),
+		EncryptionConfiguration: encryptionOf(b.AWSKMSKeyARN),
 	}
 }
 
@@ -205,7 +217,7 @@ func (e Effective) YAML() (string, error) {
 		return "", fmt.Errorf("the effective configuration: %w", err)
 	}
 	return strings.NewReplacer("\n  maxLeases: null\n", "\n  # maxLeases: no limit\n", "\n  password: null\n", "\n  # password: not shown\n",
-		"\n  apiKey: null\n", "\n  # apiKey: not shown\n").Replace(string(text)), nil
+		"\n  apiKey: null\n", "\n  # apiKey: not shown\n", "\n  Password: null\n", "\n  # Password: not shown\n").Replace(string(text)), nil
 }
 
 // asText writes a text that stays one, and can be seen: the package yaml leaves

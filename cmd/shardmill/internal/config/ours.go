@@ -69,6 +69,7 @@ func (l *loader) oursShape() document.Shape {
 		"eventTime":         l.eventTime,
 	}}
 	maps.Copy(s.Members, l.documentKeys())
+	maps.Copy(s.Members, l.warehouseKeys())
 	return s
 }
 
@@ -123,6 +124,10 @@ func (l *loader) compression() {
 	delivery := &l.config.Delivery
 	if l.documents.on() {
 		l.idleWithDocuments(l.ourFormatAt, l.gzipLevel)
+		return
+	}
+	if l.warehouse.on() && l.ourFormat != "" {
+		l.ourFormatAt.Bad("%s", says("COPY is told of GZIP or of nothing; remove it, and set CompressionFormat of S3Configuration", onlyFormats))
 		return
 	}
 	delivery.Compression = cmp.Or(l.ourFormat, delivery.Compression)

@@ -166,7 +166,9 @@ func (l *loader) unpartitioned() {
 		}
 	}
 	for _, at := range []document.Place{pt.active, pt.overflow, pt.events} {
-		if at.Path != "" {
+		if at.Path != "" && l.warehouse.on() {
+			at.Fault("does nothing with %s: what is loaded is not partitioned; remove it", l.target.Shown())
+		} else if at.Path != "" {
 			at.Fault("does nothing without dynamic partitioning; remove it, or set DynamicPartitioningConfiguration.Enabled to true")
 		}
 	}

@@ -40,7 +40,11 @@ func (c Config) Pipeline() []string {
 	if d.AppendDelimiterToRecord {
 		steps = append(steps, "newline")
 	}
-	return append(steps, string(d.Compression))
+	steps = append(steps, string(d.Compression))
+	if c.Warehouse != nil {
+		steps = append(steps, c.Warehouse.String())
+	}
+	return steps
 }
 
 // String says what the transform is.

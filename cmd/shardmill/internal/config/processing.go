@@ -196,7 +196,7 @@ func readParameter(p document.Place) parameter {
 
 // process judges a processor, and configures it.
 func (l *loader) process(each processor, decompressed bool) {
-	if l.documents.on() && !l.ofDocuments(each) {
+	if l.documents.on() && !l.ofDocuments(each) || l.warehouse.on() && !ofWarehouse(each) {
 		return
 	}
 	switch each.kind {
@@ -235,6 +235,15 @@ func (l *loader) ofDocuments(each processor) bool {
 	default:
 		return true
 	}
+	return false
+}
+
+// ofWarehouse reports whether a processor acts on what is loaded. It tells if not.
+func ofWarehouse(each processor) bool {
+	if each.kind != recordDeAggregation && each.kind != metadataExtraction {
+		return true
+	}
+	each.at.Bad("%s", says("it goes with S3 alone, as what is loaded is not partitioned; remove the processor", class(each.kind)))
 	return false
 }
 

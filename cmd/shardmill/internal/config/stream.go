@@ -40,6 +40,7 @@ func (l *loader) stream(p document.Place) {
 		elasticsearchDestination:             l.documentDestination,
 		openSearchDestination:                l.documentDestination,
 		serverlessDestination:                l.documentDestination,
+		redshiftDestination:                  l.warehouseDestination,
 		"Tags":                               tags,
 		"shardmill":                          l.ours,
 	}
@@ -55,7 +56,7 @@ func (l *loader) stream(p document.Place) {
 		p.Need(given, "KinesisStreamSourceConfiguration", says("give the stream's KinesisStreamARN in it",
 			"KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type."))
 	}
-	for _, name := range append(otherDestinations(), "S3DestinationConfiguration", elasticsearchDestination, openSearchDestination, serverlessDestination) {
+	for _, name := range append(otherDestinations(), "S3DestinationConfiguration", elasticsearchDestination, openSearchDestination, serverlessDestination, redshiftDestination) {
 		if given[name] {
 			given["ExtendedS3DestinationConfiguration"] = true
 		}
@@ -63,6 +64,7 @@ func (l *loader) stream(p document.Place) {
 	p.Need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
 	l.defaultTable()
 	l.settleDocuments()
+	l.settleWarehouse()
 	l.compression()
 	l.emf()
 	l.hints()
@@ -77,7 +79,6 @@ func otherDestinations() []string {
 	return []string{
 		"HttpEndpointDestinationConfiguration",
 		"IcebergDestinationConfiguration",
-		"RedshiftDestinationConfiguration",
 		"SnowflakeDestinationConfiguration",
 		"SplunkDestinationConfiguration",
 	}
@@ -86,6 +87,9 @@ func otherDestinations() []string {
 // inner returns what belongs one level deeper than the members of the file.
 func (l *loader) inner(outer map[string]func(document.Place)) map[string]string {
 	where := map[string]string{}
+	for name := range l.warehouseShape().Members {
+		where[name] = redshiftDestination
+	}
 	for name := range l.documentShape(openSearchDestination).Members {
 		where[name] = openSearchDestination
 	}
@@ -99,6 +103,7 @@ func (l *loader) inner(outer map[string]func(document.Place)) map[string]string 
 	for name := range servicesOf() {
 		where[strings.TrimSuffix(name, "Configuration")+"Update"] = "UpdateDestination, which is for a stream that is there, and has no S3BackupMode: give " + name + ", whole"
 	}
+	where["RedshiftDestinationUpdate"] = "UpdateDestination, which is for a stream that is there: give " + redshiftDestination + ", whole"
 	where["CollectionEndpoint"] = serverlessDestination
 	where["RoleARN"] = "KinesisStreamSourceConfiguration or ExtendedS3DestinationConfiguration"
 	maps.DeleteFunc(where, func(name, _ string) bool { return outer[name] != nil })
