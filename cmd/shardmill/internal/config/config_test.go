@@ -310,7 +310,7 @@ DeliveryStreamType: DirectPut`,
 		`a.yaml:1: KinesisStreamSourceConfiguration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 a.yaml:2: shardmill.delivery is "twice"; it must be exactly-once or at-least-once
 a.yaml:3: shardmill.maxLeases is "many", a string; it must be a number between 1 and 1000000, without quotes
-a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are activePartitions, apiKey, apiKeyFile, applicationName, auth, bufferingHints, caFile, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, endpoints, engine, errorLines, eventTime, failoverTimeSeconds, fastFail, formerBuckets, gzipLevel, healthAddress, idField, idPrefix, initialPosition, insecureHTTP, maxLeases, maxMemoryMBs, maxRequestMBs, operation, partitionOverflow, password, passwordFile, pauseWhenDown, pipeline, requestCompression, routingField, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform, username, versionField, weeks
+a.yaml:4: shardmill.workerId is not a member of the shardmill key; remove it; its members are activePartitions, apiKey, apiKeyFile, applicationName, auth, bufferingHints, caFile, clusterEndpoint, clusterIdentifier, commitOn, compressionFormat, copyCredentials, copyTimeoutSeconds, dbUser, delivery, deliveryStreamVersion, emfFile, emfNamespace, endpoints, engine, errorLines, eventTime, failoverTimeSeconds, fastFail, formerBuckets, gzipLevel, healthAddress, idField, idPrefix, initialPosition, insecureHTTP, ledger, loaderBilling, loaderTable, login, maxLeases, maxMemoryMBs, maxRequestMBs, operation, partitionOverflow, password, passwordFile, pauseWhenDown, pipeline, requestCompression, routingField, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform, username, versionField, weeks, workgroup
 a.yaml:5: ExtendedS3DestinationConfiguration.BucketARN is missing; give the bucket's ARN, arn:aws:s3:::NAME
 a.yaml:6: ExtendedS3DestinationConfiguration.Prefix has the tag "!!str"; remove the tag
 a.yaml:7: ExtendedS3DestinationConfiguration.Prefix has an anchor (&); remove it, and write the value wherever it is needed
@@ -331,7 +331,7 @@ func TestOtherDestinations(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"HttpEndpoint",
-		"Iceberg", "Redshift", "Snowflake", "Splunk",
+		"Iceberg", "Snowflake", "Splunk",
 	} {
 		name += "DestinationConfiguration"
 		checkFaults(t, func(text string) string {

@@ -25,6 +25,10 @@ func TestConformance(t *testing.T) {
 		tooMany = "it must be a whole number between 0 and 300. Firehose says: Number of retries for lambda must be between 0 and 300."
 		turnOn  = "remove the processor, or set DynamicPartitioningConfiguration.Enabled to true. Firehose says: class com.amazonaws.services.firehose.internal.model."
 	)
+	const (
+		staged   = "a.yaml:9: RedshiftDestinationConfiguration.S3Configuration."
+		gzipOnly = "set it to GZIP or UNCOMPRESSED. Firehose says: Only the following compression formats are allowed when using Redshift: [UNCOMPRESSED, GZIP]"
+	)
 	const documents = "AmazonopensearchserviceDestinationConfiguration"
 	typed := func(engine string) string {
 		return atIndex + `TypeName is "log"; shardmill.engine is ` + engine + `, which has no types; remove it, or set it to "". Firehose says: Types are deprecated in Elasticsearch version 7+ and all OpenSearch versions. TypeName must be empty.`
@@ -106,6 +110,34 @@ func TestConformance(t *testing.T) {
 				"failed to satisfy constraint: Member must have length less than or equal to 80", nil,
 		},
 		{"E24/80 characters", strings.Replace(toIndex, "IndexName: orders", "IndexName: "+strings.Repeat("a", 80), 1), "", func(c config.Config) bool { return len(c.Documents.Cluster.IndexName) == 80 }},
+		{"R11/ZIP", inStaging("CompressionFormat: ZIP"), staged + `CompressionFormat is "ZIP"; ` + gzipOnly, nil},
+		{"R11/Snappy", inStaging("CompressionFormat: Snappy"), staged + `CompressionFormat is "Snappy"; ` + gzipOnly, nil},
+		{"R11/HADOOP_SNAPPY", inStaging("CompressionFormat: HADOOP_SNAPPY"), staged + `CompressionFormat is "HADOOP_SNAPPY"; ` + gzipOnly, nil},
+		{"R11/GZIP", inStaging("CompressionFormat: GZIP"), "", func(c config.Config) bool { return c.Delivery.Compression == processors.GZIP }},
+		{"R11/UNCOMPRESSED", inStaging("CompressionFormat: UNCOMPRESSED"), "", func(c config.Config) bool { return c.Delivery.Compression == processors.Uncompressed }},
+		{
+			"R12/an expression", inStaging("Prefix: 'a/!{timestamp:yyyy}/'"),
+			staged + `Prefix is "a/!{timestamp:yyyy}/"; remove the expressions: the date path follows it. Firehose says: Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination`, nil,
+		},
+		{
+			"R12/an ErrorOutputPrefix", inStaging("ErrorOutputPrefix: e/"),
+			staged + "ErrorOutputPrefix does not go with Redshift; remove it: error objects go under Prefix. Firehose says: Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination", nil,
+		},
+		{
+			"R12/both", inStaging("Prefix: '!{', ErrorOutputPrefix: ''"),
+			staged + `Prefix is "!{"; remove the expressions: the date path follows it. Firehose says: Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination` + "\n" +
+				staged + "ErrorOutputPrefix does not go with Redshift; remove it: error objects go under Prefix. Firehose says: Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination", nil,
+		},
+		{"R12/neither", inStaging("Prefix: a/"), "", func(c config.Config) bool { return c.Delivery.Prefix == "a/" && c.Delivery.ErrorOutputPrefix == "" }},
+		{"R16/a secret", strings.Replace(toTable, user, bySecret, 1), "", func(c config.Config) bool {
+			return c.Warehouse.Login.Kind == config.LoginSecret && c.Warehouse.Login.SecretARN == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-1"
+		}},
+		{"R16/it overrides", toTable + bySecret, "", func(c config.Config) bool {
+			return c.Warehouse.Login.Kind == config.LoginSecret && c.Warehouse.Login.Password.Reveal() == ""
+		}},
+		{"R16/it is off", toTable + strings.Replace(bySecret, "true", "false", 1), "", func(c config.Config) bool {
+			return c.Warehouse.Login.Kind == config.LoginPassword && c.Warehouse.Login.SecretARN == ""
+		}},
 		{"L12/none", retries("0"), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 0 }},
 		{"L12/the most", retries("300"), "", func(c config.Config) bool { return c.Transform.NumberOfRetries == 300 }},
 		{"L12/one too many", retries("301"), stage + `[0].Parameters[1].ParameterValue is "301"; ` + tooMany, nil},

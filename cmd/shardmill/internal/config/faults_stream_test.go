@@ -9,9 +9,9 @@ func TestFaultsOfStream(t *testing.T) {
 	t.Parallel()
 	checkFaults(t, beside, []fault{
 		{
-			"a Redshift destination besides",
-			"RedshiftDestinationConfiguration: {}",
-			"a.yaml:5: RedshiftDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration",
+			"a Snowflake destination besides",
+			"SnowflakeDestinationConfiguration: {}",
+			"a.yaml:5: SnowflakeDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration",
 		},
 		{
 			"two destinations",
@@ -126,7 +126,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{
 			"an unknown member",
 			"workerID: host-1",
-			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are activePartitions, apiKey, apiKeyFile, applicationName, auth, bufferingHints, caFile, compressionFormat, delivery, deliveryStreamVersion, emfFile, emfNamespace, endpoints, engine, errorLines, eventTime, failoverTimeSeconds, fastFail, formerBuckets, gzipLevel, healthAddress, idField, idPrefix, initialPosition, insecureHTTP, maxLeases, maxMemoryMBs, maxRequestMBs, operation, partitionOverflow, password, passwordFile, pauseWhenDown, pipeline, requestCompression, routingField, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform, username, versionField, weeks",
+			"a.yaml:6: shardmill.workerID is not a member of the shardmill key; remove it; its members are activePartitions, apiKey, apiKeyFile, applicationName, auth, bufferingHints, caFile, clusterEndpoint, clusterIdentifier, commitOn, compressionFormat, copyCredentials, copyTimeoutSeconds, dbUser, delivery, deliveryStreamVersion, emfFile, emfNamespace, endpoints, engine, errorLines, eventTime, failoverTimeSeconds, fastFail, formerBuckets, gzipLevel, healthAddress, idField, idPrefix, initialPosition, insecureHTTP, ledger, loaderBilling, loaderTable, login, maxLeases, maxMemoryMBs, maxRequestMBs, operation, partitionOverflow, password, passwordFile, pauseWhenDown, pipeline, requestCompression, routingField, scanIntervalSeconds, shardSyncIntervalSeconds, spoolDirectory, staging, transform, username, versionField, weeks, workgroup",
 		},
 		{
 			"a misspelt member",

@@ -36,6 +36,8 @@ func seed(f *testing.F) {
 		inOurs("transform: {command: [a, ''], directory: b, environment: {C: d}, memoryMBs: 1, timeoutSeconds: 2, processes: 3, numberOfRetries: 4, bufferSizeInMBs: 0.5, bufferIntervalInSeconds: 6}"),
 		toIndex, toCollection, localKeys("auth: none\nidField: a.b\nversionField: c\nweeks: iso"), withKeys("auth: basic\nusername: u\npassword: ${db_password}\nendpoints: ['http://h', https://i]"),
 		inIndex("TypeName: log\nIndexRotationPeriod: OneWeek\nDocumentIdOptions: {DefaultDocumentIdFormat: NO_DOCUMENT_ID}\nS3BackupMode: AllDocuments") + "shardmill: {engine: OpenSearch_1.3}\n",
+		toTable, inTable("RetryOptions: {DurationInSeconds: 0}\nS3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::raw'}"), toTable + bySecret, strings.Replace(toTable, "hidden", "${db_password}", 1),
+		tableKeys("commitOn: load\nledger: a.b\ncopyTimeoutSeconds: 60\nclusterEndpoint: 'h:1'\nloaderTable: abc\nloaderBilling: {read: 1, write: 2}\ncaFile: f"), loggedIn("", "login: iam\ndbUser: u"), loggedIn("", "login: dataApi\nworkgroup: abc\ncopyCredentials: session"),
 		partitioned("a!{timestamp:yyyy}/") + "shardmill: {activePartitions: 1, partitionOverflow: fail, eventTime: {jq: .t, formats: [yyyy]}}\n",
 	} {
 		f.Add([]byte(text))
@@ -92,6 +94,7 @@ func checkBounds(t *testing.T, c config.Config) {
 		names = names && buckets.MatchString(name)
 	}
 	checkStages(t, c)
+	checkWarehouse(t, c)
 	times := c.Worker.FailoverTime > 0 && c.Worker.ScanInterval > 0 && c.Worker.ShardSyncInterval > 0 && c.Worker.MaxBytes > 0
 	if !names || !hints || !times || !health || !isPrefix(c.Delivery.Prefix) {
 		t.Errorf("accepted out of bounds: %+v", c)
@@ -133,6 +136,30 @@ func FuzzJSON(f *testing.F) {
 func isPrefix(s string) bool {
 	_, err := prefix.Parse(s, prefix.Objects)
 	return err == nil
+}
+
+// checkWarehouse checks what Redshift is within.
+func checkWarehouse(t *testing.T, c config.Config) {
+	t.Helper()
+	w, d := c.Warehouse, c.Delivery
+	if (w != nil) != (d.Load != nil) {
+		t.Errorf("one half is loaded: %+v of %+v", w, d)
+	}
+	if w == nil {
+		return
+	}
+	in, url := w.Login, w.URL
+	login := map[config.LoginKind]bool{
+		config.LoginPassword: in.Username != "" && (in.Password.File != "" || len(in.Password.Reveal()) >= 6) && in.SecretARN == "",
+		config.LoginSecret:   in.SecretARN != "", config.LoginIAM: (in.ClusterIdentifier == "") != (in.Workgroup == ""), config.LoginDataAPI: (in.ClusterIdentifier == "") != (in.Workgroup == ""),
+	}[in.Kind]
+	good := login && url.Host != "" && url.Database != "" && url.Port > 0 && url.Port < 65536 && w.Load.DataTableName != "" && (w.RoleARN != "") == (w.CopyCredentials == config.CopyByRole) &&
+		w.Table.Name != c.Worker.ApplicationName && len(w.Table.Name) >= 3 && len(w.Table.Name) <= 255 && (w.Table.ReadCapacity > 0) == (w.Table.WriteCapacity > 0) && c.Documents == nil
+	staged := (d.Compression == processors.GZIP || d.Compression == processors.Uncompressed) && !strings.Contains(d.Prefix, "!{") && d.ErrorOutputPrefix == "" &&
+		d.DynamicPartitioning == nil && d.RecordDeAggregation == nil && (w.Load.Ledger == "" || d.Delivery == processors.ExactlyOnce)
+	if !good || !staged {
+		t.Errorf("accepted out of bounds: %+v of %+v", w, d)
+	}
 }
 
 // checkStages checks what transforms and partitions are within.

@@ -63,6 +63,7 @@ var samples = map[string]string{
 	"RoleARN": "arn:PAD:iam::123456789012:role/r", "BucketARN": "arn:PAD:s3:::b", "KinesisStreamARN": "arn:PAD:kinesis:r:123456789012:stream/s",
 	"AWSKMSKeyARN": "arn:PAD:kms:r:123456789012:key/k", "FileExtension": ".aPAD",
 	"DomainARN": "arn:PAD:es:r:123456789012:domain/abc", "ClusterEndpoint": "https://hPAD", "CollectionEndpoint": "https://hPAD",
+	"ClusterJDBCURL": "jdbc:redshift://a.redshift.bPAD:1/d", "SecretARN": "arn:PAD:secretsmanager:r:123456789012:secret:s",
 }
 
 // exact are the members whose every value within the model's limits is accepted.
@@ -72,6 +73,7 @@ var exact = []string{
 	"PageSizeBytes", "Compression", "EnableDictionaryCompression", "MaxPaddingBytes", "WriterVersion", "StripeSizeBytes", "RowIndexStride", "EnablePadding", "PaddingTolerance",
 	"BloomFilterColumns", "BloomFilterFalsePositiveProbability", "DictionaryKeyThreshold", "FormatVersion", "Type", "ParameterName", "ParameterValue",
 	"DomainARN", "ClusterEndpoint", "CollectionEndpoint", "IndexName", "TypeName", "IndexRotationPeriod", "DefaultDocumentIdFormat",
+	"ClusterJDBCURL", "SecretARN", "Username", "Password", "DataTableName", "DataTableColumns", "CopyOptions",
 }
 
 // ofDocuments are the destinations of documents, and where each goes.
@@ -80,8 +82,16 @@ var ofDocuments = map[string]string{
 	"AmazonOpenSearchServerlessDestinationConfiguration": "CollectionEndpoint",
 }
 
+const redshift = "RedshiftDestinationConfiguration"
+
 func minimal(destination string) map[string]any {
 	to := map[string]any{"BucketARN": "arn:aws:s3:::archive"}
+	if destination == redshift {
+		to = map[string]any{
+			"RoleARN": "arn:aws:iam::123456789012:role/r", "ClusterJDBCURL": "jdbc:redshift://a.redshift.b:1/d", "CopyCommand": map[string]any{"DataTableName": "t"},
+			"Username": "u", "Password": "hidden", "S3Configuration": to,
+		}
+	}
 	if endpoint, documents := ofDocuments[destination]; documents {
 		to = map[string]any{endpoint: "https://h", "IndexName": "i", "S3Configuration": to}
 	}
@@ -107,7 +117,7 @@ func with(t *testing.T, destination string, path []string, v any) error {
 		switch name { // what they must have
 		case "S3BackupConfiguration":
 			inner["BucketARN"] = "arn:aws:s3:::backup"
-		case "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration":
+		case "DataFormatConversionConfiguration", "DynamicPartitioningConfiguration", "SecretsManagerConfiguration":
 			inner["Enabled"] = false
 		}
 		at = inner
@@ -245,6 +255,7 @@ func TestFirehoseModel(t *testing.T) {
 	for _, destination := range s3 {
 		walk(t, destination, []string{destination}, m.Shapes[destination])
 	}
+	walk(t, redshift, []string{redshift}, m.Shapes[redshift])
 	for destination := range ofDocuments {
 		walk(t, destination, []string{destination}, m.Shapes[destination])
 	}
@@ -253,7 +264,7 @@ func TestFirehoseModel(t *testing.T) {
 		visited[name] = true
 		member := m.Shapes[top.Members[name].Shape]
 		switch {
-		case slices.Contains(s3, name), ofDocuments[name] != "", name == "KinesisStreamSourceConfiguration":
+		case slices.Contains(s3, name), ofDocuments[name] != "", name == redshift, name == "KinesisStreamSourceConfiguration":
 		case member.Type == "structure":
 			if err := with(t, s3[1], []string{name}, map[string]any{}); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "is not a member of") {
 				t.Errorf("%s: %v", name, err)

@@ -74,6 +74,9 @@ func TestSkeletonOfModel(t *testing.T) {
 			if name != "AmazonOpenSearchServerlessDestinationConfiguration" {
 				want = append(want, name+" has DomainARN and ClusterEndpoint")
 			}
+		case redshift:
+			want = append(want, m.placeholders(name, top.Members[name].Shape)...)
+			want = append(want, name+".ProcessingConfiguration.Processors[0].Parameters[0]")
 		case "DeliveryStreamName", "KinesisStreamSourceConfiguration", "S3DestinationConfiguration", "Tags":
 			want = append(want, m.placeholders(name, top.Members[name].Shape)...)
 		case "ExtendedS3DestinationConfiguration":

@@ -99,10 +99,10 @@ func (l *loader) warehouseShape() document.Shape {
 		"CloudWatchLoggingOptions":    logging,
 		"ClusterJDBCURL":              l.jdbcURL,
 		"CopyCommand":                 l.copyCommand,
-		"Password":                    func(p document.Place) { w.password = p },
+		"Password":                    l.databasePassword,
 		"ProcessingConfiguration":     l.processing,
 		"RetryOptions":                retryOptions(&w.config.Load.RetryDuration),
-		"RoleARN":                     func(p document.Place) { w.role = p },
+		"RoleARN":                     l.copyRole,
 		"S3BackupConfiguration":       l.backup,
 		"S3BackupMode":                l.backupMode,
 		"S3Configuration":             l.stagingBucket,
@@ -215,21 +215,30 @@ func (l *loader) checkCopyRole() {
 	if c.CopyCredentials == CopyBySession {
 		if w.role.Path != "" {
 			w.role.NoEffect("shardmill.copyCredentials is session: COPY reads the bucket with keys of the AWS SDK's environment")
-			role(w.role)
 		}
+		c.RoleARN = ""
 		return
 	}
-	if w.role.Path == "" {
+	switch {
+	case w.role.Path == "":
 		w.at.Fault("has no RoleARN; give the role as which the cluster reads the bucket, and attach it to the cluster; or set shardmill.copyCredentials to session")
+	case w.role.IsOpen():
+		w.role.Text() // tells what to do
+	}
+}
+
+// copyRole reads RoleARN, which is not a role of this program.
+func (l *loader) copyRole(p document.Place) {
+	l.warehouse.role = p
+	if p.IsOpen() {
 		return
 	}
-	if s, ok := w.role.Text(); ok {
-		if !roleARN.MatchString(s) || len(s) > maxARN {
-			w.role.Bad("it must be arn:aws:iam::ACCOUNT:role/NAME, with an account of 12 digits: the role as which the cluster reads the bucket")
-			return
-		}
-		c.RoleARN = s
+	s, ok := p.Text()
+	if ok && (!roleARN.MatchString(s) || len(s) > maxARN) {
+		p.Bad("it must be arn:aws:iam::ACCOUNT:role/NAME, with an account of 12 digits: the role as which the cluster reads the bucket")
+		return
 	}
+	l.warehouse.config.RoleARN = s
 }
 
 // checkLoaderTable holds the names of the two tables apart.

@@ -78,7 +78,32 @@ func (l *loader) secretsManager(p document.Place) {
 	}
 }
 
-func (l *loader) databaseUser(p document.Place) { l.warehouse.username = p }
+// databaseUser reads Username. That a file leaves it open matters only if it is used.
+func (l *loader) databaseUser(p document.Place) {
+	l.warehouse.username = p
+	if p.IsOpen() {
+		return
+	}
+	l.warehouse.config.Login.Username, _ = l.bounded(p, 1, longestUsername)
+}
+
+// databasePassword reads Password, likewise.
+func (l *loader) databasePassword(p document.Place) {
+	w := &l.warehouse
+	w.password = p
+	if p.IsOpen() {
+		return
+	}
+	secret := &w.config.Login.Password
+	secret.read(p)
+	switch n := utf8.RuneCountInString(secret.text); {
+	case n == 0: // it is wrong, and told
+	case n < shortestPassword:
+		p.Fault("%s", says(fmt.Sprintf("has fewer than %d characters", shortestPassword), constraint(p, fmt.Sprintf("Member must have length greater than or equal to %d", shortestPassword))))
+	case n > longestPassword:
+		p.Fault("%s", says(fmt.Sprintf("has more than %d characters", longestPassword), constraint(p, fmt.Sprintf("Member must have length less than or equal to %d", longestPassword))))
+	}
+}
 
 // checkLogin holds together what a file says of the login.
 func (l *loader) checkLogin() {
@@ -123,10 +148,11 @@ func (l *loader) checkLogin() {
 func (l *loader) checkUser() {
 	w := &l.warehouse
 	in := &w.config.Login
-	if w.username.Path == "" {
+	switch {
+	case w.username.Path == "":
 		w.at.Fault("has no Username; give the database user's, or SecretsManagerConfiguration, or set shardmill.login")
-	} else if s, ok := l.bounded(w.username, 1, longestUsername); ok {
-		in.Username = s
+	case w.username.IsOpen():
+		w.username.Text() // tells what to do
 	}
 	file := l.documents.keys["passwordFile"]
 	given := w.password.Path != "" && (!w.password.IsOpen() || file.Path == "")
@@ -136,27 +162,10 @@ func (l *loader) checkUser() {
 	case given && w.password.IsOpen():
 		w.password.Fault("is not in the file; give shardmill.passwordFile, the name of a file that has it")
 	case given:
-		in.Password.read(w.password)
-		l.checkPassword()
 	case file.Path != "":
 		in.Password.File = l.documents.config.Access.Password.File
 	default:
 		w.at.Fault("%s", says("has no Password, which Firehose never tells of a stream that is there; give shardmill.passwordFile, the name of a file that has it, or Password", needPassword))
-	}
-}
-
-// checkPassword holds a password to Firehose's bounds. It is not shown.
-func (l *loader) checkPassword() {
-	w := &l.warehouse
-	text := w.config.Login.Password.text
-	if text == "" {
-		return // it is wrong, and told
-	}
-	switch n := utf8.RuneCountInString(text); {
-	case n < shortestPassword:
-		w.password.Fault("%s", says(fmt.Sprintf("has fewer than %d characters", shortestPassword), constraint(w.password, fmt.Sprintf("Member must have length greater than or equal to %d", shortestPassword))))
-	case n > longestPassword:
-		w.password.Fault("%s", says(fmt.Sprintf("has more than %d characters", longestPassword), constraint(w.password, fmt.Sprintf("Member must have length less than or equal to %d", longestPassword))))
 	}
 }
 
@@ -165,6 +174,7 @@ func (l *loader) checkPassword() {
 func (l *loader) idlePassword() {
 	w := &l.warehouse
 	why := fmt.Sprintf("the loader logs in with %s", w.config.Login.Kind)
+	w.config.Login.Username, w.config.Login.Password = "", Secret{}
 	for _, at := range []document.Place{w.username, w.password} {
 		if at.Path != "" {
 			at.NoEffect(why)

@@ -112,8 +112,8 @@ func (r *reader) describedDestination(m document.Member) (out []document.Member)
 			default:
 				each.Key = configurationOf(each.Key)
 				each.Value.Members = configurations(each.Value)
-				if isDocuments(each.Key) {
-					each.Value.Members = documentsConfiguration(each.Value)
+				if hasBucketInside(each.Key) {
+					each.Value.Members = bucketInside(each.Value)
 				}
 				out = append(out, each)
 			}
@@ -135,9 +135,9 @@ func configurations(v document.Value) (out []document.Member) {
 	return out
 }
 
-// documentsConfiguration returns the members of a destination of documents as they are
+// bucketInside returns the members of a destination that has a bucket inside as they are
 // called when they are given.
-func documentsConfiguration(v document.Value) []document.Member {
+func bucketInside(v document.Value) []document.Member {
 	for i := range v.Members {
 		switch m := &v.Members[i]; m.Key {
 		case "S3DestinationConfiguration":

@@ -81,8 +81,8 @@ f:3: DeliveryStreamDescription.Destinations has 2 destinations; it must have one
 		{"two destinations in one", `{"DeliveryStreamDescription": {"DeliveryStreamName": "orders",
 "Source": {"KinesisStreamSourceDescription": {"KinesisStreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/orders"}},
 "Destinations": [{"S3DestinationDescription": {"BucketARN": "arn:aws:s3:::archive"},
-"RedshiftDestinationDescription": {}}]}}`, set(), `error
-f:4: DeliveryStreamDescription.Destinations[0].RedshiftDestinationDescription is not built yet; remove it, and use ExtendedS3DestinationConfiguration`},
+"SnowflakeDestinationDescription": {}}]}}`, set(), `error
+f:4: DeliveryStreamDescription.Destinations[0].SnowflakeDestinationDescription is not built yet; remove it, and use ExtendedS3DestinationConfiguration`},
 		{"no description", `{"DeliveryStreamDescription": 5}`, set(), `error
 f:1: DeliveryStreamDescription is no object; it must be what describe-delivery-stream tells`},
 		{"names that nobody asks for", `DeliveryStreamName: orders

@@ -107,7 +107,7 @@ func TestSkeleton(t *testing.T) {
 		`f:5: KinesisStreamSourceConfiguration.KinesisStreamARN is ""; `, `f:5: KinesisStreamSourceConfiguration.RoleARN is ""; `,
 		`f:6: DeliveryStreamEncryptionConfigurationInput does not go with a Kinesis stream; `, `f:7: S3DestinationConfiguration.BucketARN is ""; `,
 		`f:7: S3DestinationConfiguration.BufferingHints.SizeInMBs is 0; `, `f:8: ExtendedS3DestinationConfiguration is a second destination, `,
-		`f:9: RedshiftDestinationConfiguration is not built yet; `, `f:10: Tags[0].Key is ""; `,
+		`f:9: RedshiftDestinationConfiguration is a second destination, `, `f:9: RedshiftDestinationConfiguration.RoleARN is ""; `, `f:10: Tags[0].Key is ""; `,
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+want) {
 			t.Errorf("it does not say %s\n%v", want, err)

@@ -191,7 +191,7 @@ f:8: Resources.S.Properties.ExtendedS3DestinationConfiguration.BucketARN is "arc
 f:9: Resources.S.Properties.ExtendedS3DestinationConfiguration.BufferingHints.SizeInMBs is "129"; it must be between 1 and 128
 f:9: Resources.S.Properties.ExtendedS3DestinationConfiguration.BufferingHints.IntervalInSeconds is "five"; it must be a whole number between 0 and 900, in decimal digits
 f:10: Resources.S.Properties.ExtendedS3DestinationConfiguration.Prefixx is not a member of Firehose's ExtendedS3DestinationConfiguration; did you mean Prefix?`},
-		{"another destination", edit(good, "ExtendedS3Dest", "RedshiftDest"), set(), "error\nf:7: Resources.S.Properties.RedshiftDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration"},
+		{"another destination", edit(good, "ExtendedS3Dest", "SnowflakeDest"), set(), "error\nf:7: Resources.S.Properties.SnowflakeDestinationConfiguration is not built yet; remove it, and use ExtendedS3DestinationConfiguration"},
 		{"an alias", inTemplate("BucketARN: &b arn:aws:s3:::archive\nPrefix: *b"), set(), "error\nf:9: Resources.S.Properties.ExtendedS3DestinationConfiguration.Prefix is an alias (*b), which templates do not have; write the value itself"},
 		{"what is no YAML", "Resources:\n\t- a", set(), "error\nf:2: syntax error: yaml: line 2: found character that cannot start any token"},
 		{"two documents", good + "---\nResources: {}\n", set(), "error\nf:9: a second document begins; put one into a file"},

@@ -32,7 +32,7 @@ func (r *reader) terraform(address string, values document.Value) (document.Valu
 	return out, true
 }
 
-// bucketOf puts the bucket of a destination of documents into it: the provider before
+// bucketOf puts the bucket of a destination that has it inside into it: the provider before
 // version 5 has it beside.
 func bucketOf(out document.Value) document.Value {
 	const beside, inside = "S3DestinationConfiguration", "S3Configuration"
@@ -41,7 +41,7 @@ func bucketOf(out document.Value) document.Value {
 		return out
 	}
 	for i, m := range out.Members {
-		if !isDocuments(m.Key) || index(m.Value.Members, inside) >= 0 {
+		if !hasBucketInside(m.Key) || index(m.Value.Members, inside) >= 0 {
 			continue
 		}
 		out.Members[i].Value.Members = append(m.Value.Members, document.Member{Key: inside, Line: bucket.Line, Value: bucket})
@@ -51,10 +51,12 @@ func bucketOf(out document.Value) document.Value {
 	return out
 }
 
-// isDocuments reports whether a member is a destination of documents.
-func isDocuments(name string) bool {
+// hasBucketInside reports whether a member is a destination that has a bucket beside other
+// things.
+func hasBucketInside(name string) bool {
 	return slices.Contains([]string{
 		"ElasticsearchDestinationConfiguration", "AmazonopensearchserviceDestinationConfiguration", "AmazonOpenSearchServerlessDestinationConfiguration",
+		"RedshiftDestinationConfiguration",
 	}, name)
 }
 

@@ -42,12 +42,12 @@ func streamBlock() block {
 		"elasticsearch_configuration":        nested("ElasticsearchDestinationConfiguration", clusterBlock()),
 		"opensearch_configuration":           nested("AmazonopensearchserviceDestinationConfiguration", clusterBlock()),
 		"opensearchserverless_configuration": nested("AmazonOpenSearchServerlessDestinationConfiguration", serverlessBlock()),
+		"redshift_configuration":             nested("RedshiftDestinationConfiguration", redshiftBlock()),
 	}
 	for name, to := range map[string]string{
 		"msk_source_configuration":    "MSKSourceConfiguration",
 		"http_endpoint_configuration": "HttpEndpointDestinationConfiguration",
 		"iceberg_configuration":       "IcebergDestinationConfiguration",
-		"redshift_configuration":      "RedshiftDestinationConfiguration",
 		"snowflake_configuration":     "SnowflakeDestinationConfiguration",
 		"splunk_configuration":        "SplunkDestinationConfiguration",
 	} {
@@ -137,6 +137,29 @@ func clusterBlock() block {
 	b["index_rotation_period"] = text("IndexRotationPeriod", "OneDay")
 	b["type_name"] = is("TypeName")
 	return b
+}
+
+// redshiftBlock is the destination Redshift.
+func redshiftBlock() block {
+	s3 := s3Block()
+	return block{
+		"cloudwatch_logging_options": s3["cloudwatch_logging_options"],
+		"cluster_jdbcurl":            is("ClusterJDBCURL"),
+		"copy_options":               is("CopyCommand.CopyOptions"),
+		"data_table_columns":         is("CopyCommand.DataTableColumns"),
+		"data_table_name":            is("CopyCommand.DataTableName"),
+		"password":                   is("Password"),
+		"processing_configuration":   processingBlock(),
+		"retry_duration":             number("RetryOptions.DurationInSeconds", "3600"),
+		"role_arn":                   is("RoleARN"),
+		"s3_backup_configuration":    nested("S3BackupConfiguration", s3),
+		"s3_backup_mode":             text("S3BackupMode", "Disabled"),
+		"s3_configuration":           nested("S3Configuration", s3),
+		"secrets_manager_configuration": nested("SecretsManagerConfiguration", block{
+			"enabled": boolean("Enabled", "false"), "role_arn": is("RoleARN"), "secret_arn": is("SecretARN"),
+		}),
+		"username": is("Username"),
+	}
 }
 
 // conversionBlock is that of format conversion. What the provider takes for its own

@@ -63,8 +63,8 @@ f:27: ` + at + `s3_backup_mode is "Enabled"; give S3BackupConfiguration too, or 
 f:8: ` + here + `name is missing; give the name that objects begin with
 f:8: ` + here + `kinesis_source_configuration is missing; give the stream's KinesisStreamARN in it. Firehose says: KinesisSourceStreamConfig is mandatory for KinesisStreamAsSource stream type.
 f:11: ` + here + `extended_s3_configuration[0].bucket_arn is missing; give the bucket's ARN, arn:aws:s3:::NAME`},
-		{"another destination", edit(text, `"elasticsearch_configuration": []`, `"redshift_configuration": [{"cluster_jdbcurl": "a"}]`), set(), `error
-f:10: ` + here + `redshift_configuration is not built yet; remove it, and use ExtendedS3DestinationConfiguration`},
+		{"another destination", edit(text, `"elasticsearch_configuration": []`, `"snowflake_configuration": [{"account_url": "a"}]`), set(), `error
+f:10: ` + here + `snowflake_configuration is not built yet; remove it, and use ExtendedS3DestinationConfiguration`},
 		{"an argument that is new", edit(text, `"kms_key_arn": null`, `"kms_key": "a"`), set(), `error
 f:22: ` + at + `kms_key is no argument of aws_kinesis_firehose_delivery_stream that is known here; remove it`},
 		{"too many values", `{"terraform_version": [` + strings.Repeat("0,", 1<<19) + "0]}", set(), `error
