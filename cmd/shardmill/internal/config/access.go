@@ -57,12 +57,15 @@ func (s Secret) String() string {
 // GoString does not show it.
 func (s Secret) GoString() string { return s.String() }
 
+// lowerFirst returns a name of Firehose's as ours begin.
+func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
 var oneVariable = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 
 // read reads the text itself. What is wrong with it is told without it.
 func (s *Secret) read(p document.Place) {
 	if p.FromCommandLine() {
-		p.Fault("shows in the list of processes; give the name of a file, as %sFile", p.Path)
+		p.Fault("shows in the list of processes; give the name of a file, as shardmill.%sFile", lowerFirst(p.Name()))
 		return
 	}
 	v := p.Value()

@@ -180,8 +180,12 @@ func (p Place) Items(want string) ([]Place, bool) {
 	return all, true
 }
 
-// FromCommandLine reports whether the value was given beside the file, on the command line.
-func (p Place) FromCommandLine() bool { return strings.HasPrefix(p.shown, "--set ") }
+// FromCommandLine reports whether the value was given beside the file, on the command line,
+// or has a text that was.
+func (p Place) FromCommandLine() bool {
+	given := func(s string) bool { return strings.Contains(p.value.Text, s) }
+	return strings.HasPrefix(p.shown, "--set ") || slices.ContainsFunc(p.commandLine, given)
+}
 
 // Is reports whether the value is this text.
 func (p Place) Is(s string) bool { return p.value.Kind == Text && p.value.Text == s }

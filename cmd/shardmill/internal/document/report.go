@@ -18,12 +18,25 @@ type Report struct {
 	warnings notes
 	idle     map[string]bool // names of members of which it was said that they do nothing
 	spelling func(string) string
+
+	commandLine []string // texts that were given there
 }
 
 // NewReport returns an empty report about a file. spelling returns how the file
 // spells the name of a member; nil if it has the names of its reader.
 func NewReport(file string, spelling func(string) string) *Report {
 	return &Report{file: file, spelling: spelling}
+}
+
+// OnCommandLine says that texts were given beside the file, on the command line, where
+// others can see them: so is what is made of one, but for those that are too short to say so.
+func (r *Report) OnCommandLine(texts []string) {
+	const least = 6
+	for _, s := range texts {
+		if len(s) >= least {
+			r.commandLine = append(r.commandLine, s)
+		}
+	}
 }
 
 // spelled returns a name as the file has it.

@@ -3,7 +3,9 @@ package importer
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
@@ -75,6 +77,7 @@ func Read(name string, data []byte, must string, o Options) (document.Place, boo
 		return root.Place(v), true
 	}
 	r := &reader{Report: document.NewReport(name, f.spelling), settings: set, stream: o.Stream, unwritten: o.Unwritten}
+	r.OnCommandLine(slices.Collect(maps.Values(o.Set)))
 	none := r.Place(document.Value{})
 	if len(data) > f.maxBytes {
 		r.FaultAt(1, "the file has more than %d bytes; it must have at most so many", f.maxBytes)
