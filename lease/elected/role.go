@@ -40,6 +40,24 @@ type Role struct {
 	cfg Config
 }
 
+// Status is how a Role stands, as far as this worker knows.
+type Status struct {
+	Has   bool      // it does the job
+	Since time.Time // when Has became what it is; of a Role that has not run yet, zero
+
+	// Holder is the worker that holds the lease by the last look at the table; "" if
+	// nobody does, or if that is not known.
+	Holder string
+
+	// Err is what keeps this worker from standing ready, or what its last try to do the
+	// job ended with; nil if nothing does. ErrSince is since when there is an error.
+	Err      error
+	ErrSince time.Time
+}
+
+// Status returns how the Role stands. It may be called at any time, from any goroutine.
+func (r *Role) Status() Status { return Status{} }
+
 // New returns a Role that does not run. It does no I/O. The error joins all that is wrong.
 func New(cfg Config) (*Role, error) { return &Role{cfg}, nil }
 

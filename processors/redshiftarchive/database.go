@@ -21,9 +21,10 @@ type Database interface {
 	Check(ctx context.Context, t Tables) error
 }
 
-// Tables are what a Loader uses of a database.
+// Tables are what a Loader uses of a database: names as SQL takes them, quoted where that
+// is needed, so that they can be put into a statement as they are.
 type Tables struct {
-	Table   string   // as DataTableName
+	Table   string   // with its schema, if DataTableName has one
 	Columns []string // none for all
 	Ledger  string   // "" for none
 }
