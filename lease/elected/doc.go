@@ -7,6 +7,10 @@
 // moment, if one of them was stopped and does not know yet that it was overtaken. Its
 // Term says so as soon as it can be known; what must not be done twice needs a fence of its own.
 //
+// Other jobs may have rows in the same table: each Role sees that of its own alone. A row
+// that somebody removed is made again; so long as the table cannot be used nobody begins
+// the job, which [Role.Status] and the log tell.
+//
 // The table must not be that of an application's shards: a row of a job is none of a shard, and would
 // be taken for one that has lost its shard. Source: KCL DynamoDBLeaseRefresher.
 package elected

@@ -21,9 +21,10 @@ type Database interface {
 	Check(ctx context.Context, t Tables) error
 }
 
-// Tables are what a Loader uses of a database.
+// Tables are what a Loader uses of a database: names as SQL takes them, quoted where that
+// is needed, so that they can be put into a statement as they are.
 type Tables struct {
-	Table   string   // as DataTableName
+	Table   string   // with its schema, if DataTableName has one
 	Columns []string // none for all
 	Ledger  string   // "" for none
 }
@@ -48,6 +49,10 @@ type LedgerTry struct {
 type Statement struct {
 	sql, shown string
 }
+
+// NewStatement returns a statement; shown is the same text without secrets. It is for
+// whoever has a Database without a Loader, such as a test.
+func NewStatement(sql, shown string) Statement { return Statement{sql, shown} }
 
 // SQL returns the statement; it may have secrets.
 func (s Statement) SQL() string { return s.sql }
