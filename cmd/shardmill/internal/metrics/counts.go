@@ -27,7 +27,7 @@ type counts struct {
 
 	readRecords, readBytes                       prometheus.Counter
 	throttled                                    map[string]prometheus.Counter // by the operation of Kinesis
-	delivered, backup                            deliveries
+	delivered, backup, aside                     deliveries
 	recordsLost, gaps, bundlesLost               prometheus.Counter
 	dropped, malformed, deadLettered, putsFailed prometheus.Counter
 	pendingFound                                 *prometheus.CounterVec
@@ -35,6 +35,7 @@ type counts struct {
 
 	documents bool // where records go
 	index     indexing
+	load      *loading
 
 	stages stages
 	told   told
@@ -168,8 +169,10 @@ func newCounts(r *prometheus.Registry, o Options) counts {
 		},
 		delivered: putsOf("DeliveryToS3", "", &firehose, objects),
 		backup:    putsOf("BackupToS3", " of the backup", backups, backups),
+		aside:     putsOf("Aside", "", hidden(), hidden()),
 		documents: documents,
 		index:     newIndexing(&firehose, &ours, o.Documents),
+		load:      newLoading(&firehose, &ours, o.Warehouse),
 
 		bundlesLost:  ours.sum("BundlesLost", unitCount, "Cuts delivered again because their bundle was gone: exactly once is broken."),
 		recordsLost:  ours.sum("RecordsLost", unitCount, "Records of prepared objects that expired before these were finished; at least."),

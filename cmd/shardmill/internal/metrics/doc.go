@@ -81,6 +81,13 @@
 //	DeliveryToElasticsearch_DataFreshness
 //	                                        gauge      Seconds       likewise
 //
+//	the same, of a stream that is loaded into Redshift
+//	DeliveryToRedshift_Records              counter    Count         records in objects that were loaded
+//	DeliveryToRedshift_Bytes                counter    Bytes         their data, before compression
+//	DeliveryToRedshift_Success              counter    Count         tries of COPY that were committed, or that found the objects loaded already
+//	DeliveryToRedshift_DataFreshness        gauge      Seconds       age of the oldest record that is not loaded, of those that this worker knows of: what it did
+//	                                                                 not stage yet, and if it loads what is staged; absent without any
+//
 //	our own
 //	RecordsProcessed_Latency                histogram  Milliseconds  from the arrival of a batch's last record until the processor accepted it, by this machine's clock
 //	RecordsLost                             counter    Count         records of a prepared object that expired before it was finished; at least
@@ -96,6 +103,15 @@
 //	IndexRequests                           counter    Count         requests to a cluster for documents
 //	DocumentsFailed                         counter    Count         documents that could not be indexed, and that are in an error object
 //	DocumentsSuperseded                     counter    Count         documents for which the index has a later version
+//	Loads                                   counter    Count         batches that were loaded into Redshift
+//	ObjectsLoaded                           counter    Count         their objects
+//	ObjectsKnown                            counter    Count         objects that the ledger had already, and that were not loaded again
+//	LoadTries                               counter    Count         tries of COPY
+//	LoadTry_Time                            histogram  Milliseconds  these, failed ones too
+//	LoadsGivenUp                            counter    Count         batches that were not loaded, and that a manifest under errors/manifests/ names
+//	ObjectsNotLoaded, RecordsNotLoaded      counter    Count         their objects, and the records in these
+//	MarkersWaiting                          gauge      Count         markers of objects that wait to be loaded, up to 1,000; absent of a worker that does not load
+//	Loader                                  gauge      Count         1 if this worker loads, 0 if another one does, or nobody
 //	ThrottledListShards                     counter    Count         calls that Kinesis refused because of a limit; they are repeated
 //	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void, redo or forbidden
 //	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
@@ -134,6 +150,10 @@
 // for each request, the share of its documents that were taken: of Firehose's statistics the
 // average is the same. AuthFailure and DeliveryRejected are 1 if there was such a request in
 // that minute, else 0.
+//
+// A stream that is loaded into Redshift has S3's too, of what is staged. Its markers are
+// among PutFailed, and no delivery. In EMF DeliveryToRedshift.Success is 1 or 0 for each try of
+// COPY, and MarkersWaiting and Loader are told each minute.
 //
 // The KCL's Success and Time without a prefix, and its getRecords.*,
 // ExpiredIterator and MissingMergeParent, are not exported. Nor is Firehose's

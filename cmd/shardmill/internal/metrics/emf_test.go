@@ -378,7 +378,7 @@ func TestEMFOfAWriterThatHangs(t *testing.T) {
 func TestEMFIsDocumented(t *testing.T) {
 	t.Parallel()
 	page := read(t, filepath.Join("..", "..", "..", "..", "docs", "metrics.md"))
-	golden := read(t, filepath.Join("testdata", "metrics.txt")) + read(t, filepath.Join("testdata", "metrics-documents.txt"))
+	golden := read(t, filepath.Join("testdata", "metrics.txt")) + read(t, filepath.Join("testdata", "metrics-documents.txt")) + read(t, filepath.Join("testdata", "metrics-warehouse.txt"))
 	documented := func(w world, happen func(world)) {
 		out := w.emits()
 		happen(w)
@@ -394,6 +394,7 @@ func TestEMFIsDocumented(t *testing.T) {
 	for _, to := range []metrics.Destination{metrics.ToOpenSearchService, metrics.ToServerless, metrics.ToElasticsearch} {
 		inDocumentWorld(t, to, true, func(w world) { documented(w, documentsHappen) })
 	}
+	inWarehouseWorld(t, func(w world) { documented(w, loadsHappen) })
 	for _, name := range regexp.MustCompile(`shardmill_\w+`).FindAllString(page, -1) {
 		name = part.ReplaceAllString(name, "")
 		if !strings.Contains(golden, "# TYPE "+name+" ") {

@@ -113,6 +113,9 @@ func (m *Metrics) levels(s kcl.Snapshot) (out []level) {
 			out = append(out, level{name, unitSecs, age.Seconds()})
 		}
 	}
+	if m.options.Warehouse {
+		out = append(out, m.counts.load.levels(m.fresh.age())...)
+	}
 	if behind, some := FarthestBehind(s); some {
 		out = append(out, level{streamBehind, unitMillis, float64(behind.Milliseconds())})
 	}

@@ -42,6 +42,11 @@ func newGauges(m *Metrics) *gauges {
 			backupFreshness:   desc(promName(backupFreshness), "Age in seconds of the oldest record that is not in the backup.", stream),
 		},
 	}
+	if m.options.Warehouse {
+		g.firehose[loadFreshness] = desc(promName(loadFreshness), "Age in seconds of the oldest record that is not loaded, of those that this worker knows of.", stream)
+		g.firehose[markersWaiting] = desc(markersWaiting, "Markers of staged objects that wait to be loaded, up to 1,000; of the worker that loads.", nil)
+		g.firehose[hasLoader] = desc(hasLoader, "1 if this worker loads, 0 if another one does, or nobody.", nil)
+	}
 	if name := m.options.documentFreshness(); m.options.Documents != "" {
 		g.firehose[name] = desc(promName(name), "Age in seconds of the oldest record that is not delivered.", stream)
 	}
@@ -108,12 +113,20 @@ const TroubleTransform kcl.TroubleReason = "transform"
 // documents.
 const TroubleIndex kcl.TroubleReason = "index"
 
+// TroubleLoad is the reason of a trouble with a delivery stream's database: what is staged
+// is not loaded, or this worker cannot stand ready to load it.
+const TroubleLoad kcl.TroubleReason = "load"
+
+// TroubleNotLoaded is the reason of a trouble that is over for the loader, and not for who
+// waits for the records: some will not be loaded unless somebody does it.
+const TroubleNotLoaded kcl.TroubleReason = "not-loaded"
+
 // countTroubles returns how many troubles there are of each reason. 0 is told
 // too: a rule on a series that is not there never fires.
 func countTroubles(s kcl.Snapshot) map[kcl.TroubleReason]int {
 	n := map[kcl.TroubleReason]int{
 		kcl.TroubleAccess: 0, kcl.TroubleStreamNotFound: 0, kcl.TroubleTableNotFound: 0,
-		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0, TroubleIndex: 0,
+		kcl.TroubleForeignTable: 0, kcl.TroubleContradiction: 0, kcl.TroubleUnreadable: 0, TroubleTransform: 0, TroubleIndex: 0, TroubleLoad: 0, TroubleNotLoaded: 0,
 	}
 	for _, t := range s.Troubles {
 		n[t.Reason]++

@@ -37,6 +37,9 @@ type Options struct {
 	// the destination. Then a backup is what Firehose has as DeliveryToS3. Default "": they
 	// go into objects.
 	Documents Destination
+
+	// Warehouse says that what is put is loaded into Redshift.
+	Warehouse bool
 }
 
 // New returns the metrics of an archiver. snapshot tells at

@@ -329,7 +329,7 @@ var (
 // no other.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	golden := read(t, filepath.Join("testdata", "metrics.txt")) + read(t, filepath.Join("testdata", "metrics-documents.txt"))
+	golden := read(t, filepath.Join("testdata", "metrics.txt")) + read(t, filepath.Join("testdata", "metrics-documents.txt")) + read(t, filepath.Join("testdata", "metrics-warehouse.txt"))
 	var exported []string
 	for _, m := range kind.FindAllStringSubmatch(golden, -1) {
 		exported = append(exported, m[1]+" "+m[2])

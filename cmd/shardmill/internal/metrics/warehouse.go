@@ -1,0 +1,118 @@
+package metrics
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
+)
+
+// Firehose's and our names of what is no counter.
+const (
+	loadFreshness  = "DeliveryToRedshift.DataFreshness"
+	markersWaiting = "MarkersWaiting"
+	hasLoader      = "Loader"
+)
+
+// loading are the metrics of what is loaded into Redshift. Those of another stream count
+// nothing, and are not shown.
+type loading struct {
+	records, bytes                          prometheus.Counter
+	success                                 outcomes
+	loads, givenUp, recordsNotLoaded, known prometheus.Counter
+	objects, objectsNotLoaded, tries        prometheus.Counter
+	time                                    prometheus.Histogram
+
+	mu      sync.Mutex // guards what follows
+	has     bool       // this worker loads
+	markers int        // that the last look found
+	oldest  time.Time  // arrival of the oldest record of the batch that is tried; zero if there is none
+}
+
+func newLoading(firehose, ours *told, on bool) *loading {
+	if !on {
+		firehose, ours = hidden(), hidden()
+	}
+	name := func(what string) string { return "DeliveryToRedshift." + what }
+	return &loading{
+		records: firehose.sum(name("Records"), unitCount, "Records in objects that were loaded."),
+		bytes:   firehose.sum(name("Bytes"), unitBytes, "Bytes of these records, before compression."),
+		success: firehose.outcomes(name("Success"), "Tries of COPY that were committed."),
+
+		loads:            ours.sum("Loads", unitCount, "Batches that were loaded."),
+		objects:          ours.sum("ObjectsLoaded", unitCount, "Objects of these batches, those aside that the ledger had."),
+		known:            ours.sum("ObjectsKnown", unitCount, "Objects that the ledger had already, and that were not loaded again."),
+		givenUp:          ours.sum("LoadsGivenUp", unitCount, "Batches that were not loaded, and that a manifest under errors/manifests/ names."),
+		objectsNotLoaded: ours.sum("ObjectsNotLoaded", unitCount, "Objects of these batches."),
+		recordsNotLoaded: ours.sum("RecordsNotLoaded", unitCount, "Records in these objects."),
+		tries:            ours.sum("LoadTries", unitCount, "Tries of COPY."),
+		time:             ours.histogramOf("LoadTry_Time", "Milliseconds that tries of COPY took, failed ones too.", latencies()),
+	}
+}
+
+// LoaderHooks are the loader's.
+func (m *Metrics) LoaderHooks() redshiftarchive.Hooks {
+	l := m.counts.load
+	return redshiftarchive.Hooks{
+		Loaded: func(e redshiftarchive.LoadedEvent) {
+			l.loads.Inc()
+			l.objects.Add(float64(e.Objects))
+			l.known.Add(float64(e.Known))
+			l.records.Add(float64(e.Records))
+			l.bytes.Add(float64(e.Bytes))
+		},
+		Tried: func(e redshiftarchive.TriedEvent) {
+			l.tries.Inc()
+			l.time.Observe(inMillis(e.Duration))
+			if e.Err != nil {
+				l.success.failed.Inc()
+				return
+			}
+			l.success.ok.Inc()
+		},
+		GivenUp: func(e redshiftarchive.GivenUpEvent) {
+			l.givenUp.Inc()
+			l.objectsNotLoaded.Add(float64(e.Objects))
+			l.recordsNotLoaded.Add(float64(e.Records))
+		},
+		Waiting: l.waiting,
+	}
+}
+
+// LoaderChanged notes that this worker begins or ends to load.
+func (m *Metrics) LoaderChanged(has bool) {
+	l := m.counts.load
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.has, l.markers, l.oldest = has, 0, time.Time{} // of another worker's markers it knows nothing
+}
+
+func (l *loading) waiting(e redshiftarchive.WaitingEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.markers, l.oldest = e.Markers, time.Time{}
+	if e.Oldest > 0 {
+		l.oldest = time.Now().Add(-e.Oldest) // while a try is not answered nothing else is told
+	}
+}
+
+// levels returns what there is of a worker that loads, and of how old the oldest record
+// is that is not loaded: of those staged, if it loads, and of those that are not yet.
+func (l *loading) levels(unstaged time.Duration, some bool) (out []level) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	age, has := unstaged, 0.0
+	if l.has {
+		has = 1
+		out = append(out, level{markersWaiting, unitCount, float64(l.markers)})
+		if !l.oldest.IsZero() {
+			age, some = max(age, time.Since(l.oldest)), true
+		}
+	}
+	if some {
+		out = append(out, level{loadFreshness, unitSecs, age.Seconds()})
+	}
+	return append(out, level{hasLoader, unitCount, has})
+}
