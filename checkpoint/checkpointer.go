@@ -196,6 +196,26 @@ func (p *PreparedCheckpoint) Checkpoint(ctx context.Context) error {
 	return p.c.put(ctx, p.at)
 }
 
+// Replace stores another state beside the same position, in place of the one that was
+// prepared: what the next holder finds if this one does not commit.
+//
+// Errors: those of Checkpointer.Prepare, and ErrPreparedStale if another checkpoint was
+// prepared or written since. After any error but ErrStateTooLarge and ErrPreparedStale it
+// is not known which of the two states the row has, and calling again is safe.
+func (p *PreparedCheckpoint) Replace(ctx context.Context, state []byte) error {
+	switch {
+	case len(state) > MaxStateBytes:
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrStateTooLarge, len(state), MaxStateBytes)
+	case p.c.prepared != p:
+		return fmt.Errorf("%w: %v, checkpoint %v", ErrPreparedStale, p.at, p.c.last)
+	}
+	if err := p.c.w.Prepare(ctx, Prepared{At: p.at.ExtendedSequenceNumber, State: state}); err != nil {
+		return fmt.Errorf("replacing the state of prepared checkpoint %v: %w", p.at, err)
+	}
+	p.state = state
+	return nil
+}
+
 // permit applies the range rules to a position that a processor named.
 func (c *Checkpointer) permit(at Position) (Position, error) {
 	if err := at.Validate(); err != nil {

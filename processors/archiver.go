@@ -95,7 +95,7 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 	p := &pace{interval: s.interval, log: log}
 	planned, buckets := s.Delivery == ExactlyOnce, s.buckets()
 	var stage *staging
-	if planned && len(s.lanes) > 1 {
+	if planned && s.isSealed() {
 		bucket, prefix := s.staging()
 		stage = &staging{bucket: bucket, prefix: stagingPrefix(prefix, shard.Table, shard.ShardID, identity), store: a.store, try: try, log: log, unnamed: shard.StreamARN == ""}
 	}
@@ -120,13 +120,14 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			newUUID: s.newUUID,
 			sink:    sink,
 			staging: stage,
+			marking: s.marking(),
 
 			indexing: indexing, failedType: failedType,
 		},
 		delivery: delivery{try: try, staging: stage},
 		successor: successor{
 			shop: a.shop, sink: sink, try: try, identity: identity, buckets: buckets,
-			hooks: s.Hooks, shardID: shard.ShardID, log: log,
+			hooks: s.Hooks, shardID: shard.ShardID, log: log, marking: s.marking(),
 		},
 	}
 }
@@ -166,7 +167,7 @@ func (a *Archiver) incoming(shard kcl.ShardInfo, log *zap.Logger) incoming {
 func (a *Archiver) begin(id exactlyonce.UUID, p *pace, sorter *sorter) (contents, error) {
 	s := &a.settings
 	switch {
-	case len(s.lanes) > 1:
+	case s.isSealed():
 		return a.shop.collect(s, p, sorter), nil
 	case s.Delivery == ExactlyOnce:
 		return a.shop.open(s.lanes[0].format, id, s.lanes[0].delimiter, planDigest)

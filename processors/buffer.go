@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -61,7 +62,8 @@ type gathered struct {
 	records, bytes int64            // of the shard
 	first, last    checkpoint.Position
 	oldest         time.Time // arrival of the oldest record; they are not in order
-	opened         time.Time // when the first record came in, by our clock
+	opened         time.Time // when the first record of the object came in, by our clock; zero while there is none
+	late           string    // why the cut would have closed, if it was kept open
 }
 
 // contents are what a cut's records become: the body of one object, or outputs that
@@ -70,6 +72,7 @@ type contents interface {
 	take(r *kcl.Record)                                                // the next record, before what becomes of it
 	add(ctx context.Context, r *kcl.Record, out pipeline.Output) error // what becomes of it
 	filled() int64                                                     // the bytes that count for the cut's size
+	another() bool                                                     // completes what is delivered, so that it goes on in another object; false if it cannot
 	unindexed(c *closing) *unindexed                                   // what is to be done before pack; nil for nothing
 	pack(c *closing) (parcel, error)                                   // nothing comes any more; after an error they are the caller's
 
@@ -133,7 +136,10 @@ func (g *gathered) note(r *kcl.Record, now time.Time) {
 	g.records++
 	g.bytes += int64(len(r.Data))
 	if g.records == 1 {
-		g.first, g.opened, g.oldest = at.Clone(), now, at.Arrival
+		g.first, g.oldest = at.Clone(), at.Arrival
+	}
+	if g.opened.IsZero() {
+		g.opened = now
 	}
 	if at.Arrival.Before(g.oldest) {
 		g.oldest = at.Arrival
@@ -148,10 +154,27 @@ func (b *buffer) due(now time.Time, within, pressure bool) string {
 	if made == nil {
 		return ""
 	}
+	age := time.Duration(0)
+	if !b.open.opened.IsZero() {
+		age = now.Sub(b.open.opened)
+	}
 	return closeReason(fill{
-		records: b.open.records, bytes: made.filled(), age: now.Sub(b.open.opened),
+		records: b.open.records, bytes: made.filled(), age: age,
 		within: within, pressure: pressure, noSpool: made.spoolErr() != nil,
 	}, b.pace.size(b.size), b.pace.interval)
+}
+
+// goOn keeps the cut open though it is due for a reason: what is delivered goes on in
+// another object. An object whose interval is over may grow, if the cut can have no other.
+// It reports false if the cut must close first.
+func (b *buffer) goOn(reason string) bool {
+	if b.open.contents.another() {
+		b.open.opened = time.Time{}
+	} else if reason != reasonInterval {
+		return false
+	}
+	b.open.late = cmp.Or(b.open.late, reason)
+	return true
 }
 
 // take empties the buffer and returns what was in it; its contents are nil if there was

@@ -46,6 +46,7 @@ func (o *outputs) pack(c *closing) (parcel, error) {
 		closeSpool(b.spool, true, c.sink.log)
 		return nil, err
 	}
+	c.marking.mark(&x, b.spool)
 	if err := b.spool.Err(); err != nil {
 		c.sink.log.Warn("spool file cannot be used: the bodies of a cut stay in memory", zap.Error(err))
 	}
@@ -114,8 +115,36 @@ func (b *bundle) stage(x exactlyonce.Index) *exactlyonce.Bundle {
 
 func (b *bundle) seal(ctx context.Context) error { return b.sink.publish(ctx, b.self) }
 
+// publish puts the marker when all others are durable: what it names is there then.
 func (b *bundle) publish(ctx context.Context) error {
-	return b.sink.all(ctx, "putting", b.list, (*object).durable, b.sink.attempt)
+	m, others := b.marker(), b.list
+	if m != nil {
+		others = others[:len(others)-1]
+	}
+	if err := b.sink.all(ctx, "putting", others, (*object).durable, b.sink.attempt); err != nil {
+		return err
+	}
+	if m == nil || m.durable() {
+		return nil
+	}
+	return b.sink.publish(ctx, m)
+}
+
+// loading implements parcel.
+func (b *bundle) loading() *loading {
+	m := b.marker()
+	if m == nil {
+		return nil
+	}
+	return &loading{sink: b.sink, marker: &object{Target: m.Target, id: m.id, role: RoleMarker}}
+}
+
+// marker returns the marker, the last object, nil if there is none.
+func (b *bundle) marker() *object {
+	if n := len(b.list); n > 0 && b.list[n-1].role == RoleMarker {
+		return b.list[n-1]
+	}
+	return nil
 }
 
 func (b *bundle) committed(ctx context.Context, reason string) {
@@ -126,7 +155,9 @@ func (b *bundle) committed(ctx context.Context, reason string) {
 		b.sink.indexed(*b.indexed, b.oldest, reason)
 	}
 	for _, o := range b.list {
-		b.sink.delivered(o, reason)
+		if o.role != RoleMarker {
+			b.sink.delivered(o, reason)
+		}
 	}
 	if b.self != nil {
 		b.staging.discard(ctx, b.self.Key)

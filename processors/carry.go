@@ -14,33 +14,50 @@ import (
 )
 
 // carryOn finishes an earlier holder's sealed cut: it puts what is in the bundle and
-// is not in the store yet, and commits. It reads nothing of the stream, and asks no
-// configuration but which buckets there may be.
-func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
+// is not in the store yet, and commits, or announces it and returns what awaits the load.
+// It reads nothing of the stream, and asks no configuration but which buckets there may
+// be, and what the checkpoint waits for.
+func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) (*cut, error) {
 	b, err := s.fetch(ctx, pl)
 	switch {
 	case errors.Is(err, exactlyonce.ErrNewer) || errors.Is(err, exactlyonce.ErrBroken):
-		return s.refuse(fmt.Errorf("the bundle %s/%s: %w", pl.Bundle.Bucket, pl.Bundle.Key, err))
+		return nil, s.refuse(fmt.Errorf("the bundle %s/%s: %w", pl.Bundle.Bucket, pl.Bundle.Key, err))
 	case errors.Is(err, exactlyonce.ErrBucket) || errors.Is(err, exactlyonce.ErrKey):
-		return s.refuse(fmt.Errorf("%w; %s", err, remedyOf(err)))
+		return nil, s.refuse(fmt.Errorf("%w; %s", err, remedyOf(err)))
 	case err != nil:
-		return err
+		return nil, err
 	case b == nil:
-		return s.lost(ctx, in, pl)
+		return nil, s.lost(ctx, in, pl)
 	}
 	defer b.release()
 	if err := s.sink.lookAll(ctx, b.list); err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.publish(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.commit(ctx, in, pl); err != nil {
-		return err
+	left, err := s.conclude(ctx, in, pl, b)
+	if err != nil {
+		return nil, err
 	}
 	s.log.Info("cut of an earlier holder finished", zap.String("key", pl.Bundle.Key), zap.Int64("records", pl.Records), zap.Int("objects", len(b.list)))
 	b.committed(ctx, reasonRedo)
-	return nil
+	return left, nil
+}
+
+// conclude commits a cut whose objects are there, or announces it, if it is to be loaded
+// before that.
+func (s *successor) conclude(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, b *bundle) (*cut, error) {
+	m := b.marker()
+	if m == nil || s.marking == nil || !s.marking.awaits {
+		return nil, s.commit(ctx, in, pl)
+	}
+	announced := pl.Announce(m.Target)
+	left, err := s.goOn(in, announced)
+	if err != nil {
+		return nil, err
+	}
+	return left, s.try.announce(ctx, left.prepared, announced.Encode())
 }
 
 // fetch returns what is in a plan's bundle, nil if that is gone.

@@ -241,6 +241,7 @@ func (c Config) WithDefaults() Config {
 		b.Hints, b.Compression = b.Hints.withDefaults(), cmp.Or(b.Compression, Uncompressed)
 		c.Backup = &b
 	}
+	c.Load = c.Load.withDefaults()
 	if c.Backup != nil || c.Load != nil || c.canFail() {
 		c.Staging = cmp.Or(c.Staging, "s3://"+c.Bucket+"/"+defaultStaging)
 	}

@@ -25,6 +25,8 @@ type cut struct {
 	reason   string // why it closed
 	progress exactlyonce.Progress
 	prepared *checkpoint.PreparedCheckpoint
+
+	announcement []byte // what the row is to hold instead of state once all of it is there, if it is to be loaded
 }
 
 // sealer makes a cut of what a buffer gathered. Everything that depends on
@@ -39,6 +41,7 @@ type sealer struct {
 	newUUID   func() exactlyonce.UUID // of each object of a cut that has several
 	sink      *objectSink
 	staging   *staging // nil if cuts have one object
+	marking   *marking // nil if nothing is to be loaded
 
 	indexing   func(d *documents) Indexing // nil without an index
 	failedType string                      // the error-output-type of documents
@@ -120,6 +123,9 @@ func (c *cut) pack(from *closing) (err error) {
 	if c.parcel, err = from.contents.pack(from); err == nil {
 		c.state = from.state
 		c.progress.Planned, c.progress.Bundled = len(c.state) > 0, from.plan.Bundle != nil
+		if l := c.loading(); l != nil && from.marking.awaits {
+			c.progress.Loading, c.announcement = true, from.plan.Announce(l.marker.Target).Encode()
+		}
 	}
 	return err
 }

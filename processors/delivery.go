@@ -18,7 +18,12 @@ type parcel interface {
 	// After an error it may be called again, and goes on where it stopped.
 	publish(ctx context.Context) error
 
-	// committed is told that the checkpoint has passed it, after release.
+	// loading returns what is left of it when all of it is durable, and is to be loaded;
+	// nil if it is not.
+	loading() *loading
+
+	// committed is told that the checkpoint has passed it, or that nothing but its marker
+	// keeps it from that, after release.
 	committed(ctx context.Context, reason string)
 
 	// release gives back what it holds in memory and in files.
@@ -46,18 +51,30 @@ type delivery struct {
 // call goes on where this one stopped; it waits then, so that who counts the calls
 // that fail counts this one.
 func (d *delivery) advance(ctx context.Context, cp kcl.Checkpointer) error {
-	return d.goOn(ctx, cp, false)
+	return d.goOn(ctx, cp, func() bool { return false })
+}
+
+// stage is advance that waits for all but a load: when it returns nil there is no
+// unfinished cut, or it awaits.
+func (d *delivery) stage(ctx context.Context, cp kcl.Checkpointer) error {
+	return d.goOn(ctx, cp, func() bool { return !d.awaits() })
 }
 
 // finish is advance that waits: when it returns nil there is no unfinished cut.
 func (d *delivery) finish(ctx context.Context, cp kcl.Checkpointer) error {
-	return d.goOn(ctx, cp, true)
+	return d.goOn(ctx, cp, func() bool { return true })
 }
 
-func (d *delivery) goOn(ctx context.Context, cp kcl.Checkpointer, waits bool) error {
+// awaits reports whether the unfinished cut is in the store, and only waits until it is
+// loaded.
+func (d *delivery) awaits() bool {
+	return d.cut != nil && exactlyonce.Next(d.cut.progress) == exactlyonce.Await
+}
+
+func (d *delivery) goOn(ctx context.Context, cp kcl.Checkpointer, waits func() bool) error {
 	for d.cut != nil {
 		if d.behind != nil && !d.behind.isOver() {
-			if !waits && !d.failed {
+			if !waits() && !d.failed {
 				return nil
 			}
 			if err := d.behind.wait(ctx); err != nil {
@@ -86,6 +103,8 @@ func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
 			}
 		case exactlyonce.Seal:
 			c.progress.Sealed = err == nil
+		case exactlyonce.Await:
+			c.progress.Loaded = err == nil
 		default:
 			c.progress.Published = err == nil
 		}
@@ -100,6 +119,13 @@ func (d *delivery) step(ctx context.Context, cp kcl.Checkpointer) error {
 		err := d.prepare(ctx, cp, c)
 		c.progress.Prepared = err == nil
 		return err
+	case next == exactlyonce.Announce:
+		err := d.try.announce(ctx, c.prepared, c.announcement)
+		c.progress.Announced = err == nil
+		return err
+	case next == exactlyonce.Await:
+		left := c.staged(ctx)
+		d.behind = send(d.holding, left.await, d.wake) //nolint:contextcheck // it may outlast the call
 	default: // exactlyonce.Commit
 		if err := d.commit(ctx, cp, c); err != nil {
 			return err

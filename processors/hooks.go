@@ -40,6 +40,10 @@ type Hooks struct {
 	// between deliveries. The last one of a processor says that it has nothing any more.
 	Buffered func(BufferedEvent)
 
+	// Awaiting is called when a cut begins to wait until it is loaded (CommitOnLoad), then
+	// once a minute, and, with a zero Since, when it does not any more.
+	Awaiting func(AwaitingEvent)
+
 	// PendingFound is called when an earlier holder's pending checkpoint was
 	// found at the start.
 	PendingFound func(PendingFoundEvent)
@@ -66,6 +70,7 @@ const (
 	RoleBackup   Role = "backup"   // records as they came
 	RoleFailed   Role = "failed"   // what could not be delivered
 	RoleBundle   Role = "bundle"   // the bodies of a cut's objects, until these are there
+	RoleMarker   Role = "marker"   // says that what is delivered can be loaded; see Load
 )
 
 func roleOf(r exactlyonce.Role) Role {
@@ -74,6 +79,8 @@ func roleOf(r exactlyonce.Role) Role {
 		return RoleBackup
 	case exactlyonce.Failed:
 		return RoleFailed
+	case exactlyonce.Marker:
+		return RoleMarker
 	default:
 		return RoleDelivery
 	}
@@ -160,7 +167,8 @@ type PutFailedEvent struct {
 	Err         error
 }
 
-// BufferedEvent describes what a shard holds that is not durable yet.
+// BufferedEvent describes what a shard holds that is not durable yet. What is staged and
+// waits to be loaded is not counted.
 type BufferedEvent struct {
 	ShardID   string
 	Records   int64
@@ -175,6 +183,14 @@ type BufferedEvent struct {
 	// ActivePartitions is how many objects are open, PartitionCount, and
 	// ActivePartitionsLimit how many may be. Both are 0 without DynamicPartitioning.
 	ActivePartitions, ActivePartitionsLimit int
+}
+
+// AwaitingEvent describes a cut that is staged, and whose checkpoint waits until its
+// marker is gone.
+type AwaitingEvent struct {
+	ShardID     string
+	Bucket, Key string    // of the marker
+	Since       time.Time // when this holder began to wait; zero when the wait has ended
 }
 
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.

@@ -1,6 +1,11 @@
 package processors
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,7 +37,51 @@ const (
 func (c Config) Markers() (bucket, prefix string) {
 	c = c.WithDefaults()
 	bucket, prefix, _ = ParseStaging(c.Staging)
-	return bucket, prefix + "load/" + c.DeliveryStreamName + "/"
+	return bucket, prefix + markersDir + "/" + c.DeliveryStreamName + "/"
+}
+
+// markersDir is what follows the prefix of Config.Staging in keys of markers.
+const markersDir = "load"
+
+func (l *Load) withDefaults() *Load {
+	if l == nil {
+		return nil
+	}
+	return &Load{CommitOn: cmp.Or(l.CommitOn, CommitOnStage)}
+}
+
+// Texts of Firehose's refusals.
+const (
+	loadCompression = "Only the following compression formats are allowed when using Redshift: [UNCOMPRESSED, GZIP]"
+	loadPrefix      = "Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination"
+)
+
+// checkLoad refuses what does not go with a load.
+func (c Config) checkLoad() error {
+	if c.Load == nil {
+		return nil
+	}
+	var errs []error
+	no := func(given bool, field string, value any, remedy, firehose string) {
+		if given && firehose != "" {
+			remedy += " (Firehose: " + firehose + ")"
+		}
+		if given {
+			errs = append(errs, wrong(field, value, remedy))
+		}
+	}
+	no(c.Load.CommitOn != CommitOnStage && c.Load.CommitOn != CommitOnLoad, "Load.CommitOn", c.Load.CommitOn, fmt.Sprintf("must be %q or %q", CommitOnStage, CommitOnLoad), "")
+	no(!slices.Contains([]Compression{Uncompressed, GZIP}, c.Compression), "Compression", c.Compression, "must be UNCOMPRESSED or GZIP with Load", loadCompression)
+	no(strings.Contains(c.Prefix, "!{"), "Prefix", c.Prefix, "must have no expressions with Load", loadPrefix)
+	no(c.ErrorOutputPrefix != "", "ErrorOutputPrefix", c.ErrorOutputPrefix, "must be empty with Load: remove it", loadPrefix)
+	no(c.CustomTimeZone != "UTC", "CustomTimeZone", c.CustomTimeZone, "must be UTC with Load: remove it", "")
+	const none = "does not go with Load: remove it"
+	no(c.DynamicPartitioning != nil, "DynamicPartitioning", "given", none, "")
+	no(c.Index != nil, "Index", "given", none, "")
+	no(c.FileExtension != "", "FileExtension", c.FileExtension, none, "")
+	bucket, markers := c.Markers()
+	no(bucket == c.Bucket && strings.HasPrefix(c.Prefix, markers), "Prefix", c.Prefix, "must not begin with "+markers+", where markers are", "")
+	return errors.Join(errs...)
 }
 
 // Marker names the objects of one cut that are to be loaded. Its object has the key

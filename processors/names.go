@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/processors/container"
@@ -109,7 +110,7 @@ func (c Config) parseNames(field string) (names, []error) {
 	case c.ErrorOutputPrefix != "":
 		n.errors, err = prefix.Parse(c.ErrorOutputPrefix, prefix.Errors)
 		add("ErrorOutputPrefix", c.ErrorOutputPrefix, err)
-	case err == nil:
+	case err == nil && (c.Load == nil || !strings.Contains(c.Prefix, "!{")): // else that is refused: see checkLoad
 		n.errors, err = n.prefix.ForErrors("")
 		add("Prefix", c.Prefix, err)
 	}

@@ -68,6 +68,7 @@ type single struct {
 	body   *body
 }
 
+func (*single) loading() *loading                   { return nil }
 func (*single) seal(context.Context) error          { return nil } // nothing to seal: a replay makes it again
 func (p *single) publish(ctx context.Context) error { return p.sink.publish(ctx, p.object) }
 func (p *single) release()                          { p.body.release(p.object.idle(), p.sink.log) }

@@ -47,6 +47,7 @@ type outputs struct {
 	byID   map[string]*activePartition // the same, by what tells them apart; not all
 	active int                         // partitions
 	oldest int                         // in begun: no object before it is open that is delivered
+	ended  int                         // objects that are complete, of those without a partition that are delivered
 	names  int64                       // bytes of places
 	index  int64                       // about what the index of the bundle needs
 
@@ -69,6 +70,10 @@ const (
 	maxLog      = 1 << 30
 	maxExtents  = 1 << 20
 	extentBytes = 16
+
+	// maxObjects is how many objects without a partition a cut delivers, while the one
+	// before is loaded.
+	maxObjects = 128
 
 	// maxDocuments bounds what is to be known if all of a cut's documents fail.
 	maxDocuments = 1 << 18
@@ -348,7 +353,7 @@ func (o *outputs) extend(x *extents, from, size int64) {
 // for each partition: these end by themselves. A log that is too long ends the cut, too.
 func (o *outputs) filled() int64 {
 	switch x := o.open[group{}]; {
-	case o.log.Size() >= maxLog || o.parts >= maxExtents || o.documents.len() >= maxDocuments || o.index >= exactlyonce.MaxIndex/2:
+	case o.isOver():
 		return math.MaxInt64
 	case o.documents != nil:
 		return o.documents.bytes
@@ -357,6 +362,27 @@ func (o *outputs) filled() int64 {
 	default:
 		return x.bytes
 	}
+}
+
+// isOver reports whether the cut can take nothing more, whatever is delivered of it.
+func (o *outputs) isOver() bool {
+	return o.log.Size() >= maxLog || o.parts >= maxExtents || o.documents.len() >= maxDocuments || o.index >= exactlyonce.MaxIndex/2
+}
+
+// another implements contents.
+func (o *outputs) another() bool {
+	x := o.open[group{}]
+	switch {
+	case o.isOver() || o.documents != nil || o.sorter != nil:
+		return false
+	case x == nil:
+		return true
+	case o.ended >= maxObjects-1:
+		return false
+	}
+	o.ended++
+	o.complete(x)
+	return true
 }
 
 // key returns where the object id goes.

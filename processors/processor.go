@@ -42,18 +42,22 @@ func (p *processor) whole(call func() error) error {
 	return err
 }
 
-// Initialize finishes what an earlier holder prepared. What goes on behind later
-// calls ends with ctx.
+// Initialize finishes what an earlier holder prepared, but for a load, which goes on
+// behind later calls. What goes on there ends with ctx.
 func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) error {
 	p.drop()
 	p.delivery.holding = ctx //nolint:fatcontext // it is good for the holding
 	p.sink.trusted = in.CheckTrust
 	p.archiver.look(ctx, p.try)
-	if err := p.successor.settle(ctx, in); err != nil {
+	left, err := p.successor.settle(ctx, in)
+	if err != nil {
 		return err
 	}
 	p.delivery.staging.list(ctx)
 	p.buffer.seen.mark = in.Checkpointer.Last().ExtendedSequenceNumber
+	if p.delivery.cut = left; left != nil {
+		p.buffer.seen.mark = left.last.ExtendedSequenceNumber // what it has comes again
+	}
 	p.incoming.begin(ctx, p.buffer.seen.mark)
 	return nil
 }
@@ -93,7 +97,7 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 	if err := p.bring(ctx, to, in.Pressure); err != nil {
 		return err
 	}
-	if reason := p.buffer.due(time.Now(), false, in.Pressure); reason != "" {
+	if reason := p.due(time.Now(), false, in.Pressure); reason != "" {
 		if err := p.flush(ctx, in.Checkpointer, reason); err != nil {
 			return err
 		}
@@ -132,7 +136,7 @@ func (g *gate) enter(r *kcl.Record, what become) error {
 	if err := g.buffer.append(g.ctx, r, now, what); err != nil {
 		return err
 	}
-	if reason := g.buffer.due(now, true, false); reason != "" {
+	if reason := g.due(now, true, false); reason != "" {
 		return g.flush(g.ctx, g.cp, reason)
 	}
 	return nil
@@ -146,9 +150,27 @@ func (p *processor) room(try func(int64) bool) func(int64) bool {
 	return func(more int64) bool { return try(p.held().Held + more) }
 }
 
+// due says why the cut is to be closed now, "" if it need not. One that had reached its
+// end while another was loaded is late.
+func (p *processor) due(now time.Time, within, pressure bool) string {
+	if late := p.buffer.open.late; late != "" && !p.delivery.awaits() {
+		return late
+	}
+	return p.buffer.due(now, within, pressure)
+}
+
 // flush closes the cut, if the buffer has records, and begins to deliver it. The one
-// before must be finished: its end is where the next one's plan begins.
+// before must be finished: its end is where the next one's plan begins. While that one only
+// waits to be loaded, the cut goes on with another object instead, if that does.
 func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason string) error {
+	if reason == reasonSize || reason == reasonInterval {
+		if err := p.delivery.stage(ctx, cp); err != nil {
+			return err
+		}
+		if p.delivery.awaits() && p.buffer.goOn(reason) {
+			return nil
+		}
+	}
 	if err := p.delivery.finish(ctx, cp); err != nil {
 		return err
 	}

@@ -39,13 +39,16 @@ func (s *settings) inUse() []string {
 	for i := range s.lanes {
 		used = append(used, s.lanes[i].bucket)
 	}
-	if len(s.lanes) > 1 && s.Delivery == ExactlyOnce {
+	if s.isSealed() && s.Delivery == ExactlyOnce || s.Load != nil {
 		bucket, _ := s.staging()
 		used = append(used, bucket)
 	}
 	slices.Sort(used)
 	return slices.Compact(used)
 }
+
+// isSealed reports whether a cut may have several objects.
+func (s *settings) isSealed() bool { return len(s.lanes) > 1 || s.Load != nil }
 
 // buckets returns those that a plan may name: also where bundles were before a cut
 // had one object.
@@ -94,6 +97,7 @@ func (c Config) settle() (settings, error) {
 		c.checkStaging(),
 		c.checkStages(),
 		c.checkIndex(),
+		c.checkLoad(),
 		c.checkDelivery(),
 		c.checkLimits(),
 		s.checkPlan(),
@@ -143,7 +147,7 @@ func (c Config) setLevel(l *lane) error {
 // and no extension.
 func (c Config) ofBackup() Config {
 	b := c.Backup
-	c.DynamicPartitioning = nil
+	c.DynamicPartitioning, c.Load = nil, nil
 	c.Bucket, c.Prefix, c.ErrorOutputPrefix, c.CustomTimeZone, c.FileExtension = b.Bucket, b.Prefix, b.ErrorOutputPrefix, "UTC", ""
 	c.Hints, c.Compression, c.sizeBytes, c.AWSKMSKeyARN = b.Hints, b.Compression, b.sizeBytes, b.AWSKMSKeyARN
 	return c
@@ -170,7 +174,7 @@ func (s *settings) largestPlan() exactlyonce.Plan {
 		FirstArrival: instant, LastArrival: instant,
 		Records: 1 << 40, Bytes: 1 << 40,
 	}
-	if len(s.lanes) > 1 {
+	if s.isSealed() {
 		bucket, before := s.staging()
 		key := stagingPrefix(before, strings.Repeat("t", 255), strings.Repeat("s", 128), exactlyonce.Identity{}) + exactlyonce.UUID{}.String()
 		pl.Bundle = &exactlyonce.Bundle{Bucket: bucket, Key: key, Size: 1 << 40, IndexSize: 1 << 40, Count: 1 << 40}

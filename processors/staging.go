@@ -37,7 +37,17 @@ func (s *staging) target(id exactlyonce.UUID) exactlyonce.Target {
 // must not see the other's bundles.
 func stagingPrefix(prefix, application, shardID string, id exactlyonce.Identity) string {
 	sum := id.Sum()
-	return prefix + application + "/" + shardID + "-" + hex.EncodeToString(sum[:8]) + "/"
+	return Bundles(prefix, application) + shardID + "-" + hex.EncodeToString(sum[:8]) + "/"
+}
+
+// Bundles returns what the keys of all bundles of an application begin with, below the
+// prefix of Config.Staging: what a lifecycle rule for bundles is to have. It is never one of
+// markers.
+func Bundles(prefix, application string) string {
+	if application == markersDir {
+		application += "-" // else a sweep of its bundles could see markers, and delete them
+	}
+	return prefix + application + "/"
 }
 
 // list notes what crashes have left. It is called when the shard's plan is settled and

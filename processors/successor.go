@@ -24,18 +24,31 @@ type successor struct {
 	hooks    Hooks
 	shardID  string
 	log      *zap.Logger
+	marking  *marking // nil if nothing is to be loaded
 }
 
 // settle brings the pending checkpoint of an earlier holder to its end, before
-// any record is read. What it does can be repeated from the start.
-func (s *successor) settle(ctx context.Context, in kcl.InitializationInput) error {
+// any record is read. What it does can be repeated from the start. The cut that it
+// returns, if any, has nothing left to do but to await its load.
+func (s *successor) settle(ctx context.Context, in kcl.InitializationInput) (*cut, error) {
 	verdict, pl, why := exactlyonce.Judge(in.Pending, in.Checkpoint.ExtendedSequenceNumber, s.identity, s.buckets)
 	if verdict == exactlyonce.None {
-		return nil
+		return nil, nil
 	}
 	if s.hooks.PendingFound != nil {
 		s.hooks.PendingFound(PendingFoundEvent{ShardID: s.shardID, Verdict: verdict.String()})
 	}
+	if verdict == exactlyonce.Redo && pl.Bundle != nil {
+		return s.carryOn(ctx, in, pl)
+	}
+	if verdict == exactlyonce.Redo && pl.Awaits != nil {
+		return s.goOn(in, pl)
+	}
+	return nil, s.resolve(ctx, in, verdict, pl, why)
+}
+
+// resolve acts on a verdict about a plan that has no marker.
+func (s *successor) resolve(ctx context.Context, in kcl.InitializationInput, verdict exactlyonce.Verdict, pl exactlyonce.Plan, why error) error {
 	switch verdict {
 	case exactlyonce.Redo:
 		return s.redo(ctx, in, pl)
@@ -73,12 +86,9 @@ func remedyOf(why error) string {
 		"until the shard goes on; if not, %s", e.Bucket, abandon)
 }
 
-// redo finishes an earlier holder's cut: it makes sure that what the plan names is in
-// the store, and commits.
+// redo finishes an earlier holder's cut of one object: it makes sure that it is in the
+// store, and commits.
 func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
-	if pl.Bundle != nil {
-		return s.carryOn(ctx, in, pl)
-	}
 	o, format := objectOf(pl)
 	if err := s.sink.lookUntil(ctx, o); err != nil {
 		return err
@@ -102,14 +112,23 @@ func (s *successor) redo(ctx context.Context, in kcl.InitializationInput, pl exa
 
 // commit moves the checkpoint to the end of an earlier holder's cut.
 func (s *successor) commit(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
+	prepared, err := s.resume(in, pl)
+	if err != nil {
+		return err
+	}
+	return s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint)
+}
+
+// resume returns what commits an earlier holder's cut.
+func (s *successor) resume(in kcl.InitializationInput, pl exactlyonce.Plan) (*checkpoint.PreparedCheckpoint, error) {
 	// Not at SHARD_END, where the last cut of a shard was prepared: the worker must
 	// see the end itself, and make the children.
 	prepared, err := in.Checkpointer.Resume(checkpoint.Prepared{At: pl.Last, State: in.Pending.State})
 	if err != nil {
-		return kcl.GiveUp(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
+		return nil, kcl.GiveUp(fmt.Errorf("resuming the cut that ends at %v: %w", pl.Last, err))
 	}
 	prepared.SetArrival(pl.LastArrival)
-	return s.try.write(ctx, fmt.Sprintf("committing the cut that ends at %v", pl.Last), prepared.Checkpoint)
+	return prepared, nil
 }
 
 // rebuild reads the cut's records again and puts the object they make. What

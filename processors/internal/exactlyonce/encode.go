@@ -34,6 +34,7 @@ const (
 	sealedFormat = 2   // of plans of sealed cuts; formats before it had none
 	kindRedoable = 'R' // one object, a function of records and plan
 	kindSealed   = 'S' // objects whose bodies are in a bundle
+	kindAwaits   = 'A' // objects that are there, and are to be loaded
 	pipeline     = 1   // what "a function of records and plan" means, and a bundle's index
 
 	newline = "\n" // the only delimiter but none
@@ -56,13 +57,18 @@ const (
 //
 //	R  digest hash range, faults and rule bucket key codec delimiter number of headers (0)
 //	S  bucket key size, the index's size and digest count number of targets and these
+//	A  bucket key
 func (p Plan) Encode() []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, magic...)
-	if p.Bundle != nil {
+	switch {
+	case p.Awaits != nil:
+		b = append(b, sealedFormat, kindAwaits, pipeline)
+		b = appendString(appendString(p.appendCut(b), p.Awaits.Bucket), p.Awaits.Key)
+	case p.Bundle != nil:
 		b = append(b, sealedFormat, kindSealed, pipeline)
 		b = p.Bundle.append(p.appendCut(b))
-	} else {
+	default:
 		b = append(b, byte(p.Digest.Rule), kindRedoable, pipeline)
 		b = p.appendObject(p.appendCut(b))
 	}
@@ -137,15 +143,20 @@ func decode(b []byte, newest known) (Plan, error) {
 	}
 	kind, pipe := body[len(magic)+1], body[len(magic)+2]
 	isSealed := kind == kindSealed && format >= sealedFormat
-	if pipe != pipeline || !isSealed && kind != kindRedoable {
+	isAwaits := kind == kindAwaits && format >= sealedFormat
+	if pipe != pipeline || !isSealed && !isAwaits && kind != kindRedoable {
 		return Plan{}, fmt.Errorf("%w: format %d, kind %q, pipeline %d", ErrNewer, format, kind, pipe)
 	}
 	d := decoder{b: body[len(magic)+3:]}
 	p := d.cut()
 	var err error
-	if isSealed {
+	switch {
+	case isAwaits:
+		p.Awaits = &Target{Bucket: d.string(), Key: d.string()}
+		err = d.end()
+	case isSealed:
 		p.Bundle, err = d.bundle()
-	} else {
+	default:
 		err = d.object(&p, DigestRule(format), newest)
 	}
 	if err != nil {
@@ -219,10 +230,14 @@ func (p Plan) validate() error {
 			return fmt.Errorf("%w: bucket %q, key %q", ErrBroken, t.Bucket, t.Key)
 		}
 	}
-	if p.Bundle != nil {
+	switch {
+	case p.Awaits != nil && !strings.HasSuffix(p.Awaits.Key, "/"+p.UUID.String()):
+		return fmt.Errorf("%w: a marker with the key %q, of another plan than %v", ErrBroken, p.Awaits.Key, p.UUID)
+	case p.Bundle != nil:
 		return p.Bundle.validate(p.UUID)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (u *Bundle) validate(id UUID) error {

@@ -29,8 +29,8 @@ type Object struct {
 	Oldest         time.Time // arrival of the oldest of these; whole milliseconds, UTC; zero if unknown
 }
 
-// Role is what a cut has an object for. It changes what is told of the object, and
-// nothing else.
+// Role is what a cut has an object for. It changes what is told of the object, and, of
+// a marker, when it is put: after all others.
 type Role uint8
 
 // The roles.
@@ -38,21 +38,29 @@ const (
 	Delivery Role = 0 // what the destination is to have
 	Backup   Role = 1 // records as they came
 	Failed   Role = 2 // what could not be delivered
+	Marker   Role = 3 // says that what is delivered can be loaded
 )
 
 const (
-	indexMagic   = "smindex"
-	indexVersion = 1
+	indexMagic     = "smindex"
+	indexVersion   = 1
+	markingVersion = 2 // of an index with a marker: what knows version 1 alone would put it in any order
 )
 
 // Encode returns the index as bytes that JudgeIndex reads.
 //
 //	"smindex" version uuid number of objects, and of each
 //	bucket key role size digest type encoding records bytes oldest number of headers (0)
+//
+// The version is 1, or 2 if the last object is a marker.
 func (x Index) Encode() []byte {
 	b := make([]byte, 0, 64+256*len(x.Objects))
 	b = append(b, indexMagic...)
-	b = append(b, indexVersion)
+	if x.HasMarker() {
+		b = append(b, markingVersion)
+	} else {
+		b = append(b, indexVersion)
+	}
 	b = append(b, x.UUID[:]...)
 	b = binary.AppendUvarint(b, uint64(len(x.Objects)))
 	for _, o := range x.Objects {
@@ -69,6 +77,12 @@ func (x Index) Encode() []byte {
 		b = append(b, 0)
 	}
 	return b
+}
+
+// HasMarker reports whether the last object is a marker.
+func (x Index) HasMarker() bool {
+	n := len(x.Objects)
+	return n > 0 && x.Objects[n-1].Role == Marker
 }
 
 // Sum returns the digest that a plan has of an index, and an index of a body.
@@ -116,8 +130,9 @@ func decodeIndex(b []byte) (Index, error) {
 	if len(b) < len(indexMagic)+1 || string(b[:len(indexMagic)]) != indexMagic {
 		return Index{}, fmt.Errorf("%w: no index of a bundle", ErrBroken)
 	}
-	if v := b[len(indexMagic)]; v != indexVersion {
-		return Index{}, fmt.Errorf("%w: version %d of a bundle's index, known %d", ErrNewer, v, indexVersion)
+	version := b[len(indexMagic)]
+	if version != indexVersion && version != markingVersion {
+		return Index{}, fmt.Errorf("%w: version %d of a bundle's index, known up to %d", ErrNewer, version, markingVersion)
 	}
 	d := decoder{b: b[len(indexMagic)+1:]}
 	var x Index
@@ -135,7 +150,26 @@ func decodeIndex(b []byte) (Index, error) {
 	if headers != 0 && !d.failed {
 		return Index{}, fmt.Errorf("%w: a bundle's objects have headers", ErrNewer)
 	}
-	return x, d.end()
+	if err := d.end(); err != nil {
+		return Index{}, err
+	}
+	return x, x.checkRoles(version)
+}
+
+// checkRoles refuses a marker that is not last, or that the version does not tell of.
+func (x Index) checkRoles(version byte) error {
+	for i, o := range x.Objects {
+		switch {
+		case version == markingVersion && o.Role > Marker:
+			return fmt.Errorf("%w: role %d of a bundle's object", ErrNewer, o.Role)
+		case o.Role == Marker && (version != markingVersion || i != len(x.Objects)-1):
+			return fmt.Errorf("%w: object %d of %d of a bundle is a marker, in version %d of the index", ErrBroken, i, len(x.Objects), version)
+		}
+	}
+	if version == markingVersion && !x.HasMarker() {
+		return fmt.Errorf("%w: version %d of a bundle's index without a marker", ErrBroken, version)
+	}
+	return nil
 }
 
 // Targets returns where the objects go.

@@ -115,10 +115,14 @@ func (e *BucketError) Error() string {
 func (*BucketError) Unwrap() error { return ErrBucket }
 
 // Targets returns where what a plan names is, or goes: its object, or its bundle and
-// what objects of that it knows.
+// what objects of that it knows, or the marker that it awaits the end of.
 func (p Plan) Targets() []Target {
-	if p.Bundle == nil {
+	switch {
+	case p.Awaits != nil:
+		return []Target{*p.Awaits}
+	case p.Bundle == nil:
 		return []Target{{p.Bucket, p.Key}}
+	default:
+		return append([]Target{{p.Bundle.Bucket, p.Bundle.Key}}, p.Bundle.Objects...)
 	}
-	return append([]Target{{p.Bundle.Bucket, p.Bundle.Key}}, p.Bundle.Objects...)
 }

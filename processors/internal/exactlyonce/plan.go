@@ -25,6 +25,11 @@ type Plan struct {
 	Records int64 // how many the cut has; at least 1
 	Bytes   int64 // of their data, together
 
+	// Awaits is set in a plan that is announced, and what follows it is not: each object
+	// of the cut is in the store, and the cut is to be committed once this one, its
+	// marker, is gone.
+	Awaits *Target
+
 	// Bundle is set in the plan of a sealed cut, and what follows it is not.
 	Bundle *Bundle
 
@@ -48,6 +53,13 @@ type Bundle struct {
 	// bundle is lost. Count is how many it has.
 	Count   int64
 	Objects []Target
+}
+
+// Announce returns the plan that takes the place of p, that of a sealed cut, when all of
+// its objects are in the store.
+func (p Plan) Announce(marker Target) Plan {
+	p.Bundle, p.Awaits = nil, &marker
+	return p
 }
 
 // Target is where an object goes.

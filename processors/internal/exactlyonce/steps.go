@@ -13,6 +13,9 @@ type Progress struct {
 	Sealed    bool // the bundle is known to be in the store
 	Prepared  bool // the plan is known to be in the row
 	Published bool // each of its objects is known to be in the store
+	Loading   bool // it has a marker, and its commit waits until that is gone
+	Announced bool // the row is known to say that nothing of it is to be put any more
+	Loaded    bool // the marker was seen to be gone
 }
 
 // Step is what a holder does with its cut.
@@ -20,11 +23,13 @@ type Step int
 
 // The steps, in their order.
 const (
-	Bulk    Step = iota // send the documents; what the cut puts is known after it
-	Seal                // put the bundle
-	Prepare             // store the plan in the lease row
-	Publish             // put the objects
-	Commit              // write the checkpoint, which removes the plan
+	Bulk     Step = iota // send the documents; what the cut puts is known after it
+	Seal                 // put the bundle
+	Prepare              // store the plan in the lease row
+	Publish              // put the objects, and then the marker
+	Announce             // store in the lease row that they are there
+	Await                // look for the marker until it is gone
+	Commit               // write the checkpoint, which removes the plan
 )
 
 // Next returns the step that a cut needs now. It stays the same one until its
@@ -39,6 +44,10 @@ func Next(p Progress) Step {
 		return Prepare
 	case !p.Published:
 		return Publish
+	case p.Loading && p.Planned && !p.Announced:
+		return Announce
+	case p.Loading && !p.Loaded:
+		return Await
 	default:
 		return Commit
 	}
