@@ -59,6 +59,10 @@
 //	                                                fail; and if the last put failed too, that neither cluster nor backup is there. It
 //	                                                is over when a document is taken, or no request and no put has failed for 5 minutes.
 //	                                                An answer that refuses a single document does not count
+//	load              after six minutes              tries to load what is staged fail, the second one too; or the markers of it cannot be listed; or this worker
+//	                                                cannot stand ready to load. It is over when a batch is loaded or given up, or another worker loads
+//	not-loaded        at once                       a batch was given up: a manifest under errors/manifests/ names what somebody must load. It is over
+//	                                                when the next batch is loaded, or after 5 minutes
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
 //	foreign-table     at once                       no row is left that can be this stream's; the archiver ends
@@ -68,7 +72,7 @@
 // One shard's trouble makes the whole archiver unready, though the other shards
 // go on: nobody else will deliver that shard, and nothing is sent to an archiver
 // that readiness could keep away. A roll-out that waits for readiness stops then,
-// which is wanted. Troubles with puts, with the transform and with the cluster are logged as an error at once and then each
-// minute while there are any, the latter two from when they end readiness;
+// which is wanted. Troubles with puts, with the transform, with the cluster and with loads are logged as an error at once and then each
+// minute while there are any, the latter three from when they end readiness;
 // those of the worker it logs itself.
 package health

@@ -16,11 +16,11 @@ func (m *Monitor) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		s, _ := m.snapshot()
-		answer(w, r, s, "alive", m.dead(), false)
+		m.answer(w, r, s, "alive", m.dead(), false)
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		s, _ := m.snapshot()
-		answer(w, r, s, "ready", m.notReady(s), true)
+		m.answer(w, r, s, "ready", m.notReady(s), true)
 	})
 	mux.Handle("GET /metrics", m.metrics.Handler())
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
@@ -32,7 +32,7 @@ func (m *Monitor) Handler() http.Handler {
 // answer says yes, or why not, and then also the troubles if they may be why.
 // Also an answer of one line has looked at the worker: if that hangs, so does
 // the answer, and who asks gives up.
-func answer(w http.ResponseWriter, r *http.Request, s kcl.Snapshot, yes, reason string, troubles bool) {
+func (m *Monitor) answer(w http.ResponseWriter, r *http.Request, s kcl.Snapshot, yes, reason string, troubles bool) {
 	var b strings.Builder
 	code := http.StatusOK
 	if reason != "" {
@@ -47,6 +47,7 @@ func answer(w http.ResponseWriter, r *http.Request, s kcl.Snapshot, yes, reason 
 	}
 	if verbose {
 		describe(&b, s)
+		m.loads.describe(&b)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

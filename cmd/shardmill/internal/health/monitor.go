@@ -19,6 +19,7 @@ type Options struct {
 	Version            string              // of the program
 	Backup             bool                // it backs up what it delivers
 	Documents          metrics.Destination // of documents; "" if records go into objects
+	Warehouse          bool                // what is put is loaded into Redshift
 	FailoverTime       time.Duration       // of the leases
 	ShutdownTimeout    time.Duration       // of the worker
 	Logger             *zap.Logger         // nil logs nothing
@@ -40,6 +41,7 @@ type Monitor struct {
 
 	transforms transforms
 	indexes    indexes
+	loads      loads
 
 	scanned atomic.Bool // the lease table was read after the first shard sync
 
@@ -56,7 +58,7 @@ func New(o Options) *Monitor {
 		o.Logger = zap.NewNop()
 	}
 	m := &Monitor{options: o, denied: denials{of: map[string]denial{}}}
-	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version, Backup: o.Backup, Documents: o.Documents}, m.snapshot)
+	m.metrics = metrics.New(metrics.Options{DeliveryStreamName: o.DeliveryStreamName, Version: o.Version, Backup: o.Backup, Documents: o.Documents, Warehouse: o.Warehouse}, m.snapshot)
 	return m
 }
 
@@ -88,6 +90,7 @@ func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 	puts := alarm{log: m.options.Logger, says: "objects cannot be put; nothing is lost, and records wait until somebody gives access"}
 	transform := alarm{log: m.options.Logger, says: "the transform fails; records go into error objects once it was tried in vain"}
 	index := alarm{log: m.options.Logger, says: "the cluster takes no documents"}
+	load := alarm{log: m.options.Logger, says: "what is staged is not loaded"}
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	stop := ctx.Done()
@@ -108,6 +111,7 @@ func (m *Monitor) watch(ctx context.Context, w Worker, over <-chan struct{}) {
 		puts.sound(denied, now)
 		transform.sound(grave(m.transforms.troubles(), m.options.FailoverTime), now)
 		index.sound(grave(m.indexes.troubles(), m.options.FailoverTime), now)
+		load.sound(grave(m.loads.troubles(), m.options.FailoverTime), now)
 		reason := d.look(s, now)
 		m.mu.Lock()
 		m.reason = reason
@@ -133,7 +137,7 @@ func (m *Monitor) snapshot() (kcl.Snapshot, bool) {
 func (m *Monitor) look(w Worker) (s kcl.Snapshot, denied []kcl.Trouble) {
 	s = w.Snapshot()
 	denied = m.denied.troubles(s.Shards)
-	s.Troubles = slices.Concat(s.Troubles, denied, m.transforms.troubles(), m.indexes.troubles())
+	s.Troubles = slices.Concat(s.Troubles, denied, m.transforms.troubles(), m.indexes.troubles(), m.loads.troubles())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.StopBy.IsZero() {

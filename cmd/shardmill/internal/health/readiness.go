@@ -35,13 +35,19 @@ func (m *Monitor) notReady(s kcl.Snapshot) string {
 }
 
 // grave returns the troubles that end readiness: each at once, but for access, transform
-// and index, which must have lasted for patience. Services refuse access now and then
+// and index, which must have lasted for patience, and load, which has a longer one. Services refuse access now and then
 // for a moment, while credentials are renewed, and then nothing is to be done; a
 // transform is throttled now and then, and a cluster is busy, and they are tried again.
 func grave(troubles []kcl.Trouble, patience time.Duration) (out []kcl.Trouble) {
 	for _, t := range troubles {
-		passing := t.Reason == kcl.TroubleAccess || t.Reason == metrics.TroubleTransform || t.Reason == metrics.TroubleIndex
-		if !passing || time.Since(t.Since) >= patience {
+		needed := time.Duration(0)
+		switch t.Reason { //nolint:exhaustive // the others end it at once
+		case kcl.TroubleAccess, metrics.TroubleTransform, metrics.TroubleIndex:
+			needed = patience
+		case metrics.TroubleLoad:
+			needed = loadPatience
+		}
+		if time.Since(t.Since) >= needed {
 			out = append(out, t)
 		}
 	}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/elected"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
 
 // Hooks are the worker's.
@@ -15,7 +17,7 @@ func (m *Monitor) Hooks() kcl.Hooks {
 	h := m.metrics.Hooks()
 	for _, hook := range []*func(kcl.LeaseEvent){&h.LeaseTaken, &h.LeaseLost, &h.LeaseReleased} {
 		counted := *hook
-		*hook = func(e kcl.LeaseEvent) { m.denied.forget(e.Lease.Key); counted(e) }
+		*hook = func(e kcl.LeaseEvent) { m.denied.forget(e.Lease.Key); m.loads.forget(e.Lease.Key); counted(e) }
 	}
 	return h
 }
@@ -23,12 +25,37 @@ func (m *Monitor) Hooks() kcl.Hooks {
 // DeliveryHooks are the delivery stream's.
 func (m *Monitor) DeliveryHooks() processors.Hooks {
 	h := m.metrics.DeliveryHooks()
-	delivered, failed, transformed, bulked := h.Delivered, h.PutFailed, h.Transformed, h.Bulked
+	delivered, failed, transformed, bulked, awaiting := h.Delivered, h.PutFailed, h.Transformed, h.Bulked, h.Awaiting
+	h.Awaiting = func(e processors.AwaitingEvent) { awaiting(e); m.loads.waits(e) }
 	h.Delivered = func(e processors.DeliveredEvent) { delivered(e); m.denied.delivered(e); m.indexes.delivered(e) }
 	h.PutFailed = func(e processors.PutFailedEvent) { failed(e); m.denied.failed(e); m.indexes.putFailed(e) }
 	h.Bulked = func(e processors.BulkEvent) { bulked(e); m.indexes.bulked(e) }
 	h.Transformed = func(e processors.TransformedEvent) { transformed(e); m.transforms.called(e) }
 	return h
+}
+
+// LoaderHooks are those of the loader of the delivery stream, if it is loaded.
+func (m *Monitor) LoaderHooks() redshiftarchive.Hooks {
+	h := m.metrics.LoaderHooks()
+	loaded, givenUp, waiting := h.Loaded, h.GivenUp, h.Waiting
+	h.Loaded = func(e redshiftarchive.LoadedEvent) { loaded(e); m.loads.loaded(e) }
+	h.GivenUp = func(e redshiftarchive.GivenUpEvent) { givenUp(e); m.loads.gaveUp(e) }
+	h.Waiting = func(e redshiftarchive.WaitingEvent) { waiting(e); m.loads.waiting(e) }
+	return h
+}
+
+// LoaderChanged notes that this worker begins or ends to load.
+func (m *Monitor) LoaderChanged(has bool) {
+	m.metrics.LoaderChanged(has)
+	m.loads.changed(has)
+}
+
+// WatchRole has the role of loader watched: status says how it stands. Call it once,
+// before Run.
+func (m *Monitor) WatchRole(status func() elected.Status) {
+	m.loads.mu.Lock()
+	defer m.loads.mu.Unlock()
+	m.loads.role = status
 }
 
 // Source returns s, whose records are counted.

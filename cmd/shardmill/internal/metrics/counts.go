@@ -266,6 +266,7 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 		Transformed:  c.stages.called,
 		Indexed:      c.index.indexed,
 		Bulked:       c.index.bulked,
+		Awaiting:     c.load.awaits,
 		PendingFound: func(e processors.PendingFoundEvent) { c.pendingFound.WithLabelValues(e.Verdict).Inc() },
 		Processed:    c.stages.processed,
 		BundleLost:   func(processors.BundleLostEvent) { c.bundlesLost.Inc() },
@@ -286,5 +287,6 @@ func (m *Metrics) forget(shard string) {
 	m.counts.bytes.DeleteLabelValues(shard)
 	m.counts.processing.DeleteLabelValues(shard)
 	m.fresh.forget(shard)
+	m.counts.load.forget(shard)
 	m.partitions.forget(shard)
 }

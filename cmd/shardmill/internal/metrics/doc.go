@@ -112,6 +112,7 @@
 //	ObjectsNotLoaded, RecordsNotLoaded      counter    Count         their objects, and the records in these
 //	MarkersWaiting                          gauge      Count         markers of objects that wait to be loaded, up to 1,000; absent of a worker that does not load
 //	Loader                                  gauge      Count         1 if this worker loads, 0 if another one does, or nobody
+//	ShardsAwaitingLoad                      gauge      Count         shards whose checkpoint waits until what is staged is loaded, with shardmill.commitOn load
 //	ThrottledListShards                     counter    Count         calls that Kinesis refused because of a limit; they are repeated
 //	PendingFound{Verdict}                   counter    Count         pending checkpoints of earlier holders: foreign, newer, broken, void, redo or forbidden
 //	ReleasedLeases                          counter    Count         leases given back: shard ended, surplus or shutdown
@@ -153,7 +154,7 @@
 //
 // A stream that is loaded into Redshift has S3's too, of what is staged. Its markers are
 // among PutFailed, and no delivery. In EMF DeliveryToRedshift.Success is 1 or 0 for each try of
-// COPY, and MarkersWaiting and Loader are told each minute.
+// COPY, and MarkersWaiting, Loader and ShardsAwaitingLoad are told each minute.
 //
 // The KCL's Success and Time without a prefix, and its getRecords.*,
 // ExpiredIterator and MissingMergeParent, are not exported. Nor is Firehose's

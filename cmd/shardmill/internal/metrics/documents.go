@@ -99,10 +99,10 @@ func (c *counts) of(r processors.Role) (d *deliveries, records bool) {
 		return &c.delivered, r == processors.RoleBackup
 	case r == processors.RoleBackup:
 		return &c.backup, true
-	case r == processors.RoleDelivery, r == processors.RoleFailed, r == processors.RoleBundle:
-		return &c.delivered, true
-	default: // markers of objects are no delivery
+	case r == processors.RoleMarker: // says that objects are delivered, and is none
 		return &c.aside, false
+	default:
+		return &c.delivered, true
 	}
 }
 

@@ -45,6 +45,7 @@ func newGauges(m *Metrics) *gauges {
 	if m.options.Warehouse {
 		g.firehose[loadFreshness] = desc(promName(loadFreshness), "Age in seconds of the oldest record that is not loaded, of those that this worker knows of.", stream)
 		g.firehose[markersWaiting] = desc(markersWaiting, "Markers of staged objects that wait to be loaded, up to 1,000; of the worker that loads.", nil)
+		g.firehose[shardsAwaiting] = desc(shardsAwaiting, "Shards whose checkpoint waits until what is staged is loaded.", nil)
 		g.firehose[hasLoader] = desc(hasLoader, "1 if this worker loads, 0 if another one does, or nobody.", nil)
 	}
 	if name := m.options.documentFreshness(); m.options.Documents != "" {

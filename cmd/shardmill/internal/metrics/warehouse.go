@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
 
@@ -14,6 +15,7 @@ const (
 	loadFreshness  = "DeliveryToRedshift.DataFreshness"
 	markersWaiting = "MarkersWaiting"
 	hasLoader      = "Loader"
+	shardsAwaiting = "ShardsAwaitingLoad"
 )
 
 // loading are the metrics of what is loaded into Redshift. Those of another stream count
@@ -29,6 +31,8 @@ type loading struct {
 	has     bool       // this worker loads
 	markers int        // that the last look found
 	oldest  time.Time  // arrival of the oldest record of the batch that is tried; zero if there is none
+
+	awaiting map[string]bool // shards whose checkpoint waits for a load
 }
 
 func newLoading(firehose, ours *told, on bool) *loading {
@@ -37,6 +41,8 @@ func newLoading(firehose, ours *told, on bool) *loading {
 	}
 	name := func(what string) string { return "DeliveryToRedshift." + what }
 	return &loading{
+		awaiting: map[string]bool{},
+
 		records: firehose.sum(name("Records"), unitCount, "Records in objects that were loaded."),
 		bytes:   firehose.sum(name("Bytes"), unitBytes, "Bytes of these records, before compression."),
 		success: firehose.outcomes(name("Success"), "Tries of COPY that were committed."),
@@ -98,6 +104,24 @@ func (l *loading) waiting(e redshiftarchive.WaitingEvent) {
 	}
 }
 
+// awaits notes that a shard waits for its load, or does not any more.
+func (l *loading) awaits(e processors.AwaitingEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Since.IsZero() {
+		delete(l.awaiting, e.ShardID)
+		return
+	}
+	l.awaiting[e.ShardID] = true
+}
+
+// forget forgets a shard whose lease has ended.
+func (l *loading) forget(shard string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.awaiting, shard)
+}
+
 // levels returns what there is of a worker that loads, and of how old the oldest record
 // is that is not loaded: of those staged, if it loads, and of those that are not yet.
 func (l *loading) levels(unstaged time.Duration, some bool) (out []level) {
@@ -114,5 +138,5 @@ func (l *loading) levels(unstaged time.Duration, some bool) (out []level) {
 	if some {
 		out = append(out, level{loadFreshness, unitSecs, age.Seconds()})
 	}
-	return append(out, level{hasLoader, unitCount, has})
+	return append(out, level{hasLoader, unitCount, has}, level{shardsAwaiting, unitCount, float64(len(l.awaiting))})
 }

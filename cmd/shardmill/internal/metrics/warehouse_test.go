@@ -13,6 +13,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
@@ -36,7 +37,12 @@ func loadsHappen(w world) {
 	h.Tried(redshiftarchive.TriedEvent{Objects: 7, Duration: time.Minute})
 	h.Loaded(redshiftarchive.LoadedEvent{Objects: 7, Records: 100, Bytes: 10_000, Known: 4, Tries: 1})
 	h.Waiting(redshiftarchive.WaitingEvent{Markers: 5, Oldest: 90 * time.Second, Tries: 1, Err: errTest})
-	for role, records := range map[processors.Role]int64{processors.RoleDelivery: 100, "marker": 1} {
+	d.Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: time.Now()})
+	d.Awaiting(processors.AwaitingEvent{ShardID: "shard-2", Since: time.Now()})
+	d.Awaiting(processors.AwaitingEvent{ShardID: "shard-3", Since: time.Now()})
+	d.Awaiting(processors.AwaitingEvent{ShardID: "shard-2"})
+	w.m.Hooks().LeaseLost(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
+	for role, records := range map[processors.Role]int64{processors.RoleDelivery: 100, processors.RoleMarker: 1} {
 		d.Delivered(processors.DeliveredEvent{Role: role, Records: records, Bytes: records * 100})
 		d.PutFailed(processors.PutFailedEvent{Role: role, Err: errTest})
 	}
@@ -83,7 +89,7 @@ func TestEMFOfWarehouse(t *testing.T) {
 		want := map[string]any{
 			"DeliveryToS3.Records": 100.0, "DeliveryToS3.Bytes": 10_000.0, "DeliveryToS3.Success": []any{1.0, 0.0}, "PutFailed": 2.0,
 			"DeliveryToRedshift.Records": 100.0, "DeliveryToRedshift.Bytes": 10_000.0, "DeliveryToRedshift.Success": []any{1.0, 0.0}, "DeliveryToRedshift.DataFreshness": 150.0,
-			"Loads": 1.0, "ObjectsLoaded": 7.0, "ObjectsKnown": 4.0, "LoadsGivenUp": 1.0, "ObjectsNotLoaded": 2.0, "RecordsNotLoaded": 30.0, "LoadTries": 2.0, "MarkersWaiting": 5.0, "Loader": 1.0,
+			"Loads": 1.0, "ObjectsLoaded": 7.0, "ObjectsKnown": 4.0, "LoadsGivenUp": 1.0, "ObjectsNotLoaded": 2.0, "RecordsNotLoaded": 30.0, "LoadTries": 2.0, "MarkersWaiting": 5.0, "Loader": 1.0, "ShardsAwaitingLoad": 1.0,
 		}
 		for name, value := range n {
 			if value == 0.0 {

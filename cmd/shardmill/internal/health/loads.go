@@ -1,0 +1,166 @@
+package health
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease/elected"
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
+)
+
+// loads knows what becomes of what is staged, if this worker loads it, and who does if
+// not.
+type loads struct {
+	mu      sync.Mutex            // guards what follows
+	role    func() elected.Status // nil if nothing is loaded
+	markers int                   // that the last look found
+	oldest  time.Time             // arrival of the oldest record of the batch that is tried; zero if there is none
+	tries   int                   // of that batch that have failed
+	why     string                // of the last of them, or of the look; "" if neither failed
+	since   time.Time             // of why
+
+	givenUp   string    // about the last batch that was given up; "" if one was loaded since
+	givenUpAt time.Time // of it
+
+	awaiting map[string]time.Time // since when a shard's checkpoint waits for a load
+}
+
+// loadPatience is for how long tries may fail before that is a trouble that ends
+// readiness: longer than the five minutes until the second one.
+const loadPatience = 6 * time.Minute
+
+// waiting notes what the loader does.
+func (l *loads) waiting(e redshiftarchive.WaitingEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.markers, l.tries, l.oldest = e.Markers, e.Tries, time.Time{}
+	if e.Oldest > 0 {
+		l.oldest = now.Add(-e.Oldest)
+	}
+	if e.Err == nil {
+		l.why = ""
+		return
+	}
+	if l.why == "" {
+		l.since = now
+	}
+	l.why = e.Err.Error()
+}
+
+// loaded notes that a batch was.
+func (l *loads) loaded(redshiftarchive.LoadedEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.why, l.givenUp = "", ""
+}
+
+// gaveUp notes a batch that was not loaded, and will not be.
+func (l *loads) gaveUp(e redshiftarchive.GivenUpEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.why = ""
+	l.givenUp = fmt.Sprintf("%d objects with %d records were not loaded, and %s names them: COPY that manifest once the cause is mended; the last try failed with %v", e.Objects, e.Records, e.Manifest, e.Err)
+	l.givenUpAt = now
+}
+
+// changed notes that this worker begins or ends to load: then what failed is another
+// worker's matter.
+func (l *loads) changed(bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.markers, l.tries, l.why, l.oldest = 0, 0, "", time.Time{}
+}
+
+// waits notes that a shard waits for its load, or does not any more.
+func (l *loads) waits(e processors.AwaitingEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Since.IsZero() {
+		delete(l.awaiting, e.ShardID)
+		return
+	}
+	if l.awaiting == nil {
+		l.awaiting = map[string]time.Time{}
+	}
+	l.awaiting[e.ShardID] = e.Since
+}
+
+// forget forgets a shard whose lease has ended.
+func (l *loads) forget(shard string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.awaiting, shard)
+}
+
+// troubles returns what keeps records from being loaded.
+func (l *loads) troubles() (list []kcl.Trouble) {
+	s, some := l.status()
+	if !some {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	const kept = "; nothing is lost: what is staged waits"
+	if s.Err != nil {
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: s.ErrSince, Text: "this worker cannot stand ready to load: " + s.Err.Error() + kept})
+	}
+	switch {
+	case l.why != "" && l.tries == 0:
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.since, Text: "what is to be loaded cannot be looked for: " + l.why + kept})
+	case l.why != "":
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.since, Text: fmt.Sprintf("%d tries to load a batch have failed, the last one with %s%s, for as long as RetryOptions says", l.tries, l.why, kept)})
+	}
+	if l.givenUp != "" && time.Since(l.givenUpAt) < forgetAfter {
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: l.givenUpAt, Text: l.givenUp})
+	}
+	return list
+}
+
+// status returns who loads, and false if nothing is loaded.
+func (l *loads) status() (elected.Status, bool) {
+	l.mu.Lock()
+	role := l.role
+	l.mu.Unlock()
+	if role == nil {
+		return elected.Status{}, false
+	}
+	return role(), true // it has a lock of its own
+}
+
+// describe says in a few lines who loads, and what waits.
+func (l *loads) describe(b *strings.Builder) {
+	s, some := l.status()
+	if !some {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ago := func(at time.Time) time.Duration { return time.Since(at).Truncate(time.Second) }
+	switch {
+	case s.Has:
+		fmt.Fprintf(b, "loader: this worker, for %v; %d markers wait", ago(s.Since), l.markers)
+		if !l.oldest.IsZero() {
+			fmt.Fprintf(b, ", the oldest record is %v old", ago(l.oldest))
+		}
+		if l.tries > 0 {
+			fmt.Fprintf(b, ", %d tries have failed", l.tries)
+		}
+		b.WriteByte('\n')
+	case s.Holder != "":
+		fmt.Fprintf(b, "loader: worker %s\n", s.Holder)
+	default:
+		b.WriteString("loader: nobody, or not known yet\n")
+	}
+	for _, shard := range slices.Sorted(maps.Keys(l.awaiting)) {
+		fmt.Fprintf(b, "%s: its checkpoint has waited for a load for %v\n", shard, ago(l.awaiting[shard]))
+	}
+}

@@ -1,0 +1,178 @@
+package health_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/health"
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/elected"
+	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
+)
+
+// role is how the role of loader stands.
+type role struct{ status elected.Status }
+
+func (w world) watchRole() *role {
+	r := &role{elected.Status{Has: true, Since: time.Now()}}
+	w.m.WatchRole(func() elected.Status { return r.status })
+	w.m.LoaderChanged(true)
+	return r
+}
+
+// The second try that fails ends readiness, and not the first one; what is loaded mends it,
+// and so does that another worker loads.
+func TestReadinessEndsWhenNothingIsLoaded(t *testing.T) {
+	t.Parallel()
+	const failing = "not ready: a restart does not mend this: load"
+	failed := redshiftarchive.WaitingEvent{Markers: 3, Oldest: time.Minute, Tries: 1, Err: errTest}
+	for name, row := range map[string]struct {
+		first redshiftarchive.WaitingEvent
+		then  func(world) // after 5 minutes
+		says  string      // after 6 minutes: what is told, "" if it is ready
+	}{
+		"each try fails":            {failed, func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Tries: 2, Err: errTest}) }, "2 tries to load a batch have failed, the last one with test"},
+		"no other try yet":          {failed, func(world) {}, "1 tries to load a batch have failed, the last one with test"},
+		"markers cannot be listed":  {redshiftarchive.WaitingEvent{Err: errTest}, func(world) {}, "what is to be loaded cannot be looked for: test"},
+		"the second try succeeds":   {failed, func(w world) { w.m.LoaderHooks().Loaded(redshiftarchive.LoadedEvent{Objects: 3}) }, ""},
+		"nothing is there any more": {failed, func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{}) }, ""},
+		"another worker loads":      {failed, func(w world) { w.m.LoaderChanged(false) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w world) {
+				w.scanned()
+				w.watchRole()
+				w.ready(http.StatusOK, yes)
+				w.m.LoaderHooks().Waiting(row.first)
+				time.Sleep(5 * time.Minute)
+				w.ready(http.StatusOK, yes)
+				row.then(w)
+				time.Sleep(time.Minute - time.Second)
+				w.ready(http.StatusOK, yes)
+				time.Sleep(time.Second)
+				if row.says == "" {
+					w.ready(http.StatusOK, yes)
+					return
+				}
+				w.ready(http.StatusServiceUnavailable, failing, "trouble: load")
+				if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, row.says) {
+					w.t.Errorf("it does not say %q: %s", row.says, body)
+				}
+				w.want("/healthz", http.StatusOK, idle)
+			})
+		})
+	}
+}
+
+// A batch that is given up is told at once, with its manifest, until the next one is loaded,
+// or for five minutes.
+func TestReadinessEndsWhenABatchIsGivenUp(t *testing.T) {
+	t.Parallel()
+	givenUp := redshiftarchive.GivenUpEvent{Objects: 3, Records: 40, Manifest: "s3://b/errors/manifests/1", Tries: 12, Err: errTest}
+	for _, loaded := range []bool{false, true} {
+		inWorld(t, func(w world) {
+			w.scanned()
+			w.watchRole()
+			h := w.m.LoaderHooks()
+			h.Waiting(redshiftarchive.WaitingEvent{Tries: 12, Err: errTest})
+			h.GivenUp(givenUp)
+			w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: not-loaded", "trouble: not-loaded")
+			if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "3 objects with 40 records were not loaded, and s3://b/errors/manifests/1 names them") {
+				w.t.Errorf("it does not say so: %s", body)
+			}
+			h.Waiting(redshiftarchive.WaitingEvent{Markers: 1}) // another batch begins
+			time.Sleep(5*time.Minute - time.Second)
+			w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: not-loaded", "trouble: not-loaded")
+			if loaded {
+				h.Loaded(redshiftarchive.LoadedEvent{Objects: 1})
+				w.ready(http.StatusOK, yes)
+				return
+			}
+			time.Sleep(time.Second)
+			w.ready(http.StatusOK, yes)
+		})
+	}
+}
+
+// A worker that cannot stand ready to load says so, though it archives.
+func TestReadinessEndsWithoutARole(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		w.scanned()
+		r := w.watchRole()
+		r.status = elected.Status{Err: errors.New("no table"), ErrSince: time.Now()}
+		time.Sleep(6*time.Minute - time.Second)
+		w.ready(http.StatusOK, yes)
+		time.Sleep(time.Second)
+		w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: load", "trouble: load")
+		if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "this worker cannot stand ready to load: no table; nothing is lost") {
+			w.t.Errorf("it does not say so: %s", body)
+		}
+		r.status = elected.Status{Holder: "another"}
+		w.ready(http.StatusOK, yes)
+	})
+}
+
+// Who loads, what waits, and which shards wait for it, is told whoever asks for all.
+func TestLoaderIsDescribed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		w.scanned()
+		is := func(want string) {
+			w.t.Helper()
+			_, body := get(w.t, w.m, "/readyz?verbose")
+			_, got, _ := strings.Cut(body, "\nloader: ")
+			if got, _, _ = strings.Cut("loader: "+got, "\n\n"); got != want {
+				w.t.Errorf("it says %q, want %q", got, want)
+			}
+		}
+		is("loader: ")
+		r := w.watchRole()
+		time.Sleep(time.Minute)
+		is("loader: this worker, for 1m0s; 0 markers wait\n")
+		w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Markers: 5, Oldest: time.Hour, Tries: 2, Err: errTest})
+		time.Sleep(time.Minute)
+		for i, shard := range []string{"shard-2", "shard-1", "shard-3"} {
+			w.m.DeliveryHooks().Awaiting(processors.AwaitingEvent{ShardID: shard, Since: time.Now().Add(-time.Duration(i) * time.Second)})
+		}
+		w.m.Hooks().LeaseLost(kcl.LeaseEvent{Lease: lease.Lease{Key: "shard-3"}})
+		is("loader: this worker, for 2m0s; 5 markers wait, the oldest record is 1h1m0s old, 2 tries have failed\n" +
+			"shard-1: its checkpoint has waited for a load for 1s\nshard-2: its checkpoint has waited for a load for 0s\n")
+		for _, shard := range []string{"shard-1", "shard-2"} {
+			w.m.DeliveryHooks().Awaiting(processors.AwaitingEvent{ShardID: shard})
+		}
+		r.status = elected.Status{Holder: "host-2"}
+		is("loader: worker host-2\n")
+		r.status = elected.Status{}
+		is("loader: nobody, or not known yet\n")
+	})
+}
+
+// What is not loaded is in the log once a minute, from when it ends readiness.
+func TestLoadsAreLogged(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.ErrorLevel)
+	inWorldOf(t, health.Options{FailoverTime: failover, ShutdownTimeout: time.Minute, Warehouse: true, Logger: zap.New(core)}, func(w world) {
+		w.scanned()
+		w.watchRole()
+		w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Tries: 1, Err: errTest})
+		time.Sleep(6*time.Minute - time.Second)
+		if n := logs.Len(); n > 0 {
+			w.t.Errorf("%d lines before", n)
+		}
+		time.Sleep(2*time.Minute + 2*time.Second)
+		lines := logs.FilterMessage("what is staged is not loaded").All()
+		if len(lines) != 3 || !strings.Contains(lines[0].ContextMap()["error"].(string), "1 tries to load a batch have failed") { //nolint:forcetypeassert // a test
+			w.t.Errorf("%d lines: %v", len(lines), lines)
+		}
+	})
+}
