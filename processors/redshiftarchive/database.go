@@ -49,6 +49,10 @@ type Statement struct {
 	sql, shown string
 }
 
+// NewStatement returns a statement; shown is the same text without secrets. It is for
+// whoever has a Database without a Loader, such as a test.
+func NewStatement(sql, shown string) Statement { return Statement{sql, shown} }
+
 // SQL returns the statement; it may have secrets.
 func (s Statement) SQL() string { return s.sql }
 
