@@ -53,8 +53,10 @@ func (s *session) loadOnce(ctx context.Context, t redshiftarchive.Try, l ledger.
 		s.explain(ctx, f)
 		return f
 	}
-	if _, err := s.run(ctx, l.Insert); err != nil {
-		return s.undone("INSERT into the ledger", err)
+	for _, insert := range l.Insert {
+		if _, err := s.run(ctx, insert); err != nil {
+			return s.undone("INSERT into the ledger", err)
+		}
 	}
 	return s.commit(ctx)
 }

@@ -27,8 +27,13 @@ type Statements struct {
 	Lock   string // must be the first of its transaction
 	Known  string // asks which objects are there
 	Guard  string // fails by a division by zero if some are
-	Insert string
+
+	// Insert are as many as the Data API's limit needs.
+	Insert []string
 }
+
+// mostInsert is how many bytes a statement of Insert has at most: the Data API takes 100 KB.
+const mostInsert = 90_000
 
 // For returns the statements of a try.
 func For(t redshiftarchive.LedgerTry) (Statements, error) {
@@ -37,12 +42,12 @@ func For(t redshiftarchive.LedgerTry) (Statements, error) {
 		return Statements{}, err
 	}
 	objects := make([]string, len(t.Objects))
-	rows := make([]string, len(t.Objects))
+	insert := inserts{head: "INSERT INTO " + t.Table + " (object, manifest, loaded_at) VALUES "}
 	for i, o := range t.Objects {
 		if objects[i], err = Literal(o); err != nil {
 			return Statements{}, err
 		}
-		rows[i] = "(" + objects[i] + ", " + manifest + ", GETDATE())"
+		insert.add("(" + objects[i] + ", " + manifest + ", GETDATE())")
 	}
 	if len(objects) == 0 {
 		return Statements{}, fmt.Errorf("no objects are to be entered into the ledger %s", t.Table)
@@ -52,8 +57,23 @@ func For(t redshiftarchive.LedgerTry) (Statements, error) {
 		Lock:   "LOCK TABLE " + t.Table,
 		Known:  "SELECT object" + these,
 		Guard:  "SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END)" + these,
-		Insert: "INSERT INTO " + t.Table + " (object, manifest, loaded_at) VALUES " + strings.Join(rows, ", "),
+		Insert: insert.statements,
 	}, nil
+}
+
+// inserts are statements that insert rows.
+type inserts struct {
+	head       string
+	statements []string
+}
+
+func (s *inserts) add(row string) {
+	last := len(s.statements) - 1
+	if last < 0 || len(s.statements[last])+len(row) > mostInsert {
+		s.statements = append(s.statements, s.head+row)
+		return
+	}
+	s.statements[last] += ", " + row
 }
 
 // Known returns those of the objects that a ledger answered it has. What else it answered is an
