@@ -76,7 +76,7 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 		return nil
 	}
 	switch {
-	case t.Ledger != nil && failed == guard && isDivision(outcome.text(failed)):
+	case t.Ledger != nil && (failed == guard || failed == notTold) && isDivision(outcome.text(failed)):
 		return d.known(ctx, t, l, secrets)
 	case fault.Code == "Redshift.DataLoadFailed":
 		d.explain(ctx, fault, outcome.query(failed), secrets)
@@ -86,9 +86,10 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 
 // The places of statements in a batch; INSERTs follow.
 const (
-	lock  = 0
-	guard = 1
-	copyN = 2
+	notTold = iota - 1
+	lock
+	guard
+	copyN
 )
 
 // statements returns those of a try, and those of its ledger.

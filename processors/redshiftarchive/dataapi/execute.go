@@ -193,25 +193,21 @@ func doings(failed int) string {
 		return "SELECT from the ledger"
 	case copyN:
 		return "COPY"
-	case -1:
+	case notTold:
 		return "the batch of LOCK, SELECT, COPY and INSERT"
 	default:
 		return "INSERT into the ledger"
 	}
 }
 
-// failed returns the place of the first statement of a batch that failed; 0 for none of a
-// batch, and -1 if that is not told.
+// failed returns the place of the statement that failed, and notTold if that is not told.
 func (o outcome) failed() int {
 	for i, s := range o.SubStatements {
-		if s.Status == types.StatementStatusStringFailed || s.Status == types.StatementStatusStringAborted && aws.ToString(s.Error) != "" {
+		if s.Status == types.StatementStatusStringFailed {
 			return i
 		}
 	}
-	if len(o.SubStatements) > 0 {
-		return -1
-	}
-	return 0
+	return notTold
 }
 
 // text is what the statement at a place said, or all of them.

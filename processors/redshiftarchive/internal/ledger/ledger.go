@@ -24,9 +24,9 @@ func Literal(text string) (string, error) {
 // Statements are those of a try with a ledger, in their order; COPY is between Known and
 // Insert.
 type Statements struct {
-	Lock   string // must be the first of its transaction
-	Known  string // asks which objects are there
-	Guard  string // fails by a division by zero if some are
+	Lock  string // must be the first of its transaction
+	Known string // asks which objects are there
+	Guard string // fails by a division by zero if some are
 
 	// Insert are as many as the Data API's limit needs.
 	Insert []string
