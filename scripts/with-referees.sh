@@ -7,6 +7,7 @@
 #   versitygw       S3_ENDPOINT
 #   lambda          LAMBDA_ENDPOINT, of the function "function"
 #   opensearch, or elasticsearch   SEARCH_ENDPOINT, SEARCH_SERVER, SEARCH_SCRIPT
+#   postgres  POSTGRES_ENDPOINT, a URL as libpq has it, of a superuser without a password
 # The servers are fresh and belong to this run alone.
 set -euo pipefail
 
@@ -54,6 +55,7 @@ for server in "${servers[@]}"; do
     dynamodb-local) export DYNAMODB_ENDPOINT="$endpoint" ;;
     kinesis-mock) export KINESIS_ENDPOINT="$endpoint" KINESIS_SERVER=kinesis-mock ;;
     versitygw) export S3_ENDPOINT="$endpoint" ;;
+    postgres) export POSTGRES_ENDPOINT="$endpoint" ;;
     lambda) export LAMBDA_ENDPOINT="$endpoint" ;;
     opensearch | elasticsearch) export SEARCH_ENDPOINT="$endpoint" SEARCH_SERVER="$server" SEARCH_SCRIPT="$scripts/$server.sh" ;;
   esac

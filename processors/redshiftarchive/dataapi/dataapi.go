@@ -1,11 +1,124 @@
-// Package dataapi is the redshiftarchive.Database that uses the Amazon Redshift Data API.
 package dataapi
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
+
+	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
+	"github.com/shardmill/shardmill/processors/redshiftarchive/internal/judge"
+	"github.com/shardmill/shardmill/processors/redshiftarchive/internal/ledger"
 )
 
-// Database loads by statements of the Data API. One goroutine uses it.
+// Config says which database it is, and who logs in.
+type Config struct {
+	// AWS is what a client of the SDK takes: Region, Credentials, HTTPClient, and an
+	// endpoint of one's own as BaseEndpoint. Retryer does not count.
+	AWS aws.Config
+
+	// ClusterIdentifier or WorkgroupName is where the database is; one of them is required.
+	ClusterIdentifier, WorkgroupName string
+
+	Database string // required
+
+	// DbUser or SecretARN is who logs in: a user of the cluster, which needs
+	// redshift:GetClusterCredentials, or the secret that has its name and password, which the service
+	// reads. Neither is the caller's identity of IAM. A workgroup has no DbUser.
+	DbUser, SecretARN string
+}
+
+// Database is a database behind the Data API. One goroutine at a time calls it.
 type Database struct {
+	cfg    Config
 	client *redshiftdata.Client
 }
+
+// New checks a Config. It does no I/O. The error names all that is wrong.
+func New(c Config) (*Database, error) {
+	var faults []error
+	fault := func(is bool, text string) {
+		if is {
+			faults = append(faults, errors.New(text))
+		}
+	}
+	fault(c.ClusterIdentifier == "" && c.WorkgroupName == "", "ClusterIdentifier and WorkgroupName are missing; set one of them")
+	fault(c.ClusterIdentifier != "" && c.WorkgroupName != "", fmt.Sprintf("ClusterIdentifier is %q and WorkgroupName %q; set one of them", c.ClusterIdentifier, c.WorkgroupName))
+	fault(c.Database == "", "Database is missing")
+	fault(c.DbUser != "" && c.SecretARN != "", fmt.Sprintf("DbUser is %q and SecretARN %q; set one of them", c.DbUser, c.SecretARN))
+	fault(c.DbUser != "" && c.WorkgroupName != "", fmt.Sprintf("DbUser is %q; a workgroup has none: set SecretARN, or nothing for the caller's identity of IAM", c.DbUser))
+	fault(c.AWS.Region == "", "the region is missing: set AWS_REGION")
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return &Database{cfg: c, client: redshiftdata.NewFromConfig(c.AWS, func(o *redshiftdata.Options) {
+		o.Retryer = aws.NopRetryer{} // repeating is up to call
+		o.HTTPClient = deadline.Client(o.HTTPClient, 0)
+	})}, nil
+}
+
+// Load implements redshiftarchive.Database.
+func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
+	secrets := judge.OfStatement(t.Copy)
+	sqls, l, err := statements(t)
+	if err != nil {
+		return &redshiftarchive.Fault{Code: "Redshift.InvalidMessageFormat", Message: secrets.Redact(err.Error()), Undone: true}
+	}
+	outcome, fault := d.execute(ctx, "COPY", sqls, t.Token, secrets)
+	if fault != nil {
+		return fault
+	}
+	failed, fault := outcome.fault(t.Ledger != nil, secrets)
+	if fault == nil {
+		return nil
+	}
+	switch {
+	case t.Ledger != nil && (failed == guard || failed == notTold) && isDivision(outcome.text(failed)):
+		return d.known(ctx, t, l, secrets)
+	case fault.Code == "Redshift.DataLoadFailed":
+		d.explain(ctx, fault, outcome.query(failed), secrets)
+	}
+	return fault
+}
+
+// The places of statements in a batch; INSERTs follow.
+const (
+	notTold = iota - 1
+	lock
+	guard
+	copyN
+)
+
+// statements returns those of a try, and those of its ledger.
+func statements(t redshiftarchive.Try) ([]string, ledger.Statements, error) {
+	sqls := []string{t.Copy.SQL()}
+	var l ledger.Statements
+	if t.Ledger != nil {
+		var err error
+		if l, err = ledger.For(*t.Ledger); err != nil {
+			return nil, l, fmt.Errorf("ledger: %w", err)
+		}
+		sqls = append([]string{l.Lock, l.Guard, t.Copy.SQL()}, l.Insert...)
+	}
+	if len(sqls) > mostStatements {
+		return nil, l, fmt.Errorf("%d statements; the Data API takes %d in a batch: load fewer objects at once", len(sqls), mostStatements)
+	}
+	for _, sql := range sqls {
+		if len(sql) > mostBytes {
+			return nil, l, fmt.Errorf("a statement has %d bytes; the Data API takes %d: load fewer objects at once, or shorten CopyOptions", len(sql), mostBytes)
+		}
+	}
+	return sqls, l, nil
+}
+
+// Limits of the Data API. Source: its quotas, and BatchExecuteStatement.
+const (
+	mostBytes      = 100_000
+	mostStatements = 40
+	mostToken      = 64
+)
+
+var _ redshiftarchive.Database = (*Database)(nil)
