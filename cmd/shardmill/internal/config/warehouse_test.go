@@ -119,6 +119,10 @@ func TestWarehouse(t *testing.T) {
 		"this machine, IPv6": {toURL("'jdbc:redshift://[::1]:1/dev'"), warehouse(func(w *config.Warehouse) {
 			w.URL = config.JDBCURL{Text: "jdbc:redshift://[::1]:1/dev", Host: "::1", Port: 1, Database: "dev"}
 		})},
+		"another host, by an endpoint": {toURL("jdbc:redshift://db.example.com:5439/dev") + "shardmill: {clusterEndpoint: '[::1]:5432'}\n", warehouse(func(w *config.Warehouse) {
+			w.URL = config.JDBCURL{Text: "jdbc:redshift://db.example.com:5439/dev", Host: "db.example.com", Port: 5439, Database: "dev"}
+			w.ClusterEndpoint = "[::1]:5432"
+		})},
 		"all of ours": {tableKeys("commitOn: load\ncopyCredentials: role\ncopyTimeoutSeconds: 60\nclusterEndpoint: 'proxy:5432'\nledger: public.loaded\nlogin: password\nloaderTable: loaders\nloaderBilling: {read: 5, write: 6}\ncaFile: /ca.pem\nstaging: s3://staged/a/\n" +
 			"bufferingHints: {SizeInMBs: 1024, IntervalInSeconds: 1}"), func(c *config.Config) {
 			c.Delivery.Load.CommitOn, c.Delivery.Staging = processors.CommitOnLoad, "s3://staged/a/"
@@ -187,7 +191,7 @@ func TestFaultsOfWarehouse(t *testing.T) {
 	const url = "a.yaml:5: " + in + ".ClusterJDBCURL is "
 	const form = "; it must be jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE"
 	const notURL = form + ". Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.clusterJDBCURL' failed to satisfy constraint: " + pattern
-	const notHost = "; its host must be one of Redshift, or of this machine; give the cluster's own URL, and the HOST:PORT that it is reached by as shardmill.clusterEndpoint. " +
+	const notHost = "; its host must be one of Redshift, or of this machine; for any other give the HOST:PORT that it is reached by as shardmill.clusterEndpoint. " +
 		"Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.clusterJDBCURL' failed to satisfy constraint: " + pattern
 	const needs = " has no Password, which Firehose never tells of a stream that is there; give shardmill.passwordFile, the name of a file that has it, or Password. Firehose says: Redshift Database Password is required for Redshift Destination"
 	const bounds = ". Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.password' failed to satisfy constraint: Member must have length "

@@ -56,16 +56,12 @@ func (l *loader) jdbcURL(p document.Place) {
 	}
 	u := JDBCURL{Text: s, Host: strings.Trim(m[1], "[]"), Database: m[3]}
 	u.Port, ok = portOf(m[2])
-	switch {
-	case !ok:
+	if !ok {
 		p.Bad("its port must be between 1 and 65535")
-	case !firehoseHost.MatchString(u.Host) && !isLoopbackHost(u.Host):
-		p.Bad("%s", says("its host must be one of Redshift, or of this machine; give the cluster's own URL, and the HOST:PORT that it is reached by as shardmill.clusterEndpoint",
-			constraint(p, "Member must satisfy regular expression pattern: "+urlPattern)))
-	default:
-		u.ofAWS()
-		w.config.URL = u
+		return
 	}
+	u.ofAWS()
+	w.config.URL = u
 }
 
 // ofAWS takes a host of AWS apart.
@@ -107,6 +103,10 @@ func (l *loader) ourEndpoint(p document.Place) {
 func (l *loader) checkConnection() {
 	w := &l.warehouse
 	w.config.CAFile = l.documents.config.CAFile
+	if host := w.config.URL.Host; host != "" && !firehoseHost.MatchString(host) && !isLoopbackHost(host) && w.keys["clusterEndpoint"].Path == "" {
+		w.url.Bad("%s", says("its host must be one of Redshift, or of this machine; for any other give the HOST:PORT that it is reached by as shardmill.clusterEndpoint",
+			constraint(w.url, "Member must satisfy regular expression pattern: "+urlPattern)))
+	}
 	if w.config.Login.Kind != LoginDataAPI {
 		return
 	}
