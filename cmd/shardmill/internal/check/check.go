@@ -55,6 +55,8 @@ type Options struct {
 	Delivery processors.Config // Bucket, FormerBuckets, Prefix and SpoolDir
 	Logger   *zap.Logger       // is told of what is repeated
 
+	LoaderTable string // of the lease of who loads what is delivered; "" if nothing is loaded
+
 	// Explain adds to an error what to do about it that only the caller knows.
 	Explain func(error) error
 
@@ -91,12 +93,18 @@ func Run(ctx context.Context, c archiver.Clients, o Options, tell func(Look)) er
 	}
 	l := &looker{Options: o, clients: c, source: source, table: table, store: store, tell: tell}
 	exists := l.lookAtTable(ctx, l.lookAtStream(ctx))
+	loaderExists := l.lookAtLoaderTable(ctx)
 	l.lookAtBuckets(ctx)
 	l.lookAtDirectory(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	l.tellWrites(exists)
+	l.tellWrites(l.Worker.ApplicationName, exists)
+	if l.LoaderTable != "" {
+		l.tellWrites(l.LoaderTable, loaderExists)
+		l.tellMarkers()
+	}
+	l.tellBuckets()
 	return nil
 }
 
@@ -146,14 +154,30 @@ func (l *looker) skip(ctx context.Context, what, why string) {
 	}
 }
 
-// tellWrites names what an archiver needs besides, and only a write would show.
-func (l *looker) tellWrites(tableExists bool) {
+// need ends what only a write would show.
+const need = ": needs a write"
+
+// tellWrites names what an archiver needs of a table besides, and only a write would show.
+func (l *looker) tellWrites(table string, exists bool) {
 	onTable := "dynamodb:PutItem, UpdateItem, DeleteItem and ConditionCheckItem"
-	if !tableExists {
+	if !exists {
 		onTable = "dynamodb:CreateTable, PutItem, UpdateItem, DeleteItem and ConditionCheckItem"
 	}
-	const need = ": needs a write"
-	l.tell(Look{What: "writes to table " + l.Worker.ApplicationName, Status: NotChecked, Text: onTable + need})
+	l.tell(Look{What: "writes to table " + table, Status: NotChecked, Text: onTable + need})
+}
+
+// tellMarkers does so for the markers of what is to be loaded.
+func (l *looker) tellMarkers() {
+	bucket, prefix := l.Delivery.Markers()
+	l.tell(Look{
+		What: "markers in bucket " + bucket, Status: NotChecked,
+		Text: "s3:PutObject, GetObject and DeleteObject on " + bucket + "/" + prefix + "*" + onKey(l.Delivery.AWSKMSKeyARN) + need +
+			"; no rule of the bucket's lifecycle may remove them: what a marker names would never be loaded",
+	})
+}
+
+// tellBuckets does so for buckets.
+func (l *looker) tellBuckets() {
 	for _, b := range l.buckets() {
 		l.tell(Look{
 			What: "writes to bucket " + b.name, Status: NotChecked,

@@ -13,6 +13,7 @@ import (
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/leasedynamo"
 )
 
 // lookAtTable looks whether the lease table can be used, and whether its rows are
@@ -30,7 +31,7 @@ func (l *looker) lookAtTable(ctx context.Context, streamUsable bool) (exists boo
 		if err != nil {
 			return "", err
 		}
-		return l.describeTable(ctx)
+		return l.describeTable(ctx, name)
 	})
 	switch {
 	case !usable:
@@ -41,10 +42,59 @@ func (l *looker) lookAtTable(ctx context.Context, streamUsable bool) (exists boo
 	return exists
 }
 
-func (l *looker) describeTable(ctx context.Context) (string, error) {
+// lookAtLoaderTable looks at the table of the lease of who loads, if anything is loaded, and
+// reports whether it exists, as far as that is known.
+func (l *looker) lookAtLoaderTable(ctx context.Context) (exists bool) {
+	name := l.LoaderTable
+	if name == "" {
+		return false
+	}
+	table, err := leasedynamo.New(l.clients.DynamoDB, leasedynamo.Options{TableName: name, NeverCreate: true, RequestTimeout: requestTimeout})
+	l.look(ctx, "table "+name, func(ctx context.Context) (string, error) {
+		if err != nil {
+			return "", err
+		}
+		err := table.Ensure(ctx)
+		exists = !errors.Is(err, lease.ErrTableNotFound)
+		if !exists {
+			return fmt.Sprintf("there is none in region %s; the first worker that stands ready to load creates it; dynamodb:DescribeTable is permitted", l.clients.DynamoDB.Options().Region), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		found, err := l.describeTable(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		who, err := holderOf(ctx, table, l.Delivery.DeliveryStreamName)
+		return found + who, err
+	})
+	return exists
+}
+
+// holderOf says who has a job's lease.
+func holderOf(ctx context.Context, table *leasedynamo.Table, job string) (string, error) {
+	list, unreadable, err := table.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, row := range unreadable {
+		if row.Key == job {
+			return "", fmt.Errorf("its row of delivery stream %s cannot be read: %w; delete it while no archiver runs", job, row)
+		}
+	}
+	for _, row := range list {
+		if row.Key == job && row.Owner != "" {
+			return fmt.Sprintf("; dynamodb:Scan is permitted; worker %s was the last to load", row.Owner), nil
+		}
+	}
+	return "; dynamodb:Scan is permitted; nobody loads", nil
+}
+
+func (l *looker) describeTable(ctx context.Context, name string) (string, error) {
 	asked, call := deadline.Start(ctx, requestTimeout)
 	defer call.End()
-	out, err := l.clients.DynamoDB.DescribeTable(asked, &dynamodb.DescribeTableInput{TableName: &l.Worker.ApplicationName})
+	out, err := l.clients.DynamoDB.DescribeTable(asked, &dynamodb.DescribeTableInput{TableName: &name})
 	if err != nil {
 		return "", deadline.Explain(asked, err)
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
@@ -131,6 +132,9 @@ func retryOptions(to **time.Duration) func(document.Place) {
 	}
 }
 
+// masterKey is in options that have a secret.
+var masterKey = regexp.MustCompile(`(?i)master_symmetric_key`)
+
 func (l *loader) copyCommand(p document.Place) {
 	w, c := &l.warehouse, &l.warehouse.config.Load
 	member := func(to *string, at *document.Place, least, most int) func(document.Place) {
@@ -141,8 +145,15 @@ func (l *loader) copyCommand(p document.Place) {
 			}
 		}
 	}
+	options := member(&c.CopyOptions, &w.optionsAt, 0, longestColumns)
 	given, ok := p.Read(document.Shape{Of: "Firehose's CopyCommand", Members: map[string]func(document.Place){
-		"CopyOptions":      member(&c.CopyOptions, &w.optionsAt, 0, longestColumns),
+		"CopyOptions": func(at document.Place) {
+			if masterKey.MatchString(at.Value().Text) { // it is shown nowhere
+				at.Fault("has MASTER_SYMMETRIC_KEY, which is a secret, and no object that is staged is encrypted with it; remove it, and ENCRYPTED")
+				return
+			}
+			options(at)
+		},
 		"DataTableColumns": member(&c.DataTableColumns, &w.columnsAt, 0, longestColumns),
 		"DataTableName":    member(&c.DataTableName, &w.tableAt, 1, longestTableName),
 	}})
@@ -203,6 +214,7 @@ func (l *loader) settleWarehouse() {
 	}
 	c.Table.Name = cmp.Or(c.Table.Name, l.tableOfLeases()+loaderTableEnd)
 	l.checkLoaderTable()
+	l.checkNoMarkersExpire()
 	l.config.Delivery.Load = &processors.Load{CommitOn: cmp.Or(l.commitOn, processors.CommitOnStage)}
 	l.config.Warehouse = c
 }
@@ -251,6 +263,15 @@ func (l *loader) checkLoaderTable() {
 		at.Bad(apart)
 	case at.Path == "" && len(name) > 255 && len(l.tableOfLeases()) <= 255:
 		w.at.Fault("has a table for the lease of who loads whose name would have %d characters; at most 255 are allowed: set shardmill.loaderTable", len(name))
+	}
+}
+
+// checkNoMarkersExpire refuses the one name of an application whose bundles are below what
+// markers are below: a rule that removes bundles which are left behind would remove these.
+func (l *loader) checkNoMarkersExpire() {
+	const markers = "load"
+	if l.tableOfLeases() == markers {
+		l.warehouse.at.Fault("does not go with an application that is called %s, below whose name the markers of staged objects are; set shardmill.applicationName to another one", markers)
 	}
 }
 
