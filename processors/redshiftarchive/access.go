@@ -114,3 +114,6 @@ func (s *settings) otherAccess(err error) error {
 	}
 	return err
 }
+
+// hasToken reports whether keys are temporary.
+func hasToken(credentials string) bool { return strings.Contains(credentials, ";token=") }
