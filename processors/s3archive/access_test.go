@@ -240,6 +240,11 @@ func TestAnotherRegion(t *testing.T) {
 			t.Helper()
 			return s.Get(t.Context(), "bucket", "k", 1, 2, io.Discard)
 		},
+		"Read": func(t *testing.T, s *s3archive.Store) error {
+			t.Helper()
+			_, err := s.Read(t.Context(), "bucket", "k", 100)
+			return err
+		},
 		"Head": func(t *testing.T, s *s3archive.Store) error {
 			t.Helper()
 			metadata, exists, err := s.Head(t.Context(), "bucket", "k")

@@ -35,13 +35,48 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 		defer out.Body.Close() //nolint:errcheck // it was read
 		err = copyAll(w, out, offset, length)
 	}
+	return unread(bucket, key, deadline.Explain(ctx, err))
+}
+
+// unread is the error of an object that could not be read, nil if it was.
+func unread(bucket, key string, err error) error {
 	if _, ok := errors.AsType[*types.NoSuchKey](err); ok {
 		return fmt.Errorf("GetObject %s/%s: %w", bucket, key, processors.ErrNotFound)
 	}
 	if status(err) == http.StatusRequestedRangeNotSatisfiable {
 		return fmt.Errorf("GetObject %s/%s: %w", bucket, key, processors.ErrRange)
 	}
-	return classify("GetObject", bucket+"/"+key, deadline.Explain(ctx, err))
+	return classify("GetObject", bucket+"/"+key, err)
+}
+
+// Read returns an object, which has at most so many bytes: one that is small and whose
+// size is not known, as redshiftarchive.Store has it.
+//
+// Errors: processors.ErrNotFound if the store says that there is no such object;
+// processors.ErrRange if it has more bytes. A refusal is another error.
+func (s *Store) Read(ctx context.Context, bucket, key string, most int64) ([]byte, error) {
+	ctx, call := s.start(ctx, 0)
+	defer call.End()
+	var out *s3.GetObjectOutput
+	err := s.locate(bucket, func(options func(*s3.Options)) (err error) {
+		out, err = s.api.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key}, once, options)
+		return err
+	})
+	if err != nil {
+		return nil, unread(bucket, key, deadline.Explain(ctx, err))
+	}
+	defer out.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(out.Body, most+1))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("after %d bytes: %w", len(body), deadline.Explain(ctx, err))
+	case int64(len(body)) > most:
+		err = fmt.Errorf("%w: it has more than %d bytes", processors.ErrRange, most)
+	}
+	if err != nil {
+		return nil, unread(bucket, key, err)
+	}
+	return body, nil
 }
 
 // copyAll writes what was asked for to w.

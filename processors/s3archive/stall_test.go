@@ -52,6 +52,12 @@ func TestNeverAnswered(t *testing.T) {
 		{"PutObject", put(large()[:4<<20]), 54 * time.Second},
 		{"HeadObject", head, 50 * time.Second},
 		{"GetObject", get, 50 * time.Second},
+		{"GetObject", func(ctx context.Context, l local) error {
+			if _, err := l.store.Read(ctx, "bucket", "k", 1); !errors.Is(err, processors.ErrNotFound) {
+				return err
+			}
+			return nil
+		}, 50 * time.Second},
 		{"ListObjectsV2", func(ctx context.Context, l local) error { _, err := l.store.List(ctx, "bucket", "k"); return err }, 50 * time.Second},
 		{"DeleteObject", func(ctx context.Context, l local) error { return l.store.Delete(ctx, "bucket", "k") }, 50 * time.Second},
 		{"HeadBucket", func(ctx context.Context, l local) error { return l.store.Check(ctx, "bucket") }, 50 * time.Second},

@@ -1,0 +1,75 @@
+package redshiftarchive
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// maxReasons is how many lines that could not be loaded are logged of one COPY.
+const maxReasons = 20
+
+// failed notes a try that failed, and tells of it and of lines that were not loaded.
+func (c *copying) failed(err error, next time.Time, isTried bool) {
+	c.failures, c.last = c.failures+1, err
+	c.waiting.Err, c.waiting.Tries = err, c.failures
+	fields := []zap.Field{
+		zap.Int("attempt", c.tries), zap.Int("objects", len(c.rest)), zap.String("manifest", c.url), zap.Bool("rows_may_be_there", !isUndone(err)),
+	}
+	if isTried {
+		fields = append(fields, zap.Duration("retry_in", time.Until(next)))
+	}
+	c.log.Warn("COPY failed", append(fields, zap.Error(err))...)
+	f, ok := errors.AsType[*Fault](err)
+	if !ok {
+		return
+	}
+	for i, reason := range f.Reasons {
+		if i == maxReasons {
+			c.log.Warn("more lines were not loaded; see STL_LOAD_ERRORS", zap.Int("lines", len(f.Reasons)-i))
+			break
+		}
+		c.log.Warn("line not loaded", zap.String("object", reason.Object), zap.Int64("line", reason.Line), zap.String("column", reason.Column),
+			zap.Int("code", reason.Code), zap.String("reason", reason.Reason))
+	}
+}
+
+// isUndone reports whether an error says that nothing was changed, for sure.
+func isUndone(err error) bool {
+	f, ok := errors.AsType[*Fault](err)
+	return ok && f.Undone
+}
+
+// loaded tells that the batch is loaded, and deletes its markers.
+func (c *copying) loaded() error {
+	e := LoadedEvent{Objects: len(c.rest), Known: len(c.batch.objects) - len(c.rest), Freshness: c.age(), Tries: c.tries}
+	e.Records, e.Bytes = sums(c.rest)
+	if e.Objects > 0 {
+		e.Manifest = c.url
+	}
+	c.log.Info("batch loaded", zap.Int("objects", e.Objects), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes), zap.Int("known", e.Known),
+		zap.Duration("freshness", e.Freshness), zap.Int("attempts", e.Tries), zap.String("manifest", e.Manifest))
+	c.waiting.Err, c.waiting.Tries = nil, 0
+	if c.settings.Hooks.Loaded != nil {
+		c.settings.Hooks.Loaded(e)
+	}
+	return c.settle(c.batch.markers)
+}
+
+// giveUp names the batch under errors/manifests/, and deletes its markers when that is durable.
+func (c *copying) giveUp() error {
+	url, err := c.put(c.work, errorsManifests, c.manifest)
+	if err != nil {
+		return err
+	}
+	e := GivenUpEvent{Objects: len(c.rest), Manifest: url, Tries: c.tries, Err: c.last}
+	e.Records, e.Bytes = sums(c.rest)
+	c.log.Error("batch given up; its manifest names what was not loaded", zap.Int("objects", e.Objects), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
+		zap.Int("attempts", e.Tries), zap.String("manifest", url), zap.Bool("rows_may_be_there", !isUndone(c.last)), zap.Error(c.last))
+	c.waiting.Err, c.waiting.Tries = nil, 0
+	if c.settings.Hooks.GivenUp != nil {
+		c.settings.Hooks.GivenUp(e)
+	}
+	return c.settle(c.batch.markers)
+}
