@@ -26,8 +26,10 @@ type RoleAccess struct {
 
 // Credentials implements Access.
 func (a RoleAccess) Credentials(context.Context) (text string, isSecret bool, err error) {
-	return "aws_iam_role=" + a.ARN, false, nil
+	return a.text(), false, nil
 }
+
+func (a RoleAccess) text() string { return "aws_iam_role=" + a.ARN }
 
 // roleARN is what Redshift takes for roles.
 var roleARN = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:role/[^\s'"\\,]+(,arn:[a-z-]+:iam::[0-9]{12}:role/[^\s'"\\,]+)*$`)

@@ -53,7 +53,12 @@ type manifest struct {
 func (s *settings) newManifest(at time.Time, urls []string) manifest {
 	var random [16]byte
 	rand.Read(random[:]) // never fails
-	m := manifest{id: exactlyonce.NewUUID(random), urls: urls}
+	return s.named(at, exactlyonce.NewUUID(random), urls)
+}
+
+// named is newManifest with an id.
+func (s *settings) named(at time.Time, id exactlyonce.UUID, urls []string) manifest {
+	m := manifest{id: id, urls: urls}
 	at = at.UTC()
 	m.name = at.Format("2006/01/02/15/") + s.Staging.DeliveryStreamName + at.Format("-2006-01-02-15-04-05-") + m.id.String()
 	return m
