@@ -26,6 +26,7 @@ func TestConformance(t *testing.T) {
 		turnOn  = "remove the processor, or set DynamicPartitioningConfiguration.Enabled to true. Firehose says: class com.amazonaws.services.firehose.internal.model."
 	)
 	const (
+		atCopy   = "a.yaml:6: RedshiftDestinationConfiguration.CopyCommand."
 		staged   = "a.yaml:9: RedshiftDestinationConfiguration.S3Configuration."
 		gzipOnly = "set it to GZIP or UNCOMPRESSED. Firehose says: Only the following compression formats are allowed when using Redshift: [UNCOMPRESSED, GZIP]"
 	)
@@ -113,7 +114,7 @@ func TestConformance(t *testing.T) {
 		{"R11/ZIP", inStaging("CompressionFormat: ZIP"), staged + `CompressionFormat is "ZIP"; ` + gzipOnly, nil},
 		{"R11/Snappy", inStaging("CompressionFormat: Snappy"), staged + `CompressionFormat is "Snappy"; ` + gzipOnly, nil},
 		{"R11/HADOOP_SNAPPY", inStaging("CompressionFormat: HADOOP_SNAPPY"), staged + `CompressionFormat is "HADOOP_SNAPPY"; ` + gzipOnly, nil},
-		{"R11/GZIP", inStaging("CompressionFormat: GZIP"), "", func(c config.Config) bool { return c.Delivery.Compression == processors.GZIP }},
+		{"R11/GZIP", gzipped("CompressionFormat: GZIP"), "", func(c config.Config) bool { return c.Delivery.Compression == processors.GZIP }},
 		{"R11/UNCOMPRESSED", inStaging("CompressionFormat: UNCOMPRESSED"), "", func(c config.Config) bool { return c.Delivery.Compression == processors.Uncompressed }},
 		{
 			"R12/an expression", inStaging("Prefix: 'a/!{timestamp:yyyy}/'"),
@@ -129,6 +130,13 @@ func TestConformance(t *testing.T) {
 				staged + "ErrorOutputPrefix does not go with Redshift; remove it: error objects go under Prefix. Firehose says: Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination", nil,
 		},
 		{"R12/neither", inStaging("Prefix: a/"), "", func(c config.Config) bool { return c.Delivery.Prefix == "a/" && c.Delivery.ErrorOutputPrefix == "" }},
+		{"R13/GZIP of what is not", copying("CopyOptions: \"json 'auto' gzip\""), atCopy + `CopyOptions has gzip: Redshift.CompressionMismatch: the delivery stream is configured with UNCOMPRESSED, but CopyOptions include a compression format: remove it, or set CompressionFormat to GZIP and CopyOptions to gzip`, nil},
+		{
+			"R13/no GZIP of what is", inStaging("CompressionFormat: GZIP"),
+			staged + `CompressionFormat is "GZIP"; CopyOptions has no gzip: Redshift.CompressionMismatch: the delivery stream is configured with GZIP: have gzip alone in CopyOptions, or set CompressionFormat to UNCOMPRESSED`, nil,
+		},
+		{"R13/gzip in quotes is none", copying(`CopyOptions: "delimiter 'gzip'"`), "", func(c config.Config) bool { return c.Warehouse.Load.CopyOptions == "delimiter 'gzip'" }},
+		{"R13/both", gzipped("CompressionFormat: GZIP"), "", func(c config.Config) bool { return c.Delivery.Compression == processors.GZIP }},
 		{"R16/a secret", strings.Replace(toTable, user, bySecret, 1), "", func(c config.Config) bool {
 			return c.Warehouse.Login.Kind == config.LoginSecret && c.Warehouse.Login.SecretARN == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-1"
 		}},

@@ -64,12 +64,12 @@ func (l *loader) stream(p document.Place) {
 	p.Need(given, "ExtendedS3DestinationConfiguration", says("give the bucket's BucketARN in it", oneDestination))
 	l.defaultTable()
 	l.settleDocuments()
-	l.settleWarehouse()
 	l.compression()
 	l.emf()
 	l.hints()
 	l.oneTransform()
 	l.partitions()
+	l.settleWarehouse()
 	l.warnOfErrorPrefix()
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
@@ -206,6 +208,7 @@ func (l *loader) settleWarehouse() {
 		return
 	}
 	c := &w.config
+	l.checkStatement()
 	l.checkCopyRole()
 	l.checkLogin()
 	l.checkConnection()
@@ -217,6 +220,28 @@ func (l *loader) settleWarehouse() {
 	l.checkNoMarkersExpire()
 	l.config.Delivery.Load = &processors.Load{CommitOn: cmp.Or(l.commitOn, processors.CommitOnStage)}
 	l.config.Warehouse = c
+}
+
+// checkStatement judges what COPY is made of.
+func (l *loader) checkStatement() {
+	w := &l.warehouse
+	c := w.config.Load
+	c.Staging, c.Access = l.config.Delivery, redshiftarchive.RoleAccess{ARN: "arn:aws:iam::123456789012:role/any"} // that is judged elsewhere
+	places := map[string]document.Place{"DataTableName": w.tableAt, "DataTableColumns": w.columnsAt, "CopyOptions": w.optionsAt, "Ledger": w.keys["ledger"], "Staging.Prefix": l.prefixAt}
+	for _, err := range flat(c.Check()) {
+		field, fault, _ := strings.Cut(err.Error(), " ")
+		at := places[field]
+		value, _ := strconv.QuotedPrefix(fault) // "" if it has none
+		switch {
+		case at.Path == "" && field == "CopyOptions" && w.compressionAt.Path != "":
+			w.compressionAt.Bad("%s %s", field, fault)
+		case at.Path == "": // what is missing or wrong is told
+		case value != "":
+			at.Bad("%s", strings.Replace(strings.TrimPrefix(fault, value+": "), "must ", "it must ", 1))
+		default:
+			at.Fault("%s", fault)
+		}
+	}
 }
 
 // checkCopyRole holds what COPY reads the bucket with together.

@@ -49,6 +49,11 @@ func copying(members string) string {
 	return strings.Replace(toTable, "{DataTableName: public.events}", "{DataTableName: public.events, "+members+"}", 1)
 }
 
+// gzipped is inStaging, with options for GZIP.
+func gzipped(members string) string {
+	return strings.Replace(inStaging(members), "{DataTableName: public.events}", "{DataTableName: public.events, CopyOptions: gzip}", 1)
+}
+
 // loaded is what toTable says, but for its password.
 func loaded() config.Config {
 	c := defaults()
@@ -81,15 +86,16 @@ func TestWarehouse(t *testing.T) {
 		differ func(*config.Config) // from toTable
 	}{
 		"nothing optional": {toTable, nil},
-		"the statement": {copying(`DataTableColumns: "id,ts", CopyOptions: "json 'auto' gzip"`), warehouse(func(w *config.Warehouse) {
-			w.Load.DataTableColumns, w.Load.CopyOptions = "id,ts", "json 'auto' gzip"
+		"the statement": {copying(`DataTableColumns: "id,ts", CopyOptions: "json 'auto'"`), warehouse(func(w *config.Warehouse) {
+			w.Load.DataTableColumns, w.Load.CopyOptions = "id,ts", "json 'auto'"
 		})},
 		"nothing of the statement's": {copying(`DataTableColumns: "", CopyOptions: ""`), nil},
 		"one try":                    {inTable("RetryOptions: {DurationInSeconds: 0}"), warehouse(func(w *config.Warehouse) { w.Load.RetryDuration = seconds(0) })},
 		"two hours":                  {inTable("RetryOptions: {DurationInSeconds: 7200}"), warehouse(func(w *config.Warehouse) { w.Load.RetryDuration = seconds(7200) })},
-		"the bucket": {inStaging("Prefix: logs/, CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 64, IntervalInSeconds: 60}, EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:key/1'}}"), func(c *config.Config) {
+		"the bucket": {gzipped("Prefix: logs/, CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 64, IntervalInSeconds: 60}, EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:key/1'}}"), func(c *config.Config) {
 			d := &c.Delivery
 			d.Prefix, d.Compression, d.GZIPLevel, d.Hints, d.AWSKMSKeyARN = "logs/", "GZIP", 5, processors.BufferingHints{SizeInMBs: 64, IntervalInSeconds: 60}, "arn:aws:kms:eu-west-1:123456789012:key/1"
+			c.Warehouse.Load.CopyOptions = "gzip"
 		}},
 		"a backup": {inTable("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::raw', Prefix: '!{timestamp:yyyy}/', ErrorOutputPrefix: e/, CompressionFormat: ZIP}"), func(c *config.Config) {
 			c.BackupBucketARN = "arn:aws:s3:::raw"
@@ -214,6 +220,10 @@ func TestFaultsOfWarehouse(t *testing.T) {
 		{"options that are too long", copying("CopyOptions: " + strings.Repeat("a", 10_241)), "a.yaml:6: " + in + ".CopyCommand.CopyOptions has 10241 characters; at most 10240 are allowed. Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.copyCommand.copyOptions' failed to satisfy constraint: Member must have length less than or equal to 10240"},
 		{"a key in the options", copying("CopyOptions: encrypted Master_Symmetric_Key 'hidden'"), "a.yaml:6: " + in + ".CopyCommand.CopyOptions has MASTER_SYMMETRIC_KEY, which is a secret, and no object that is staged is encrypted with it; remove it, and ENCRYPTED"},
 		{"an application among markers", tableKeys("applicationName: load"), "a.yaml:3: " + in + " does not go with an application that is called load, below whose name the markers of staged objects are; set shardmill.applicationName to another one"},
+		{"names that are none", strings.Replace(toTable, "public.events", "a.b.c.d", 1) + "shardmill: {ledger: 'a\"b'}\n", "a.yaml:6: " + in + ".CopyCommand.DataTableName is \"a.b.c.d\"; it has more than a database, a schema and a table: write a name that has a point in double quotes\na.yaml:10: shardmill.ledger is \"a\\\"b\"; a double quote is not closed"},
+		{"what would be another statement", copying("CopyOptions: \"credentials 'hidden'; --\", DataTableColumns: 'a,,b'"), "a.yaml:6: " + in + ".CopyCommand.DataTableColumns is \"a,,b\"; a name is empty\n" + "a.yaml:6: " + in + ".CopyCommand.CopyOptions must not have \";\" outside of quotes: the statement ends by itself"},
+		{"words that the statement has", copying("CopyOptions: manifest iam_role 'hidden'"), "a.yaml:6: " + in + ".CopyCommand.CopyOptions has MANIFEST: remove it: the statement has it already\n" + "a.yaml:6: " + in + ".CopyCommand.CopyOptions has IAM_ROLE: remove it: it says what COPY reads the bucket with, which the statement has already"},
+		{"the table for a ledger", tableKeys("ledger: Public.Events"), `a.yaml:11: shardmill.ledger is "Public.Events"; it must be another table than DataTableName`},
 		{"a second destination", toTable + "S3DestinationConfiguration: {BucketARN: 'arn:aws:s3:::b'}\n", "a.yaml:10: S3DestinationConfiguration is a second destination, beside " + in + " in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose"},
 		{"beside another", toIndex + "RedshiftDestinationConfiguration: {Password: hid}\n", "a.yaml:7: " + in + " is a second destination, beside AmazonopensearchserviceDestinationConfiguration in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose\n" +
 			"a.yaml:7: " + in + ".Password has fewer than 6 characters" + bounds + "greater than or equal to 6\n" +
@@ -289,9 +299,9 @@ func TestEffectiveWarehouse(t *testing.T) {
 	variable := strings.Replace(toTable, "Password: hidden", "Password: ${db_password}", 1)
 	for name, text := range map[string]string{
 		"nothing optional": variable,
-		"the statement": strings.Replace(variable, "{DataTableName: public.events}", `{DataTableName: 'a$${b}', DataTableColumns: 'c$${d}', CopyOptions: "json 'auto' $${e}"}`, 1) +
+		"the statement": strings.Replace(variable, "{DataTableName: public.events}", `{DataTableName: 'a$${b}', DataTableColumns: 'c$${d}', CopyOptions: "json 'auto $${e}'"}`, 1) +
 			indent("RetryOptions: {DurationInSeconds: 0}"),
-		"the bucket, a backup, a function": strings.Replace(variable, `archive"}`, `archive", Prefix: 'a$${b}/', CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 64, IntervalInSeconds: 0}, EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:key/1'}}}`, 1) +
+		"the bucket, a backup, a function": strings.Replace(strings.Replace(variable, "{DataTableName: public.events}", "{DataTableName: public.events, CopyOptions: gzip}", 1), `archive"}`, `archive", Prefix: 'a$${b}/', CompressionFormat: GZIP, BufferingHints: {SizeInMBs: 64, IntervalInSeconds: 0}, EncryptionConfiguration: {KMSEncryptionConfig: {AWSKMSKeyARN: 'arn:aws:kms:eu-west-1:123456789012:key/1'}}}`, 1) +
 			indent("S3BackupMode: Enabled\nS3BackupConfiguration: {BucketARN: 'arn:aws:s3:::raw', Prefix: 'r/'}\nProcessingConfiguration: {Enabled: true, Processors: ["+parameters("Lambda", "LambdaArn", function)+"]}"),
 		"all of ours": variable + "shardmill:\n" + indent("commitOn: load\ncopyTimeoutSeconds: 61\nclusterEndpoint: 'proxy:5432'\nledger: 'l$${a}'\nloaderTable: loaders\nloaderBilling: {read: 5, write: 6}\ncaFile: '/ca $${b}'\nstaging: s3://staged/a/\n"+
 			"bufferingHints: {SizeInMBs: 1024, IntervalInSeconds: 1}"),

@@ -90,7 +90,7 @@ Resources:
         CopyCommand: {DataTableName: events}
         Username: loader
         Password: !Ref Password
-        S3Configuration: {BucketARN: "arn:aws:s3:::archive", RoleARN: !GetAtt Role.Arn, CompressionFormat: GZIP}
+        S3Configuration: {BucketARN: "arn:aws:s3:::archive", RoleARN: !GetAtt Role.Arn, Prefix: a/}
     Metadata: {shardmill: {passwordFile: /p}}
 `
 	const needs = " has no Password, which Firehose never tells of a stream that is there; give shardmill.passwordFile, the name of a file that has it, or Password. Firehose says: Redshift Database Password is required for Redshift Destination"
@@ -117,7 +117,7 @@ Resources:
 		"a description, which has no password": {described, nil, "error\nf:3: DeliveryStreamDescription.Destinations[0].RedshiftDestinationDescription" + needs},
 		"a description, and another login": {described, []string{"shardmill.login=iam", "shardmill.dbUser=u"}, url + " " + role + "\nevents (id,ts) json 'auto' gzip\niam  false \narchive logs/ GZIP 64 60 0s true\n" +
 			"f:3: DeliveryStreamDescription.Destinations[0].RedshiftDestinationDescription.Username has no effect here; the loader logs in with iam"},
-		"a template": {template, []string{fromRegion}, url + " " + role + "\nevents () \npassword loader false /p\narchive  GZIP 5 300 default false\n" +
+		"a template": {template, []string{fromRegion}, url + " " + role + "\nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
 		"a template, and no password": {edit(template, "passwordFile: /p", "commitOn: load"), []string{fromRegion},
 			"error\nf:13: Resources.S.Properties.RedshiftDestinationConfiguration.Password is not in the file; give shardmill.passwordFile, the name of a file that has it"},
@@ -125,9 +125,9 @@ Resources:
 			"error\nf:13: Resources.S.Properties.RedshiftDestinationConfiguration.Password is not in the file; give shardmill.passwordFile, the name of a file that has it"},
 		"a template whose role is made": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion},
 			"error\nf:9: Resources.S.Properties.RedshiftDestinationConfiguration.RoleARN is !GetAtt Copy.Arn, which is not in the file; give it with --set 'Copy.Arn=VALUE'"},
-		"that role, given": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "Copy.Arn=" + role}, url + " " + role + "\nevents () \npassword loader false /p\narchive  GZIP 5 300 default false\n" +
+		"that role, given": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "Copy.Arn=" + role}, url + " " + role + "\nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
-		"that role, and keys of a session": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "shardmill.copyCredentials=session"}, url + " \nevents () \npassword loader false /p\narchive  GZIP 5 300 default false\n" +
+		"that role, and keys of a session": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "shardmill.copyCredentials=session"}, url + " \nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
 		"what is missing": {plan(`"redshift_configuration": [{"username": "loader", "password": "hidden"}]`), nil, "error\n" +
 			"f:2: " + at + "redshift_configuration[0].cluster_jdbcurl is missing; give the cluster's, jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE\n" +
