@@ -37,6 +37,7 @@ type checked struct {
 	Pipeline        []string           `json:"pipeline"`      // what is done with a record, in order
 	ExampleKeys     []exampleKey       `json:"exampleKeys"`
 	ExampleIndices  []exampleIndex     `json:"exampleIndices,omitempty"` // of documents alone
+	ExampleLoads    []exampleLoad      `json:"exampleLoads,omitempty"`   // of Redshift alone
 	WorkerID        string             `json:"workerId"`
 	ShutdownTimeout string             `json:"shutdownTimeout"`
 	Estimate        *estimate.Estimate `json:"estimate,omitempty"` // nil without --rate
@@ -99,6 +100,9 @@ func (found *checked) examples(cfg config.Config, at []time.Time) (err error) {
 		found.ExampleKeys, err = documentKeys(cfg, at)
 		return err
 	}
+	if found.ExampleLoads, err = exampleLoads(cfg, at); err != nil {
+		return err
+	}
 	found.ExampleKeys, err = exampleKeys(cfg.Delivery, at)
 	return err
 }
@@ -120,7 +124,11 @@ func valid(cfg config.Config, c configFlags) error {
 		}
 		options.Delivery.Index = index
 	}
-	if _, err := archiver.New(clients, options); err != nil {
+	_, err = archiver.New(clients, options)
+	if cfg.Warehouse != nil {
+		err = errors.Join(err, archiver.CheckWarehouse(cfg.Warehouse, options))
+	}
+	if err != nil {
 		return usageError{err}
 	}
 	return nil
@@ -164,7 +172,7 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 			lookAtCluster(ctx, clients, cfg, logger, tell)
 		}
 		return check.Run(ctx, clients, check.Options{
-			Worker: cfg.Worker, Delivery: putByDelivery(cfg), Logger: logger, Explain: func(err error) error { return explainRun(err, cfg) },
+			Worker: cfg.Worker, Delivery: putByDelivery(cfg), Logger: logger, LoaderTable: loaderTable(cfg), Explain: func(err error) error { return explainRun(err, cfg) },
 			OpenShards: func(n int) { shards = n },
 		}, tell)
 	})
@@ -274,6 +282,11 @@ func (found *checked) printText(c configFlags, s stdio) error {
 	}
 	for _, k := range found.ExampleKeys {
 		s.printf("%-11s  %s: %s\n", "example key", k.At.Format(time.RFC3339), visible(k.Key))
+	}
+	for _, l := range found.ExampleLoads {
+		at := l.At.Format(time.RFC3339)
+		s.printf("%-11s  %s: %s\n", "example load", at, visible(l.Statement))
+		s.printf("%-11s  %s: %s, or if it is given up %s\n", "manifest", at, visible(l.Manifest), visible(l.ErrorsManifest))
 	}
 	for _, w := range found.Warnings {
 		s.printf("%-11s  %s\n", "warning", visible(w))

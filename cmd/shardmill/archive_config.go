@@ -109,7 +109,7 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	}
 	watched := health.New(health.Options{
 		DeliveryStreamName: cfg.Delivery.DeliveryStreamName, Version: version(), Backup: cfg.Delivery.Backup != nil,
-		Documents: metricsOf(cfg), FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
+		Documents: metricsOf(cfg), Warehouse: cfg.Warehouse != nil, FailoverTime: cfg.Worker.FailoverTime, ShutdownTimeout: c.shutdownTimeout, Logger: logger,
 	})
 	options := optionsOf(cfg, c, logger)
 	transform, endTransform, err := newTransform(clients, cfg.Transform, logger)
@@ -129,6 +129,10 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	if err != nil {
 		return usageError{err}
 	}
+	beside, err := newLoading(clients, cfg, options, logger)
+	if err != nil {
+		return err
+	}
 	served, err := serveHealth(ctx, cfg, watched.Handler(), logger)
 	if err != nil {
 		return err
@@ -141,8 +145,10 @@ func archiveConfig(ctx context.Context, c configFlags, args []string, how logWit
 	logger.Info("archiving", zap.String("version", version()), zap.String("stream", cfg.Worker.StreamName), zap.String("table", cfg.Worker.ApplicationName),
 		zap.String("position", cfg.Worker.InitialPosition.String()), zap.String("bucket", cfg.Delivery.Bucket), zap.String("delivery", string(cfg.Delivery.Delivery)),
 		zap.Strings("pipeline", cfg.Pipeline()), zap.String("worker_id", options.Worker.WorkerID))
-	err = progress(w.Snapshot, options.Tally, cfg.Documents != nil, logger, func() error {
-		return boundMemory(w.Snapshot, os.LookupEnv, func() error { return watched.Run(ctx, w) })
+	err = beside(ctx, func() error {
+		return progress(w.Snapshot, options.Tally, cfg.Documents != nil, logger, func() error {
+			return boundMemory(w.Snapshot, os.LookupEnv, func() error { return watched.Run(ctx, w) })
+		})
 	})
 	return explainRun(err, cfg)
 }

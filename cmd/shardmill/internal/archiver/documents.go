@@ -43,16 +43,11 @@ func NewIndex(cfg aws.Config, d *config.Documents, domain esarchive.Domain, log 
 	if domain.Endpoint != "" {
 		c.Endpoints, c.DomainEngine = []string{domain.Endpoint}, domain.Engine
 	}
-	if d.CAFile != "" {
-		authorities, err := readAll(d.CAFile, maxAuthorities)
-		if err != nil {
-			return nil, fmt.Errorf("shardmill.caFile: %w", err)
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("shardmill.caFile: %s has no certificate in PEM", d.CAFile)
-		}
-		c.RootCAs = authorities
+	authorities, err := readAuthorities(d.CAFile)
+	if err != nil {
+		return nil, err
 	}
+	c.RootCAs = authorities
 	switch a := d.Access; a.Kind {
 	case config.AccessSigV4:
 		region := cmp.Or(d.Region, cfg.Region)
@@ -81,6 +76,21 @@ func TrialIndex(d *config.Documents, log *zap.Logger) (*esarchive.Index, error) 
 		c.Endpoints = []string{"https://domain.invalid"} // it is looked up when it is to be used
 	}
 	return esarchive.New(c)
+}
+
+// readAuthorities returns the certificates of shardmill.caFile; nil if there is none.
+func readAuthorities(name string) ([]byte, error) {
+	if name == "" {
+		return nil, nil
+	}
+	authorities, err := readAll(name, maxAuthorities)
+	if err != nil {
+		return nil, fmt.Errorf("shardmill.caFile: %w", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
+		return nil, fmt.Errorf("shardmill.caFile: %s has no certificate in PEM", name)
+	}
+	return authorities, nil
 }
 
 // reveal returns a secret; of a file its one line.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -312,4 +313,15 @@ func (w *Warehouse) String() string {
 		how = "ledger " + w.Load.Ledger
 	}
 	return fmt.Sprintf("load (COPY %s, %s)", w.Load.DataTableName, how)
+}
+
+// Where says where the database is.
+func (w *Warehouse) Where() string {
+	switch {
+	case w.Login.Kind == LoginDataAPI && w.Login.Workgroup != "":
+		return "workgroup " + w.Login.Workgroup + ", database " + w.URL.Database
+	case w.Login.Kind == LoginDataAPI:
+		return "cluster " + w.Login.ClusterIdentifier + ", database " + w.URL.Database
+	}
+	return cmp.Or(w.ClusterEndpoint, net.JoinHostPort(w.URL.Host, strconv.Itoa(w.URL.Port))) + ", database " + w.URL.Database
 }

@@ -62,7 +62,7 @@
 //	load              after six minutes              tries to load what is staged fail, the second one too; or the markers of it cannot be listed; or this worker
 //	                                                cannot stand ready to load. It is over when a batch is loaded or given up, or another worker loads
 //	not-loaded        at once                       a batch was given up: a manifest under errors/manifests/ names what somebody must load. It is over
-//	                                                when the next batch is loaded, or after 5 minutes
+//	                                                when the next batch is loaded, or after 5 minutes; or markers cannot be loaded, as long as they are there
 //	stream-not-found  at once                       the stream is gone
 //	table-not-found   at once                       the lease table is gone
 //	foreign-table     at once                       no row is left that can be this stream's; the archiver ends

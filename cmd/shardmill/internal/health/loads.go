@@ -26,6 +26,9 @@ type loads struct {
 	why     string                // of the last of them, or of the look; "" if neither failed
 	since   time.Time             // of why
 
+	left      int       // markers that the last look found and that cannot be loaded
+	leftSince time.Time // of the first of them
+
 	givenUp   string    // about the last batch that was given up; "" if one was loaded since
 	givenUpAt time.Time // of it
 
@@ -42,6 +45,10 @@ func (l *loads) waiting(e redshiftarchive.WaitingEvent) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	l.markers, l.tries, l.oldest = e.Markers, e.Tries, time.Time{}
+	if l.left == 0 {
+		l.leftSince = now
+	}
+	l.left = e.Left
 	if e.Oldest > 0 {
 		l.oldest = now.Add(-e.Oldest)
 	}
@@ -77,7 +84,7 @@ func (l *loads) gaveUp(e redshiftarchive.GivenUpEvent) {
 func (l *loads) changed(bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.markers, l.tries, l.why, l.oldest = 0, 0, "", time.Time{}
+	l.markers, l.left, l.tries, l.why, l.oldest = 0, 0, 0, "", time.Time{}
 }
 
 // waits notes that a shard waits for its load, or does not any more.
@@ -121,6 +128,10 @@ func (l *loads) troubles() (list []kcl.Trouble) {
 	}
 	if l.givenUp != "" && time.Since(l.givenUpAt) < forgetAfter {
 		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: l.givenUpAt, Text: l.givenUp})
+	}
+	if l.left > 0 {
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: l.leftSince, Text: fmt.Sprintf(
+			"%d markers cannot be loaded: they are damaged, of a newer version of this program, or of another delivery stream; the log names them, and what they name is not lost", l.left)})
 	}
 	return list
 }

@@ -103,6 +103,27 @@ func TestReadinessEndsWhenABatchIsGivenUp(t *testing.T) {
 	}
 }
 
+// A marker that nobody here can load is told at once, while it is there.
+func TestReadinessEndsWithMarkersThatAreLeft(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		w.scanned()
+		w.watchRole()
+		for _, end := range []func(){
+			func() { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Markers: 1}) },
+			func() { w.m.LoaderChanged(false) },
+		} {
+			w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Markers: 3, Left: 2})
+			w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: not-loaded", "trouble: not-loaded")
+			if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "2 markers cannot be loaded") {
+				w.t.Errorf("it does not say so: %s", body)
+			}
+			end()
+			w.ready(http.StatusOK, yes)
+		}
+	})
+}
+
 // A worker that cannot stand ready to load says so, though it archives.
 func TestReadinessEndsWithoutARole(t *testing.T) {
 	t.Parallel()
