@@ -75,16 +75,22 @@ func Answer(status int, header http.Header, body string) Kind {
 // connection.
 func Cut(after int) Kind { return Kind{name: "Cut", after: after} }
 
+// SQLError has a statement of the Warehouse fail with a SQLSTATE and a message, without effect;
+// its transaction has failed then. An empty message is Redshift's for the states 40001
+// (serialization failure, error 1023), 53100 (disk full), 25006 (read-only), 28000
+// (password), 57P01 (the cluster restarts; the connection ends).
+func SQLError(state, message string) Kind { return Kind{name: "SQLError", code: state, body: message} }
+
 // Fault describes which requests are to go wrong and how.
 type Fault struct {
-	Service   string // Kinesis, DynamoDB, S3 or Search; "" is any
+	Service   string // Kinesis, DynamoDB, S3, Search, Redshift or RedshiftData; "" is any
 	Operation string // as the service names it, such as "PutObject"; "" is any
 	// UserAgent is a part of the header of that name; "" is any. The SDK puts
 	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes
 	// apart.
 	UserAgent string
-	// Body is a part of the body of a request to Kinesis or DynamoDB; "" is
-	// any.
+	// Body is a part of the body of a request to Kinesis or DynamoDB, or of the text of a
+	// statement of the Warehouse; "" is any.
 	Body string
 	// Path is a part of the path of the request's URL, percent-encoding
 	// resolved: to S3, of the key; "" is any.

@@ -1,0 +1,243 @@
+package warehousetest
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// sqlRows are about statements and transactions.
+func sqlRows() []row {
+	return []row{
+		{"rows come back as they were inserted", testInsert},
+		{"what is rolled back is gone", testRollback},
+		{"what is not committed is not seen", testUncommitted},
+		{"a statement that fails ends its transaction", testFailed},
+		{"statements of one query are one transaction", testOneQuery},
+		{"a transaction sees what was there at its first SELECT", testSnapshot},
+		{"LOCK takes no snapshot", testLockFirst},
+		{"a SELECT before LOCK hides what the lock was waited for, and the ledger doubles", testSelectFirst},
+		{"who waits for a lock goes on when its holder's connection is lost", testHolderLost},
+		{"two that wait for each other do not wait for ever", testDeadlock},
+		{"a row that two transactions delete fails one of them", testConflict},
+		{"a table that is not there is 42P01, a column 42703", testMissing},
+		{"a syntax error is 42601", testSyntax},
+		{"a guard fails by division by zero", testGuard},
+		{"a statement can be cancelled", testCancel},
+		{"what a connection did not commit is gone with it", testLostConnection},
+		{"a password that is wrong is refused", testPassword},
+		{"values that a column does not take are refused", testValues},
+	}
+}
+
+func testInsert(t *testing.T, x test, c connection) {
+	c.run(t, "INSERT INTO "+x.table+" (id, name) VALUES (2, 'it''s'), (1, NULL)")
+	c.run(t, "INSERT INTO "+x.table+" VALUES (3, 'ö', '2016-02-25 13:00:00.25')")
+	c.want(t, "SELECT id, name, at FROM "+x.table+" ORDER BY id",
+		"1|"+null+"|"+null, "2|it's|"+null, "3|ö|2016-02-25 13:00:00.25")
+	c.want(t, "SELECT count(*) FROM "+x.table+" WHERE id IN (1, 3)", "2")
+	c.want(t, "SELECT id FROM "+x.table+" WHERE name = 'ö'", "3")
+	c.want(t, "SELECT id FROM "+x.table+" WHERE name IS NOT NULL AND NOT id = 3 OR id > 7", "2")
+	c.want(t, "SELECT id FROM "+x.table+" WHERE false")
+	c.want(t, "SELECT id FROM "+x.table+" ORDER BY id DESC LIMIT 1", "3")
+	c.run(t, "DELETE FROM "+x.table+" WHERE id IN (1, 2)")
+	c.want(t, "SELECT id FROM "+x.table, "3")
+}
+
+func testRollback(t *testing.T, x test, c connection) {
+	c.run(t, "BEGIN")
+	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (1)")
+	c.want(t, "SELECT id FROM "+x.table, "1")
+	c.run(t, "ROLLBACK")
+	c.want(t, "SELECT id FROM "+x.table)
+	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (2)")
+	c.run(t, "BEGIN; DELETE FROM "+x.table+"; ABORT")
+	c.want(t, "SELECT id FROM "+x.table, "2")
+}
+
+func testUncommitted(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	c.run(t, "BEGIN; INSERT INTO "+x.table+" (id) VALUES (1)")
+	other.want(t, "SELECT id FROM "+x.table)
+	c.run(t, "END")
+	other.want(t, "SELECT id FROM "+x.table, "1")
+}
+
+func testFailed(t *testing.T, x test, c connection) {
+	c.run(t, "BEGIN; INSERT INTO "+x.table+" (id) VALUES (1)")
+	c.refused(t, "SELECT id FROM "+x.table+"_none", "42P01", "does not exist")
+	if status := c.TxStatus(); status != 'E' {
+		t.Errorf("the transaction's status is %c, want E", status)
+	}
+	c.refused(t, "SELECT id FROM "+x.table, "25P02", "current transaction is aborted")
+	c.run(t, "COMMIT") // which is a ROLLBACK
+	if status := c.TxStatus(); status != 'I' {
+		t.Errorf("the transaction's status is %c, want I", status)
+	}
+	c.want(t, "SELECT id FROM "+x.table)
+}
+
+func testOneQuery(t *testing.T, x test, c connection) {
+	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES (1); INSERT INTO "+x.table+" (id) VALUES (NULL)", "23502", "null value in column")
+	c.want(t, "SELECT id FROM "+x.table)
+	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (1); INSERT INTO "+x.table+" (id) VALUES (2)")
+	c.want(t, "SELECT id FROM "+x.table+" ORDER BY id", "1", "2")
+	c.want(t, "")
+}
+
+func testSnapshot(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	c.run(t, "BEGIN")
+	other.run(t, "INSERT INTO "+x.table+" (id) VALUES (1)")
+	c.want(t, "SELECT id FROM "+x.table, "1") // not at BEGIN
+	other.run(t, "INSERT INTO "+x.table+" (id) VALUES (2)")
+	c.want(t, "SELECT id FROM "+x.table, "1")
+	c.run(t, "COMMIT")
+	c.want(t, "SELECT id FROM "+x.table+" ORDER BY id", "1", "2")
+}
+
+func testLockFirst(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	c.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
+	other.run(t, "BEGIN")
+	locked := other.start(t, "LOCK TABLE "+x.table)
+	x.untilWaiting(t, x.table)
+	c.run(t, "COMMIT")
+	if err := locked(); err != nil {
+		t.Fatalf("LOCK: %v", err)
+	}
+	other.want(t, "SELECT id FROM "+x.table, "1")
+	other.run(t, "COMMIT")
+}
+
+// testSelectFirst has a loader ask something else before it locks the ledger.
+func testSelectFirst(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	object := "INSERT INTO " + x.table + " (id, name) VALUES (1, 'object')"
+	c.run(t, "BEGIN; LOCK "+x.table)
+	other.run(t, "BEGIN")
+	other.want(t, "SELECT 1", "1")
+	locked := other.start(t, "LOCK "+x.table)
+	x.untilWaiting(t, x.table)
+	c.run(t, object+"; COMMIT")
+	if err := locked(); err != nil {
+		t.Fatalf("LOCK: %v", err)
+	}
+	other.want(t, "SELECT id FROM "+x.table+" WHERE name IN ('object')") // it is there
+	other.run(t, object+"; COMMIT")
+	c.want(t, "SELECT count(*) FROM "+x.table, "2")
+}
+
+func testHolderLost(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	c.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
+	other.run(t, "BEGIN")
+	locked := other.start(t, "LOCK "+x.table)
+	x.untilWaiting(t, x.table)
+	if err := c.Conn().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := locked(); err != nil {
+		t.Fatalf("LOCK: %v", err)
+	}
+	other.want(t, "SELECT id FROM "+x.table)
+	other.run(t, "COMMIT")
+}
+
+func testDeadlock(t *testing.T, x test, c connection) {
+	c.run(t, "CREATE TABLE "+x.table+"_b (id bigint)")
+	other := x.connect(t)
+	c.run(t, "BEGIN; LOCK "+x.table)
+	other.run(t, "BEGIN; LOCK "+x.table+"_b")
+	first := c.start(t, "LOCK "+x.table+"_b")
+	x.untilWaiting(t, x.table+"_b")
+	_, err := other.try(t, "LOCK "+x.table)
+	if err != nil {
+		wantError(t, "the second LOCK", err, "40P01", "deadlock detected")
+		if err = first(); err != nil {
+			t.Errorf("the first LOCK: %v", err)
+		}
+		return
+	}
+	wantError(t, "the first LOCK", first(), "40P01", "deadlock detected")
+}
+
+func testConflict(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (1)")
+	other.run(t, "BEGIN")
+	other.want(t, "SELECT id FROM "+x.table, "1")
+	c.run(t, "DELETE FROM "+x.table+" WHERE id = 1")
+	other.refused(t, "DELETE FROM "+x.table+" WHERE id = 1", "40001", "")
+	other.run(t, "ROLLBACK")
+}
+
+func testMissing(t *testing.T, x test, c connection) {
+	c.refused(t, "SELECT id FROM "+x.table+"_none", "42P01", x.table+"_none")
+	c.refused(t, "LOCK "+x.table+"_none", "42P01", x.table+"_none")
+	c.refused(t, "INSERT INTO "+x.table+"_none VALUES (1)", "42P01", x.table+"_none")
+	c.refused(t, "SELECT id, nothing FROM "+x.table+" WHERE false", "42703", "nothing")
+	c.refused(t, "INSERT INTO "+x.table+" (nothing) VALUES (1)", "42703", "nothing")
+	c.refused(t, "DELETE FROM "+x.table+" WHERE nothing = 1", "42703", "nothing")
+	c.refused(t, "SELECT id FROM nowhere."+x.table, map[bool]string{true: "42P01", false: "3F000"}[x.PostgreSQL], "nowhere")
+}
+
+func testSyntax(t *testing.T, x test, c connection) {
+	for _, sql := range []string{
+		"SELEKT 1", "SELECT id FROM", "INSERT " + x.table + " VALUES (1)", "SELECT (1", "SELECT 'a", "SELECT id FROM " + x.table + " WHERE",
+		"INSERT INTO " + x.table + " (id, name) VALUES (1, 'a', 'b')", "INSERT INTO " + x.table + " (id, name) VALUES (1)", "LOCK", "COPY",
+		"SELECT id FROM " + x.table + " ORDER id", "SELECT CASE WHEN true THEN 1",
+	} {
+		c.refused(t, sql, "42601", "")
+	}
+}
+
+func testGuard(t *testing.T, x test, c connection) {
+	guard := "SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END) FROM " + x.table + " WHERE name IN ('a', 'b')"
+	c.want(t, guard, "1")
+	c.run(t, "INSERT INTO "+x.table+" (id, name) VALUES (1, 'b')")
+	c.refused(t, guard, "22012", "division by zero")
+}
+
+func testCancel(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	c.run(t, "BEGIN; LOCK "+x.table)
+	locked := other.start(t, "LOCK "+x.table)
+	x.untilWaiting(t, x.table)
+	if err := other.CancelRequest(within(t)); err != nil {
+		t.Fatalf("asking for cancellation: %v", err)
+	}
+	wantError(t, "LOCK", locked(), "57014", "")
+	c.run(t, "COMMIT")
+	other.want(t, "SELECT 1", "1")
+}
+
+func testLostConnection(t *testing.T, x test, c connection) {
+	other := x.connect(t)
+	other.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
+	if err := other.Conn().Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.run(t, "BEGIN; LOCK "+x.table) // once it is known to be lost
+	c.want(t, "SELECT id FROM "+x.table)
+	c.run(t, "COMMIT")
+}
+
+func testPassword(t *testing.T, x test, _ connection) {
+	config := x.Config.Copy()
+	config.Password += "x"
+	_, err := pgconn.ConnectConfig(within(t), config)
+	wantError(t, "connecting", err, "28000", `password authentication failed for user "`+config.User+`"`)
+	config = x.Config.Copy()
+	config.Database = "nowhere"
+	_, err = pgconn.ConnectConfig(within(t), config)
+	wantError(t, "connecting", err, "3D000", `database "nowhere" does not exist`)
+}
+
+func testValues(t *testing.T, x test, c connection) {
+	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES (NULL)", "23502", "not-null constraint")
+	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES ('a')", "22P02", "")
+	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES ('9223372036854775808')", "22003", "")
+	c.refused(t, "INSERT INTO "+x.table+" (id, name) VALUES (1, 'nine char')", "22001", "too long")
+	c.refused(t, "INSERT INTO "+x.table+" (id, at) VALUES (1, 'noon')", "22007", "")
+}
