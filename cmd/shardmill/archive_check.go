@@ -100,7 +100,7 @@ func (found *checked) examples(cfg config.Config, at []time.Time) (err error) {
 		found.ExampleKeys, err = documentKeys(cfg, at)
 		return err
 	}
-	if found.ExampleLoads, err = exampleLoads(cfg, at); err != nil {
+	if found.ExampleLoads, err = exampleLoads(cfg, at[:1]); err != nil {
 		return err
 	}
 	found.ExampleKeys, err = exampleKeys(cfg.Delivery, at)
