@@ -1,6 +1,7 @@
 package localrun
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -36,13 +37,13 @@ func (j *job) produce(ctx, feeding context.Context) error {
 			}
 			continue
 		}
-		j.putBytes += int64(len(r.Data))
-		if j.index != nil {
-			j.put.Add(trimmed(r.Data))
-		} else {
-			j.put.Add(r.Data)
+		data := r.Data
+		if j.house != nil && !bytes.HasSuffix(data, []byte("\n")) {
+			data = append(slices.Clip(data), '\n') // else it is one row with what follows
 		}
-		if err := j.feeder.Add(feeding, r.Data); err != nil {
+		j.putBytes += int64(len(data))
+		j.put.Add(j.as(data))
+		if err := j.feeder.Add(feeding, data); err != nil {
 			return err
 		}
 		if j.o.Reshard && j.reshards == 0 && j.putBytes >= half {
@@ -58,6 +59,18 @@ func (j *job) produce(ctx, feeding context.Context) error {
 		return j.reshard(feeding)
 	}
 	return nil
+}
+
+// as is a record as it is where it goes.
+func (j *job) as(record []byte) []byte {
+	switch {
+	case j.index != nil:
+		return trimmed(record)
+	case j.house != nil:
+		return asLine(record)
+	default:
+		return record
+	}
 }
 
 // half returns after how many bytes to reshard: half of the input, or if its

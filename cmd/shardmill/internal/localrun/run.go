@@ -63,7 +63,7 @@ type Options struct {
 	Workers int
 	Reshard bool   // split one shard and merge two others half way
 	Limits  bool   // Kinesis throttles as the service does
-	Dir     string // objects are files below Dir/archive, and documents of an index Dir/indices/NAME.ndjson
+	Dir     string // objects are files below Dir/archive, documents of an index Dir/indices/NAME.ndjson, and rows Dir/tables/NAME.txt
 
 	// Destination is where records go; default ToS3. Of documents what fails becomes
 	// objects.
@@ -107,7 +107,8 @@ type job struct {
 	feeder  *feed.Feeder
 	began   time.Time
 	before  map[string]bool          // keys of objects that other runs left
-	index   processors.DocumentIndex // nil if records go into objects
+	index   processors.DocumentIndex // nil if records are no documents
+	house   *warehouse               // nil if they are no rows
 	arn     string                   // of the stream
 
 	noRoom atomic.Bool // the producer waits for the archive
@@ -121,6 +122,7 @@ type job struct {
 	workers   []WorkerShare
 	objects   int64
 	archived  int64 // records in them
+	loaded    int64 // of these records, or named by an errors manifest
 	zipped    int64 // bytes of the objects
 	requests  int64 // for documents
 	failure   error // why no object can be written
@@ -171,6 +173,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		}
 		j.index = index
 	}
+	if o.Destination == ToRedshift {
+		if j.house, err = j.startWarehouse(hard); err != nil {
+			return Summary{}, err
+		}
+	}
 	return j.run(ctx, hard)
 }
 
@@ -210,7 +217,8 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 	var progress sync.WaitGroup
 	noting, stopNoting := context.WithCancel(hard)
 	progress.Go(func() { j.noteProgress(noting) })
-	putErr, workErr := j.putAndArchive(ctx, hard)
+	var putErr, workErr error
+	j.loading(hard, func() { putErr, workErr = j.putAndArchive(ctx, hard) })
 	stopNoting()
 	progress.Wait()
 	if workErr != nil {
@@ -220,8 +228,11 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 		j.o.verifying(j.clients.S3)
 	}
 	verify := j.verify
-	if j.index != nil {
+	switch {
+	case j.index != nil:
 		verify = j.verifyDocuments
+	case j.house != nil:
+		verify = j.verifyRows
 	}
 	sum, err := verify(hard)
 	if ctx.Err() != nil {
@@ -275,6 +286,9 @@ func (j *job) share() int {
 
 func (j *job) options(worker int) archiver.Options {
 	o := j.objectOptions(worker)
+	if j.house != nil {
+		o.Worker.StreamARN, o.Delivery = j.arn, j.delivery(o.Delivery)
+	}
 	if d := &o.Delivery; j.index != nil {
 		o.Worker.StreamARN = j.arn // bundles of a stream that has one are looked after
 		d.Index, d.Compression = j.index, processors.Uncompressed

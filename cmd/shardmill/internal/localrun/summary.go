@@ -31,7 +31,15 @@ type Summary struct {
 	Failed      int64   `json:"failed,omitempty"`    // lines of error objects
 	NotJSON     int64   `json:"not_json,omitempty"`  // of these, records that are no JSON objects
 	Indices     []Index `json:"indices,omitempty"`
+
+	// Of a run with rows, whose objects are the staged ones.
+	Rows            int64 `json:"rows,omitempty"`             // in the table
+	Loads           int64 `json:"loads,omitempty"`            // COPYs that were committed
+	NotLoaded       int64 `json:"not_loaded,omitempty"`       // records in objects that errors manifests name
+	ErrorsManifests int64 `json:"errors_manifests,omitempty"` // that there are
 }
+
+func (s Summary) isDocuments() bool { return Destination(s.Destination).isDocuments() }
 
 // WorkerShare is what one worker archived.
 type WorkerShare struct {
@@ -60,11 +68,14 @@ func (s Summary) Print(w io.Writer) {
 	p := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format+"\n", a...) }
 	p("records    %d", s.Records)
 	p("bytes      %d", s.Bytes)
-	if s.Destination != "" {
-		s.printDocuments(p)
-	} else {
+	switch s.Destination {
+	case "":
 		p("objects    %d in %s", s.Objects, s.Directory)
 		p("compressed %d bytes, ratio %.2f", s.ObjectBytes, s.Ratio)
+	case string(ToRedshift):
+		s.printRows(p)
+	default:
+		s.printDocuments(p)
 	}
 	p("seconds    %.1f (%.1f MB/s)", s.Seconds, s.MegabytesSec)
 	for i, worker := range s.Workers {
@@ -72,7 +83,7 @@ func (s Summary) Print(w io.Writer) {
 		if s.Records > 0 {
 			share = 100 * float64(worker.Records) / float64(s.Records)
 		}
-		if s.Destination != "" {
+		if s.isDocuments() {
 			p("worker-%d   %d records, %.0f %%", i+1, worker.Records, share)
 			continue
 		}
@@ -83,8 +94,10 @@ func (s Summary) Print(w io.Writer) {
 		p("interrupted: only a part of the input was put")
 	}
 	switch {
-	case s.Destination != "":
+	case s.isDocuments():
 		p("%s", s.verdictOfDocuments())
+	case s.Destination != "":
+		p("%s", s.verdictOfRows())
 	case s.Verified:
 		p("verified: every record that was put is in exactly one object")
 	default:
