@@ -8,8 +8,13 @@ import (
 )
 
 // types are those of the fields of the test's index, with a dot for each level.
+//
+// A document is answered when its shard knows the mapping, which on a real server can be
+// a moment before a request for the mapping shows it: when what its master does has passed, it
+// does. The local cluster has one state, and refuses to be asked to wait.
 func (i index) types(t *testing.T) map[string]string {
 	t.Helper()
+	i.ask(t, http.MethodGet, "/_cluster/health?wait_for_events=languid&timeout=30s", "")
 	out := i.must(t, http.MethodGet, "/"+i.name+"/_mapping", "")
 	var mapping map[string]any
 	for _, one := range out {
