@@ -43,10 +43,11 @@ func has(t *testing.T, err error, texts ...string) {
 	}
 }
 
-// object is the nth staged one, whose oldest record arrived so many minutes after the hour.
+// object is the nth staged one, whose oldest record arrived so many minutes after the hour
+// before time begins in a bubble.
 func object(n, minute int) processors.MarkedObject {
 	return processors.MarkedObject{
 		Bucket: "b", Key: fmt.Sprintf("logs/2016/02/25/13/orders-1-2016-02-25-13-00-00-%d.gz", n),
-		Size: 10, Records: int64(n), Bytes: 100, Oldest: time.Date(2016, 2, 25, 13, minute, 0, 0, time.UTC),
+		Size: 10, Records: int64(n), Bytes: 100, Oldest: time.Date(1999, 12, 31, 23, minute, 0, 0, time.UTC),
 	}
 }
