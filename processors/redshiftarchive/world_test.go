@@ -176,7 +176,8 @@ type answer struct {
 type link struct {
 	*world
 
-	// plan says how the nth call of all, of an operation, goes. nil: well.
+	// plan says how the nth call of all, of an operation, goes. nil: well. It is called
+	// by one goroutine at a time.
 	plan func(n int, op string) answer
 
 	mu      sync.Mutex // guards what follows
@@ -187,13 +188,12 @@ type link struct {
 // begin returns how a call goes.
 func (l *link) begin(op string) answer {
 	l.mu.Lock()
-	n := l.calls
+	defer l.mu.Unlock()
 	l.calls++
-	l.mu.Unlock()
 	if l.plan == nil {
 		return answer{}
 	}
-	return l.plan(n, op)
+	return l.plan(l.calls-1, op)
 }
 
 // call makes a call of the store.
@@ -257,8 +257,9 @@ func (l *link) Put(ctx context.Context, o processors.Object) error {
 }
 
 // Read implements redshiftarchive.Store.
-func (l *link) Read(ctx context.Context, bucket, key string, most int64) (body []byte, err error) {
-	err = l.call(ctx, "read", func() error {
+func (l *link) Read(ctx context.Context, bucket, key string, most int64) ([]byte, error) {
+	var body []byte
+	err := l.call(ctx, "read", func() error {
 		l.world.mu.Lock()
 		defer l.world.mu.Unlock()
 		text, ok := l.bucket[key]
@@ -271,17 +272,24 @@ func (l *link) Read(ctx context.Context, bucket, key string, most int64) (body [
 		body = []byte(text)
 		return nil
 	})
-	return body, err
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 // List implements redshiftarchive.Store.
-func (l *link) List(ctx context.Context, bucket, prefix string) (keys []string, err error) {
-	err = l.call(ctx, "list", func() error {
+func (l *link) List(ctx context.Context, bucket, prefix string) ([]string, error) {
+	var keys []string
+	err := l.call(ctx, "list", func() error {
 		keys = l.below(prefix)
 		keys = keys[:min(1000, len(keys))]
 		return nil
 	})
-	return keys, err
+	if err != nil {
+		return nil, err
+	}
+	return keys, nil
 }
 
 // Delete implements redshiftarchive.Store: what a marker names must be loaded, or named.
