@@ -32,9 +32,9 @@ func TestCrashAtEachStep(t *testing.T) {
 		}
 	}
 	for name, plan := range map[string]func() func(string) answer{
-		"all is well":  func() func(string) answer { return refuse(0) },
-		"one try":      func() func(string) answer { return refuse(1) },
-		"given up":     func() func(string) answer { return refuse(2) },
+		"all is well": func() func(string) answer { return refuse(0) },
+		"one try":     func() func(string) answer { return refuse(1) },
+		"given up":    func() func(string) answer { return refuse(2) },
 		"answers lost": func() func(string) answer { // the first one of each operation
 			lostOnce := map[string]bool{"list": true}
 			return func(op string) answer {

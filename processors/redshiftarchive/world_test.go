@@ -156,11 +156,11 @@ func (w *world) settled(exactly bool) {
 type kind int
 
 const (
-	passes kind = iota
-	refused     // nothing happens
-	lost        // it happens, and the answer is lost
-	hangs       // it is not answered, and nothing happens
-	late        // it is not answered, and happens later; of a COPY: an error, and it happens later
+	passes  kind = iota
+	refused      // nothing happens
+	lost         // it happens, and the answer is lost
+	hangs        // it is not answered, and nothing happens
+	late         // it is not answered, and happens later; of a COPY: an error, and it happens later
 	denied
 )
 
