@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,7 +108,7 @@ func conformBatches(t *testing.T) {
 		t.Helper()
 		w := newWorld(t, false)
 		for i := range 40 {
-			time.AfterFunc(time.Duration(i)*time.Minute, func() { w.stage(fmt.Sprint(i), object(i, 0)) })
+			time.AfterFunc(time.Duration(i)*time.Minute, func() { w.stage(strconv.Itoa(i), object(i, 0)) })
 		}
 		tries := w.loaded(config(), always("load", slow), 3*time.Hour)
 		for i := range tries[1:] {

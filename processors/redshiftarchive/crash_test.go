@@ -172,8 +172,8 @@ type chaos struct {
 
 // draw returns a number below n.
 func (c *chaos) draw(n int) int {
-	c.world.mu.Lock()
-	defer c.world.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.rng.IntN(n)
 }
 

@@ -3,6 +3,7 @@ package redshiftarchive_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,7 +26,7 @@ func TestPeer65CredentialsAreThoseOfTheTry(t *testing.T) {
 			return aws.Credentials{AccessKeyID: fmt.Sprint("A", hour.Unix()), SecretAccessKey: "s", SessionToken: "t", CanExpire: true, Expires: hour.Add(time.Hour)}, nil
 		})}
 		for i := range 10 {
-			time.AfterFunc(time.Duration(i)*3*time.Hour, func() { w.stage(fmt.Sprint(i), object(i, 0)) })
+			time.AfterFunc(time.Duration(i)*3*time.Hour, func() { w.stage(strconv.Itoa(i), object(i, 0)) })
 		}
 		for _, try := range w.loaded(changed(func(c *redshiftarchive.Config) { c.Access = access }), loads(answer{kind: refused}), 31*time.Hour) {
 			if want := fmt.Sprintf("aws_access_key_id=A%d;", try.at.Truncate(time.Hour).Unix()); !strings.Contains(try.sql, want) {

@@ -25,15 +25,14 @@ type world struct {
 	t         *testing.T
 	hasLedger bool
 
-	mu       sync.Mutex // guards what follows
-	bucket   map[string]string
-	staged   map[string]bool // URLs
-	copies   map[string]int  // how often each URL is in the table
-	ledger   map[string]bool
-	named    map[string]bool // URLs that an errors manifest has
-	tokens   map[string]bool
-	tries    []try
-	manifest int // so many were put
+	mu     sync.Mutex // guards what follows
+	bucket map[string]string
+	staged map[string]bool // URLs
+	copies map[string]int  // how often each URL is in the table
+	ledger map[string]bool
+	named  map[string]bool // URLs that an errors manifest has
+	tokens map[string]bool
+	tries  []try
 }
 
 // try is a COPY.
