@@ -69,7 +69,7 @@ func TestBatchesTakeAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var staged []marker
 		want := map[string]bool{}
-		for i := range rapid.IntRange(0, 40).Draw(t, "markers") {
+		for i := range rapid.IntRange(0, 20).Draw(t, "markers") {
 			m := marker{Key: fmt.Sprintf("%03d", i)}
 			for range rapid.IntRange(1, rapid.SampledFrom([]int{2, 300, 1200}).Draw(t, "most")).Draw(t, "objects") {
 				o := object(rapid.IntRange(0, 3000).Draw(t, "object"), rapid.IntRange(0, 59).Draw(t, "minute"))
