@@ -85,6 +85,7 @@
 // # Not promised
 //
 // Without a ledger: that rows are there once. With one: that objects which a person loads by
-// hand, from errors/manifests/, are known to it, unless he inserts them. COPY with MAXERROR
+// hand, from errors/manifests/, are known to it, unless he inserts them; where the last try
+// was in doubt (rows_may_be_there in the log) he should look into the ledger first. COPY with MAXERROR
 // leaves out rows that it could not read, and says so to STL_LOAD_ERRORS only.
 package redshiftarchive
