@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -80,9 +81,7 @@ func TestStatements(t *testing.T) {
 					t.Fatal(err)
 				}
 				got, want := s.inputs[0], map[string]any{"ClientToken": in.Token}
-				for k, v := range tt.to {
-					want[k] = v
-				}
+				maps.Copy(want, tt.to)
 				if tt.hasLedger {
 					want["Sqls"] = []any{
 						"LOCK TABLE ledger", "SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END) FROM ledger WHERE object IN ('" + first + "')", in.Copy.SQL(),
@@ -138,6 +137,47 @@ func TestEachRequestFails(t *testing.T) {
 	}
 }
 
+// Once an answer was lost, the refusal of a repetition says nothing about the rows.
+func TestLostAndThenRefused(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"ExecuteStatement", "BatchExecuteStatement"} {
+		for _, f := range []fault{refused, throttled, active, failing} {
+			t.Run(operation+"/"+string(f), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := &service{faults: map[string]fault{operation: lost}, then: map[string]fault{operation: f}}
+					fault := faultOf(t, database(t, s).Load(t.Context(), try(operation == "BatchExecuteStatement", "1")))
+					if loaded, _ := s.is(); fault.Undone || len(loaded) != 1 {
+						t.Errorf("undone: %v, and %v are loaded: %v", fault.Undone, loaded, fault)
+					}
+					hasNoSecret(t, fault)
+				})
+			})
+		}
+	}
+}
+
+// Codes and remedies of requests that are refused.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[fault][2]string{
+		refused: {"Redshift.AccessDenied", "permit redshift-data:"}, throttled: {"Redshift.TooManyConnectionsException", "throttles"},
+		active: {"Redshift.ConnectionsLimitExceeded", "too many statements"}, failing: {"Redshift.InternalError", "the next try"},
+		silent: {"Redshift.ConnectionFailed", "no answer within 30s"},
+	} {
+		t.Run(string(f), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &service{faults: map[string]fault{"ExecuteStatement": f}, always: true}
+				err := faultOf(t, database(t, s).Load(t.Context(), try(false, "1")))
+				if err.Code != want[0] || !strings.Contains(err.Message, want[1]) {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // oneFails makes a try whose operation, or statement, fails, and one that succeeds.
 func oneFails(t *testing.T, s *service, hasLedger bool, at string) {
 	t.Helper()
@@ -150,9 +190,7 @@ func oneFails(t *testing.T, s *service, hasLedger bool, at string) {
 	if took := time.Since(begun); took > 6*time.Minute+5*time.Second {
 		t.Errorf("took %v", took)
 	}
-	isRefused := f == refused && strings.HasSuffix(at, "Statement")
-	isPassing := strings.HasSuffix(at, "Statement") && !always && !isRefused
-	if isPassing != (err == nil) && !(at == "DescribeStatement" && f == refused && err == nil) {
+	if isPassing := strings.HasSuffix(at, "Statement") && !always && f != refused; isPassing != (err == nil) {
 		t.Fatalf("%v", err)
 	}
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,7 @@ type service struct {
 	takes  time.Duration    // for which a COPY is executed
 	faults map[string]fault // by operation, or by the first word of a statement
 	always bool             // faults of operations happen each time, not once
+	then   map[string]fault // what happens to operations after their fault, each time
 	answer func(sql string) (rows [][]string, failure string)
 	bare   bool // it tells no sub-statements
 
@@ -79,7 +81,9 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 	s.seen = append(s.seen, operation)
 	s.inputs = append(s.inputs, in)
 	f := s.faults[operation]
-	if !s.always {
+	if next, has := s.then[operation]; has {
+		s.faults[operation] = next
+	} else if !s.always {
 		delete(s.faults, operation)
 	}
 	status, out := 200, any(nil)
@@ -90,7 +94,7 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 	refusal := func(code int, kind string) {
 		status, out = code, map[string]string{"__type": kind, "message": "it is " + kind + " with " + keyID}
 	}
-	switch f {
+	switch f { //nolint:exhaustive // the others are of statements
 	case silent, lost:
 		<-r.Context().Done()
 		return nil, fmt.Errorf("asking: %w", r.Context().Err())
@@ -103,7 +107,10 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 	case failing, doneFails:
 		refusal(500, "InternalServerException")
 	}
-	text, _ := json.Marshal(out)
+	text, err := json.Marshal(out)
+	if err != nil {
+		return nil, err
+	}
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: io.NopCloser(strings.NewReader(string(text)))}, nil
 }
 
@@ -157,7 +164,7 @@ func (s *service) begin(token string, sqls ...string) string {
 		if verb == "COPY" {
 			st.ends = st.ends.Add(s.takes)
 		}
-		switch s.faults[verb] {
+		switch s.faults[verb] { //nolint:exhaustive // the others are of requests
 		case endless:
 			st.ends = st.ends.Add(1000 * time.Hour)
 		case stubborn:
@@ -255,7 +262,7 @@ func (s *service) page(st *statement, from string) map[string]any {
 		}
 		out["Records"] = []any{fields}
 		if n+1 < len(st.rows) {
-			out["NextToken"] = fmt.Sprint(n + 1)
+			out["NextToken"] = strconv.Itoa(n + 1)
 		}
 	}
 	return out

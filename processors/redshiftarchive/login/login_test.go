@@ -2,12 +2,12 @@ package login_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,9 +78,7 @@ var _ deadline.Doer = (*service)(nil)
 const arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:prod/redshift-AbCdEf"
 
 func secretOf(user, password string) string {
-	text, _ := json.Marshal(map[string]string{"username": user, "password": password})
-	out, _ := json.Marshal(map[string]string{"ARN": arn, "SecretString": string(text)})
-	return string(out)
+	return fmt.Sprintf(`{"ARN":%q,"SecretString":%q}`, arn, fmt.Sprintf(`{"username":%q,"password":%q}`, user, password))
 }
 
 func hasNoSecret(t *testing.T, texts ...any) {
@@ -337,7 +335,7 @@ func TestPassword(t *testing.T) {
 				<-ctx.Done()
 				return "", "", ctx.Err()
 			}
-			return "u", fmt.Sprint(n), nil
+			return "u", strconv.Itoa(n), nil
 		}}
 		for i, want := range []string{"1", "2", "no such file", "is empty", "deadline"} {
 			begun := time.Now()
