@@ -17,7 +17,7 @@ import (
 
 // What no error may have.
 const (
-	password = "canary-of-the-password-3f9"
+	password = "Canary7of7the7Passage7X3f9"
 	keyID    = "ASIACANARYOFTHEKEY01"
 	key      = "canary/of+the+secret+key/0123456789"
 	token    = "canaryOfTheToken//////////wEaCXVzLWVhc3QtMSJHMEUCIQD="
@@ -48,9 +48,11 @@ func kinds() []kind {
 type database struct {
 	tls    *tls.Config
 	noTLS  bool // it answers N
+	tcp    bool // over loopback, for what writes on both sides at once
 	refuse func(user, password string) *pgproto3.ErrorResponse
 	faults map[string]kind // by the first word of a statement; each happens once
 	answer func(sql string) []pgproto3.BackendMessage
+	raw    []byte // what it answers to COPY, before it ends the connection
 
 	serving sync.WaitGroup
 
@@ -65,8 +67,14 @@ type database struct {
 }
 
 // dial is a Config's Dial.
-func (d *database) dial(context.Context, string, string) (net.Conn, error) {
+func (d *database) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
+	if d.tcp {
+		var err error
+		if near, far, err = overTCP(ctx); err != nil {
+			return nil, err
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lock == nil {
@@ -78,6 +86,18 @@ func (d *database) dial(context.Context, string, string) (net.Conn, error) {
 		(&backend{database: d, conn: far}).serve()
 	})
 	return near, nil
+}
+
+func overTCP(ctx context.Context) (near, far net.Conn, err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	if near, err = new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String()); err == nil {
+		far, err = l.Accept()
+	}
+	return near, far, err
 }
 
 // end ends all connections, and waits.
@@ -169,7 +189,7 @@ func (b *backend) start() bool {
 	b.mu.Lock()
 	b.startup = append(b.startup, startup.Parameters)
 	b.mu.Unlock()
-	switch b.fault("login") {
+	switch b.fault("login") { //nolint:exhaustive // the others are of statements
 	case hang, hangAfter:
 		_, _ = io.Copy(io.Discard, b.conn)
 		return false
@@ -213,6 +233,10 @@ func (b *backend) query(sql string) bool {
 	b.mu.Lock()
 	b.seen = append(b.seen, sql)
 	b.mu.Unlock()
+	if verb == "COPY" && b.raw != nil {
+		_, _ = b.conn.Write(b.raw)
+		return false
+	}
 	ready := &pgproto3.ReadyForQuery{TxStatus: b.status}
 	switch b.fault(verb) {
 	case fails:

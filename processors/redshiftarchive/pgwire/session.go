@@ -165,7 +165,8 @@ func newDialed(ctx context.Context, open func(context.Context, string, string) (
 func (d *dialed) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(d.life, cancel)()
+	stop := context.AfterFunc(d.life, cancel)
+	defer stop()
 	conn, err := d.open(ctx, network, address)
 	if err != nil {
 		return nil, err
