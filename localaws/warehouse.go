@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/shardmill/shardmill/localaws/internal/dataapid"
 	"github.com/shardmill/shardmill/localaws/internal/sqlwire"
 	"github.com/shardmill/shardmill/localaws/internal/warehoused"
 )
@@ -56,16 +57,23 @@ type WarehouseOptions struct {
 //	others       it fails with XX000
 //
 // A request for cancellation ends what is held, but for what a Stall holds.
+//
+// The Data API is one of the Stack's services, RedshiftData to faults, and takes any cluster's
+// or workgroup's name. Its statements are struck too; as it has no connection that could be
+// cut, Refuse has them FAILED, and LostAnswer and Cut do nothing. Who names no user runs
+// them as the one who may do everything.
 type Warehouse struct {
 	stack   *Stack
 	options WarehouseOptions
 	server  *warehoused.Server
 	wire    *sqlwire.Server
+	api     *dataapid.Server
 
 	mu       sync.Mutex // guards what follows
 	users    map[string]string
 	roles    map[string][]string // actions that are permitted; nil for all
 	expired  map[string]bool     // session tokens
+	secrets  map[string]string   // users by ARN
 	listener net.Listener
 }
 
@@ -77,7 +85,7 @@ func newWarehouse(s *Stack, o WarehouseOptions) *Warehouse {
 	o.Password = cmp.Or(o.Password, DefaultDatabasePassword)
 	w := &Warehouse{
 		stack: s, options: o, users: map[string]string{o.User: o.Password},
-		roles: make(map[string][]string), expired: make(map[string]bool),
+		roles: make(map[string][]string), expired: make(map[string]bool), secrets: make(map[string]string),
 	}
 	w.server = warehoused.New(warehoused.Options{Superuser: o.User, Serializable: o.Serializable, Source: w.source})
 	w.wire = sqlwire.New(sqlwire.Options{Database: warehouseDatabase{w}, MD5: o.MD5, TLS: o.TLS, Settings: map[string]string{
@@ -85,6 +93,9 @@ func newWarehouse(s *Stack, o WarehouseOptions) *Warehouse {
 		"integer_datetimes": "on", "standard_conforming_strings": "on", "TimeZone": "UTC", "is_superuser": "off",
 		"session_authorization": o.User,
 	}})
+	w.api = dataapid.New(dataapid.Options{
+		Database: warehouseDatabase{w}, Context: lifetime{s}, Go: s.calls.Go, Open: w.openForAPI,
+	})
 	return w
 }
 
@@ -165,6 +176,14 @@ func (w *Warehouse) SetUser(name, password string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.users[name] = password
+}
+
+// SetSecret says whose name and password the secret has that requests of the Data API name by
+// its ARN.
+func (w *Warehouse) SetSecret(arn, user string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.secrets[arn] = user
 }
 
 // AttachRole has the cluster assume a role for COPY, which may do these actions of S3, such

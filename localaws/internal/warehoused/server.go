@@ -189,6 +189,9 @@ func (e *Session) Status() byte {
 	return 'I'
 }
 
+// Query implements sqlwire.Session.
+func (e *Session) Query() int64 { return e.query }
+
 // Fail implements sqlwire.Session.
 func (e *Session) Fail(_ context.Context, operation string) {
 	if e.tx != nil {
