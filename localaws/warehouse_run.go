@@ -31,7 +31,7 @@ func (d warehouseDatabase) Open(ctx context.Context, c sqlwire.Startup, login bo
 		return nil, fatal(err)
 	}
 	d.server.Log("authenticated", c)
-	return d.session(c), nil
+	return d.session(ctx, c)
 }
 
 // openForAPI begins a session of the Data API's.
