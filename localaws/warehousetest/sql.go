@@ -27,6 +27,7 @@ func sqlRows() []row {
 		{"a statement can be cancelled", testCancel},
 		{"what a connection did not commit is gone with it", testLostConnection},
 		{"a password that is wrong is refused", testPassword},
+		{"tables are made as Redshift has them made", testCreate},
 		{"values that a column does not take are refused", testValues},
 	}
 }
@@ -248,4 +249,20 @@ func testValues(t *testing.T, x test, c connection) {
 	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES ('9223372036854775808')", "22003", "")
 	c.refused(t, "INSERT INTO "+x.table+" (id, name) VALUES (1, 'nine char')", "22001", "too long")
 	c.refused(t, "INSERT INTO "+x.table+" (id, at) VALUES (1, 'noon')", "22007", "")
+}
+
+func testCreate(t *testing.T, x test, c connection) {
+	name := x.table + "_w"
+	create := "CREATE TABLE IF NOT EXISTS " + name + ` (a integer NOT NULL ENCODE az64, b double precision, c character varying(10) DEFAULT 'x',
+		d varchar(max), e timestamp with time zone, f numeric(10,2), g super) DISTSTYLE KEY DISTKEY (a) COMPOUND SORTKEY (a, b) BACKUP NO`
+	c.run(t, create)
+	c.run(t, create)
+	c.run(t, "INSERT INTO "+name+" (a, e, f) VALUES (1, '2016-02-25 13:00:00+01', 1.005)")
+	c.want(t, "SELECT a, b, c, d, e, f, g FROM "+name, "1|"+null+"|x|"+null+"|2016-02-25 12:00:00+00|1.01|"+null)
+	c.refused(t, "CREATE TABLE "+name+" (a int)", "42P07", "already exists")
+	c.run(t, "DROP TABLE "+name)
+	c.refused(t, "SELECT a FROM "+name, "42P01", name)
+	c.run(t, "DROP TABLE IF EXISTS "+name)
+	c.run(t, "BEGIN; CREATE TABLE "+name+" (a int); ROLLBACK")
+	c.refused(t, "SELECT a FROM "+name, "42P01", name)
 }
