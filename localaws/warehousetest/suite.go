@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -21,6 +22,9 @@ type Warehouse struct {
 
 	// Other is how to connect as one who was granted nothing.
 	Other *pgconn.Config
+
+	// Data is the Redshift Data API, whose statements are run as Config's user.
+	Data *redshiftdata.Client
 
 	// Put stores an object that COPY can read, in Bucket.
 	Put    func(t *testing.T, key string, body []byte)
@@ -206,7 +210,7 @@ func random() string {
 // it there.
 func Run(t *testing.T, w Warehouse) {
 	t.Helper()
-	for _, row := range slices.Concat(sqlRows(), copyRows(), failureRows()) {
+	for _, row := range slices.Concat(sqlRows(), copyRows(), failureRows(), dataRows()) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			x := test{w, "t" + random()}

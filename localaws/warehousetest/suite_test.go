@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -53,7 +54,7 @@ func suite(t *testing.T, s *localaws.Stack, overTCP bool) warehousetest.Warehous
 	w.SetUser(other.User, other.Password)
 	client := s3.NewFromConfig(s.AWSConfig(), s.S3Options)
 	return warehousetest.Warehouse{
-		Config: config, Other: other, Bucket: bucket, Credentials: "aws_iam_role=" + role,
+		Config: config, Other: other, Data: redshiftdata.NewFromConfig(s.AWSConfig()), Bucket: bucket, Credentials: "aws_iam_role=" + role,
 		Waiting: func(t *testing.T, table string) int {
 			t.Helper()
 			count, err := w.Waiting(t.Context(), table)
