@@ -42,6 +42,7 @@ func compressed(t *testing.T, text string) string {
 }
 
 func testCopy(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, compressed(t, "1|a|2016-02-25 13:00:00\n2||\n"), compressed(t, "3|c|"))
 	c.run(t, x.copy(m, "GZIP"))
 	c.want(t, "SELECT id, name, at FROM "+x.table+" ORDER BY id",
@@ -50,11 +51,13 @@ func testCopy(t *testing.T, x test, c connection) {
 }
 
 func testJSONTogether(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, x.copy(x.stage(t, `{"id":1,"name":"a"}{"id":2}`+"\n\n"+`{"name":null,"id":"3","other":[]}`), "JSON 'auto'"))
 	c.want(t, "SELECT id, name FROM "+x.table+" ORDER BY id", "1|a", "2|"+null, "3|"+null)
 }
 
 func testJSONNames(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, `{"id":1,"Name":"a","NAME":"b"}`)
 	c.run(t, x.copy(m, "json 'auto'"))
 	c.run(t, x.copy(x.stage(t, `{"ID":2,"Name":"a"}`), "format as json 'auto ignorecase'"))
@@ -63,6 +66,7 @@ func testJSONNames(t *testing.T, x test, c connection) {
 }
 
 func testJSONNested(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "CREATE TABLE "+x.table+"_s (id int, doc super, text varchar(64))")
 	x.table += "_s"
 	c.run(t, x.copy(x.stage(t, `{"id":1,"doc":{"a": [1, "b"]},"text":[ true ]}`, `{"id":2,"doc":7.50,"text":true}`), "JSON 'auto'"))
@@ -70,6 +74,7 @@ func testJSONNested(t *testing.T, x test, c connection) {
 }
 
 func testJSONPaths(t *testing.T, x test, c connection) {
+	t.Helper()
 	x.Put(t, x.table+"/paths", []byte(`{"jsonpaths":["$.a.b","$['c d'][1]","$.at"]}`))
 	paths := "JSON 's3://" + x.Bucket + "/" + x.table + "/paths'"
 	c.run(t, x.copy(x.stage(t, `{"a":{"b":1},"c d":["x","y"]}{"a":{"b":2},"c d":["x"],"at":"2016-02-25 13:00:00"}`), paths))
@@ -77,6 +82,7 @@ func testJSONPaths(t *testing.T, x test, c connection) {
 }
 
 func testJSONPathsCount(t *testing.T, x test, c connection) {
+	t.Helper()
 	x.Put(t, x.table+"/paths", []byte(`{"jsonpaths":["$.a"]}`))
 	paths := "JSON 's3://" + x.Bucket + "/" + x.table + "/paths'"
 	m := x.stage(t, `{"a":1}`)
@@ -87,6 +93,7 @@ func testJSONPathsCount(t *testing.T, x test, c connection) {
 }
 
 func testSomeColumns(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "CREATE TABLE "+x.table+"_d (id bigint, at timestamp DEFAULT GETDATE(), kind varchar(8) DEFAULT 'none', other int)")
 	m := x.stage(t, "a|1\n")
 	into := x
@@ -98,6 +105,7 @@ func testSomeColumns(t *testing.T, x test, c connection) {
 }
 
 func testCSV(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "id,name,at\r\n1,\"a,b\",\r\n2,\"c\"\"d\ne\",2016-02-25 13:00:00\r\n3,,\n")
 	c.run(t, x.copy(m, "CSV IGNOREHEADER 1"))
 	c.want(t, "SELECT id, name, at FROM "+x.table+" ORDER BY id", "1|a,b|"+null, "2|c\"d\ne|2016-02-25 13:00:00", "3||"+null)
@@ -107,6 +115,7 @@ func testCSV(t *testing.T, x test, c connection) {
 }
 
 func testDelimited(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, x.copy(x.stage(t, `1|a\|b|`+"\n"+`2|c\\d|`), "ESCAPE"))
 	c.run(t, x.copy(x.stage(t, "3\te\"f\t\n"), `DELIMITER '\t'`))
 	c.run(t, x.copy(x.stage(t, "4,\"g,h\",\n5,'i',\n6,j,\n"), "DELIMITER AS ',' REMOVEQUOTES"))
@@ -115,6 +124,7 @@ func testDelimited(t *testing.T, x test, c connection) {
 }
 
 func testNulls(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, x.copy(x.stage(t, "1||\n2| |\n3|\\N|\\N\n"), ""))
 	c.want(t, "SELECT id, name, at FROM "+x.table+" ORDER BY id", "1||"+null, "2| |"+null, "3|"+null+"|"+null)
 	c.run(t, "DELETE FROM "+x.table)
@@ -123,6 +133,7 @@ func testNulls(t *testing.T, x test, c connection) {
 }
 
 func testTimes(t *testing.T, x test, c connection) {
+	t.Helper()
 	for _, row := range []struct{ text, options, want string }{
 		{"2016-02-25 13:00:00", "", "2016-02-25 13:00:00"},
 		{"2016-02-25T13:00:00.25Z", "TIMEFORMAT 'auto'", "2016-02-25 13:00:00.25"},
@@ -144,6 +155,7 @@ func testTimes(t *testing.T, x test, c connection) {
 }
 
 func testFitted(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, x.copy(x.stage(t, "1|1234567ö|\n"), "TRUNCATECOLUMNS"))
 	c.run(t, x.copy(x.stage(t, "2|a\xffb|\n"), "ACCEPTINVCHARS"))
 	c.run(t, x.copy(x.stage(t, "3|a\xffb|\n"), "ACCEPTINVCHARS AS '^'"))
@@ -154,6 +166,7 @@ func testFitted(t *testing.T, x test, c connection) {
 }
 
 func testMissingObject(t *testing.T, x test, c connection) {
+	t.Helper()
 	there, gone := "s3://"+x.Bucket+"/"+x.table+"/object-a", "s3://"+x.Bucket+"/"+x.table+"/gone"
 	x.stage(t, "1|a|\n")
 	c.refused(t, x.copy(x.manifest(t, []entry{{there, true}, {gone, true}}), ""), "XX000", "The specified S3 prefix '"+x.table+"/gone' does not exist")
@@ -163,6 +176,7 @@ func testMissingObject(t *testing.T, x test, c connection) {
 }
 
 func testManifests(t *testing.T, x test, c connection) {
+	t.Helper()
 	at := "s3://" + x.Bucket + "/" + x.table + "/m"
 	c.refused(t, x.copy(at, ""), "XX000", "Problem reading manifest file - S3ServiceException:")
 	for _, row := range []struct{ body, want string }{
@@ -183,6 +197,7 @@ func testManifests(t *testing.T, x test, c connection) {
 }
 
 func testGzip(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.refused(t, x.copy(x.stage(t, "1|a|\n"), "GZIP"), "XX000", "decompression failed")
 	whole := compressed(t, "1|a|\n")
 	c.refused(t, x.copy(x.stage(t, whole[:len(whole)-4]), "GZIP"), "XX000", "decompression failed")
@@ -192,6 +207,7 @@ func testGzip(t *testing.T, x test, c connection) {
 }
 
 func testOptions(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\n")
 	for _, row := range []struct{ options, state, text string }{
 		{"PARQUET", "42601", "parquet"},

@@ -93,6 +93,7 @@ func wantCode(t *testing.T, what string, err error, code string) {
 }
 
 func testDataPages(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	const count = 2_001
 	var values []string
@@ -126,6 +127,7 @@ func testDataPages(t *testing.T, x test, c connection) {
 }
 
 func testDataTypes(t *testing.T, x test, _ connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	id := d.execute(t, "SELECT 7::int AS a, 2.5::double precision AS b, true AS c, 'x'::varchar(4) AS d, NULL::varchar(4) AS e")
 	d.wantStatus(t, id, types.StatusStringFinished, "")
@@ -145,6 +147,7 @@ func testDataTypes(t *testing.T, x test, _ connection) {
 }
 
 func testDataBatch(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	m := x.stage(t, "1|a|\n")
 	id := d.batch(t, "", "LOCK TABLE "+x.table, x.copy(m, ""), "SELECT count(*) FROM "+x.table, "INSERT INTO "+x.table+" (id) VALUES (2)")
@@ -165,6 +168,7 @@ func testDataBatch(t *testing.T, x test, c connection) {
 }
 
 func testDataBatchFails(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	m := x.stage(t, "1|a|\n")
 	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (7)")
@@ -182,6 +186,7 @@ func testDataBatchFails(t *testing.T, x test, c connection) {
 }
 
 func testDataToken(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	token := random()
 	insert := "INSERT INTO " + x.table + " (id) VALUES (1)"
@@ -203,6 +208,7 @@ func testDataToken(t *testing.T, x test, c connection) {
 }
 
 func testDataCancel(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	c.run(t, "BEGIN; LOCK "+x.table)
 	id := d.batch(t, "", "LOCK "+x.table, "INSERT INTO "+x.table+" (id) VALUES (1)")
@@ -219,6 +225,7 @@ func testDataCancel(t *testing.T, x test, c connection) {
 }
 
 func testDataReasons(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	id := d.batch(t, "", "LOCK "+x.table, x.copy(x.stage(t, "x|a|\n"), ""))
 	out := d.wantStatus(t, id, types.StatusStringFailed, "Check 'stl_load_errors' system table for details.")
@@ -226,6 +233,7 @@ func testDataReasons(t *testing.T, x test, c connection) {
 }
 
 func testDataParameters(t *testing.T, x test, c connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	out, err := d.ExecuteStatement(within(t), &redshiftdata.ExecuteStatementInput{
 		Sql: aws.String("INSERT INTO " + x.table + " (id, name) VALUES (:id, :name)"), Database: &x.Config.Database, ClusterIdentifier: aws.String("local"),
@@ -239,6 +247,7 @@ func testDataParameters(t *testing.T, x test, c connection) {
 }
 
 func testDataRefused(t *testing.T, x test, _ connection) {
+	t.Helper()
 	d := data{x.Data, x}
 	one, name := aws.String("SELECT 1"), aws.String("local")
 	for _, in := range []*redshiftdata.ExecuteStatementInput{

@@ -23,6 +23,7 @@ func failureRows() []row {
 const reasons = "SELECT TRIM(filename), line_number, TRIM(colname), err_code, TRIM(err_reason) FROM stl_load_errors WHERE query = pg_last_query_id() ORDER BY line_number"
 
 func testOneBadLine(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\n", "2|b|\nx|c|\n")
 	c.refused(t, x.copy(m, ""), "XX000", "Load into table '"+x.table+"' failed.  Check 'stl_load_errors' system table for details.")
 	c.want(t, "SELECT id FROM "+x.table)
@@ -36,6 +37,7 @@ func testOneBadLine(t *testing.T, x test, c connection) {
 }
 
 func testCodes(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "CREATE TABLE "+x.table+"_c (n int, s varchar(4) NOT NULL, d date, at timestamp, f real, m decimal(4,2), b boolean, ch char(2), small smallint)")
 	x.table += "_c"
 	for _, row := range []struct{ body, options, want string }{
@@ -70,6 +72,7 @@ func testCodes(t *testing.T, x test, c connection) {
 }
 
 func testMaxError(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\nx|b|\n2|c|\ny|d|\n")
 	c.run(t, x.copy(m, "MAXERROR 3"))
 	c.want(t, "SELECT id FROM "+x.table+" ORDER BY id", "1", "2")
@@ -81,6 +84,7 @@ func testMaxError(t *testing.T, x test, c connection) {
 }
 
 func testCopyRollback(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\n")
 	c.run(t, "BEGIN")
 	c.run(t, x.copy(m, ""))
@@ -90,6 +94,7 @@ func testCopyRollback(t *testing.T, x test, c connection) {
 }
 
 func testCopyFails(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "x|a|\n")
 	c.run(t, "BEGIN; INSERT INTO "+x.table+" (id) VALUES (1)")
 	c.refused(t, x.copy(m, ""), "XX000", "failed.  Check")
@@ -101,6 +106,7 @@ func testCopyFails(t *testing.T, x test, c connection) {
 }
 
 func testCopySnapshot(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "CREATE TABLE "+x.table+"_b (id bigint)")
 	m := x.stage(t, "1|a|\n")
@@ -113,6 +119,7 @@ func testCopySnapshot(t *testing.T, x test, c connection) {
 }
 
 func testCopyMissing(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\n")
 	none := x
 	none.table += "_none"
@@ -126,6 +133,7 @@ func testCopyMissing(t *testing.T, x test, c connection) {
 }
 
 func testCopyPrivilege(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\n")
 	x.Config = x.Other
 	reader := x.connect(t)
@@ -143,6 +151,7 @@ func testCopyPrivilege(t *testing.T, x test, c connection) {
 
 // testLedger has three loaders load the same object at once.
 func testLedger(t *testing.T, x test, c connection) {
+	t.Helper()
 	const waiting = 2
 	ledger := x.table + "_ledger"
 	c.run(t, "CREATE TABLE "+ledger+" (object varchar(1024) NOT NULL, manifest varchar(1024), loaded_at timestamp DEFAULT GETDATE())")
@@ -180,6 +189,7 @@ func testLedger(t *testing.T, x test, c connection) {
 }
 
 func testTwice(t *testing.T, x test, c connection) {
+	t.Helper()
 	m := x.stage(t, "1|a|\n")
 	c.run(t, x.copy(m, ""))
 	c.run(t, x.copy(m, ""))
