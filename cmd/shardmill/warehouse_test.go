@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -301,5 +303,22 @@ func TestArchiveCheckOfWarehouse(t *testing.T) {
 	}
 	if keys := keysOf(t, stack); len(keys) > 0 {
 		t.Errorf("it made %v", keys)
+	}
+}
+
+// The page has the ledger that is looked for, and each key of ours.
+func TestPageOfRedshift(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "redshift.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		redshiftarchive.LedgerDDL("public.shardmill_loaded"), "| `ledger` |", "| `commitOn` |", "| `copyCredentials` |", "| `copyTimeoutSeconds` |", "| `login` |", "| `clusterIdentifier`, `workgroup` |",
+		"| `dbUser` |", "| `clusterEndpoint` |", "| `loaderTable` |", "| `loaderBilling` |", "| `passwordFile` |", "| `caFile` |",
+	} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("it lacks %s", want)
+		}
 	}
 }
