@@ -1,0 +1,79 @@
+package redshiftarchive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
+)
+
+// provide is a provider of credentials.
+type provide func(ctx context.Context) (aws.Credentials, error)
+
+func (p provide) Retrieve(ctx context.Context) (aws.Credentials, error) { return p(ctx) }
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	past := time.Now().Add(-time.Minute)
+	for _, row := range []struct {
+		name   string
+		access redshiftarchive.Access
+		text   string
+		secret bool
+		err    string
+	}{
+		{"role", redshiftarchive.RoleAccess{ARN: roleR}, "aws_iam_role=" + roleR, false, ""},
+		{"session", keys(aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s/+=", SessionToken: "t/+="}, nil), "aws_access_key_id=ASIA;aws_secret_access_key=s/+=;token=t/+=", true, ""},
+		{"no token", keys(aws.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, nil), "aws_access_key_id=AKIA;aws_secret_access_key=s", true, ""},
+		{"not to be had", keys(aws.Credentials{}, errNet), "", true, "the keys for COPY could not be had: connection reset"},
+		{"empty", keys(aws.Credentials{AccessKeyID: "CANARY"}, nil), "", true, "the keys for COPY are empty"},
+		{"expired", keys(aws.Credentials{AccessKeyID: "CANARY", SecretAccessKey: "CANARY", CanExpire: true, Expires: past}, nil), "", true, "have expired, at "},
+		{"another pair", keys(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "CANARY;token=x"}, nil), "", true, "characters that no keys"},
+		{"a quote", keys(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "s", SessionToken: "CANARY'"}, nil), "", true, "characters that no keys"},
+		{"a line", keys(aws.Credentials{AccessKeyID: "A\n", SecretAccessKey: "s"}, nil), "", true, "characters that no keys"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			text, secret, err := row.access.Credentials(t.Context())
+			if text != row.text || secret != row.secret || (err != nil) != (row.err != "") || !strings.Contains(fmt.Sprint(err), row.err) || strings.Contains(fmt.Sprint(err), "CANARY") {
+				t.Errorf("%q, %v, %v; want %q, %v, %s", text, secret, err, row.text, row.secret, row.err)
+			}
+		})
+	}
+}
+
+func keys(c aws.Credentials, err error) redshiftarchive.SessionAccess {
+	return redshiftarchive.SessionAccess{Provider: provide(func(context.Context) (aws.Credentials, error) { return c, err })}
+}
+
+// A COPY that may not read the bucket says what the other way is.
+func TestTheOtherAccess(t *testing.T) {
+	t.Parallel()
+	role, session := redshiftarchive.RoleAccess{ARN: roleR}, keys(aws.Credentials{}, nil)
+	for _, row := range []struct {
+		access        redshiftarchive.Access
+		code, message string
+		want          string
+	}{
+		{role, "Redshift.AccessDenied", "User arn:aws:redshift:…:dbuser:c/u is not authorized to assume IAM Role arn:…", "copyCredentials: session"},
+		{role, "Redshift.AccessDenied", "Not authorized to get credentials of role arn:…", "copyCredentials: session"},
+		{role, "Redshift.S3BucketAccessDenied", "S3ServiceException:Access Denied,Status 403", ""},
+		{session, "Redshift.S3BucketAccessDenied", "S3ServiceException", "copyCredentials: role"},
+		{session, "Redshift.DataLoadFailed", "S3ServiceException:Access Denied,Status 403", "copyCredentials: role"},
+		{session, "Redshift.DataLoadFailed", "Check STL_LOAD_ERRORS", ""},
+		{role, "Redshift.DataLoadFailed", "Check STL_LOAD_ERRORS", ""},
+	} {
+		f := &redshiftarchive.Fault{Code: row.code, Message: row.message, Undone: true}
+		err := redshiftarchive.OtherAccess(row.access, f)
+		got, ok := errors.AsType[*redshiftarchive.Fault](err)
+		if !ok || got != f || !strings.Contains(err.Error(), row.message) || strings.Contains(err.Error(), "copyCredentials") != (row.want != "") || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%T, %s: %v, want %q", row.access, row.message, err, row.want)
+		}
+	}
+}
