@@ -17,7 +17,7 @@ import (
 
 // What no error may have.
 const (
-	password = "canary-of-the-password-3f9"
+	password = "Canary7of7the7Passage7X3f9"
 	keyID    = "ASIACANARYOFTHEKEY01"
 	key      = "canary/of+the+secret+key/0123456789"
 	token    = "canaryOfTheToken//////////wEaCXVzLWVhc3QtMSJHMEUCIQD="
@@ -48,6 +48,7 @@ func kinds() []kind {
 type database struct {
 	tls    *tls.Config
 	noTLS  bool // it answers N
+	tcp    bool // over loopback, for what writes on both sides at once
 	refuse func(user, password string) *pgproto3.ErrorResponse
 	faults map[string]kind // by the first word of a statement; each happens once
 	answer func(sql string) []pgproto3.BackendMessage
@@ -67,6 +68,12 @@ type database struct {
 // dial is a Config's Dial.
 func (d *database) dial(context.Context, string, string) (net.Conn, error) {
 	near, far := net.Pipe()
+	if d.tcp {
+		var err error
+		if near, far, err = overTCP(); err != nil {
+			return nil, err
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lock == nil {
@@ -78,6 +85,18 @@ func (d *database) dial(context.Context, string, string) (net.Conn, error) {
 		(&backend{database: d, conn: far}).serve()
 	})
 	return near, nil
+}
+
+func overTCP() (near, far net.Conn, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	if near, err = net.Dial("tcp", l.Addr().String()); err == nil {
+		far, err = l.Accept()
+	}
+	return near, far, err
 }
 
 // end ends all connections, and waits.
