@@ -27,7 +27,7 @@ type Kind struct {
 // Throttle refuses a request as its service does when it is asked too often:
 // ProvisionedThroughputExceededException or LimitExceededException of Kinesis,
 // ProvisionedThroughputExceededException of DynamoDB, SlowDown of S3, 429 of a
-// cluster, for all of the request. The SDK repeats it.
+// cluster, for all of the request, ThrottlingException of the Redshift Data API. The SDK repeats it.
 func Throttle() Kind { return Kind{name: "Throttle"} }
 
 // ServerError answers with an error of the service's own and a status such as
@@ -382,6 +382,9 @@ func (s *Stack) throttled(c call) (status int, code string) {
 	if c.service == S3 {
 		return http.StatusServiceUnavailable, "SlowDown"
 	}
+	if c.service == RedshiftData {
+		return http.StatusBadRequest, "ThrottlingException"
+	}
 	if c.service == DynamoDB {
 		return http.StatusBadRequest, "ProvisionedThroughputExceededException"
 	}
@@ -402,6 +405,8 @@ func serverErrorCode(c call, status int) string {
 		return "ServiceUnavailable"
 	case c.service == S3:
 		return "InternalError"
+	case c.service == RedshiftData:
+		return "InternalServerException"
 	case c.service == DynamoDB:
 		return "InternalServerError"
 	}

@@ -286,6 +286,9 @@ func (s *Stack) identify(r *http.Request) call {
 	if operation, ok := strings.CutPrefix(target, "DynamoDB_20120810."); ok {
 		return call{service: DynamoDB, operation: operation}
 	}
+	if operation, ok := strings.CutPrefix(target, "RedshiftData."); ok {
+		return call{service: RedshiftData, operation: operation}
+	}
 	return call{service: S3, operation: s.s3.Parse(r).Operation}
 }
 
@@ -313,6 +316,8 @@ func (s *Stack) dispatch(w http.ResponseWriter, r *http.Request, c call) {
 		s.kinesis.ServeHTTP(w, r)
 	case DynamoDB:
 		s.dynamo.ServeHTTP(w, r)
+	case RedshiftData:
+		s.house.api.ServeHTTP(w, r)
 	case Search:
 		s.search.ServeHTTP(w, r)
 	default:

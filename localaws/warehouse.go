@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/shardmill/shardmill/localaws/internal/copyfront"
+	"github.com/shardmill/shardmill/localaws/internal/dataapid"
 	"github.com/shardmill/shardmill/localaws/internal/sqlwire"
 	"github.com/shardmill/shardmill/localaws/internal/warehoused"
 )
@@ -31,6 +34,11 @@ type WarehouseOptions struct {
 	// writes it fails if another wrote it meanwhile, with 40001. Default off: SNAPSHOT,
 	// Redshift's own default.
 	Serializable bool
+
+	// PostgreSQL is the URL of a PostgreSQL server, of a superuser, as libpq has it. It runs
+	// the statements then, REPEATABLE READ, in a database that is made for the stack, and only COPY and the
+	// tables that tell of loads and connections are our own: for tests whose SQL somebody else is to judge. Default "".
+	PostgreSQL string
 
 	MD5 bool        // passwords are asked for by MD5. Default off: in clear text.
 	TLS *tls.Config // what connections that ask for TLS get. Default nil: they are told that there is none.
@@ -56,16 +64,24 @@ type WarehouseOptions struct {
 //	others       it fails with XX000
 //
 // A request for cancellation ends what is held, but for what a Stall holds.
+//
+// The Data API is one of the Stack's services, RedshiftData to faults, and takes any cluster's
+// or workgroup's name. Its statements are struck too; as it has no connection that could be
+// cut, Refuse has them FAILED, and LostAnswer and Cut do nothing. Who names no user runs
+// them as the one who may do everything.
 type Warehouse struct {
 	stack   *Stack
 	options WarehouseOptions
 	server  *warehoused.Server
+	front   *copyfront.Server // nil unless WarehouseOptions.PostgreSQL says where it is
 	wire    *sqlwire.Server
+	api     *dataapid.Server
 
 	mu       sync.Mutex // guards what follows
 	users    map[string]string
 	roles    map[string][]string // actions that are permitted; nil for all
 	expired  map[string]bool     // session tokens
+	secrets  map[string]string   // users by ARN
 	listener net.Listener
 }
 
@@ -77,14 +93,20 @@ func newWarehouse(s *Stack, o WarehouseOptions) *Warehouse {
 	o.Password = cmp.Or(o.Password, DefaultDatabasePassword)
 	w := &Warehouse{
 		stack: s, options: o, users: map[string]string{o.User: o.Password},
-		roles: make(map[string][]string), expired: make(map[string]bool),
+		roles: make(map[string][]string), expired: make(map[string]bool), secrets: make(map[string]string),
 	}
 	w.server = warehoused.New(warehoused.Options{Superuser: o.User, Serializable: o.Serializable, Source: w.source})
+	if o.PostgreSQL != "" {
+		w.front = copyfront.New(copyfront.Options{URL: o.PostgreSQL, Superuser: o.User, Source: w.source, Logs: w.server})
+	}
 	w.wire = sqlwire.New(sqlwire.Options{Database: warehouseDatabase{w}, MD5: o.MD5, TLS: o.TLS, Settings: map[string]string{
 		"server_version": "8.0.2", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY",
 		"integer_datetimes": "on", "standard_conforming_strings": "on", "TimeZone": "UTC", "is_superuser": "off",
 		"session_authorization": o.User,
 	}})
+	w.api = dataapid.New(dataapid.Options{
+		Database: warehouseDatabase{w}, Context: lifetime{s}, Go: s.calls.Go, Open: w.openForAPI,
+	})
 	return w
 }
 
@@ -154,9 +176,18 @@ func (w *Warehouse) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // Connections is how many connections there are.
 func (w *Warehouse) Connections() int { return w.wire.Connections() }
 
-// Waiting is how many transactions wait for a table, "TABLE" or "SCHEMA.TABLE", that another
-// holds.
-func (w *Warehouse) Waiting(table string) int { return w.server.Waiting(table) }
+// Waiting is how many transactions wait for a table, "TABLE", that another holds.
+func (w *Warehouse) Waiting(ctx context.Context, table string) (int, error) {
+	if w.front == nil {
+		return w.server.Waiting(table), nil
+	}
+	found, err := w.Query(ctx, "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "+
+		"WHERE NOT l.granted AND c.relname = '"+strings.ReplaceAll(table, "'", "''")+"'")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(*found.Rows[0][0]) //nolint:wrapcheck // a count is a number
+}
 
 // SetUser makes a user, or gives one another password, as a rotated secret does. A new one
 // may nothing until he is granted it.
@@ -165,6 +196,14 @@ func (w *Warehouse) SetUser(name, password string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.users[name] = password
+}
+
+// SetSecret says whose name and password the secret has that requests of the Data API name by
+// its ARN.
+func (w *Warehouse) SetSecret(arn, user string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.secrets[arn] = user
 }
 
 // AttachRole has the cluster assume a role for COPY, which may do these actions of S3, such
@@ -205,7 +244,10 @@ type QueryResult struct {
 // Query runs one statement as the user who may do everything; no fault strikes it. Its error
 // is one of the database's.
 func (w *Warehouse) Query(ctx context.Context, statement string) (QueryResult, error) {
-	session := w.session(sqlwire.Startup{User: w.options.User, Database: w.options.Database})
+	session, err := w.session(ctx, sqlwire.Startup{User: w.options.User, Database: w.options.Database})
+	if err != nil {
+		return QueryResult{}, fmt.Errorf("the local warehouse: %w", err)
+	}
 	defer session.Close()
 	found, err := session.Execute(ctx, statement)
 	if err != nil {
@@ -218,7 +260,9 @@ func (w *Warehouse) Query(ctx context.Context, statement string) (QueryResult, e
 	return out, nil
 }
 
-func (w *Warehouse) session(s sqlwire.Startup) sqlwire.Session { return w.server.Session(s) }
-
-// Tables returns the names of all tables, with their schemas, sorted.
-func (w *Warehouse) Tables() []string { return w.server.Tables() }
+func (w *Warehouse) session(ctx context.Context, s sqlwire.Startup) (sqlwire.Session, error) {
+	if w.front != nil {
+		return w.front.Session(ctx, s) //nolint:wrapcheck // it says what it is
+	}
+	return w.server.Session(s), nil
+}

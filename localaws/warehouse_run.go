@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/shardmill/shardmill/localaws/internal/dataapid"
 	"github.com/shardmill/shardmill/localaws/internal/sqlwire"
 )
 
@@ -30,7 +31,29 @@ func (d warehouseDatabase) Open(ctx context.Context, c sqlwire.Startup, login bo
 		return nil, fatal(err)
 	}
 	d.server.Log("authenticated", c)
-	return d.session(c), nil
+	return d.session(ctx, c)
+}
+
+// openForAPI begins a session of the Data API's.
+func (w *Warehouse) openForAPI(ctx context.Context, l dataapid.Login) (sqlwire.Session, sqlwire.Startup, error) {
+	c := sqlwire.Startup{User: w.options.User, Database: l.Database, Application: "Redshift Data API", Remote: "data-api"}
+	w.mu.Lock()
+	bySecret, hasSecret := w.secrets[l.Secret]
+	if l.User != "" {
+		c.User = l.User
+	} else if hasSecret {
+		c.User = bySecret
+	}
+	_, known := w.users[c.User]
+	w.mu.Unlock()
+	switch {
+	case l.Secret != "" && !hasSecret:
+		return nil, c, &sqlwire.Error{Code: "28000", Message: "Secrets Manager can't find the secret " + l.Secret}
+	case !known:
+		return nil, c, &sqlwire.Error{Code: "28000", Message: `user "` + c.User + `" does not exist`}
+	}
+	session, err := warehouseDatabase{w}.Open(ctx, c, true)
+	return session, c, err
 }
 
 // fatal is an error that ends the connection.
@@ -76,7 +99,10 @@ func (w *Warehouse) strike(ctx context.Context, operation string, s sqlwire.Stat
 		case "Refuse":
 			return nothing, sqlwire.ErrCut
 		case "LostAnswer", "Cut":
-			_, _ = run(ctx) // nobody is told
+			found, err := run(ctx)
+			if s.Gone == nil && operation != "Login" { // there is no connection
+				return found, err
+			}
 			return nothing, sqlwire.ErrCut
 		case "Swallow":
 			return nothing, w.hold(ctx, s)

@@ -15,6 +15,7 @@ func sqlRows() []row {
 		{"a statement that fails ends its transaction", testFailed},
 		{"statements of one query are one transaction", testOneQuery},
 		{"a transaction sees what was there at its first SELECT", testSnapshot},
+		{"LOCK needs a transaction", testLockAlone},
 		{"LOCK takes no snapshot", testLockFirst},
 		{"a SELECT before LOCK hides what the lock was waited for, and the ledger doubles", testSelectFirst},
 		{"who waits for a lock goes on when its holder's connection is lost", testHolderLost},
@@ -96,6 +97,10 @@ func testSnapshot(t *testing.T, x test, c connection) {
 	c.want(t, "SELECT id FROM "+x.table+" ORDER BY id", "1", "2")
 }
 
+func testLockAlone(t *testing.T, x test, c connection) {
+	c.refused(t, "LOCK "+x.table, "25P01", "LOCK TABLE can only be used in transaction blocks")
+}
+
 func testLockFirst(t *testing.T, x test, c connection) {
 	other := x.connect(t)
 	c.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
@@ -174,7 +179,8 @@ func testConflict(t *testing.T, x test, c connection) {
 
 func testMissing(t *testing.T, x test, c connection) {
 	c.refused(t, "SELECT id FROM "+x.table+"_none", "42P01", x.table+"_none")
-	c.refused(t, "LOCK "+x.table+"_none", "42P01", x.table+"_none")
+	c.refused(t, "BEGIN; LOCK "+x.table+"_none", "42P01", x.table+"_none")
+	c.run(t, "ROLLBACK")
 	c.refused(t, "INSERT INTO "+x.table+"_none VALUES (1)", "42P01", x.table+"_none")
 	c.refused(t, "SELECT id, nothing FROM "+x.table+" WHERE false", "42703", "nothing")
 	c.refused(t, "INSERT INTO "+x.table+" (nothing) VALUES (1)", "42703", "nothing")
@@ -202,6 +208,7 @@ func testGuard(t *testing.T, x test, c connection) {
 func testCancel(t *testing.T, x test, c connection) {
 	other := x.connect(t)
 	c.run(t, "BEGIN; LOCK "+x.table)
+	other.run(t, "BEGIN")
 	locked := other.start(t, "LOCK "+x.table)
 	x.untilWaiting(t, x.table)
 	if err := other.CancelRequest(within(t)); err != nil {
@@ -209,6 +216,7 @@ func testCancel(t *testing.T, x test, c connection) {
 	}
 	wantError(t, "LOCK", locked(), "57014", "")
 	c.run(t, "COMMIT")
+	other.run(t, "ROLLBACK")
 	other.want(t, "SELECT 1", "1")
 }
 

@@ -51,7 +51,14 @@ func suite(t *testing.T, s *localaws.Stack, overTCP bool) warehousetest.Warehous
 	client := s3.NewFromConfig(s.AWSConfig(), s.S3Options)
 	return warehousetest.Warehouse{
 		Config: config, Bucket: bucket, Credentials: "aws_iam_role=" + role,
-		Waiting: func(_ *testing.T, table string) int { return w.Waiting(table) },
+		Waiting: func(t *testing.T, table string) int {
+			t.Helper()
+			count, err := w.Waiting(t.Context(), table)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return count
+		},
 		Put: func(t *testing.T, key string, body []byte) {
 			t.Helper()
 			_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: bytes.NewReader(body)})

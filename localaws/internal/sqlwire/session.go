@@ -15,6 +15,9 @@ type Session interface {
 	// Status is what a transaction is in: 'I' none, 'T' a good one, 'E' a failed one.
 	Status() byte
 
+	// Query is the id of the statement that was run last.
+	Query() int64
+
 	// Fail ends what a statement of an operation, such as "COPY", would have ended had it
 	// failed: a transaction is rolled back.
 	Fail(ctx context.Context, operation string)

@@ -16,14 +16,15 @@ type statement struct {
 	control func(*Session) (sqlwire.Result, error)
 	run     func(context.Context, *Session, *transaction) (sqlwire.Result, error)
 
-	asksAboutLast bool // it leaves pg_last_query_id() as it is
+	inTransaction string // its name, if it needs a transaction that was begun
+	asksAboutLast bool   // it leaves pg_last_query_id() as it is
 }
 
 // parse reads a statement.
 func parse(text string) (statement, error) {
 	if redshiftcopy.IsCopy(text) {
 		c, err := redshiftcopy.Parse(text)
-		return statement{run: copying(c)}, asTold(err)
+		return statement{run: copying(c)}, AsTold(err)
 	}
 	inner, err := sqltext.Parse(text)
 	if err != nil {
@@ -37,8 +38,8 @@ func parse(text string) (statement, error) {
 	return s, err
 }
 
-// asTold is an error of package redshiftcopy as the client is told it.
-func asTold(err error) error {
+// AsTold is an error of package redshiftcopy as the client is told it.
+func AsTold(err error) error {
 	e, ok := err.(*redshiftcopy.Error) //nolint:errorlint // it is not wrapped
 	if !ok {
 		return err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -106,35 +105,6 @@ func failure(code, format string, args ...any) *sqlwire.Error {
 	return &sqlwire.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Rows returns the committed rows of a table, "table" or "schema.table", in the order in
-// which they were committed, with the names of its columns; nil if there is none.
-func (s *Server) Rows(name string) (columns []string, rows [][]*string) {
-	schema, base, ok := strings.Cut(name, ".")
-	if !ok {
-		schema, base = "", name
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.find(sqltext.Name{Schema: schema, Table: base})
-	if err != nil {
-		return nil, nil
-	}
-	for _, c := range t.columns {
-		columns = append(columns, c.Name)
-	}
-	for _, r := range t.rows {
-		rows = append(rows, r.values)
-	}
-	return columns, rows
-}
-
-// Tables returns the names of all tables, with their schemas, sorted.
-func (s *Server) Tables() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.tables))
-}
-
 // ConnectionEvent is a row of STL_CONNECTION_LOG.
 type ConnectionEvent struct {
 	Event string // such as "authenticated"
@@ -189,6 +159,9 @@ func (e *Session) Status() byte {
 	return 'I'
 }
 
+// Query implements sqlwire.Session.
+func (e *Session) Query() int64 { return e.query }
+
 // Fail implements sqlwire.Session.
 func (e *Session) Fail(_ context.Context, operation string) {
 	if e.tx != nil {
@@ -224,6 +197,9 @@ func (e *Session) Execute(ctx context.Context, text string) (sqlwire.Result, err
 	}
 	e.begins(run)
 	single := e.tx == nil
+	if single && run.inTransaction != "" {
+		return sqlwire.Result{}, failure("25P01", "%s can only be used in transaction blocks", run.inTransaction)
+	}
 	if single {
 		e.tx = e.server.begin()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shardmill/shardmill/localaws/internal/redshiftcopy"
 	"github.com/shardmill/shardmill/localaws/internal/sqltext"
+	"github.com/shardmill/shardmill/localaws/internal/sqlwire"
 )
 
 // systemTable is a table of the database's own, which a user sees his part of.
@@ -154,15 +155,17 @@ func pgTableDef(e *Session) [][]value {
 	return rows
 }
 
-// noteErrors keeps why lines of a COPY were no rows, whatever becomes of its transaction.
-func (e *Session) noteErrors(t *table, tx *transaction, errors []redshiftcopy.LineError) {
-	s := e.server
+// NoteErrors keeps why lines of a COPY were no rows, whatever becomes of its transaction.
+func (s *Server) NoteErrors(by sqlwire.Startup, table, query, tx int64, errors []redshiftcopy.LineError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range errors {
 		s.loadErrors = append(s.loadErrors, loadError{
-			LineError: l, user: e.startup.User, table: t.id, query: e.query, tx: tx.id,
-			session: e.startup.ProcessID, at: time.Now(), database: e.startup.Database,
+			LineError: l, user: by.User, table: table, query: query, tx: tx,
+			session: by.ProcessID, at: time.Now(), database: by.Database,
 		})
 	}
 }
+
+// IsLog reports whether a table is one in which the database tells of loads and connections.
+func IsLog(name string) bool { return isSystem(name) && name != "pg_table_def" }

@@ -232,7 +232,7 @@ func (p *parser) lock() (statement, error) {
 			break
 		}
 	}
-	return statement{asksAboutLast: true, run: func(ctx context.Context, e *Session, tx *transaction) (sqlwire.Result, error) {
+	return statement{asksAboutLast: true, inTransaction: "LOCK TABLE", run: func(ctx context.Context, e *Session, tx *transaction) (sqlwire.Result, error) {
 		for _, n := range names {
 			if _, err := e.use(ctx, tx, n, locked, "insert", "delete", "update"); err != nil {
 				return sqlwire.Result{}, err
@@ -260,15 +260,15 @@ func copying(c redshiftcopy.Statement) func(context.Context, *Session, *transact
 		}
 		source, err := e.server.options.Source(c)
 		if err != nil {
-			return sqlwire.Result{}, asTold(err)
+			return sqlwire.Result{}, AsTold(err)
 		}
 		read, err := redshiftcopy.Read(ctx, c, columns, source)
 		if err != nil {
-			return sqlwire.Result{}, asTold(err)
+			return sqlwire.Result{}, AsTold(err)
 		}
-		e.noteErrors(t, tx, read.Errors)
-		if len(read.Errors) > 0 && c.Failed(read) {
-			return sqlwire.Result{}, asTold(c.FailedError())
+		e.server.NoteErrors(e.startup, t.id, e.query, tx.id, read.Errors)
+		if c.Failed(read) {
+			return sqlwire.Result{}, AsTold(c.FailedError())
 		}
 		return e.copied(tx, t, c, into, read)
 	}
