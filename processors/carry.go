@@ -27,7 +27,7 @@ func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl 
 	case err != nil:
 		return nil, err
 	case b == nil:
-		return nil, s.lost(ctx, in, pl)
+		return s.lost(ctx, in, pl)
 	}
 	defer b.release()
 	if err := s.sink.lookAll(ctx, b.list); err != nil {
@@ -36,7 +36,11 @@ func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl 
 	if err := b.publish(ctx); err != nil {
 		return nil, err
 	}
-	left, err := s.conclude(ctx, in, pl, b)
+	var marker *exactlyonce.Target
+	if m := b.marker(); m != nil {
+		marker = &m.Target
+	}
+	left, err := s.conclude(ctx, in, pl, marker)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +49,13 @@ func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl 
 	return left, nil
 }
 
-// conclude commits a cut whose objects are there, or announces it, if it is to be loaded
-// before that.
-func (s *successor) conclude(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, b *bundle) (*cut, error) {
-	m := b.marker()
-	if m == nil || s.marking == nil || !s.marking.awaits {
+// conclude commits a cut whose objects are there, or announces it, if it has a marker and
+// is to be loaded before that.
+func (s *successor) conclude(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, marker *exactlyonce.Target) (*cut, error) {
+	if marker == nil || s.marking == nil || !s.marking.awaits {
 		return nil, s.commit(ctx, in, pl)
 	}
-	announced := pl.Announce(m.Target)
+	announced := pl.Announce(*marker)
 	left, err := s.goOn(in, announced)
 	if err != nil {
 		return nil, err
@@ -126,14 +129,14 @@ func readIndex(pl exactlyonce.Plan, from io.ReaderAt, buckets []string) (exactly
 // lost deals with a plan whose bundle somebody else has removed. If each object is
 // known, and there, the cut is done. Else nobody can say which records are in an
 // object, and none may be lost: the cut's records are delivered again.
-func (s *successor) lost(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) error {
+func (s *successor) lost(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan) (*cut, error) {
 	u := pl.Bundle
 	list := make([]*object, 0, len(u.Objects))
 	for _, to := range u.Objects {
 		list = append(list, &object{Target: to, id: pl.UUID})
 	}
 	if err := s.sink.lookAll(ctx, list); err != nil {
-		return err
+		return nil, err
 	}
 	isThere := len(list) > 0
 	for _, o := range list {
@@ -141,7 +144,11 @@ func (s *successor) lost(ctx context.Context, in kcl.InitializationInput, pl exa
 	}
 	if isThere {
 		s.log.Warn("the bundle of a prepared cut is gone, but all of its objects are there", zap.String("bucket", u.Bucket), zap.String("key", u.Key))
-		return s.commit(ctx, in, pl)
+		var marker *exactlyonce.Target
+		if m, ok := pl.Marker(); ok {
+			marker = &m
+		}
+		return s.conclude(ctx, in, pl, marker)
 	}
 	s.log.Error("exactly once is broken: the bundle of a prepared cut is gone, and its records are delivered again",
 		zap.String("bucket", u.Bucket), zap.String("key", u.Key), zap.Int64("records", pl.Records), zap.Int64("objects", u.Count),
@@ -149,5 +156,5 @@ func (s *successor) lost(ctx context.Context, in kcl.InitializationInput, pl exa
 	if s.hooks.BundleLost != nil {
 		s.hooks.BundleLost(BundleLostEvent{ShardID: s.shardID, Bucket: u.Bucket, Key: u.Key, Objects: u.Count, Records: pl.Records})
 	}
-	return s.try.write(ctx, "clearing the plan of a lost bundle", in.Checkpointer.Clear)
+	return nil, s.try.write(ctx, "clearing the plan of a lost bundle", in.Checkpointer.Clear)
 }

@@ -53,7 +53,7 @@ func everyFault(t *testing.T, step string, n int, name string, first, successor 
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(numbered(23))
-				w.fault = at(step, n, f)
+				w.fault, w.loader.every = at(step, n, f), 5
 				if err := w.run(t.Context(), t, []int{4, -3, 1}, first, successor); err != nil {
 					t.Fatal(err)
 				}
@@ -159,6 +159,34 @@ func TestEveryStepEveryFaultOfDocuments(t *testing.T) {
 	}
 }
 
+// TestEveryStepEveryFaultOfLoads is the same for cuts that a loader loads, which the
+// checkpoint may wait for: each record is in one object that is loaded.
+func TestEveryStepEveryFaultOfLoads(t *testing.T) {
+	t.Parallel()
+	for _, on := range []processors.CommitOn{processors.CommitOnStage, processors.CommitOnLoad} {
+		first := with(loading(on), func(c *processors.Config) { c.Backup = backedUp().Backup }).WithSize(30)
+		other := map[processors.CommitOn]processors.CommitOn{processors.CommitOnStage: processors.CommitOnLoad, processors.CommitOnLoad: processors.CommitOnStage}[on]
+		successors := map[string]processors.Config{
+			"same":          first,
+			"other":         with(loading(other), func(c *processors.Config) { c.FormerBuckets = []string{"backup"} }).WithSize(35),
+			"no load":       with(config(), func(c *processors.Config) { c.FormerBuckets = []string{"backup"} }).WithSize(35),
+			"a transform":   with(first, func(c *processors.Config) { c.Transform = transformed().Transform }).WithBatchSize(12),
+			"at least once": with(first, func(c *processors.Config) { c.Delivery = processors.AtLeastOnce }),
+		}
+		steps := map[string]int{"seal": 2, "prepare": 2, "put": 3, "mark": 2, "commit": 2, "delete": 2, "list": 1, "check": 2}
+		if on == processors.CommitOnLoad {
+			steps["announce"], steps["head"] = 2, 4
+		}
+		for step, most := range steps {
+			for n := range most {
+				for name, successor := range successors {
+					everyFault(t, step, n, string(on)+", "+name, first, successor)
+				}
+			}
+		}
+	}
+}
+
 // TestRedoIsStruckToo adds a second fault, to a step of the successor.
 func TestRedoIsStruckToo(t *testing.T) {
 	t.Parallel()
@@ -200,6 +228,7 @@ type scenario struct {
 	batches []int
 	faults  map[int]fault // by operation
 	configs []processors.Config
+	load    int // the loader acts each so manieth operation
 }
 
 func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
@@ -209,6 +238,7 @@ func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
 		faults: rapid.MapOfN(rapid.IntRange(0, 60), rapid.Custom(func(t *rapid.T) fault {
 			return fault(rapid.IntRange(1, int(faults)-1).Draw(t, "fault"))
 		}), 0, 14).Draw(t, "faults"),
+		load: rapid.IntRange(1, 9).Draw(t, "the loader's turn"),
 	}
 	for range rapid.IntRange(1, 3).Draw(t, "configurations") {
 		s.configs = append(s.configs, with(config(), func(c *processors.Config) {
@@ -234,6 +264,9 @@ func drawScenario(t *rapid.T, delivery ...processors.Delivery) scenario {
 				}
 				c.Transform.Hints = processors.TransformHints{SizeInMBs: 1, IntervalInSeconds: rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "batch interval")}
 			}
+			if !isIndexed && c.DynamicPartitioning == nil && rapid.Bool().Draw(t, "loaded") {
+				c.Load = &processors.Load{CommitOn: rapid.SampledFrom([]processors.CommitOn{processors.CommitOnStage, processors.CommitOnLoad}).Draw(t, "commit on")}
+			}
 		}).WithSize(rapid.Int64Range(1, 200).Draw(t, "size")).WithBatchSize(rapid.Int64Range(1, 60).Draw(t, "batch size")))
 	}
 	return s
@@ -245,7 +278,7 @@ func (s scenario) play(t *testing.T, exactly bool) (failed error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(numbered(s.records))
-		w.fault = func(_ string, _, all int) fault { return s.faults[all] }
+		w.fault, w.loader.every = func(_ string, _, all int) fault { return s.faults[all] }, s.load
 		if err := w.run(t.Context(), t, s.batches, s.configs...); err != nil {
 			failed = err
 			return

@@ -22,6 +22,7 @@ func kinds() map[string]processors.Config {
 		"sealed":            backedUp().WithSize(20),
 		"at least once":     with(config(), atLeastOnce).WithSize(20),
 		"at least once too": with(backedUp(), atLeastOnce).WithSize(20),
+		"staged":            loading(processors.CommitOnStage).WithSize(20),
 	}
 }
 
@@ -37,6 +38,8 @@ func eachKind(t *testing.T, f func(t *testing.T, cfg processors.Config)) {
 func ofAnyDestination(t *testing.T, f func(t *testing.T, cfg processors.Config)) {
 	t.Helper()
 	all := kinds()
+	all["loaded"] = loading(processors.CommitOnLoad).WithSize(20)
+	all["loaded at least once"] = with(loading(processors.CommitOnLoad), atLeastOnce).WithSize(20)
 	all["documents"] = indexed().WithSize(20)
 	all["documents too"] = with(indexed(), func(c *processors.Config) { c.Backup = backedUp().Backup }).WithSize(20)
 	each(t, all, f)

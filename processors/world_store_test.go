@@ -45,8 +45,17 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 		w.violate("put while %s is in doubt", s.h.inDoubt)
 	}
 	kind := "put"
-	if isBundle(o.Key) {
+	switch {
+	case isBundle(o.Key):
 		kind = "seal"
+	case isMarker(o.Key):
+		kind = "mark"
+	}
+	if pl, ok := w.announced(); ok && w.row.owner == s.h.id {
+		w.violate("put of %s after the announcement of %v", o.Key, pl.UUID)
+	}
+	if s.h.loads {
+		w.notePut(o)
 	}
 	if o.IfAbsent != (w.prepared[objectName(o.Bucket, o.Key)] || kind == "seal") {
 		w.violate("put of %s: if absent %v, prepared %v", o.Key, o.IfAbsent, !o.IfAbsent)
@@ -74,7 +83,7 @@ func (s store) Put(ctx context.Context, o processors.Object) error {
 
 // isBundle reports whether a key is one of a bundle.
 func isBundle(key string) bool {
-	return strings.HasPrefix(key, "_shardmill/") || strings.HasPrefix(key, "x/app/")
+	return strings.HasPrefix(key, "_shardmill/") && !isMarker(key) || strings.HasPrefix(key, "x/app/")
 }
 
 // apply stores an object.
@@ -212,8 +221,10 @@ func (w *world) prepareBundle(pl exactlyonce.Plan) {
 	if err != nil {
 		w.violate("prepared with a bundle that cannot be used: %v", err)
 	}
-	for _, to := range x.Targets() {
-		w.prepared[objectName(to.Bucket, to.Key)] = true
+	for _, o := range x.Objects {
+		name := objectName(o.Bucket, o.Key)
+		w.prepared[name] = true
+		w.loader.toLoad[name] = w.loader.toLoad[name] || x.HasMarker() && o.Role == exactlyonce.Delivery
 	}
 }
 

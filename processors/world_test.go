@@ -58,10 +58,12 @@ type world struct {
 	puts        []processors.Object
 	replays     []kcl.ReplayOptions
 	downUntil   time.Time
-	deafUntil   time.Time     // until then the store does not answer
-	stuck       bool          // nor does it return when its context is done
-	backedUp    bool          // each holder backs up what it delivers
-	overtaken   bool          // another holder delivers everything
+	deafUntil   time.Time // until then the store does not answer
+	stuck       bool      // nor does it return when its context is done
+	backedUp    bool      // each holder backs up what it delivers
+	overtaken   bool      // another holder delivers everything
+	loader      loader
+	awaiting    []processors.AwaitingEvent
 	behind      time.Duration // the tip of the shard, of what is delivered
 }
 
@@ -98,7 +100,8 @@ func (f fault) String() string {
 func newWorld(records []kcl.Record) *world {
 	return &world{
 		records: records, indexed: map[int]bool{}, objects: map[string]stored{}, prepared: map[string]bool{}, skipped: map[int]bool{}, counts: map[string]int{},
-		row: row{checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
+		row:    row{checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)},
+		loader: loader{every: 1, toLoad: map[string]bool{}, loaded: map[string]int{}, taken: map[string]int{}},
 	}
 }
 
@@ -146,6 +149,7 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 	}
 	w.counts[kind]++
 	w.total++
+	w.turn()
 	switch f {
 	case noFault, faults:
 	case fails:
@@ -174,7 +178,7 @@ func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) e
 		w.overtake(ctx)
 		return nil
 	case lands1, lands2, lands3, lands4:
-		if kind != "put" && kind != "seal" {
+		if kind != "put" && kind != "seal" && kind != "mark" {
 			h.crash()
 			return errCrash
 		}
@@ -231,6 +235,8 @@ type holding struct {
 	started bool
 	spared  bool // by the script; its life is a step of another's
 	woken   bool // asked for a call
+	loads   bool // what it delivers is to be loaded
+	awaits  bool // before the checkpoint passes it
 
 	inDoubt      string    // the write whose outcome is unknown
 	asked        bool      // CheckTrust was asked since the last put
@@ -293,18 +299,23 @@ func (h *holding) write(ctx context.Context, kind, what string, apply func()) er
 // Checkpoint implements checkpoint.Writer.
 func (h *holding) Checkpoint(ctx context.Context, at checkpoint.Position) error {
 	return h.write(ctx, "commit", fmt.Sprintf("checkpoint %v", at), func() {
+		h.w.checkLoaded(h, at)
 		h.w.row.checkpoint, h.w.row.pending = at, nil
 	})
 }
 
 // Prepare implements checkpoint.Writer.
 func (h *holding) Prepare(ctx context.Context, p checkpoint.Prepared) error {
-	return h.write(ctx, "prepare", fmt.Sprintf("prepare %v %x", p.At, p.State), func() {
+	kind := "prepare"
+	if pl, err := exactlyonce.Decode(p.State); err == nil && pl.Awaits != nil {
+		kind = "announce"
+	}
+	return h.write(ctx, kind, fmt.Sprintf("prepare %v %x", p.At, p.State), func() {
 		p.State = bytes.Clone(p.State)
 		h.w.row.pending = &p
 		pl, err := exactlyonce.Decode(p.State)
 		switch {
-		case err != nil:
+		case err != nil, pl.Awaits != nil:
 		case pl.Bundle != nil:
 			h.w.prepareBundle(pl)
 		default:
@@ -350,10 +361,11 @@ func (w *world) take(ctx context.Context, tb testing.TB, cfg processors.Config, 
 func (w *world) taken(ctx context.Context, tb testing.TB, cfg processors.Config, shard kcl.ShardInfo) (*holding, kcl.RecordProcessor, context.Context) {
 	tb.Helper()
 	w.holders++
+	loads := cfg.Load != nil
 	w.backedUp = cfg.Backup != nil && (w.backedUp || w.holders == 1)
 	ctx, cancel := context.WithCancelCause(ctx)
 	tb.Cleanup(func() { cancel(nil) })
-	h := &holding{w: w, id: w.holders, shard: shard, cancel: cancel, cp: checkpoint.New(nil, w.row.checkpoint, false)}
+	h := &holding{w: w, id: w.holders, shard: shard, cancel: cancel, loads: loads, awaits: loads && cfg.Load.CommitOn == processors.CommitOnLoad, cp: checkpoint.New(nil, w.row.checkpoint, false)}
 	h.cp = checkpoint.New(h, w.row.checkpoint, w.row.pending != nil)
 	if w.now != nil {
 		h.landOn = w.now.landIn
@@ -361,6 +373,7 @@ func (w *world) taken(ctx context.Context, tb testing.TB, cfg processors.Config,
 	w.row.owner, w.now, w.config, w.tb = h.id, h, cfg, tb
 	cfg.Hooks = processors.Hooks{
 		Buffered:     cfg.Hooks.Buffered,
+		Awaiting:     func(e processors.AwaitingEvent) { note(w, &w.awaiting, e) },
 		Delivered:    func(e processors.DeliveredEvent) { note(w, &w.delivered, e) },
 		PutFailed:    func(e processors.PutFailedEvent) { note(w, &w.failures, e) },
 		RecordsLost:  func(e processors.RecordsLostEvent) { note(w, &w.lost, e) },
@@ -486,7 +499,7 @@ func (h *holding) pass(ctx context.Context, p kcl.RecordProcessor, n int) error 
 func (w *world) places(backup bool) (map[int]int, error) {
 	n := map[int]int{}
 	for name, o := range w.objects {
-		if _, key, _ := strings.Cut(name, "/"); isBundle(key) || strings.HasPrefix(name, "backup/") != backup {
+		if _, key, _ := strings.Cut(name, "/"); isBundle(key) || isMarker(key) || w.isWaiting(name) || strings.HasPrefix(name, "backup/") != backup {
 			continue
 		}
 		body, err := o.inflated()
@@ -526,6 +539,10 @@ func (w *world) places(backup bool) (map[int]int, error) {
 // verdict says what is wrong with the world: each record must be in exactly
 // one object, or in at least one; one that expired may be in none.
 func (w *world) verdict(exactly bool) error {
+	w.load()
+	if !isInOrder(w.puts) && len(w.late) == 0 && w.holders == 1 {
+		w.violate("a marker is put before an object of its cut")
+	}
 	errs := make([]error, 0, len(w.violations))
 	for _, v := range w.violations {
 		errs = append(errs, errors.New(v))

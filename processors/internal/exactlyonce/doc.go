@@ -61,11 +61,36 @@
 // A worker on a clone of the table sees another identity, clears the plan there,
 // and deletes nothing.
 //
+// # Markers
+//
+// A cut that is to be loaded has one object more: the marker, which names those that are
+// delivered. A loader may load whatever has a marker, and deletes the marker then. So publish
+// has an order: the marker is put when all others are durable, by a successor too. Its key has
+// the plan's UUID.
+//
+// If the commit is to wait for the load there are two steps more after publish:
+//
+//	step      does                                                     without it, or before its time
+//	announce  stores the plan in another form in the row: kind A,      a successor finds no marker, cannot tell "not put yet" from
+//	          which has the marker's key, and nothing to be put        "loaded and deleted", and puts it again at each restart
+//	await     looks for the marker until it is gone                    a checkpoint that passes what nobody has loaded
+//
+// The announcement is a write of the row like the prepare: while it is in doubt nothing but
+// the same write is tried. The bundle is deleted after it: nothing will be put any more. A
+// successor that finds a plan of kind A puts nothing, and need not wait with reading: it takes
+// what is not above the plan's end for known, and commits when the marker is gone.
+//
+// A marker that a loader has deleted can come again: by a crash or a lost lease between its put and the
+// announcement (or the commit, if that does not wait), as the successor finds it missing and
+// puts it; and by a put that comes late, or is repeated since its answer was lost. Its objects
+// are then loaded again, unless a ledger knows them. They are never left out.
+//
 // # Versions
 //
 // The byte after the magic is the format, the next one the kind. A version that does
 // not know the format refuses
-// the plan as [ErrNewer] without a look at the rest, be it the checksum; an unknown
+// the plan as [ErrNewer] without a look at the rest, be it the checksum; an index with a marker
+// has version 2 for the same reason; an unknown
 // kind, pipeline, codec, delimiter or rule is refused alike. No version passes over
 // such a plan, whose object may be there already. So what a value meant once it
 // means forever, and a new meaning gets a new value.

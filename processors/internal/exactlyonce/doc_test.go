@@ -22,6 +22,18 @@
 //	STUCK      a planned key holds another plan's object
 //	BROKEN     a bundle is gone while its plan is pending, and nothing else removed it
 //
+// and with markers, which a loader may take at any time:
+//
+//	EARLY         a marker names an object that is not there
+//	UNMARKED      a record at or before the checkpoint is in no object that is loaded, or marked, and did not fail
+//	UNLOADED      the same, if the checkpoint waits for the load: in none that is loaded
+//	MARKED AGAIN  a holder puts a marker after he, or one before him, had begun to wait for its end
+//
+// A ledger counts an object once however often it was marked, so TWICE is its promise too.
+// Without a ledger an object is loaded twice if its marker comes again, and that happens
+// (TestSealedCuts) by a crash or a lost lease between the marker's put and the announcement, or the
+// commit, and by a put whose answer was lost; never without these (TestMarkedOnce).
+//
 // # Rules
 //
 // Left out of the model is what only keeps a late put rare, time above all: a
@@ -47,6 +59,8 @@
 //	 7e other records                 again gives up              exactlyonce.ReplayWrong, refuse
 //	 7f kind S                        sealedModel: fetch, giveUp  successor.carryOn, fetch, lost, JudgeIndex
 //	    bundles, sweeps               seal, clean                 bundle.seal, staging.list, sweep, discard
+//	    markers                       mark, load, announce        bundle.publish, cut.staged, loading.await
+//	 7f' kind A                       take, await                 successor.goOn, Initialize
 //	 7g only then read                mark and read in commit     settle before Initialize returns, buffer.mark
 //	 8 shard end                      none: it is a last cut      processor.ShardEnded
 //	 9 operator                       seek                        not built; as if the row were edited

@@ -25,11 +25,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add(forbidden.Encode())
 	f.Add(early().Encode())
 	f.Add(sealed().Encode())
+	f.Add(announced().Encode())
 	f.Add([]byte("smplan\x03"))
 	f.Add([]byte(strings.Repeat("smplan\x01", 20)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, state := range [][]byte{b, summed(1, 'R', b), summed(2, 'R', b), summed(2, 'S', b)} {
+		for _, state := range [][]byte{b, summed(1, 'R', b), summed(2, 'R', b), summed(2, 'S', b), summed(2, 'A', b)} {
 			p, err := exactlyonce.Decode(state)
 			if err != nil {
 				if !errors.Is(err, exactlyonce.ErrForeign) && !errors.Is(err, exactlyonce.ErrNewer) && !errors.Is(err, exactlyonce.ErrBroken) {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +80,20 @@ func TestJudgeIndex(t *testing.T) {
 		{name: "two of one key", change: func(x *exactlyonce.Index, _ *exactlyonce.Bundle) { x.Objects[1].Target = x.Objects[0].Target }, want: exactlyonce.ErrBroken},
 		{name: "no index", bytes: func([]byte) []byte { return []byte("something else") }, want: exactlyonce.ErrBroken},
 		{name: "the magic alone", bytes: func([]byte) []byte { return []byte("smindex") }, want: exactlyonce.ErrBroken},
-		{name: "a newer version", bytes: func(b []byte) []byte { b[7]++; return b }, want: exactlyonce.ErrNewer},
+		{name: "a newer version", bytes: func(b []byte) []byte { b[7] = 3; return b }, want: exactlyonce.ErrNewer},
+		{name: "with a marker", change: addMarker},
+		{name: "a marker that is not last", change: func(x *exactlyonce.Index, u *exactlyonce.Bundle) {
+			addMarker(x, u)
+			if len(x.Objects) == 3 {
+				x.Objects[2], x.Objects[0] = x.Objects[0], x.Objects[2]
+			}
+		}, bytes: func(b []byte) []byte { b[7] = 2; return b }, want: exactlyonce.ErrBroken},
+		{name: "the version of one with a marker, and none", bytes: func(b []byte) []byte { b[7] = 2; return b }, want: exactlyonce.ErrBroken},
+		{name: "a marker in the version without", change: addMarker, bytes: func(b []byte) []byte { b[7] = 1; return b }, want: exactlyonce.ErrBroken},
+		{name: "a role that is not known", change: func(x *exactlyonce.Index, u *exactlyonce.Bundle) {
+			addMarker(x, u)
+			x.Objects[0].Role = 4
+		}, want: exactlyonce.ErrNewer},
 		{name: "headers", bytes: func(b []byte) []byte { b[len(b)-1] = 1; return b }, want: exactlyonce.ErrNewer},
 		{name: "too short", bytes: func(b []byte) []byte { return b[:len(b)-1] }, want: exactlyonce.ErrBroken},
 		{name: "too long", bytes: func(b []byte) []byte { return append(b, 0) }, want: exactlyonce.ErrBroken},
@@ -91,17 +107,62 @@ func TestJudgeIndex(t *testing.T) {
 			p := describe(goodPlan, x)
 			b := x.Encode()
 			if row.bytes != nil {
+				bodies := p.Bundle.Size - p.Bundle.IndexSize
 				b = row.bytes(b)
 				p.Bundle.IndexSize, p.Bundle.Index = int64(len(b)), exactlyonce.Sum(b)
-				p.Bundle.Size = 1005 + p.Bundle.IndexSize
+				p.Bundle.Size = bodies + p.Bundle.IndexSize
 			}
 			if row.change != nil {
-				row.change(new(exactlyonce.Index{Objects: make([]exactlyonce.Object, 2)}), p.Bundle)
+				row.change(new(exactlyonce.Index{Objects: make([]exactlyonce.Object, 4)}), p.Bundle)
 			}
 			if _, err := exactlyonce.JudgeIndex(*p.Bundle, p.UUID, b, []string{"b", "other"}); !errors.Is(err, row.want) || (err != nil) != (row.want != nil) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 		})
+	}
+}
+
+// addMarker adds a marker to an index that has none.
+func addMarker(x *exactlyonce.Index, _ *exactlyonce.Bundle) {
+	x.Objects = append(x.Objects, marker())
+}
+
+// marker is one of an index.
+func marker() exactlyonce.Object {
+	return exactlyonce.Object{
+		Target: exactlyonce.Target{Bucket: "b", Key: "_shardmill/load/orders/" + sealed().UUID.String()}, Role: exactlyonce.Marker,
+		Size: 77, Digest: [16]byte{3}, ContentType: "application/json", Records: 9, Bytes: 5000, Oldest: time.UnixMilli(1456405200000).UTC(),
+	}
+}
+
+// TestIndexesWithMarkers: one with a marker has another version, which those that know no
+// markers refuse: they would put it in any order.
+func TestIndexesWithMarkers(t *testing.T) {
+	t.Parallel()
+	x, p := index()
+	without := x.Encode()
+	x.Objects = append(x.Objects, marker())
+	const frozen = "736d696e646578020102030405064708890a0b0c0d0e0f100301620670"
+	b := x.Encode()
+	if got := hex.EncodeToString(b); !strings.HasPrefix(got, frozen) || !x.HasMarker() {
+		t.Errorf("it is written as %s", got)
+	}
+	got, err := exactlyonce.JudgeIndex(*describe(p, x).Bundle, p.UUID, b, []string{"b", "other"})
+	if err != nil || cmp.Diff(x, got) != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// What versions that knew no markers did with an index first.
+	decode := func(b []byte) error {
+		if v := b[len("smindex")]; v != 1 {
+			return fmt.Errorf("%w: version %d of a bundle's index, known %d", exactlyonce.ErrNewer, v, 1)
+		}
+		return nil // it went on
+	}
+	if err := decode(b); !errors.Is(err, exactlyonce.ErrNewer) {
+		t.Errorf("with a marker: %v", err)
+	}
+	if err := decode(without); err != nil {
+		t.Errorf("without: %v", err)
 	}
 }
 
@@ -111,6 +172,9 @@ func FuzzIndex(f *testing.F) {
 	good, plan := index()
 	f.Add(good.Encode(), plan.Bundle.Size)
 	f.Add([]byte("smindex\x01"), int64(8))
+	marked := good
+	marked.Objects = append(slices.Clone(good.Objects[:1]), marker())
+	f.Add(marked.Encode(), describe(plan, marked).Bundle.Size)
 	f.Fuzz(func(t *testing.T, b []byte, size int64) {
 		u := exactlyonce.Bundle{Size: size, IndexSize: int64(len(b)), Index: exactlyonce.Sum(b), Count: 2}
 		x, err := exactlyonce.JudgeIndex(u, good.UUID, b, []string{"b", "other"})

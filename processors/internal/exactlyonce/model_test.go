@@ -165,6 +165,8 @@ func TestEssence(t *testing.T) {
 		deviation{"none", good, ""},
 		deviation{"none, kind S", sealedVariant{records: 1, crashes: 1, lost: 1, takes: 2}, ""},
 		deviation{"none, kind S, with sweeps", sealedVariant{records: 1, crashes: 1, takes: 3, sweeps: 1, deletes: true}, ""},
+		deviation{"none, kind S, with markers", sealedVariant{records: 1, crashes: 1, lost: 1, takes: 2, marks: true, deletes: true}, ""},
+		deviation{"none, kind S, and the checkpoint waits", sealedVariant{records: 1, crashes: 1, takes: 2, marks: true, onLoad: true, behind: true}, ""},
 		deviation{"none, kind S, with losses", sealedVariant{records: 1, crashes: 1, takes: 2, losses: 1, trim: true, parts: true}, ""},
 	)
 	for _, row := range rows {

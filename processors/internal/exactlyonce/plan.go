@@ -62,6 +62,16 @@ func (p Plan) Announce(marker Target) Plan {
 	return p
 }
 
+// Marker returns where the marker of a sealed cut goes, if it has one that the plan names:
+// no other object has the key of the plan's UUID.
+func (p Plan) Marker() (Target, bool) {
+	if p.Bundle == nil || len(p.Bundle.Objects) == 0 {
+		return Target{}, false
+	}
+	last := p.Bundle.Objects[len(p.Bundle.Objects)-1]
+	return last, strings.HasSuffix(last.Key, "/"+p.UUID.String())
+}
+
 // Target is where an object goes.
 type Target struct{ Bucket, Key string }
 

@@ -59,6 +59,12 @@ func sealed() exactlyonce.Plan {
 	return p
 }
 
+// announced returns a plan that awaits the end of a marker.
+func announced() exactlyonce.Plan {
+	p := sealed()
+	return p.Announce(exactlyonce.Target{Bucket: "b", Key: "_shardmill/load/orders/" + p.UUID.String()})
+}
+
 func opaque(x, y exactlyonce.Identity) bool { return x == y }
 
 func TestRoundTrip(t *testing.T) {
@@ -97,6 +103,9 @@ func TestRoundTrip(t *testing.T) {
 			}
 			p.Bundle, p.Digest, p.HashRange, p.Bucket, p.Key, p.Codec, p.Delimiter = u, exactlyonce.Digest{}, exactlyonce.HashRange{}, "", "", 0, ""
 		}
+		if p.Bundle != nil && rapid.Bool().Draw(t, "announced") {
+			p = p.Announce(exactlyonce.Target{Bucket: p.Bundle.Bucket, Key: p.Bundle.Key})
+		}
 		got, err := exactlyonce.Decode(p.Encode())
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 // TestEveryBitCounts flips each bit of a plan: none may change what it says.
 func TestEveryBitCounts(t *testing.T) {
 	t.Parallel()
-	for _, p := range []exactlyonce.Plan{example(), early(), sealed()} {
+	for _, p := range []exactlyonce.Plan{example(), early(), sealed(), announced()} {
 		good := p.Encode()
 		for i := range good {
 			for bit := range 8 {
@@ -153,11 +162,21 @@ func TestDecodeClassifies(t *testing.T) {
 		change(p.Bundle)
 		return p.Encode()
 	}
+	marker := func(bucket, key string) []byte {
+		p := sealed()
+		return p.Announce(exactlyonce.Target{Bucket: bucket, Key: key}).Encode()
+	}
+	id := sealed().UUID.String()
 	for _, row := range []struct {
 		name  string
 		state []byte
 		want  error
 	}{
+		{"an announced one in the format before there were any", reseal(append([]byte("smplan\x01A"), marker("b", "x/"+id)[8:]...)), exactlyonce.ErrNewer},
+		{"one that says to be announced", changed(7, 'A'), exactlyonce.ErrBroken},
+		{"a marker without bucket", marker("", "x/"+id), exactlyonce.ErrBroken},
+		{"a marker without key", marker("b", ""), exactlyonce.ErrBroken},
+		{"a marker of another plan", marker("b", "x/"+exactlyonce.UUID{}.String()), exactlyonce.ErrBroken},
 		{"nothing", nil, exactlyonce.ErrForeign},
 		{"empty", []byte{}, exactlyonce.ErrForeign},
 		{"text of another program", []byte("checkpoint state of a Java worker"), exactlyonce.ErrForeign},

@@ -185,7 +185,9 @@ func uuid(key uint8) exactlyonce.UUID { return exactlyonce.NewUUID([16]byte{key}
 
 func (r *rows) prepared(p planned) *checkpoint.Prepared {
 	pl := p.full()
-	if r.sealed {
+	if p.announced {
+		pl = pl.Announce(exactlyonce.Target{Bucket: bucket, Key: "load/" + pl.UUID.String()})
+	} else if r.sealed {
 		pl.Bundle = &exactlyonce.Bundle{Bucket: bucket, Key: "x/" + pl.UUID.String(), Size: 1, IndexSize: 1, Count: 1}
 	}
 	b := pl.Encode()

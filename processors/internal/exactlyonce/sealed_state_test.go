@@ -22,6 +22,9 @@ type sealedVariant struct {
 	sweepUnfenced, cloneCarriesOut, redraws, believing bool  // deviations
 	sweepsOwn, readsEarly                              bool  // deviations
 	deletes                                            bool  // bundles are deleted after the commit, or not, else never
+	marks, onLoad                                      bool  // cuts have markers; the checkpoint waits until they are gone
+	marksFirst, unmarked, unannounced, unawaited       bool  // deviations
+	deletesUnsure, putsAgain, forgetsMark              bool  // deviations
 }
 
 type sealedPlace uint8
@@ -32,6 +35,8 @@ const (
 	seals                        // the bundle is not known to be stored
 	prepares                     // the plan is not known to be in the row
 	publishes                    // some object is not known to be stored
+	announces                    // that they are is not known to be in the row
+	awaits                       // the marker was not seen to be gone
 	commits
 	fetches // a successor, before it has the bundle
 )
@@ -49,8 +54,11 @@ type sealedWorker struct {
 	listed, dead     uint8 // bundles by key, as bits: seen since the last write of the row; to be deleted
 }
 
-// bundleBit is a wait for the bundle.
-const bundleBit = 1 << 2
+// bundleBit is a wait for the bundle, and markerBit one for the marker.
+const (
+	bundleBit = 1 << 2
+	markerBit = 1 << 3
+)
 
 // sealedRequests are enough at a time, or the search fails.
 const sealedRequests = 9
@@ -62,10 +70,11 @@ const (
 	putParts
 	putBundle
 	deleteBundle
+	putMarker
 )
 
 func (e errand) String() string {
-	return [...]string{"", "puts an object of", "uploads the bundle of", "puts the bundle of", "deletes the bundle of"}[e]
+	return [...]string{"", "puts an object of", "uploads the bundle of", "puts the bundle of", "deletes the bundle of", "puts the marker of"}[e]
 }
 
 type sealedRequest struct {
@@ -91,6 +100,11 @@ type sealedState struct {
 	settled  bag   // what the objects hold whose keys nobody will ask for again
 	gone     uint8 // bundles that a rule of the bucket removed
 	broken   bool  // exactly once was given up, and told
+	markers  uint8 // by key, as bits
+	loaded   bag   // each record once
+	taken    uint8 // by key, as bits: a marker was there, and is loaded
+	failed   bag   // what objects of failed records have, each record once
+	awaited  uint8 // by key, as bits: a holder has begun to wait for the marker's end
 
 	crashes, lost, takes, releases, redeliveries, sweeps, losses, clones uint8
 }
@@ -111,7 +125,7 @@ func (s *sealedState) sort() {
 
 // used returns the keys that somebody refers to.
 func (s *sealedState) used() uint8 {
-	used := bit(s.row.plan.key)
+	used := bit(s.row.plan.key) | s.markers
 	for _, w := range s.workers {
 		used |= w.listed | w.dead | bit(w.cut.key)
 	}
@@ -142,6 +156,7 @@ func (s *sealedState) forget() {
 				s.bundles[i], s.uploads = [2]bag{}, s.uploads&^(1<<i)
 			}
 			s.gone &^= 1 << i
+			s.taken, s.awaited = s.taken&^(1<<i), s.awaited&^(1<<i)
 		}
 	}
 }
@@ -151,7 +166,8 @@ func (s *sealedState) drop() {
 	for i, r := range s.net {
 		w := s.workers[max(r.by, 1)-1]
 		switch {
-		case r.does == putObject && s.objects[r.key-1][r.slot] != 0 && (w.cut.key != r.key || w.under>>r.slot&1 == 0),
+		case r.does == putMarker && s.markers&bit(r.key) != 0 && (w.cut.key != r.key || w.under&markerBit == 0),
+			r.does == putObject && s.objects[r.key-1][r.slot] != 0 && (w.cut.key != r.key || w.under>>r.slot&1 == 0),
 			r.does == deleteBundle && s.bundles[r.key-1] == [2]bag{} && s.uploads&bit(r.key) == 0 && !s.mayCome(r.key):
 			s.net[i] = sealedRequest{}
 		}

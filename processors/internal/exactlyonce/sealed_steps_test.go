@@ -37,6 +37,11 @@ func (m *sealedModel) begin() sealedState {
 }
 
 func (m *sealedModel) to(t sealedState, s step) {
+	for who := uint8(1); who <= 2; who++ {
+		if w := t.worker(who); w.at == awaits && t.isHeld(who) {
+			t.awaited |= bit(w.cut.key)
+		}
+	}
 	m.next = append(m.next, next[sealedState]{state: t, step: s})
 }
 
@@ -60,18 +65,22 @@ func (m *sealedModel) follow(s sealedState) []next[sealedState] {
 }
 
 func (m *sealedModel) broken(s sealedState) string {
-	return brokenBy(m.records, s.row.done, s.count, s.reported, s.broken)
+	if bad := brokenBy(m.records, s.row.done, s.count, s.reported, s.broken); bad != "" || !m.marks {
+		return bad
+	}
+	return m.unloaded(s)
 }
 
 // delivered reports whether nothing is left to do but to delete bundles.
 func (m *sealedModel) delivered(s sealedState) bool {
-	return s.row.done == m.records && s.row.plan.key == 0
+	return s.row.done == m.records && s.row.plan.key == 0 && s.markers == 0
 }
 
 func (m *sealedModel) account() account { return m.rows.account(m.reached, m.full, sealedRequests) }
 
 // chance is what happens by nobody's doing.
 func (m *sealedModel) chance(s sealedState) {
+	m.load(s)
 	if m.trim && s.expired == 0 {
 		t := s
 		t.expired = 1
@@ -125,8 +134,12 @@ func (m *sealedModel) land(s sealedState, i int) {
 	t.sort()
 	w := t.worker(r.by)
 	mask := uint8(bundleBit)
-	if r.does == putObject {
+	switch r.does {
+	case putObject:
 		mask = 1 << r.slot
+	case putMarker:
+		mask = markerBit
+	default:
 	}
 	waits := w.cut.key == r.key && w.under&mask != 0
 	bundle, object := &t.bundles[r.key-1], &t.objects[r.key-1][r.slot]
@@ -147,6 +160,12 @@ func (m *sealedModel) land(s sealedState, i int) {
 		if *object == 0 { // If-None-Match; who finds it sees by its UUID that it is the cut's
 			*object = r.body[0]
 		}
+		if r.slot == 1 {
+			t.failed = t.failed.with(r.body[0])
+		}
+	case putMarker:
+		m.reached[lateMarker] = m.reached[lateMarker] || t.taken&bit(r.key) != 0
+		t.markers |= bit(r.key) // If-None-Match, as above
 	}
 	if waits {
 		m.answer(&t, w, r, mask)
@@ -169,7 +188,7 @@ func (m *sealedModel) bundle(t *sealedState, r sealedRequest, bundle *[2]bag) {
 func (m *sealedModel) answer(t *sealedState, w *sealedWorker, r sealedRequest, mask uint8) {
 	w.under &^= mask
 	switch {
-	case r.does == putObject:
+	case r.does == putObject, r.does == putMarker:
 		w.stored |= mask
 	case r.does == putBundle && t.bundles[r.key-1] != [2]bag{}:
 		w.at = max(w.at, prepares)
@@ -186,12 +205,23 @@ func (m *sealedModel) settle(w *sealedWorker) {
 			w.stored |= 1 << slot
 		}
 	}
-	if w.at == publishes && w.stored == 3 {
-		w.at = commits
+	hasMarker := m.marks && w.body[0] != 0
+	if w.at != publishes || w.stored&3 != 3 || hasMarker && !m.unmarked && w.stored&markerBit == 0 {
+		return
+	}
+	switch w.at = commits; {
+	case hasMarker && m.onLoad && m.unannounced:
+		w.at = awaits
+	case hasMarker && m.onLoad:
+		w.at = announces
 	}
 }
 
 func (m *sealedModel) send(s sealedState, r sealedRequest, mask uint8) {
+	bad := ""
+	if r.does == putMarker && s.awaited&bit(r.key) != 0 && s.isHeld(r.by) {
+		bad = "MARKED AGAIN: by a holder, after one had begun to wait for the marker's end"
+	}
 	switch again := slices.Contains(s.net[:], r); {
 	case again && r.does == putObject: // a second copy changes nothing
 	case s.net[0].does != 0:
@@ -202,7 +232,7 @@ func (m *sealedModel) send(s sealedState, r sealedRequest, mask uint8) {
 		s.sort()
 	}
 	s.worker(r.by).under |= mask
-	m.to(s, step{who: r.by, does: r.does.String(), key: r.key})
+	m.next = append(m.next, next[sealedState]{s, step{who: r.by, does: r.does.String(), key: r.key}, bad})
 }
 
 func (m *sealedModel) stop(s sealedState, who uint8) {
@@ -250,6 +280,9 @@ func (m *sealedModel) clean(s sealedState, who uint8) {
 	}
 	dead := w.dead
 	if m.deleteFirst && (w.at == publishes || w.at == commits) {
+		dead |= bit(w.cut.key)
+	}
+	if m.deletesUnsure && w.at == announces {
 		dead |= bit(w.cut.key)
 	}
 	for key := uint8(1); key <= keys; key++ {

@@ -17,7 +17,7 @@ func (m *sealedModel) work(s sealedState, who uint8) {
 	default:
 		m.cut(s, who)
 	}
-	if m.behind && w.at >= seals && w.at <= commits && (!w.successor || m.readsEarly) {
+	if m.behind && w.at >= seals && w.at <= commits && (!w.successor || w.cut.announced || m.readsEarly) {
 		m.fill(s, who)
 	}
 }
@@ -27,6 +27,7 @@ func (m *sealedModel) cut(s sealedState, who uint8) {
 	at := s.worker(who).at
 	switch exactlyonce.Next(exactlyonce.Progress{
 		Planned: true, Bundled: true, Sealed: at > seals, Prepared: at > prepares, Published: at > publishes,
+		Loading: at == announces || at == awaits, Announced: at > announces, Loaded: at > awaits,
 	}) {
 	case exactlyonce.Bulk: // it has no documents
 	case exactlyonce.Seal:
@@ -41,6 +42,10 @@ func (m *sealedModel) cut(s sealedState, who uint8) {
 		}
 	case exactlyonce.Publish:
 		m.publish(s, who)
+	case exactlyonce.Announce:
+		m.announce(s, who)
+	case exactlyonce.Await:
+		m.await(s, who)
 	case exactlyonce.Commit:
 		m.commit(s, who)
 	}
@@ -61,6 +66,12 @@ func (m *sealedModel) take(s sealedState, who uint8) {
 	*w = sealedWorker{at: reads, counter: a.row.counter, done: a.row.done, read: a.row.done, mark: a.row.done}
 	if m.rows.judge(a.row) == exactlyonce.Redo {
 		w.at, w.cut, w.successor = fetches, a.row.plan, true
+	}
+	if w.cut.announced && !m.putsAgain {
+		w.at = awaits
+		if !m.forgetsMark {
+			w.mark = w.cut.last
+		}
 	}
 	m.to(s, step{who: who, does: "takes the lease", key: a.row.plan.key})
 }
@@ -88,11 +99,16 @@ func (m *sealedModel) fetch(s sealedState, who uint8) {
 				m.reached[foundSome] = true
 			}
 		}
+		if s.markers&bit(w.cut.key) != 0 {
+			w.stored |= markerBit
+		}
 		m.settle(w)
 		m.to(s, step{who: who, does: "gets the bundle of", key: w.cut.key})
-	case there == w.cut.whole && !m.manyKeys || m.believing: // by HEAD of the keys in the plan
+	case there == w.cut.whole && !m.manyKeys && m.isMarked(s, w.cut.key) || m.believing: // by HEAD of the keys in the plan
 		m.reached[allThere] = true
-		w.at = commits
+		if w.at = commits; m.onLoad && s.objects[at][0] != 0 {
+			w.at = announces
+		}
 		m.to(s, step{who: who, does: "finds no bundle, but the objects of", key: w.cut.key})
 	default:
 		m.giveUp(s, who)
@@ -217,6 +233,9 @@ func (m *sealedModel) publish(s sealedState, who uint8) {
 			m.send(s, sealedRequest{does: putObject, key: w.cut.key, slot: slot, body: [2]bag{w.body[slot]}, by: who}, mask)
 		}
 	}
+	if m.marks && w.body[0] != 0 {
+		m.mark(s, who)
+	}
 }
 
 func (m *sealedModel) prepare(s sealedState, who uint8) {
@@ -232,7 +251,7 @@ func (m *sealedModel) commit(s sealedState, who uint8) {
 		at: reads, done: w.cut.last, read: max(w.read, w.cut.last), mark: w.cut.last,
 		ahead: w.ahead, listed: w.listed, dead: w.dead,
 	}
-	if m.deletes {
+	if m.deletes && !w.cut.announced {
 		done.dead |= bit(w.cut.key)
 	}
 	if w.successor {

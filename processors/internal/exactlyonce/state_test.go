@@ -46,6 +46,7 @@ type planned struct {
 	key         uint8 // from 1; also the plan's UUID, which is the object's
 	after, last uint8
 	whole       bag // what its records were when it was made
+	announced   bool
 }
 
 // row is the lease row.

@@ -78,6 +78,14 @@ const (
 	clonedVoid
 	filledBehind
 
+	// With markers.
+
+	loadedOnce
+	loadedAgain
+	lateMarker
+	awaitedByNext
+	readWhileAwaiting
+
 	events
 )
 
@@ -94,6 +102,8 @@ func (e event) String() string {
 		"an object of a former holder is stored late", "a bundle is swept", "an upload is aborted", "a bundle is uploaded again",
 		"a bundle is lost", "all objects of a lost bundle are there", "exactly once is given up", "a clone clears its plan",
 		"the next cut fills behind",
+		"a marker's objects are loaded", "a marker's objects are loaded again", "a marker is put after it was taken",
+		"a successor waits for a marker's end", "a successor reads on while it waits for a load",
 	}[e]
 }
 

@@ -2,9 +2,12 @@ package exactlyonce_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -120,6 +123,46 @@ func TestFrozenSealedPlan(t *testing.T) {
 	if _, err := exactlyonce.DecodeWith(want.Encode(), 1, 3); !errors.Is(err, exactlyonce.ErrNewer) {
 		t.Errorf("a version that knows format 1: %v", err)
 	}
+}
+
+// TestFrozenAnnouncedPlan is TestFrozenPlans for a plan that is announced. Versions that
+// knew sealed cuts alone refuse it by its kind: they would put what was loaded again.
+func TestFrozenAnnouncedPlan(t *testing.T) {
+	t.Parallel()
+	const frozen = "736d706c616e024101b24a7544c9c277af4de7f67fe7bea194e1ab1aacd80ff896420ed3f20bf0e11e0102030405064708890a0b0c0d0e0f10013849" +
+		"590000000000000000000000000000000000000000000000000001070138495900000000000000000000000000000000000000000000000000020001" +
+		"38495900000000000000000000000000000000000000000000000000090381f98ec4b12afcf98ec4b12a0bd20901623b5f73686172646d696c6c2f6c" +
+		"6f61642f6f72646572732f30313032303330342d303530362d343730382d383930612d306230633064306530663130"
+	want := announced()
+	if got := hex.EncodeToString(want.Encode()); !strings.HasPrefix(got, frozen) || len(got) != len(frozen)+8 {
+		t.Fatalf("it is written as %s", got)
+	}
+	got, err := exactlyonce.Decode(want.Encode())
+	if err != nil || cmp.Diff(want, got, cmp.Comparer(opaque)) != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for kind, b := range map[string][]byte{"announced": want.Encode(), "sealed": sealed().Encode()} {
+		if err := decodeBeforeMarkers(b); (err == nil) != (kind == "sealed") || err != nil && !errors.Is(err, exactlyonce.ErrNewer) {
+			t.Errorf("%s, to a version that knew no markers: %v", kind, err)
+		}
+	}
+}
+
+// decodeBeforeMarkers has what versions before there were markers did with a state of
+// format 2, word for word.
+func decodeBeforeMarkers(b []byte) error {
+	const magic, sealedFormat, kindSealed, kindRedoable, pipeline = "smplan", 2, 'S', 'R', 1
+	format := b[len(magic)]
+	body := b[:max(len(b)-4, 0)]
+	if len(body) < len(magic)+3 || crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(b[len(body):]) {
+		return fmt.Errorf("%w: checksum differs", exactlyonce.ErrBroken)
+	}
+	kind, pipe := body[len(magic)+1], body[len(magic)+2]
+	isSealed := kind == kindSealed && format >= sealedFormat
+	if pipe != pipeline || !isSealed && kind != kindRedoable {
+		return fmt.Errorf("%w: format %d, kind %q, pipeline %d", exactlyonce.ErrNewer, format, kind, pipe)
+	}
+	return nil // it went on
 }
 
 // TestNewCodecsAreNewer: a version that does not know a plan's codec leaves the
