@@ -35,7 +35,8 @@ table local of a warehouse in this process, which loads it by COPY with a ledger
 that could not be loaded, such as those with a line beyond 65,535 bytes, are named by a
 manifest under archive/staged/errors/manifests. The rows are then in a file of --dir/tables.
 
-With --config it archives a stream to S3, Elasticsearch or OpenSearch until it is stopped. The file is the
+With --config it archives a stream to S3, Elasticsearch or OpenSearch, or loads it into
+Redshift, until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
 ${NAME} is an environment variable, and $${ a ${ that is none. It may also be the
 output of aws firehose describe-delivery-stream, a CloudFormation template, also
@@ -55,7 +56,7 @@ the lease table is gone for as long; and if it is another stream's.
 
 With --check too it archives nothing. It prints the configuration with all that
 is not in the file, what is done with a record, in order, example names of indices, and example keys of
-objects, whose UUID is all zeros and whose partition keys are their names, and with --rate how many
+objects, whose UUID is all zeros and whose partition keys are their names, the statement that loads these and its manifests, and with --rate how many
 objects and requests come of that; unless --offline is given looks as an archiver that
 starts does: whether a transform's command is there, or its function may be invoked, whether the cluster answers and what of its index can be looked at, whether the stream is there and a record of it can be read, whether
 there is a lease table and each of its rows is this stream's, whether the buckets,
@@ -84,7 +85,7 @@ engine, documents, requests, failed, not_json and indices (name, documents); of 
 loads, not_loaded and errors_manifests. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
 shape of CreateDeliveryStream's input; null with faults), pipeline (what is done
-with a record, in order), exampleKeys (at, key), exampleIndices (at, index; of documents alone), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
+with a record, in order), exampleKeys (at, key), exampleIndices (at, index; of documents alone), exampleLoads (at, statement, manifest, errorsManifest; of Redshift alone), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
 cutBytes, objectsPerHour, bulkRequestsPerHour, backupObjectsPerHour, putRequestsPerHour, deleteRequestsPerHour, tableWritesPerHour; see
 go doc ./cmd/shardmill/internal/estimate), and looks (what, status, text).
 `

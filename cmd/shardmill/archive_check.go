@@ -171,6 +171,9 @@ func (found *checked) look(ctx context.Context, cfg config.Config, c configFlags
 		if cfg.Documents != nil {
 			lookAtCluster(ctx, clients, cfg, logger, tell)
 		}
+		if cfg.Warehouse != nil {
+			lookAtWarehouse(ctx, clients, cfg, optionsOf(cfg, c, logger), tell)
+		}
 		return check.Run(ctx, clients, check.Options{
 			Worker: cfg.Worker, Delivery: putByDelivery(cfg), Logger: logger, LoaderTable: loaderTable(cfg), Explain: func(err error) error { return explainRun(err, cfg) },
 			OpenShards: func(n int) { shards = n },

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/check"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 )
 
@@ -24,6 +25,20 @@ func newLoading(c archiver.Clients, cfg config.Config, o archiver.Options, log *
 	log.Info("what is staged is loaded by one of the workers", zap.String("database", w.Where()), zap.String("table", w.Load.DataTableName), zap.String("login", string(w.Login.Kind)),
 		zap.String("copy_credentials", string(w.CopyCredentials)), zap.String("ledger", w.Load.Ledger), zap.String("commit_on", string(cfg.Delivery.Load.CommitOn)), zap.String("loader_table", w.Table.Name))
 	return l.While, nil
+}
+
+// lookAtWarehouse looks at what a loader would use.
+func lookAtWarehouse(ctx context.Context, c archiver.Clients, cfg config.Config, o archiver.Options, tell func(check.Look)) {
+	l, err := archiver.NewLoading(c, cfg.Warehouse, o)
+	if err != nil {
+		tell(check.Look{What: "database", Status: check.Wrong, Text: err.Error()})
+		return
+	}
+	for _, look := range l.Looks(ctx) {
+		if ctx.Err() == nil {
+			tell(check.Look{What: look.What, Status: check.Status(look.Status), Text: look.Text})
+		}
+	}
 }
 
 // loaderTable is the table of the lease of who loads; "" if nothing is loaded.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -126,12 +128,20 @@ func TestArchiveLoads(t *testing.T) {
 			}
 			log := <-h.ended
 			_ = h.cmd.Wait()
-			if !strings.Contains(log, `"what is staged is loaded by one of the workers"`) || strings.Contains(log, canary) {
+			if !strings.Contains(log, `"what is staged is loaded by one of the workers"`) || strings.Contains(log, canary) || hasKeys(log, env) {
 				t.Errorf("the log does not say who loads, or says too much:\n%s", log)
 			}
 			checkStaged(t, stack, keys[0] == "  ledger: loaded\n")
 		})
 	}
+}
+
+// hasKeys reports whether a text has the secret keys of an environment.
+func hasKeys(text string, env []string) bool {
+	return slices.ContainsFunc(env, func(each string) bool {
+		name, value, _ := strings.Cut(each, "=")
+		return (name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN") && value != "" && strings.Contains(text, value)
+	})
 }
 
 // checkStaged checks that all that was staged is there, and no marker, and is in the ledger.
@@ -280,7 +290,12 @@ func TestArchiveCheckOfWarehouse(t *testing.T) {
 		"online": {env, toWarehouse(url, "", "  ledger: loaded\n"), nil, 0, []string{
 			"\nok           table orders-shardmill: there is none in region us-east-1; the first worker that stands ready to load creates it",
 			"\nnot checked  writes to table orders-shardmill: dynamodb:CreateTable, ", "\nnot checked  markers in bucket archive: s3:PutObject, GetObject and DeleteObject on archive/_shardmill/load/orders/*: needs a write", "\nok           bucket archive: exists",
+			"\nok           table events and ledger loaded: they are there, and can be used\n", "\nok           markers in bucket archive below _shardmill/load/orders/: 0 markers wait",
+			"\nok           what COPY reads the bucket with: aws_iam_role=" + copyRole, "\nnot checked  manifests in bucket archive: ",
 		}},
+		"a wrong password": {env, strings.Replace(toWarehouse(url, ""), canary, canary+"x", 1), nil, 1, []string{"\nwrong        table events: Redshift.AuthenticationFailed: "}},
+		"no ledger":        {env, toWarehouse(url, "", "  ledger: lodged\n"), nil, 1, []string{"\nwrong        table events and ledger lodged: Redshift.TableNotFound: "}},
+		"nobody there":     {env, toWarehouse("jdbc:redshift://127.0.0.1:1/dev", ""), nil, 1, []string{"\nwrong        table events: Redshift.ConnectionFailed: ", "\nok           bucket archive: exists"}},
 		"no file of authorities": {env, toWarehouse(url, "", "  caFile: /none/ca.pem\n"), nil, 1, []string{"\nwrong        ", "shardmill.caFile: open /none/ca.pem: "}},
 		"what only a loader knows": {nil, strings.Replace(toWarehouse(url, ""), "json 'auto' gzip", "json 'auto' gzip;", 1), []string{"--offline"}, 2, []string{
 			".CopyCommand.CopyOptions must not have \";\" outside of quotes",
@@ -301,5 +316,22 @@ func TestArchiveCheckOfWarehouse(t *testing.T) {
 	}
 	if keys := keysOf(t, stack); len(keys) > 0 {
 		t.Errorf("it made %v", keys)
+	}
+}
+
+// The page has the ledger that is looked for, and each key of ours.
+func TestPageOfRedshift(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "redshift.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		redshiftarchive.LedgerDDL("public.shardmill_loaded"), "| `ledger` |", "| `commitOn` |", "| `copyCredentials` |", "| `copyTimeoutSeconds` |", "| `login` |", "| `clusterIdentifier`, `workgroup` |",
+		"| `dbUser` |", "| `clusterEndpoint` |", "| `loaderTable` |", "| `loaderBilling` |", "| `passwordFile` |", "| `caFile` |",
+	} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("it lacks %s", want)
+		}
 	}
 }

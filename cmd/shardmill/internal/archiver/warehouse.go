@@ -55,6 +55,9 @@ func NewLoading(c Clients, w *config.Warehouse, o Options) (*Loading, error) {
 	return &Loading{role, loader}, nil
 }
 
+// Looks looks at what it would use, and changes nothing.
+func (l *Loading) Looks(ctx context.Context) []redshiftarchive.Look { return l.loader.Looks(ctx) }
+
 // While calls run, stands ready to load meanwhile, and returns what run does, once what is
 // being loaded has ended too: within seconds of the end of ctx or of run.
 func (l *Loading) While(ctx context.Context, run func() error) error {

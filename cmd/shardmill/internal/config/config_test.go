@@ -86,6 +86,7 @@ func TestExamplesOfStages(t *testing.T) {
 		"partitioned.yaml": "KPL de-aggregation → partition keys country, event, by the time at .at (active of a shard: 500 divided by the number of open shards; beyond that the oldest is finished) → GZIP",
 		"transformed.yaml": "KPL de-aggregation → transform (arn:aws:lambda:us-east-1:123456789012:function:orders:live, batches of 1 MiB or 60 s, 3 retries) → " +
 			"partition keys customer of the transform (active of a shard: 500 divided by the number of open shards; beyond that records fail) → newline → UNCOMPRESSED",
+		"redshift.yaml": "KPL de-aggregation → GZIP → load (COPY public.events, ledger public.shardmill_loaded)",
 	} {
 		data, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "testdata", name))
 		if err != nil {

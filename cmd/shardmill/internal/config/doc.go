@@ -19,6 +19,8 @@
 //	  IndexName: orders
 //	  S3Configuration: {BucketARN: "arn:aws:s3:::archive"}
 //
+// or objects that are loaded into Redshift: RedshiftDestinationConfiguration.
+//
 // # The shardmill key
 //
 // All of its members are optional, as is the key itself:
@@ -72,6 +74,23 @@
 //	pauseWhenDown       false         keeps documents while the cluster takes none at all, in place of failing them after RetryOptions
 //	requestCompression  none          or GZIP, of the bodies of requests
 //	maxRequestMBs       5             how large the body of a request may get, in MiB, before compression; 1-100
+//
+// With RedshiftDestinationConfiguration also, beside caFile and passwordFile, which it has in common
+// with documents:
+//
+//	member              default       meaning
+//	ledger              none          the table that has what is loaded, SCHEMA.TABLE; with it each record is loaded exactly once. Not with delivery at-least-once
+//	commitOn            stage         what a checkpoint waits for: stage, until objects and their marker are there, Firehose's; or load
+//	copyCredentials     role          what COPY reads the bucket with: role, RoleARN, which is attached to the cluster; or session, keys of the SDK's environment
+//	copyTimeoutSeconds  14400         after which a COPY that is not answered is given up; 60-86400
+//	login               password      how the loader logs in: password, Username and Password or passwordFile; secret, SecretsManagerConfiguration, the default if that is
+//	                                  enabled; iam, temporary passwords of Redshift; dataApi, the Redshift Data API
+//	clusterIdentifier   ClusterJDBCURL's  the cluster, with iam and dataApi; or
+//	workgroup           ClusterJDBCURL's  the workgroup of Redshift Serverless
+//	dbUser              none          with iam and dataApi the user, of a cluster; none is the user that the identity of the SDK's environment is
+//	clusterEndpoint     none          HOST:PORT where the database is reached, in place of that of ClusterJDBCURL, which may then have any host
+//	loaderTable         APPLICATION-shardmill  the table of the lease of who loads; never that of the application's leases
+//	loaderBilling       PAY_PER_REQUEST        of that table, if it is created; or an object, read and write, with its units
 //
 // The members of transform:
 //
@@ -137,6 +156,21 @@
 //   - VpcConfiguration does nothing, with a warning.
 //   - The mode may be changed by a restart with another file; Firehose's cannot be.
 //
+// # Redshift
+//
+// RedshiftDestinationConfiguration is read as Firehose's, and with its words where it cannot be.
+// Where its guide says nothing, or what is here is more:
+//
+//   - ClusterJDBCURL may be of a loopback address, and with clusterEndpoint of any host.
+//   - RoleARN is the role in the statement, and must be given unless copyCredentials is session.
+//   - What CopyOptions, names of tables and columns would make of the statement is judged, and
+//     refused if it were another one. A key among the options is refused, as they show.
+//   - GZIP without gzip in CopyOptions is refused as UNCOMPRESSED with it is.
+//   - Username and Password do nothing with another login, with a warning: what Firehose made
+//     has them.
+//   - An ErrorOutputPrefix of S3Configuration is refused even if it is empty.
+//   - Processors that need dynamic partitioning are refused; the others act.
+//
 // # Environment variables
 //
 // In a text that is a value, as opposed to the name of a member, ${NAME} is the
@@ -151,9 +185,9 @@
 // braces or brackets around, and in JSON, it needs quotes. $${ is written for a ${
 // that is none. A variable that is not set is a fault; there are no defaults.
 //
-// No member but password and apiKey is a secret: the others show in logs, metrics or the names of
-// objects. These two show nowhere, and may have a variable of any name; a file for each is
-// better still, and the only way to change one while the archiver runs. Elsewhere a variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
+// No member but password, apiKey and RedshiftDestinationConfiguration.Password is a secret: the others show in logs, metrics or the names of
+// objects. These show nowhere, and may have a variable of any name; a file for each is
+// better still (passwordFile is of both passwords), and the only way to change one while the archiver runs. Elsewhere a variable that is named like one (SECRET, PASSWORD, PASSWD, TOKEN,
 // CREDENTIAL, PRIVATE_KEY, ACCESS_KEY or API_KEY in its name) is refused, so that
 // none gets there by mistake, and so is a member of transform.environment, and in
 // transform.command an argument that sets one, as --token=… does. What else the command has

@@ -13,6 +13,8 @@
 //	            objects that are count as being within 64 MiB
 //	bundle      exactly once and with several objects a cut also a put of a bundle, and its delete
 //	table       two writes for each cut exactly once, one at least once
+//	load        a put of a marker for each cut, and its delete; with CommitOnLoad exactly once a write of the table more.
+//	            How many COPYs, and manifests, there are is not known
 //	documents   a request for each Load.RequestBytes of the cut, and no object but those of the backup,
 //	            without which a cut takes one write of the table
 //
@@ -82,7 +84,14 @@ func Of(c processors.Config, load Load) Estimate {
 			a.writes = 2
 		}
 	}
-	staged := load.RequestBytes == 0 && (c.Decompression || c.Transform != nil || c.DynamicPartitioning != nil) // a cut may have objects of records that fail
+	if c.Load != nil {
+		a.puts++ // the marker
+		a.deletes++
+		if c.Load.CommitOn == processors.CommitOnLoad {
+			a.writes++
+		}
+	}
+	staged := c.Load != nil || load.RequestBytes == 0 && (c.Decompression || c.Transform != nil || c.DynamicPartitioning != nil) // a cut may have objects of records that fail
 	if b := c.Backup; b != nil {
 		staged = true
 		a.backups = math.Ceil(bytes / (float64(b.Hints.SizeInMBs) * mib))
@@ -96,7 +105,7 @@ func Of(c processors.Config, load Load) Estimate {
 			c.Compression = processors.GZIP // nothing of the records is delivered into objects
 		}
 		a.puts += puts(bundled(c, bytes), processors.Uncompressed, false)
-		a.deletes = 1
+		a.deletes++
 	}
 	perHour := func(n float64) int64 {
 		return int64(math.Round(n * float64(load.Shards) * time.Hour.Seconds() / seconds))

@@ -46,6 +46,10 @@ func backup(size, interval int) func(*processors.Config) {
 	}
 }
 
+func loaded(on processors.CommitOn) func(*processors.Config) {
+	return func(c *processors.Config) { c.Load = &processors.Load{CommitOn: on} }
+}
+
 func TestOf(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -58,6 +62,21 @@ func TestOf(t *testing.T) {
 			"by size: 5 MiB at 1 MiB/s", delivery(5, 300, nil),
 			estimate.Load{BytesPerSecond: mib, Shards: 1},
 			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 720, TableWrites: 1440},
+		},
+		{
+			"to be loaded: a marker, and a bundle", delivery(5, 300, loaded(processors.CommitOnStage)),
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
+			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 2160, Deletes: 1440, TableWrites: 1440},
+		},
+		{
+			"committed on a load", delivery(5, 300, loaded(processors.CommitOnLoad)),
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
+			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 2160, Deletes: 1440, TableWrites: 2160},
+		},
+		{
+			"to be loaded, at least once", delivery(5, 300, func(c *processors.Config) { loaded(processors.CommitOnLoad)(c); atLeastOnce(c) }),
+			estimate.Load{BytesPerSecond: mib, Shards: 1},
+			estimate.Estimate{CutSeconds: 5, CutBytes: 5 * mib, Objects: 720, Puts: 1440, Deletes: 720, TableWrites: 720},
 		},
 		{
 			"documents, in requests of 2 MiB", delivery(5, 300, nil),
@@ -145,7 +164,7 @@ func (c *counted) note(w localaws.RowWrite) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, name := range []string{"pendingCheckpoint", "checkpoint"} {
+	for _, name := range []string{"pendingCheckpoint", "pendingCheckpointState", "checkpoint"} {
 		if before, after := fmt.Sprint(w.Old[name]), fmt.Sprint(w.New[name]); before != after && (name == "checkpoint" || w.New[name].Text != "") {
 			c.writes++
 			return
@@ -174,6 +193,8 @@ func TestOfARun(t *testing.T) {
 		{"by a short interval", delivery(1, 30, gzip), 1 << 10, 4 * time.Minute},
 		{"zero buffering", delivery(1, 0, nil), 10 << 10, 20 * time.Second},
 		{"a backup", delivery(2, 900, backup(1, 900)), 64 << 10, 4 * time.Minute},
+		{"to be loaded", delivery(1, 60, loaded(processors.CommitOnStage)), 1 << 10, 6 * time.Minute},
+		{"committed on a load", delivery(1, 60, loaded(processors.CommitOnLoad)), 1 << 10, 6 * time.Minute},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -211,6 +232,9 @@ func compare(t *testing.T, c processors.Config, rate int, span time.Duration) {
 			t.Error(err)
 		}
 	})
+	if c.Load != nil {
+		running.Go(func() { unmark(ctx, t, stack, clients.S3) })
+	}
 	running.Go(func() { produce(ctx, t, clients.Kinesis, rate, c.Hints.ZeroBuffering) })
 	defer running.Wait()
 	defer stop()
@@ -236,6 +260,27 @@ func compare(t *testing.T, c processors.Config, rate int, span time.Duration) {
 		wanted := float64(each.want) * span.Hours()
 		if off := math.Abs(float64(each.got) - wanted); off > 0.02*wanted+shards*perCut(each.want) || each.want > 0 && each.got == 0 {
 			t.Errorf("%s: %d, want %.0f: %v", each.what, each.got, wanted, got)
+		}
+	}
+}
+
+// unmark deletes markers, as a loader does.
+func unmark(ctx context.Context, t *testing.T, stack *localaws.Stack, client *s3.Client) {
+	t.Helper()
+	done := map[string]bool{}
+	for ctx.Err() == nil {
+		for _, w := range stack.Writes() {
+			if w.Op != "PutObject" || !strings.HasPrefix(w.Key, "_shardmill/load/orders/") || done[w.Key] {
+				continue
+			}
+			done[w.Key] = true
+			if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("archive"), Key: aws.String(w.Key)}); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
 		}
 	}
 }

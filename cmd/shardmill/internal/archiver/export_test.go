@@ -1,0 +1,4 @@
+package archiver
+
+// NewDatabase is what a loader loads into.
+var NewDatabase = newDatabase
