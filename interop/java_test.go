@@ -61,13 +61,19 @@ type java struct {
 // ends with the test at the latest.
 func startJava(t *testing.T, worker, table, stream string, options ...string) *java {
 	t.Helper()
+	return startJavaOf(t, "2.7.2", worker, table, stream, options...)
+}
+
+// startJavaOf is startJava with a version of the KCL.
+func startJavaOf(t *testing.T, version, worker, table, stream string, options ...string) *java {
+	t.Helper()
 	args := append([]string{
 		"../scripts/referees/java-kcl.sh", "run",
 		"--worker=" + worker, "--app=" + table, "--stream=" + stream,
 		"--kinesis=" + endpoint(t, "KINESIS_ENDPOINT"), "--dynamodb=" + endpoint(t, "DYNAMODB_ENDPOINT"),
 	}, options...)
 	cmd := exec.CommandContext(t.Context(), "bash", args...)
-	cmd.Env = append(os.Environ(), "JAVA_KCL_VERSION=2.7.2", "JAVA_KCL_LOG=warn")
+	cmd.Env = append(os.Environ(), "JAVA_KCL_VERSION="+version, "JAVA_KCL_LOG=warn")
 	cmd.WaitDelay = 10 * time.Second
 	if _, err := cmd.StdinPipe(); err != nil { // the worker lives as long as it is open
 		t.Fatal(err)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Holds what loads Amazon Redshift to an SQL engine that we did not write: PostgreSQL,
-# started for this run. It runs the tests with the build tag redshift, with
-#   POSTGRES_ENDPOINT  its URL as libpq has it, of a superuser without a password
-# Arguments go to go test.
+# Holds what loads into Redshift to what we did not write: PostgreSQL as the engine of its
+# SQL, behind a COPY of our own, and duckdb as a reader of what is staged. It runs the tests
+# with the build tag redshift, also those that kill real processes. Arguments go to go test.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-exec "$here/with-referees.sh" postgres -- "$here/tagged-tests.sh" redshift -timeout 2m "$@"
+DUCKDB_PYTHON="$("$here/referees/duckdb.sh" install)"
+export DUCKDB_PYTHON
+"$here/with-referees.sh" postgres -- "$here/tagged-tests.sh" redshift -timeout 8m "$@"
