@@ -574,7 +574,8 @@ func TestLoadIsRefused(t *testing.T) {
 				c.Load, c.Index, c.Compression, c.FileExtension = &processors.Load{CommitOn: "x"}, index{}, processors.ZIP, ".x"
 				c.CustomTimeZone = "Asia/Calcutta"
 			},
-			[]string{"Load.CommitOn", formats, prefixes, "ErrorOutputPrefix", "CustomTimeZone", "DynamicPartitioning", "Index", "FileExtension"}, "",
+			[]string{"Load.CommitOn", formats, prefixes, "ErrorOutputPrefix", "CustomTimeZone", "DynamicPartitioning", "Index", "FileExtension"},
+			"",
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
