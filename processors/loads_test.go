@@ -542,10 +542,7 @@ func TestPlansOfLoadsFit(t *testing.T) {
 // TestLoadIsRefused: all that does not go with a load, in Firehose's words, at once.
 func TestLoadIsRefused(t *testing.T) {
 	t.Parallel()
-	const (
-		formats  = "Only the following compression formats are allowed when using Redshift: [UNCOMPRESSED, GZIP]"
-		prefixes = "Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination"
-	)
+	const formats, prefixes = stagedFormats, stagedPrefixes
 	for _, row := range []struct {
 		name   string
 		change func(*processors.Config)
