@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -404,6 +405,97 @@ func TestTrustIsAskedBeforeEachStep(t *testing.T) {
 	}
 }
 
+// ending is an Access that is asked while trust ends.
+type ending struct {
+	redshiftarchive.RoleAccess
+
+	end func()
+}
+
+func (e ending) Credentials(ctx context.Context) (text string, isSecret bool, err error) {
+	e.end()
+	return e.RoleAccess.Credentials(ctx)
+}
+
+// Credentials may take their time: no COPY is begun if trust ends meanwhile.
+func TestTrustIsAskedAfterCredentials(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.stage("a", object(1, 1))
+		var r *running
+		made := make(chan struct{})
+		r = w.load(changed(func(c *redshiftarchive.Config) {
+			c.Access = ending{redshiftarchive.RoleAccess{ARN: roleR}, func() {
+				<-made
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.trust = lease.ErrLost
+			}}
+		}), nil)
+		close(made)
+		if err := <-r.done; !errors.Is(err, lease.ErrLost) || len(w.all()) != 0 {
+			t.Errorf("%v after %d COPYs", err, len(w.all()))
+		}
+	})
+}
+
+// Trust that ends among the deletions of a batch ends them.
+func TestTrustIsAskedBeforeEachDeletion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		for i := range 100 {
+			w.stage(strconv.Itoa(i), object(i, 0))
+		}
+		deleted := 0
+		var r *running
+		made := make(chan struct{})
+		r = w.load(config(), func(_ int, op string) answer {
+			<-made
+			if op != "delete" {
+				return answer{}
+			}
+			if deleted++; deleted == 20 {
+				r.mu.Lock()
+				r.trust = lease.ErrLost
+				r.mu.Unlock()
+			}
+			return answer{after: time.Second}
+		})
+		close(made)
+		if err := <-r.done; !errors.Is(err, lease.ErrLost) {
+			t.Error(err)
+		}
+		if left := len(w.below(markers)); deleted > 20+16 || left != 100-deleted {
+			t.Errorf("%d deletions were begun, %d markers are left", deleted, left)
+		}
+	})
+}
+
+// A marker that could not be loaded, and is put anew, is loaded.
+func TestAMarkerThatIsMended(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.put(markers+"a", "x")
+		var lefts []int
+		r := w.load(changed(func(c *redshiftarchive.Config) {
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { lefts = append(lefts, e.Left) }
+		}), nil)
+		time.Sleep(10 * time.Minute)
+		w.stage("a", object(1, 1))
+		time.Sleep(time.Hour)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		w.settled(true)
+		if i := slices.Index(lefts, 0); lefts[0] != 1 || i < 0 || slices.Contains(lefts[i:], 1) || len(w.all()) != 1 {
+			t.Errorf("left %v, %d COPYs", lefts, len(w.all()))
+		}
+	})
+}
+
 // A loader that is to stop waits somewhat for its COPY, and deletes the markers then.
 func TestStop(t *testing.T) {
 	t.Parallel()
@@ -465,13 +557,17 @@ func TestWhatIsLoadedIsNotLoadedAgain(t *testing.T) {
 			stop()
 		}
 		broken = false
-		w.stage("b", object(2, 2))
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-		defer stop()
-		if err := loader.Run(ctx, nil); err != nil {
-			t.Error(err)
+		for _, more := range []int{0, 2} {
+			if more > 0 {
+				w.stage("b", object(more, more))
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			if err := loader.Run(ctx, nil); err != nil {
+				t.Error(err)
+			}
+			stop()
+			w.settled(true)
 		}
-		w.settled(true)
 	})
 }
 
