@@ -125,7 +125,7 @@ func (d *Database) connConfig(user, password string) (*pgconn.Config, error) {
 	c.TLSConfig, c.Fallbacks, c.SSLNegotiation, c.SSLCertMode = d.tls, nil, "", "disable"
 	c.RuntimeParams = map[string]string{"application_name": "shardmill", "client_encoding": "UTF8"}
 	c.MinProtocolVersion, c.MaxProtocolVersion, c.ChannelBinding, c.RequireAuth = "3.0", "3.0", "disable", ""
-	c.ConnectTimeout = d.cfg.ConnectTimeout
+	c.ConnectTimeout = 0 // open has it
 	c.MaxProtocolMessageBodyLen = 16 << 20
 	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial looks it up
 	return c, nil
