@@ -39,6 +39,7 @@ const (
 	active    fault = "active"       // ActiveStatementsExceededException
 	failing   fault = "failing"      // InternalServerException, nothing is done
 	doneFails fault = "done, failed" // InternalServerException, and it is done
+	unclear   fault = "unclear"      // BatchExecuteStatementException, and it is done
 	fails     fault = "fails"        // of a statement: FAILED, with a text that quotes it
 	endless   fault = "endless"      // of a statement: it goes on until it is cancelled
 	stubborn  fault = "stubborn"     // of a statement: it cannot be cancelled either
@@ -104,6 +105,8 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 		refusal(400, "ThrottlingException")
 	case active:
 		refusal(400, "ActiveStatementsExceededException")
+	case unclear:
+		refusal(400, "BatchExecuteStatementException")
 	case failing, doneFails:
 		refusal(500, "InternalServerException")
 	}
