@@ -157,6 +157,20 @@ func TestLostAndThenRefused(t *testing.T) {
 	}
 }
 
+// When the time is over the statement is cancelled, and it is told why.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{faults: map[string]fault{"COPY": endless}}
+		limited, stop := context.WithTimeoutCause(t.Context(), time.Hour, errors.New("the try is over"))
+		defer stop()
+		f := faultOf(t, database(t, s).Load(limited, try(true, "1")))
+		if f.Code != "Redshift.QueryCancelled" || !f.Undone || !strings.Contains(f.Message, "by this program: the try is over") || s.count("CancelStatement") != 1 {
+			t.Error(f)
+		}
+	})
+}
+
 // Codes and remedies of requests that are refused.
 func TestCodes(t *testing.T) {
 	t.Parallel()
@@ -176,6 +190,18 @@ func TestCodes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An error of the execution does not say that nothing was executed.
+func TestUnclear(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{faults: map[string]fault{"BatchExecuteStatement": unclear}, always: true}
+		f := faultOf(t, database(t, s).Load(t.Context(), try(true, "1")))
+		if loaded, _ := s.is(); f.Undone || len(loaded) != 1 {
+			t.Errorf("undone: %v, and %v are loaded: %v", f.Undone, loaded, f)
+		}
+	})
 }
 
 // oneFails makes a try whose operation, or statement, fails, and one that succeeds.
