@@ -199,6 +199,10 @@ func testMissing(t *testing.T, x test, c connection) {
 	c.refused(t, "SELECT id, nothing FROM "+x.table+" WHERE false", "42703", "nothing")
 	c.refused(t, "INSERT INTO "+x.table+" (nothing) VALUES (1)", "42703", "nothing")
 	c.refused(t, "DELETE FROM "+x.table+" WHERE nothing = 1", "42703", "nothing")
+	c.refused(t, "SELECT id, count(*) FROM "+x.table, "42803", "GROUP BY")
+	c.refused(t, "SELECT id FROM "+x.table+" WHERE count(*) = 0", "42803", "aggregate")
+	c.refused(t, "SELECT nothing", "42703", "nothing")
+	c.refused(t, "SELECT nothing('x')", "42883", "nothing")
 	c.refused(t, "SELECT id FROM nowhere."+x.table, map[bool]string{true: "42P01", false: "3F000"}[x.PostgreSQL], "nowhere")
 }
 
