@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/shardmill/shardmill/localaws"
 )
@@ -308,6 +310,41 @@ func TestWarehouseEnds(t *testing.T) {
 			t.Error("a statement succeeded after the end of the stack")
 		}
 	}
+}
+
+// TestWarehouseCancelSecret asks for the cancellation of somebody else's statement.
+func TestWarehouseCancelSecret(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, localaws.Options{})
+	conn := h.connect(t)
+	stall := h.stack.Faults().Add(fault("INSERT", localaws.Latency(time.Hour)))
+	done := make(chan error, 1)
+	go func() { done <- exec(t.Context(), conn, insertion) }()
+	<-stall.Struck()
+	secret := conn.SecretKey()
+	for _, key := range [][]byte{{secret[0] + 1, secret[1], secret[2], secret[3]}, secret} {
+		c, err := h.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := (&pgproto3.CancelRequest{ProcessID: conn.PID(), SecretKey: key}).Encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, c) // until it was read
+		_ = c.Close()
+		if key[0] != secret[0] {
+			select {
+			case err = <-done:
+				t.Fatalf("the statement ended: %v", err)
+			default:
+			}
+		}
+	}
+	wantState(t, <-done, "57014", "cancelled")
 }
 
 // certificate is that of net/http/httptest's servers.
