@@ -300,6 +300,7 @@ func TestWarehouseEnds(t *testing.T) {
 	go func() { waited <- exec(t.Context(), overTCP, insertion) }()
 	<-stall.Struck()
 	for n := 0; n < 2; {
+		time.Sleep(time.Millisecond)
 		if n, err = h.Waiting(t.Context(), "events"); err != nil {
 			t.Fatal(err)
 		}
