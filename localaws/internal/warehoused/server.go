@@ -142,7 +142,7 @@ type loadError struct {
 
 // Session returns a session of a user.
 func (s *Server) Session(c sqlwire.Startup) *Session {
-	return &Session{server: s, startup: c}
+	return &Session{server: s, startup: c, lastQuery: -1, lastCopy: -1}
 }
 
 // Session is a session. One goroutine at a time uses it.
