@@ -337,12 +337,31 @@ func testSession(t *testing.T, x test, c connection) {
 func testExpressions(t *testing.T, _ test, c connection) {
 	t.Helper()
 	for _, row := range []struct{ expression, want string }{
-		{"1 + 2 * 3 - -4", "11"}, {"7 / 2", "3"}, {"-7 % 3", "-1"}, {"(1 + 2) * 3", "9"}, {"'a' || 'b'", "ab"},
-		{"1 < 2 AND NOT 2 <> 2", "t"}, {"NULL = 1", null}, {"NULL IS NULL", "t"}, {"false AND NULL", "f"}, {"true OR NULL", "t"}, {"true AND NULL", null},
-		{"1 IN (2, NULL)", null}, {"1 IN (1, NULL)", "t"}, {"1 NOT IN (2, 3)", "t"}, {"'ab' LIKE '_b%'", "t"}, {"'ab' NOT LIKE 'b%'", "t"},
-		{"CASE WHEN false THEN 1 WHEN NULL THEN 2 END", null}, {"CASE WHEN 1 = 1 THEN 'x' ELSE 'y' END", "x"},
-		{"CAST('12' AS integer) + 1", "13"}, {"'2016-02-25'::date", "2016-02-25"}, {"coalesce(NULL, 'z')", "z"},
-		{"upper(trim(' a '))", "A"}, {"length('öl')", "2"}, {"count(*)", "1"}, {"1 >= 1 /* one */ -- and the end", "t"},
+		{"1 + 2 * 3 - -4", "11"},
+		{"7 / 2", "3"},
+		{"-7 % 3", "-1"},
+		{"(1 + 2) * 3", "9"},
+		{"'a' || 'b'", "ab"},
+		{"1 < 2 AND NOT 2 <> 2", "t"},
+		{"NULL = 1", null},
+		{"NULL IS NULL", "t"},
+		{"false AND NULL", "f"},
+		{"true OR NULL", "t"},
+		{"true AND NULL", null},
+		{"1 IN (2, NULL)", null},
+		{"1 IN (1, NULL)", "t"},
+		{"1 NOT IN (2, 3)", "t"},
+		{"'ab' LIKE '_b%'", "t"},
+		{"'ab' NOT LIKE 'b%'", "t"},
+		{"CASE WHEN false THEN 1 WHEN NULL THEN 2 END", null},
+		{"CASE WHEN 1 = 1 THEN 'x' ELSE 'y' END", "x"},
+		{"CAST('12' AS integer) + 1", "13"},
+		{"'2016-02-25'::date", "2016-02-25"},
+		{"coalesce(NULL, 'z')", "z"},
+		{"upper(trim(' a '))", "A"},
+		{"length('öl')", "2"},
+		{"count(*)", "1"},
+		{"1 >= 1 /* one */ -- and the end", "t"},
 	} {
 		c.want(t, "SELECT "+row.expression, row.want)
 	}
