@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/shardmill/shardmill/localaws"
 )
@@ -292,22 +294,59 @@ func TestWarehouseEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	stall := stack.Faults().Add(fault("SELECT", localaws.Stall(0)))
-	ended := make(chan error, 3)
-	go func() { ended <- exec(t.Context(), waiter, insertion) }()
-	go func() { ended <- exec(t.Context(), held, "SELECT 1") }()
-	go func() { ended <- exec(t.Context(), overTCP, insertion) }()
+	waited, stalled := make(chan error, 2), make(chan error, 1)
+	go func() { waited <- exec(t.Context(), waiter, insertion) }()
+	go func() { stalled <- exec(t.Context(), held, "SELECT 1") }()
+	go func() { waited <- exec(t.Context(), overTCP, insertion) }()
 	<-stall.Struck()
 	for n := 0; n < 2; {
+		time.Sleep(time.Millisecond)
 		if n, err = h.Waiting(t.Context(), "events"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	stack.Close()
-	for range 3 {
-		if err := <-ended; err == nil {
-			t.Error("a statement succeeded after the end of the stack")
+	if err := <-stalled; err == nil {
+		t.Error("a statement that was held was answered at the end of the stack")
+	}
+	for range 2 {
+		<-waited // done, if the holder ended first
+	}
+}
+
+// TestWarehouseCancelSecret asks for the cancellation of somebody else's statement.
+func TestWarehouseCancelSecret(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, localaws.Options{})
+	conn := h.connect(t)
+	stall := h.stack.Faults().Add(fault("INSERT", localaws.Latency(time.Hour)))
+	done := make(chan error, 1)
+	go func() { done <- exec(t.Context(), conn, insertion) }()
+	<-stall.Struck()
+	secret := conn.SecretKey()
+	for _, key := range [][]byte{{secret[0] + 1, secret[1], secret[2], secret[3]}, secret} {
+		c, err := h.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := (&pgproto3.CancelRequest{ProcessID: conn.PID(), SecretKey: key}).Encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, c) // until it was read
+		_ = c.Close()
+		if key[0] != secret[0] {
+			select {
+			case err = <-done:
+				t.Fatalf("the statement ended: %v", err)
+			default:
+			}
 		}
 	}
+	wantState(t, <-done, "57014", "cancelled")
 }
 
 // certificate is that of net/http/httptest's servers.
@@ -530,4 +569,23 @@ func TestWarehouseDataUsers(t *testing.T) {
 			t.Errorf("by %q, %q the statement is %s, %q; want %s, …%s…", test.user, test.secret, status, text, test.status, test.text)
 		}
 	}
+}
+
+// TestWarehouseDataForgets has a token used again after a day, in virtual time.
+func TestWarehouseDataForgets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, localaws.Options{})
+		client := redshiftdata.NewFromConfig(h.stack.AWSConfig())
+		_, _, database := h.Login()
+		in := &redshiftdata.ExecuteStatementInput{Sql: aws.String(insertion), Database: &database, ClusterIdentifier: aws.String("any"), ClientToken: aws.String("token")}
+		for _, want := range []string{"1", "1", "2"} {
+			if _, err := client.ExecuteStatement(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			h.wantCount(t, want)
+			time.Sleep(13 * time.Hour)
+		}
+	})
 }
