@@ -30,6 +30,10 @@ by a cluster in this process, whose index has another name each hour, and read b
 from there and from the error objects, where lines that are no JSON objects are. The
 documents of each index are then in a file of --dir/indices.
 
+With --destination redshift each line is a row: objects are staged in --dir, loaded by COPY
+into a table of a database in this process, with a ledger, and the rows are read back and
+compared; what a load refuses is in objects that a manifest under errors/manifests/ names.
+
 With --config it archives a stream to S3, Elasticsearch or OpenSearch, or loads it into
 Redshift, until it is stopped. The file is the
 input of Firehose's CreateDeliveryStream, as YAML or JSON; in a value of it
@@ -67,6 +71,7 @@ Examples:
 
   shardmill archive --local testdata/clickstream.ndjson
   shardmill archive --local --destination elasticsearch testdata/clickstream.ndjson
+  shardmill archive --local --destination redshift testdata/clickstream.ndjson
   zcat logs.gz | shardmill archive --local --shards 8 --reshard -
   shardmill archive --config archiver.yaml --check
   shardmill archive --config archiver.yaml --check --offline --rate 5MiB/s --shards 8
@@ -75,7 +80,7 @@ Examples:
 --json prints the summary of a local run as one JSON object: records, bytes,
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
 bytes, objects of each), verified, interrupted, directory, megabytes_sec; of documents also destination,
-engine, documents, requests, failed, not_json and indices (name, documents). With
+engine, documents, requests, failed, not_json and indices (name, documents); of Redshift destination, rows, loads and not_loaded. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
 shape of CreateDeliveryStream's input; null with faults), pipeline (what is done
 with a record, in order), exampleKeys (at, key), exampleIndices (at, index; of documents alone), exampleLoads (at, statement, manifest, errorsManifest; of Redshift alone), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,
@@ -90,7 +95,7 @@ func runArchive(ctx context.Context, args []string, s stdio) error {
 	workers := f.Int("workers", 2, "with --local: `workers` that share them")
 	reshard := f.Bool("reshard", false, "with --local: split one shard and merge two others half way")
 	limits := f.Bool("limits", false, "with --local: throttle as Kinesis does")
-	destination := f.String("destination", string(localrun.ToS3), "with --local: `where` records go: s3, or as documents to elasticsearch or opensearch")
+	destination := f.String("destination", string(localrun.ToS3), "with --local: `where` records go: s3, as documents to elasticsearch or opensearch, or as rows to redshift")
 	dir := f.String("dir", "./shardmill-data", "with --local: `directory` for the objects")
 	var c configFlags
 	c.register(f)

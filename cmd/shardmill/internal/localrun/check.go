@@ -63,20 +63,29 @@ func (j *job) eachRecord(ctx context.Context, object func(size int64), record fu
 			return nil
 		}
 		object(size)
-		data, err := j.object(ctx, key)
-		if err != nil {
-			return fmt.Errorf("getting %s: %w", key, err)
-		}
-		unzipped, err := gzip.NewReader(bytes.NewReader(data))
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", key, err)
-		}
-		buf.Reset(unzipped)
-		if err := eachLine(buf, record); err != nil {
-			return fmt.Errorf("reading %s: %w", key, err)
-		}
-		return nil
+		return j.readRecords(ctx, key, buf, record)
 	})
+}
+
+// eachRecordOf calls record with each record of an object.
+func (j *job) eachRecordOf(ctx context.Context, key string, record func([]byte)) error {
+	return j.readRecords(ctx, key, bufio.NewReaderSize(nil, lines.MaxBytes), record)
+}
+
+func (j *job) readRecords(ctx context.Context, key string, buf *bufio.Reader, record func([]byte)) error {
+	data, err := j.object(ctx, key)
+	if err != nil {
+		return fmt.Errorf("getting %s: %w", key, err)
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", key, err)
+	}
+	buf.Reset(unzipped)
+	if err := eachLine(buf, record); err != nil {
+		return fmt.Errorf("reading %s: %w", key, err)
+	}
+	return nil
 }
 
 // maxGets is how often an object is asked for.
@@ -180,7 +189,10 @@ func (j *job) noteProgress(ctx context.Context) {
 		}
 		j.mu.Lock()
 		done := fmt.Sprintf("archived %d records in %d objects, %.1f MB", j.archived, j.objects, float64(j.zipped)/1e6)
-		if j.index != nil {
+		switch {
+		case j.loading != nil:
+			done = fmt.Sprintf("staged %d records in %d objects, %.1f MB", j.archived, j.objects, float64(j.zipped)/1e6)
+		case j.index != nil:
 			done = fmt.Sprintf("indexed, or put into error objects, %d records", j.archived)
 		}
 		_, _ = fmt.Fprintf(j.o.Notes, "%5.0fs  put %d records, %.1f MB  %s%s\n", time.Since(j.began).Seconds(), records, float64(bytes)/1e6, done, waits)

@@ -31,11 +31,12 @@ const (
 	ToS3            Destination = "s3"
 	ToElasticsearch Destination = "elasticsearch"
 	ToOpenSearch    Destination = "opensearch"
+	ToRedshift      Destination = "redshift"
 )
 
 // Destinations are all of them.
 func Destinations() []string {
-	return []string{string(ToS3), string(ToElasticsearch), string(ToOpenSearch)}
+	return []string{string(ToS3), string(ToElasticsearch), string(ToOpenSearch), string(ToRedshift)}
 }
 
 // isDocuments reports whether records go to a cluster.

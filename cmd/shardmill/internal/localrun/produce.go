@@ -37,9 +37,12 @@ func (j *job) produce(ctx, feeding context.Context) error {
 			continue
 		}
 		j.putBytes += int64(len(r.Data))
-		if j.index != nil {
+		switch {
+		case j.index != nil:
 			j.put.Add(trimmed(r.Data))
-		} else {
+		case j.loading != nil:
+			j.put.Add(value(r.Data))
+		default:
 			j.put.Add(r.Data)
 		}
 		if err := j.feeder.Add(feeding, r.Data); err != nil {
@@ -139,6 +142,9 @@ func (j *job) putFailed(e processors.PutFailedEvent) {
 }
 
 func (j *job) noteObject(worker int, e processors.DeliveredEvent) {
+	if e.Role == processors.RoleMarker {
+		return // its objects are noted
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.objects++

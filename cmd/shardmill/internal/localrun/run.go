@@ -108,6 +108,7 @@ type job struct {
 	began   time.Time
 	before  map[string]bool          // keys of objects that other runs left
 	index   processors.DocumentIndex // nil if records go into objects
+	loading *archiver.Loading        // nil unless what is put is loaded
 	arn     string                   // of the stream
 
 	noRoom atomic.Bool // the producer waits for the archive
@@ -171,6 +172,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		}
 		j.index = index
 	}
+	if o.Destination == ToRedshift {
+		if j.loading, err = j.startWarehouse(hard); err != nil {
+			return Summary{}, err
+		}
+	}
 	return j.run(ctx, hard)
 }
 
@@ -220,8 +226,11 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 		j.o.verifying(j.clients.S3)
 	}
 	verify := j.verify
-	if j.index != nil {
+	switch {
+	case j.index != nil:
 		verify = j.verifyDocuments
+	case j.loading != nil:
+		verify = j.verifyLoads
 	}
 	sum, err := verify(hard)
 	if ctx.Err() != nil {
@@ -246,7 +255,11 @@ func (j *job) prepare(ctx context.Context) error {
 		return fmt.Errorf("creating bucket %s: %w", bucket, err)
 	}
 	j.before = make(map[string]bool)
-	return j.eachObject(ctx, func(key string, _ int64) error { j.before[key] = true; return nil })
+	err = j.eachObject(ctx, func(key string, _ int64) error { j.before[key] = true; return nil })
+	if err == nil && j.loading != nil {
+		err = j.forgetMarkers(ctx)
+	}
+	return err
 }
 
 // waitForRoom keeps the producer from running too far ahead of the archive.
@@ -280,6 +293,10 @@ func (j *job) options(worker int) archiver.Options {
 		d.Index, d.Compression = j.index, processors.Uncompressed
 		d.Hooks.Delivered = nil
 		d.Hooks.Indexed = func(e processors.IndexedEvent) { j.noteIndexed(worker, e) }
+	}
+	if j.o.Destination == ToRedshift {
+		o.Worker.StreamARN = j.arn // as above
+		o.Delivery.Load = &processors.Load{}
 	}
 	return o
 }
@@ -324,7 +341,16 @@ func (j *job) putAndArchive(ctx, hard context.Context) (putErr, workErr error) {
 		defer close(put)
 		putErr = j.produce(ctx, feeding)
 	})
-	workErr = j.archive(hard, put)
+	if j.loading == nil {
+		workErr = j.archive(hard, put)
+	} else {
+		workErr = j.loading.While(hard, func() error {
+			if err := j.archive(hard, put); err != nil {
+				return err
+			}
+			return j.awaitLoads(hard)
+		})
+	}
 	abort(workErr) // it may wait for room that nobody makes any more
 	producer.Wait()
 	return putErr, workErr

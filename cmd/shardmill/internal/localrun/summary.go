@@ -31,6 +31,11 @@ type Summary struct {
 	Failed      int64   `json:"failed,omitempty"`    // lines of error objects
 	NotJSON     int64   `json:"not_json,omitempty"`  // of these, records that are no JSON objects
 	Indices     []Index `json:"indices,omitempty"`
+
+	// Of a run with Redshift, whose objects are those that are staged.
+	Rows      int64 `json:"rows,omitempty"`       // in the table
+	Loads     int   `json:"loads,omitempty"`      // COPYs that were committed
+	NotLoaded int64 `json:"not_loaded,omitempty"` // records in objects that manifests name as not loaded
 }
 
 // WorkerShare is what one worker archived.
@@ -60,9 +65,13 @@ func (s Summary) Print(w io.Writer) {
 	p := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format+"\n", a...) }
 	p("records    %d", s.Records)
 	p("bytes      %d", s.Bytes)
-	if s.Destination != "" {
+	redshift := s.Destination == string(ToRedshift)
+	switch {
+	case redshift:
+		s.printLoads(p)
+	case s.Destination != "":
 		s.printDocuments(p)
-	} else {
+	default:
 		p("objects    %d in %s", s.Objects, s.Directory)
 		p("compressed %d bytes, ratio %.2f", s.ObjectBytes, s.Ratio)
 	}
@@ -72,7 +81,7 @@ func (s Summary) Print(w io.Writer) {
 		if s.Records > 0 {
 			share = 100 * float64(worker.Records) / float64(s.Records)
 		}
-		if s.Destination != "" {
+		if s.Destination != "" && !redshift {
 			p("worker-%d   %d records, %.0f %%", i+1, worker.Records, share)
 			continue
 		}
@@ -83,6 +92,8 @@ func (s Summary) Print(w io.Writer) {
 		p("interrupted: only a part of the input was put")
 	}
 	switch {
+	case redshift:
+		p("%s", s.verdictOfLoads())
 	case s.Destination != "":
 		p("%s", s.verdictOfDocuments())
 	case s.Verified:
