@@ -293,9 +293,9 @@ func TestArchiveCheckOfWarehouse(t *testing.T) {
 			"\nok           table events and ledger loaded: they are there, and can be used\n", "\nok           markers in bucket archive below _shardmill/load/orders/: 0 markers wait",
 			"\nok           what COPY reads the bucket with: aws_iam_role=" + copyRole, "\nnot checked  manifests in bucket archive: ",
 		}},
-		"a wrong password": {env, strings.Replace(toWarehouse(url, ""), canary, canary+"x", 1), nil, 1, []string{"\nwrong        table events: Redshift.AuthenticationFailed: "}},
-		"no ledger":        {env, toWarehouse(url, "", "  ledger: lodged\n"), nil, 1, []string{"\nwrong        table events and ledger lodged: Redshift.TableNotFound: "}},
-		"nobody there":     {env, toWarehouse("jdbc:redshift://127.0.0.1:1/dev", ""), nil, 1, []string{"\nwrong        table events: Redshift.ConnectionFailed: ", "\nok           bucket archive: exists"}},
+		"a wrong password":       {env, strings.Replace(toWarehouse(url, ""), canary, canary+"x", 1), nil, 1, []string{"\nwrong        table events: Redshift.AuthenticationFailed: "}},
+		"no ledger":              {env, toWarehouse(url, "", "  ledger: lodged\n"), nil, 1, []string{"\nwrong        table events and ledger lodged: Redshift.TableNotFound: "}},
+		"nobody there":           {env, toWarehouse("jdbc:redshift://127.0.0.1:1/dev", ""), nil, 1, []string{"\nwrong        table events: Redshift.ConnectionFailed: ", "\nok           bucket archive: exists"}},
 		"no file of authorities": {env, toWarehouse(url, "", "  caFile: /none/ca.pem\n"), nil, 1, []string{"\nwrong        ", "shardmill.caFile: open /none/ca.pem: "}},
 		"what only a loader knows": {nil, strings.Replace(toWarehouse(url, ""), "json 'auto' gzip", "json 'auto' gzip;", 1), []string{"--offline"}, 2, []string{
 			".CopyCommand.CopyOptions must not have \";\" outside of quotes",
