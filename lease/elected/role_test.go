@@ -127,17 +127,17 @@ func TestEnds(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		job  elected.Job
-		err  string          // of the status
-		rest []time.Duration // between an end and the next begin, of one worker alone
+		err  string // of the status
+		rest []int  // seconds between an end and the next begin, of one worker alone
 	}{
-		{"returns", func(context.Context, *elected.Term) error { return nil }, "", []time.Duration{10, 10, 10}},
-		{"fails", func(context.Context, *elected.Term) error { return errNet }, "connection reset", []time.Duration{20, 40, 80, 160, 320, 600, 600}},
-		{"panics", func(context.Context, *elected.Term) error { panic("oops") }, "the job panicked: oops", []time.Duration{20, 40}},
-		{"ends its goroutine", func(context.Context, *elected.Term) error { runtime.Goexit(); return nil }, "runtime.Goexit", []time.Duration{20, 40}},
+		{"returns", func(context.Context, *elected.Term) error { return nil }, "", []int{10, 10, 10}},
+		{"fails", func(context.Context, *elected.Term) error { return errNet }, "connection reset", []int{20, 40, 80, 160, 320, 600, 600}},
+		{"panics", func(context.Context, *elected.Term) error { panic("oops") }, "the job panicked: oops", []int{20, 40}},
+		{"ends its goroutine", func(context.Context, *elected.Term) error { runtime.Goexit(); return nil }, "runtime.Goexit", []int{20, 40}},
 		{"fails late", func(ctx context.Context, _ *elected.Term) error {
 			time.Sleep(11 * time.Minute)
 			return errNet
-		}, "connection reset", []time.Duration{20, 20, 20}},
+		}, "connection reset", []int{20, 20, 20}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -159,9 +159,9 @@ func TestEnds(t *testing.T) {
 				}
 				w.stop()
 				<-w.done
-				for i, want := range row.rest {
-					if want *= time.Second; rests[i] < want || rests[i] > want+failover {
-						t.Errorf("rest %d is %v, want %v", i, rests[i], want)
+				for i, seconds := range row.rest {
+					if want := time.Duration(seconds) * time.Second; rests[i] < want || rests[i] > want+failover {
+						t.Errorf("rest %d is %v, want %d s", i, rests[i], seconds)
 					}
 				}
 				s := w.Status()

@@ -21,16 +21,15 @@ var errGoexit = errors.New("the job ended its goroutine (runtime.Goexit)")
 
 // hold does the job while the lease is held, and gives the lease up when the job has returned.
 func (r *Role) hold(ctx context.Context, h *lease.Held, job Job) {
-	//nolint:contextcheck // the scope of a job is that of its lease
 	scope, end := context.WithCancelCause(h.Context())
 	defer end(nil)
 	stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
 	defer stop()
 	// A lease that is alone is never stolen; if one is, its former holder may do the job yet.
-	if pause.For(scope, h.UntilProcessing()) == nil {
+	if pause.For(scope, h.UntilProcessing()) == nil { //nolint:contextcheck // the scope of a job is that of its lease
 		begun := time.Now()
 		r.change(true)
-		err := r.do(scope, &Term{h}, job)
+		err := r.do(scope, &Term{h}, job) //nolint:contextcheck // the same
 		r.change(false)
 		r.giveUp(ctx, h, time.Since(begun), err)
 		return

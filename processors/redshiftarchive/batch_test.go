@@ -69,7 +69,7 @@ func TestBatchesTakeAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var staged []marker
 		want := map[string]bool{}
-		for i := range rapid.IntRange(0, 40).Draw(t, "markers") {
+		for i := range rapid.IntRange(0, 20).Draw(t, "markers") {
 			m := marker{Key: fmt.Sprintf("%03d", i)}
 			for range rapid.IntRange(1, rapid.SampledFrom([]int{2, 300, 1200}).Draw(t, "most")).Draw(t, "objects") {
 				o := object(rapid.IntRange(0, 3000).Draw(t, "object"), rapid.IntRange(0, 59).Draw(t, "minute"))
@@ -158,11 +158,12 @@ func TestManifestKeys(t *testing.T) {
 func TestNextTry(t *testing.T) {
 	t.Parallel()
 	first := time.Now()
-	for _, row := range []struct{ ended, retry, want time.Duration }{ // minutes; want 0: no try
+	for _, row := range []struct{ ended, retry, want int }{ // minutes; want 0: no try
 		{0, 60, 5}, {4, 60, 5}, {5, 60, 10}, {7, 60, 10}, {54, 60, 55}, {56, 60, 60}, {60, 60, 0}, {59, 60, 60}, {67, 60, 0}, {66, 120, 70}, {0, 0, 0}, {0, 4, 0}, {0, 5, 5},
 	} {
-		at, isTried := redshiftarchive.NextTry(first, first.Add(row.ended*time.Minute), row.retry*time.Minute)
-		if isTried != (row.want > 0) || isTried && at.Sub(first) != row.want*time.Minute {
+		minutes := func(n int) time.Duration { return time.Duration(n) * time.Minute }
+		at, isTried := redshiftarchive.NextTry(first, first.Add(minutes(row.ended)), minutes(row.retry))
+		if isTried != (row.want > 0) || isTried && at.Sub(first) != minutes(row.want) {
 			t.Errorf("ended %d, within %d: %v, %v; want %d", row.ended, row.retry, at.Sub(first), isTried, row.want)
 		}
 	}

@@ -92,7 +92,8 @@ func (c *copying) copyUntil(ctx context.Context) (*KnownError, error) {
 // last one ended at ended: at the next multiple of five minutes after the first. isTried
 // is false if RetryDuration is over then.
 func nextTry(first, ended time.Time, retry time.Duration) (at time.Time, isTried bool) {
-	in := (ended.Sub(first)/tryInterval + 1) * tryInterval
+	n := int64(ended.Sub(first)/tryInterval) + 1
+	in := time.Duration(n) * tryInterval
 	return first.Add(in), in <= retry
 }
 
@@ -152,7 +153,7 @@ func (c *copying) copyOnce(ctx context.Context) error {
 	if err := c.may(ctx); err != nil { // the credentials may have taken their time
 		return &Fault{Code: "InternalError", Message: err.Error(), Undone: true}
 	}
-	return c.settings.otherAccess(c.answer(t))
+	return c.settings.otherAccess(c.answer(t)) //nolint:contextcheck // what is under way may outlive ctx somewhat
 }
 
 // newTry returns the next try, which has credentials of its own.

@@ -32,9 +32,9 @@ func TestCrashAtEachStep(t *testing.T) {
 		}
 	}
 	for name, plan := range map[string]func() func(string) answer{
-		"all is well":  func() func(string) answer { return refuse(0) },
-		"one try":      func() func(string) answer { return refuse(1) },
-		"given up":     func() func(string) answer { return refuse(2) },
+		"all is well": func() func(string) answer { return refuse(0) },
+		"one try":     func() func(string) answer { return refuse(1) },
+		"given up":    func() func(string) answer { return refuse(2) },
 		"answers lost": func() func(string) answer { // the first one of each operation
 			lostOnce := map[string]bool{"list": true}
 			return func(op string) answer {
@@ -145,7 +145,7 @@ func TestTwoLoadersAtOnce(t *testing.T) {
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	doubled, named := 0, 0
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, seed%2 == 0)
 			c := &chaos{world: w, rng: rand.New(rand.NewPCG(seed, 0))}
@@ -172,8 +172,8 @@ type chaos struct {
 
 // draw returns a number below n.
 func (c *chaos) draw(n int) int {
-	c.world.mu.Lock()
-	defer c.world.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.rng.IntN(n)
 }
 

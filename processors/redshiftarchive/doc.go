@@ -62,9 +62,30 @@
 // It holds as long as rows of the ledger are kept for longer than any marker of their
 // objects can come: see docs/redshift.md.
 //
+// # When
+//
+// A Loader looks for markers every five seconds, and at once after a batch: what was staged
+// meanwhile is the next batch, the oldest first, up to 1,000 objects and 64 KiB of URLs. A
+// batch is tried at multiples of five minutes after its first try began, the last one at
+// RetryDuration at the latest; a try that takes longer is followed by the next multiple.
+// What the ledger knows is no failure: the rest is tried at once. A Loader that starts begins
+// the batch anew, and its RetryDuration too: nothing durable says how long it was tried.
+//
+// What is asked of S3 is repeated every five seconds until it goes, also while it is denied, and told at once and each
+// minute. So a manifest that cannot be put, or a marker that cannot be deleted, holds up the
+// batches behind it; a marker that cannot be read, is of a newer version or of another
+// delivery stream holds up nothing. It stays, and is told at once and each hour.
+//
+// # Trust
+//
+// Run is given a function that says whether this Loader may go on, and asks before each
+// COPY, manifest and deletion. A COPY under way cannot be called back: if its Loader is
+// overtaken it may land later, which is one of the doubles above.
+//
 // # Not promised
 //
 // Without a ledger: that rows are there once. With one: that objects which a person loads by
-// hand, from errors/manifests/, are known to it, unless he inserts them. COPY with MAXERROR
+// hand, from errors/manifests/, are known to it, unless he inserts them; where the last try
+// was in doubt (rows_may_be_there in the log) he should look into the ledger first. COPY with MAXERROR
 // leaves out rows that it could not read, and says so to STL_LOAD_ERRORS only.
 package redshiftarchive

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -252,6 +253,10 @@ func TestMarkersThatAreLeft(t *testing.T) {
 				continue
 			}
 			seen := min(n, 1000) // of those that begin alike
+			times, wait := 2, 90*time.Minute
+			if n > 1 {
+				times, wait = 1, time.Minute
+			}
 			t.Run(fmt.Sprint(row.name, " ", n), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -266,7 +271,7 @@ func TestMarkersThatAreLeft(t *testing.T) {
 						c.Logger = zap.New(core)
 						c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
 					}), nil)
-					time.Sleep(90 * time.Minute)
+					time.Sleep(wait)
 					w.stage("b", object(2, 2))
 					time.Sleep(30 * time.Second)
 					if err := r.stop(); err != nil {
@@ -276,7 +281,7 @@ func TestMarkersThatAreLeft(t *testing.T) {
 						t.Errorf("loaded %v, markers %d", w.copies, len(w.below(markers)))
 					}
 					told := logs.FilterMessage("marker cannot be loaded; its objects are left staged")
-					if told.Len() != 2*seen || !strings.Contains(fmt.Sprint(told.All()[0].ContextMap()["error"]), row.says) || last.Left != seen || last.Markers != seen {
+					if told.Len() != times*seen || !strings.Contains(fmt.Sprint(told.All()[0].ContextMap()["error"]), row.says) || last.Left != seen || last.Markers != seen {
 						t.Errorf("told %d times, first %v; %+v", told.Len(), told.All()[0].ContextMap(), last)
 					}
 				})
@@ -400,6 +405,62 @@ func TestTrustIsAskedBeforeEachStep(t *testing.T) {
 	}
 }
 
+// Trust that ends among the deletions of a batch ends them.
+func TestTrustIsAskedBeforeEachDeletion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		for i := range 100 {
+			w.stage(strconv.Itoa(i), object(i, 0))
+		}
+		deleted := 0
+		var r *running
+		made := make(chan struct{})
+		r = w.load(config(), func(_ int, op string) answer {
+			<-made
+			if op != "delete" {
+				return answer{}
+			}
+			if deleted++; deleted == 20 {
+				r.mu.Lock()
+				r.trust = lease.ErrLost
+				r.mu.Unlock()
+			}
+			return answer{after: time.Second}
+		})
+		close(made)
+		if err := <-r.done; !errors.Is(err, lease.ErrLost) {
+			t.Error(err)
+		}
+		if left := len(w.below(markers)); deleted > 20+16 || left != 100-deleted {
+			t.Errorf("%d deletions were begun, %d markers are left", deleted, left)
+		}
+	})
+}
+
+// A marker that could not be loaded, and is put anew, is loaded.
+func TestAMarkerThatIsMended(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.put(markers+"a", "x")
+		var lefts []int
+		r := w.load(changed(func(c *redshiftarchive.Config) {
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { lefts = append(lefts, e.Left) }
+		}), nil)
+		time.Sleep(10 * time.Minute)
+		w.stage("a", object(1, 1))
+		time.Sleep(time.Hour)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		w.settled(true)
+		if i := slices.Index(lefts, 0); lefts[0] != 1 || i < 0 || slices.Contains(lefts[i:], 1) || len(w.all()) != 1 {
+			t.Errorf("left %v, %d COPYs", lefts, len(w.all()))
+		}
+	})
+}
+
 // A loader that is to stop waits somewhat for its COPY, and deletes the markers then.
 func TestStop(t *testing.T) {
 	t.Parallel()
@@ -461,13 +522,17 @@ func TestWhatIsLoadedIsNotLoadedAgain(t *testing.T) {
 			stop()
 		}
 		broken = false
-		w.stage("b", object(2, 2))
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-		defer stop()
-		if err := loader.Run(ctx, nil); err != nil {
-			t.Error(err)
+		for _, more := range []int{0, 2} {
+			if more > 0 {
+				w.stage("b", object(more, more))
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			if err := loader.Run(ctx, nil); err != nil {
+				t.Error(err)
+			}
+			stop()
+			w.settled(true)
 		}
-		w.settled(true)
 	})
 }
 

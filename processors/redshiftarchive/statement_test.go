@@ -140,27 +140,27 @@ func tokens(sql string, escapes bool) (out []string, err error) {
 		c := sql[i]
 		switch {
 		case c == '\'' || c == '"':
-			value := ""
+			var value strings.Builder
 			for i++; ; i++ {
 				if i >= len(sql) {
 					return nil, errors.New("not closed")
 				}
 				if escapes && c == '\'' && sql[i] == '\\' && i+1 < len(sql) {
-					value += sql[i : i+2]
+					value.WriteString(sql[i : i+2])
 					i++
 					continue
 				}
 				if sql[i] != c {
-					value += sql[i : i+1]
+					value.WriteByte(sql[i])
 					continue
 				}
 				if i+1 >= len(sql) || sql[i+1] != c {
 					break
 				}
-				value += string(c)
+				value.WriteByte(c)
 				i++
 			}
-			out = append(out, string(c)+value)
+			out = append(out, string(c)+value.String())
 			i++
 		case strings.ContainsRune(" \t\r\n\v\f", rune(c)):
 			i++

@@ -25,15 +25,14 @@ type world struct {
 	t         *testing.T
 	hasLedger bool
 
-	mu       sync.Mutex // guards what follows
-	bucket   map[string]string
-	staged   map[string]bool // URLs
-	copies   map[string]int  // how often each URL is in the table
-	ledger   map[string]bool
-	named    map[string]bool // URLs that an errors manifest has
-	tokens   map[string]bool
-	tries    []try
-	manifest int // so many were put
+	mu     sync.Mutex // guards what follows
+	bucket map[string]string
+	staged map[string]bool // URLs
+	copies map[string]int  // how often each URL is in the table
+	ledger map[string]bool
+	named  map[string]bool // URLs that an errors manifest has
+	tokens map[string]bool
+	tries  []try
 }
 
 // try is a COPY.
@@ -156,11 +155,11 @@ func (w *world) settled(exactly bool) {
 type kind int
 
 const (
-	passes kind = iota
-	refused     // nothing happens
-	lost        // it happens, and the answer is lost
-	hangs       // it is not answered, and nothing happens
-	late        // it is not answered, and happens later; of a COPY: an error, and it happens later
+	passes  kind = iota
+	refused      // nothing happens
+	lost         // it happens, and the answer is lost
+	hangs        // it is not answered, and nothing happens
+	late         // it is not answered, and happens later; of a COPY: an error, and it happens later
 	denied
 )
 
