@@ -71,7 +71,7 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	if fault != nil {
 		return fault
 	}
-	failed, fault := outcome.fault(t.Ledger != nil, secrets)
+	failed, fault := outcome.fault("COPY", t.Ledger != nil, secrets)
 	if fault == nil {
 		return nil
 	}

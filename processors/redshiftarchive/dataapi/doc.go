@@ -12,4 +12,9 @@
 // the same ClientToken, which the service executes once; one that asks is repeated until it is
 // answered. When a try's time is over the statement is cancelled, and asked about once more.
 // Only if that does not tell how it ended, or no repetition was answered, may rows be there.
+//
+// # Secrets
+//
+// The Data API keeps the text of statements for 24 hours, for whoever may describe or list
+// them. A COPY with temporary keys has these in its text, so a role is better here.
 package dataapi

@@ -122,7 +122,7 @@ func (d *Database) await(ctx context.Context, id string) (outcome, error) {
 }
 
 // cancel has statements cancelled, and returns how they ended, if they tell in time. Else it
-// returns why they were to be.
+// returns why.
 func (d *Database) cancel(ctx context.Context, id string, why error) (outcome, error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer stop()
@@ -130,6 +130,7 @@ func (d *Database) cancel(ctx context.Context, id string, why error) (outcome, e
 	pauses := pause.NewBackOff("CancelStatement", 250*time.Millisecond, time.Second, 0.1)
 	for {
 		if o, err := d.describe(ctx, id); err == nil && o.isOver() {
+			o.why = why
 			return o, nil
 		}
 		if pauses.Wait(ctx) != nil {
@@ -145,13 +146,15 @@ func (d *Database) describe(ctx context.Context, id string) (outcome, error) {
 	if err != nil {
 		return outcome{}, deadline.Explain(ctx, err)
 	}
-	return outcome{id, out}, nil
+	return outcome{id: id, DescribeStatementOutput: out}, nil
 }
 
 // outcome is what the Data API says of statements.
 type outcome struct {
-	id string
 	*redshiftdata.DescribeStatementOutput
+
+	id  string
+	why error // they were cancelled here; nil if they were not
 }
 
 func (o outcome) isOver() bool {
@@ -163,19 +166,22 @@ func (o outcome) isOver() bool {
 	}
 }
 
-// fault returns why statements failed, and which of them, counted from 0; nil if they did not.
-func (o outcome) fault(isBatch bool, secrets judge.Secrets) (int, *redshiftarchive.Fault) {
+// fault returns why statements failed, and which of a batch, counted from 0; nil if they did
+// not. doing is what they do, if they are no batch.
+func (o outcome) fault(doing string, isBatch bool, secrets judge.Secrets) (int, *redshiftarchive.Fault) {
 	if o.Status == types.StatusStringFinished {
 		return 0, nil
 	}
 	failed := o.failed()
-	doing := "COPY"
 	if isBatch {
 		doing = doings(failed)
 	}
 	text := o.text(failed)
 	if o.Status == types.StatusStringAborted {
-		text = strings.TrimSuffix("the statement was cancelled: "+text, ": ")
+		text = strings.TrimSuffix("the query was cancelled: "+text, ": ")
+		if o.why != nil {
+			text += " by this program: " + o.why.Error()
+		}
 	}
 	f := judge.Answer{Message: text}.Fault(doing, secrets)
 	if o.Status == types.StatusStringAborted {

@@ -58,27 +58,33 @@ func judged(doing string, err error, s judge.Secrets) *redshiftarchive.Fault {
 		return judge.Lost(doing+", by the Data API", err, s)
 	}
 	text := api.ErrorCode() + ": " + api.ErrorMessage()
-	is, remedy := "", ""
-	switch c := api.ErrorCode(); c {
-	case "ActiveStatementsExceededException", "ActiveSessionsExceededException":
-		is, remedy = "ConnectionsLimitExceeded", "too many statements are active in the Data API; the next try may find room"
-	case "ValidationException", "ExecuteStatementException", "BatchExecuteStatementException":
+	is, remedy := meaning(api.ErrorCode())
+	if is == "" {
 		return judge.Answer{Message: text}.Fault(doing, s)
-	case "ResourceNotFoundException":
-		is, remedy = "ConnectionFailed", "is the cluster or workgroup in this account and region?"
-	case "DatabaseConnectionException":
-		is, remedy = "ConnectionFailed", "is the cluster available, and not paused?"
-	case "QueryTimeoutException":
-		is, remedy = "QueryCancelled", "statements of the Data API may take 24 hours"
-	case "InternalServerException":
-		is, remedy = "InternalError", "the Data API failed; the next try may not"
-	default:
-		if is, remedy = "AccessDenied", access.Judge(c).Remedy("redshift-data:*Statement, :GetStatementResult and the login"); remedy == "" {
-			is, remedy = "TooManyConnectionsException", "the Data API throttles; the next try comes later"
-		}
-		if !strings.Contains(c, "Throttl") && access.Judge(c) == access.None {
-			is, remedy = "PSQLException", "the Data API's documentation knows this error"
-		}
 	}
 	return &redshiftarchive.Fault{Code: "Redshift." + is, Message: doing + ": " + s.Redact(text) + ": " + remedy}
+}
+
+// meaning returns which of Firehose's codes one of the Data API is, and what to do; "" if its
+// text says it.
+func meaning(code string) (is, remedy string) {
+	switch code {
+	case "ActiveStatementsExceededException", "ActiveSessionsExceededException":
+		return "ConnectionsLimitExceeded", "too many statements are active in the Data API; the next try may find room"
+	case "ResourceNotFoundException":
+		return "ConnectionFailed", "is the cluster or workgroup in this account and region?"
+	case "DatabaseConnectionException":
+		return "ConnectionFailed", "is the cluster available, and not paused?"
+	case "QueryTimeoutException":
+		return "QueryCancelled", "statements of the Data API may take 24 hours"
+	case "InternalServerException":
+		return "InternalError", "the Data API failed; the next try may not"
+	}
+	if strings.Contains(code, "Throttl") || strings.HasPrefix(code, "TooManyRequests") {
+		return "TooManyConnectionsException", "the Data API throttles; the next try comes later"
+	}
+	if remedy := access.Judge(code).Remedy("redshift-data:*"); remedy != "" {
+		return "AccessDenied", remedy + ": ExecuteStatement, BatchExecuteStatement, DescribeStatement, CancelStatement, GetStatementResult, and what the login needs"
+	}
+	return "", ""
 }

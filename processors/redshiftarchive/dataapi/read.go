@@ -89,7 +89,7 @@ func (d *Database) read(ctx context.Context, doing, sql, token string, secrets j
 	defer stop()
 	o, fault := d.execute(ctx, doing, []string{sql}, token, secrets)
 	if fault == nil {
-		_, fault = o.fault(false, secrets)
+		_, fault = o.fault(doing, false, secrets)
 	}
 	if fault != nil {
 		fault.Undone = true

@@ -10,6 +10,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -33,7 +34,7 @@ func (p Password) Credentials(ctx context.Context) (user, password string, expir
 	case err != nil:
 		return "", "", time.Time{}, fmt.Errorf("the user name and password could not be read: %w", err)
 	case user == "" || password == "":
-		return "", "", time.Time{}, fmt.Errorf("Username or Password is empty; set both") //nolint:revive // they are names
+		return "", "", time.Time{}, errors.New("the user name or the password is empty: set Username and Password")
 	}
 	return user, password, time.Time{}, nil
 }

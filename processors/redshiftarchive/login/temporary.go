@@ -43,14 +43,14 @@ func NewForUser(cfg aws.Config, u ForUser, logger *zap.Logger) (*Temporary, erro
 	for i, g := range u.DbGroups {
 		form.Set("DbGroups.DbGroup."+strconv.Itoa(i+1), g)
 	}
-	err := needed("ClusterIdentifier", u.ClusterIdentifier, "Database", u.Database, "DbUser", u.DbUser)
+	err := needed(named{"ClusterIdentifier", u.ClusterIdentifier}, named{"Database", u.Database}, named{"DbUser", u.DbUser})
 	return ofCluster(cfg, "GetClusterCredentials", u.ClusterIdentifier, u.Database, form, err, logger)
 }
 
 // NewForCluster returns credentials of the database user that is the caller's identity of
 // IAM, by redshift:GetClusterCredentialsWithIAM. See NewForUser.
 func NewForCluster(cfg aws.Config, clusterIdentifier, database string, logger *zap.Logger) (*Temporary, error) {
-	err := needed("ClusterIdentifier", clusterIdentifier, "Database", database)
+	err := needed(named{"ClusterIdentifier", clusterIdentifier}, named{"Database", database})
 	return ofCluster(cfg, "GetClusterCredentialsWithIAM", clusterIdentifier, database, url.Values{}, err, logger)
 }
 
@@ -58,7 +58,7 @@ func NewForCluster(cfg aws.Config, clusterIdentifier, database string, logger *z
 // IAM in a workgroup of Redshift Serverless, by redshift-serverless:GetCredentials. See
 // NewForUser.
 func NewForWorkgroup(cfg aws.Config, workgroup, database string, logger *zap.Logger) (*Temporary, error) {
-	if err := errors.Join(needed("WorkgroupName", workgroup, "Database", database), hasRegion(cfg)); err != nil {
+	if err := errors.Join(needed(named{"WorkgroupName", workgroup}, named{"Database", database}), hasRegion(cfg)); err != nil {
 		return nil, err
 	}
 	body, _ := json.Marshal(map[string]any{"workgroupName": workgroup, "dbName": database, "durationSeconds": int(validity.Seconds())}) //nolint:errchkjson // texts and a number
@@ -130,12 +130,15 @@ func parseWorkgroup(answer []byte) (credentials, error) {
 	return credentials{a.User, a.Password, time.UnixMilli(int64(a.Expiration * 1000))}, nil
 }
 
+// named is a value of a Config.
+type named struct{ name, value string }
+
 // needed names those values that are missing.
-func needed(namesAndValues ...string) error {
+func needed(values ...named) error {
 	var faults []error
-	for i := 0; i < len(namesAndValues); i += 2 {
-		if namesAndValues[i+1] == "" {
-			faults = append(faults, fmt.Errorf("%s is missing", namesAndValues[i]))
+	for _, v := range values {
+		if v.value == "" {
+			faults = append(faults, fmt.Errorf("%s is missing", v.name))
 		}
 	}
 	return errors.Join(faults...)

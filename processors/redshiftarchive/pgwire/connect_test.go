@@ -12,11 +12,13 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/shardmill/shardmill/processors/redshiftarchive/pgwire"
@@ -169,6 +171,68 @@ func TestNoConnection(t *testing.T) {
 				if f := faultOf(t, err); f.Code != "Redshift.ConnectionFailed" || !f.Undone || !strings.Contains(f.Message, "127.0.0.1:5439") || took > 31*time.Second {
 					t.Errorf("%v after %v", err, took)
 				}
+			})
+		})
+	}
+}
+
+// Nothing is taken from the environment, where other programs have their settings.
+func TestEnvironment(t *testing.T) {
+	for name, value := range map[string]string{
+		"PGHOST": "192.0.2.1", "PGPORT": "1", "PGUSER": "other", "PGPASSWORD": password, "PGDATABASE": "other", "PGOPTIONS": "-c search_path=other", "PGTZ": "Asia/Tokyo",
+		"PGAPPNAME": "other", "PGSSLMODE": "require", "PGSSLROOTCERT": "/nowhere", "PGCONNECT_TIMEOUT": "1", "PGTARGETSESSIONATTRS": "read-only", "PGMAXPROTOCOLVERSION": "3.2",
+	} {
+		t.Setenv(name, value)
+	}
+	d := &database{tcp: true}
+	if err := connectTo(t, d).Load(t.Context(), try(true)); err != nil {
+		t.Fatal(err)
+	}
+	d.end(t)
+	if diff := cmp.Diff([]map[string]string{{"user": "loader", "database": "dev", "application_name": "shardmill", "client_encoding": "UTF8"}}, d.startup); diff != "" {
+		t.Error(diff)
+	}
+	t.Setenv("PGSERVICE", "nothing")
+	err := connectTo(t, d).Load(t.Context(), try(true))
+	if f := faultOf(t, err); !f.Undone || !strings.Contains(f.Message, "unset PGSERVICE") {
+		t.Error(err)
+	}
+	hasNoSecret(t, err)
+}
+
+// panicky is a connection that panics when it is used so often.
+type panicky struct {
+	net.Conn
+
+	after int
+}
+
+func (p *panicky) Write(b []byte) (int, error) {
+	if p.after--; p.after < 0 {
+		panic("at " + string(b) + password)
+	}
+	return p.Conn.Write(b)
+}
+
+// A panic of the driver, or of what dials, is a fault.
+func TestDriverPanics(t *testing.T) {
+	t.Parallel()
+	for after := range 5 { // the startup, the password, BEGIN, LOCK, SELECT
+		t.Run(strconv.Itoa(after), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := new(database)
+				err := connectTo(t, d, func(c *pgwire.Config) {
+					c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+						conn, err := d.dial(ctx, network, address)
+						return &panicky{conn, after}, err
+					}
+				}).Load(t.Context(), try(true))
+				d.end(t)
+				if f := faultOf(t, err); !f.Undone || !strings.Contains(f.Message, "the driver panicked") {
+					t.Error(err)
+				}
+				hasNoSecret(t, err)
 			})
 		})
 	}

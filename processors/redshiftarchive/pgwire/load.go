@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 	"github.com/shardmill/shardmill/processors/redshiftarchive/internal/judge"
@@ -105,7 +106,7 @@ func (s *session) commit(ctx context.Context) error {
 		return f
 	case answer.tag == "ROLLBACK":
 		return s.undone("COMMIT", errors.New("the database answered ROLLBACK: the transaction had failed"))
-	case answer.tag != "COMMIT":
+	case !strings.HasPrefix(answer.tag, "COMMIT"):
 		return s.fault("COMMIT", fmt.Errorf("the database answered %.40q", answer.tag))
 	}
 	return nil

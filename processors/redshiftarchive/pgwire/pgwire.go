@@ -117,7 +117,8 @@ func newAuthorities(pem []byte) (*x509.CertPool, error) {
 // connConfig is pgconn's, with nothing from the environment, as PGPASSWORD or PGSSLMODE
 // would be.
 func (d *Database) connConfig(user, password string) (*pgconn.Config, error) {
-	c, err := pgconn.ParseConfig("host=127.0.0.1 port=1 user=u dbname=d password=p sslmode=disable connect_timeout=30 target_session_attrs=any")
+	c, err := pgconn.ParseConfig("host=127.0.0.1 port=1 user=u dbname=d password=p sslmode=disable connect_timeout=30 target_session_attrs=any " +
+		"sslrootcert='' sslcert='' sslkey='' passfile='' min_protocol_version=3.0 max_protocol_version=3.0")
 	if err != nil {
 		return nil, fmt.Errorf("the environment has settings for PostgreSQL that cannot be read; unset PGSERVICE and what else begins with PG: %w", err)
 	}
@@ -125,7 +126,7 @@ func (d *Database) connConfig(user, password string) (*pgconn.Config, error) {
 	c.TLSConfig, c.Fallbacks, c.SSLNegotiation, c.SSLCertMode = d.tls, nil, "", "disable"
 	c.RuntimeParams = map[string]string{"application_name": "shardmill", "client_encoding": "UTF8"}
 	c.MinProtocolVersion, c.MaxProtocolVersion, c.ChannelBinding, c.RequireAuth = "3.0", "3.0", "disable", ""
-	c.ConnectTimeout = d.cfg.ConnectTimeout
+	c.ConnectTimeout = 0 // open has it
 	c.MaxProtocolMessageBodyLen = 16 << 20
 	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial looks it up
 	return c, nil

@@ -249,7 +249,7 @@ type severed struct {
 func (s *severed) Write(b []byte) (int, error) {
 	if strings.Contains(string(b), s.at) && s.cut.CompareAndSwap(false, true) {
 		if !s.after {
-			_ = s.Conn.Close()
+			_ = s.Close()
 			return 0, net.ErrClosed
 		}
 		s.lost.Store(true)
@@ -260,7 +260,7 @@ func (s *severed) Write(b []byte) (int, error) {
 func (s *severed) Read(b []byte) (int, error) {
 	n, err := s.Conn.Read(b)
 	if s.lost.Load() && err == nil {
-		_ = s.Conn.Close()
+		_ = s.Close()
 		return 0, net.ErrClosed
 	}
 	return n, err

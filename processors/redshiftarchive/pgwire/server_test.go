@@ -52,6 +52,7 @@ type database struct {
 	refuse func(user, password string) *pgproto3.ErrorResponse
 	faults map[string]kind // by the first word of a statement; each happens once
 	answer func(sql string) []pgproto3.BackendMessage
+	raw    []byte // what it answers to COPY, before it ends the connection
 
 	serving sync.WaitGroup
 
@@ -66,11 +67,11 @@ type database struct {
 }
 
 // dial is a Config's Dial.
-func (d *database) dial(context.Context, string, string) (net.Conn, error) {
+func (d *database) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	if d.tcp {
 		var err error
-		if near, far, err = overTCP(); err != nil {
+		if near, far, err = overTCP(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -87,13 +88,13 @@ func (d *database) dial(context.Context, string, string) (net.Conn, error) {
 	return near, nil
 }
 
-func overTCP() (near, far net.Conn, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func overTCP(ctx context.Context) (near, far net.Conn, err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}
 	defer l.Close()
-	if near, err = net.Dial("tcp", l.Addr().String()); err == nil {
+	if near, err = new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String()); err == nil {
 		far, err = l.Accept()
 	}
 	return near, far, err
@@ -188,7 +189,7 @@ func (b *backend) start() bool {
 	b.mu.Lock()
 	b.startup = append(b.startup, startup.Parameters)
 	b.mu.Unlock()
-	switch b.fault("login") {
+	switch b.fault("login") { //nolint:exhaustive // the others are of statements
 	case hang, hangAfter:
 		_, _ = io.Copy(io.Discard, b.conn)
 		return false
@@ -232,6 +233,10 @@ func (b *backend) query(sql string) bool {
 	b.mu.Lock()
 	b.seen = append(b.seen, sql)
 	b.mu.Unlock()
+	if verb == "COPY" && b.raw != nil {
+		_, _ = b.conn.Write(b.raw)
+		return false
+	}
 	ready := &pgproto3.ReadyForQuery{TxStatus: b.status}
 	switch b.fault(verb) {
 	case fails:

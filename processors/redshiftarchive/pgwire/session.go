@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,18 +37,34 @@ func (d *Database) open(ctx context.Context, secrets judge.Secrets) (*session, *
 	secrets = secrets.With(password)
 	cfg, err := d.connConfig(user, password)
 	if err != nil {
-		return nil, judge.Connecting(err, secrets)
+		f := judge.Lost("connecting", err, secrets)
+		f.Undone = true
+		return nil, f
 	}
 	s := &session{dialed: newDialed(ctx, d.cfg.Dial), limit: d.cfg.StatementTimeout, secrets: secrets, opened: time.Now()}
 	cfg.DialFunc = s.dialed.dial
 	limited, call := deadline.StartWhole(ctx, d.cfg.ConnectTimeout)
 	defer call.End()
-	s.conn, err = pgconn.ConnectConfig(limited, cfg)
+	s.conn, err = connect(limited, cfg)
 	if err != nil {
 		s.dialed.end()
 		return nil, d.refused(fmt.Errorf("%s: %w", d.target.address(), late(limited, err)), secrets)
 	}
 	return s, nil
+}
+
+// connect is pgconn's, which may panic at what it does not expect.
+func connect(ctx context.Context, cfg *pgconn.Config) (conn *pgconn.PgConn, err error) {
+	defer recovered(&err)
+	return pgconn.ConnectConfig(ctx, cfg) //nolint:wrapcheck // what the server said is looked for
+}
+
+// recovered makes an error of a panic of the driver. What it said is not shown: it may have
+// anything in it.
+func recovered(err *error) {
+	if p := recover(); p != nil { //nolint:revive // it is called by defer alone
+		*err = errors.New("the driver panicked, at an answer that it did not expect")
+	}
 }
 
 // refused judges why there is no connection, and tells Login if it is about that.
@@ -91,11 +108,7 @@ func (s *session) run(ctx context.Context, sql string) (result, error) {
 
 // runUntil runs one statement as long as ctx lasts.
 func (s *session) runUntil(ctx context.Context, sql string) (r result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errors.New("the driver panicked, at an answer that it did not expect")
-		}
-	}()
+	defer recovered(&err)
 	answers, err := s.conn.Exec(ctx, sql).ReadAll()
 	if err != nil {
 		if _, isAnswer := errors.AsType[*pgconn.PgError](err); isAnswer {
@@ -125,7 +138,7 @@ func (s *session) fault(doing string, err error) *redshiftarchive.Fault {
 		return judge.Lost(doing, err, s.secrets)
 	}
 	f := answered(answer).Fault(doing, s.secrets)
-	f.Undone = answer.Severity == "ERROR"
+	f.Undone = cmp.Or(answer.SeverityUnlocalized, answer.Severity) == "ERROR"
 	return f
 }
 
@@ -139,10 +152,15 @@ func (s *session) close(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	} else {
-		_ = s.conn.Close(ctx) // there is nothing left to be lost
+		_ = farewellTo(ctx, s.conn) // there is nothing left to be lost
 	}
 	s.dialed.end()
 	<-s.conn.CleanupDone()
+}
+
+func farewellTo(ctx context.Context, conn *pgconn.PgConn) (err error) {
+	defer recovered(&err)
+	return conn.Close(ctx) //nolint:wrapcheck // nobody reads it
 }
 
 // dialed are the connections of a session: its own, and one that cancels.
@@ -165,7 +183,8 @@ func newDialed(ctx context.Context, open func(context.Context, string, string) (
 func (d *dialed) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(d.life, cancel)()
+	stop := context.AfterFunc(d.life, cancel) //nolint:contextcheck // its end is that of the session
+	defer stop()
 	conn, err := d.open(ctx, network, address)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func options() []rule {
 		{texts: [][]string{all("invalid credentials"), all("credentials argument"), all("invalid copy option"), all("copy option")}, code: "InvalidCopyOptions", remedy: mend},
 		{texts: [][]string{all("specified more than once")}, states: []string{"42701"}, code: "ColumnSpecifiedMoreThanOnce", remedy: "mend DataTableColumns"},
 		{texts: [][]string{all("invalid message format"), all("invalid byte sequence")}, states: []string{"08P01"}, code: "InvalidMessageFormat", remedy: "a name or option has a character that the database does not take"},
-		{texts: [][]string{all("compression", "mismatch"), all("not in gzip format"), all("gzip", "error")}, code: "CompressionMismatch", remedy: "CompressionFormat and the gzip of CopyOptions must agree"},
+		{texts: [][]string{all("compression", "mismatch"), all("not in gzip format"), all("trying to uncompress"), all("zlib")}, code: "CompressionMismatch", remedy: "CompressionFormat and the gzip of CopyOptions must agree"},
 	}
 }
 

@@ -42,12 +42,12 @@ func For(t redshiftarchive.LedgerTry) (Statements, error) {
 		return Statements{}, err
 	}
 	objects := make([]string, len(t.Objects))
-	insert := inserts{head: "INSERT INTO " + t.Table + " (object, manifest, loaded_at) VALUES "}
+	rows := make([]string, len(t.Objects))
 	for i, o := range t.Objects {
 		if objects[i], err = Literal(o); err != nil {
 			return Statements{}, err
 		}
-		insert.add("(" + objects[i] + ", " + manifest + ", GETDATE())")
+		rows[i] = "(" + objects[i] + ", " + manifest + ", GETDATE())"
 	}
 	if len(objects) == 0 {
 		return Statements{}, fmt.Errorf("no objects are to be entered into the ledger %s", t.Table)
@@ -57,23 +57,23 @@ func For(t redshiftarchive.LedgerTry) (Statements, error) {
 		Lock:   "LOCK TABLE " + t.Table,
 		Known:  "SELECT object" + these,
 		Guard:  "SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END)" + these,
-		Insert: insert.statements,
+		Insert: inserts("INSERT INTO "+t.Table+" (object, manifest, loaded_at) VALUES ", rows),
 	}, nil
 }
 
-// inserts are statements that insert rows.
-type inserts struct {
-	head       string
-	statements []string
-}
-
-func (s *inserts) add(row string) {
-	last := len(s.statements) - 1
-	if last < 0 || len(s.statements[last])+len(row) > mostInsert {
-		s.statements = append(s.statements, s.head+row)
-		return
+// inserts returns statements that begin with head, and have these rows.
+func inserts(head string, rows []string) []string {
+	var out []string
+	for begin := 0; begin < len(rows); {
+		end, size := begin, len(head)
+		for end < len(rows) && (end == begin || size+len(rows[end]) <= mostInsert) {
+			size += len(rows[end]) + 2
+			end++
+		}
+		out = append(out, head+strings.Join(rows[begin:end], ", "))
+		begin = end
 	}
-	s.statements[last] += ", " + row
+	return out
 }
 
 // Known returns those of the objects that a ledger answered it has. What else it answered is an
