@@ -22,7 +22,7 @@ import (
 const (
 	DefaultDatabase         = "dev"
 	DefaultDatabaseUser     = "awsuser"
-	DefaultDatabasePassword = "Local-Password-1" //nolint:gosec // it is public
+	DefaultDatabasePassword = "Local-Password-1"
 )
 
 // WarehouseOptions say what the Stack's warehouse is. The zero value is ready to use.
@@ -169,7 +169,7 @@ func (w *Warehouse) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, fmt.Errorf("dialing the local warehouse: %w", context.Cause(ctx))
 	}
 	ours, theirs := net.Pipe()
-	w.stack.calls.Go(func() { w.wire.Serve(lifetime{w.stack}, ours) })
+	w.stack.calls.Go(func() { w.wire.Serve(lifetime{w.stack}, ours) }) //nolint:contextcheck // the connection outlives the call
 	return theirs, nil
 }
 

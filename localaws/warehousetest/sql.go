@@ -27,11 +27,13 @@ func sqlRows() []row {
 		{"a statement can be cancelled", testCancel},
 		{"what a connection did not commit is gone with it", testLostConnection},
 		{"a password that is wrong is refused", testPassword},
+		{"tables are made as Redshift has them made", testCreate},
 		{"values that a column does not take are refused", testValues},
 	}
 }
 
 func testInsert(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "INSERT INTO "+x.table+" (id, name) VALUES (2, 'it''s'), (1, NULL)")
 	c.run(t, "INSERT INTO "+x.table+" VALUES (3, 'ö', '2016-02-25 13:00:00.25')")
 	c.want(t, "SELECT id, name, at FROM "+x.table+" ORDER BY id",
@@ -46,6 +48,7 @@ func testInsert(t *testing.T, x test, c connection) {
 }
 
 func testRollback(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "BEGIN")
 	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (1)")
 	c.want(t, "SELECT id FROM "+x.table, "1")
@@ -57,6 +60,7 @@ func testRollback(t *testing.T, x test, c connection) {
 }
 
 func testUncommitted(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "BEGIN; INSERT INTO "+x.table+" (id) VALUES (1)")
 	other.want(t, "SELECT id FROM "+x.table)
@@ -65,6 +69,7 @@ func testUncommitted(t *testing.T, x test, c connection) {
 }
 
 func testFailed(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "BEGIN; INSERT INTO "+x.table+" (id) VALUES (1)")
 	c.refused(t, "SELECT id FROM "+x.table+"_none", "42P01", "does not exist")
 	if status := c.TxStatus(); status != 'E' {
@@ -79,6 +84,7 @@ func testFailed(t *testing.T, x test, c connection) {
 }
 
 func testOneQuery(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES (1); INSERT INTO "+x.table+" (id) VALUES (NULL)", "23502", "null value in column")
 	c.want(t, "SELECT id FROM "+x.table)
 	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (1); INSERT INTO "+x.table+" (id) VALUES (2)")
@@ -87,6 +93,7 @@ func testOneQuery(t *testing.T, x test, c connection) {
 }
 
 func testSnapshot(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "BEGIN")
 	other.run(t, "INSERT INTO "+x.table+" (id) VALUES (1)")
@@ -98,10 +105,12 @@ func testSnapshot(t *testing.T, x test, c connection) {
 }
 
 func testLockAlone(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.refused(t, "LOCK "+x.table, "25P01", "LOCK TABLE can only be used in transaction blocks")
 }
 
 func testLockFirst(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
 	other.run(t, "BEGIN")
@@ -117,6 +126,7 @@ func testLockFirst(t *testing.T, x test, c connection) {
 
 // testSelectFirst has a loader ask something else before it locks the ledger.
 func testSelectFirst(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	object := "INSERT INTO " + x.table + " (id, name) VALUES (1, 'object')"
 	c.run(t, "BEGIN; LOCK "+x.table)
@@ -134,6 +144,7 @@ func testSelectFirst(t *testing.T, x test, c connection) {
 }
 
 func testHolderLost(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
 	other.run(t, "BEGIN")
@@ -150,6 +161,7 @@ func testHolderLost(t *testing.T, x test, c connection) {
 }
 
 func testDeadlock(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.run(t, "CREATE TABLE "+x.table+"_b (id bigint)")
 	other := x.connect(t)
 	c.run(t, "BEGIN; LOCK "+x.table)
@@ -168,6 +180,7 @@ func testDeadlock(t *testing.T, x test, c connection) {
 }
 
 func testConflict(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "INSERT INTO "+x.table+" (id) VALUES (1)")
 	other.run(t, "BEGIN")
@@ -178,6 +191,7 @@ func testConflict(t *testing.T, x test, c connection) {
 }
 
 func testMissing(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.refused(t, "SELECT id FROM "+x.table+"_none", "42P01", x.table+"_none")
 	c.refused(t, "BEGIN; LOCK "+x.table+"_none", "42P01", x.table+"_none")
 	c.run(t, "ROLLBACK")
@@ -185,10 +199,15 @@ func testMissing(t *testing.T, x test, c connection) {
 	c.refused(t, "SELECT id, nothing FROM "+x.table+" WHERE false", "42703", "nothing")
 	c.refused(t, "INSERT INTO "+x.table+" (nothing) VALUES (1)", "42703", "nothing")
 	c.refused(t, "DELETE FROM "+x.table+" WHERE nothing = 1", "42703", "nothing")
+	c.refused(t, "SELECT id, count(*) FROM "+x.table, "42803", "GROUP BY")
+	c.refused(t, "SELECT id FROM "+x.table+" WHERE count(*) = 0", "42803", "aggregate")
+	c.refused(t, "SELECT nothing", "42703", "nothing")
+	c.refused(t, "SELECT nothing('x')", "42883", "nothing")
 	c.refused(t, "SELECT id FROM nowhere."+x.table, map[bool]string{true: "42P01", false: "3F000"}[x.PostgreSQL], "nowhere")
 }
 
 func testSyntax(t *testing.T, x test, c connection) {
+	t.Helper()
 	for _, sql := range []string{
 		"SELEKT 1", "SELECT id FROM", "INSERT " + x.table + " VALUES (1)", "SELECT (1", "SELECT 'a", "SELECT id FROM " + x.table + " WHERE",
 		"INSERT INTO " + x.table + " (id, name) VALUES (1, 'a', 'b')", "INSERT INTO " + x.table + " (id, name) VALUES (1)", "LOCK", "COPY",
@@ -199,6 +218,7 @@ func testSyntax(t *testing.T, x test, c connection) {
 }
 
 func testGuard(t *testing.T, x test, c connection) {
+	t.Helper()
 	guard := "SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END) FROM " + x.table + " WHERE name IN ('a', 'b')"
 	c.want(t, guard, "1")
 	c.run(t, "INSERT INTO "+x.table+" (id, name) VALUES (1, 'b')")
@@ -206,6 +226,7 @@ func testGuard(t *testing.T, x test, c connection) {
 }
 
 func testCancel(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	c.run(t, "BEGIN; LOCK "+x.table)
 	other.run(t, "BEGIN")
@@ -221,6 +242,7 @@ func testCancel(t *testing.T, x test, c connection) {
 }
 
 func testLostConnection(t *testing.T, x test, c connection) {
+	t.Helper()
 	other := x.connect(t)
 	other.run(t, "BEGIN; LOCK "+x.table+"; INSERT INTO "+x.table+" (id) VALUES (1)")
 	if err := other.Conn().Close(); err != nil {
@@ -232,6 +254,7 @@ func testLostConnection(t *testing.T, x test, c connection) {
 }
 
 func testPassword(t *testing.T, x test, _ connection) {
+	t.Helper()
 	config := x.Config.Copy()
 	config.Password += "x"
 	_, err := pgconn.ConnectConfig(within(t), config)
@@ -243,9 +266,27 @@ func testPassword(t *testing.T, x test, _ connection) {
 }
 
 func testValues(t *testing.T, x test, c connection) {
+	t.Helper()
 	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES (NULL)", "23502", "not-null constraint")
 	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES ('a')", "22P02", "")
 	c.refused(t, "INSERT INTO "+x.table+" (id) VALUES ('9223372036854775808')", "22003", "")
 	c.refused(t, "INSERT INTO "+x.table+" (id, name) VALUES (1, 'nine char')", "22001", "too long")
 	c.refused(t, "INSERT INTO "+x.table+" (id, at) VALUES (1, 'noon')", "22007", "")
+}
+
+func testCreate(t *testing.T, x test, c connection) {
+	t.Helper()
+	name := x.table + "_w"
+	create := "CREATE TABLE IF NOT EXISTS " + name + ` (a integer NOT NULL ENCODE az64, b double precision, c character varying(10) DEFAULT 'x',
+		d varchar(max), e timestamp with time zone, f numeric(10,2), g super) DISTSTYLE KEY DISTKEY (a) COMPOUND SORTKEY (a, b) BACKUP NO`
+	c.run(t, create)
+	c.run(t, create)
+	c.run(t, "INSERT INTO "+name+" (a, e, f) VALUES (1, '2016-02-25 13:00:00+01', 1.005)")
+	c.want(t, "SELECT a, b, c, d, e, f, g FROM "+name, "1|"+null+"|x|"+null+"|2016-02-25 12:00:00+00|1.01|"+null)
+	c.refused(t, "CREATE TABLE "+name+" (a int)", "42P07", "already exists")
+	c.run(t, "DROP TABLE "+name)
+	c.refused(t, "SELECT a FROM "+name, "42P01", name)
+	c.run(t, "DROP TABLE IF EXISTS "+name)
+	c.run(t, "BEGIN; CREATE TABLE "+name+" (a int); ROLLBACK")
+	c.refused(t, "SELECT a FROM "+name, "42P01", name)
 }

@@ -1,16 +1,17 @@
 package warehousetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -18,6 +19,12 @@ import (
 type Warehouse struct {
 	// Config is how to connect as a user who may do everything.
 	Config *pgconn.Config
+
+	// Other is how to connect as one who was granted nothing.
+	Other *pgconn.Config
+
+	// Data is the Redshift Data API, whose statements are run as Config's user.
+	Data *redshiftdata.Client
 
 	// Put stores an object that COPY can read, in Bucket.
 	Put    func(t *testing.T, key string, body []byte)
@@ -203,7 +210,7 @@ func random() string {
 // it there.
 func Run(t *testing.T, w Warehouse) {
 	t.Helper()
-	for _, row := range append(append(sqlRows(), copyRows()...), w.ownRows()...) {
+	for _, row := range slices.Concat(sqlRows(), copyRows(), failureRows(), dataRows()) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			x := test{w, "t" + random()}
@@ -218,20 +225,4 @@ func Run(t *testing.T, w Warehouse) {
 type row struct {
 	name string
 	run  func(t *testing.T, x test, c connection)
-}
-
-func (w Warehouse) ownRows() []row {
-	if w.PostgreSQL {
-		return nil
-	}
-	return redshiftRows()
-}
-
-// lines puts texts together as Firehose does records.
-func lines(texts ...string) string {
-	var b bytes.Buffer
-	for _, text := range texts {
-		b.WriteString(text + "\n")
-	}
-	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -48,9 +49,12 @@ func suite(t *testing.T, s *localaws.Stack, overTCP bool) warehousetest.Warehous
 	if !overTCP {
 		config.DialFunc = w.Dial
 	}
+	other := config.Copy()
+	other.User, other.Password = "reader", "Reader-1"
+	w.SetUser(other.User, other.Password)
 	client := s3.NewFromConfig(s.AWSConfig(), s.S3Options)
 	return warehousetest.Warehouse{
-		Config: config, Bucket: bucket, Credentials: "aws_iam_role=" + role,
+		Config: config, Other: other, Data: redshiftdata.NewFromConfig(s.AWSConfig()), Bucket: bucket, Credentials: "aws_iam_role=" + role,
 		Waiting: func(t *testing.T, table string) int {
 			t.Helper()
 			count, err := w.Waiting(t.Context(), table)

@@ -90,7 +90,7 @@ func size(r sqlwire.Result) int {
 // find returns what an Id stands for: a statement, or one of a batch, "ID:2". The caller
 // holds mu.
 func (s *Server) find(body []byte, token *string) (*statement, *single, *refusal) {
-	var r struct{ Id, NextToken string } //nolint:revive,staticcheck // the API's names
+	var r struct{ Id, NextToken string }
 	if refused := read(body, &r); refused != nil {
 		return nil, nil, refused
 	}

@@ -62,7 +62,7 @@ const (
 
 // request is that of ExecuteStatement and of BatchExecuteStatement.
 type request struct {
-	ClientToken, ClusterIdentifier, Database, DbUser, SecretArn, Sql, StatementName, WorkgroupName, ResultFormat string //nolint:revive,staticcheck // the API's names
+	ClientToken, ClusterIdentifier, Database, DbUser, SecretArn, Sql, StatementName, WorkgroupName, ResultFormat string
 	Sqls                                                                                                         []string
 	Parameters                                                                                                   []parameter
 	WithEvent                                                                                                    bool
@@ -95,7 +95,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var refused *refusal
 	switch operation {
 	case "ExecuteStatement", "BatchExecuteStatement":
-		answer, refused = s.submit(body, operation == "BatchExecuteStatement")
+		answer, refused = s.submit(body, operation == "BatchExecuteStatement") //nolint:contextcheck // statements outlive their request
 	case "DescribeStatement":
 		answer, refused = s.describe(body)
 	case "GetStatementResult":

@@ -69,7 +69,7 @@ func Read(ctx context.Context, s Statement, columns []Column, from Source) (Rows
 
 // Failed reports whether there are too many errors for the COPY to go on.
 // Source: Redshift "MAXERROR": "If the load returns the error_count number of errors or
-// greater, the load fails."
+// greater, the load fails".
 func (s *Statement) Failed(r Rows) bool { return len(r.Errors) >= max(s.MaxError, 1) }
 
 // FailedError is how a COPY ends that failed for its lines.

@@ -245,7 +245,7 @@ func (c *connection) serve(ctx context.Context) {
 		}
 	}
 	_ = c.conn.Close()  // what is read ends
-	for range queries { //nolint:revive // until the reader has ended
+	for range queries { // until the reader has ended
 	}
 }
 
@@ -258,7 +258,7 @@ func (c *connection) read(ctx context.Context, queries chan<- string) {
 		if err != nil {
 			return
 		}
-		query := ""
+		var query string
 		switch m := message.(type) {
 		case *pgproto3.Terminate:
 			return

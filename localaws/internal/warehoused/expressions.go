@@ -397,10 +397,21 @@ func (p *parser) column(name string) expression {
 	return expression{
 		name: name,
 		eval: func(s *scope) (value, error) {
+			if s.table == nil {
+				return nil, failure("42703", "column %q does not exist", name)
+			}
+			if s.row == nil {
+				return nil, failure("42803", "column %q must appear in the GROUP BY clause, which there is not here, or be used in an aggregate function", name)
+			}
 			i := s.table.index(name)
 			return loaded(s.table.columns[i].Type, s.row[i]), nil
 		},
-		kind: func(t *table) redshiftcopy.Type { return t.columns[t.index(name)].Type },
+		kind: func(t *table) redshiftcopy.Type {
+			if t == nil {
+				return typeOf("")
+			}
+			return t.columns[t.index(name)].Type
+		},
 	}
 }
 

@@ -46,7 +46,7 @@ func (p *parser) selection() (selection, error) {
 	}
 	if p.Accept("where") {
 		s.isWhere = true
-		if s.where, err = p.expression(); err != nil {
+		if s.where, err = p.condition(); err != nil {
 			return s, err
 		}
 	}
@@ -63,6 +63,15 @@ func (p *parser) selection() (selection, error) {
 	s.columns = slices.Clone(p.columns)
 	s.asks = strings.Contains(strings.ToLower(p.Text), "pg_last_") || isSystem(s.from.Table)
 	return s, nil
+}
+
+// condition reads what a row must fulfil.
+func (p *parser) condition() (expression, error) {
+	e, err := p.expression()
+	if err == nil && e.aggregate {
+		return e, failure("42803", "aggregates not allowed in WHERE clause")
+	}
+	return e, err
 }
 
 // alias reads the name that a table may have.

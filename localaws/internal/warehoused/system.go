@@ -101,7 +101,7 @@ func stlLoadErrors(e *Session) [][]value {
 			length = decimal(int64(l.Type.Length))
 		}
 		rows = append(rows, []value{
-			int64(100), int64(0), l.table, stamp(l.at), int64(l.session), l.query, l.File, l.LineError.Line, l.Column,
+			int64(100), int64(0), l.table, stamp(l.at), int64(l.session), l.query, l.File, l.Line, l.Column,
 			l.typeName(), length, int64(l.Position), l.Line1024, l.Field, int64(l.Code), l.Reason, int64(0), int64(0),
 		})
 	}
@@ -119,7 +119,7 @@ func sysLoadErrorDetail(e *Session) [][]value {
 	var rows [][]value
 	for _, l := range e.mine() {
 		rows = append(rows, []value{
-			int64(100), l.query, l.table, l.tx, int64(l.session), l.database, l.File, l.LineError.Line, l.Column,
+			int64(100), l.query, l.table, l.tx, int64(l.session), l.database, l.File, l.Line, l.Column,
 			l.typeName(), decimal(int64(l.Type.Length)), int64(l.Position), int64(l.Code), l.Reason, stamp(l.at),
 		})
 	}

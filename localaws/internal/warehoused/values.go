@@ -96,6 +96,7 @@ func stored(t redshiftcopy.Type, s string) (string, error) {
 		return "", failure("22007", "invalid input syntax for type %s: %q", t.Name(), s)
 	case redshiftcopy.Boolean:
 		return "", failure("22P02", "invalid input syntax for type boolean: %q", s)
+	default:
 	}
 	if _, isNumber := new(big.Rat).SetString(strings.TrimSpace(s)); isNumber {
 		return "", failure("22003", "value %q is out of range for type %s", s, t)

@@ -186,7 +186,7 @@ func (p *parser) deletion() (statement, error) {
 	}
 	where := literal(true)
 	if p.Accept("where") {
-		if where, err = p.expression(); err != nil {
+		if where, err = p.condition(); err != nil {
 			return statement{}, err
 		}
 	}
