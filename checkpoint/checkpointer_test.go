@@ -105,6 +105,43 @@ func TestPeer3APreparedCheckpointIsStoredAndCanBeCommitted(t *testing.T) {
 	})
 }
 
+// TestReplace: the state beside a prepared position can be replaced, by who prepared it
+// and by the next holder, and nothing else changes.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	r := &row{at: at("10")}
+	c := checkpoint.New(r, r.at, false)
+	c.Processed(at("20"))
+	own, err := c.Prepare(t.Context(), []byte("plan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := checkpoint.New(r, r.at, true)
+	resumed, err := next.Resume(*r.pending)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*checkpoint.PreparedCheckpoint{"own": own, "resumed": resumed} {
+		if err := p.Replace(t.Context(), []byte(name)); err != nil || string(r.pending.State) != name || r.pending.At != esn("20") || r.at != at("10") {
+			t.Errorf("%s: row %+v, %v", name, r, err)
+		}
+		if err := p.Replace(t.Context(), make([]byte, checkpoint.MaxStateBytes+1)); !errors.Is(err, checkpoint.ErrStateTooLarge) {
+			t.Errorf("%s, too large: %v", name, err)
+		}
+		r.fail = func() error { return errors.New("down") }
+		if err := p.Replace(t.Context(), []byte("other")); err == nil || string(r.pending.State) != name {
+			t.Errorf("%s, while the table is down: %+v, %v", name, r.pending, err)
+		}
+		r.fail = nil
+	}
+	if err := resumed.Checkpoint(t.Context()); err != nil || r.at != at("20") || r.pending != nil {
+		t.Errorf("committed: row %+v, %v", r, err)
+	}
+	if err := resumed.Replace(t.Context(), []byte("late")); !errors.Is(err, checkpoint.ErrPreparedStale) || r.pending != nil {
+		t.Errorf("after the commit: row %+v, %v", r, err)
+	}
+}
+
 // Checkpoints of remind101's kinesumer go backwards (peers' bug 58). Whatever a
 // processor asks for, in whatever order, and whichever writes are refused, those of a
 // row never do, not even from one holder to the next.

@@ -88,8 +88,6 @@ func (b *body) add(_ context.Context, _ *kcl.Record, out pipeline.Output) error 
 	return b.write(out.Data)
 }
 
-func (*body) another() bool { return false }
-
 func (*body) unindexed(*closing) *unindexed { return nil }
 
 func (b *body) filled() int64 { return b.bytes }

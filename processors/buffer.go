@@ -72,7 +72,6 @@ type contents interface {
 	take(r *kcl.Record)                                                // the next record, before what becomes of it
 	add(ctx context.Context, r *kcl.Record, out pipeline.Output) error // what becomes of it
 	filled() int64                                                     // the bytes that count for the cut's size
-	another() bool                                                     // completes what is delivered, so that it goes on in another object; false if it cannot
 	unindexed(c *closing) *unindexed                                   // what is to be done before pack; nil for nothing
 	pack(c *closing) (parcel, error)                                   // nothing comes any more; after an error they are the caller's
 
@@ -168,7 +167,7 @@ func (b *buffer) due(now time.Time, within, pressure bool) string {
 // another object. An object whose interval is over may grow, if the cut can have no other.
 // It reports false if the cut must close first.
 func (b *buffer) goOn(reason string) bool {
-	if b.open.contents.another() {
+	if made, ok := b.open.contents.(*outputs); ok && made.another() {
 		b.open.opened = time.Time{}
 	} else if reason != reasonInterval {
 		return false

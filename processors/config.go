@@ -65,7 +65,7 @@ type Config struct {
 	Compression Compression
 
 	// AWSKMSKeyARN is the ARN of the key, or of the alias of one, that encrypts what is
-	// delivered, error objects, and bundles: Firehose's KMSEncryptionConfig. It must be
+	// delivered, error objects, bundles and markers: Firehose's KMSEncryptionConfig. It must be
 	// of the region of these buckets. What an earlier holder prepared is finished with
 	// this one, whatever was configured then. Default "", Firehose's NoEncryption: the
 	// bucket's own default applies.
@@ -76,7 +76,7 @@ type Config struct {
 	Backup *Backup
 
 	// Staging is where a cut's objects are until all of them are under their keys, if a
-	// cut has several: "s3://bucket/prefix/", the prefix of at most 100 bytes. Default
+	// cut has several, and where markers are (see Load): "s3://bucket/prefix/", the prefix of at most 100 bytes. Default
 	// "_shardmill/" in Bucket. A bucket
 	// of its own keeps what looks at Bucket from seeing them; and it is best not
 	// changed: what an earlier holder staged is found wherever its bucket is one of
@@ -127,7 +127,8 @@ type Config struct {
 
 	// Load, if not nil, has what is delivered loaded by a loader: see Load. Compression is
 	// then GZIP or UNCOMPRESSED, Prefix has no expressions, ErrorOutputPrefix must be
-	// empty, and neither DynamicPartitioning, Index nor FileExtension goes with it. Default nil.
+	// empty, CustomTimeZone is UTC, and neither DynamicPartitioning, Index nor FileExtension
+	// goes with it. Records that failed go where they go without ErrorOutputPrefix. Default nil.
 	Load *Load
 
 	// OlderErrorLines gives the lines of error objects the members that Firehose wrote

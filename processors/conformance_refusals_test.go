@@ -11,6 +11,22 @@ func errorsPrefixed(s string) func(*processors.Config) {
 	return func(c *processors.Config) { c.ErrorOutputPrefix = s }
 }
 
+// What Firehose says of the staging bucket of Redshift.
+const (
+	stagedFormats  = "Only the following compression formats are allowed when using Redshift: [UNCOMPRESSED, GZIP]"
+	stagedPrefixes = "Prefix Expressions or ErrorOutputPrefix is currently not supported for this destination"
+)
+
+// staged is a change of a configuration of what is to be loaded.
+func staged(change func(*processors.Config)) func(*processors.Config) {
+	return func(c *processors.Config) {
+		c.Load = &processors.Load{}
+		change(c)
+	}
+}
+
+func stagedAs(s processors.Compression) func(*processors.Config) { return staged(compression(s)) }
+
 // conformRefusals is about what Firehose refuses when a delivery stream is created:
 // New does, and says it in Firehose's words too.
 func conformRefusals(t *testing.T) {
@@ -41,6 +57,15 @@ func conformRefusals(t *testing.T) {
 		{"K36/UTC", zone("UTC"), ""},
 		{"K36/its name today", zone("Asia/Kolkata"), zones},
 		{"K36/three letters", zone("EST"), zones},
+		{"R11/GZIP", stagedAs(processors.GZIP), ""},
+		{"R11/UNCOMPRESSED", stagedAs(processors.Uncompressed), ""},
+		{"R11/Snappy", stagedAs(processors.Snappy), stagedFormats},
+		{"R11/ZIP", stagedAs(processors.ZIP), stagedFormats},
+		{"R11/HADOOP_SNAPPY", stagedAs(processors.HadoopSnappy), stagedFormats},
+		{"R12/literal", staged(prefixed("logs/")), ""},
+		{"R12/expression", staged(prefixed("logs/!{timestamp:yyyy}/")), stagedPrefixes},
+		{"R12/stray", staged(prefixed("my!{prefix/")), stagedPrefixes},
+		{"R12/error prefix", staged(errorsPrefixed("errors/")), stagedPrefixes},
 	} {
 		t.Run(row.number, func(t *testing.T) {
 			t.Parallel()

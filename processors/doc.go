@@ -101,7 +101,7 @@
 //     short), and not all objects of the cut are known to be there, "exactly once is
 //     broken" is logged, Hooks.BundleLost is called, and the cut's records are delivered
 //     again: some are then in two objects, and none is lost. A lifecycle rule for
-//     Config.Staging should wait longer than the stream keeps its records.
+//     bundles should wait longer than the stream keeps its records.
 //
 // The objects of a cut are put side by side, up to Config.ParallelPuts of all shards at
 // once. One that fails is repeated, and holds up no other.
@@ -112,7 +112,8 @@
 // the shard's goroutine gathers the next cut. What makes that safe:
 //
 //   - There is one unfinished cut of a shard. The next one closes, and gets its plan, when
-//     the one before is committed: its plan says after which checkpoint it comes.
+//     the one before is committed: its plan says after which checkpoint it comes. (While
+//     that one waits for a load the next one grows: see Loads.)
 //   - Only the shard's goroutine writes the lease row, and only between steps: nothing is
 //     put while a prepare is in doubt, and no prepare or commit overtakes a put. That the
 //     goroutine behind has ended is what it learns from a channel, and nothing else tells
@@ -122,7 +123,8 @@
 //     before the buffers are dropped: a processor leaves nothing that runs.
 //   - The records of the next cut are above the mark, in memory and in no checkpoint. If
 //     the lease goes, the next holder reads them again.
-//   - A successor settles a plan before it reads, so nothing fills meanwhile.
+//   - A successor settles a plan before it reads, so nothing fills meanwhile, unless the plan
+//     is announced (see Loads).
 //   - What goes wrong for good is the error of the next call, which redelivers its records:
 //     those that were taken in are not taken in again.
 //
@@ -202,6 +204,56 @@
 // While the index and the store are both down nothing is given up: documents that have
 // failed wait for their error object.
 //
+// # Loads
+//
+// With Config.Load what a cut delivers is to be loaded by somebody else, a loader. Each cut
+// that delivers something has one object more, its marker, which names the others (Marker). A loader may
+// load whatever has a marker, and deletes the marker then. What makes that safe:
+//
+//   - The marker is put when all other objects of the cut are known to be in the store, by a
+//     successor too: what a marker names is there. Those that failed, and a backup, are in none.
+//   - The checkpoint passes a cut after its marker is put: somebody will load it.
+//   - A marker has the plan's UUID in its key, and is put if absent like any other object of a
+//     plan: however many holders put it, there is one.
+//   - No archiver deletes a marker, and no sweep sees one: bundles of an application named
+//     "load" are elsewhere (Bundles).
+//
+// With CommitOnStage, Firehose's, that is all. With CommitOnLoad the checkpoint waits until
+// the marker is gone, in two steps more between publish and commit:
+//
+//	step      does                                                             guarantees
+//	announce  stores the plan in another form (lease row): all is there        nobody puts anything of this cut any more
+//	await     asks for the marker every Config.RetryInterval until it is gone  what the checkpoint passes is loaded, or named in errors/manifests/
+//
+// Of these it is to be known:
+//
+//   - Without the announcement a successor that finds no marker cannot tell "not put yet" from
+//     "loaded and deleted": it would mark again whatever was loaded while the checkpoint
+//     waited, at each restart.
+//   - While the announcement is in doubt nothing but the same write is tried, as with the
+//     prepare. After it the bodies are given back, the bundle is deleted, and the objects are
+//     told to be delivered.
+//   - A successor that finds an announcement puts nothing, whatever it is configured to do, and
+//     waits behind while it reads: the records of the awaited cut come again, and are below its
+//     mark. An archiver that has another CommitOn waits all the same for what was announced.
+//   - The wait has no end by itself, goes on in an outage, and without permission to ask (which
+//     needs s3:ListBucket: else S3 does not say that an object is gone). It is told at once
+//     and each minute.
+//   - While a cut waits, the next one goes on when it reaches its size or interval: with another
+//     object, of up to 128. Its objects get as large as ever. It closes when the wait is over.
+//     Under pressure a call waits for the load, so that reading stops at the worker's
+//     memory budget.
+//   - The end of a shard waits too, and with it the shard's children.
+//
+// A marker that was deleted can come again, and its objects are then loaded a second time, unless
+// the loader has a ledger of what it loaded: after a crash, or a lost lease, between the put of
+// the marker and the announcement (with CommitOnStage, the commit), and by a put that comes late or whose answer
+// was lost. With Delivery AtLeastOnce also by a crash before the commit, and then under other
+// keys, which no ledger knows. Left out they are never.
+//
+// A lifecycle rule for bundles must be for those alone (Bundles), not for all of Config.Staging:
+// it would remove markers, and what they name would be loaded by nobody.
+//
 // # Who can write to the lease table
 //
 // A plan is input from whoever can write to the table, and is not signed. So it
@@ -256,6 +308,7 @@
 //
 // The plan of a sealed cut says so in its kind, which versions before this one refuse
 // alike: have all workers run this version before a backup or such a stage is configured.
+// So do the index of a bundle with a marker, and a plan that is announced: the same goes for Config.Load.
 //
 // While versions are mixed, as in a rolling deployment, an older worker can take a
 // shard in whose row a newer one left a plan: it crashed, lost the lease or had to
@@ -302,11 +355,12 @@
 //	    sorter sorter.go     which partition a record belongs to
 //	sealer     cut.go        makes a cut of them: fixes keys, the UUID and the plan
 //	unindexed  unindexed.go  the documents of a cut, until each has an outcome
-//	delivery   delivery.go   bulk, seal, prepare, publish, commit; knows no records
+//	delivery   delivery.go   bulk, seal, prepare, publish, announce, await, commit; knows no records
 //	  errand   errand.go     one of these that goes on behind
 //	  parcel                 what these bring to the destination:
 //	  single   objects.go    one object
 //	  bundle   bundle.go     several, and the bundle of their bodies
+//	  loading  marking.go    what is left of these while they are loaded; how cuts are marked
 //	staging    staging.go    where bundles are; what crashes have left there
 //	successor  successor.go  finishes what an earlier holder prepared, of a bundle in carry.go
 //	tries      repeat.go     how often, and for how long, each call is made; side by side in parallel.go

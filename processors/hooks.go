@@ -11,12 +11,14 @@ import (
 // called on goroutines of the shards, concurrently, PutFailed also for one shard and beside
 // the others; they must be quick.
 type Hooks struct {
-	// Delivered is called after a cut is committed. Firehose's metrics are
+	// Delivered is called after a cut is committed, or has begun to wait for its load
+	// (CommitOnLoad). Firehose's metrics are
 	// DeliveryToS3.Records, .Bytes and .DataFreshness of the event, and
 	// .Success 1.
 	Delivered func(DeliveredEvent)
 
-	// Processed is called after a cut that may have several objects is committed.
+	// Processed is called after a cut that may have several objects is committed, or has
+	// begun to wait for its load.
 	Processed func(ProcessedEvent)
 
 	// Transformed is called after each call of Config.Transform's Function: Firehose's
@@ -86,7 +88,8 @@ func roleOf(r exactlyonce.Role) Role {
 	}
 }
 
-// DeliveredEvent describes a cut that is durable and committed.
+// DeliveredEvent describes an object of a cut that is durable and committed, or, with
+// CommitOnLoad, durable and announced. Bundles and markers are no deliveries, and not told.
 type DeliveredEvent struct {
 	ShardID     string
 	Bucket, Key string

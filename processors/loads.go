@@ -11,7 +11,8 @@ import (
 
 // Load says that what is delivered is to be loaded into a database by a loader, such as
 // that of package redshiftarchive: each cut that has such objects gets a marker, which
-// names them. A loader may load whatever has a marker, and deletes the marker then.
+// names them. A loader may load whatever has a marker, and deletes the marker then. See
+// the package's documentation for what is promised.
 type Load struct {
 	// CommitOn is what the checkpoint waits for. Default CommitOnStage.
 	CommitOn CommitOn
@@ -27,8 +28,11 @@ const (
 	CommitOnStage CommitOn = "stage"
 
 	// CommitOnLoad has it wait until the marker is gone: the objects are loaded, or a
-	// manifest under errors/manifests/ names them. Meanwhile the next cut fills, with as
-	// many objects as the worker's memory budget has room for.
+	// manifest under errors/manifests/ names them. Meanwhile the next cut fills, with up to
+	// 128 objects, as long as the worker's memory budget has room. It costs one more write
+	// of the lease row for each cut, and a request to the store each Config.RetryInterval
+	// that a cut waits; the archiver needs s3:ListBucket, or it never learns that a marker
+	// is gone. It has no limit: without a loader each shard stops.
 	CommitOnLoad CommitOn = "load"
 )
 

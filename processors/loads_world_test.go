@@ -46,6 +46,7 @@ func (w *world) load() {
 		if err != nil || m.DeliveryStreamName != "orders" || w.objects[name].ctype != "application/json" {
 			w.violate("marker %s: %+v, %v, %s", name, m, err, w.objects[name].ctype)
 		}
+		w.mostMarked = max(w.mostMarked, len(m.Objects))
 		for _, o := range m.Objects {
 			there, ok := w.objects[objectName(o.Bucket, o.Key)]
 			if !ok || int64(len(there.body)) != o.Size || xxh3.Hash128(there.body).Bytes() != o.Digest || o.Records < 1 || o.Oldest.IsZero() {

@@ -369,7 +369,8 @@ func (o *outputs) isOver() bool {
 	return o.log.Size() >= maxLog || o.parts >= maxExtents || o.documents.len() >= maxDocuments || o.index >= exactlyonce.MaxIndex/2
 }
 
-// another implements contents.
+// another completes the object that is delivered, so that what follows begins another
+// one; false if the cut can have no other.
 func (o *outputs) another() bool {
 	x := o.open[group{}]
 	switch {

@@ -10,9 +10,13 @@ import (
 // PreparedCut is what the prepared checkpoint of a lease row says of the cut that
 // an archiver had begun to deliver.
 type PreparedCut struct {
-	Bucket, Key string // of its object; of its bundle, if it may have several
+	Bucket, Key string // of its object; of its bundle, if it may have several; of its marker, if Announced
 	First, Last checkpoint.ExtendedSequenceNumber
 	Records     int64
+
+	// Announced says that all of it is in the store, and that it is committed when its
+	// marker is gone: see CommitOnLoad.
+	Announced bool
 
 	// Objects are those of the bundle, if the plan has room for them.
 	Objects []PreparedObject
@@ -30,7 +34,7 @@ func ReadPrepared(state []byte) (PreparedCut, error) {
 		return PreparedCut{}, fmt.Errorf("reading the state of a prepared checkpoint: %w", err)
 	}
 	all := p.Targets()
-	cut := PreparedCut{Bucket: all[0].Bucket, Key: all[0].Key, First: p.First, Last: p.Last, Records: p.Records}
+	cut := PreparedCut{Bucket: all[0].Bucket, Key: all[0].Key, First: p.First, Last: p.Last, Records: p.Records, Announced: p.Awaits != nil}
 	for _, o := range all[1:] {
 		cut.Objects = append(cut.Objects, PreparedObject(o))
 	}

@@ -217,7 +217,7 @@ func (w *world) prepareBundle(pl exactlyonce.Plan) {
 		w.violate("prepared, and the bundle is not there: %v of %d bytes, want %d", ok, len(o.body), u.Size)
 		return
 	}
-	x, err := exactlyonce.JudgeIndex(*u, pl.UUID, o.body[u.Size-u.IndexSize:], []string{"b", "c", "backup"})
+	x, err := exactlyonce.JudgeIndex(*u, pl.UUID, o.body[u.Size-u.IndexSize:], []string{"b", "c", "backup", "marks"})
 	if err != nil {
 		w.violate("prepared with a bundle that cannot be used: %v", err)
 	}

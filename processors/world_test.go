@@ -55,7 +55,8 @@ type world struct {
 	failures    []processors.PutFailedEvent
 	delivered   []processors.DeliveredEvent
 	pendings    []processors.PendingFoundEvent
-	puts        []processors.Object
+	puts        []processors.Object // their bodies are gone with their cut
+	mostMarked  int                 // objects that a marker named
 	replays     []kcl.ReplayOptions
 	downUntil   time.Time
 	deafUntil   time.Time // until then the store does not answer

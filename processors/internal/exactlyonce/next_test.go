@@ -18,15 +18,18 @@ func TestNext(t *testing.T) {
 		{"at least once", exactlyonce.Progress{}, []exactlyonce.Step{exactlyonce.Publish, exactlyonce.Commit}},
 		{"one object", exactlyonce.Progress{Planned: true}, []exactlyonce.Step{exactlyonce.Prepare, exactlyonce.Publish, exactlyonce.Commit}},
 		{
-			"documents, sealed", exactlyonce.Progress{Documents: true, Planned: true, Bundled: true},
+			"documents, sealed",
+			exactlyonce.Progress{Documents: true, Planned: true, Bundled: true},
 			[]exactlyonce.Step{exactlyonce.Bulk, exactlyonce.Seal, exactlyonce.Prepare, exactlyonce.Publish, exactlyonce.Commit},
 		},
 		{
-			"to be loaded", exactlyonce.Progress{Planned: true, Bundled: true, Loading: true},
+			"to be loaded",
+			exactlyonce.Progress{Planned: true, Bundled: true, Loading: true},
 			[]exactlyonce.Step{exactlyonce.Seal, exactlyonce.Prepare, exactlyonce.Publish, exactlyonce.Announce, exactlyonce.Await, exactlyonce.Commit},
 		},
 		{
-			"to be loaded, at least once", exactlyonce.Progress{Loading: true},
+			"to be loaded, at least once",
+			exactlyonce.Progress{Loading: true},
 			[]exactlyonce.Step{exactlyonce.Publish, exactlyonce.Await, exactlyonce.Commit},
 		},
 	} {
