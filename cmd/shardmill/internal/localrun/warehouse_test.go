@@ -63,6 +63,13 @@ func TestRedshiftTwice(t *testing.T) {
 		if err != nil || !sum.Verified || sum.Rows != 10 || sum.Records != 10 {
 			t.Errorf("run %d = %+v, %v\n%s", run, sum, err, notes)
 		}
+		shares := int64(0)
+		for _, w := range sum.Workers {
+			shares += w.Objects
+		}
+		if shares != sum.Objects {
+			t.Errorf("the workers staged %d of %d objects", shares, sum.Objects)
+		}
 		left := filepath.Join(o.Dir, "archive", "_shardmill", "load", "local", "6801e1c0-8eaf-40d8-bea7-d6748d99e9c7")
 		if err := os.MkdirAll(filepath.Dir(left), 0o750); err != nil {
 			t.Fatal(err)
