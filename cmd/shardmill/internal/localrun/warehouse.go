@@ -40,7 +40,7 @@ func (j *job) startWarehouse(ctx context.Context) (*archiver.Loading, error) {
 			return nil, err
 		}
 	}
-	address, err := w.Addr()
+	address, err := w.Addr() //nolint:contextcheck // it listens until the stack ends
 	if err != nil {
 		return nil, err
 	}
