@@ -30,10 +30,9 @@ by a cluster in this process, whose index has another name each hour, and read b
 from there and from the error objects, where lines that are no JSON objects are. The
 documents of each index are then in a file of --dir/indices.
 
-With --destination redshift each line becomes a row: its text is the column record of the
-table local of a warehouse in this process, which loads it by COPY with a ledger. Objects
-that could not be loaded, such as those with a line beyond 65,535 bytes, are named by a
-manifest under archive/staged/errors/manifests. The rows are then in a file of --dir/tables.
+With --destination redshift each line is a row: objects are staged in --dir, loaded by COPY
+into a table of a database in this process, with a ledger, and the rows are read back and
+compared; what a load refuses is in objects that a manifest under errors/manifests/ names.
 
 With --config it archives a stream to S3, Elasticsearch or OpenSearch, or loads it into
 Redshift, until it is stopped. The file is the
@@ -81,8 +80,7 @@ Examples:
 --json prints the summary of a local run as one JSON object: records, bytes,
 objects, object_bytes, ratio, seconds, shards, reshards, workers (records,
 bytes, objects of each), verified, interrupted, directory, megabytes_sec; of documents also destination,
-engine, documents, requests, failed, not_json and indices (name, documents); of rows destination, rows,
-loads, not_loaded and errors_manifests. With
+engine, documents, requests, failed, not_json and indices (name, documents); of Redshift destination, rows, loads and not_loaded. With
 --check it prints one object: file, ok, faults, warnings, configuration (in the
 shape of CreateDeliveryStream's input; null with faults), pipeline (what is done
 with a record, in order), exampleKeys (at, key), exampleIndices (at, index; of documents alone), exampleLoads (at, statement, manifest, errorsManifest; of Redshift alone), workerId, shutdownTimeout, estimate (what --rate asks for: bytesPerSecond, shards, cutSeconds,

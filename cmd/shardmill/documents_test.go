@@ -298,9 +298,9 @@ func TestArchiveLocalDocuments(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(dir, "indices", sum.Indices[0].Name+".ndjson")); err != nil || string(data) != "{\"n\":1}\n" {
 		t.Errorf("%q, %v", data, err)
 	}
-	cmd, _, errs = program(t.Context(), t, nil, "archive", "--local", "--destination", "redshift", "in")
+	cmd, _, errs = program(t.Context(), t, nil, "archive", "--local", "--destination", "splunk", "in")
 	_ = cmd.Run() // the exit code is looked at
-	if code := cmd.ProcessState.ExitCode(); code != exitUsage || errs.String() != "shardmill: --destination is \"redshift\"; it must be s3 or elasticsearch or opensearch\n" {
+	if code := cmd.ProcessState.ExitCode(); code != exitUsage || errs.String() != "shardmill: --destination is \"splunk\"; it must be s3 or elasticsearch or opensearch or redshift\n" {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }

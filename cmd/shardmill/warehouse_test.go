@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,7 +83,7 @@ func numbered(n int) (text string, numbers []string) {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, "{\"n\":%d}\n", i)
-		numbers = append(numbers, fmt.Sprint(i))
+		numbers = append(numbers, strconv.Itoa(i))
 	}
 	slices.Sort(numbers)
 	return b.String(), numbers

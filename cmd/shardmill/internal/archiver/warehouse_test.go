@@ -2,6 +2,7 @@ package archiver_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -201,7 +202,7 @@ func TestLoadingEndsWithTheWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := fmt.Errorf("it ended")
+	ended := errors.New("it ended")
 	describe := func() (*dynamodb.DescribeTableOutput, error) {
 		return clients.DynamoDB.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("app-shardmill")})
 	}

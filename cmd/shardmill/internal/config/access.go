@@ -40,6 +40,9 @@ type Secret struct {
 	variable string // as ${NAME}, if the text is that of a variable
 }
 
+// NewSecret returns a secret that is not of a file.
+func NewSecret(text string) Secret { return Secret{text: text} }
+
 // Reveal returns the text that the configuration has; "" if a file has it.
 func (s Secret) Reveal() string { return s.text }
 

@@ -192,7 +192,7 @@ func TestLoadsAreLogged(t *testing.T) {
 		}
 		time.Sleep(2*time.Minute + 2*time.Second)
 		lines := logs.FilterMessage("what is staged is not loaded").All()
-		if len(lines) != 3 || !strings.Contains(lines[0].ContextMap()["error"].(string), "1 tries to load a batch have failed") { //nolint:forcetypeassert // a test
+		if len(lines) != 3 || !strings.Contains(lines[0].ContextMap()["error"].(string), "1 tries to load a batch have failed") {
 			w.t.Errorf("%d lines: %v", len(lines), lines)
 		}
 	})

@@ -25,7 +25,7 @@ func repeated(to string, b block) argument { return argument{to: to, block: b, m
 func before(now string) argument           { return argument{now: now} }
 func number(to, preset string) argument    { return defaulting(to, document.Number, preset) }
 func text(to, preset string) argument      { return defaulting(to, document.Text, preset) }
-func boolean(to, preset string) argument   { return defaulting(to, document.Boolean, preset) }
+func enabled(preset string) argument       { return defaulting("Enabled", document.Boolean, preset) }
 func defaulting(to string, k document.Kind, s string) argument {
 	return argument{to: to, preset: document.Value{Kind: k, Text: s, Loose: true}}
 }
@@ -70,7 +70,7 @@ func s3Block() block {
 		"buffer_interval":    before("buffering_interval"), // until version 4, as the next
 		"buffer_size":        before("buffering_size"),
 		"cloudwatch_logging_options": nested("CloudWatchLoggingOptions", block{
-			"enabled": boolean("Enabled", "false"), "log_group_name": is("LogGroupName"), "log_stream_name": is("LogStreamName"),
+			"enabled": enabled("false"), "log_group_name": is("LogGroupName"), "log_stream_name": is("LogStreamName"),
 		}),
 		"compression_format":  text("CompressionFormat", "UNCOMPRESSED"),
 		"error_output_prefix": is("ErrorOutputPrefix"),
@@ -89,7 +89,7 @@ func extendedBlock() block {
 	b["s3_backup_mode"] = text("S3BackupMode", "Disabled")
 	b["s3_backup_configuration"] = nested("S3BackupConfiguration", s3Block())
 	b["dynamic_partitioning_configuration"] = nested("DynamicPartitioningConfiguration", block{
-		"enabled": boolean("Enabled", "false"), "retry_duration": number("RetryOptions.DurationInSeconds", "300"),
+		"enabled": enabled("false"), "retry_duration": number("RetryOptions.DurationInSeconds", "300"),
 	})
 	b["data_format_conversion_configuration"] = nested("DataFormatConversionConfiguration", conversionBlock())
 	return b
@@ -156,7 +156,7 @@ func redshiftBlock() block {
 		"s3_backup_mode":             text("S3BackupMode", "Disabled"),
 		"s3_configuration":           nested("S3Configuration", s3),
 		"secrets_manager_configuration": nested("SecretsManagerConfiguration", block{
-			"enabled": boolean("Enabled", "false"), "role_arn": is("RoleARN"), "secret_arn": is("SecretARN"),
+			"enabled": enabled("false"), "role_arn": is("RoleARN"), "secret_arn": is("SecretARN"),
 		}),
 		"username": is("Username"),
 	}
@@ -166,7 +166,7 @@ func redshiftBlock() block {
 // arguments is not in it: nothing of it acts here.
 func conversionBlock() block {
 	return block{
-		"enabled": boolean("Enabled", "true"),
+		"enabled": enabled("true"),
 		"schema_configuration": nested("SchemaConfiguration", block{
 			"catalog_id": is("CatalogId"), "database_name": is("DatabaseName"), "region": is("Region"), "role_arn": is("RoleARN"), "table_name": is("TableName"), "version_id": is("VersionId"),
 		}),

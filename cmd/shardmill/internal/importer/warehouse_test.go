@@ -101,30 +101,50 @@ Resources:
 		given []string
 		want  string
 	}{
-		"a plan": {plan(`"redshift_configuration": [{` + of + `"username": "loader", "password": "hidden", "data_table_columns": "id", "copy_options": "gzip", "retry_duration": 60, "s3_backup_mode": "Enabled", "s3_backup_configuration": [{"bucket_arn": "arn:aws:s3:::raw"}],
+		"a plan": {
+			plan(`"redshift_configuration": [{` + of + `"username": "loader", "password": "hidden", "data_table_columns": "id", "copy_options": "gzip", "retry_duration": 60, "s3_backup_mode": "Enabled", "s3_backup_configuration": [{"bucket_arn": "arn:aws:s3:::raw"}],
 "cloudwatch_logging_options": [], "processing_configuration": [], "secrets_manager_configuration": [], "s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive", "prefix": "a/", "buffering_size": 64, "buffering_interval": 60, "compression_format": "GZIP", "error_output_prefix": ""}]}]`), nil,
-			url + " " + role + "\nevents (id) gzip\npassword loader true \narchive a/ GZIP 64 60 1m0s true"},
-		"what the provider takes, and a secret": {plan(`"redshift_configuration": [{` + of + `"username": null, "password": null, "secrets_manager_configuration": [{"enabled": true, "secret_arn": "` + secret + `", "role_arn": ""}], "s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}]}]`), nil,
-			url + " " + role + "\nevents () \nsecret  false " + secret + "\narchive  UNCOMPRESSED 5 300 1h0m0s false"},
-		"an old provider": {plan(`"s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive", "buffer_size": 7}], "redshift_configuration": [{` + of + `"username": "loader", "password": "hidden"}]`), nil,
-			url + " " + role + "\nevents () \npassword loader true \narchive  UNCOMPRESSED 7 300 1h0m0s false"},
+			url + " " + role + "\nevents (id) gzip\npassword loader true \narchive a/ GZIP 64 60 1m0s true",
+		},
+		"what the provider takes, and a secret": {
+			plan(`"redshift_configuration": [{` + of + `"username": null, "password": null, "secrets_manager_configuration": [{"enabled": true, "secret_arn": "` + secret + `", "role_arn": ""}], "s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}]}]`), nil,
+			url + " " + role + "\nevents () \nsecret  false " + secret + "\narchive  UNCOMPRESSED 5 300 1h0m0s false",
+		},
+		"an old provider": {
+			plan(`"s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive", "buffer_size": 7}], "redshift_configuration": [{` + of + `"username": "loader", "password": "hidden"}]`), nil,
+			url + " " + role + "\nevents () \npassword loader true \narchive  UNCOMPRESSED 7 300 1h0m0s false",
+		},
 		"Terraform's language": {hcl, []string{"shardmill.passwordFile=/p"}, url + " " + role + "\nevents () json 'auto'\npassword loader false /p\narchive  UNCOMPRESSED 5 300 1h0m0s false"},
-		"Terraform's language, and no password": {hcl, nil,
-			"error\nf:10: " + at + "redshift_configuration[0].password is not in the file; give shardmill.passwordFile, the name of a file that has it"},
-		"a password beside it": {hcl, []string{"var.password=hidden"},
-			"error\nf:10: " + at + "redshift_configuration[0].password shows in the list of processes; give the name of a file, as shardmill.passwordFile"},
+		"Terraform's language, and no password": {
+			hcl, nil,
+			"error\nf:10: " + at + "redshift_configuration[0].password is not in the file; give shardmill.passwordFile, the name of a file that has it",
+		},
+		"a password beside it": {
+			hcl,
+			[]string{"var.password=hidden"},
+			"error\nf:10: " + at + "redshift_configuration[0].password shows in the list of processes; give the name of a file, as shardmill.passwordFile",
+		},
 		"a description":                        {described, []string{"shardmill.passwordFile=/p"}, url + " " + role + "\nevents (id,ts) json 'auto' gzip\npassword loader false /p\narchive logs/ GZIP 64 60 0s true"},
 		"a description, which has no password": {described, nil, "error\nf:3: DeliveryStreamDescription.Destinations[0].RedshiftDestinationDescription" + needs},
 		"a description, and another login": {described, []string{"shardmill.login=iam", "shardmill.dbUser=u"}, url + " " + role + "\nevents (id,ts) json 'auto' gzip\niam  false \narchive logs/ GZIP 64 60 0s true\n" +
 			"f:3: DeliveryStreamDescription.Destinations[0].RedshiftDestinationDescription.Username has no effect here; the loader logs in with iam"},
 		"a template": {template, []string{fromRegion}, url + " " + role + "\nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
-		"a template, and no password": {edit(template, "passwordFile: /p", "commitOn: load"), []string{fromRegion},
-			"error\nf:13: Resources.S.Properties.RedshiftDestinationConfiguration.Password is not in the file; give shardmill.passwordFile, the name of a file that has it"},
-		"a template whose password is looked up": {edit(edit(template, "passwordFile: /p", "commitOn: load"), "!Ref Password", "'{{resolve:secretsmanager:db:SecretString:password}}'"), []string{fromRegion},
-			"error\nf:13: Resources.S.Properties.RedshiftDestinationConfiguration.Password is not in the file; give shardmill.passwordFile, the name of a file that has it"},
-		"a template whose role is made": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion},
-			"error\nf:9: Resources.S.Properties.RedshiftDestinationConfiguration.RoleARN is !GetAtt Copy.Arn, which is not in the file; give it with --set 'Copy.Arn=VALUE'"},
+		"a template, and no password": {
+			edit(template, "passwordFile: /p", "commitOn: load"),
+			[]string{fromRegion},
+			"error\nf:13: Resources.S.Properties.RedshiftDestinationConfiguration.Password is not in the file; give shardmill.passwordFile, the name of a file that has it",
+		},
+		"a template whose password is looked up": {
+			edit(edit(template, "passwordFile: /p", "commitOn: load"), "!Ref Password", "'{{resolve:secretsmanager:db:SecretString:password}}'"),
+			[]string{fromRegion},
+			"error\nf:13: Resources.S.Properties.RedshiftDestinationConfiguration.Password is not in the file; give shardmill.passwordFile, the name of a file that has it",
+		},
+		"a template whose role is made": {
+			edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"),
+			[]string{fromRegion},
+			"error\nf:9: Resources.S.Properties.RedshiftDestinationConfiguration.RoleARN is !GetAtt Copy.Arn, which is not in the file; give it with --set 'Copy.Arn=VALUE'",
+		},
 		"that role, given": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "Copy.Arn=" + role}, url + " " + role + "\nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
 		"that role, and keys of a session": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "shardmill.copyCredentials=session"}, url + " \nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +

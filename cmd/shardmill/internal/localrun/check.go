@@ -63,12 +63,16 @@ func (j *job) eachRecord(ctx context.Context, object func(size int64), record fu
 			return nil
 		}
 		object(size)
-		return j.lines(ctx, key, buf, record)
+		return j.readRecords(ctx, key, buf, record)
 	})
 }
 
-// lines calls record with each line of an object, by way of buf.
-func (j *job) lines(ctx context.Context, key string, buf *bufio.Reader, record func([]byte)) error {
+// eachRecordOf calls record with each record of an object.
+func (j *job) eachRecordOf(ctx context.Context, key string, record func([]byte)) error {
+	return j.readRecords(ctx, key, bufio.NewReaderSize(nil, lines.MaxBytes), record)
+}
+
+func (j *job) readRecords(ctx context.Context, key string, buf *bufio.Reader, record func([]byte)) error {
 	data, err := j.object(ctx, key)
 	if err != nil {
 		return fmt.Errorf("getting %s: %w", key, err)
@@ -186,8 +190,8 @@ func (j *job) noteProgress(ctx context.Context) {
 		j.mu.Lock()
 		done := fmt.Sprintf("archived %d records in %d objects, %.1f MB", j.archived, j.objects, float64(j.zipped)/1e6)
 		switch {
-		case j.house != nil:
-			done = fmt.Sprintf("staged %d records in %d objects, %d of them are loaded or given up", j.archived, j.objects, j.loaded)
+		case j.loading != nil:
+			done = fmt.Sprintf("staged %d records in %d objects, %.1f MB", j.archived, j.objects, float64(j.zipped)/1e6)
 		case j.index != nil:
 			done = fmt.Sprintf("indexed, or put into error objects, %d records", j.archived)
 		}

@@ -1,7 +1,6 @@
 package localrun
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -37,13 +36,16 @@ func (j *job) produce(ctx, feeding context.Context) error {
 			}
 			continue
 		}
-		data := r.Data
-		if j.house != nil && !bytes.HasSuffix(data, []byte("\n")) {
-			data = append(slices.Clip(data), '\n') // else it is one row with what follows
+		j.putBytes += int64(len(r.Data))
+		switch {
+		case j.index != nil:
+			j.put.Add(trimmed(r.Data))
+		case j.loading != nil:
+			j.put.Add(value(r.Data))
+		default:
+			j.put.Add(r.Data)
 		}
-		j.putBytes += int64(len(data))
-		j.put.Add(j.as(data))
-		if err := j.feeder.Add(feeding, data); err != nil {
+		if err := j.feeder.Add(feeding, r.Data); err != nil {
 			return err
 		}
 		if j.o.Reshard && j.reshards == 0 && j.putBytes >= half {
@@ -59,18 +61,6 @@ func (j *job) produce(ctx, feeding context.Context) error {
 		return j.reshard(feeding)
 	}
 	return nil
-}
-
-// as is a record as it is where it goes.
-func (j *job) as(record []byte) []byte {
-	switch {
-	case j.index != nil:
-		return trimmed(record)
-	case j.house != nil:
-		return asLine(record)
-	default:
-		return record
-	}
 }
 
 // half returns after how many bytes to reshard: half of the input, or if its
@@ -152,6 +142,9 @@ func (j *job) putFailed(e processors.PutFailedEvent) {
 }
 
 func (j *job) noteObject(worker int, e processors.DeliveredEvent) {
+	if e.Role == processors.RoleMarker {
+		return // its objects are noted
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.objects++

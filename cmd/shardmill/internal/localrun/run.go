@@ -63,7 +63,7 @@ type Options struct {
 	Workers int
 	Reshard bool   // split one shard and merge two others half way
 	Limits  bool   // Kinesis throttles as the service does
-	Dir     string // objects are files below Dir/archive, documents of an index Dir/indices/NAME.ndjson, and rows Dir/tables/NAME.txt
+	Dir     string // objects are files below Dir/archive, and documents of an index Dir/indices/NAME.ndjson
 
 	// Destination is where records go; default ToS3. Of documents what fails becomes
 	// objects.
@@ -107,8 +107,8 @@ type job struct {
 	feeder  *feed.Feeder
 	began   time.Time
 	before  map[string]bool          // keys of objects that other runs left
-	index   processors.DocumentIndex // nil if records are no documents
-	house   *warehouse               // nil if they are no rows
+	index   processors.DocumentIndex // nil if records go into objects
+	loading *archiver.Loading        // nil unless what is put is loaded
 	arn     string                   // of the stream
 
 	noRoom atomic.Bool // the producer waits for the archive
@@ -122,7 +122,6 @@ type job struct {
 	workers   []WorkerShare
 	objects   int64
 	archived  int64 // records in them
-	loaded    int64 // of these records, or named by an errors manifest
 	zipped    int64 // bytes of the objects
 	requests  int64 // for documents
 	failure   error // why no object can be written
@@ -174,7 +173,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		j.index = index
 	}
 	if o.Destination == ToRedshift {
-		if j.house, err = j.startWarehouse(hard); err != nil {
+		if j.loading, err = j.startWarehouse(hard); err != nil {
 			return Summary{}, err
 		}
 	}
@@ -217,8 +216,7 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 	var progress sync.WaitGroup
 	noting, stopNoting := context.WithCancel(hard)
 	progress.Go(func() { j.noteProgress(noting) })
-	var putErr, workErr error
-	j.loading(hard, func() { putErr, workErr = j.putAndArchive(ctx, hard) })
+	putErr, workErr := j.putAndArchive(ctx, hard)
 	stopNoting()
 	progress.Wait()
 	if workErr != nil {
@@ -231,8 +229,8 @@ func (j *job) run(ctx, hard context.Context) (Summary, error) {
 	switch {
 	case j.index != nil:
 		verify = j.verifyDocuments
-	case j.house != nil:
-		verify = j.verifyRows
+	case j.loading != nil:
+		verify = j.verifyLoads
 	}
 	sum, err := verify(hard)
 	if ctx.Err() != nil {
@@ -257,7 +255,11 @@ func (j *job) prepare(ctx context.Context) error {
 		return fmt.Errorf("creating bucket %s: %w", bucket, err)
 	}
 	j.before = make(map[string]bool)
-	return j.eachObject(ctx, func(key string, _ int64) error { j.before[key] = true; return nil })
+	err = j.eachObject(ctx, func(key string, _ int64) error { j.before[key] = true; return nil })
+	if err == nil && j.loading != nil {
+		err = j.forgetMarkers(ctx)
+	}
+	return err
 }
 
 // waitForRoom keeps the producer from running too far ahead of the archive.
@@ -286,14 +288,15 @@ func (j *job) share() int {
 
 func (j *job) options(worker int) archiver.Options {
 	o := j.objectOptions(worker)
-	if j.house != nil {
-		o.Worker.StreamARN, o.Delivery = j.arn, j.delivery(o.Delivery)
-	}
 	if d := &o.Delivery; j.index != nil {
 		o.Worker.StreamARN = j.arn // bundles of a stream that has one are looked after
 		d.Index, d.Compression = j.index, processors.Uncompressed
 		d.Hooks.Delivered = nil
 		d.Hooks.Indexed = func(e processors.IndexedEvent) { j.noteIndexed(worker, e) }
+	}
+	if j.o.Destination == ToRedshift {
+		o.Worker.StreamARN = j.arn // as above
+		o.Delivery.Load = &processors.Load{}
 	}
 	return o
 }
@@ -338,7 +341,16 @@ func (j *job) putAndArchive(ctx, hard context.Context) (putErr, workErr error) {
 		defer close(put)
 		putErr = j.produce(ctx, feeding)
 	})
-	workErr = j.archive(hard, put)
+	if j.loading == nil {
+		workErr = j.archive(hard, put)
+	} else {
+		workErr = j.loading.While(hard, func() error {
+			if err := j.archive(hard, put); err != nil {
+				return err
+			}
+			return j.awaitLoads(hard)
+		})
+	}
 	abort(workErr) // it may wait for room that nobody makes any more
 	producer.Wait()
 	return putErr, workErr

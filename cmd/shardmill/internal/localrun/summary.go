@@ -32,14 +32,11 @@ type Summary struct {
 	NotJSON     int64   `json:"not_json,omitempty"`  // of these, records that are no JSON objects
 	Indices     []Index `json:"indices,omitempty"`
 
-	// Of a run with rows, whose objects are the staged ones.
-	Rows            int64 `json:"rows,omitempty"`             // in the table
-	Loads           int64 `json:"loads,omitempty"`            // COPYs that were committed
-	NotLoaded       int64 `json:"not_loaded,omitempty"`       // records in objects that errors manifests name
-	ErrorsManifests int64 `json:"errors_manifests,omitempty"` // that there are
+	// Of a run with Redshift, whose objects are those that are staged.
+	Rows      int64 `json:"rows,omitempty"`       // in the table
+	Loads     int   `json:"loads,omitempty"`      // COPYs that were committed
+	NotLoaded int64 `json:"not_loaded,omitempty"` // records in objects that manifests name as not loaded
 }
-
-func (s Summary) isDocuments() bool { return Destination(s.Destination).isDocuments() }
 
 // WorkerShare is what one worker archived.
 type WorkerShare struct {
@@ -68,14 +65,15 @@ func (s Summary) Print(w io.Writer) {
 	p := func(format string, a ...any) { _, _ = fmt.Fprintf(w, format+"\n", a...) }
 	p("records    %d", s.Records)
 	p("bytes      %d", s.Bytes)
-	switch s.Destination {
-	case "":
+	redshift := s.Destination == string(ToRedshift)
+	switch {
+	case redshift:
+		s.printLoads(p)
+	case s.Destination != "":
+		s.printDocuments(p)
+	default:
 		p("objects    %d in %s", s.Objects, s.Directory)
 		p("compressed %d bytes, ratio %.2f", s.ObjectBytes, s.Ratio)
-	case string(ToRedshift):
-		s.printRows(p)
-	default:
-		s.printDocuments(p)
 	}
 	p("seconds    %.1f (%.1f MB/s)", s.Seconds, s.MegabytesSec)
 	for i, worker := range s.Workers {
@@ -83,7 +81,7 @@ func (s Summary) Print(w io.Writer) {
 		if s.Records > 0 {
 			share = 100 * float64(worker.Records) / float64(s.Records)
 		}
-		if s.isDocuments() {
+		if s.Destination != "" && !redshift {
 			p("worker-%d   %d records, %.0f %%", i+1, worker.Records, share)
 			continue
 		}
@@ -94,10 +92,10 @@ func (s Summary) Print(w io.Writer) {
 		p("interrupted: only a part of the input was put")
 	}
 	switch {
-	case s.isDocuments():
-		p("%s", s.verdictOfDocuments())
+	case redshift:
+		p("%s", s.verdictOfLoads())
 	case s.Destination != "":
-		p("%s", s.verdictOfRows())
+		p("%s", s.verdictOfDocuments())
 	case s.Verified:
 		p("verified: every record that was put is in exactly one object")
 	default:

@@ -150,5 +150,7 @@ func TestFreshnessOfWarehouse(t *testing.T) {
 		h.Waiting(redshiftarchive.WaitingEvent{Markers: 1, Oldest: time.Second})
 		w.m.LoaderChanged(false)
 		is("another one loads", "", "", "0")
+		w.m.LoaderChanged(true)
+		is("this one again, which has not looked yet", "", "0", "1")
 	})
 }
