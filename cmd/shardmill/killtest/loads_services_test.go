@@ -32,8 +32,9 @@ const (
 type warehouse struct {
 	*localaws.Warehouse
 
-	stack *localaws.Stack
-	url   string // as Firehose has it
+	stack          *localaws.Stack
+	url            string // as Firehose has it
+	user, password string // of archivers
 }
 
 // serveWarehouse serves the services, with a warehouse that has the tables events and loaded.
@@ -67,14 +68,15 @@ func serveWarehouse(t *testing.T, dir string, o localaws.WarehouseOptions) (*ser
 	}
 	s.kinesis, s.dynamodb = kinesis.NewFromConfig(cfg), dynamodb.NewFromConfig(cfg)
 
-	w := &warehouse{Warehouse: stack.Warehouse(), stack: stack}
-	w.SetUser("loader", "Killed-Password-1")
+	w := &warehouse{Warehouse: stack.Warehouse(), stack: stack, user: localaws.DefaultDatabaseUser, password: localaws.DefaultDatabasePassword}
 	w.AttachRole(loaderRole)
-	for _, sql := range []string{
-		"CREATE TABLE events (n bigint not null, t varchar(200))", redshiftarchive.LedgerDDL("loaded"),
-		"GRANT INSERT ON events TO loader", "GRANT SELECT, INSERT, UPDATE ON loaded TO loader",
-	} {
-		w.rows(t, sql)
+	w.rows(t, "CREATE TABLE events (n bigint not null, t varchar(200))")
+	w.rows(t, redshiftarchive.LedgerDDL("loaded"))
+	if o.PostgreSQL == "" { // in which a user is made when he logs in
+		w.user, w.password = "loader", "Killed-Password-1"
+		w.SetUser(w.user, w.password)
+		w.rows(t, "GRANT INSERT ON events TO loader")
+		w.rows(t, "GRANT SELECT, INSERT, UPDATE ON loaded TO loader")
 	}
 	addr, err := w.Addr()
 	if err != nil {

@@ -72,6 +72,7 @@ type loaders struct {
 	house    *warehouse
 	strikes  []struck
 	waited   int // loaders that waited for the lock of one that was struck
+	markers  int // at most, while a loader was struck
 }
 
 // struck is when an archiver was struck, until what it had under way was over.
@@ -124,8 +125,8 @@ func (x loadScenario) settings(house *warehouse) settings {
 	set.destination = fmt.Sprintf(`RedshiftDestinationConfiguration:
   RoleARN: %s
   ClusterJDBCURL: %s
-  Username: loader
-  Password: Killed-Password-1
+  Username: %s
+  Password: %s
   CopyCommand: {DataTableName: events, CopyOptions: "json 'auto' gzip"}
   RetryOptions: {DurationInSeconds: %d}
   S3Configuration:
@@ -133,7 +134,7 @@ func (x loadScenario) settings(house *warehouse) settings {
     Prefix: rs/
     BufferingHints: {SizeInMBs: 1, IntervalInSeconds: 1}
     CompressionFormat: GZIP
-`, loaderRole, house.url, x.retry, bucket)
+`, loaderRole, house.url, house.user, house.password, x.retry, bucket)
 	return set
 }
 
@@ -168,6 +169,7 @@ func (r *loaders) strike(p loadPoint) {
 			owner := r.s.loader(r.t)
 			return owner != "" && owner != v.worker
 		})
+		r.markers = max(r.markers, len(r.s.markers(r.t))) // nothing is loaded, and all shards are read
 	} else {
 		r.awaitSuccessor(v)
 	}
@@ -314,6 +316,10 @@ func (r *loaders) report(dir string) {
 	for _, step := range slices.Sorted(maps.Keys(r.hits)) {
 		r.t.Logf("struck %3d times: %s", r.hits[step], step)
 	}
+	if r.scenario.onLoad && r.markers > numberedShards {
+		r.t.Errorf("%d markers of %d shards waited: a checkpoint was moved before a load", r.markers, numberedShards)
+	}
+	r.t.Logf("at most %d markers waited", r.markers)
 	r.t.Logf("struck %d times in all, %d of them stopped, the others killed; %d leases had a plan; %d times missed; %d loaders waited for the ledger's lock; %d batches had objects that the ledger knew",
 		len(r.strikes), r.stops, r.planned, r.misses, r.waited, known)
 }
