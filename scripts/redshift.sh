@@ -5,4 +5,4 @@
 # Arguments go to go test.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-exec "$here/with-referees.sh" postgres -- "$here/tagged-tests.sh" redshift -timeout 2m "$@"
+exec "$here/with-referees.sh" postgres -- "$here/tagged-tests.sh" redshift -timeout 6m "$@"

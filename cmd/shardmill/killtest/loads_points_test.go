@@ -144,7 +144,7 @@ func pointsOfGivingUp() []loadPoint {
 }
 
 // pointsOfConnections lose the connection of a loader at each statement, before it is run
-// and after.
+// and after; and have two loaders at once.
 func pointsOfConnections() (all []loadPoint) {
 	for _, statement := range []string{"BEGIN", "LOCK", "SELECT", "COPY", "INSERT", "COMMIT"} {
 		all = append(all,
@@ -152,7 +152,10 @@ func pointsOfConnections() (all []loadPoint) {
 			loadPoint{step: statement, how: "the connection is lost after it", fault: runs(statement, localaws.LostAnswer()), loads: true, doubles: statement == "COMMIT"},
 		)
 	}
-	return all
+	return append(all,
+		loadPoint{step: "COPY", how: "it is held, and is done late", fault: runs("COPY", localaws.Stall(0)), loads: true, stop: true, late: true, locks: true},
+		loadPoint{step: "COMMIT", how: "it is held, and is done late", fault: runs("COMMIT", localaws.Stall(0)), loads: true, late: true, locks: true},
+	)
 }
 
 // byLoader are points at which who loads is struck.

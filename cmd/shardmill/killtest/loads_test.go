@@ -156,7 +156,6 @@ func (r *loaders) strike(p loadPoint) {
 	r.t.Helper()
 	v, held, isHit := r.reach(p)
 	if !isHit {
-		r.misses++
 		return
 	}
 	hit := struck{point: p, at: v.at}
@@ -249,13 +248,16 @@ func (r *loaders) reach(p loadPoint) (v victim, held *localaws.ActiveFault, isHi
 		v.kill()
 	}
 	v.at = time.Now()
-	if p.loads {
+	switch {
+	case !p.loads:
+		isHit = r.look(&v)
+	case !isHit:
+		r.misses++
+	default:
 		r.hits[p.step]++
 		if p.stop {
 			r.stops++
 		}
-	} else {
-		isHit = r.look(&v)
 	}
 	if isHit {
 		return v, held, true
