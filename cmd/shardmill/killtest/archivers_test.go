@@ -1,4 +1,4 @@
-//go:build kill || search
+//go:build kill || search || redshift
 
 package killtest_test
 

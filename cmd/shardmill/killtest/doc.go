@@ -1,7 +1,7 @@
 // Package killtest kills and stops real archivers and has a script that is no
 // part of the product compare the stream with the objects; what a transform makes of
 // records its test counts itself, in the files. It has tests only, which have
-// the build tag kill, and one of them search:
+// the build tag kill, some of them search or redshift:
 //
 //	go test -tags kill -v -timeout 15m ./cmd/shardmill/killtest
 //
@@ -23,6 +23,15 @@
 // is read back and compared with what was put:
 //
 //	SHARDMILL_KILL_DOCUMENTS  records that it puts at least; default 200000, of Elasticsearch 60000
+//
+// TestKillLoading, with the build tag redshift, strikes two archivers that stage and load, between
+// each two of their steps, from the put of an object to the deletion of its marker; the warehouse and
+// the other services are in the process of the test. Each row is counted. With a ledger it must be there
+// once, or its object be named by an errors manifest; without one, twice only where an
+// archiver was struck between the manifests that name its object, where that may happen. TestKillLoadingPostgreSQL
+// has the loaders lose their connections, with PostgreSQL behind our COPY; scripts/redshift.sh starts it:
+//
+//	SHARDMILL_KILL_ROWS  records that each run puts at least; default 20000
 //
 // TestChaos has four archivers live through everything that happens to a fleet,
 // chosen at random: kill -9, SIGSTOP, SIGTERM, throttling, 5xx, cut connections,

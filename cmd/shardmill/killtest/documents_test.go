@@ -34,7 +34,7 @@ func TestKillIndexing(t *testing.T) { //nolint:paralleltest // its processes nee
 	dir := newDir(t, "SHARDMILL_KILL_DIR")
 	s := startServices(t, dir)
 	arrivals := serveArrivals(t, s)
-	feed := feedDocuments(t, s, rand.New(rand.NewPCG(rng.Uint64(), 0)))
+	feed := feedNumbers(t, s, rand.New(rand.NewPCG(rng.Uint64(), 0)), dataOf)
 	gates := []*gate{newGate(t, c.url), newGate(t, c.url)}
 	r := &indexers{newRun(t, s, newArchivers(t, s, dir, indexing(c, gates, arrivals)), rng), c, gates}
 

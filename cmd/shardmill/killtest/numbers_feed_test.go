@@ -1,4 +1,4 @@
-//go:build search
+//go:build search || redshift
 
 package killtest_test
 
@@ -20,16 +20,17 @@ import (
 )
 
 const (
-	documentShards  = 6
-	documentsPerPut = 500
-	trickle         = 30 // records, when no more are allowed: no shard is quiet for long
+	numberedShards = 6
+	numbersPerPut  = 500
+	trickle        = 30 // records, when no more are allowed: no shard is quiet for long
 )
 
-// documentFeed puts numbered records, one put in four as aggregated ones. It puts as many
+// numbersFeed puts numbered records, one put in four as aggregated ones. It puts as many
 // as were allowed, then hardly any, until it is ended.
-type documentFeed struct {
-	api *kinesis.Client
-	rng *rand.Rand
+type numbersFeed struct {
+	api    *kinesis.Client
+	rng    *rand.Rand
+	dataOf func(n int) []byte // a record, by its number
 
 	mu      sync.Mutex // guards what follows
 	allowed int
@@ -40,13 +41,13 @@ type documentFeed struct {
 	err    error // read after ended is closed
 }
 
-func feedDocuments(t *testing.T, s *services, rng *rand.Rand) *documentFeed {
+func feedNumbers(t *testing.T, s *services, rng *rand.Rand, dataOf func(n int) []byte) *numbersFeed {
 	t.Helper()
-	if _, err := s.kinesis.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(documentShards)}); err != nil {
+	if _, err := s.kinesis.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(numberedShards)}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	f := &documentFeed{api: s.kinesis, rng: rng, cancel: cancel, ended: make(chan struct{})}
+	f := &numbersFeed{api: s.kinesis, rng: rng, dataOf: dataOf, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(f.ended)
 		f.err = f.run(ctx)
@@ -59,21 +60,21 @@ func feedDocuments(t *testing.T, s *services, rng *rand.Rand) *documentFeed {
 }
 
 // allow raises what may be put to so many records in all.
-func (f *documentFeed) allow(records int) {
+func (f *numbersFeed) allow(records int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.allowed = records
 }
 
 // progress returns how many were put, and how many more are allowed.
-func (f *documentFeed) progress() (put, left int) {
+func (f *numbersFeed) progress() (put, left int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.put, f.allowed - f.put
 }
 
 // finish ends the putting, once as many were put as are allowed.
-func (f *documentFeed) finish(t *testing.T) (put int) {
+func (f *numbersFeed) finish(t *testing.T) (put int) {
 	t.Helper()
 	eventually(t, "the rest to be put", patience, func() bool {
 		_, left := f.progress()
@@ -93,10 +94,10 @@ func (f *documentFeed) finish(t *testing.T) (put int) {
 	return put
 }
 
-func (f *documentFeed) run(ctx context.Context) error {
+func (f *numbersFeed) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		put, left := f.progress()
-		n, pause := documentsPerPut, 50*time.Millisecond
+		n, pause := numbersPerPut, 50*time.Millisecond
 		if left <= 0 {
 			n, pause = trickle, 200*time.Millisecond
 		}
@@ -112,11 +113,11 @@ func (f *documentFeed) run(ctx context.Context) error {
 }
 
 // batch puts records from a number on.
-func (f *documentFeed) batch(ctx context.Context, first, n int) error {
+func (f *numbersFeed) batch(ctx context.Context, first, n int) error {
 	in := &kinesis.PutRecordsInput{StreamName: aws.String(streamName)}
 	if f.rng.IntN(4) > 0 {
 		for i := first; i < first+n; i++ {
-			in.Records = append(in.Records, types.PutRecordsRequestEntry{PartitionKey: aws.String(strconv.Itoa(i)), Data: dataOf(i)})
+			in.Records = append(in.Records, types.PutRecordsRequestEntry{PartitionKey: aws.String(strconv.Itoa(i)), Data: f.dataOf(i)})
 		}
 	} else {
 		in.Records = f.aggregates(first, n)
@@ -135,7 +136,7 @@ func (f *documentFeed) batch(ctx context.Context, first, n int) error {
 }
 
 // aggregates are records as some that are aggregated, each in the middle of a shard.
-func (f *documentFeed) aggregates(first, n int) (all []types.PutRecordsRequestEntry) {
+func (f *numbersFeed) aggregates(first, n int) (all []types.PutRecordsRequestEntry) {
 	var a kpl.Aggregator
 	hash := ""
 	end := func() {
@@ -144,10 +145,10 @@ func (f *documentFeed) aggregates(first, n int) (all []types.PutRecordsRequestEn
 	}
 	for i := first; i < first+n; i++ {
 		if a.Len() == 0 {
-			key := new(big.Int).Lsh(big.NewInt(int64(2*f.rng.IntN(documentShards)+1)), 127)
-			hash = key.Div(key, big.NewInt(documentShards)).String()
+			key := new(big.Int).Lsh(big.NewInt(int64(2*f.rng.IntN(numberedShards)+1)), 127)
+			hash = key.Div(key, big.NewInt(numberedShards)).String()
 		}
-		u := kpl.UserRecord{PartitionKey: "k", Data: dataOf(i), HasExplicitHashKey: true, ExplicitHashKey: hash}
+		u := kpl.UserRecord{PartitionKey: "k", Data: f.dataOf(i), HasExplicitHashKey: true, ExplicitHashKey: hash}
 		if !a.Add(u) {
 			end()
 			i-- // it begins the next one
