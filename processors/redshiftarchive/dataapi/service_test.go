@@ -149,7 +149,10 @@ func (s *service) do(operation string, in map[string]any) (int, any) {
 		st.status, st.err = "ABORTED", ""
 		return 200, map[string]bool{"Status": true}
 	case "GetStatementResult":
-		return 200, s.page(st, text("NextToken"))
+		if st.hasResult() {
+			return 200, s.page(st, text("NextToken"))
+		}
+		return 400, map[string]string{"__type": "ResourceNotFoundException", "message": "Query does not have result. Please check query status with DescribeStatement."}
 	}
 	return 400, map[string]string{"__type": "UnknownOperationException"}
 }
@@ -176,6 +179,12 @@ func (s *service) begin(token string, sqls ...string) string {
 	}
 	s.statements = append(s.statements, st)
 	return st.id
+}
+
+// hasResult reports whether rows can be asked for. A service may say that there is nothing
+// where there are no rows.
+func (st *statement) hasResult() bool {
+	return len(st.sqls) == 1 && strings.HasPrefix(st.sqls[0], "SELECT") && !strings.HasSuffix(st.sqls[0], "WHERE false")
 }
 
 // advance executes statements whose time has come, in one transaction.
@@ -220,7 +229,7 @@ func (s *service) advance(st *statement) {
 }
 
 func (s *service) describe(st *statement) map[string]any {
-	out := map[string]any{"Id": st.id, "Status": st.status, "HasResultSet": len(st.rows) > 0, "RedshiftQueryId": 815}
+	out := map[string]any{"Id": st.id, "Status": st.status, "HasResultSet": st.hasResult(), "RedshiftQueryId": 815}
 	if st.err != "" {
 		out["Error"] = st.err
 	}
