@@ -16,7 +16,7 @@ import (
 func absentService(r *http.Request) string {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		service, _, _ := strings.Cut(target, ".")
-		if service != "Kinesis_20131202" && service != "DynamoDB_20120810" {
+		if service != "Kinesis_20131202" && service != "DynamoDB_20120810" && service != "RedshiftData" {
 			return service
 		}
 		return ""
@@ -26,7 +26,7 @@ func absentService(r *http.Request) string {
 		return parts[min(2, len(parts)-1)]
 	}
 	a, _ := parseAuthorization(r.Header.Get("Authorization"))
-	if a.service != "" && !slices.Contains([]string{"kinesis", "dynamodb", "s3"}, a.service) {
+	if a.service != "" && !slices.Contains([]string{"kinesis", "dynamodb", "s3", "redshift-data"}, a.service) {
 		return a.service
 	}
 	if isForm(r) {
@@ -49,7 +49,7 @@ func isForm(r *http.Request) bool {
 // the clients of that service read.
 func refuseAbsent(w http.ResponseWriter, r *http.Request, service string) {
 	const code = "UnknownOperationException"
-	message := "The local services are Kinesis, DynamoDB and S3. There is no " + service + " here."
+	message := "The local services are Kinesis, DynamoDB, S3 and the Redshift Data API. There is no " + service + " here."
 	s3d.Drain(r)
 	h := w.Header()
 	switch {

@@ -21,7 +21,7 @@ import (
 // A fault is {"service": "S3", "operation": "PutObject", "userAgent": "app/a",
 // "body": "text", "path": "errors/", "kind": "Stall", "duration": "5s", "status": 503, "code":
 // "AccessDenied", "answer": "text", "bytes": 10, "after": 0, "times": 1}; answer is of an
-// Answer, and bytes are of a Cut. Its answer has "hits" and "struck"
+// Answer, or the message of a SQLError, and bytes are of a Cut. Its answer has "hits" and "struck"
 // besides: whether ActiveFault.Struck is closed. Removed ones are no longer
 // listed. A POST has the content type application/json.
 const controlPath = "/_localaws/"
@@ -83,6 +83,11 @@ func (c controlFault) kind() (Kind, error) {
 		return Drip(d), nil
 	case "Cut":
 		return Cut(c.Bytes), nil
+	case "SQLError":
+		if len(c.Code) != 5 {
+			return Kind{}, fmt.Errorf("the code of a SQLError is %q, not a SQLSTATE of 5 characters", c.Code)
+		}
+		return SQLError(c.Code, c.Answer), nil
 	case "Answer":
 		if c.Status < 200 || c.Status > 599 {
 			return Kind{}, fmt.Errorf("the status of an Answer is %d, not 200 to 599", c.Status)

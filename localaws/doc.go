@@ -1,5 +1,5 @@
-// Package localaws is Kinesis, DynamoDB, S3 and a cluster of Elasticsearch or
-// OpenSearch inside this process, for running a whole stream application on a
+// Package localaws is Kinesis, DynamoDB, S3, a cluster of Elasticsearch or OpenSearch and a
+// warehouse of Redshift inside this process, for running a whole stream application on a
 // laptop and for testing one without mocks: the real AWS SDK signs, sends, retries
 // and decodes, and the services check what it sent as the real ones do.
 //
@@ -67,6 +67,13 @@
 // Options.Cluster names, and what makes and reads indices. [Stack.Cluster] has them by
 // ways of its own: Transport, for clients in this process, and Serve. They speak no AWS
 // protocol, but requests are signed for es, or for aoss.
+//
+// Redshift (internal/warehoused has the details): PostgreSQL's protocol, with COPY from the
+// Stack's S3, transactions with Redshift's snapshots and locks, and the tables that tell of
+// loads and connections. [Stack.Warehouse] has it by ways of its own: Addr and Serve, and Dial for
+// clients in this process. The Redshift Data API is one of the Stack's services:
+// ExecuteStatement, BatchExecuteStatement, DescribeStatement, GetStatementResult and
+// CancelStatement. Its SQL can be PostgreSQL's own instead: [WarehouseOptions].
 //
 // Tried, with their defaults and the variables of Environ: botocore, the SDK for
 // Java and its multipart client, the Java KCL 2.7 and 3.5 with PollingConfig,

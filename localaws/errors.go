@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/shardmill/shardmill/localaws/internal/clusterd"
+	"github.com/shardmill/shardmill/localaws/internal/dataapid"
 	"github.com/shardmill/shardmill/localaws/internal/dynamodbd"
 	"github.com/shardmill/shardmill/localaws/internal/kinesisd"
 	"github.com/shardmill/shardmill/localaws/internal/s3d"
@@ -19,6 +20,8 @@ func writeError(w http.ResponseWriter, r *http.Request, service string, status i
 		s3d.WriteError(w, r, status, code, message)
 	case Search:
 		clusterd.WriteError(w, r, status, code, message)
+	case RedshiftData:
+		dataapid.WriteError(w, status, code, message)
 	case Kinesis:
 		kinesisd.WriteError(w, r, status, code, message)
 	default:

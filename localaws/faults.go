@@ -27,7 +27,7 @@ type Kind struct {
 // Throttle refuses a request as its service does when it is asked too often:
 // ProvisionedThroughputExceededException or LimitExceededException of Kinesis,
 // ProvisionedThroughputExceededException of DynamoDB, SlowDown of S3, 429 of a
-// cluster, for all of the request. The SDK repeats it.
+// cluster, for all of the request, ThrottlingException of the Redshift Data API. The SDK repeats it.
 func Throttle() Kind { return Kind{name: "Throttle"} }
 
 // ServerError answers with an error of the service's own and a status such as
@@ -75,16 +75,22 @@ func Answer(status int, header http.Header, body string) Kind {
 // connection.
 func Cut(after int) Kind { return Kind{name: "Cut", after: after} }
 
+// SQLError has a statement of the Warehouse fail with a SQLSTATE and a message, without effect;
+// its transaction has failed then. An empty message is Redshift's for the states 40001
+// (serialization failure, error 1023), 53100 (disk full), 25006 (read-only), 28000
+// (password), 57P01 (the cluster restarts; the connection ends).
+func SQLError(state, message string) Kind { return Kind{name: "SQLError", code: state, body: message} }
+
 // Fault describes which requests are to go wrong and how.
 type Fault struct {
-	Service   string // Kinesis, DynamoDB, S3 or Search; "" is any
+	Service   string // Kinesis, DynamoDB, S3, Search, Redshift or RedshiftData; "" is any
 	Operation string // as the service names it, such as "PutObject"; "" is any
 	// UserAgent is a part of the header of that name; "" is any. The SDK puts
 	// app/NAME into it if AWS_SDK_UA_APP_ID is NAME, which tells processes
 	// apart.
 	UserAgent string
-	// Body is a part of the body of a request to Kinesis or DynamoDB; "" is
-	// any.
+	// Body is a part of the body of a request to Kinesis or DynamoDB, or of the text of a
+	// statement of the Warehouse; "" is any.
 	Body string
 	// Path is a part of the path of the request's URL, percent-encoding
 	// resolved: to S3, of the key; "" is any.
@@ -376,6 +382,9 @@ func (s *Stack) throttled(c call) (status int, code string) {
 	if c.service == S3 {
 		return http.StatusServiceUnavailable, "SlowDown"
 	}
+	if c.service == RedshiftData {
+		return http.StatusBadRequest, "ThrottlingException"
+	}
 	if c.service == DynamoDB {
 		return http.StatusBadRequest, "ProvisionedThroughputExceededException"
 	}
@@ -396,6 +405,8 @@ func serverErrorCode(c call, status int) string {
 		return "ServiceUnavailable"
 	case c.service == S3:
 		return "InternalError"
+	case c.service == RedshiftData:
+		return "InternalServerException"
 	case c.service == DynamoDB:
 		return "InternalServerError"
 	}

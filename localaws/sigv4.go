@@ -130,6 +130,9 @@ func (s *Stack) authorize(r *http.Request, c call, now time.Time) (authorization
 		region = s.s3.Region(s.s3.Parse(r).Bucket)
 	}
 	service := strings.ToLower(c.service)
+	if c.service == RedshiftData {
+		service = "redshift-data"
+	}
 	if c.service == Search {
 		service = s.clusterService()
 	}

@@ -37,6 +37,9 @@ const (
 	DynamoDB = "DynamoDB"
 	S3       = "S3"
 	Search   = "Search" // the Cluster's
+
+	Redshift     = "Redshift"     // the Warehouse's statements and logins
+	RedshiftData = "RedshiftData" // requests of the Redshift Data API
 )
 
 // Options say how a Stack behaves. The zero value is ready to use.
@@ -77,7 +80,8 @@ type Options struct {
 	// negative keeps none. Default 10,000.
 	WriteLog int
 
-	Cluster ClusterOptions // of the cluster that Stack.Cluster returns
+	Cluster   ClusterOptions   // of the cluster that Stack.Cluster returns
+	Warehouse WarehouseOptions // of the warehouse that Stack.Warehouse returns
 
 	// SkipSignatures accepts every request, signed or not. Default off.
 	SkipSignatures bool
@@ -122,14 +126,15 @@ type Write = s3d.Write
 // told.
 type RowWrite = dynamodbd.Write
 
-// Stack is Kinesis, DynamoDB and S3 of one account in one region, and a cluster of
-// Elasticsearch or OpenSearch. It is safe for concurrent use.
+// Stack is Kinesis, DynamoDB and S3 of one account in one region, a cluster of
+// Elasticsearch or OpenSearch, and a warehouse of Redshift. It is safe for concurrent use.
 type Stack struct {
 	options Options
 	kinesis *kinesisd.Server
 	dynamo  *dynamodbd.Server
 	s3      *s3d.Server
 	search  *clusterd.Server
+	house   *Warehouse
 	faults  Faults
 	hosts   []string            // lower-case names that are the stack's
 	bodies  sync.Pool           // *bytes.Buffer
@@ -170,7 +175,7 @@ func New(o Options) (*Stack, error) {
 	if o.RefuseTrimmed {
 		trimmed = kinesisd.TrimmedRefuse
 	}
-	return &Stack{
+	stack := &Stack{
 		options: o,
 		kinesis: kinesisd.New(kinesisd.Options{
 			Account: o.Account, Region: o.Region, Limits: o.Limits, MaxPageBytes: o.MaxPageBytes,
@@ -187,7 +192,9 @@ func New(o Options) (*Stack, error) {
 		beyond: semaphore.NewWeighted(1),
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		closed: make(chan struct{}),
-	}, nil
+	}
+	stack.house = newWarehouse(stack, o.Warehouse)
+	return stack, nil
 }
 
 // Close drops what faults hold, waits for calls in this process to end, and
@@ -279,6 +286,9 @@ func (s *Stack) identify(r *http.Request) call {
 	if operation, ok := strings.CutPrefix(target, "DynamoDB_20120810."); ok {
 		return call{service: DynamoDB, operation: operation}
 	}
+	if operation, ok := strings.CutPrefix(target, "RedshiftData."); ok {
+		return call{service: RedshiftData, operation: operation}
+	}
 	return call{service: S3, operation: s.s3.Parse(r).Operation}
 }
 
@@ -306,6 +316,8 @@ func (s *Stack) dispatch(w http.ResponseWriter, r *http.Request, c call) {
 		s.kinesis.ServeHTTP(w, r)
 	case DynamoDB:
 		s.dynamo.ServeHTTP(w, r)
+	case RedshiftData:
+		s.house.api.ServeHTTP(w, r)
 	case Search:
 		s.search.ServeHTTP(w, r)
 	default:
