@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -113,6 +114,38 @@ func TestWhatEndsAWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnAnnouncementInDoubt: while the row is not known to have it, nothing is given up
+// that a successor needs, also if the call ends.
+func TestAnAnnouncementInDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, onLoad(), numbered(23))
+		s.loader.every = 0
+		s.fault = func(kind string, _, _ int) fault {
+			if kind == "announce" {
+				return fails
+			}
+			return noFault
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := s.deliver(ctx, s.processor, 5); !errors.Is(err, context.DeadlineExceeded) || s.counts["announce"] < 10 {
+			t.Errorf("%v after %d tries", err, s.counts["announce"])
+		}
+		if n := len(s.bundles()); n != 1 || len(s.delivered)+len(s.awaiting) > 0 {
+			t.Errorf("%d bundles, told %+v and %+v", n, s.delivered, s.awaiting)
+		}
+		s.processor.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+		s.fault, s.loader.every = nil, 1
+		if err := s.run(t.Context(), t, []int{3}, onLoad()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.verdict(true); err != nil || len(s.bundlesLost) > 0 {
+			t.Errorf("%v, lost %+v", err, s.bundlesLost)
+		}
+	})
 }
 
 // TestAShutdownLeavesALoad to the next holder five seconds before its deadline.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,7 +95,7 @@ func TestWorkersComeAndGoWhileACutIsLoaded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k := kcl.Config{ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: fmt.Sprint(i), FailoverTime: 10 * time.Second}
+			k := kcl.Config{ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: strconv.Itoa(i), FailoverTime: 10 * time.Second}
 			if err := archiver.Configure(&k); err != nil {
 				t.Fatal(err)
 			}
