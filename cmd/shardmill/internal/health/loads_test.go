@@ -20,7 +20,9 @@ import (
 )
 
 // role is how the role of loader stands.
-type role struct{ status atomic.Pointer[elected.Status] }
+type role struct {
+	status atomic.Pointer[elected.Status]
+}
 
 func (r *role) is(s elected.Status) { r.status.Store(&s) }
 
