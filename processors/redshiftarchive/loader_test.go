@@ -405,6 +405,41 @@ func TestTrustIsAskedBeforeEachStep(t *testing.T) {
 	}
 }
 
+// ending is an Access that is asked while trust ends.
+type ending struct {
+	redshiftarchive.RoleAccess
+
+	end func()
+}
+
+func (e ending) Credentials(ctx context.Context) (text string, isSecret bool, err error) {
+	e.end()
+	return e.RoleAccess.Credentials(ctx)
+}
+
+// Credentials may take their time: no COPY is begun if trust ends meanwhile.
+func TestTrustIsAskedAfterCredentials(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.stage("a", object(1, 1))
+		var r *running
+		made := make(chan struct{})
+		r = w.load(changed(func(c *redshiftarchive.Config) {
+			c.Access = ending{redshiftarchive.RoleAccess{ARN: roleR}, func() {
+				<-made
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.trust = lease.ErrLost
+			}}
+		}), nil)
+		close(made)
+		if err := <-r.done; !errors.Is(err, lease.ErrLost) || len(w.all()) != 0 {
+			t.Errorf("%v after %d COPYs", err, len(w.all()))
+		}
+	})
+}
+
 // Trust that ends among the deletions of a batch ends them.
 func TestTrustIsAskedBeforeEachDeletion(t *testing.T) {
 	t.Parallel()
