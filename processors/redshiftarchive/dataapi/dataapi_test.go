@@ -192,6 +192,18 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// An error of the execution does not say that nothing was executed.
+func TestUnclear(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{faults: map[string]fault{"BatchExecuteStatement": unclear}, always: true}
+		f := faultOf(t, database(t, s).Load(t.Context(), try(true, "1")))
+		if loaded, _ := s.is(); f.Undone || len(loaded) != 1 {
+			t.Errorf("undone: %v, and %v are loaded: %v", f.Undone, loaded, f)
+		}
+	})
+}
+
 // oneFails makes a try whose operation, or statement, fails, and one that succeeds.
 func oneFails(t *testing.T, s *service, hasLedger bool, at string) {
 	t.Helper()

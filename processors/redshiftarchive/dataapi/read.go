@@ -95,6 +95,9 @@ func (d *Database) read(ctx context.Context, doing, sql, token string, secrets j
 		fault.Undone = true
 		return nil, fault
 	}
+	if o.HasResultSet != nil && !*o.HasResultSet {
+		return nil, nil // there is nothing to ask for
+	}
 	var rows [][]string
 	input := &redshiftdata.GetStatementResultInput{Id: &o.id}
 	for {

@@ -39,6 +39,7 @@ const (
 	active    fault = "active"       // ActiveStatementsExceededException
 	failing   fault = "failing"      // InternalServerException, nothing is done
 	doneFails fault = "done, failed" // InternalServerException, and it is done
+	unclear   fault = "unclear"      // BatchExecuteStatementException, and it is done
 	fails     fault = "fails"        // of a statement: FAILED, with a text that quotes it
 	endless   fault = "endless"      // of a statement: it goes on until it is cancelled
 	stubborn  fault = "stubborn"     // of a statement: it cannot be cancelled either
@@ -104,6 +105,8 @@ func (s *service) Do(r *http.Request) (*http.Response, error) {
 		refusal(400, "ThrottlingException")
 	case active:
 		refusal(400, "ActiveStatementsExceededException")
+	case unclear:
+		refusal(400, "BatchExecuteStatementException")
 	case failing, doneFails:
 		refusal(500, "InternalServerException")
 	}
@@ -146,7 +149,10 @@ func (s *service) do(operation string, in map[string]any) (int, any) {
 		st.status, st.err = "ABORTED", ""
 		return 200, map[string]bool{"Status": true}
 	case "GetStatementResult":
-		return 200, s.page(st, text("NextToken"))
+		if st.hasResult() {
+			return 200, s.page(st, text("NextToken"))
+		}
+		return 400, map[string]string{"__type": "ResourceNotFoundException", "message": "Query does not have result. Please check query status with DescribeStatement."}
 	}
 	return 400, map[string]string{"__type": "UnknownOperationException"}
 }
@@ -173,6 +179,12 @@ func (s *service) begin(token string, sqls ...string) string {
 	}
 	s.statements = append(s.statements, st)
 	return st.id
+}
+
+// hasResult reports whether rows can be asked for. A service may say that there is nothing
+// where there are no rows.
+func (st *statement) hasResult() bool {
+	return len(st.sqls) == 1 && strings.HasPrefix(st.sqls[0], "SELECT") && !strings.HasSuffix(st.sqls[0], "WHERE false")
 }
 
 // advance executes statements whose time has come, in one transaction.
@@ -217,7 +229,7 @@ func (s *service) advance(st *statement) {
 }
 
 func (s *service) describe(st *statement) map[string]any {
-	out := map[string]any{"Id": st.id, "Status": st.status, "HasResultSet": len(st.rows) > 0, "RedshiftQueryId": 815}
+	out := map[string]any{"Id": st.id, "Status": st.status, "HasResultSet": st.hasResult(), "RedshiftQueryId": 815}
 	if st.err != "" {
 		out["Error"] = st.err
 	}

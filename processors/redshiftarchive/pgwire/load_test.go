@@ -3,6 +3,7 @@ package pgwire_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -182,6 +183,32 @@ func TestLedgerThatAnswersAnother(t *testing.T) {
 		loaded, _, _ := d.is()
 		if f := faultOf(t, err); !f.Undone || !strings.Contains(f.Message, "VARCHAR") || len(loaded) > 0 {
 			t.Errorf("%v, %v", err, loaded)
+		}
+	})
+}
+
+// All objects are entered, in however many statements.
+func TestManyObjects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := new(database)
+		in := try(true)
+		for i := range 1000 {
+			in.Ledger.Objects = append(in.Ledger.Objects, fmt.Sprintf("s3://bucket/%s/%d.gz", strings.Repeat("x", 200), i))
+		}
+		if err := connectTo(t, d).Load(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		d.end(t)
+		_, _, seen := d.is()
+		entered := 0
+		for _, sql := range seen {
+			if strings.HasPrefix(sql, "INSERT ") {
+				entered += len(literals(sql)) / 2 // the object, and the manifest
+			}
+		}
+		if entered != 1001 {
+			t.Errorf("%d objects are entered", entered)
 		}
 	})
 }
