@@ -36,8 +36,9 @@ type WarehouseOptions struct {
 	Serializable bool
 
 	// PostgreSQL is the URL of a PostgreSQL server, of a superuser, as libpq has it. It runs
-	// the statements then, REPEATABLE READ, in a database that is made for the stack, and only COPY and the
-	// tables that tell of loads and connections are our own: for tests whose SQL somebody else is to judge. Default "".
+	// the statements then, REPEATABLE READ, in a database that is made for the stack, and
+	// only COPY and the tables that tell of loads and connections are our own: for tests
+	// whose SQL somebody else is to judge. Default "".
 	PostgreSQL string
 
 	MD5 bool        // passwords are asked for by MD5. Default off: in clear text.
@@ -50,9 +51,10 @@ type WarehouseOptions struct {
 // Stack's S3. It is safe for concurrent use.
 //
 // Faults strike its statements, with Redshift as the service. The operation is the first
-// word of the statement in capitals, such as "COPY" or "LOCK"; "BEGIN", "COMMIT" and "ROLLBACK"
-// also by their other words; and "Login" is the beginning of a connection, once its password is read. Fault.Body is a part
-// of the statement's text, UserAgent of application_name, and Path of "/DATABASE".
+// word of the statement in capitals, such as "COPY" or "LOCK"; "BEGIN", "COMMIT" and
+// "ROLLBACK" also by their other words; and "Login" is the beginning of a connection, once
+// its password is read. Fault.Body is a part of the statement's text, UserAgent of
+// application_name, and Path of "/DATABASE".
 //
 //	Refuse       the connection is cut, and the statement was not run
 //	LostAnswer   it was run, and the connection is cut; so is it by Cut
@@ -63,7 +65,9 @@ type WarehouseOptions struct {
 //	SQLError     it fails
 //	others       it fails with XX000
 //
-// A request for cancellation ends what is held, but for what a Stall holds.
+// A request for cancellation ends what is held, but for what a Stall holds. A client has 30
+// seconds to log in, a minute to take an answer, and loses a connection that is idle for
+// four hours.
 //
 // The Data API is one of the Stack's services, RedshiftData to faults, and takes any cluster's
 // or workgroup's name. Its statements are struck too; as it has no connection that could be

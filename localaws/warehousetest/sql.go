@@ -26,6 +26,10 @@ func sqlRows() []row {
 		{"a guard fails by division by zero", testGuard},
 		{"a statement can be cancelled", testCancel},
 		{"what a connection did not commit is gone with it", testLostConnection},
+		{"a statement ends at its timeout", testTimeout},
+		{"transactions begin and end by their other words", testWords},
+		{"what clients ask of a session is answered", testSession},
+		{"expressions have the values of SQL", testExpressions},
 		{"a password that is wrong is refused", testPassword},
 		{"tables are made as Redshift has them made", testCreate},
 		{"values that a column does not take are refused", testValues},
@@ -289,4 +293,76 @@ func testCreate(t *testing.T, x test, c connection) {
 	c.run(t, "DROP TABLE IF EXISTS "+name)
 	c.run(t, "BEGIN; CREATE TABLE "+name+" (a int); ROLLBACK")
 	c.refused(t, "SELECT a FROM "+name, "42P01", name)
+}
+
+func testTimeout(t *testing.T, x test, c connection) {
+	t.Helper()
+	other := x.connect(t)
+	c.run(t, "BEGIN; LOCK "+x.table)
+	other.run(t, "SET statement_timeout TO 50")
+	other.run(t, "BEGIN")
+	other.refused(t, "LOCK "+x.table, "57014", "statement timeout")
+	other.run(t, "ROLLBACK; SET statement_timeout = 0")
+	c.run(t, "COMMIT")
+	other.run(t, "BEGIN; LOCK "+x.table+"; COMMIT")
+}
+
+func testWords(t *testing.T, x test, c connection) {
+	t.Helper()
+	for _, begin := range []string{"START TRANSACTION", "begin work", "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE", "BEGIN READ WRITE"} {
+		for _, end := range []string{"END", "COMMIT WORK", "commit transaction"} {
+			c.run(t, begin+"; INSERT INTO "+x.table+" (id) VALUES (1); "+end)
+		}
+		c.run(t, begin+"; DELETE FROM "+x.table)
+		c.run(t, "ABORT")
+	}
+	c.want(t, "SELECT count(*) FROM "+x.table, "12")
+	c.run(t, "COMMIT") // of none
+	c.run(t, "ROLLBACK")
+}
+
+func testSession(t *testing.T, x test, c connection) {
+	t.Helper()
+	if !x.PostgreSQL { // whose user and database are others
+		c.want(t, "SELECT current_user, current_database()", x.Config.User+"|"+x.Config.Database)
+	}
+	c.want(t, "SELECT version() LIKE 'PostgreSQL %', pg_backend_pid() > 0, GETDATE() IS NULL, SYSDATE IS NULL", "t|t|f|f")
+	c.want(t, "SELECT pg_last_copy_count(), pg_last_copy_id()", "0|-1")
+	c.run(t, "SET search_path TO public; SET client_encoding TO 'UTF8'; SET extra_float_digits = 2")
+	c.refused(t, "SET nothing TO 1", "42704", "nothing")
+	c.refused(t, "SHOW nothing", "42704", "nothing")
+	c.want(t, "SHOW standard_conforming_strings", "on")
+}
+
+func testExpressions(t *testing.T, _ test, c connection) {
+	t.Helper()
+	for _, row := range []struct{ expression, want string }{
+		{"1 + 2 * 3 - -4", "11"},
+		{"7 / 2", "3"},
+		{"-7 % 3", "-1"},
+		{"(1 + 2) * 3", "9"},
+		{"'a' || 'b'", "ab"},
+		{"1 < 2 AND NOT 2 <> 2", "t"},
+		{"NULL = 1", null},
+		{"NULL IS NULL", "t"},
+		{"false AND NULL", "f"},
+		{"true OR NULL", "t"},
+		{"true AND NULL", null},
+		{"1 IN (2, NULL)", null},
+		{"1 IN (1, NULL)", "t"},
+		{"1 NOT IN (2, 3)", "t"},
+		{"'ab' LIKE '_b%'", "t"},
+		{"'ab' NOT LIKE 'b%'", "t"},
+		{"CASE WHEN false THEN 1 WHEN NULL THEN 2 END", null},
+		{"CASE WHEN 1 = 1 THEN 'x' ELSE 'y' END", "x"},
+		{"CAST('12' AS integer) + 1", "13"},
+		{"'2016-02-25'::date", "2016-02-25"},
+		{"coalesce(NULL, 'z')", "z"},
+		{"upper(trim(' a '))", "A"},
+		{"length('öl')", "2"},
+		{"count(*)", "1"},
+		{"1 >= 1 /* one */ -- and the end", "t"},
+	} {
+		c.want(t, "SELECT "+row.expression, row.want)
+	}
 }

@@ -124,7 +124,7 @@ func (s *Server) Session(ctx context.Context, startup sqlwire.Startup) (*Session
 	if err != nil {
 		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
 	}
-	e := &Session{server: s, conn: conn, startup: startup, logs: s.options.Logs.Session(startup)}
+	e := &Session{server: s, conn: conn, startup: startup, logs: s.options.Logs.Session(startup), lastQuery: -1, lastCopy: -1}
 	if startup.User == s.options.Superuser {
 		return e, nil
 	}

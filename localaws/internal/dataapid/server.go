@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -181,6 +182,7 @@ func (s *Server) submit(body []byte, isBatch bool) (any, *refusal) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(time.Now())
 	if known := s.tokens[r.ClientToken]; known != nil && r.ClientToken != "" {
 		if !reflect.DeepEqual(known.request, r) {
 			return nil, invalid("ClientToken " + r.ClientToken + " was given to another statement.")
@@ -198,6 +200,21 @@ func (s *Server) submit(body []byte, isBatch bool) (any, *refusal) {
 		s.execute(ctx, st)
 	})
 	return st.accepted(), nil
+}
+
+// kept is for how long a statement that has ended is known, with its token.
+// Source: the guide, "Using the Amazon Redshift Data API".
+const kept = 24 * time.Hour
+
+// forget drops statements that ended long ago. The caller holds mu.
+func (s *Server) forget(now time.Time) {
+	maps.DeleteFunc(s.statements, func(_ string, st *statement) bool {
+		isOld := st.isOver() && now.Sub(st.updated) > kept
+		if isOld {
+			delete(s.tokens, st.request.ClientToken)
+		}
+		return isOld
+	})
 }
 
 func (s *Server) active() int {

@@ -116,7 +116,18 @@ type ConnectionEvent struct {
 func (s *Server) Log(event string, c sqlwire.Startup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connections = append(s.connections, ConnectionEvent{event, time.Now(), c})
+	s.connections = latest(append(s.connections, ConnectionEvent{event, time.Now(), c}))
+}
+
+// maxLog is how many rows are kept of each table that tells of loads and connections.
+const maxLog = 10_000
+
+// latest returns the last rows of a log, of which it keeps maxLog to twice as many.
+func latest[T any](rows []T) []T {
+	if len(rows) < 2*maxLog {
+		return rows
+	}
+	return slices.Clone(rows[len(rows)-maxLog:])
 }
 
 // loadError is a row of STL_LOAD_ERRORS.
@@ -131,7 +142,7 @@ type loadError struct {
 
 // Session returns a session of a user.
 func (s *Server) Session(c sqlwire.Startup) *Session {
-	return &Session{server: s, startup: c}
+	return &Session{server: s, startup: c, lastQuery: -1, lastCopy: -1}
 }
 
 // Session is a session. One goroutine at a time uses it.

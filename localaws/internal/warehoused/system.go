@@ -165,6 +165,7 @@ func (s *Server) NoteErrors(by sqlwire.Startup, table, query, tx int64, errors [
 			session: by.ProcessID, at: time.Now(), database: by.Database,
 		})
 	}
+	s.loadErrors = latest(s.loadErrors)
 }
 
 // IsLog reports whether a table is one in which the database tells of loads and connections.
