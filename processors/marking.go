@@ -76,8 +76,8 @@ func (*loading) release()                          {}
 func (l *loading) loading() *loading               { return l }
 func (*loading) committed(context.Context, string) {}
 
-// held implements parcel: what it is of is durable.
-func (*loading) held() BufferedEvent { return BufferedEvent{Held: objectBytes} }
+// held implements parcel: what it is of is durable, and nothing of it is in memory.
+func (*loading) held() BufferedEvent { return BufferedEvent{} }
 
 // staged gives back what a cut has that only awaits its load, and tells of it, once.
 func (c *cut) staged(ctx context.Context) *loading {

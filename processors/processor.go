@@ -65,7 +65,7 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 // ProcessRecords buffers the records. Each cut that is complete is delivered behind,
 // while the next one fills; when that is complete too, it does not return before the
 // one that is under way is in the store. While that is loaded, the next one goes on with
-// more objects. Under pressure, all are in the store, and loaded, when it returns.
+// more objects. Under pressure, all are in the store when it returns.
 func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInput) error {
 	return p.whole(func() error {
 		err := p.process(ctx, in)
@@ -103,7 +103,7 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 		}
 	}
 	if in.Pressure {
-		return p.delivery.finish(ctx, in.Checkpointer)
+		return p.delivery.stage(ctx, in.Checkpointer) // what is loaded holds nothing
 	}
 	return p.delivery.advance(ctx, in.Checkpointer)
 }

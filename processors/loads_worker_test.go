@@ -1,0 +1,175 @@
+package processors_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/kcl/kcltest"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors"
+)
+
+// TestReadingStopsAtTheBudget: a loader that loads nothing for an hour. Workers read on
+// until their memory is used up, and no further; when it loads, all is delivered.
+func TestReadingStopsAtTheBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const budget, shards, records, size = 1 << 20, 2, 1000, 4 << 10
+		stream, table, s := kcltest.NewStream(shards), new(lease.Mem), new(shelf)
+		for i := range records {
+			for shard := range shards {
+				stream.Put(shard, fmt.Sprintf("%d.%d%s ", shard, i, strings.Repeat("x", size)))
+			}
+		}
+		var held [shards]int64
+		cfg := with(loading(processors.CommitOnLoad), func(c *processors.Config) {
+			c.Compression = processors.Uncompressed
+			c.Hooks.Buffered = func(e processors.BufferedEvent) { held[shardNumber(e.ShardID)] = e.Held }
+		}).WithSize(64 << 10)
+		archiver, err := processors.New(cfg, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := kcl.Config{
+			ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: "one", MaxBytes: budget,
+			FailoverTime: 10 * time.Second,
+		}
+		if err := archiver.Configure(&k); err != nil {
+			t.Fatal(err)
+		}
+		w, err := kcl.New(k, archiver.Processor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.Run(ctx) }()
+		for range 3600 {
+			time.Sleep(time.Second)
+			if in := w.Snapshot().BytesInUse; in > budget+budget/2 { // a page may exceed
+				t.Fatalf("%d bytes are in use", in)
+			}
+		}
+		synctest.Wait()
+		if held[0]+held[1] < budget/2 || held[0]+held[1] > budget+budget/4 {
+			t.Errorf("after an hour %v are held, of a budget of %d", held, budget)
+		}
+		if n := s.markersTaken(); n != shards {
+			t.Errorf("%d markers", n)
+		}
+		for range 600 {
+			time.Sleep(time.Second)
+			s.markersTaken()
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		seen := map[string]bool{}
+		for _, word := range s.words() {
+			seen[strings.TrimRight(word, "x")] = true
+		}
+		if n := len(seen); n != records*shards {
+			t.Errorf("%d records are delivered, want %d", n, records*shards)
+		}
+	})
+}
+
+// TestWorkersComeAndGoWhileACutIsLoaded: each takes over what the one before awaits, goes on
+// reading, and stops in time; when it is loaded at last each record is in one object, and each marker was there once.
+func TestWorkersComeAndGoWhileACutIsLoaded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, table, s := kcltest.NewStream(1), new(lease.Mem), new(shelf)
+		const workers, each = 4, 25
+		for i := range workers {
+			isLast := i == workers-1
+			archiver, err := processors.New(loading(processors.CommitOnLoad).WithSize(40), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := kcl.Config{ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: strconv.Itoa(i), FailoverTime: 10 * time.Second}
+			if err := archiver.Configure(&k); err != nil {
+				t.Fatal(err)
+			}
+			w, err := kcl.New(k, archiver.Processor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- w.Run(ctx) }()
+			time.Sleep(time.Minute)
+			stream.Put(0, numbers(each*i, each*(i+1))...)
+			time.Sleep(10 * time.Minute)
+			if n := s.marked(); n != 1 {
+				t.Errorf("worker %d: %d markers", i, n)
+			}
+			if l := leaseOf(t, table); l.Pending == nil || l.Checkpoint.IsRecord() {
+				t.Errorf("worker %d: %+v", i, l)
+			}
+			for n := 0; isLast && n < 60; n++ {
+				s.markersTaken()
+				time.Sleep(10 * time.Second)
+			}
+			begun := time.Now()
+			stop()
+			if err := <-ended; err != nil || time.Since(begun) > 27*time.Second {
+				t.Errorf("worker %d ended after %v: %v", i, time.Since(begun), err)
+			}
+		}
+		if l := leaseOf(t, table); l.Pending != nil || l.Checkpoint.SequenceNumber != stream.Records(0)[workers*each-1].SequenceNumber {
+			t.Errorf("%+v", l)
+		}
+		var got []string
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, o := range s.objects {
+			if isMarker(o.Key) || isBundle(o.Key) {
+				t.Errorf("%s is left", o.Key)
+				continue
+			}
+			body, err := stored{body: o.body, encoding: o.ContentEncoding}.inflated()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, strings.Fields(body)...)
+		}
+		if want := strings.Fields(strings.Join(numbers(0, workers*each), "")); !slices.Equal(got, want) {
+			t.Errorf("the objects have %q", got)
+		}
+	})
+}
+
+// marked returns how many markers there are.
+func (s *shelf) marked() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.objects {
+		if isMarker(o.Key) {
+			n++
+		}
+	}
+	return n
+}
+
+func shardNumber(id string) (n int) {
+	_, _ = fmt.Sscanf(id, "shardId-%d", &n)
+	return n
+}
+
+// markersTaken deletes the markers, and returns how many there were.
+func (s *shelf) markersTaken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.objects)
+	s.objects = slices.DeleteFunc(s.objects, func(o shelved) bool { return isMarker(o.Key) })
+	return before - len(s.objects)
+}
