@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,11 +20,16 @@ import (
 )
 
 // role is how the role of loader stands.
-type role struct{ status elected.Status }
+type role struct {
+	status atomic.Pointer[elected.Status]
+}
+
+func (r *role) is(s elected.Status) { r.status.Store(&s) }
 
 func (w world) watchRole() *role {
-	r := &role{elected.Status{Has: true, Since: time.Now()}}
-	w.m.WatchRole(func() elected.Status { return r.status })
+	r := new(role)
+	r.is(elected.Status{Has: true, Since: time.Now()})
+	w.m.WatchRole(func() elected.Status { return *r.status.Load() })
 	w.m.LoaderChanged(true)
 	return r
 }
@@ -130,7 +136,7 @@ func TestReadinessEndsWithoutARole(t *testing.T) {
 	inWorld(t, func(w world) {
 		w.scanned()
 		r := w.watchRole()
-		r.status = elected.Status{Err: errors.New("no table"), ErrSince: time.Now()}
+		r.is(elected.Status{Err: errors.New("no table"), ErrSince: time.Now()})
 		time.Sleep(6*time.Minute - time.Second)
 		w.ready(http.StatusOK, yes)
 		time.Sleep(time.Second)
@@ -138,7 +144,7 @@ func TestReadinessEndsWithoutARole(t *testing.T) {
 		if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "this worker cannot stand ready to load: no table; nothing is lost") {
 			w.t.Errorf("it does not say so: %s", body)
 		}
-		r.status = elected.Status{Holder: "another"}
+		r.is(elected.Status{Holder: "another"})
 		w.ready(http.StatusOK, yes)
 	})
 }
@@ -171,9 +177,9 @@ func TestLoaderIsDescribed(t *testing.T) {
 		for _, shard := range []string{"shard-1", "shard-2"} {
 			w.m.DeliveryHooks().Awaiting(processors.AwaitingEvent{ShardID: shard})
 		}
-		r.status = elected.Status{Holder: "host-2"}
+		r.is(elected.Status{Holder: "host-2"})
 		is("loader: worker host-2\n")
-		r.status = elected.Status{}
+		r.is(elected.Status{})
 		is("loader: nobody, or not known yet\n")
 	})
 }
