@@ -147,6 +147,8 @@ type Stack struct {
 	closed    chan struct{}
 	closeOnce sync.Once
 	calls     sync.WaitGroup // handlers of calls in this process
+	beginMu   sync.Mutex     // guards what follows
+	ending    bool           // begin begins nothing any more
 }
 
 // New returns a Stack without streams and tables. It starts nothing. If
@@ -201,12 +203,27 @@ func New(o Options) (*Stack, error) {
 // frees Options.Dir. After it the stack is not to be used.
 func (s *Stack) Close() {
 	s.closeOnce.Do(func() {
+		s.beginMu.Lock()
+		s.ending = true
+		s.beginMu.Unlock()
 		close(s.closed)
 		s.calls.Wait()
 		if err := s.s3.Close(); err != nil {
 			s.options.Logger.Warn("closing the local S3", zap.Error(err))
 		}
 	})
+}
+
+// begin runs f on a goroutine that Close waits for, unless Close was called: what is
+// called late, such as for a cancellation, is called by nobody who waits.
+func (s *Stack) begin(f func()) bool {
+	s.beginMu.Lock()
+	defer s.beginMu.Unlock()
+	if s.ending {
+		return false
+	}
+	s.calls.Go(f)
+	return true
 }
 
 // Faults returns what breaks requests on purpose.

@@ -109,7 +109,7 @@ func newWarehouse(s *Stack, o WarehouseOptions) *Warehouse {
 		"session_authorization": o.User,
 	}})
 	w.api = dataapid.New(dataapid.Options{
-		Database: warehouseDatabase{w}, Context: lifetime{s}, Go: s.calls.Go, Open: w.openForAPI,
+		Database: warehouseDatabase{w}, Context: lifetime{s}, Go: func(f func()) { s.begin(f) }, Open: w.openForAPI,
 	})
 	return w
 }
@@ -134,8 +134,10 @@ func (w *Warehouse) Addr() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("listening for the local warehouse: %w", err)
 	}
+	if !w.stack.begin(func() { _ = w.Serve(ctx, l) }) { // it ends with the stack
+		return "", errors.Join(errClosed, l.Close())
+	}
 	w.listener = l
-	w.stack.calls.Go(func() { _ = w.Serve(ctx, l) }) // it ends with the stack
 	return l.Addr().String(), nil
 }
 
@@ -166,6 +168,8 @@ func (w *Warehouse) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
+var errClosed = errors.New("the local services are closed")
+
 // Dial connects a client in this process without sockets, whatever the address says, and
 // in virtual time in a testing/synctest bubble; pgconn.Config.DialFunc takes it.
 func (w *Warehouse) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -173,7 +177,9 @@ func (w *Warehouse) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, fmt.Errorf("dialing the local warehouse: %w", context.Cause(ctx))
 	}
 	ours, theirs := net.Pipe()
-	w.stack.calls.Go(func() { w.wire.Serve(lifetime{w.stack}, ours) }) //nolint:contextcheck // the connection outlives the call
+	if !w.stack.begin(func() { w.wire.Serve(lifetime{w.stack}, ours) }) { //nolint:contextcheck // the connection outlives the call
+		return nil, errors.Join(errClosed, ours.Close(), theirs.Close())
+	}
 	return theirs, nil
 }
 
