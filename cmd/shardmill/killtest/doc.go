@@ -27,8 +27,8 @@
 // TestKillLoading, with the build tag redshift, strikes two archivers that stage and load, between
 // each two of their steps, from the put of an object to the deletion of its marker; the warehouse and
 // the other services are in the process of the test. Each row is counted. With a ledger it must be there
-// once, or its object be named by an errors manifest; without one, twice only where an
-// archiver was struck between the manifests that name its object, where that may happen. TestKillLoadingPostgreSQL
+// once, or its object be named by an errors manifest; without one, twice only by two manifests, between
+// which, or shortly before, an archiver was struck. TestKillLoadingPostgreSQL
 // has the loaders lose their connections, with PostgreSQL behind our COPY; scripts/redshift.sh starts it:
 //
 //	SHARDMILL_KILL_ROWS  records that each run puts at least; default 20000

@@ -28,7 +28,9 @@ type loadPoint struct {
 	planned bool // of an archiver: the row has a plan while it is held
 	loads   bool // who loads is struck
 	locks   bool // who is struck has the ledger locked, so that the next loader waits
-	// doubles is whether what was loaded may be loaded again if there is no ledger.
+	// doubles is whether only the ledger keeps what is loaded from being loaded again. Without
+	// one each strike may double something: who loads archives too, and the successor of an archiver
+	// may put a marker again.
 	doubles bool
 }
 
@@ -104,7 +106,7 @@ func pointsOfLedger() []loadPoint {
 	return []loadPoint{
 		{step: "before the manifest", how: "S3 holds it, and it comes late", fault: with(putsManifest, stalls), late: true},
 		{step: "between LOCK and COPY", how: "the COPY is held, and is done late", fault: runs("COPY", stalls), late: true, locks: true},
-		{step: "COMMIT done, not answered", how: "COMMIT is not answered", fault: runs("COMMIT", localaws.NoAnswer()), locks: true, doubles: true},
+		{step: "COMMIT under way", how: "COMMIT is held, and is done late", fault: runs("COMMIT", stalls), late: true, locks: true, doubles: true},
 		{step: "between COMMIT and the deletion of markers", how: "S3 refuses the deletion", fault: with(unmarks, localaws.Refuse()), doubles: true},
 		{step: "COPY under way", how: "the COPY is held, and is done late", fault: runs("COPY", stalls), stop: true, late: true, locks: true},
 		{step: "between manifest and LOCK", how: "LOCK is held", fault: runs("LOCK", stalls)},
@@ -112,7 +114,7 @@ func pointsOfLedger() []loadPoint {
 		{step: "COMMIT not done", how: "COMMIT is swallowed", fault: runs("COMMIT", localaws.Swallow()), locks: true},
 		{step: "COMMIT under way", how: "COMMIT is held, and is done late", fault: runs("COMMIT", stalls), stop: true, late: true, locks: true},
 		{step: "between LOCK and COPY", how: "SELECT is held", fault: runs("SELECT", stalls), late: true, locks: true},
-		{step: "COMMIT under way", how: "COMMIT is held, and is done late", fault: runs("COMMIT", stalls), late: true, locks: true, doubles: true},
+		{step: "COMMIT done, not answered", how: "COMMIT is not answered", fault: runs("COMMIT", localaws.NoAnswer()), locks: true, doubles: true},
 		{step: "between COMMIT and the deletion of markers", how: "S3 holds the deletion, which comes late", fault: with(unmarks, stalls), stop: true, late: true, doubles: true},
 		{step: "markers deleted, not answered", how: "the deletion's answers are lost", fault: with(unmarks, localaws.LostAnswer())},
 	}
