@@ -294,7 +294,7 @@ func (w *world) work(ctx context.Context, m *machine) {
 	}
 	w.note("%s starts", m.name)
 	w.alive(m, true)
-	err = worker.Run(ctx)
+	err = w.loadWhile(ctx, m, func() error { return worker.Run(ctx) })
 	w.alive(m, false)
 	if err != nil && !errors.Is(err, kcl.ErrShutdownTimeout) {
 		w.violate("%s ends by itself: %v", m.name, err)
