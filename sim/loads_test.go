@@ -51,6 +51,9 @@ func (w *world) commitOn(m *machine) processors.CommitOn {
 // awaits reports whether all checkpoints of a world wait until what they pass is loaded.
 func (w *world) awaits() bool { return w.loads && w.dice().below(3, "commit on", 0) == 1 }
 
+// mayAwait reports whether some checkpoints of a world wait.
+func (w *world) mayAwait() bool { return w.loads && w.dice().below(3, "commit on", 0) > 0 }
+
 // loadWhile calls run, and has a machine stand ready to load meanwhile.
 func (w *world) loadWhile(ctx context.Context, m *machine, run func() error) error {
 	if !w.loads {
