@@ -33,6 +33,11 @@ func everywhere() []kind {
 func kindsOf(p point) []kind {
 	out := everywhere()
 	switch p {
+	case mark, announce, awaitLoad, listMarkers, readMarker, putManifest, copyBatch, copyOutcome, nameFailed, unmark, elect, renewJob:
+		out = append(inPairs(), neverAnswered) // a world that loads takes long
+	default:
+	}
+	switch p {
 	case bulk, publish:
 		out = append(out, handOver)
 	case take:

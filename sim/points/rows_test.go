@@ -122,8 +122,8 @@ func (w *world) notePlan(key string, r *row, by *machine) {
 	}
 	plan := planned{shard: key, by: by.name, last: p.Last}
 	w.plans[p.Key], w.preparing[key], w.inCut[key] = plan, p.Key, []string{p.Key}
-	if len(p.Objects) > 0 {
-		w.inCut[key] = nil // the key is that of the bundle
+	if stagedShard(p.Key) != "" {
+		w.inCut[key], w.unlisted[key] = nil, w.unlisted[key] || len(p.Objects) == 0
 	}
 	for _, o := range p.Objects {
 		w.plans[o.Key] = plan

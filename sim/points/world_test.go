@@ -72,6 +72,7 @@ type world struct {
 	plans      map[string]planned  // by key of the object
 	preparing  map[string]string   // key of the object, by shard
 	inCut      map[string][]string // keys of all of that cut's objects, by shard
+	unlisted   map[string]bool     // shards of which some plan had no room for its cut's objects
 	commits    map[string]int      // by worker
 	lastWriter map[string]string   // by shard
 	armed      *pending            // the strike to come
@@ -115,7 +116,7 @@ func newWorld(t *testing.T, s scenario) *world {
 		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, transformed: s.transformed, indexed: s.indexed, loading: s.loading, interval: 4, over: make(chan struct{}),
 		putting: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
-		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{}, inCut: map[string][]string{},
+		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{}, inCut: map[string][]string{}, unlisted: map[string]bool{},
 		commits: map[string]int{}, lastWriter: map[string]string{}, hits: map[strike]int{}, refusals: map[refusal]int{},
 	}
 	stack, err := localaws.New(localaws.Options{SkipSignatures: true, OnRowWrite: w.onRow})
