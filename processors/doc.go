@@ -236,6 +236,7 @@
 //   - A successor that finds an announcement puts nothing, whatever it is configured to do, and
 //     waits behind while it reads: the records of the awaited cut come again, and are below its
 //     mark. An archiver that has another CommitOn waits all the same for what was announced.
+//     If they expired meanwhile, the worker tells a gap (kcl.Hooks.RecordsLost), though they are in objects.
 //   - The wait has no end by itself, goes on in an outage, and without permission to ask (which
 //     needs s3:ListBucket: else S3 does not say that an object is gone). It is told at once
 //     and each minute.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
 	"github.com/shardmill/shardmill/processors/s3archive"
 )
 
@@ -45,10 +47,11 @@ type awsParts struct {
 	list []kcl.Shard
 	held map[string][]string    // records, by shard
 	row  map[string]lease.Lease // the lease table
+	job  map[string]lease.Lease // the table of jobs
 }
 
 func newAWSParts(w *world) *awsParts {
-	p := &awsParts{w: w, held: map[string][]string{}, row: map[string]lease.Lease{}}
+	p := &awsParts{w: w, held: map[string][]string{}, row: map[string]lease.Lease{}, job: map[string]lease.Lease{}}
 	var err error
 	if p.stack, err = localaws.New(localaws.Options{ConsistencyLag: w.dice().upTo(2*time.Second, "lag", 0), OnRowWrite: p.onRow}); err != nil {
 		w.t.Fatal(err)
@@ -145,10 +148,14 @@ func (p *awsParts) merge(a, b int) {
 
 // onRow is told of each write of the lease table.
 func (p *awsParts) onRow(write localaws.RowWrite) {
+	rows, told := p.row, p.w.wrote
+	if write.Table == jobsTable {
+		rows, told = p.job, p.w.wroteJob
+	}
 	if write.New == nil {
 		key := write.Old["leaseKey"].Text
 		p.mu.Lock()
-		delete(p.row, key)
+		delete(rows, key)
 		p.mu.Unlock()
 		p.w.note("%s is deleted", short(key))
 		return
@@ -161,13 +168,24 @@ func (p *awsParts) onRow(write localaws.RowWrite) {
 		p.must(err)
 	}
 	p.mu.Lock()
-	old := p.row[l.Key]
-	p.row[l.Key] = l
+	old := rows[l.Key]
+	rows[l.Key] = l
 	p.mu.Unlock()
-	p.w.wrote(write.Operation, old, l)
+	told(write.Operation, old, l)
 }
 
-func (p *awsParts) bodies(bucket string) map[string]string {
+// stored returns an object.
+func (p *awsParts) stored(bucket, key string) (string, bool) {
+	got, err := p.bucket.GetObject(p.w.t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return "", false
+	}
+	body, err := io.ReadAll(got.Body)
+	p.must(errors.Join(err, got.Body.Close()))
+	return string(body), err == nil
+}
+
+func (p *awsParts) below(bucket, prefix string) map[string]string {
 	out := map[string]string{}
 	ctx := p.w.t.Context()
 	pages := s3.NewListObjectsV2Paginator(p.bucket, &s3.ListObjectsV2Input{Bucket: &bucket})
@@ -177,17 +195,16 @@ func (p *awsParts) bodies(bucket string) map[string]string {
 			return out // nothing was put yet
 		}
 		for _, o := range page.Contents {
-			if isBundle(*o.Key) {
+			if !isBelow(*o.Key, prefix) {
 				continue
 			}
-			got, err := p.bucket.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: o.Key})
-			p.must(err)
-			if err != nil {
-				continue
+			body, ok := p.stored(bucket, *o.Key)
+			if !ok && isDelivery(*o.Key) {
+				p.w.violate("%s cannot be read", *o.Key)
 			}
-			body, err := io.ReadAll(got.Body)
-			p.must(errors.Join(err, got.Body.Close()))
-			out[*o.Key] = string(body)
+			if ok { // a marker may be deleted meanwhile
+				out[*o.Key] = body
+			}
 		}
 	}
 	return out
@@ -195,7 +212,10 @@ func (p *awsParts) bodies(bucket string) map[string]string {
 
 func (p *awsParts) done(string) map[string]bool {
 	out := map[string]bool{}
-	for record := range placesIn(p.bodies("bucket")) {
+	if p.w.awaits() {
+		return p.w.loaded()
+	}
+	for record := range placesIn(p.below("bucket", "")) {
 		out[record] = true
 	}
 	maps.Copy(out, p.w.droppedRecords())
@@ -205,12 +225,17 @@ func (p *awsParts) done(string) map[string]bool {
 	return out
 }
 
-func (p *awsParts) judge() {
-	p.w.judgeObjects(p.bodies("bucket"), "archived")
-	if p.w.sealed {
-		p.w.judgeObjects(p.bodies(backupBucket), "backed up")
-	}
+func (p *awsParts) judge() { p.w.judgeArchive() }
+
+func (p *awsParts) jobs(m *machine) lease.Table { return p.tableOf(m, jobsTable) }
+
+func (p *awsParts) jobRows() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.job))
 }
+
+func (p *awsParts) loaderStore(m *machine) redshiftarchive.Store { return p.store(m) }
 
 // config is the SDK's configuration for a machine.
 func (p *awsParts) config(m *machine) aws.Config {
@@ -232,16 +257,22 @@ func (p *awsParts) source(m *machine) kcl.Source {
 	return s
 }
 
-func (p *awsParts) table(m *machine) lease.Table {
-	t, err := leasedynamo.New(dynamodb.NewFromConfig(p.config(m)), leasedynamo.Options{TableName: tableName})
+func (p *awsParts) table(m *machine) lease.Table { return p.tableOf(m, tableName) }
+
+func (p *awsParts) tableOf(m *machine, name string) lease.Table {
+	t, err := leasedynamo.New(dynamodb.NewFromConfig(p.config(m)), leasedynamo.Options{TableName: name})
 	p.must(err)
 	return &trustWatch{t, m}
 }
 
-func (p *awsParts) factory(m *machine) kcl.ProcessorFactory {
-	store, err := s3archive.New(s3.NewFromConfig(p.config(m), p.stack.S3Options), s3archive.Options{})
+func (p *awsParts) store(m *machine) *s3archive.Store {
+	s, err := s3archive.New(s3.NewFromConfig(p.config(m), p.stack.S3Options), s3archive.Options{})
 	p.must(err)
-	f, err := processors.New(p.w.archiveConfig(m), store)
+	return s
+}
+
+func (p *awsParts) factory(m *machine) kcl.ProcessorFactory {
+	f, err := processors.New(p.w.archiveConfig(m), p.store(m))
 	p.must(err)
 	return watched(m, f.Processor)
 }

@@ -284,6 +284,9 @@ func (w *world) work(ctx context.Context, m *machine) {
 	if w.scarce {
 		cfg.MaxBytes = 256 << (2 * w.dice().below(10, "memory", int64(m.slot))) // 256 bytes to 64 MiB
 	}
+	if w.loads {
+		cfg.MaxBytes = max(cfg.MaxBytes, 16<<10) // what waits to be loaded is in memory: with less the calm is too short
+	}
 	if w.kind != processorWorld {
 		cfg.TickInterval = time.Second
 	}
@@ -294,7 +297,7 @@ func (w *world) work(ctx context.Context, m *machine) {
 	}
 	w.note("%s starts", m.name)
 	w.alive(m, true)
-	err = worker.Run(ctx)
+	err = w.loadWhile(ctx, m, func() error { return worker.Run(ctx) })
 	w.alive(m, false)
 	if err != nil && !errors.Is(err, kcl.ErrShutdownTimeout) {
 		w.violate("%s ends by itself: %v", m.name, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
 
 // model is a stream and a lease table in memory.
@@ -20,8 +21,10 @@ type model struct {
 	archive *objects // nil: processors take the records
 
 	mem     lease.Mem
-	writing sync.Mutex           // guards past, and makes a write and what is told of it one; never held over a wait
-	past    map[string][]version // of each row
+	told    func(op string, old, row lease.Lease) // is told of each write
+	elect   *model                                // has the table of jobs
+	writing sync.Mutex                            // guards past, and makes a write and what is told of it one; never held over a wait
+	past    map[string][]version                  // of each row
 
 	mu       sync.Mutex // guards what follows
 	accepted map[string]map[string]bool
@@ -36,7 +39,7 @@ type version struct {
 }
 
 func newModel(w *world) *model {
-	m := &model{w: w, stream: kcltest.NewStream(w.shards), past: map[string][]version{}, accepted: map[string]map[string]bool{}, closed: map[string]time.Time{}}
+	m := &model{w: w, stream: kcltest.NewStream(w.shards), past: map[string][]version{}, told: w.wrote, elect: &model{w: w, past: map[string][]version{}, told: w.wroteJob}, accepted: map[string]map[string]bool{}, closed: map[string]time.Time{}}
 	m.stream.Page = 20
 	m.stream.RefuseTrimmed = w.dice().below(2, "refuses", 0) == 0
 	m.stream.Fail = func(ctx context.Context, shardID string) error {
@@ -85,6 +88,26 @@ func (p *model) rows() []lease.Lease {
 	return list
 }
 
+func (p *model) jobs(m *machine) lease.Table { return &view{p.elect, m} }
+
+func (p *model) jobRows() (keys []string) {
+	for _, l := range p.elect.rows() {
+		keys = append(keys, l.Key)
+	}
+	return keys
+}
+
+func (p *model) loaderStore(m *machine) redshiftarchive.Store { return store{p.archive, m} }
+
+func (p *model) stored(bucket, key string) (string, bool) {
+	o, ok := p.archive.get(bucket + "/" + key)
+	return o.body, ok
+}
+
+func (p *model) below(bucket, prefix string) map[string]string {
+	return p.archive.below(bucket, prefix)
+}
+
 func (p *model) done(shardID string) map[string]bool {
 	if p.archive != nil {
 		return p.archive.done()
@@ -116,7 +139,7 @@ func (p *model) accept(shardID string, records ...kcl.Record) {
 
 func (p *model) judge() {
 	if p.archive != nil {
-		p.archive.judge()
+		p.w.judgeArchive()
 		return
 	}
 	for _, s := range p.shards() {
@@ -211,9 +234,9 @@ func (p *model) write(op, key string, do func() error) error {
 	case !exists:
 		p.w.note("%s is deleted", short(key))
 	case !existed:
-		p.w.wrote(op, lease.Lease{}, row)
+		p.told(op, lease.Lease{}, row)
 	default:
-		p.w.wrote(op, old, row)
+		p.told(op, old, row)
 	}
 	return err
 }

@@ -48,6 +48,9 @@ func (w *world) archiveConfig(m *machine) processors.Config {
 	if w.indexed {
 		w.index(m, &cfg)
 	}
+	if w.loads {
+		cfg.Load, cfg.ParallelPuts = &processors.Load{CommitOn: w.commitOn(m)}, 1
+	}
 	return cfg
 }
 
@@ -116,7 +119,7 @@ type store struct {
 }
 
 func (s store) Put(ctx context.Context, o processors.Object) error {
-	body, err := io.ReadAll(o.Body)
+	body, err := io.ReadAll(io.NewSectionReader(o.Body, 0, o.Body.Size())) // from its start, whoever has read it
 	if err != nil {
 		return err
 	}
@@ -164,13 +167,32 @@ func (s store) Head(ctx context.Context, bucket, key string) (map[string]string,
 // find asks for an object; nil if there is none.
 func (s store) find(ctx context.Context, op, name string) (*object, error) {
 	return fetched(func(apply func(context.Context) error) error { return s.send(ctx, op, apply) }, func(context.Context) (*object, error) {
-		s.o.mu.Lock()
-		defer s.o.mu.Unlock()
-		if o, ok := s.o.held[name]; ok {
+		if o, ok := s.o.get(name); ok {
 			return &o, nil
 		}
 		return nil, nil //nolint:nilnil // there is none
 	})
+}
+
+func (o *objects) get(name string) (object, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out, ok := o.held[name]
+	return out, ok
+}
+
+// Read implements redshiftarchive.Store.
+func (s store) Read(ctx context.Context, bucket, key string, most int64) ([]byte, error) {
+	o, err := s.find(ctx, "read", bucket+"/"+key)
+	switch {
+	case err != nil:
+		return nil, err
+	case o == nil:
+		return nil, processors.ErrNotFound
+	case int64(len(o.body)) > most:
+		return nil, processors.ErrRange
+	}
+	return []byte(o.body), nil
 }
 
 func (s store) Get(ctx context.Context, bucket, key string, offset, length int64, w io.Writer) error {
@@ -202,10 +224,13 @@ func (s store) List(ctx context.Context, bucket, prefix string) ([]string, error
 
 func (s store) Delete(ctx context.Context, bucket, key string) error {
 	return s.send(ctx, "delete", func(context.Context) error {
+		if o, ok := s.o.get(bucket + "/" + key); ok && strings.HasPrefix(key, markersPrefix) {
+			s.o.w.unmarks(o.body)
+		}
 		s.o.mu.Lock()
 		defer s.o.mu.Unlock()
 		delete(s.o.held, bucket+"/"+key)
-		s.o.w.count("bundles deleted")
+		s.o.w.count("bundles and markers deleted")
 		return nil
 	})
 }
@@ -217,6 +242,9 @@ func (s store) Check(ctx context.Context, _ string) error {
 // done returns every record that is in an object.
 func (o *objects) done() map[string]bool {
 	out := map[string]bool{}
+	if o.w.awaits() {
+		return o.w.loaded()
+	}
 	for record := range o.places() {
 		out[record] = true
 	}
@@ -228,11 +256,7 @@ func (o *objects) done() map[string]bool {
 }
 
 // places returns the keys of the objects that each record is in.
-func (o *objects) places() map[string][]string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return placesIn(o.bodies("bucket"))
-}
+func (o *objects) places() map[string][]string { return placesIn(o.below("bucket", "")) }
 
 func placesIn(bodies map[string]string) map[string][]string {
 	in := map[string][]string{}
@@ -244,26 +268,28 @@ func placesIn(bodies map[string]string) map[string][]string {
 	return in
 }
 
-// bodies returns what is delivered in a bucket, by its key; o.mu is held.
-func (o *objects) bodies(bucket string) map[string]string {
+// below returns the bodies of the objects of a bucket below a prefix, by their keys; with
+// no prefix of those with records.
+func (o *objects) below(bucket, prefix string) map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	out := make(map[string]string, len(o.held))
 	for name, v := range o.held {
-		if key, ok := strings.CutPrefix(name, bucket+"/"); ok && !isBundle(key) {
+		if key, ok := strings.CutPrefix(name, bucket+"/"); ok && isBelow(key, prefix) {
 			out[key] = v.body
 		}
 	}
 	return out
 }
 
-func isBundle(key string) bool { return strings.HasPrefix(key, "_shardmill/") }
+func isBelow(key, prefix string) bool {
+	return prefix == "" && isDelivery(key) || prefix != "" && strings.HasPrefix(key, prefix)
+}
 
-func (o *objects) judge() {
-	o.mu.Lock()
-	delivered, backup := o.bodies("bucket"), o.bodies(backupBucket)
-	o.mu.Unlock()
-	o.w.judgeObjects(delivered, "archived")
-	if o.w.sealed {
-		o.w.judgeObjects(backup, "backed up")
+func (w *world) judgeArchive() {
+	w.judgeObjects(w.parts.below("bucket", ""), "archived")
+	if w.sealed {
+		w.judgeObjects(w.parts.below(backupBucket, ""), "backed up")
 	}
 }
 

@@ -282,6 +282,8 @@ func (w *world) toldRightly(record string, keys []string) {
 	why := w.excused[record]
 	switch {
 	case len(keys) == 0 || !why.gap && why.key == "":
+	case why.gap && w.mayAwait(): // its checkpoint had waited for the load for as long as records are kept, and the lease changed hands
+		w.count("records told lost while their load was awaited")
 	case why.gap:
 		w.violate("record %s was told lost in a gap, and is in an object", record)
 	case !slices.Contains(keys, why.key):

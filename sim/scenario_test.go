@@ -104,6 +104,7 @@ type scenario struct {
 
 	transformed bool // records go through a transform into partitions
 	indexed     bool // records are documents of a cluster
+	loads       bool // objects are loaded into a warehouse
 }
 
 func newScenario(k kind, seed uint64) scenario {

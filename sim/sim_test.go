@@ -111,6 +111,7 @@ func worlds(t *testing.T, k kind, all *tally) { //nolint:thelper // it is the te
 				s := newScenario(k, seed)
 				s.scarce, s.sealed, s.transformed = seed%2 == 1, seed%4 > 1, seed%8 > 3
 				s.indexed = !s.transformed && seed%16 > 7
+				s.loads = !s.transformed && !s.indexed && seed%3 > 0
 				if *keep != "" {
 					s = s.only(indices(t, *keep))
 				}

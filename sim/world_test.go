@@ -14,6 +14,7 @@ import (
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
 
 // scanEvery is how often each worker reads the table, by its own clock.
@@ -31,6 +32,7 @@ type parts interface {
 	rows() []lease.Lease // the lease table as it is
 	streamPart
 	judgePart
+	loadPart
 }
 
 // streamPart is the stream, as producer and judge see it.
@@ -46,6 +48,16 @@ type streamPart interface {
 type judgePart interface {
 	done(shardID string) map[string]bool
 	judge() // when all is over
+
+	stored(bucket, key string) (body string, ok bool)
+	below(bucket, prefix string) map[string]string // the bodies of objects, by key; with no prefix those with records
+}
+
+// loadPart is what a loader works with.
+type loadPart interface {
+	loaderStore(m *machine) redshiftarchive.Store
+	jobs(m *machine) lease.Table
+	jobRows() []string // the keys of the table of jobs
 }
 
 // world is everything that the machines of one scenario share.
@@ -57,6 +69,8 @@ type world struct {
 	parts   parts
 	cluster *cluster       // nil without documents
 	loose   sync.WaitGroup // requests that arrive late
+
+	warehouse *warehouse // nil without loads
 
 	mu       sync.Mutex                           // guards what follows
 	trusted  map[string]map[*machine]func() error // whether a machine trusts a shard's lease
@@ -91,6 +105,10 @@ func newWorld(t *testing.T, s scenario) *world {
 	}
 	if s.indexed {
 		w.cluster = &cluster{w: w, held: map[string]string{}}
+	}
+	w.loads = s.loads && s.kind != processorWorld
+	if w.loads {
+		w.warehouse = newWarehouse(w)
 	}
 	switch s.kind {
 	case awsWorld:
@@ -203,6 +221,9 @@ func (w *world) wrote(op string, old, row lease.Lease) {
 	w.mu.Unlock()
 	if known && row.Checkpoint.Compare(before.ExtendedSequenceNumber) < 0 {
 		w.violate("the checkpoint of %s went back from %v to %v", short(row.Key), before, row.Checkpoint)
+	}
+	if w.loads {
+		w.passes(row, before)
 	}
 	if row.Finished() && !old.Finished() {
 		w.note("%s is finished", short(row.Key))
@@ -321,6 +342,9 @@ func (w *world) play() {
 	wg.Wait()
 	w.loose.Wait()
 	w.parts.judge()
+	if w.loads {
+		w.judgeLoads()
+	}
 	for _, l := range w.parts.rows() {
 		if l.Owner != "" && !l.Finished() {
 			w.violate("%s is still owned by %s at the end", short(l.Key), l.Owner)

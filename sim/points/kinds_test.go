@@ -33,6 +33,11 @@ func everywhere() []kind {
 func kindsOf(p point) []kind {
 	out := everywhere()
 	switch p {
+	case mark, announce, awaitLoad, listMarkers, readMarker, putManifest, copyBatch, copyOutcome, nameFailed, unmark, elect, renewJob:
+		out = append(inPairs(), neverAnswered) // a world that loads takes long
+	default:
+	}
+	switch p {
 	case bulk, publish:
 		out = append(out, handOver)
 	case take:
@@ -43,7 +48,7 @@ func kindsOf(p point) []kind {
 		out = append(out, adoptedStarved)
 	case createUpload, uploadPart, completeUpload:
 		out = append(inPairs(), neverAnswered, vanished)
-	case listShards, scan, readLease, iterator, getRecords, head, getBundle, listBundles:
+	case listShards, scan, readLease, iterator, getRecords, head, getBundle, listBundles, awaitLoad, listMarkers, readMarker, copyOutcome:
 		// They have no effect, so nothing can be late.
 		out = slices.DeleteFunc(out, func(k kind) bool { return k == crashLate || k == crashAfter || k == vanished })
 	case describeTable, createTable, readProtocol, checkBucket:
@@ -70,6 +75,8 @@ func (s strike) String() string { return s.worker + " " + string(s.point) + " " 
 // not like the others.
 func usualSkip(p point) int {
 	switch p {
+	case mark, announce, awaitLoad, listMarkers, readMarker, putManifest, copyBatch, copyOutcome, unmark, renewJob:
+		return 1
 	case invoke, bulk, seal, deleteBundle, prepare, publish, commit, renew, getRecords, checkpointed, scan:
 		return 1
 	default:
@@ -104,6 +111,13 @@ func transformedPoints() []point {
 // documentPoints are those of a cut of documents, of which some fail, with a backup.
 func documentPoints() []point {
 	return []point{bulk, seal, prepare, publish, commit, getBundle, publishAgain, commitAgain}
+}
+
+// loadPoints are those of a cut that is loaded, and of who loads it.
+func loadPoints() []point {
+	return []point{
+		publish, mark, announce, awaitLoad, commit, elect, renewJob, listMarkers, readMarker, putManifest, copyBatch, copyOutcome, nameFailed, unmark,
+	}
 }
 
 // plainPoints are those of a world of processors that only checkpoint.

@@ -68,6 +68,7 @@ type scenario struct {
 	strikes              []strike
 	plain, large, sealed bool
 	transformed, indexed bool
+	loading              bool
 }
 
 func (s scenario) name() string {
@@ -84,6 +85,9 @@ func (s scenario) name() string {
 	}
 	if s.transformed {
 		name = "transformed, " + name
+	}
+	if s.loading {
+		name = "loading, " + name
 	}
 	if s.indexed {
 		name = "indexed, " + name
@@ -148,6 +152,7 @@ func singles() []scenario {
 	each(sealedPoints(), scenario{sealed: true})
 	each(transformedPoints(), scenario{transformed: true})
 	each(documentPoints(), scenario{indexed: true, sealed: true})
+	each(loadPoints(), scenario{loading: true})
 	return out
 }
 
@@ -163,7 +168,8 @@ func pairs() []scenario {
 	out = append(out, pairsOf(archiverPoints(), scenario{})...)
 	out = append(out, pairsOf(sealedPoints(), scenario{sealed: true})...)
 	out = append(out, pairsOf(transformedPoints(), scenario{transformed: true})...)
-	return append(out, pairsOf(documentPoints(), scenario{indexed: true, sealed: true})...)
+	out = append(out, pairsOf(documentPoints(), scenario{indexed: true, sealed: true})...)
+	return append(out, pairsOf(loadPoints(), scenario{loading: true})...)
 }
 
 func pairsOf(points []point, base scenario) (out []scenario) {

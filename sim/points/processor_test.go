@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/processors"
@@ -13,22 +15,25 @@ import (
 
 // factory makes the processors of a machine. Every other one compresses, so
 // that a cut is finished by a worker with another configuration.
-func (w *world) factory(m *machine, api s3archive.API, functions lambdatransform.API) (kcl.ProcessorFactory, error) {
+func (w *world) factory(m *machine, sdk aws.Config, api s3archive.API, functions lambdatransform.API) (kcl.ProcessorFactory, *loader, error) {
 	if w.plain {
 		return func(s kcl.ShardInfo) kcl.RecordProcessor {
 			return &watched{&plain{w: w, shard: s.ShardID}, m, s.ShardID}
-		}, nil
+		}, nil, nil
 	}
 	store, err := s3archive.New(api, s3archive.Options{PartBytes: 5 << 20})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg := processors.Config{
 		Logger:             m.log,
 		DeliveryStreamName: "d", Bucket: bucket, Compression: processors.Uncompressed,
 		Hints: processors.BufferingHints{SizeInMBs: 128, IntervalInSeconds: w.interval, BeyondFirehose: true},
 	}
-	if m.name[0]%2 == 0 && !w.large {
+	if w.loading {
+		cfg.Load = &processors.Load{CommitOn: processors.CommitOnLoad}
+	}
+	if m.name[0]%2 == 0 && !w.large && !w.loading {
 		cfg.Compression = processors.GZIP
 	}
 	if w.sealed {
@@ -38,7 +43,7 @@ func (w *world) factory(m *machine, api s3archive.API, functions lambdatransform
 	if w.transformed {
 		f, err := lambdatransform.New(functions, lambdatransform.Options{FunctionARN: functionARN, Logger: m.log})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		cfg.Transform = &processors.Transform{
 			Function: f, NumberOfRetries: new(20), Timeout: 10 * time.Second,
@@ -48,7 +53,7 @@ func (w *world) factory(m *machine, api s3archive.API, functions lambdatransform
 	if w.indexed {
 		cfg.Hints = processors.BufferingHints{SizeInMBs: 100, IntervalInSeconds: w.interval, BeyondFirehose: true}
 		if err := w.index(m, &cfg); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if w.large {
@@ -56,9 +61,13 @@ func (w *world) factory(m *machine, api s3archive.API, functions lambdatransform
 	}
 	archivers, err := processors.New(cfg, store)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &watched{archivers.Processor(s), m, s.ShardID} }, nil
+	var load *loader
+	if w.loading {
+		load, err = w.newLoader(m, sdk, cfg, store)
+	}
+	return func(s kcl.ShardInfo) kcl.RecordProcessor { return &watched{archivers.Processor(s), m, s.ShardID} }, load, err
 }
 
 // watched checks that each call of a processor may begin.

@@ -2,6 +2,7 @@ package points_test
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,6 +46,9 @@ type planned struct {
 
 // onRow judges a committed write of a row; it is Options.OnRowWrite.
 func (w *world) onRow(rw localaws.RowWrite) {
+	if rw.Table == jobsTable {
+		w.onJob(rw)
+	}
 	if rw.Table != leaseTable {
 		return
 	}
@@ -66,6 +70,15 @@ func (w *world) onRow(rw localaws.RowWrite) {
 	w.update(now, key, r, rw)
 }
 
+// onJob notes the rows of the table of jobs.
+func (w *world) onJob(rw localaws.RowWrite) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if key := cmp.Or(rw.New["leaseKey"].Text, rw.Old["leaseKey"].Text); !slices.Contains(w.jobs, key) {
+		w.jobs = append(w.jobs, key)
+	}
+}
+
 // update notes what the row is now. w.mu is held.
 func (w *world) update(now *written, key string, r *row, rw localaws.RowWrite) {
 	if r.present = rw.New != nil; !r.present {
@@ -76,7 +89,7 @@ func (w *world) update(now *written, key string, r *row, rw localaws.RowWrite) {
 	r.owner = owner
 	r.at = position(rw.New["checkpoint"].Text, rw.New["checkpointSubSequenceNumber"].Text)
 	if r.pending != "" && rw.New["pendingCheckpointState"].Text == "" && now.point != release {
-		r.objects = append(r.objects, w.preparing[key])
+		r.objects = append(r.objects, w.inCut[key]...)
 	}
 	r.pending = rw.New["pendingCheckpointState"].Text
 	r.begun = r.begun || r.at.IsRecord() || r.finished()
@@ -108,11 +121,15 @@ func (w *world) notePlan(key string, r *row, by *machine) {
 		return
 	}
 	plan := planned{shard: key, by: by.name, last: p.Last}
-	w.plans[p.Key], w.preparing[key] = plan, p.Key
+	w.plans[p.Key], w.preparing[key], w.inCut[key] = plan, p.Key, []string{p.Key}
+	if stagedShard(p.Key) != "" {
+		w.inCut[key], w.unlisted[key] = nil, w.unlisted[key] || len(p.Objects) == 0
+	}
 	for _, o := range p.Objects {
 		w.plans[o.Key] = plan
-		if o.Bucket == bucket {
+		if o.Bucket == bucket && !isMarker(o.Key) {
 			w.preparing[key] = o.Key
+			w.inCut[key] = append(w.inCut[key], o.Key)
 		}
 	}
 }

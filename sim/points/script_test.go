@@ -324,8 +324,11 @@ func (w *world) produce(ctx context.Context) {
 		in, done := &kinesis.PutRecordsInput{StreamName: aws.String(streamName)}, false
 		for i, s := range w.open() {
 			data := fmt.Appendf(nil, "%d.%d\n", n, i)
-			if w.indexed {
+			switch {
+			case w.indexed:
 				data = documentData(n, i)
+			case w.loading:
+				data = lineData(n, i)
 			}
 			in.Records = append(in.Records, types.PutRecordsRequestEntry{
 				Data: data, PartitionKey: aws.String("p"), ExplicitHashKey: &s.start,

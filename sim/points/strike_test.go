@@ -14,7 +14,7 @@ func (w *world) identify(m *machine, r *http.Request, data []byte) (request, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p, ok := w.plans[q.object]; ok {
+	if p, ok := w.plans[q.object]; ok && q.point != readMarker && q.point != unmark { // these are of the loader
 		q.shard = p.shard
 		if q.point == publish && p.by != m.name {
 			q.point = publishAgain

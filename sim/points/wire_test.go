@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/shardmill/shardmill/processors"
 )
 
 // point is a step of the protocol.
@@ -45,6 +47,18 @@ const (
 	listBundles    point = "list bundles"
 	invoke         point = "invoke"
 	bulk           point = "bulk"
+	mark           point = "mark"
+	announce       point = "announce"
+	awaitLoad      point = "await"
+	listMarkers    point = "list markers"
+	readMarker     point = "read marker"
+	putManifest    point = "put manifest"
+	copyBatch      point = "copy"
+	copyOutcome    point = "outcome of copy"
+	nameFailed     point = "name what failed"
+	unmark         point = "unmark"
+	elect          point = "elect"
+	renewJob       point = "renew job"
 )
 
 // request is what a worker sent.
@@ -60,7 +74,7 @@ type request struct {
 // rowWrite reports whether it is a write of a lease that only its holder makes.
 func (r request) rowWrite() bool {
 	switch r.point {
-	case renew, prepare, commit, commitAgain, checkpointed, release, endShard:
+	case renew, prepare, announce, commit, commitAgain, checkpointed, release, endShard:
 		return true
 	default:
 		return false
@@ -105,7 +119,14 @@ func read(r *http.Request, data []byte) (request, error) {
 	if err := json.Unmarshal(data, &b); err != nil {
 		return request{}, err
 	}
+	if b.TableName == jobsTable {
+		return readJob(operation, b), nil
+	}
 	switch operation {
+	case "BatchExecuteStatement":
+		return request{point: copyBatch}, nil
+	case "DescribeStatement":
+		return request{point: copyOutcome}, nil
 	case "ListShards":
 		return request{point: listShards}, nil
 	case "GetShardIterator":
@@ -153,6 +174,9 @@ func (b body) update() point {
 	case sets("leaseOwner"):
 		return take
 	case sets("pendingCheckpoint"):
+		if p, err := processors.ReadPrepared(b.ExpressionAttributeValues[":pendingCheckpointState"].B); err == nil && p.Announced {
+			return announce
+		}
 		return prepare
 	case b.ExpressionAttributeValues[":checkpoint"].S == "SHARD_END":
 		return endShard
@@ -171,6 +195,9 @@ func (b body) update() point {
 func readS3(r *http.Request) request {
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	q := r.URL.Query()
+	if loading, ok := readLoading(r, key, q); ok {
+		return loading
+	}
 	out := request{object: key, shard: stagedShard(key + q.Get("prefix"))}
 	switch {
 	case r.Method == http.MethodGet && q.Get("list-type") == "2":
@@ -236,7 +263,7 @@ func outcome(resp *http.Response, data []byte) string {
 // puts reports whether it is a step of putting an object, or documents.
 func (r request) puts() bool {
 	switch r.point {
-	case bulk, seal, publish, publishAgain, createUpload, uploadPart, completeUpload:
+	case bulk, seal, publish, publishAgain, mark, createUpload, uploadPart, completeUpload:
 		return true
 	default:
 		return false

@@ -49,6 +49,7 @@ type world struct {
 
 	transformed bool // the records are, by a function
 	indexed     bool // the records are documents
+	loading     bool // the objects are loaded, and the checkpoints wait for that
 
 	over chan struct{} // closed at the end: what is held is dropped
 	wg   sync.WaitGroup
@@ -64,15 +65,18 @@ type world struct {
 	machines   map[string]*machine
 	order      []*machine // in the order of their starts
 	rows       map[string]*row
+	jobs       []string // keys of the table of jobs
 	shards     map[string]shard
 	records    map[string][]record // by shard, in their order
 	delivered  map[string]checkpoint.ExtendedSequenceNumber
-	plans      map[string]planned // by key of the object
-	preparing  map[string]string  // key of the object, by shard
-	commits    map[string]int     // by worker
-	lastWriter map[string]string  // by shard
-	armed      *pending           // the strike to come
-	side       *pending           // one that prepares the world for it
+	plans      map[string]planned  // by key of the object
+	preparing  map[string]string   // key of the object, by shard
+	inCut      map[string][]string // keys of all of that cut's objects, by shard
+	unlisted   map[string]bool     // shards of which some plan had no room for its cut's objects
+	commits    map[string]int      // by worker
+	lastWriter map[string]string   // by shard
+	armed      *pending            // the strike to come
+	side       *pending            // one that prepares the world for it
 	hits       map[strike]int
 	refusals   map[refusal]int
 }
@@ -109,10 +113,10 @@ type record struct {
 func newWorld(t *testing.T, s scenario) *world {
 	t.Helper()
 	w := &world{
-		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, transformed: s.transformed, indexed: s.indexed, interval: 4, over: make(chan struct{}),
+		t: t, begun: time.Now(), plain: s.plain, large: s.large, sealed: s.sealed, transformed: s.transformed, indexed: s.indexed, loading: s.loading, interval: 4, over: make(chan struct{}),
 		putting: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		machines: map[string]*machine{}, rows: map[string]*row{}, shards: map[string]shard{}, records: map[string][]record{},
-		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{},
+		delivered: map[string]checkpoint.ExtendedSequenceNumber{}, plans: map[string]planned{}, preparing: map[string]string{}, inCut: map[string][]string{}, unlisted: map[string]bool{},
 		commits: map[string]int{}, lastWriter: map[string]string{}, hits: map[strike]int{}, refusals: map[refusal]int{},
 	}
 	stack, err := localaws.New(localaws.Options{SkipSignatures: true, OnRowWrite: w.onRow})
@@ -128,6 +132,9 @@ func newWorld(t *testing.T, s scenario) *world {
 	w.objects = s3.NewFromConfig(cfg, stack.S3Options)
 	w.must(w.streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(2)}))
 	w.must(w.objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")}))
+	if w.loading {
+		w.makeWarehouse()
+	}
 	w.look()
 	return w
 }
@@ -197,13 +204,13 @@ func (w *world) start() *machine {
 	w.machines[name], w.order = m, append(w.order, m)
 	w.mu.Unlock()
 	w.say("%s starts", name)
-	worker, err := w.worker(m)
+	worker, load, err := w.worker(m)
 	if err != nil {
 		w.t.Error(err)
 		return m
 	}
 	w.wg.Go(func() {
-		err := worker.Run(ctx)
+		err := load.while(ctx, func() error { return worker.Run(ctx) })
 		m.set(func() { m.stopping = true })
 		if err != nil && !m.isDead() && !errors.Is(err, kcl.ErrShutdownTimeout) {
 			w.fail("%s ends: %v", name, err)
@@ -213,27 +220,28 @@ func (w *world) start() *machine {
 	return m
 }
 
-func (w *world) worker(m *machine) (*kcl.Worker, error) {
+func (w *world) worker(m *machine) (*kcl.Worker, *loader, error) {
 	cfg := w.stack.AWSConfig()
 	cfg.HTTPClient = m
 	source, err := kinesissource.New(kinesis.NewFromConfig(cfg), kinesissource.Options{StreamName: streamName, PollInterval: 3 * time.Second, Logger: m.log})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	table, err := leasedynamo.New(dynamodb.NewFromConfig(cfg), leasedynamo.Options{TableName: leaseTable, Logger: m.log})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	factory, err := w.factory(m, s3.NewFromConfig(cfg, w.stack.S3Options), lambda.NewFromConfig(cfg))
+	factory, load, err := w.factory(m, cfg, s3.NewFromConfig(cfg, w.stack.S3Options), lambda.NewFromConfig(cfg))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return kcl.New(kcl.Config{
+	worker, err := kcl.New(kcl.Config{
 		ApplicationName: leaseTable, StreamName: streamName, StreamARN: "arn:aws:kinesis:us-east-1:000000000000:stream/" + streamName, Source: source, Leases: table, WorkerID: m.name,
 		FailoverTime: failover, ScanInterval: 2 * time.Second, ShardSyncInterval: 8 * time.Second, KeepFinishedLeases: time.Second,
 		TickInterval: time.Second, ShutdownTimeout: 8 * time.Second,
 		Hooks: kcl.Hooks{LeaseLost: m.lost}, Logger: m.log,
 	}, factory)
+	return worker, load, err
 }
 
 // live returns the machines whose workers work.
