@@ -33,6 +33,15 @@
 //   - in the calm at the end: free leases are taken within two scans, those of
 //     a worker that shut down too, and the leases are evenly spread
 //   - when a worker has ended it holds no memory, leases or goroutines
+//   - where objects are loaded: with a ledger each record is in the table once, or in an
+//     object that an errors manifest names (or both, if a COPY was in doubt when it was given
+//     up), and without one at least once; what a COPY reads was staged; a marker is deleted,
+//     and a checkpoint that waits for loads passes, when what it is of is loaded or named; no
+//     marker is left; no loader acts while another machine trusts its lease, which is
+//     the one row of a table of its own
+//
+// A gap may also be told of records that are in objects, if their load was awaited for as
+// long as the stream keeps records, and the lease changed hands.
 //
 // Two losses cannot be told, and are counted: of records that expired before the
 // first read of a lease without a checkpoint, and of a shard that vanished before

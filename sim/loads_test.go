@@ -225,7 +225,7 @@ func (h *warehouse) step(m *machine, name string) error {
 	takes := 50 * time.Millisecond
 	switch {
 	case h.w.calmed():
-	case m.throw("slow "+name) < 0.05:
+	case m.throw("slow "+name) < 0.2:
 		takes = 90 * time.Second // more than a loader waits
 	default:
 		takes = 4 * time.Second

@@ -297,8 +297,10 @@ func (w *world) work(ctx context.Context, m *machine) {
 	}
 	w.note("%s starts", m.name)
 	w.alive(m, true)
-	err = w.loadWhile(ctx, m, func() error { return worker.Run(ctx) })
-	w.alive(m, false)
+	err = w.loadWhile(ctx, m, func() error {
+		defer w.alive(m, false) // whose clock stands still may hold the loader's lease for long, though he is gone
+		return worker.Run(ctx)
+	})
 	if err != nil && !errors.Is(err, kcl.ErrShutdownTimeout) {
 		w.violate("%s ends by itself: %v", m.name, err)
 	}

@@ -17,6 +17,7 @@ func TestSeedsReplay(t *testing.T) {
 	const worlds = 8 // and on until records have expired in two
 	for seed, expires := uint64(0), 0; seed < worlds || expires < 2; seed++ {
 		s := newScenario([]kind{processorWorld, archiverWorld}[seed%2], seed)
+		s.loads = seed%4 == 1
 		if s.trims() {
 			expires++
 		} else if seed >= worlds {

@@ -18,6 +18,12 @@
 //	complete upload
 //	invoke                           a batch of records is transformed, by a function of Lambda
 //	bulk                             documents are sent to a cluster
+//	mark, announce, await            a cut that is loaded, whose checkpoint waits for that
+//	elect, renew job                 the lease of who loads
+//	list markers, read marker,       a batch is loaded, by the Data API: copy hands in LOCK, the
+//	put manifest, copy,              guard, COPY and INSERT, which are one transaction
+//	outcome of copy, unmark
+//	name what failed                 a batch is given up
 //	seal, delete bundle,             a cut of several objects
 //	list bundles, get bundle
 //	head, publish again,             a successor finishes a cut
@@ -59,7 +65,8 @@
 // In every world: the strikes happened; each record is in exactly one object (and, if
 // there is a backup, one of that),
 // in the order of its shard within and across objects; no key is written twice;
-// checkpoints never go back; a shard's end is written after its records are
+// where objects are loaded each record is one row, or in an object that an errors manifest
+// names, and no marker is left; checkpoints never go back; a shard's end is written after its records are
 // done and its children have leases, and its children begin after that; a lease
 // that was deleted does not come back; no request of a worker takes effect on a
 // row after another took it, and none releases what is prepared; no lease is
