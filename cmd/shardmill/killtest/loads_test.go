@@ -36,10 +36,10 @@ func TestKillLoading(t *testing.T) {
 	t.Parallel()
 	rng := newRand(t, "SHARDMILL_KILL_SEED")
 	split := pointsOfLedger()
-	most := 2 * len(split) / 3 // they are shared by two runs, of which the one that commits on a load takes longer
+	half := (len(split) + 1) / 2 // each half is struck in one of two runs, beside the archivers' points
 	for _, x := range []loadScenario{
-		{name: "ledger", ledger: true, retry: 7200, points: append(byLoader(split[:most:most]), pointsOfArchivers(false)...)},
-		{name: "ledger, commit on load", ledger: true, onLoad: true, retry: 7200, points: append(byLoader(split[most:]), pointsOfArchivers(true)...)},
+		{name: "ledger", ledger: true, retry: 7200, points: append(byLoader(split[:half:half]), pointsOfArchivers(false)...)},
+		{name: "ledger, commit on load", ledger: true, onLoad: true, retry: 7200, points: append(byLoader(split[half:]), pointsOfArchivers(true)...)},
 		{name: "no ledger", retry: 7200, points: append(byLoader(pointsWithoutLedger()), pointsOfArchivers(false)...)},
 		{name: "given up", ledger: true, retry: 0, malformed: true, points: byLoader(pointsOfGivingUp())},
 	} {
