@@ -120,14 +120,14 @@ func (a *Archiver) Processor(shard kcl.ShardInfo) kcl.RecordProcessor {
 			newUUID: s.newUUID,
 			sink:    sink,
 			staging: stage,
-			marking: s.marking(),
+			marking: s.marking(shard),
 
 			indexing: indexing, failedType: failedType,
 		},
 		delivery: delivery{try: try, staging: stage},
 		successor: successor{
 			shop: a.shop, sink: sink, try: try, identity: identity, buckets: buckets,
-			hooks: s.Hooks, shardID: shard.ShardID, log: log, marking: s.marking(),
+			hooks: s.Hooks, shardID: shard.ShardID, log: log, marking: s.marking(shard),
 		},
 	}
 }

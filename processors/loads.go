@@ -92,6 +92,8 @@ func (c Config) checkLoad() error {
 // MARKERS + PLAN: the prefix of Config.Markers, and the UUID of the cut's plan.
 type Marker struct {
 	DeliveryStreamName string
+	Application        string         // whose lease table it is: kcl.Config.ApplicationName
+	Stream             string         // that the records come from: its ARN, or its name if that is not known
 	Objects            []MarkedObject // at least one
 }
 

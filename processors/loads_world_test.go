@@ -43,7 +43,7 @@ func (w *world) load() {
 		}
 		w.loader.taken[name]++
 		m, err := processors.ParseMarker(w.objects[name].body)
-		if err != nil || m.DeliveryStreamName != "orders" || w.objects[name].ctype != "application/json" {
+		if err != nil || m.DeliveryStreamName != "orders" || m.CheckSource(w.now.shard.Table, w.now.shard.StreamARN) != nil || w.objects[name].ctype != "application/json" {
 			w.violate("marker %s: %+v, %v, %s", name, m, err, w.objects[name].ctype)
 		}
 		w.mostMarked = max(w.mostMarked, len(m.Objects))

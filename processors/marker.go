@@ -16,6 +16,8 @@ const markerVersion = 1
 type markerJSON struct {
 	Version            int          `json:"version"`
 	DeliveryStreamName string       `json:"deliveryStreamName"`
+	Application        string       `json:"application,omitempty"`
+	Stream             string       `json:"stream,omitempty"`
 	Objects            []markedJSON `json:"objects"`
 }
 
@@ -33,7 +35,7 @@ func (o MarkedObject) URL() string { return "s3://" + o.Bucket + "/" + o.Key }
 
 // Encode returns the marker as JSON that ParseMarker reads.
 func (m Marker) Encode() []byte {
-	out := markerJSON{Version: markerVersion, DeliveryStreamName: m.DeliveryStreamName}
+	out := markerJSON{Version: markerVersion, DeliveryStreamName: m.DeliveryStreamName, Application: m.Application, Stream: m.Stream}
 	for _, o := range m.Objects {
 		e := markedJSON{URL: o.URL(), Size: o.Size, Digest: hex.EncodeToString(o.Digest[:]), Records: o.Records, Bytes: o.Bytes}
 		if !o.Oldest.IsZero() {
@@ -43,6 +45,36 @@ func (m Marker) Encode() []byte {
 	}
 	b, _ := json.Marshal(out) //nolint:errchkjson // texts and numbers
 	return append(b, '\n')
+}
+
+// CheckSource returns nil if the objects come from an application's archivers of a stream,
+// else what they come from. Of the stream give the ARN, or the name; where one of both has no
+// ARN the names are compared. "" is any. Two that share DeliveryStreamName and staging by
+// mistake are told apart so.
+func (m Marker) CheckSource(application, stream string) error {
+	if application != "" && m.Application != application {
+		return fmt.Errorf("it is of the application %q, not %q", m.Application, application)
+	}
+	mine, other := stream, m.Stream
+	if !isARN(mine) || !isARN(other) {
+		mine, other = nameOfStream(mine), nameOfStream(other)
+	}
+	if stream != "" && mine != other {
+		return fmt.Errorf("it is of the stream %q, not %q", m.Stream, stream)
+	}
+	return nil
+}
+
+// streamPart stands before the name in a stream's ARN.
+const streamPart = ":stream/"
+
+func isARN(stream string) bool { return strings.Contains(stream, streamPart) }
+
+func nameOfStream(stream string) string {
+	if _, name, ok := strings.Cut(stream, streamPart); ok {
+		return name
+	}
+	return stream
 }
 
 // ErrNewerMarker means that a marker is of a newer version: its objects must be left to a
@@ -63,7 +95,7 @@ func ParseMarker(b []byte) (Marker, error) {
 	case in.Version < 1 || in.DeliveryStreamName == "" || len(in.Objects) == 0:
 		return Marker{}, fmt.Errorf("not a marker: version %d, delivery stream %q, %d objects", in.Version, in.DeliveryStreamName, len(in.Objects))
 	}
-	m := Marker{DeliveryStreamName: in.DeliveryStreamName}
+	m := Marker{DeliveryStreamName: in.DeliveryStreamName, Application: in.Application, Stream: in.Stream}
 	for i, e := range in.Objects {
 		o, err := e.object()
 		if err != nil {

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -19,17 +20,18 @@ const jsonType = "application/json"
 
 // marking is how cuts say that they can be loaded; nil if they do not.
 type marking struct {
-	stream         string // the delivery stream
+	source         Marker // without objects
 	bucket, prefix string // of markers
 	awaits         bool   // the checkpoint waits until a marker is gone
 }
 
-func (s *settings) marking() *marking {
+func (s *settings) marking(shard kcl.ShardInfo) *marking {
 	if s.Load == nil {
 		return nil
 	}
 	bucket, prefix := s.Markers()
-	return &marking{stream: s.DeliveryStreamName, bucket: bucket, prefix: prefix, awaits: s.Load.CommitOn == CommitOnLoad}
+	source := Marker{DeliveryStreamName: s.DeliveryStreamName, Application: shard.Table, Stream: cmp.Or(shard.StreamARN, shard.StreamName)}
+	return &marking{source: source, bucket: bucket, prefix: prefix, awaits: s.Load.CommitOn == CommitOnLoad}
 }
 
 // mark appends the marker of what is delivered to the objects of x, and its body to those
@@ -41,7 +43,7 @@ func (m *marking) mark(x *exactlyonce.Index, to io.Writer) {
 	o := exactlyonce.Object{
 		Target: exactlyonce.Target{Bucket: m.bucket, Key: m.prefix + x.UUID.String()}, Role: exactlyonce.Marker, ContentType: jsonType,
 	}
-	says := Marker{DeliveryStreamName: m.stream}
+	says := m.source
 	for _, e := range x.Objects {
 		if e.Role != exactlyonce.Delivery {
 			continue

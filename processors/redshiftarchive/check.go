@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
-	"github.com/shardmill/shardmill/processors"
 )
 
 // checkLimit is how long a look at the database may take: a serverless workgroup may have
@@ -51,7 +50,7 @@ func (l *Loader) lookAtMarkers(ctx context.Context) Look {
 	if err == nil && len(keys) > 0 {
 		var body []byte
 		if body, err = l.store.Read(ctx, l.settings.markerBucket, keys[0], maxMarker); err == nil {
-			if _, err := processors.ParseMarker(body); err != nil {
+			if _, err := l.settings.parse(body); err != nil {
 				look.Status, look.Text = LookWrong, fmt.Sprintf("%d markers wait, and %s cannot be loaded: %v", len(keys), keys[0], err)
 				return look
 			}

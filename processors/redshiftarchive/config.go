@@ -15,6 +15,12 @@ type Config struct {
 	// where markers are come from it.
 	Staging processors.Config
 
+	// Application and Stream are whose markers are loaded: kcl.Config.ApplicationName of the
+	// archivers, and the ARN of their stream, or its name. Markers of others are left, and
+	// told. Default "": any, so that what others stage with the same DeliveryStreamName in the
+	// same place is loaded too. See processors.Marker.CheckSource.
+	Application, Stream string
+
 	// DataTableName is the table, 1-512 characters, with or without its schema; required.
 	// DataTableColumns are those that COPY names, as a list with commas, at most 10,240
 	// characters; default none, which is all of them. Source: Firehose CopyCommand.
@@ -28,7 +34,8 @@ type Config struct {
 	RetryDuration *time.Duration
 
 	// Ledger is the table that has what is loaded, with or without its schema. Default "":
-	// none, and what is loaded may be loaded again after a crash.
+	// none, and what is loaded may be loaded again after a crash. It does not go with
+	// processors.AtLeastOnce, which may stage a record in two objects.
 	Ledger string
 
 	// CopyTimeout ends a try that is not answered. Default 4 h.
@@ -96,7 +103,7 @@ type GivenUpEvent struct {
 // WaitingEvent says what is staged and not loaded.
 type WaitingEvent struct {
 	Markers int           // that the last look found; a look finds up to 1,000
-	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, or of another delivery stream
+	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, or of another delivery stream, application or stream
 	Oldest  time.Duration // age of the oldest record of the batch that is tried; 0 if there is none
 	Tries   int           // that have failed of that batch, in a row
 	Err     error         // of the last of these, or of the look

@@ -13,6 +13,8 @@ import (
 
 const roleR = "arn:aws:iam::123456789012:role/R"
 
+const theStream = "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
+
 var errNet = errors.New("connection reset")
 
 // config is that of the conformance list: staged gzip below logs/ of bucket b.

@@ -245,7 +245,10 @@ func TestMarkersThatAreLeft(t *testing.T) {
 		{"newer", `{"version":2}`, "marker of a newer version"},
 		{"no JSON", "x", "not a marker"},
 		{"of another delivery stream", string(other), `the delivery stream "payments", not "orders"`},
-		{"a URL that is no SQL", string(processors.Marker{DeliveryStreamName: "orders", Objects: objects{backslash}}.Encode()), "without control characters and backslashes"},
+		{"of another application", encoded(processors.Marker{Application: "other", Stream: theStream}), `the application "other", not "app"`},
+		{"of another account", encoded(processors.Marker{Application: "app", Stream: strings.Replace(theStream, "123456789012", "999999999999", 1)}), `clicks", not "arn`},
+		{"of another stream", encoded(processors.Marker{Application: "app", Stream: "clacks"}), `the stream "clacks", not "arn`},
+		{"a URL that is no SQL", encoded(processors.Marker{Application: "app", Stream: theStream, Objects: objects{backslash}}), "without control characters and backslashes"},
 		{"too large", strings.Repeat(" ", 4<<20+1), "ends before"},
 	} {
 		for _, n := range []int{1, 1100} {
@@ -268,7 +271,7 @@ func TestMarkersThatAreLeft(t *testing.T) {
 					w.stage("a", object(1, 1))
 					var last redshiftarchive.WaitingEvent
 					r := w.load(changed(func(c *redshiftarchive.Config) {
-						c.Logger = zap.New(core)
+						c.Logger, c.Application, c.Stream = zap.New(core), "app", theStream
 						c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
 					}), nil)
 					time.Sleep(wait)
@@ -288,6 +291,15 @@ func TestMarkersThatAreLeft(t *testing.T) {
 			})
 		}
 	}
+}
+
+// encoded returns what a marker says, of the delivery stream that is loaded.
+func encoded(m processors.Marker) string {
+	m.DeliveryStreamName = "orders"
+	if m.Objects == nil {
+		m.Objects = objects{object(9, 9)}
+	}
+	return string(m.Encode())
 }
 
 // What the store refuses is repeated until it goes, and told.

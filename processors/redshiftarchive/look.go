@@ -153,15 +153,7 @@ func (r *run) read(ctx context.Context, keys []string) error {
 
 // parse notes what a marker has.
 func (r *run) parse(key string, body []byte) {
-	m, err := processors.ParseMarker(body)
-	if want := r.settings.Staging.DeliveryStreamName; err == nil && m.DeliveryStreamName != want {
-		err = fmt.Errorf("it is of the delivery stream %q, not %q", m.DeliveryStreamName, want)
-	}
-	for _, o := range m.Objects {
-		if _, notSQL := literal(o.URL()); err == nil && notSQL != nil {
-			err = fmt.Errorf("the URL of an object %w", notSQL)
-		}
-	}
+	m, err := r.settings.parse(body)
 	if err != nil {
 		r.leave(key, err)
 		return
@@ -170,13 +162,39 @@ func (r *run) parse(key string, body []byte) {
 	r.known[key] = marked{key, m.Objects}
 }
 
+// parse returns a marker, or why it cannot be loaded.
+func (s *settings) parse(body []byte) (processors.Marker, error) {
+	m, err := processors.ParseMarker(body)
+	if err != nil {
+		return m, err //nolint:wrapcheck // it says what it is about
+	}
+	if want := s.Staging.DeliveryStreamName; m.DeliveryStreamName != want {
+		return m, fmt.Errorf("%w: it is of the delivery stream %q, not %q", errForeign, m.DeliveryStreamName, want)
+	}
+	if err := m.CheckSource(s.Application, s.Stream); err != nil {
+		return m, fmt.Errorf("%w: %w", errForeign, err)
+	}
+	for _, o := range m.Objects {
+		if _, err := literal(o.URL()); err != nil {
+			return m, fmt.Errorf("the URL of an object %w", err)
+		}
+	}
+	return m, nil
+}
+
+// errForeign means that a marker is for another loader.
+var errForeign = errors.New("marker of others")
+
 // leave notes that a marker cannot be loaded, at once and once an hour, and that its objects
 // are staged and not loaded.
 func (r *run) leave(key string, why error) {
 	r.left[key] = leftMarker{time.Now()}
 	remedy := "see to what put it there, and remove it"
-	if errors.Is(why, processors.ErrNewerMarker) {
+	switch {
+	case errors.Is(why, processors.ErrNewerMarker):
 		remedy = "load it with a newer version"
+	case errors.Is(why, errForeign):
+		remedy = "leave it to the loader of those; and have no two of them share both DeliveryStreamName and staging"
 	}
 	r.log.Error("marker cannot be loaded; its objects are left staged", zap.String("key", key), zap.String("remedy", remedy), zap.Error(why))
 }

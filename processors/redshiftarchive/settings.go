@@ -78,6 +78,9 @@ func (c Config) checkStaging() error {
 	} else if _, _, err := processors.ParseStaging(c.Staging.Staging); err != nil && c.Staging.Staging != "" {
 		errs = append(errs, wrong("Staging.Staging", c.Staging.Staging, err.Error()))
 	}
+	if c.Ledger != "" && c.Staging.Delivery == processors.AtLeastOnce {
+		errs = append(errs, wrong("Ledger", c.Ledger, "with at-least-once delivery a record may be staged in two objects, each of which would be loaded; remove one of them"))
+	}
 	key := c.Staging.Prefix + "x"
 	switch _, err := literal(key); {
 	case prefix.CheckKey(key) != nil:

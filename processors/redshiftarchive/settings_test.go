@@ -39,6 +39,8 @@ func TestConfig(t *testing.T) {
 		{"negative", func(c *cfg) { c.RetryDuration = seconds(-1) }, []string{"RetryDuration"}},
 		{"no time", func(c *cfg) { c.RetryDuration = seconds(0) }, nil},
 		{"the ledger is the table", func(c *cfg) { c.Ledger = "Public.Events" }, []string{`Ledger "Public.Events": must be another table`}},
+		{"a ledger of what may be staged twice", func(c *cfg) { c.Ledger, c.Staging.Delivery = "public.ledger", processors.AtLeastOnce }, []string{`Ledger "public.ledger": with at-least-once delivery a record may be staged in two objects`}},
+		{"no ledger of what may be staged twice", func(c *cfg) { c.Staging.Delivery = processors.AtLeastOnce }, nil},
 		{"a ledger that is no name", func(c *cfg) { c.Ledger = "a.b.c.d" }, []string{`Ledger "a.b.c.d"`}},
 		{"a prefix with a backslash", func(c *cfg) { c.Staging.Prefix = `a\b/` }, []string{`Staging.Prefix "a\\b/": must have no backslash`}},
 		{"a prefix with a line", func(c *cfg) { c.Staging.Prefix = "a\nb/" }, []string{`Staging.Prefix "a\nb/"`}},

@@ -59,7 +59,7 @@ func (w *world) stage(marker string, objects ...processors.MarkedObject) {
 		w.staged[o.URL()] = true
 		w.bucket[o.Key] = "staged"
 	}
-	w.bucket[markers+marker] = string(processors.Marker{DeliveryStreamName: "orders", Objects: objects}.Encode())
+	w.bucket[markers+marker] = string(processors.Marker{DeliveryStreamName: "orders", Application: "app", Stream: theStream, Objects: objects}.Encode())
 }
 
 // put puts any object.

@@ -119,7 +119,7 @@ func (s *services) areGone(t *testing.T, markers []string) bool {
 func (s *services) loader(t *testing.T) string {
 	t.Helper()
 	out, err := s.dynamodb.GetItem(t.Context(), &dynamodb.GetItemInput{
-		TableName: aws.String(loaderTable), Key: keyOf("killed"), ConsistentRead: aws.Bool(true),
+		TableName: aws.String(loaderTable), Key: keyOf(application + "/killed"), ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
 		return "" // the first worker has not made the table yet

@@ -40,7 +40,7 @@ func NewLoading(c Clients, w *config.Warehouse, o Options) (*Loading, error) {
 		return nil, err
 	}
 	cfg := LoaderConfig(c.Config, w, o)
-	job := elected.Config{Table: table, Job: o.Delivery.DeliveryStreamName, WorkerID: o.Worker.WorkerID, FailoverTime: o.Worker.FailoverTime, Logger: log}
+	job := elected.Config{Table: table, Job: o.Worker.ApplicationName + "/" + o.Delivery.DeliveryStreamName, WorkerID: o.Worker.WorkerID, FailoverTime: o.Worker.FailoverTime, Logger: log}
 	if o.Health != nil {
 		cfg.Hooks, job.OnChange = o.Health.LoaderHooks(), o.Health.LoaderChanged
 	}
@@ -75,6 +75,7 @@ func (l *Loading) While(ctx context.Context, run func() error) error {
 func LoaderConfig(cfg aws.Config, w *config.Warehouse, o Options) redshiftarchive.Config {
 	c := w.Load
 	c.Staging, c.Logger = o.Delivery, o.Worker.Logger
+	c.Application, c.Stream = o.Worker.ApplicationName, cmp.Or(o.Worker.StreamARN, o.Worker.StreamName)
 	c.Access = redshiftarchive.RoleAccess{ARN: w.RoleARN}
 	if w.CopyCredentials == config.CopyBySession {
 		c.Access = redshiftarchive.SessionAccess{Provider: cfg.Credentials}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
+	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
@@ -248,5 +249,16 @@ func TestWarehouseIsChecked(t *testing.T) {
 	}
 	if _, err := archiver.NewLoading(archiver.Clients{}, &bad, o); err == nil {
 		t.Error("it is loaded")
+	}
+}
+
+// A loader knows whose markers it loads.
+func TestLoaderKnowsItsSource(t *testing.T) {
+	t.Parallel()
+	for arn, want := range map[string]string{"": "clicks", "arn:aws:kinesis:us-east-1:123456789012:stream/clicks": "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"} {
+		o := archiver.Options{Worker: kcl.Config{ApplicationName: "app", StreamName: "clicks", StreamARN: arn}}
+		if c := archiver.LoaderConfig(aws.Config{}, &config.Warehouse{}, o); c.Application != "app" || c.Stream != want {
+			t.Errorf("application %q, stream %q; want app, %q", c.Application, c.Stream, want)
+		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // Warehouse says that what is delivered is loaded into Amazon Redshift, and how.
 type Warehouse struct {
-	// Load has everything but what the program sets: Staging, Access, Hooks and Logger.
+	// Load has everything but what the program sets: Staging, Application, Stream, Access, Hooks and Logger.
 	Load redshiftarchive.Config
 
 	URL JDBCURL
@@ -213,9 +213,6 @@ func (l *loader) settleWarehouse() {
 	l.checkCopyRole()
 	l.checkLogin()
 	l.checkConnection()
-	if at := w.keys["ledger"]; at.Path != "" && l.config.Delivery.Delivery == processors.AtLeastOnce {
-		at.Bad("with shardmill.delivery at-least-once a record may be staged in two objects, each of which would be loaded; remove one of them")
-	}
 	c.Table.Name = cmp.Or(c.Table.Name, l.tableOfLeases()+loaderTableEnd)
 	l.checkLoaderTable()
 	l.checkNoMarkersExpire()

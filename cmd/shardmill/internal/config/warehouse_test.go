@@ -270,7 +270,7 @@ func TestFaultsOfWarehouse(t *testing.T) {
 		{"a connection of the Data API", loggedIn("", "login: dataApi\nclusterEndpoint: 'h:1'\ncaFile: f\npasswordFile: f"), "a.yaml:10: shardmill.clusterEndpoint does nothing while shardmill.login is dataApi, which connects to AWS alone; remove it\n" +
 			"a.yaml:11: shardmill.caFile does nothing while shardmill.login is dataApi, which connects to AWS alone; remove it\na.yaml:12: shardmill.passwordFile does nothing, as the loader logs in with dataApi; remove it"},
 		{"an endpoint that is none", tableKeys("clusterEndpoint: jdbc:redshift://h:1/d"), `a.yaml:11: shardmill.clusterEndpoint is "jdbc:redshift://h:1/d"; it must be HOST:PORT`},
-		{"a ledger, at least once", tableKeys("ledger: a\ndelivery: at-least-once"), `a.yaml:11: shardmill.ledger is "a"; with shardmill.delivery at-least-once a record may be staged in two objects, each of which would be loaded; remove one of them`},
+		{"a ledger, at least once", tableKeys("ledger: a\ndelivery: at-least-once"), `a.yaml:11: shardmill.ledger is "a"; with at-least-once delivery a record may be staged in two objects, each of which would be loaded; remove one of them`},
 		{"an empty ledger", tableKeys("ledger: ' '"), `a.yaml:11: shardmill.ledger is " "; it must be the name of a table, or SCHEMA.TABLE`},
 		{"the application's table", tableKeys("loaderTable: orders"), `a.yaml:11: shardmill.loaderTable is "orders"; it is the application's lease table, in which a row of another kind would stop workers; name another one`},
 		{"a table that is none", tableKeys("loaderTable: a b"), `a.yaml:11: shardmill.loaderTable is "a b"; it must be 3-255 characters of a-z A-Z 0-9 _ . -, as it names a table in DynamoDB`},

@@ -131,7 +131,7 @@ func (l *loads) troubles() (list []kcl.Trouble) {
 	}
 	if l.left > 0 {
 		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: l.leftSince, Text: fmt.Sprintf(
-			"%d markers cannot be loaded: they are damaged, of a newer version of this program, or of another delivery stream; the log names them, and what they name is not lost", l.left)})
+			"%d markers cannot be loaded: they are damaged, of a newer version of this program, or of another delivery stream, application or stream; the log names them, and what they name is not lost", l.left)})
 	}
 	return list
 }
