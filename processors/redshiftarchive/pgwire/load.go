@@ -67,7 +67,8 @@ func (s *session) prepare(ctx context.Context, objects []string, l ledger.Statem
 	if _, err := s.run(ctx, "BEGIN"); err != nil {
 		return s.undone("BEGIN", err)
 	}
-	if _, err := s.run(ctx, l.Lock); err != nil {
+	// Another loader may hold the ledger for as long as its COPY takes.
+	if _, err := s.runUntil(ctx, l.Lock); err != nil {
 		f := s.undone("LOCK of the ledger", err)
 		if f.SQLState == "" {
 			f.Message += "; if the connection is good, another loader has the ledger locked, and loads"
