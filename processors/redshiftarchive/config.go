@@ -95,7 +95,7 @@ type GivenUpEvent struct {
 
 // WaitingEvent says what is staged and not loaded.
 type WaitingEvent struct {
-	Markers int           // that the last look found; a look finds up to 1,000
+	Markers int           // that the last look found; of more than 1,000, up to 1,000 for each digit that their names begin with
 	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, or of another delivery stream
 	Oldest  time.Duration // age of the oldest record of the batch that is tried; 0 if there is none
 	Tries   int           // that have failed of that batch, in a row

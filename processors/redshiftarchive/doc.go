@@ -65,7 +65,10 @@
 // # When
 //
 // A Loader looks for markers every five seconds, and at once after a batch: what was staged
-// meanwhile is the next batch, the oldest first, up to 1,000 objects and 64 KiB of URLs. A
+// meanwhile is the next batch, the oldest first, up to 1,000 objects and 64 KiB of URLs. Of more
+// than 1,000 markers it lists up to 1,000 for each of the 16 digits that their names may begin
+// with, and keeps what they have in memory; of more than these the oldest may not be seen, nor
+// freshness be that of the oldest, until others are loaded. A
 // batch is tried at multiples of five minutes after its first try began, the last one at
 // RetryDuration at the latest; a try that takes longer is followed by the next multiple.
 // What the ledger knows is no failure: the rest is tried at once. A Loader that starts begins

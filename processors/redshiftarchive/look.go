@@ -78,13 +78,13 @@ func (r *run) forget(keys []string) {
 	}
 }
 
-// list returns keys of markers. A list has up to 1,000; if none of them can be loaded, what
-// lies behind them is looked for by what the UUIDs of plans begin with, so that markers that are left hold
-// up nothing.
+// list returns keys of markers. A list has up to 1,000, in the order of UUIDs, which is none of
+// time; if it is full, what lies behind is looked for by what the UUIDs of plans begin with. So
+// the oldest of up to 16,000 is seen, and markers that are left hold up nothing.
 func (r *run) list(ctx context.Context) ([]string, error) {
 	keys, err := r.listBelow(ctx, "")
-	if err != nil || len(keys) < fullList || slices.ContainsFunc(keys, r.mayLoad) {
-		return keys, err
+	if err != nil || len(keys) < fullList {
+		return r.settings.markersOf(keys), err
 	}
 	for _, digit := range "0123456789abcdef" {
 		more, err := r.listBelow(ctx, string(digit))
@@ -94,16 +94,16 @@ func (r *run) list(ctx context.Context) ([]string, error) {
 		keys = append(keys, more...)
 	}
 	slices.Sort(keys)
-	return slices.Compact(keys), nil
+	return r.settings.markersOf(slices.Compact(keys)), nil
+}
+
+// markersOf returns the keys but for the markers' prefix itself, a "folder" that some tools put.
+func (s *settings) markersOf(keys []string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool { return key == s.markerPrefix })
 }
 
 // fullList is how many keys a list has behind which there may be more.
 const fullList = 1000
-
-func (r *run) mayLoad(key string) bool {
-	_, isLeft := r.left[key]
-	return !isLeft
-}
 
 func (r *run) listBelow(ctx context.Context, digit string) ([]string, error) {
 	ctx, cancel := limited(ctx)
