@@ -55,7 +55,11 @@
 //     seen. With the SELECT first, two loaders both see a ledger without the objects.
 //   - COPY and INSERT are in one transaction: the rows and their mark are there, or neither is.
 //   - Redshift enforces no keys. It is the lock that lets one loader at a time look.
-//   - An unknown outcome of COMMIT is no doubt for long: the next try looks in the ledger.
+//   - An unknown outcome of COMMIT is no doubt for long: the next try looks in the ledger. Until
+//     one has, the batch is not given up, even if RetryDuration is over: errors/manifests/ must
+//     not name what is loaded. So a database that is away from then on has its loader try, and
+//     tell, until it is back. A loader that starts does not know of such a doubt; it is
+//     RetryDuration that it has for its look.
 //   - The Data API cannot look and then decide within a transaction, so its batch has a
 //     guard, a statement that fails if one of these objects is there.
 //
@@ -88,7 +92,7 @@
 // # Not promised
 //
 // Without a ledger: that rows are there once. With one: that objects which a person loads by
-// hand, from errors/manifests/, are known to it, unless he inserts them; where the last try
-// was in doubt (rows_may_be_there in the log) he should look into the ledger first. COPY with MAXERROR
+// hand, from errors/manifests/, are known to it, unless he inserts them. Without one a manifest there may name what is loaded, if a
+// try was in doubt (rows_may_be_there in the log). COPY with MAXERROR
 // leaves out rows that it could not read, and says so to STL_LOAD_ERRORS only.
 package redshiftarchive
