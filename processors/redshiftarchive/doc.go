@@ -89,6 +89,10 @@
 // COPY, manifest and deletion. A COPY under way cannot be called back: if its Loader is
 // overtaken it may land later, which is one of the doubles above.
 //
+// A marker is believed as far as it names objects of Staging.Bucket below Staging.Prefix, or of
+// FormerBuckets. One that names others is left, and told: who can put markers cannot have COPY
+// read what else its role may.
+//
 // # Not promised
 //
 // Without a ledger: that rows are there once. With one: that objects which a person loads by

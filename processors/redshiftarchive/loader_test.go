@@ -241,7 +241,14 @@ func TestMarkersThatAreLeft(t *testing.T) {
 	other := processors.Marker{DeliveryStreamName: "payments", Objects: objects{object(9, 9)}}.Encode()
 	backslash := object(8, 8)
 	backslash.Key = `a\b`
+	bucket, below := object(8, 8), object(8, 8)
+	bucket.Bucket, below.Key = "other", "log/x"
+	named := func(o processors.MarkedObject) string {
+		return string(processors.Marker{DeliveryStreamName: "orders", Objects: objects{object(9, 9), o}}.Encode())
+	}
 	for _, row := range []struct{ name, body, says string }{
+		{"of another bucket", named(bucket), `is not in bucket b below "logs/"`},
+		{"of another prefix", named(below), `is not in bucket b below "logs/"`},
 		{"newer", `{"version":2}`, "marker of a newer version"},
 		{"no JSON", "x", "not a marker"},
 		{"of another delivery stream", string(other), `the delivery stream "payments", not "orders"`},
@@ -771,6 +778,29 @@ func TestWhatIsLoadedIsNotNamed(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// What was staged before Bucket or Prefix was changed is loaded, if it is said where that was.
+func TestFormerBuckets(t *testing.T) {
+	t.Parallel()
+	for _, former := range []string{"former", "b"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, false)
+			o := object(1, 1)
+			if o.Bucket = former; former == "b" {
+				o.Key = "before/" + o.Key
+			}
+			w.stage("a", o)
+			r := w.load(changed(func(c *redshiftarchive.Config) { c.Staging.FormerBuckets = []string{former} }), nil)
+			time.Sleep(time.Minute)
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			if w.copies[o.URL()] != 1 {
+				t.Errorf("%s is not loaded", o.URL())
+			}
 		})
 	}
 }

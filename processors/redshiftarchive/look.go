@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,8 +159,8 @@ func (r *run) parse(key string, body []byte) {
 		err = fmt.Errorf("it is of the delivery stream %q, not %q", m.DeliveryStreamName, want)
 	}
 	for _, o := range m.Objects {
-		if _, notSQL := literal(o.URL()); err == nil && notSQL != nil {
-			err = fmt.Errorf("the URL of an object %w", notSQL)
+		if err == nil {
+			err = r.settings.checkObject(o)
 		}
 	}
 	if err != nil {
@@ -168,6 +169,19 @@ func (r *run) parse(key string, body []byte) {
 	}
 	delete(r.left, key)
 	r.known[key] = marked{key, m.Objects}
+}
+
+// checkObject refuses an object that no archiver of the delivery stream stages: COPY would read it for
+// whoever can put markers.
+func (s *settings) checkObject(o processors.MarkedObject) error {
+	if _, err := literal(o.URL()); err != nil {
+		return fmt.Errorf("the URL of an object %w", err)
+	}
+	isStaged := o.Bucket == s.Staging.Bucket && strings.HasPrefix(o.Key, s.Staging.Prefix)
+	if !isStaged && !slices.Contains(s.Staging.FormerBuckets, o.Bucket) {
+		return fmt.Errorf("the object %.300q is not in bucket %s below %q; if Bucket or Prefix was changed, have its bucket among FormerBuckets until it is loaded", o.URL(), s.Staging.Bucket, s.Staging.Prefix)
+	}
+	return nil
 }
 
 // leave notes that a marker cannot be loaded, at once and once an hour, and that its objects
