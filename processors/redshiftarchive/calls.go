@@ -2,6 +2,7 @@ package redshiftarchive
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (r *run) until(ctx context.Context, doing string, f func(context.Context) e
 		}
 		r.trouble(doing, err)
 		was := r.waiting.Err
-		r.waiting.Err = err
+		r.waiting.Err = fmt.Errorf("%s: %w", doing, err)
 		r.tellWaiting()
 		r.waiting.Err = was
 		_ = pause.For(ctx, pause.Around(ctx, doing, repeatStorage, 0.2)) // the loop sees that ctx is done

@@ -47,6 +47,7 @@ func (l *Loader) lookAtMarkers(ctx context.Context) Look {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	keys, err := l.store.List(ctx, l.settings.markerBucket, l.settings.markerPrefix)
+	keys = l.settings.markersOf(keys)
 	if err == nil && len(keys) > 0 {
 		var body []byte
 		if body, err = l.store.Read(ctx, l.settings.markerBucket, keys[0], maxMarker); err == nil {

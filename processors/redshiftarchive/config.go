@@ -12,7 +12,8 @@ import (
 // Config says what a Loader loads, and how. Its names are Firehose's, where it has one.
 type Config struct {
 	// Staging is the archiver's Config: DeliveryStreamName, Bucket, Prefix, Compression and
-	// where markers are come from it.
+	// where markers are come from it. What a marker names is loaded from Bucket, below Prefix,
+	// and from FormerBuckets; if Prefix was changed, these may have Bucket too.
 	Staging processors.Config
 
 	// Application and Stream are whose markers are loaded: kcl.Config.ApplicationName of the
@@ -102,8 +103,8 @@ type GivenUpEvent struct {
 
 // WaitingEvent says what is staged and not loaded.
 type WaitingEvent struct {
-	Markers int           // that the last look found; a look finds up to 1,000
-	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, or of another delivery stream, application or stream
+	Markers int           // that the last look found; of more than 1,000, up to 1,000 for each digit that their names begin with
+	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, of another delivery stream, application or stream, or of objects elsewhere
 	Oldest  time.Duration // age of the oldest record of the batch that is tried; 0 if there is none
 	Tries   int           // that have failed of that batch, in a row
 	Err     error         // of the last of these, or of the look

@@ -21,11 +21,13 @@ type copying struct {
 	rest     []processors.MarkedObject // what the ledger is not known to have
 	manifest manifest                  // of rest
 	url      string                    // of the manifest
+	progress progress                  // of the try that is under way
 
 	first    time.Time // when the first try began
 	tries    int
 	failures int   // of them
 	last     error // of the last failure
+	inDoubt  bool  // a try may have loaded rows, and the ledger was not seen since
 }
 
 // load tries to load the batch until it is loaded, or RetryDuration is over and it is named
@@ -74,12 +76,15 @@ func (c *copying) copyUntil(ctx context.Context) (*KnownError, error) {
 			return nil, nil
 		case isKnown:
 			c.log.Info("ledger has objects of the batch already; the rest is loaded", zap.Int("objects", len(c.rest)), zap.Int("known", len(known.Objects)))
+			c.inDoubt = false
 			return known, nil
 		}
+		c.inDoubt = isInDoubt(c.inDoubt, err)
 		if err := c.may(ctx); err != nil { // it may be why COPY failed
 			return nil, err
 		}
 		at, isTried := nextTry(c.first, time.Now(), c.settings.retry)
+		isTried = isTried || c.inDoubt && c.settings.ledger != "" // a manifest of errors must not name what is loaded
 		c.failed(err, at, isTried)
 		if !isTried {
 			return nil, nil
@@ -166,7 +171,7 @@ func (c *copying) newTry(ctx context.Context) (Try, error) {
 		c.keysTold = true
 		c.log.Warn("COPY is given keys without a token, which do not expire: temporary ones are safer, as the database sees them")
 	}
-	t := Try{Token: fmt.Sprintf("%s-%d", c.manifest.id, c.tries)}
+	t := Try{Progress: c.progress.set, Token: fmt.Sprintf("%s-%d", c.manifest.id, c.tries)}
 	t.Copy, err = c.settings.statement(c.url, credentials, isSecret)
 	if c.settings.ledger != "" {
 		t.Ledger = &LedgerTry{Table: c.settings.ledger, Objects: c.manifest.urls, Manifest: c.url}
@@ -180,6 +185,7 @@ func (c *copying) answer(t Try) error {
 	ctx, cancel := context.WithTimeoutCause(c.work, c.settings.CopyTimeout, &deadline.Error{Limit: c.settings.CopyTimeout})
 	defer cancel()
 	done, begun := make(chan error, 1), time.Now()
+	c.progress.set("COPY", nil)
 	go func() {
 		err := errors.New("the database panicked, or ended its goroutine")
 		defer func() {
@@ -197,7 +203,9 @@ func (c *copying) answer(t Try) error {
 		case err := <-done:
 			return deadline.Explain(ctx, err)
 		case <-tell.C:
-			c.log.Warn("COPY has not been answered yet", zap.Duration("waited", time.Since(begun)), zap.Duration("limit", c.settings.CopyTimeout), zap.String("manifest", c.url))
+			doing, trouble := c.progress.get()
+			c.log.Warn("the try has not been answered yet", zap.String("operation", doing), zap.Duration("waited", time.Since(begun)), zap.Duration("limit", c.settings.CopyTimeout),
+				zap.String("manifest", c.url), zap.Error(trouble))
 			c.tellTrying()
 		}
 	}

@@ -189,8 +189,10 @@ func (c *chaos) answer(_ int, op string) answer {
 		a.kind, a.later = late, time.Duration(c.draw(3600))*time.Second
 	case what < 15:
 		a.kind = hangs
-	case what < 50 && op == "load":
+	case what < 20 && op == "load":
 		a.kind = refused
+	case what < 50 && op == "load":
+		a.kind = rejected
 	case what < 54 && op == "load":
 		a.after = time.Duration(c.draw(4000)) * time.Second
 	}

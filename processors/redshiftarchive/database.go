@@ -36,6 +36,17 @@ type Try struct {
 
 	// Token is the same for no other try: what a request that is repeated is known by.
 	Token string
+
+	// Progress is told what is waited for, such as "COPY", and what is in the way, if
+	// anything is. nil if nobody wants to know. It is called by the goroutine of Load.
+	Progress func(doing string, trouble error)
+}
+
+// Tell calls Progress, if there is one.
+func (t Try) Tell(doing string, trouble error) {
+	if t.Progress != nil {
+		t.Progress(doing, trouble)
+	}
 }
 
 // LedgerTry is what a try does with the ledger.
@@ -77,6 +88,10 @@ type Fault struct {
 	// Undone says that nothing was changed, for sure. Else the rows may be there, or may
 	// come later.
 	Undone bool
+
+	// NotInLedger says that this try looked in the ledger, behind its lock, and that it had none
+	// of the objects: no earlier try has loaded them either.
+	NotInLedger bool
 
 	Reasons []LineReason // of lines that could not be loaded, as far as the database says
 }

@@ -55,7 +55,11 @@
 //     seen. With the SELECT first, two loaders both see a ledger without the objects.
 //   - COPY and INSERT are in one transaction: the rows and their mark are there, or neither is.
 //   - Redshift enforces no keys. It is the lock that lets one loader at a time look.
-//   - An unknown outcome of COMMIT is no doubt for long: the next try looks in the ledger.
+//   - An unknown outcome of COMMIT is no doubt for long: the next try looks in the ledger. Until
+//     one has, the batch is not given up, even if RetryDuration is over: errors/manifests/ must
+//     not name what is loaded. So a database that is away from then on has its loader try, and
+//     tell, until it is back. A loader that starts does not know of such a doubt; it is
+//     RetryDuration that it has for its look.
 //   - The Data API cannot look and then decide within a transaction, so its batch has a
 //     guard, a statement that fails if one of these objects is there.
 //
@@ -65,7 +69,10 @@
 // # When
 //
 // A Loader looks for markers every five seconds, and at once after a batch: what was staged
-// meanwhile is the next batch, the oldest first, up to 1,000 objects and 64 KiB of URLs. A
+// meanwhile is the next batch, the oldest first, up to 1,000 objects and 64 KiB of URLs. Of more
+// than 1,000 markers it lists up to 1,000 for each of the 16 digits that their names may begin
+// with, and keeps what they have in memory; of more than these the oldest may not be seen, nor
+// freshness be that of the oldest, until others are loaded. A
 // batch is tried at multiples of five minutes after its first try began, the last one at
 // RetryDuration at the latest; a try that takes longer is followed by the next multiple.
 // What the ledger knows is no failure: the rest is tried at once. A Loader that starts begins
@@ -82,10 +89,14 @@
 // COPY, manifest and deletion. A COPY under way cannot be called back: if its Loader is
 // overtaken it may land later, which is one of the doubles above.
 //
+// A marker is believed as far as it names objects of Staging.Bucket below Staging.Prefix, or of
+// FormerBuckets. One that names others is left, and told: who can put markers cannot have COPY
+// read what else its role may.
+//
 // # Not promised
 //
 // Without a ledger: that rows are there once. With one: that objects which a person loads by
-// hand, from errors/manifests/, are known to it, unless he inserts them; where the last try
-// was in doubt (rows_may_be_there in the log) he should look into the ledger first. COPY with MAXERROR
+// hand, from errors/manifests/, are known to it, unless he inserts them. Without one a manifest there may name what is loaded, if a
+// try was in doubt (rows_may_be_there in the log). COPY with MAXERROR
 // leaves out rows that it could not read, and says so to STL_LOAD_ERRORS only.
 package redshiftarchive

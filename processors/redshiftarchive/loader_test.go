@@ -127,7 +127,7 @@ func TestNeverAnswered(t *testing.T) {
 			t.Error(err)
 		}
 		w.settled(true)
-		if told := logs.FilterMessage("COPY has not been answered yet").Len(); told != 10 || !slices.Equal(w.at(), []int{0, 15}) {
+		if told := logs.FilterMessage("the try has not been answered yet").FilterField(zap.String("operation", "LOCK of the ledger")).FilterField(zap.Error(errNet)).Len(); told != 10 || !slices.Equal(w.at(), []int{0, 15}) {
 			t.Errorf("told %d times, tried at %v", told, w.at())
 		}
 		failed := logs.FilterMessage("COPY failed").All()
@@ -241,7 +241,14 @@ func TestMarkersThatAreLeft(t *testing.T) {
 	other := processors.Marker{DeliveryStreamName: "payments", Objects: objects{object(9, 9)}}.Encode()
 	backslash := object(8, 8)
 	backslash.Key = `a\b`
+	bucket, below := object(8, 8), object(8, 8)
+	bucket.Bucket, below.Key = "other", "log/x"
+	named := func(o processors.MarkedObject) string {
+		return string(processors.Marker{DeliveryStreamName: "orders", Objects: objects{object(9, 9), o}}.Encode())
+	}
 	for _, row := range []struct{ name, body, says string }{
+		{"of another bucket", named(bucket), `is not in bucket b below "logs/"`},
+		{"of another prefix", named(below), `is not in bucket b below "logs/"`},
 		{"newer", `{"version":2}`, "marker of a newer version"},
 		{"no JSON", "x", "not a marker"},
 		{"of another delivery stream", string(other), `the delivery stream "payments", not "orders"`},
@@ -319,6 +326,9 @@ func TestTheStoreFails(t *testing.T) {
 						within(0)(c)
 						c.Logger = zap.New(core)
 						c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) {
+							if e.Err != nil && strings.HasPrefix(op, "put") && !strings.HasPrefix(e.Err.Error(), "putting ") && e.Tries == 0 || e.Err != nil && op == "delete" && !strings.HasPrefix(e.Err.Error(), "deleting markers: ") {
+								t.Errorf("does not say what failed: %v", e.Err)
+							}
 							if e.Err != nil && e.Tries == 0 || op == "put error" && e.Err != nil {
 								troubled++
 							}
@@ -669,4 +679,140 @@ func TestCredentialsOfEachTry(t *testing.T) {
 			t.Errorf("a secret is told: %s", &text)
 		}
 	})
+}
+
+// Of more markers than a list has the oldest is loaded first, whatever its name; and a "folder"
+// where markers are is none.
+func TestManyMarkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		w := newWorld(t, false)
+		const n = 1500
+		for i := range n {
+			w.stage(fmt.Sprintf("%x-%04d", i%16, i), object(i, 30))
+		}
+		oldest := object(n, 1)
+		w.stage("f-oldest", oldest)
+		w.put(markers, "")
+		var first redshiftarchive.WaitingEvent
+		r := w.load(changed(func(c *redshiftarchive.Config) {
+			c.Logger = zap.New(core)
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) {
+				if first.Markers == 0 {
+					first = e
+				}
+			}
+		}), nil)
+		time.Sleep(time.Minute)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if left := w.below(markers); len(left) != 1 || first.Markers != n+1 || first.Left != 0 {
+			t.Errorf("%d markers are left, of %+v", len(left), first)
+		}
+		if tries := w.all(); !slices.Contains(tries[0].urls, oldest.URL()) {
+			t.Error("the oldest is not in the first batch")
+		}
+		if told := logs.FilterMessageSnippet("cannot be loaded").Len(); told > 0 {
+			t.Errorf("told %d times of a folder", told)
+		}
+	})
+}
+
+// A "folder" where markers are is no marker to a look either.
+func TestLooksPassFolders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.put(markers, "")
+		w.stage("a", object(1, 1))
+		l := &link{world: w}
+		loader, err := redshiftarchive.New(config(), l, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if look := loader.Looks(t.Context())[0]; look.Status != redshiftarchive.LookOK || !strings.HasPrefix(look.Text, "1 markers wait") {
+			t.Errorf("%+v", look)
+		}
+	})
+}
+
+// With a ledger a batch whose rows may be there is not named under errors/manifests/: it is tried until
+// the ledger was seen, also when RetryDuration is over. Without one it is named, as by Firehose.
+func TestWhatIsLoadedIsNotNamed(t *testing.T) {
+	t.Parallel()
+	gone, doubt, no, bad := answer{kind: lost}, answer{kind: hangs}, answer{kind: refused}, answer{kind: rejected}
+	for _, row := range []struct {
+		name      string
+		hasLedger bool
+		answers   []answer
+		at        []int
+		named     bool
+	}{
+		{"loaded, and known", true, []answer{gone}, []int{0, 5}, false},
+		{"loaded, then there is no connection", true, []answer{gone, no, no, no}, []int{0, 5, 10, 15, 20}, false},
+		{"loaded, then again in doubt", true, []answer{gone, gone, bad}, []int{0, 5, 10}, false},
+		{"loaded, then COPY would fail", true, []answer{gone, bad}, []int{0, 5}, false},
+		{"not loaded, and COPY fails", true, []answer{doubt, bad}, []int{0, 240}, true},
+		{"not loaded, no connection, and COPY fails", true, []answer{doubt, no, bad}, []int{0, 240, 245}, true},
+		{"no doubt", true, []answer{no}, []int{0}, true},
+		{"no ledger", false, []answer{gone}, []int{0}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zap.InfoLevel)
+				w := newWorld(t, row.hasLedger)
+				w.stage("a", object(1, 1))
+				r := w.load(changed(func(c *redshiftarchive.Config) {
+					within(0)(c)
+					c.CopyTimeout, c.Logger = 239*time.Minute, zap.New(core)
+				}), loads(row.answers...))
+				time.Sleep(5 * time.Hour)
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+				w.settled(true)
+				if got := w.at(); !slices.Equal(got, row.at) || (len(w.named) > 0) != row.named {
+					t.Errorf("tried at %v, named %v", got, w.named)
+				}
+				if n := w.copies[object(1, 0).URL()]; row.hasLedger && n > 0 && row.named {
+					t.Error("what is loaded is named")
+				}
+				beyond := logs.FilterMessage("COPY failed").FilterFieldKey("remedy")
+				if beyond.Len() != len(row.at)-1 {
+					t.Errorf("told %d times that it is tried beyond RetryDuration", beyond.Len())
+				}
+				for _, e := range logs.FilterMessageSnippet("batch given up").All() {
+					if e.ContextMap()["rows_may_be_there"] == row.hasLedger {
+						t.Errorf("%v", e.ContextMap())
+					}
+				}
+			})
+		})
+	}
+}
+
+// What was staged before Bucket or Prefix was changed is loaded, if it is said where that was.
+func TestFormerBuckets(t *testing.T) {
+	t.Parallel()
+	for _, former := range []string{"former", "b"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, false)
+			o := object(1, 1)
+			if o.Bucket = former; former == "b" {
+				o.Key = "before/" + o.Key
+			}
+			w.stage("a", o)
+			r := w.load(changed(func(c *redshiftarchive.Config) { c.Staging.FormerBuckets = []string{former} }), nil)
+			time.Sleep(time.Minute)
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			if w.copies[o.URL()] != 1 {
+				t.Errorf("%s is not loaded", o.URL())
+			}
+		})
+	}
 }

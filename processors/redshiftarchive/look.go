@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,13 +79,13 @@ func (r *run) forget(keys []string) {
 	}
 }
 
-// list returns keys of markers. A list has up to 1,000; if none of them can be loaded, what
-// lies behind them is looked for by what the UUIDs of plans begin with, so that markers that are left hold
-// up nothing.
+// list returns keys of markers. A list has up to 1,000, in the order of UUIDs, which is none of
+// time; if it is full, what lies behind is looked for by what the UUIDs of plans begin with. So
+// the oldest of up to 16,000 is seen, and markers that are left hold up nothing.
 func (r *run) list(ctx context.Context) ([]string, error) {
 	keys, err := r.listBelow(ctx, "")
-	if err != nil || len(keys) < fullList || slices.ContainsFunc(keys, r.mayLoad) {
-		return keys, err
+	if err != nil || len(keys) < fullList {
+		return r.settings.markersOf(keys), err
 	}
 	for _, digit := range "0123456789abcdef" {
 		more, err := r.listBelow(ctx, string(digit))
@@ -94,16 +95,16 @@ func (r *run) list(ctx context.Context) ([]string, error) {
 		keys = append(keys, more...)
 	}
 	slices.Sort(keys)
-	return slices.Compact(keys), nil
+	return r.settings.markersOf(slices.Compact(keys)), nil
+}
+
+// markersOf returns the keys but for the markers' prefix itself, a "folder" that some tools put.
+func (s *settings) markersOf(keys []string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool { return key == s.markerPrefix })
 }
 
 // fullList is how many keys a list has behind which there may be more.
 const fullList = 1000
-
-func (r *run) mayLoad(key string) bool {
-	_, isLeft := r.left[key]
-	return !isLeft
-}
 
 func (r *run) listBelow(ctx context.Context, digit string) ([]string, error) {
 	ctx, cancel := limited(ctx)
@@ -175,8 +176,8 @@ func (s *settings) parse(body []byte) (processors.Marker, error) {
 		return m, fmt.Errorf("%w: %w", errForeign, err)
 	}
 	for _, o := range m.Objects {
-		if _, err := literal(o.URL()); err != nil {
-			return m, fmt.Errorf("the URL of an object %w", err)
+		if err := s.checkObject(o); err != nil {
+			return m, err
 		}
 	}
 	return m, nil
@@ -184,6 +185,19 @@ func (s *settings) parse(body []byte) (processors.Marker, error) {
 
 // errForeign means that a marker is for another loader.
 var errForeign = errors.New("marker of others")
+
+// checkObject refuses an object that no archiver of the delivery stream stages: COPY would read it for
+// whoever can put markers.
+func (s *settings) checkObject(o processors.MarkedObject) error {
+	if _, err := literal(o.URL()); err != nil {
+		return fmt.Errorf("the URL of an object %w", err)
+	}
+	isStaged := o.Bucket == s.Staging.Bucket && strings.HasPrefix(o.Key, s.Staging.Prefix)
+	if !isStaged && !slices.Contains(s.Staging.FormerBuckets, o.Bucket) {
+		return fmt.Errorf("the object %.300q is not in bucket %s below %q; if Bucket or Prefix was changed, have its bucket among FormerBuckets until it is loaded", o.URL(), s.Staging.Bucket, s.Staging.Prefix)
+	}
+	return nil
+}
 
 // leave notes that a marker cannot be loaded, at once and once an hour, and that its objects
 // are staged and not loaded.

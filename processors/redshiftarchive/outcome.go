@@ -15,10 +15,13 @@ func (c *copying) failed(err error, next time.Time, isTried bool) {
 	c.failures, c.last = c.failures+1, err
 	c.waiting.Err, c.waiting.Tries = err, c.failures
 	fields := []zap.Field{
-		zap.Int("attempt", c.tries), zap.Int("objects", len(c.rest)), zap.String("manifest", c.url), zap.Bool("rows_may_be_there", !isUndone(err)),
+		zap.Int("attempt", c.tries), zap.Int("objects", len(c.rest)), zap.String("manifest", c.url), zap.Bool("rows_may_be_there", c.inDoubt),
 	}
 	if isTried {
 		fields = append(fields, zap.Duration("retry_in", time.Until(next)))
+	}
+	if isTried && next.Sub(c.first) > c.settings.retry {
+		fields = append(fields, zap.String("remedy", "RetryDuration is over, but the rows may be there: it is tried until the ledger says whether they are"))
 	}
 	c.log.Warn("COPY failed", append(fields, zap.Error(err))...)
 	f, ok := errors.AsType[*Fault](err)
@@ -35,10 +38,15 @@ func (c *copying) failed(err error, next time.Time, isTried bool) {
 	}
 }
 
-// isUndone reports whether an error says that nothing was changed, for sure.
-func isUndone(err error) bool {
-	f, ok := errors.AsType[*Fault](err)
-	return ok && f.Undone
+// isInDoubt reports whether a batch's rows may be there after a try that failed, if they were in
+// doubt before it: only a look in the ledger ends a doubt, and a database that cannot be reached says nothing
+// about an earlier try.
+func isInDoubt(before bool, err error) bool {
+	if f, ok := errors.AsType[*Fault](err); ok && f.Undone {
+		return before && !f.NotInLedger
+	}
+	_, isKnown := errors.AsType[*KnownError](err) // which changed nothing
+	return before || !isKnown
 }
 
 // loaded tells that the batch is loaded, and deletes its markers.
@@ -66,7 +74,7 @@ func (c *copying) giveUp() error {
 	e := GivenUpEvent{Objects: len(c.rest), Manifest: url, Tries: c.tries, Err: c.last}
 	e.Records, e.Bytes = sums(c.rest)
 	c.log.Error("batch given up; its manifest names what was not loaded", zap.Int("objects", e.Objects), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
-		zap.Int("attempts", e.Tries), zap.String("manifest", url), zap.Bool("rows_may_be_there", !isUndone(c.last)), zap.Error(c.last))
+		zap.Int("attempts", e.Tries), zap.String("manifest", url), zap.Bool("rows_may_be_there", c.inDoubt), zap.Error(c.last))
 	c.waiting.Err, c.waiting.Tries = nil, 0
 	if c.settings.Hooks.GivenUp != nil {
 		c.settings.Hooks.GivenUp(e)

@@ -89,10 +89,8 @@ func (w *world) all() []try {
 	return slices.Clone(w.tries)
 }
 
-// commit commits a COPY.
-func (w *world) commit(urls []string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// look looks in the ledger, if there is one.
+func (w *world) look(urls []string) error {
 	var known []string
 	for _, url := range urls {
 		if w.ledger[url] {
@@ -101,6 +99,26 @@ func (w *world) commit(urls []string) error {
 	}
 	if w.hasLedger && len(known) > 0 {
 		return &redshiftarchive.KnownError{Objects: known}
+	}
+	return nil
+}
+
+// reject fails a COPY behind a look in the ledger.
+func (w *world) reject(urls []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.look(urls); err != nil {
+		return err
+	}
+	return &redshiftarchive.Fault{Code: "Redshift.DataLoadFailed", Message: "rejected", Undone: true, NotInLedger: w.hasLedger}
+}
+
+// commit commits a COPY.
+func (w *world) commit(urls []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.look(urls); err != nil {
+		return err
 	}
 	for _, url := range urls {
 		w.copies[url]++
@@ -161,6 +179,7 @@ const (
 	hangs        // it is not answered, and nothing happens
 	late         // it is not answered, and happens later; of a COPY: an error, and it happens later
 	denied
+	rejected // of a COPY: the ledger is looked at, and then it fails
 )
 
 // answer is how a call goes, and when.
@@ -221,7 +240,7 @@ func (l *link) call(ctx context.Context, op string, do func() error) error {
 		time.AfterFunc(a.later, func() { _ = do() })
 		<-ctx.Done()
 		return context.Cause(ctx)
-	case passes:
+	case passes, rejected:
 	}
 	return do()
 }
@@ -329,6 +348,7 @@ func (l *link) Load(ctx context.Context, t redshiftarchive.Try) error {
 		l.t.Error("COPY has no limit")
 	}
 	urls := l.noteTry(t)
+	t.Tell("LOCK of the ledger", errNet)
 	a := l.begin("load")
 	if a.kind == hangs {
 		<-ctx.Done()
@@ -354,8 +374,11 @@ func (l *link) Load(ctx context.Context, t redshiftarchive.Try) error {
 	case late:
 		time.AfterFunc(a.later, func() { _ = l.commit(urls) })
 		return inDoubt(errNet)
+	case rejected:
+		return l.reject(urls)
 	case hangs, passes:
 	}
+	t.Tell("COMMIT", nil)
 	return l.commit(urls)
 }
 

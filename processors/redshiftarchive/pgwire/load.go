@@ -21,12 +21,14 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 			return &redshiftarchive.Fault{Code: "Redshift.InvalidMessageFormat", Message: "ledger: " + secrets.Redact(err.Error()), Undone: true}
 		}
 	}
+	t.Tell("connecting", nil)
 	session, fault := d.open(ctx, secrets)
 	if fault != nil {
 		return fault
 	}
 	defer session.close(ctx)
 	if t.Ledger == nil {
+		t.Tell("COPY", nil)
 		return session.loadAlone(ctx, t.Copy)
 	}
 	return session.loadOnce(ctx, t, s)
@@ -45,20 +47,24 @@ func (s *session) loadAlone(ctx context.Context, c redshiftarchive.Statement) er
 // loadOnce makes the COPY one transaction with the ledger. Until COMMIT is sent nothing can
 // have changed, whatever fails.
 func (s *session) loadOnce(ctx context.Context, t redshiftarchive.Try, l ledger.Statements) error {
+	t.Tell("LOCK of the ledger", nil)
 	if err := s.prepare(ctx, t.Ledger.Objects, l); err != nil {
 		return err
 	}
+	t.Tell("COPY", nil)
 	if _, err := s.runUntil(ctx, t.Copy.SQL()); err != nil {
-		f := s.undone("COPY", err)
+		f := s.undoneBehindLook("COPY", err)
 		_, _ = s.run(ctx, "ROLLBACK") // the reasons are asked for outside of it
 		s.explain(ctx, f)
 		return f
 	}
+	t.Tell("INSERT into the ledger", nil)
 	for _, insert := range l.Insert {
 		if _, err := s.run(ctx, insert); err != nil {
-			return s.undone("INSERT into the ledger", err)
+			return s.undoneBehindLook("INSERT into the ledger", err)
 		}
 	}
+	t.Tell("COMMIT", nil)
 	return s.commit(ctx)
 }
 
@@ -67,7 +73,8 @@ func (s *session) prepare(ctx context.Context, objects []string, l ledger.Statem
 	if _, err := s.run(ctx, "BEGIN"); err != nil {
 		return s.undone("BEGIN", err)
 	}
-	if _, err := s.run(ctx, l.Lock); err != nil {
+	// Another loader may hold the ledger for as long as its COPY takes.
+	if _, err := s.runUntil(ctx, l.Lock); err != nil {
 		f := s.undone("LOCK of the ledger", err)
 		if f.SQLState == "" {
 			f.Message += "; if the connection is good, another loader has the ledger locked, and loads"
@@ -100,12 +107,13 @@ func (s *session) commit(ctx context.Context) error {
 	switch {
 	case err != nil:
 		f := s.fault("COMMIT", err)
+		f.NotInLedger = f.Undone
 		if !f.Undone {
 			f.Message += "; whether it was committed is not known, and the next try looks in the ledger"
 		}
 		return f
 	case answer.tag == "ROLLBACK":
-		return s.undone("COMMIT", errors.New("the database answered ROLLBACK: the transaction had failed"))
+		return s.undoneBehindLook("COMMIT", errors.New("the database answered ROLLBACK: the transaction had failed"))
 	case !strings.HasPrefix(answer.tag, "COMMIT"):
 		return s.fault("COMMIT", fmt.Errorf("the database answered %.40q", answer.tag))
 	}
@@ -116,5 +124,12 @@ func (s *session) commit(ctx context.Context) error {
 func (s *session) undone(doing string, err error) *redshiftarchive.Fault {
 	f := s.fault(doing, err)
 	f.Undone = true
+	return f
+}
+
+// undoneBehindLook is undone for what follows the look in the ledger, which had no object.
+func (s *session) undoneBehindLook(doing string, err error) *redshiftarchive.Fault {
+	f := s.undone(doing, err)
+	f.NotInLedger = true
 	return f
 }

@@ -34,8 +34,9 @@ type Config struct {
 	// ConnectTimeout is for how long a connection may take, with TLS and login. Default 30 s.
 	ConnectTimeout time.Duration
 
-	// StatementTimeout is for how long each statement but COPY may take. The wait for a
-	// ledger that another loader has locked is in it. Default 2 min.
+	// StatementTimeout is for how long each statement may take but COPY, and the LOCK of a
+	// ledger, which another loader may hold for as long as its COPY takes: these two have as
+	// long as the try. Default 2 min.
 	StatementTimeout time.Duration
 
 	// Dial opens connections. Default a net.Dialer's, with TCP keepalive every 30 s.
