@@ -22,7 +22,7 @@ func TestDatabasesOnPostgreSQL(t *testing.T) {
 		t.Fatal("POSTGRES_ENDPOINT is not set; scripts/redshift.sh starts a server, and sets it")
 	}
 	for name, open := range databases() {
-		for what, f := range map[string]func(*testing.T, *house){"loads": loads, "fails": failsAs, "loses answers": losesAnswers} {
+		for what, f := range map[string]func(*testing.T, *house){"loads": loadsIt, "fails": failsAs, "loses answers": losesAnswers} {
 			if name != "pgwire" && what == "loses answers" {
 				continue // there is no connection to be cut: it is what "loads" shows
 			}

@@ -129,10 +129,10 @@ const role = "aws_iam_role=" + loaderRole
 // Objects are loaded, with and without the ledger, and with it once.
 func TestDatabases(t *testing.T) {
 	t.Parallel()
-	each(t, loads)
+	each(t, loadsIt)
 }
 
-func loads(t *testing.T, h *house) {
+func loadsIt(t *testing.T, h *house) {
 	t.Helper()
 	in := h.stage(t, "one", `{"id":1,"name":"a"}{"id":2,"name":"b"}`, role)
 	if err := h.database.Load(t.Context(), in); err != nil {
