@@ -32,11 +32,17 @@ type loads struct {
 	givenUp   string    // about the last batch that was given up; "" if one was loaded since
 	givenUpAt time.Time // of it
 
+	tried time.Time // since when a batch is tried without an outcome; zero if none is
+
+	// While nobody is known to load, and something waits for it.
+	staged   time.Time // arrival of the oldest record that this worker staged since somebody loaded; zero if none
+	unloaded time.Time // since when; zero if somebody loads
+
 	awaiting map[string]time.Time // since when a shard's checkpoint waits for a load
 }
 
-// loadPatience is for how long tries may fail before that is a trouble that ends
-// readiness: longer than the five minutes until the second one.
+// loadPatience is for how long tries may fail, or one may not be answered, or nobody may load, before
+// that is a trouble that ends readiness: longer than the five minutes until the second try.
 const loadPatience = 6 * time.Minute
 
 // waiting notes what the loader does.
