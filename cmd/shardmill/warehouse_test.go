@@ -298,6 +298,8 @@ func TestArchiveCheckOfWarehouse(t *testing.T) {
 		"no ledger":              {env, toWarehouse(url, "", "  ledger: lodged\n"), nil, 1, []string{"\nwrong        table events and ledger lodged: Redshift.TableNotFound: "}},
 		"nobody there":           {env, toWarehouse("jdbc:redshift://127.0.0.1:1/dev", ""), nil, 1, []string{"\nwrong        table events: Redshift.ConnectionFailed: ", "\nok           bucket archive: exists"}},
 		"no file of authorities": {env, toWarehouse(url, "", "  caFile: /none/ca.pem\n"), nil, 1, []string{"\nwrong        ", "shardmill.caFile: open /none/ca.pem: "}},
+		"a password in the URL":  {nil, toWarehouse(url+";PWD="+canary, ""), []string{"--offline"}, 2, []string{".ClusterJDBCURL is no URL of a database, and is not shown"}},
+		"a key in the options":   {nil, strings.Replace(toWarehouse(url, ""), "json 'auto' gzip", "gzip aws_secret_access_key="+canary, 1), []string{"--offline"}, 2, []string{".CopyCommand.CopyOptions has a key of AWS"}},
 		"what only a loader knows": {nil, strings.Replace(toWarehouse(url, ""), "json 'auto' gzip", "json 'auto' gzip;", 1), []string{"--offline"}, 2, []string{
 			".CopyCommand.CopyOptions must not have \";\" outside of quotes",
 		}},

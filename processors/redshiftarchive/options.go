@@ -3,6 +3,7 @@ package redshiftarchive
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -103,9 +104,24 @@ func foreign(word string) string {
 	return ""
 }
 
-// check returns what is wrong with the words.
+// keyWords begin words that may be a key, or go before one.
+var keyWords = []string{"AWS_", "ACCESS_KEY", "SECRET", "SESSION_TOKEN"}
+
+// keyText is of a key wherever it stands, also in a literal.
+var keyText = regexp.MustCompile(`(?i)aws_(secret_)?access_key`)
+
+// mayHoldKey reports whether a word that is no option has a name of a key, as CREDENTIALS
+// takes them.
+func mayHoldKey(word string) bool {
+	return foreign(word) == "" && slices.ContainsFunc(keyWords, func(begins string) bool { return strings.HasPrefix(word, begins) })
+}
+
+// check returns what is wrong with the words. It shows none that may be a key.
 func (o options) check() []error {
 	var errs []error
+	if slices.ContainsFunc(o.words, mayHoldKey) || keyText.MatchString(o.text) {
+		errs = append(errs, errors.New("CopyOptions has a key of AWS, or what looks like one, which is not shown: remove it: it says what COPY reads the bucket with, which the statement has already"))
+	}
 	for i, word := range o.words {
 		if why := foreign(word); why != "" && !slices.Contains(o.words[:i], word) {
 			errs = append(errs, fmt.Errorf("CopyOptions has %s: remove it: %s", word, why))

@@ -58,10 +58,11 @@ func NewLoading(c Clients, w *config.Warehouse, o Options) (*Loading, error) {
 // Looks looks at what it would use, and changes nothing.
 func (l *Loading) Looks(ctx context.Context) []redshiftarchive.Look { return l.loader.Looks(ctx) }
 
-// While calls run, stands ready to load meanwhile, and returns what run does, once what is
-// being loaded has ended too: within seconds of the end of ctx or of run.
+// While calls run, stands ready to load until it returns, and returns what run does, once what is
+// being loaded has ended too: within seconds of the end of run. The end of ctx is for run to heed:
+// a worker that ends stages what it has, which is loaded meanwhile, and may wait for that.
 func (l *Loading) While(ctx context.Context, run func() error) error {
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var loading sync.WaitGroup
 	loading.Go(func() {
 		l.role.Run(ctx, func(ctx context.Context, t *elected.Term) error { return l.loader.Run(ctx, t.CheckTrust) })

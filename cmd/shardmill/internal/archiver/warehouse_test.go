@@ -25,6 +25,8 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/config"
 	"github.com/shardmill/shardmill/kcl"
+	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/leasedynamo"
 	"github.com/shardmill/shardmill/localaws"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
@@ -207,14 +209,38 @@ func TestLoadingEndsWithTheWorker(t *testing.T) {
 	describe := func() (*dynamodb.DescribeTableOutput, error) {
 		return clients.DynamoDB.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("app-shardmill")})
 	}
-	err = l.While(t.Context(), func() error {
+	until := func(is func() bool) bool {
 		for range 1000 {
-			if logs.FilterMessage("lease taken").Len() > 0 {
-				return ended
+			if is() {
+				return true
 			}
 			time.Sleep(20 * time.Millisecond) // between two looks
 		}
-		return nil
+		return false
+	}
+	table, err := leasedynamo.New(clients.DynamoDB, leasedynamo.Options{TableName: "app-shardmill", NeverCreate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func() lease.Lease {
+		row, err := table.Get(t.Context(), "orders")
+		if err != nil {
+			t.Error(err)
+		}
+		return row
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = l.While(ctx, func() error {
+		if !until(func() bool { return logs.FilterMessage("lease taken").Len() > 0 }) {
+			return nil
+		}
+		cancel() // run goes on for a while, and who loads does too
+		at := row().Counter
+		if !until(func() bool { r := row(); return r.Owner == "me" && r.Counter > at+1 }) {
+			t.Errorf("the lease is not held until it returns: %+v", row())
+		}
+		return ended
 	})
 	if err != ended { //nolint:errorlint // it is passed on
 		t.Fatalf("it returns %v; %v", err, logs.All())

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 	"github.com/shardmill/shardmill/processors"
@@ -151,8 +152,15 @@ func (l *loader) copyCommand(p document.Place) {
 	options := member(&c.CopyOptions, &w.optionsAt, 0, longestColumns)
 	given, ok := p.Read(document.Shape{Of: "Firehose's CopyCommand", Members: map[string]func(document.Place){
 		"CopyOptions": func(at document.Place) {
+			if isOpenText(at) {
+				return
+			}
 			if masterKey.MatchString(at.Value().Text) { // it is shown nowhere
 				at.Fault("has MASTER_SYMMETRIC_KEY, which is a secret, and no object that is staged is encrypted with it; remove it, and ENCRYPTED")
+				return
+			}
+			if i := strings.IndexFunc(at.Value().Text, unicode.IsControl); i >= 0 && at.Value().Kind == document.Text { // it may have keys beside
+				at.Fault("has the character %U; remove it", []rune(at.Value().Text[i:])[0])
 				return
 			}
 			options(at)

@@ -196,7 +196,7 @@ func TestFaultsOfWarehouse(t *testing.T) {
 	const pattern = `Member must satisfy regular expression pattern: jdbc:(redshift|postgresql)://((?!-)[A-Za-z0-9-]{1,63}(?<!-)\.)+(redshift(-serverless)?)\.([a-zA-Z0-9\.\-]+):\d{1,5}/[a-zA-Z0-9_$-]+`
 	const url = "a.yaml:5: " + in + ".ClusterJDBCURL is "
 	const form = "; it must be jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE"
-	const notURL = form + ". Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.clusterJDBCURL' failed to satisfy constraint: " + pattern
+	const notURL = "a.yaml:5: " + in + ".ClusterJDBCURL is no URL of a database, and is not shown, as it may have a password" + form + " alone, with nothing behind the database. Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.clusterJDBCURL' failed to satisfy constraint: " + pattern
 	const notHost = "; its host must be one of Redshift, or of this machine; for any other give the HOST:PORT that it is reached by as shardmill.clusterEndpoint. " +
 		"Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.clusterJDBCURL' failed to satisfy constraint: " + pattern
 	const needs = " has no Password, which Firehose never tells of a stream that is there; give shardmill.passwordFile, the name of a file that has it, or Password. Firehose says: Redshift Database Password is required for Redshift Destination"
@@ -234,13 +234,12 @@ func TestFaultsOfWarehouse(t *testing.T) {
 			"a.yaml:11: " + in + ".DynamicPartitioningConfiguration is not a member of Firehose's " + in + "; it belongs in S3Configuration, if at all"},
 		{"a slip of the pen", inTable("Copycommand: {}"), atTable + "Copycommand is not a member of Firehose's " + in + "; did you mean CopyCommand?"},
 		{"a slip among ours", tableKeys("ledgers: a"), "a.yaml:11: shardmill.ledgers is not a member of the shardmill key; did you mean ledger?"},
-		{"no URL", toURL("https://example.com"), url + `"https://example.com"` + notURL},
-		{"a URL with options", toURL(clusterURL + "?ssl=true"), url + `"` + clusterURL + `?ssl=true"` + notURL},
+		{"no URL", toURL("https://example.com"), notURL},
+		{"a URL with options", toURL(clusterURL + "?ssl=true"), notURL},
+		{"a URL that is a number", toURL("5"), notURL},
 		{"another host", toURL("jdbc:redshift://db.example.com:5439/dev"), url + `"jdbc:redshift://db.example.com:5439/dev"` + notHost},
 		{"a label that ends in -", toURL("jdbc:redshift://a-.redshift.amazonaws.com:5439/dev"), url + `"jdbc:redshift://a-.redshift.amazonaws.com:5439/dev"` + notHost},
 		{"a port that is none", toURL(strings.Replace(clusterURL, "5439", "65536", 1)), url + `"` + strings.Replace(clusterURL, "5439", "65536", 1) + `"; its port must be between 1 and 65535`},
-		{"a URL with a password", toURL("jdbc:redshift://u:hidden@h.redshift.amazonaws.com:5439/dev"), "a.yaml:5: " + in + ".ClusterJDBCURL has what looks like a password; give it as jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE alone, and Username and Password"},
-		{"a URL with a password behind", toURL(clusterURL + ";Password=hidden"), "a.yaml:5: " + in + ".ClusterJDBCURL has what looks like a password; give it as jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE alone, and Username and Password"},
 		{"no password", strings.Replace(toTable, "  Password: hidden\n", "", 1), "a.yaml:3: " + in + needs},
 		{"a short password", password("hiden"), "a.yaml:8: " + in + ".Password has fewer than 6 characters" + bounds + "greater than or equal to 6"},
 		{"a long password", password(strings.Repeat("hidden", 86)), "a.yaml:8: " + in + ".Password has more than 512 characters" + bounds + "less than or equal to 512"},
@@ -291,6 +290,36 @@ func TestFaultsOfWarehouse(t *testing.T) {
 		{"members in the wrong place", toTable + "CopyCommand: {}\nledger: b\nRedshiftDestinationUpdate: {}\n", "a.yaml:10: CopyCommand is not a member of Firehose's CreateDeliveryStream; it belongs in " + in + "\na.yaml:11: ledger is not a member of Firehose's CreateDeliveryStream; it belongs in shardmill\n" +
 			"a.yaml:12: RedshiftDestinationUpdate is not a member of Firehose's CreateDeliveryStream; it belongs in UpdateDestination, which is for a stream that is there: give RedshiftDestinationConfiguration, whole"},
 	})
+}
+
+// What is wrong with a URL, or with options, shows nothing of it that may be a password, or
+// a key; nor does what warns of them.
+func TestWarehouseShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	const canary = "CANARYSECRET"
+	for _, text := range []string{
+		toURL(clusterURL + ";UID=a;PWD=" + canary),
+		toURL("'" + clusterURL + "?user=a&pwd=" + canary + "'"),
+		toURL(clusterURL + ";Password=" + canary),
+		toURL(clusterURL + "#" + canary),
+		toURL(clusterURL + "/" + canary),
+		toURL("jdbc:redshift:iam://orders.abc123.eu-west-1.redshift.amazonaws.com:5439/dev;AccessKeyID=a;SecretAccessKey=" + canary),
+		toURL("jdbc:redshift://u:" + canary + "@h.redshift.amazonaws.com:5439/dev"),
+		toURL("'jdbc:redshift://h;PWD=" + canary + ":5439/dev'"),
+		toURL(`"` + clusterURL + `\u0000` + canary + `"`),
+		toURL(`"` + clusterURL + `\u200b` + canary + `"`),
+		toURL(clusterURL + ";PWD=${db_password}" + canary),
+		copying("CopyOptions: 'gzip aws_secret_access_key=" + canary + "'"),
+		copying(`CopyOptions: "gzip aws_secret_access_key=` + canary + `\nx"`),
+		copying(`CopyOptions: "gzip with credentials 'aws_secret_access_key=` + canary + `'"`),
+		copying(`CopyOptions: "gzip 'aws_access_key_id=a;aws_secret_access_key=` + canary + `'"`),
+		copying("CopyOptions: gzip SECRET" + canary),
+	} {
+		c, err := config.Load("a.yaml", []byte(text), environment)
+		if told := fmt.Sprint(err, c.Warnings); err == nil || strings.Contains(told, canary) || strings.Contains(told, "hidden") {
+			t.Errorf("%s: %s", text, told)
+		}
+	}
 }
 
 // What applies, written down and read again, is the same.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/document"
 )
@@ -28,7 +29,7 @@ const (
 )
 
 var (
-	anyURL = regexp.MustCompile(`^jdbc:(?:redshift|postgresql)://(\[[0-9a-fA-F:.]+\]|[^/:@?#]+):(\d{1,5})/([a-zA-Z0-9_$-]+)$`)
+	anyURL = regexp.MustCompile(`^jdbc:(?:redshift|postgresql)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})/([a-zA-Z0-9_$-]+)$`)
 
 	// firehoseHost is the host of urlPattern, without what Go's expressions do not have.
 	firehoseHost = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+redshift(?:-serverless)?\.[a-zA-Z0-9.\-]+$`)
@@ -37,21 +38,25 @@ var (
 	workgroupHost = regexp.MustCompile(`^([a-z0-9-]+)\.\d{12}\.([a-z0-9-]+)\.redshift-serverless\.amazonaws\.com(?:\.cn)?$`)
 )
 
-// jdbcURL reads ClusterJDBCURL: Firehose's, or of this machine.
+// jdbcURL reads ClusterJDBCURL: Firehose's, or of this machine. Drivers take passwords and
+// keys in a URL, by many names, so that one of another form is not shown.
 func (l *loader) jdbcURL(p document.Place) {
 	w := &l.warehouse
 	w.url = p
+	if isOpenText(p) {
+		return
+	}
+	if p.IsScalar() || strings.ContainsFunc(p.Value().Text, unicode.IsControl) && !p.IsOpen() {
+		notURL(p)
+		return
+	}
 	s, ok := p.Text()
 	if !ok {
 		return
 	}
-	if strings.Contains(s, "@") || strings.Contains(strings.ToLower(s), "password=") {
-		p.Fault("has what looks like a password; give it as %s alone, and Username and Password", urlForm)
-		return
-	}
 	m := anyURL.FindStringSubmatch(s)
 	if m == nil || len(s) > longestURL {
-		p.Bad("%s", says("it must be "+urlForm, constraint(p, "Member must satisfy regular expression pattern: "+urlPattern)))
+		notURL(p)
 		return
 	}
 	u := JDBCURL{Text: s, Host: strings.Trim(m[1], "[]"), Database: m[3]}
@@ -62,6 +67,24 @@ func (l *loader) jdbcURL(p document.Place) {
 	}
 	u.ofAWS()
 	w.config.URL = u
+}
+
+// isOpenText reports whether a text is left open in part, and tells so, without what is
+// given of it, which may be a secret.
+func isOpenText(p document.Place) bool {
+	const open = ", which is not in the file"
+	text := p.Value().Text
+	at := strings.LastIndex(text, open)
+	if !p.IsOpen() || at < 0 || !strings.HasPrefix(text, `is "`) {
+		return false
+	}
+	p.Fault("is a text with what is not in the file%s", text[at+len(open):])
+	return true
+}
+
+func notURL(p document.Place) {
+	p.Fault("%s", says("is no URL of a database, and is not shown, as it may have a password; it must be "+urlForm+" alone, with nothing behind the database",
+		constraint(p, "Member must satisfy regular expression pattern: "+urlPattern)))
 }
 
 // ofAWS takes a host of AWS apart.

@@ -60,7 +60,8 @@
 //	                                                is over when a document is taken, or no request and no put has failed for 5 minutes.
 //	                                                An answer that refuses a single document does not count
 //	load              after six minutes              tries to load what is staged fail, the second one too; or the markers of it cannot be listed; or this worker
-//	                                                cannot stand ready to load. It is over when a batch is loaded or given up, or another worker loads
+//	                                                cannot stand ready to load; or a COPY is not answered; or no worker is known to load while a checkpoint
+//	                                                waits for it, or this worker has staged something. It is over when a batch is loaded or given up, or another worker loads
 //	not-loaded        at once                       a batch was given up: a manifest under errors/manifests/ names what somebody must load. It is over
 //	                                                when the next batch is loaded, or after 5 minutes; or markers cannot be loaded, as long as they are there
 //	stream-not-found  at once                       the stream is gone

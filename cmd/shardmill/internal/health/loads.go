@@ -32,11 +32,15 @@ type loads struct {
 	givenUp   string    // about the last batch that was given up; "" if one was loaded since
 	givenUpAt time.Time // of it
 
+	asked  time.Time // since when COPY is known to be unanswered; zero if it is not
+	staged bool      // this worker staged something while nobody was known to load
+	nobody time.Time // since when nobody is known to load, and something waits; zero if that is not so
+
 	awaiting map[string]time.Time // since when a shard's checkpoint waits for a load
 }
 
-// loadPatience is for how long tries may fail before that is a trouble that ends
-// readiness: longer than the five minutes until the second one.
+// loadPatience is for how long tries may fail, or one may not be answered, or nobody may load, before
+// that is a trouble that ends readiness: longer than the five minutes until the second try.
 const loadPatience = 6 * time.Minute
 
 // waiting notes what the loader does.
@@ -52,6 +56,12 @@ func (l *loads) waiting(e redshiftarchive.WaitingEvent) {
 	if e.Oldest > 0 {
 		l.oldest = now.Add(-e.Oldest)
 	}
+	switch {
+	case e.Oldest == 0 || e.Err != nil: // no batch is tried, or the trouble is another one
+		l.asked = time.Time{}
+	case l.asked.IsZero():
+		l.asked = now
+	}
 	if e.Err == nil {
 		l.why = ""
 		return
@@ -60,6 +70,40 @@ func (l *loads) waiting(e redshiftarchive.WaitingEvent) {
 		l.since = now
 	}
 	l.why = e.Err.Error()
+}
+
+// tried notes that COPY was answered.
+func (l *loads) tried(redshiftarchive.TriedEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = time.Time{}
+}
+
+// delivered notes a marker that is put while nobody is known to load.
+func (l *loads) delivered(e processors.DeliveredEvent) {
+	if e.Role != processors.RoleMarker {
+		return
+	}
+	s, some := l.status()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.staged = some
+	l.lookForLoader(s)
+}
+
+// nobodyLoads reports whether no worker is known to.
+func nobodyLoads(s elected.Status) bool { return !s.Has && s.Holder == "" }
+
+// lookForLoader notes since when nobody is known to load, while l.mu is locked.
+func (l *loads) lookForLoader(s elected.Status) {
+	switch {
+	case !nobodyLoads(s):
+		l.staged, l.nobody = false, time.Time{}
+	case !l.staged && len(l.awaiting) == 0:
+		l.nobody = time.Time{}
+	case l.nobody.IsZero():
+		l.nobody = time.Now()
+	}
 }
 
 // loaded notes that a batch was.
@@ -84,7 +128,7 @@ func (l *loads) gaveUp(e redshiftarchive.GivenUpEvent) {
 func (l *loads) changed(bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.markers, l.left, l.tries, l.why, l.oldest = 0, 0, 0, "", time.Time{}
+	l.markers, l.left, l.tries, l.why, l.oldest, l.asked = 0, 0, 0, "", time.Time{}, time.Time{}
 }
 
 // waits notes that a shard waits for its load, or does not any more.
@@ -117,8 +161,15 @@ func (l *loads) troubles() (list []kcl.Trouble) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	const kept = "; nothing is lost: what is staged waits"
-	if s.Err != nil {
+	l.lookForLoader(s)
+	switch {
+	case s.Err != nil:
 		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: s.ErrSince, Text: "this worker cannot stand ready to load: " + s.Err.Error() + kept})
+	case !l.nobody.IsZero():
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.nobody, Text: "no worker is known to load, though something waits for it: see to the log, and to the table of the lease of who loads" + kept})
+	}
+	if !l.asked.IsZero() {
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.asked, Text: "a COPY is not answered: look in the database for what it waits for, a queue or a lock" + kept})
 	}
 	switch {
 	case l.why != "" && l.tries == 0:

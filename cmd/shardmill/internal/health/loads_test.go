@@ -79,6 +79,94 @@ func TestReadinessEndsWhenNothingIsLoaded(t *testing.T) {
 	}
 }
 
+// A COPY that is not answered ends readiness, until it is, or another worker loads; one that
+// follows another counts from its own begin.
+func TestReadinessEndsWhenCopyIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	tells := redshiftarchive.WaitingEvent{Markers: 1, Oldest: time.Minute} // each minute
+	for name, answered := range map[string]func(world){
+		"it is loaded":         func(w world) { w.m.LoaderHooks().Tried(redshiftarchive.TriedEvent{}) },
+		"no marker is left":    func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{}) },
+		"another worker loads": func(w world) { w.m.LoaderChanged(false) },
+		"it fails, and anew so": func(w world) {
+			w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Oldest: 1, Tries: 1, Err: errTest})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w world) {
+				w.scanned()
+				w.watchRole()
+				h := w.m.LoaderHooks()
+				h.Waiting(tells)
+				time.Sleep(5 * time.Minute)
+				h.Tried(redshiftarchive.TriedEvent{})
+				for range 6 {
+					h.Waiting(tells)
+					w.ready(http.StatusOK, yes)
+					time.Sleep(time.Minute)
+				}
+				w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: load", "trouble: load")
+				if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "a COPY is not answered") {
+					w.t.Errorf("it does not say so: %s", body)
+				}
+				answered(w)
+				w.ready(http.StatusOK, yes)
+			})
+		})
+	}
+}
+
+// Nobody who loads, while something waits for it, ends readiness; that nothing waits, or
+// somebody loads, mends it.
+func TestReadinessEndsWhenNobodyLoads(t *testing.T) {
+	t.Parallel()
+	awaits := func(w world, since time.Time) {
+		w.m.DeliveryHooks().Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: since})
+	}
+	marked := func(w world) { w.m.DeliveryHooks().Delivered(processors.DeliveredEvent{Role: processors.RoleMarker}) }
+	for name, row := range map[string]struct {
+		waits func(world)
+		ends  func(world, *role)
+		never bool
+	}{
+		"a shard waits, until it is loaded": {func(w world) { awaits(w, time.Now()) }, func(w world, _ *role) { awaits(w, time.Time{}) }, false},
+		"a shard waits, until somebody is":  {func(w world) { awaits(w, time.Now()) }, func(_ world, r *role) { r.status.Holder = "another" }, false},
+		"something is staged":               {marked, func(_ world, r *role) { r.status = elected.Status{Has: true} }, false},
+		"an object that has no marker yet":  {func(w world) { w.m.DeliveryHooks().Delivered(processors.DeliveredEvent{Role: processors.RoleDelivery}) }, func(world, *role) {}, true},
+		"nothing waits":                     {func(world) {}, func(world, *role) {}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w world) {
+				w.scanned()
+				r := w.watchRole()
+				w.m.LoaderChanged(false)
+				r.status = elected.Status{Holder: "another"}
+				row.waits(w)
+				time.Sleep(time.Hour)
+				w.ready(http.StatusOK, yes)
+				r.status.Holder = ""
+				row.waits(w)
+				w.ready(http.StatusOK, yes)
+				time.Sleep(6*time.Minute - time.Second)
+				w.ready(http.StatusOK, yes)
+				time.Sleep(time.Second)
+				if row.never {
+					w.ready(http.StatusOK, yes)
+					return
+				}
+				w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: load", "trouble: load")
+				if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "no worker is known to load, though something waits") {
+					w.t.Errorf("it does not say so: %s", body)
+				}
+				row.ends(w, r)
+				w.ready(http.StatusOK, yes)
+			})
+		})
+	}
+}
+
 // A batch that is given up is told at once, with its manifest, until the next one is loaded,
 // or for five minutes.
 func TestReadinessEndsWhenABatchIsGivenUp(t *testing.T) {

@@ -27,7 +27,12 @@ func (m *Monitor) DeliveryHooks() processors.Hooks {
 	h := m.metrics.DeliveryHooks()
 	delivered, failed, transformed, bulked, awaiting := h.Delivered, h.PutFailed, h.Transformed, h.Bulked, h.Awaiting
 	h.Awaiting = func(e processors.AwaitingEvent) { awaiting(e); m.loads.waits(e) }
-	h.Delivered = func(e processors.DeliveredEvent) { delivered(e); m.denied.delivered(e); m.indexes.delivered(e) }
+	h.Delivered = func(e processors.DeliveredEvent) {
+		delivered(e)
+		m.denied.delivered(e)
+		m.indexes.delivered(e)
+		m.loads.delivered(e)
+	}
 	h.PutFailed = func(e processors.PutFailedEvent) { failed(e); m.denied.failed(e); m.indexes.putFailed(e) }
 	h.Bulked = func(e processors.BulkEvent) { bulked(e); m.indexes.bulked(e) }
 	h.Transformed = func(e processors.TransformedEvent) { transformed(e); m.transforms.called(e) }
@@ -37,7 +42,8 @@ func (m *Monitor) DeliveryHooks() processors.Hooks {
 // LoaderHooks are those of the loader of the delivery stream, if it is loaded.
 func (m *Monitor) LoaderHooks() redshiftarchive.Hooks {
 	h := m.metrics.LoaderHooks()
-	loaded, givenUp, waiting := h.Loaded, h.GivenUp, h.Waiting
+	loaded, tried, givenUp, waiting := h.Loaded, h.Tried, h.GivenUp, h.Waiting
+	h.Tried = func(e redshiftarchive.TriedEvent) { tried(e); m.loads.tried(e) }
 	h.Loaded = func(e redshiftarchive.LoadedEvent) { loaded(e); m.loads.loaded(e) }
 	h.GivenUp = func(e redshiftarchive.GivenUpEvent) { givenUp(e); m.loads.gaveUp(e) }
 	h.Waiting = func(e redshiftarchive.WaitingEvent) { waiting(e); m.loads.waiting(e) }
@@ -53,6 +59,7 @@ func (m *Monitor) LoaderChanged(has bool) {
 // WatchRole has the role of loader watched: status says how it stands. Call it once,
 // before Run.
 func (m *Monitor) WatchRole(status func() elected.Status) {
+	m.metrics.WatchRole(status)
 	m.loads.mu.Lock()
 	defer m.loads.mu.Unlock()
 	m.loads.role = status

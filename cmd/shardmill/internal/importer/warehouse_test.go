@@ -46,6 +46,9 @@ func TestWarehouse(t *testing.T) {
 		return `{"terraform_version": "1", "values": {"root_module": {"resources": [{"address": "aws_kinesis_firehose_delivery_stream.a", "type": "aws_kinesis_firehose_delivery_stream",
 "values": {"name": "orders", ` + source + `, ` + destination + `}}]}}}`
 	}
+	const notURL = " is no URL of a database, and is not shown, as it may have a password; it must be jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE alone, with nothing behind the database. " +
+		"Firehose says: 1 validation error detected: Value at 'redshiftDestinationConfiguration.clusterJDBCURL' failed to satisfy constraint: " +
+		`Member must satisfy regular expression pattern: jdbc:(redshift|postgresql)://((?!-)[A-Za-z0-9-]{1,63}(?<!-)\.)+(redshift(-serverless)?)\.([a-zA-Z0-9\.\-]+):\d{1,5}/[a-zA-Z0-9_$-]+`
 	const of = `"role_arn": "` + role + `", "cluster_jdbcurl": "` + url + `", "data_table_name": "events", `
 	const hcl = `resource "aws_kinesis_firehose_delivery_stream" "a" {
   name = "orders"
@@ -149,6 +152,24 @@ Resources:
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
 		"that role, and keys of a session": {edit(template, "RoleARN: "+role, "RoleARN: !GetAtt Copy.Arn"), []string{fromRegion, "shardmill.copyCredentials=session"}, url + " \nevents () \npassword loader false /p\narchive a/ UNCOMPRESSED 5 300 default false\n" +
 			"f:14: Resources.S.Properties.RedshiftDestinationConfiguration.S3Configuration." + roleless},
+		"a URL with a password, in a plan": {
+			plan(`"redshift_configuration": [{"role_arn": "` + role + `", "cluster_jdbcurl": "` + url + `;UID=a;PWD=hidden", "data_table_name": "events", "username": "loader", "password": "hidden", "s3_configuration": [{"bucket_arn": "arn:aws:s3:::archive"}]}]`),
+			nil, "error\nf:2: " + at + "redshift_configuration[0].cluster_jdbcurl" + notURL,
+		},
+		"a URL with a password, in a template": {
+			edit(template, "5439/dev", "5439/dev;UID=a;PWD=hidden"), []string{fromRegion},
+			"error\nf:10: Resources.S.Properties.RedshiftDestinationConfiguration.ClusterJDBCURL" + notURL,
+		},
+		"a URL with a password, which a template leaves open": {
+			edit(template, "5439/dev", "5439/dev;UID=${User};PWD=hidden"), []string{fromRegion},
+			"error\nf:10: Resources.S.Properties.RedshiftDestinationConfiguration.ClusterJDBCURL is ${User}, which is not in the file; give it with --set 'User=VALUE'",
+		},
+		"a URL with a password, which HCL leaves open": {
+			edit(edit(hcl, url, url+";UID=${var.user};PWD=hidden"), "json 'auto'", "secret_hidden${var.user}"), nil,
+			"error\nf:8: " + at + "redshift_configuration[0].cluster_jdbcurl is a text with what is not in the file; give it with --set 'var.user=VALUE'\n" +
+				"f:10: " + at + "redshift_configuration[0].password is not in the file; give shardmill.passwordFile, the name of a file that has it\n" +
+				"f:12: " + at + "redshift_configuration[0].copy_options is a text with what is not in the file; give it with --set 'var.user=VALUE'",
+		},
 		"what is missing": {plan(`"redshift_configuration": [{"username": "loader", "password": "hidden"}]`), nil, "error\n" +
 			"f:2: " + at + "redshift_configuration[0].cluster_jdbcurl is missing; give the cluster's, jdbc:redshift://NAME.ID.REGION.redshift.amazonaws.com:5439/DATABASE\n" +
 			"f:2: " + at + "redshift_configuration[0].CopyCommand is missing; give the table's DataTableName in it\n" +

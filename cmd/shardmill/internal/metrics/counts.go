@@ -253,6 +253,7 @@ func (m *Metrics) DeliveryHooks() processors.Hooks {
 				d.records.Add(float64(e.Records))
 				d.bytes.Add(float64(e.Bytes))
 			}
+			c.load.delivered(e)
 		},
 		PutFailed: func(e processors.PutFailedEvent) {
 			c.putsFailed.Inc()

@@ -1,11 +1,14 @@
 package metrics
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shardmill/shardmill/lease/elected"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
@@ -32,7 +35,10 @@ type loading struct {
 	markers int        // that the last look found
 	oldest  time.Time  // arrival of the oldest record of the batch that is tried; zero if there is none
 
-	awaiting map[string]bool // shards whose checkpoint waits for a load
+	role   func() elected.Status // nil if it is not watched
+	staged time.Time             // arrival of the oldest record staged here since somebody was known to load; zero if there is none
+
+	awaiting map[string]time.Time // since when a shard's checkpoint waits for a load
 }
 
 func newLoading(firehose, ours *told, on bool) *loading {
@@ -41,7 +47,7 @@ func newLoading(firehose, ours *told, on bool) *loading {
 	}
 	name := func(what string) string { return "DeliveryToRedshift." + what }
 	return &loading{
-		awaiting: map[string]bool{},
+		awaiting: map[string]time.Time{},
 
 		records: firehose.sum(name("Records"), unitCount, "Records in objects that were loaded."),
 		bytes:   firehose.sum(name("Bytes"), unitBytes, "Bytes of these records, before compression."),
@@ -95,10 +101,46 @@ func (m *Metrics) LoaderChanged(has bool) {
 	l.has, l.markers, l.oldest = has, 0, time.Time{} // of another worker's markers it knows nothing
 }
 
+// WatchRole has the role of loader watched: status says how it stands. Call it once,
+// before anything is staged.
+func (m *Metrics) WatchRole(status func() elected.Status) {
+	l := m.counts.load
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.role = status
+}
+
+// delivered notes what is staged: it is not loaded as long as nobody is known to load.
+func (l *loading) delivered(e processors.DeliveredEvent) {
+	if e.Role != processors.RoleDelivery {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forgetStaged()
+	if at := time.Now().Add(-e.Freshness); l.role != nil && (l.staged.IsZero() || at.Before(l.staged)) {
+		l.staged = at
+	}
+}
+
+// forgetStaged forgets what is staged once another worker loads, which knows of it, while
+// l.mu is locked. What this worker itself loads it forgets when it has looked for markers.
+func (l *loading) forgetStaged() {
+	if l.role == nil {
+		return
+	}
+	if s := l.role(); !s.Has && s.Holder != "" { // it has a lock of its own
+		l.staged = time.Time{}
+	}
+}
+
 func (l *loading) waiting(e redshiftarchive.WaitingEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.markers, l.oldest = e.Markers, time.Time{}
+	if e.Err == nil {
+		l.staged = time.Time{} // the markers tell of it
+	}
 	if e.Oldest > 0 {
 		l.oldest = time.Now().Add(-e.Oldest) // while a try is not answered nothing else is told
 	}
@@ -112,7 +154,7 @@ func (l *loading) awaits(e processors.AwaitingEvent) {
 		delete(l.awaiting, e.ShardID)
 		return
 	}
-	l.awaiting[e.ShardID] = true
+	l.awaiting[e.ShardID] = e.Since
 }
 
 // forget forgets a shard whose lease has ended.
@@ -123,11 +165,18 @@ func (l *loading) forget(shard string) {
 }
 
 // levels returns what there is of a worker that loads, and of how old the oldest record
-// is that is not loaded: of those staged, if it loads, and of those that are not yet.
+// is that is not loaded, as far as this worker knows: of those staged, if it loads, or if nobody
+// is known to; of those whose load a checkpoint waits for; and of those that are not staged yet.
 func (l *loading) levels(unstaged time.Duration, some bool) (out []level) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	age, has := unstaged, 0.0
+	l.forgetStaged()
+	for _, at := range append(slices.Collect(maps.Values(l.awaiting)), l.staged) {
+		if !at.IsZero() {
+			age, some = max(age, time.Since(at)), true
+		}
+	}
 	if l.has {
 		has = 1
 		out = append(out, level{markersWaiting, unitCount, float64(l.markers)})

@@ -14,6 +14,7 @@ import (
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/metrics"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/elected"
 	"github.com/shardmill/shardmill/processors"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
@@ -152,5 +153,52 @@ func TestFreshnessOfWarehouse(t *testing.T) {
 		is("another one loads", "", "", "0")
 		w.m.LoaderChanged(true)
 		is("this one again, which has not looked yet", "", "0", "1")
+	})
+}
+
+// What this worker has staged grows old while nobody is known to load, or markers cannot be
+// looked for; and so does what a checkpoint waits for.
+func TestFreshnessWhileNobodyLoads(t *testing.T) {
+	t.Parallel()
+	inWarehouseWorld(t, func(w world) {
+		value := regexp.MustCompile(`(?m)^shardmill_DeliveryToRedshift_DataFreshness\S* (\S+)$`)
+		is := func(when, want string) {
+			w.t.Helper()
+			_, text := get(w.t, w.m)
+			got := ""
+			if m := value.FindStringSubmatch(text); m != nil {
+				got = m[1]
+			}
+			if got != want {
+				w.t.Errorf("%s: %q, want %q", when, got, want)
+			}
+		}
+		var status elected.Status
+		w.m.WatchRole(func() elected.Status { return status })
+		h, d := w.m.LoaderHooks(), w.m.DeliveryHooks()
+		staged := func(role processors.Role, age time.Duration) {
+			d.Delivered(processors.DeliveredEvent{Role: role, Freshness: age})
+		}
+		staged(processors.RoleMarker, time.Hour)
+		is("nothing is staged", "")
+		staged(processors.RoleDelivery, time.Minute)
+		time.Sleep(time.Hour)
+		staged(processors.RoleDelivery, time.Minute)
+		is("nobody loads", "3660")
+		status = elected.Status{Holder: "another"}
+		is("another one loads", "")
+		status = elected.Status{}
+		is("nobody again", "")
+		staged(processors.RoleDelivery, 2*time.Minute)
+		status = elected.Status{Has: true}
+		w.m.LoaderChanged(true)
+		h.Waiting(redshiftarchive.WaitingEvent{Err: errTest})
+		time.Sleep(time.Minute)
+		is("this one, which cannot look for markers", "180")
+		h.Waiting(redshiftarchive.WaitingEvent{})
+		is("it can", "")
+		d.Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: time.Now()})
+		time.Sleep(time.Minute)
+		is("a checkpoint waits", "60")
 	})
 }
