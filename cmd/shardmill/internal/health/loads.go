@@ -79,9 +79,9 @@ func (l *loads) tried(redshiftarchive.TriedEvent) {
 	l.asked = time.Time{}
 }
 
-// delivered notes a marker that is put while nobody is known to load.
+// delivered notes what is staged, with its marker, while nobody is known to load.
 func (l *loads) delivered(e processors.DeliveredEvent) {
-	if e.Role != processors.RoleMarker {
+	if e.Role != processors.RoleDelivery {
 		return
 	}
 	s, some := l.status()

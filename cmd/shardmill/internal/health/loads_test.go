@@ -124,16 +124,18 @@ func TestReadinessEndsWhenNobodyLoads(t *testing.T) {
 	awaits := func(w world, since time.Time) {
 		w.m.DeliveryHooks().Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: since})
 	}
-	marked := func(w world) { w.m.DeliveryHooks().Delivered(processors.DeliveredEvent{Role: processors.RoleMarker}) }
+	delivered := func(role processors.Role) func(world) {
+		return func(w world) { w.m.DeliveryHooks().Delivered(processors.DeliveredEvent{Role: role}) }
+	}
 	for name, row := range map[string]struct {
 		waits func(world)
 		ends  func(world, *role)
 		never bool
 	}{
 		"a shard waits, until it is loaded": {func(w world) { awaits(w, time.Now()) }, func(w world, _ *role) { awaits(w, time.Time{}) }, false},
-		"a shard waits, until somebody is":  {func(w world) { awaits(w, time.Now()) }, func(_ world, r *role) { r.status.Holder = "another" }, false},
-		"something is staged":               {marked, func(_ world, r *role) { r.status = elected.Status{Has: true} }, false},
-		"an object that has no marker yet":  {func(w world) { w.m.DeliveryHooks().Delivered(processors.DeliveredEvent{Role: processors.RoleDelivery}) }, func(world, *role) {}, true},
+		"a shard waits, until somebody is":  {func(w world) { awaits(w, time.Now()) }, func(_ world, r *role) { r.is(elected.Status{Holder: "another"}) }, false},
+		"something is staged":               {delivered(processors.RoleDelivery), func(_ world, r *role) { r.is(elected.Status{Has: true}) }, false},
+		"a record failed":                   {delivered(processors.RoleFailed), func(world, *role) {}, true},
 		"nothing waits":                     {func(world) {}, func(world, *role) {}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,11 +144,11 @@ func TestReadinessEndsWhenNobodyLoads(t *testing.T) {
 				w.scanned()
 				r := w.watchRole()
 				w.m.LoaderChanged(false)
-				r.status = elected.Status{Holder: "another"}
+				r.is(elected.Status{Holder: "another"})
 				row.waits(w)
 				time.Sleep(time.Hour)
 				w.ready(http.StatusOK, yes)
-				r.status.Holder = ""
+				r.is(elected.Status{})
 				row.waits(w)
 				w.ready(http.StatusOK, yes)
 				time.Sleep(6*time.Minute - time.Second)
