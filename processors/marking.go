@@ -136,6 +136,12 @@ func (l *loading) await(ctx context.Context) error {
 	}
 }
 
+// leave tells that a shutdown leaves the wait to the next holder, and what is behind it.
+func (l *loading) leave(behind BufferedEvent) {
+	l.sink.log.Info("a load is left to the next holder of the lease, who also reads again what follows it",
+		zap.String("bucket", l.marker.Bucket), zap.String("marker", l.marker.Key), zap.Int64("records", behind.Records))
+}
+
 func (s *objectSink) awaiting(e AwaitingEvent) {
 	if s.hooks.Awaiting != nil {
 		s.hooks.Awaiting(e)
