@@ -228,3 +228,31 @@ func TestSomebodyElsesMarker(t *testing.T) {
 		}
 	})
 }
+
+// TestAMarkerOfAFormerConfiguration is waited for, and told as a fault at once and each minute.
+func TestAMarkerOfAFormerConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*processors.Config){
+		"same": func(*processors.Config) {}, "no load": func(c *processors.Config) { c.Load = nil },
+		"staging": func(c *processors.Config) { c.Staging = "s3://b/other/" }, "name": func(c *processors.Config) { c.DeliveryStreamName = "others" },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := awaiting(t, onLoad())
+			core, logs := observer.New(zapcore.ErrorLevel)
+			_, p, ctx := s.take(t.Context(), t, with(onLoad(), change, func(c *processors.Config) { c.Logger = zap.New(core) }), theShard())
+			h := s.now
+			if err := h.begin(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.deliver(ctx, p, 0); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3*time.Minute + 30*time.Second)
+			synctest.Wait()
+			n, last := logs.FilterMessageSnippet("marker of a former configuration").Len(), s.awaiting[len(s.awaiting)-1]
+			if isForeign := name != "same"; last.Foreign != isForeign || (n > 2) != isForeign || !isForeign && n > 0 {
+				t.Errorf("%s: told %d times, %+v", name, n, last)
+			}
+		})
+	}
+}

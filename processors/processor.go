@@ -202,7 +202,6 @@ func (p *processor) deliver(ctx context.Context, cp kcl.Checkpointer, reason str
 	return p.delivery.finish(ctx, cp)
 }
 
-
 // held returns what the shard has in memory.
 func (p *processor) held() BufferedEvent {
 	open := &p.buffer.open
