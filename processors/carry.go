@@ -53,6 +53,9 @@ func (s *successor) carryOn(ctx context.Context, in kcl.InitializationInput, pl 
 // is to be loaded before that.
 func (s *successor) conclude(ctx context.Context, in kcl.InitializationInput, pl exactlyonce.Plan, marker *exactlyonce.Target) (*cut, error) {
 	if marker == nil || s.marking == nil || !s.marking.awaits {
+		if marker != nil && !s.marking.finds(*marker) {
+			s.sink.foreign(*marker)
+		}
 		return nil, s.commit(ctx, in, pl)
 	}
 	announced := pl.Announce(*marker)

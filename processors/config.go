@@ -79,8 +79,8 @@ type Config struct {
 	// cut has several, and where markers are (see Load): "s3://bucket/prefix/", the prefix of at most 100 bytes. Default
 	// "_shardmill/" in Bucket. A bucket
 	// of its own keeps what looks at Bucket from seeing them; and it is best not
-	// changed: what an earlier holder staged is found wherever its bucket is one of
-	// those that are named here.
+	// changed: the bundle of an earlier holder is found wherever its bucket is one of
+	// those that are named here. Markers are not: wait until none is left, see Load.
 	Staging string
 
 	// ParallelPuts is how many puts of cuts that have several objects run at once, of

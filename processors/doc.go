@@ -235,8 +235,9 @@
 //     told to be delivered.
 //   - A successor that finds an announcement puts nothing, whatever it is configured to do, and
 //     waits behind while it reads: the records of the awaited cut come again, and are below its
-//     mark. An archiver that has another CommitOn waits all the same for what was announced.
-//     If they expired meanwhile, the worker tells a gap (kcl.Hooks.RecordsLost), though they are in objects.
+//     mark. An archiver that has another CommitOn waits all the same for what was announced. If
+//     no loader of its configuration finds the marker, that is an error each minute, and Foreign.
+//     If the records expired meanwhile, the worker tells a gap (kcl.Hooks.RecordsLost), though they are in objects.
 //   - The wait has no end by itself, goes on in an outage, and without permission to ask (which
 //     needs s3:ListBucket: else S3 does not say that an object is gone). It is told at once
 //     and each minute.
@@ -244,7 +245,8 @@
 //     object, of up to 128. Its objects get as large as ever. It closes when the wait is over.
 //     Under pressure a call waits for the load, so that reading stops at the worker's
 //     memory budget.
-//   - The end of a shard waits too, and with it the shard's children.
+//   - The end of a shard waits too, and with it the shard's children. A shutdown does not: it
+//     leaves the load, and what is gathered behind, to the next holder.
 //
 // A marker that was deleted can come again, and its objects are then loaded a second time, unless
 // the loader has a ledger of what it loaded: after a crash, or a lost lease, between the put of

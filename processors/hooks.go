@@ -194,6 +194,10 @@ type AwaitingEvent struct {
 	ShardID     string
 	Bucket, Key string    // of the marker
 	Since       time.Time // when this holder began to wait; zero when the wait has ended
+
+	// Foreign says that no loader of what is configured finds the marker: staging or
+	// DeliveryStreamName was changed, or Load removed, while the cut waited.
+	Foreign bool
 }
 
 // PendingFoundEvent describes the pending checkpoint of an earlier holder.

@@ -14,6 +14,9 @@ import (
 // names them. A loader may load whatever has a marker, and deletes the marker then. See
 // the package's documentation for what is promised.
 type Load struct {
+	// Before Load is removed, or Config.Staging or DeliveryStreamName changed, wait until no marker
+	// is left: a loader looks below Config.Markers alone, and nobody loads what others name.
+
 	// CommitOn is what the checkpoint waits for. Default CommitOnStage.
 	CommitOn CommitOn
 }

@@ -148,16 +148,21 @@ func TestAnAnnouncementInDoubt(t *testing.T) {
 	})
 }
 
-// TestAShutdownLeavesALoad to the next holder five seconds before its deadline.
+// TestAShutdownLeavesALoad to the next holder, at once, and says so.
 func TestAShutdownLeavesALoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := awaiting(t, onLoad())
+		core, logs := observer.New(zapcore.InfoLevel)
+		s := awaiting(t, with(onLoad(), func(c *processors.Config) { c.Logger = zap.New(core) }))
 		s.put(3)
 		begun := time.Now()
 		err := s.processor.ShutdownRequested(t.Context(), kcl.ShutdownRequestedInput{Checkpointer: s.cp, Deadline: begun.Add(30 * time.Second)})
-		if took := time.Since(begun); took != 25*time.Second || err == nil || !strings.Contains(err.Error(), "the next holder") {
+		if took := time.Since(begun); took > time.Second || err != nil {
 			t.Errorf("after %v: %v", took, err)
+		}
+		told := logs.FilterMessageSnippet("a load is left to the next holder").All()
+		if _, isAnnounced := s.announced(); !isAnnounced || len(told) != 1 || told[0].ContextMap()["records"].(int64) < 3 || "b/"+told[0].ContextMap()["marker"].(string) != s.markers()[0] {
+			t.Errorf("the row is %+v; told %v", s.row, told)
 		}
 		s.processor.LeaseLost(t.Context(), kcl.LeaseLostInput{})
 		s.loader.every = 1
@@ -168,6 +173,38 @@ func TestAShutdownLeavesALoad(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestAShutdownStagesWhatIsGathered and waits for no load: what it closes is announced, and what
+// can be part of no cut then is read again. Nothing is staged twice.
+func TestAShutdownStagesWhatIsGathered(t *testing.T) {
+	t.Parallel()
+	transforming := with(onLoad(), func(c *processors.Config) { c.Transform = transformed().Transform }).WithBatchSize(1 << 10)
+	for name, cfg := range map[string]processors.Config{"one cut": loading(processors.CommitOnLoad), "what a transform has makes two": transforming} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, cfg, numbered(23))
+				s.loader.every = 0
+				s.put(20)
+				begun := time.Now()
+				if err := s.processor.ShutdownRequested(t.Context(), kcl.ShutdownRequestedInput{Checkpointer: s.cp, Deadline: begun.Add(30 * time.Second)}); err != nil || time.Since(begun) > time.Second {
+					t.Errorf("after %v: %v", time.Since(begun), err)
+				}
+				s.processor.LeaseLost(t.Context(), kcl.LeaseLostInput{})
+				if _, isAnnounced := s.announced(); !isAnnounced || len(s.markers()) != 1 {
+					t.Errorf("the row is %+v, objects %v", s.row, s.keys())
+				}
+				s.loader.every = 1
+				if err := s.run(t.Context(), t, []int{3}, cfg); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.verdict(true); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // TestAWaitIsTold: at once, and then once a minute, also if the marker cannot be asked
@@ -223,4 +260,32 @@ func TestSomebodyElsesMarker(t *testing.T) {
 			t.Errorf("%v, the row is %+v", err, s.row)
 		}
 	})
+}
+
+// TestAMarkerOfAFormerConfiguration is waited for, and told as a fault at once and each minute.
+func TestAMarkerOfAFormerConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*processors.Config){
+		"same": func(*processors.Config) {}, "no load": func(c *processors.Config) { c.Load = nil },
+		"staging": func(c *processors.Config) { c.Staging = "s3://b/other/" }, "name": func(c *processors.Config) { c.DeliveryStreamName = "others" },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := awaiting(t, onLoad())
+			core, logs := observer.New(zapcore.ErrorLevel)
+			_, p, ctx := s.take(t.Context(), t, with(onLoad(), change, func(c *processors.Config) { c.Logger = zap.New(core) }), theShard())
+			h := s.now
+			if err := h.begin(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.deliver(ctx, p, 0); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3*time.Minute + 30*time.Second)
+			synctest.Wait()
+			n, last := logs.FilterMessageSnippet("marker of a former configuration").Len(), s.awaiting[len(s.awaiting)-1]
+			if isForeign := name != "same"; last.Foreign != isForeign || (n > 2) != isForeign || !isForeign && n > 0 {
+				t.Errorf("%s: told %d times, %+v", name, n, last)
+			}
+		})
+	}
 }

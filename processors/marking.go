@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -68,8 +69,21 @@ func (m *marking) mark(x *exactlyonce.Index, to io.Writer) {
 // loading is what is left of a cut of which all is in the store: its marker, until that is
 // gone.
 type loading struct {
-	sink   *objectSink
-	marker *object
+	sink    *objectSink
+	marker  *object
+	foreign bool // no loader of what is configured here finds the marker
+}
+
+// finds reports whether a loader of what is configured finds a marker.
+func (m *marking) finds(t exactlyonce.Target) bool {
+	return m != nil && t.Bucket == m.bucket && strings.HasPrefix(t.Key, m.prefix)
+}
+
+// foreignRemedy is what a person must do about a marker that no loader of what is configured finds.
+const foreignRemedy = "run a loader with the former staging and DeliveryStreamName, or load its objects by hand and delete it then"
+
+func (s *objectSink) foreign(t exactlyonce.Target) {
+	s.log.Error("marker of a former configuration: no loader with this one finds it", zap.String("bucket", t.Bucket), zap.String("marker", t.Key), zap.String("remedy", foreignRemedy))
 }
 
 func (*loading) seal(context.Context) error        { return nil }
@@ -99,7 +113,7 @@ func (s *successor) goOn(in kcl.InitializationInput, pl exactlyonce.Plan) (*cut,
 		return nil, err
 	}
 	return &cut{
-		parcel:   &loading{sink: s.sink, marker: &object{Target: *pl.Awaits, id: pl.UUID, role: RoleMarker}},
+		parcel:   &loading{sink: s.sink, marker: &object{Target: *pl.Awaits, id: pl.UUID, role: RoleMarker}, foreign: !s.marking.finds(*pl.Awaits)},
 		last:     checkpoint.Position{ExtendedSequenceNumber: pl.Last, Arrival: pl.LastArrival},
 		reason:   reasonRedo,
 		progress: exactlyonce.Progress{Planned: true, Prepared: true, Published: true, Loading: true, Announced: true},
@@ -117,13 +131,16 @@ func (t *tries) announce(ctx context.Context, prepared *checkpoint.PreparedCheck
 // waits, at once and each minute.
 func (l *loading) await(ctx context.Context) error {
 	s, o := l.sink, l.marker
-	e := AwaitingEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key, Since: time.Now()}
+	e := AwaitingEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key, Since: time.Now(), Foreign: l.foreign}
 	defer s.awaiting(AwaitingEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key})
 	for told := (time.Time{}); ; {
 		if now := time.Now(); told.IsZero() || now.Sub(told) >= warnInterval {
 			told = now
 			s.log.Info("staged, waiting to be loaded", zap.String("bucket", o.Bucket), zap.String("marker", o.Key), zap.Time("since", e.Since))
 			s.awaiting(e)
+			if l.foreign {
+				s.foreign(o.Target)
+			}
 		}
 		if err := s.lookUntil(ctx, o); err != nil {
 			return err
@@ -134,6 +151,12 @@ func (l *loading) await(ctx context.Context) error {
 		}
 		rest(ctx, pause.Around(ctx, "look for the marker of "+s.shardID, s.every, 0.2))
 	}
+}
+
+// leave tells that a shutdown leaves the wait to the next holder, and what is behind it.
+func (l *loading) leave(behind BufferedEvent) {
+	l.sink.log.Info("a load is left to the next holder of the lease, who also reads again what follows it",
+		zap.String("bucket", l.marker.Bucket), zap.String("marker", l.marker.Key), zap.Int64("records", behind.Records))
 }
 
 func (s *objectSink) awaiting(e AwaitingEvent) {

@@ -24,6 +24,7 @@ type processor struct {
 	sealer    sealer
 	delivery  delivery
 	successor successor
+	stopping  bool // in ShutdownRequested
 }
 
 var _ kcl.RecordProcessor = (*processor)(nil)
@@ -163,9 +164,12 @@ func (p *processor) due(now time.Time, within, pressure bool) string {
 // before must be finished: its end is where the next one's plan begins. While that one only
 // waits to be loaded, the cut goes on with another object instead, if that does.
 func (p *processor) flush(ctx context.Context, cp kcl.Checkpointer, reason string) error {
-	if reason == reasonSize || reason == reasonInterval {
+	if reason == reasonSize || reason == reasonInterval || p.stopping {
 		if err := p.delivery.stage(ctx, cp); err != nil {
 			return err
+		}
+		if p.delivery.awaits() && p.stopping {
+			return errAwaits
 		}
 		if p.delivery.awaits() && p.buffer.goOn(reason) {
 			return nil
@@ -192,11 +196,6 @@ func (p *processor) deliver(ctx context.Context, cp kcl.Checkpointer, reason str
 	if err := p.incoming.finish(ctx, p.gate(ctx, cp)); err != nil {
 		return err
 	}
-	return p.deliverCut(ctx, cp, reason)
-}
-
-// deliverCut closes the cut and delivers it.
-func (p *processor) deliverCut(ctx context.Context, cp kcl.Checkpointer, reason string) error {
 	if err := p.flush(ctx, cp, reason); err != nil {
 		return err
 	}
@@ -256,7 +255,9 @@ const shutdownRest = 5 * time.Second
 
 // ShutdownRequested delivers what is left, if that is done in time. A cut that is not
 // stays prepared for the next holder, who also reads again what is not prepared. What
-// the transform has not done after half of the time is left to him.
+// the transform has not done after half of the time is left to him. It waits for no load,
+// which may take longer than any shutdown: he awaits a cut that does, and reads again what
+// follows it.
 func (p *processor) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
 	soon := ctx
 	if !in.Deadline.IsZero() {
@@ -269,13 +270,38 @@ func (p *processor) ShutdownRequested(ctx context.Context, in kcl.ShutdownReques
 		defer cancelSoon()
 	}
 	return p.whole(func() error {
-		err := p.incoming.finish(soon, p.gate(ctx, in.Checkpointer))
-		if err != nil && !errors.Is(err, errLeft) {
-			return err
+		p.stopping = true
+		defer func() { p.stopping = false }()
+		err := p.deliverLast(ctx, soon, in.Checkpointer)
+		if p.delivery.awaits() && (err == nil || errors.Is(err, errAwaits)) {
+			p.delivery.cut.loading().leave(p.held())
+			return nil
 		}
-		return errors.Join(err, p.deliverCut(ctx, in.Checkpointer, reasonShutdown))
+		return err
 	})
 }
+
+// deliverLast delivers what is left, but for a load: its error is errAwaits if it cannot go on before
+// that.
+func (p *processor) deliverLast(ctx, soon context.Context, cp kcl.Checkpointer) error {
+	if err := p.delivery.stage(ctx, cp); err != nil {
+		return err
+	}
+	if p.delivery.awaits() {
+		return errAwaits // what is behind can be part of no cut yet
+	}
+	late := p.incoming.finish(soon, p.gate(ctx, cp))
+	if late != nil && !errors.Is(late, errLeft) {
+		return late
+	}
+	if err := p.flush(ctx, cp, reasonShutdown); err != nil {
+		return errors.Join(late, err)
+	}
+	return errors.Join(late, p.delivery.stage(ctx, cp))
+}
+
+// errAwaits means that no cut can follow before another one is loaded.
+var errAwaits = errors.New("the cut before waits to be loaded")
 
 // errLeft means that a shutdown did not wait longer for a delivery.
 var errLeft = errors.New("not delivered in time before the worker stops: the next holder of the lease does it")

@@ -36,7 +36,8 @@ type loads struct {
 	staged bool      // this worker staged something while nobody was known to load
 	nobody time.Time // since when nobody is known to load, and something waits; zero if that is not so
 
-	awaiting map[string]time.Time // since when a shard's checkpoint waits for a load
+	awaiting map[string]time.Time                // since when a shard's checkpoint waits for a load
+	foreign  map[string]processors.AwaitingEvent // those of them whose marker no loader finds
 }
 
 // loadPatience is for how long tries may fail, or one may not be answered, or nobody may load, before
@@ -137,7 +138,14 @@ func (l *loads) waits(e processors.AwaitingEvent) {
 	defer l.mu.Unlock()
 	if e.Since.IsZero() {
 		delete(l.awaiting, e.ShardID)
+		delete(l.foreign, e.ShardID)
 		return
+	}
+	if delete(l.foreign, e.ShardID); e.Foreign {
+		if l.foreign == nil {
+			l.foreign = map[string]processors.AwaitingEvent{}
+		}
+		l.foreign[e.ShardID] = e
 	}
 	if l.awaiting == nil {
 		l.awaiting = map[string]time.Time{}
@@ -150,16 +158,23 @@ func (l *loads) forget(shard string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.awaiting, shard)
+	delete(l.foreign, shard)
 }
 
 // troubles returns what keeps records from being loaded.
 func (l *loads) troubles() (list []kcl.Trouble) {
 	s, some := l.status()
-	if !some {
-		return nil
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, shard := range slices.Sorted(maps.Keys(l.foreign)) {
+		e := l.foreign[shard]
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: e.Since, Text: fmt.Sprintf(
+			"shard %s waits for a marker of a former configuration, which no loader with this one finds, s3://%s/%s: "+
+				"run a loader with the former staging and DeliveryStreamName, or load its objects by hand and delete it then", shard, e.Bucket, e.Key)})
+	}
+	if !some {
+		return list
+	}
 	const kept = "; nothing is lost: what is staged waits"
 	l.lookForLoader(s)
 	switch {
@@ -201,13 +216,11 @@ func (l *loads) status() (elected.Status, bool) {
 // describe says in a few lines who loads, and what waits.
 func (l *loads) describe(b *strings.Builder) {
 	s, some := l.status()
-	if !some {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ago := func(at time.Time) time.Duration { return time.Since(at).Truncate(time.Second) }
 	switch {
+	case !some:
 	case s.Has:
 		fmt.Fprintf(b, "loader: this worker, for %v; %d markers wait", ago(s.Since), l.markers)
 		if !l.oldest.IsZero() {

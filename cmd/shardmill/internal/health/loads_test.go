@@ -293,3 +293,18 @@ func TestLoadsAreLogged(t *testing.T) {
 		}
 	})
 }
+
+// A shard that waits for a marker that no loader finds is a trouble, be anything loaded here or not.
+func TestForeignMarkerIsATrouble(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w world) {
+		w.scanned()
+		e := processors.AwaitingEvent{ShardID: "shard-1", Bucket: "b", Key: "old/m", Since: time.Now(), Foreign: true}
+		w.m.DeliveryHooks().Awaiting(e)
+		if _, body := get(w.t, w.m, "/readyz?verbose"); !strings.Contains(body, "not-loaded") || !strings.Contains(body, "s3://b/old/m") || !strings.Contains(body, "shard-1: its checkpoint has waited") {
+			w.t.Errorf("it does not say so: %s", body)
+		}
+		w.m.DeliveryHooks().Awaiting(processors.AwaitingEvent{ShardID: "shard-1"})
+		w.ready(http.StatusOK, yes)
+	})
+}
