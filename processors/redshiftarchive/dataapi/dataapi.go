@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
@@ -67,16 +68,22 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	if err != nil {
 		return &redshiftarchive.Fault{Code: "Redshift.InvalidMessageFormat", Message: secrets.Redact(err.Error()), Undone: true}
 	}
-	outcome, fault := d.execute(ctx, "COPY", sqls, t.Token, secrets)
+	doing := "COPY"
+	if t.Ledger != nil {
+		doing = wholeBatch
+	}
+	outcome, fault := d.execute(ctx, doing, sqls, t.Token, t.Tell, secrets)
 	if fault != nil {
 		return fault
 	}
-	failed, fault := outcome.fault("COPY", t.Ledger != nil, secrets)
+	failed, fault := outcome.fault(doing, parts(l), secrets)
 	if fault == nil {
 		return nil
 	}
+	at := placeOf(parts(l), failed)
+	fault.NotInLedger = at == copying || at == inserting
 	switch {
-	case t.Ledger != nil && (failed == guard || failed == notTold) && isDivision(outcome.text(failed)):
+	case t.Ledger != nil && (at == guarding || failed == notTold) && isDivision(outcome.text(failed)):
 		return d.known(ctx, t, l, secrets)
 	case fault.Code == "Redshift.DataLoadFailed":
 		d.explain(ctx, fault, outcome.query(failed), secrets)
@@ -84,13 +91,35 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	return fault
 }
 
-// The places of statements in a batch; INSERTs follow.
+// wholeBatch is what a try with a ledger is.
+const wholeBatch = "the batch of LOCK, SELECT, COPY and INSERT"
+
+// What statements of a batch do.
 const (
-	notTold = iota - 1
-	lock
-	guard
-	copyN
+	locking   = "LOCK of the ledger"
+	guarding  = "SELECT from the ledger"
+	copying   = "COPY"
+	inserting = "INSERT into the ledger"
 )
+
+// notTold is the place of a statement that nobody told.
+const notTold = -1
+
+// parts returns what each statement of a batch does; none without a ledger.
+func parts(l ledger.Statements) []string {
+	if l.Lock == "" {
+		return nil
+	}
+	return slices.Concat([]string{locking}, slices.Repeat([]string{guarding}, len(l.Guard)), []string{copying}, slices.Repeat([]string{inserting}, len(l.Insert)))
+}
+
+// placeOf returns what the statement at a place does; "" if there is none.
+func placeOf(parts []string, place int) string {
+	if place < 0 || place >= len(parts) {
+		return ""
+	}
+	return parts[place]
+}
 
 // statements returns those of a try, and those of its ledger.
 func statements(t redshiftarchive.Try) ([]string, ledger.Statements, error) {
@@ -101,7 +130,7 @@ func statements(t redshiftarchive.Try) ([]string, ledger.Statements, error) {
 		if l, err = ledger.For(*t.Ledger); err != nil {
 			return nil, l, fmt.Errorf("ledger: %w", err)
 		}
-		sqls = append([]string{l.Lock, l.Guard, t.Copy.SQL()}, l.Insert...)
+		sqls = slices.Concat([]string{l.Lock}, l.Guard, sqls, l.Insert)
 	}
 	if len(sqls) > mostStatements {
 		return nil, l, fmt.Errorf("%d statements; the Data API takes %d in a batch: load fewer objects at once", len(sqls), mostStatements)

@@ -8,13 +8,18 @@
 //
 // # What a failure leaves
 //
-// FAILED and ABORTED are undone. A request to execute whose answer is lost is repeated with
+// ABORTED is undone, and so is FAILED if the database names an error, or a statement of a batch
+// that failed. Where a COPY alone FAILED because a connection was lost, or for an internal
+// error, rows may be there. A request to execute whose answer is lost is repeated with
 // the same ClientToken, which the service executes once; one that asks is repeated until it is
-// answered. When a try's time is over the statement is cancelled, and asked about once more.
+// answered, also while it is denied, as with keys that expired: a COPY that is under way is not
+// given up for that. When a try's time is over the statement is cancelled, and asked about once more.
 // Only if that does not tell how it ended, or no repetition was answered, may rows be there.
 //
 // # Secrets
 //
 // The Data API keeps the text of statements for 24 hours, for whoever may describe or list
-// them. A COPY with temporary keys has these in its text, so a role is better here.
+// them (redshift-data:DescribeStatement, ListStatements), and the cluster's history of queries
+// has it too. A COPY with session keys has these in its text, readable there as long as they are
+// good, so a role is better here.
 package dataapi

@@ -1,9 +1,11 @@
 package dataapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,16 +31,22 @@ const (
 )
 
 // execute has statements executed, in one transaction, and waits for their end. doing is what
-// they do. The fault says that there is no outcome.
-func (d *Database) execute(ctx context.Context, doing string, sqls []string, token string, secrets judge.Secrets) (outcome, *redshiftarchive.Fault) {
+// they do, which tell is told, with what keeps their end from being known. The fault says that there is no outcome.
+func (d *Database) execute(ctx context.Context, doing string, sqls []string, token string, tell func(string, error), secrets judge.Secrets) (outcome, *redshiftarchive.Fault) {
 	if token == "" || len(token) > mostToken {
 		return outcome{}, &redshiftarchive.Fault{Code: "Redshift.PSQLException", Message: fmt.Sprintf("%s: the token has %d bytes; it must have 1-%d", doing, len(token), mostToken), Undone: true}
 	}
+	tell(doing, nil)
 	id, fault := d.handIn(ctx, doing, sqls, token, secrets)
 	if fault != nil {
 		return outcome{}, fault
 	}
-	o, err := d.await(ctx, id)
+	o, err := d.await(ctx, id, func(trouble error) {
+		if trouble != nil {
+			trouble = judged("DescribeStatement", trouble, secrets)
+		}
+		tell(doing, trouble)
+	})
 	if err != nil {
 		f := judged(doing+", whose end is not known", err, secrets)
 		f.Undone = false
@@ -103,18 +111,20 @@ func optional(text string) *string {
 	return &text
 }
 
-// await asks about statements until they have ended. When ctx ends, or they may not be asked
-// about, they are cancelled.
-func (d *Database) await(ctx context.Context, id string) (outcome, error) {
+// await asks about statements until they have ended, and tells what is in the way. When ctx ends,
+// or nobody knows them, they are cancelled. Keys that expired, or a policy that was changed, are
+// no reason to: the COPY is good, and somebody may mend them.
+func (d *Database) await(ctx context.Context, id string, tell func(trouble error)) (outcome, error) {
 	pauses := pause.NewBackOff("DescribeStatement", 500*time.Millisecond, 5*time.Second, 0.1)
 	for {
 		o, err := d.describe(ctx, id)
 		switch {
 		case err == nil && o.isOver():
 			return o, nil
-		case err != nil && ctx.Err() == nil && isRefusal(err) && !isPassing(err):
+		case err != nil && ctx.Err() == nil && isRefusal(err) && !isPassing(err) && !isDenial(err):
 			return d.cancel(ctx, id, err)
 		}
+		tell(err)
 		if late := pauses.Wait(ctx); late != nil {
 			return d.cancel(ctx, id, late)
 		}
@@ -167,15 +177,13 @@ func (o outcome) isOver() bool {
 }
 
 // fault returns why statements failed, and which of a batch, counted from 0; nil if they did
-// not. doing is what they do, if they are no batch.
-func (o outcome) fault(doing string, isBatch bool, secrets judge.Secrets) (int, *redshiftarchive.Fault) {
+// not. doing is what they do, and parts what each of a batch does.
+func (o outcome) fault(doing string, parts []string, secrets judge.Secrets) (int, *redshiftarchive.Fault) {
 	if o.Status == types.StatusStringFinished {
 		return 0, nil
 	}
 	failed := o.failed()
-	if isBatch {
-		doing = doings(failed)
-	}
+	one := placeOf(parts, failed)
 	text := o.text(failed)
 	if o.Status == types.StatusStringAborted {
 		text = strings.TrimSuffix("the query was cancelled: "+text, ": ")
@@ -183,27 +191,24 @@ func (o outcome) fault(doing string, isBatch bool, secrets judge.Secrets) (int, 
 			text += " by this program: " + o.why.Error()
 		}
 	}
-	f := judge.Answer{Message: text}.Fault(doing, secrets)
+	f := judge.Answer{Message: text}.Fault(cmp.Or(one, doing), secrets)
 	if o.Status == types.StatusStringAborted {
-		f.Code = "Redshift.QueryCancelled"
+		f.Code, f.Undone = "Redshift.QueryCancelled", true
+		return failed, f
 	}
-	f.Undone = true
+	f.Undone = one != "" || isNamed(f.Code, text) // what fails in a batch, fails before its COMMIT
 	return failed, f
 }
 
-func doings(failed int) string {
-	switch failed {
-	case lock:
-		return "LOCK of the ledger"
-	case guard:
-		return "SELECT from the ledger"
-	case copyN:
-		return "COPY"
-	case notTold:
-		return "the batch of LOCK, SELECT, COPY and INSERT"
-	default:
-		return "INSERT into the ledger"
+// isNamed reports whether a text is that of a database that failed a statement, and so undid it. That a
+// connection was lost, or something internal went wrong, says nothing about what was under way.
+func isNamed(code, text string) bool {
+	if code != "Redshift.PSQLException" && code != "Redshift.ConnectionFailed" {
+		return true
 	}
+	small := strings.ToLower(text)
+	unclear := slices.ContainsFunc([]string{"connection", "i/o", "internal", "communication", "socket", "timed out", "timeout"}, func(part string) bool { return strings.Contains(small, part) })
+	return strings.Contains(text, "ERROR:") && !unclear
 }
 
 // failed returns the place of the statement that failed, and notTold if that is not told.

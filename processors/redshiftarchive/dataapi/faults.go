@@ -44,6 +44,11 @@ func isPassing(err error) bool {
 	}
 }
 
+// isDenial reports whether a refusal is about who asks.
+func isDenial(err error) bool {
+	return access.Missing(err) || access.Judge(code(err)) != access.None
+}
+
 func code(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()

@@ -2,6 +2,8 @@ package dataapi
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,13 +30,13 @@ const (
 
 // known reads which objects the ledger has, after its guard found one.
 func (d *Database) known(ctx context.Context, t redshiftarchive.Try, l ledger.Statements, secrets judge.Secrets) error {
-	rows, fault := d.read(ctx, "SELECT from the ledger", l.Known, t.Token+"-known", secrets)
-	if fault != nil {
-		return fault
-	}
 	var there []string
-	for _, row := range rows {
-		there = append(there, row...)
+	for i, ask := range l.Known {
+		rows, fault := d.read(ctx, guarding, ask, fmt.Sprintf("%s-known-%d", t.Token, i), secrets)
+		if fault != nil {
+			return fault
+		}
+		there = append(there, slices.Concat(rows...)...)
 	}
 	objects, err := ledger.Known(t.Ledger.Objects, there)
 	switch {
@@ -87,9 +89,9 @@ func (d *Database) Check(ctx context.Context, t redshiftarchive.Tables) error {
 func (d *Database) read(ctx context.Context, doing, sql, token string, secrets judge.Secrets) ([][]string, *redshiftarchive.Fault) {
 	ctx, stop := context.WithTimeout(ctx, readTimeout)
 	defer stop()
-	o, fault := d.execute(ctx, doing, []string{sql}, token, secrets)
+	o, fault := d.execute(ctx, doing, []string{sql}, token, func(string, error) {}, secrets)
 	if fault == nil {
-		_, fault = o.fault(doing, false, secrets)
+		_, fault = o.fault(doing, nil, secrets)
 	}
 	if fault != nil {
 		fault.Undone = true

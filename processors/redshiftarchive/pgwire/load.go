@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
@@ -81,13 +82,13 @@ func (s *session) prepare(ctx context.Context, objects []string, l ledger.Statem
 		}
 		return f
 	}
-	answer, err := s.run(ctx, l.Known)
-	if err != nil {
-		return s.undone("SELECT from the ledger", err)
-	}
-	there := make([]string, 0, len(answer.rows))
-	for _, row := range answer.rows {
-		there = append(there, row...)
+	var there []string
+	for _, ask := range l.Known {
+		answer, err := s.run(ctx, ask)
+		if err != nil {
+			return s.undone("SELECT from the ledger", err)
+		}
+		there = append(there, slices.Concat(answer.rows...)...)
 	}
 	known, err := ledger.Known(objects, there)
 	if err == nil && len(known) == 0 {

@@ -281,3 +281,47 @@ func TestCopyTakesLong(t *testing.T) {
 		}
 	})
 }
+
+// It is told what a try waits for; and who failed behind the look in the ledger says that it had
+// none of the objects, which ends the doubts of earlier tries.
+func TestProgressAndLook(t *testing.T) {
+	t.Parallel()
+	steps := []string{"connecting", "LOCK of the ledger", "COPY", "INSERT into the ledger", "COMMIT"}
+	for verb, want := range map[string]struct {
+		told   []string
+		behind bool
+	}{
+		"login": {steps[:1], false}, "BEGIN": {steps[:2], false}, "LOCK": {steps[:2], false}, "SELECT": {steps[:2], false}, "COPY": {steps[:3], true}, "INSERT": {steps[:4], true}, "COMMIT": {steps, true},
+	} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				k := fails
+				if verb == "login" {
+					k = cut
+				}
+				d := &database{faults: map[string]kind{verb: k}}
+				in := try(true)
+				var told []string
+				in.Progress = func(doing string, trouble error) {
+					if told = append(told, doing); trouble != nil {
+						t.Error(trouble)
+					}
+				}
+				f := faultOf(t, connectTo(t, d).Load(t.Context(), in))
+				d.end(t)
+				if !slices.Equal(told, want.told) || f.NotInLedger != want.behind || !f.Undone {
+					t.Errorf("told %q, %+v", told, f)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // a COMMIT whose answer is lost says nothing
+		d := &database{faults: map[string]kind{"COMMIT": cut}}
+		f := faultOf(t, connectTo(t, d).Load(t.Context(), try(true)))
+		d.end(t)
+		if f.Undone || f.NotInLedger {
+			t.Errorf("%+v", f)
+		}
+	})
+}

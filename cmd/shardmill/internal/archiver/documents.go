@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap"
@@ -112,13 +113,14 @@ func reveal(s config.Secret) (string, error) {
 	return string(line), nil
 }
 
-// readAll returns a file, which has so many bytes at most.
+// readAll returns a file, which has so many bytes at most. What is no regular file, such as a
+// FIFO, is refused: nobody can say when it ends.
 func readAll(name string, most int64) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // the user names it
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	data, err := readRegular(f, most)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
@@ -126,4 +128,16 @@ func readAll(name string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes; is it the right file?", name, most)
 	}
 	return data, nil
+}
+
+// readRegular returns at most one byte more than most of a regular file.
+func readRegular(f *os.File, most int64) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file; name one, or a link to one", f.Name())
+	}
+	return io.ReadAll(io.LimitReader(f, most+1))
 }

@@ -31,8 +31,11 @@ var internalCode = regexp.MustCompile(`(?m)^\s*code:\s+(\d+)`)
 // shown is the part of the answer that people may see: the detail of others has data.
 func (a Answer) shown() string {
 	message, detail := a.parts()
-	if strings.HasPrefix(a.SQLState, "22") {
+	switch {
+	case strings.HasPrefix(a.SQLState, "22"):
 		message = withoutValues(message)
+	case a.SQLState == "": // nobody says what it is about
+		message = withNamesAlone(message)
 	}
 	switch found := internalCode.FindStringSubmatch(detail); {
 	case strings.TrimSpace(message) == "1023": // "1023", and what it is follows
@@ -63,6 +66,26 @@ var shownValue = regexp.MustCompile(`(?i)\b(value|char|character|string|sequence
 // withoutValues takes values out of a text.
 func withoutValues(text string) string {
 	return shownValue.ReplaceAllString(quoted.ReplaceAllString(text, "…"), "$1 …")
+}
+
+// named is what stands in quotes, with the word before it that says that it is a name.
+var named = regexp.MustCompile(`(?i)(\b(?:relation|table|column|schema|database|user|role|function|view|prefix|bucket|region|expecting|check|near|limit|skipping)\s+)?("[^"]*"|'[^']*')`)
+
+// isOfValue is how texts about values begin.
+var isOfValue = regexp.MustCompile(`(?i)invalid|value|out of range|overflow`)
+
+// withNamesAlone takes what is quoted out of a text, but for names, and values.
+func withNamesAlone(text string) string {
+	if isOfValue.MatchString(text) {
+		return withoutValues(text)
+	}
+	text = named.ReplaceAllStringFunc(text, func(found string) string {
+		if found[0] != '"' && found[0] != '\'' {
+			return found
+		}
+		return "…"
+	})
+	return shownValue.ReplaceAllString(text, "$1 …")
 }
 
 // Reason returns what a database says of a line that it could not load, without what the line has.

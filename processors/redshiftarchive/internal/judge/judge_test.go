@@ -117,6 +117,8 @@ func TestMessages(t *testing.T) {
 		"(code 30000)":                                             internalError("Not authorized to get credentials of role arn:aws:iam::1:role/x", "30000", "x"),
 		"copyCredentials: session":                                 internalError("Not authorized to get credentials of role arn:aws:iam::1:role/x", "30000", "x"),
 		`relation "e" does not exis`:                               {SQLState: "42P01", Message: `relation "e" does not exist`},
+		`relation "public.e" does not exist`:                       {Message: `ERROR: relation "public.e" does not exist`},
+		`failed for user "loader"`:                                 {Message: `FATAL: password authentication failed for user "loader"`},
 		"(code 8001)":                                              {Message: "ERROR: S3ServiceException:Access Denied,Status 403\n  Detail: \n  ---\n  error:  x\n  code:      8001\n  context: Miller"},
 	} {
 		if f := a.Fault("COPY", judge.Secrets{}); !strings.Contains(f.Message, want) || strings.Contains(f.Message, "Miller") {
@@ -139,6 +141,26 @@ func TestReason(t *testing.T) {
 	} {
 		if got := judge.Reason(text, judge.Secrets{}); got != want {
 			t.Errorf("%q became %q; want %q", text, got, want)
+		}
+	}
+}
+
+// The Data API tells no SQLSTATE: what could be data is not shown of its texts either.
+func TestValuesWithoutSQLState(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`ERROR: invalid input syntax for type integer: "Miller"`:            "ERROR: invalid input syntax for type integer: …",
+		`ERROR: invalid input syntax for type date: "column 'Miller'"`:      "date: …",
+		`ERROR: date/time field value out of range: "Miller"`:               "out of range: …",
+		`ERROR: Numeric data overflow, value: Miller`:                       "value …",
+		`ERROR: something with 'Miller' in it`:                              "something with … in it",
+		`ERROR: Load into table 'events' failed.`:                           "Load into table 'events' failed",
+		`ERROR: The specified S3 prefix 'logs/x.gz' does not exist`:         "S3 prefix 'logs/x.gz' does not exist",
+		`ERROR: invalid input syntax for type bool: "Miller" user "Miller"`: "bool: …",
+	} {
+		f := judge.Answer{Message: text}.Fault("COPY", judge.Secrets{})
+		if strings.Contains(f.Message, "Miller") || !strings.Contains(f.Message, strings.TrimPrefix(want, "ERROR: ")) {
+			t.Errorf("%q became %q; want %q", text, f.Message, want)
 		}
 	}
 }

@@ -21,19 +21,17 @@ func Literal(text string) (string, error) {
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'", nil
 }
 
-// Statements are those of a try with a ledger, in their order; COPY is between Known and
-// Insert.
+// Statements are those of a try with a ledger, in their order; COPY is between Known, or
+// Guard, and Insert. Of those that name objects there are as many as the Data API's limit needs.
 type Statements struct {
-	Lock  string // must be the first of its transaction
-	Known string // asks which objects are there
-	Guard string // fails by a division by zero if some are
-
-	// Insert are as many as the Data API's limit needs.
-	Insert []string
+	Lock   string   // must be the first of its transaction
+	Known  []string // ask which objects are there
+	Guard  []string // fail by a division by zero if some are
+	Insert []string // enter the objects
 }
 
-// mostInsert is how many bytes a statement of Insert has at most: the Data API takes 100 KB.
-const mostInsert = 90_000
+// mostBytes is how many bytes a statement has at most: the Data API takes 100 KB.
+const mostBytes = 90_000
 
 // For returns the statements of a try.
 func For(t redshiftarchive.LedgerTry) (Statements, error) {
@@ -52,25 +50,25 @@ func For(t redshiftarchive.LedgerTry) (Statements, error) {
 	if len(objects) == 0 {
 		return Statements{}, fmt.Errorf("no objects are to be entered into the ledger %s", t.Table)
 	}
-	these := " FROM " + t.Table + " WHERE object IN (" + strings.Join(objects, ", ") + ")"
+	these := " FROM " + t.Table + " WHERE object IN ("
 	return Statements{
 		Lock:   "LOCK TABLE " + t.Table,
-		Known:  "SELECT object" + these,
-		Guard:  "SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END)" + these,
-		Insert: inserts("INSERT INTO "+t.Table+" (object, manifest, loaded_at) VALUES ", rows),
+		Known:  statements("SELECT object"+these, objects, ")"),
+		Guard:  statements("SELECT 1/(CASE WHEN COUNT(*)=0 THEN 1 ELSE 0 END)"+these, objects, ")"),
+		Insert: statements("INSERT INTO "+t.Table+" (object, manifest, loaded_at) VALUES ", rows, ""),
 	}, nil
 }
 
-// inserts returns statements that begin with head, and have these rows.
-func inserts(head string, rows []string) []string {
+// statements returns as many as are needed of those that have these parts between head and tail.
+func statements(head string, parts []string, tail string) []string {
 	var out []string
-	for begin := 0; begin < len(rows); {
-		end, size := begin, len(head)
-		for end < len(rows) && (end == begin || size+len(rows[end]) <= mostInsert) {
-			size += len(rows[end]) + 2
+	for begin := 0; begin < len(parts); {
+		end, size := begin, len(head)+len(tail)
+		for end < len(parts) && (end == begin || size+len(parts[end]) <= mostBytes) {
+			size += len(parts[end]) + 2
 			end++
 		}
-		out = append(out, head+strings.Join(rows[begin:end], ", "))
+		out = append(out, head+strings.Join(parts[begin:end], ", ")+tail)
 		begin = end
 	}
 	return out

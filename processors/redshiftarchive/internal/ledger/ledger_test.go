@@ -41,29 +41,36 @@ func TestLiteral(t *testing.T) {
 // Data API takes.
 func TestStatements(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 2, 999, 1000} {
+	for _, n := range []int{1, 2, 128, 999, 1000} {
+		long := ""
+		if n == 128 { // one cut with the longest keys
+			long = strings.Repeat("k", 1000)
+		}
 		in := redshiftarchive.LedgerTry{Table: `"a b".ledger`, Manifest: "s3://b/" + strings.Repeat("m", 200)}
 		for i := range n {
-			in.Objects = append(in.Objects, fmt.Sprintf("s3://b/o'%05d.gz", i))
+			in.Objects = append(in.Objects, fmt.Sprintf("s3://b/o'%05d%s.gz", i, long))
 		}
 		s, err := ledger.For(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := strings.Join(s.Insert, "\n")
+		all, known, guard := strings.Join(s.Insert, "\n"), strings.Join(s.Known, "\n"), strings.Join(s.Guard, "\n")
 		for _, o := range in.Objects {
 			quoted := "'" + strings.ReplaceAll(o, "'", "''") + "'"
-			if strings.Count(all, "("+quoted+", ") != 1 || strings.Count(s.Known, quoted) != 1 || strings.Count(s.Guard, quoted) != 1 {
+			if strings.Count(all, "("+quoted+", ") != 1 || strings.Count(known, quoted) != 1 || strings.Count(guard, quoted) != 1 {
 				t.Fatalf("%s is not there once", o)
 			}
 		}
-		for _, sql := range append(slices.Clone(s.Insert), s.Lock, s.Known, s.Guard) {
+		for _, sql := range slices.Concat(s.Insert, []string{s.Lock}, s.Known, s.Guard) {
 			if len(sql) > 100_000 || !strings.Contains(sql, ` "a b".ledger`) {
 				t.Errorf("%d bytes: %.80s", len(sql), sql)
 			}
 		}
 		if n == 1000 && len(s.Insert) < 2 {
 			t.Errorf("%d objects are entered by %d statements", n, len(s.Insert))
+		}
+		if n == 128 && (len(s.Known) < 2 || len(s.Guard) < 2) {
+			t.Errorf("%d objects with long keys are asked for by %d and %d statements", n, len(s.Known), len(s.Guard))
 		}
 	}
 	for _, bad := range []redshiftarchive.LedgerTry{{Table: "l", Manifest: "m"}, {Table: "l", Objects: []string{`\`}}, {Table: "l", Objects: []string{"o"}, Manifest: "\n"}} {
