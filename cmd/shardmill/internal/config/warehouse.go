@@ -220,6 +220,9 @@ func (l *loader) settleWarehouse() {
 	l.checkStatement()
 	l.checkCopyRole()
 	l.checkLogin()
+	if c.CopyCredentials == CopyBySession && c.Login.Kind == LoginDataAPI {
+		w.keys["copyCredentials"].Warn("with shardmill.login dataApi these keys are in the statements that the Redshift Data API keeps, and shows to who may describe them; use role, or another login")
+	}
 	l.checkConnection()
 	if at := w.keys["ledger"]; at.Path != "" && l.config.Delivery.Delivery == processors.AtLeastOnce {
 		at.Bad("with shardmill.delivery at-least-once a record may be staged in two objects, each of which would be loaded; remove one of them")
