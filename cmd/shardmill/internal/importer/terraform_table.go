@@ -25,7 +25,8 @@ func repeated(to string, b block) argument { return argument{to: to, block: b, m
 func before(now string) argument           { return argument{now: now} }
 func number(to, preset string) argument    { return defaulting(to, document.Number, preset) }
 func text(to, preset string) argument      { return defaulting(to, document.Text, preset) }
-func enabled(preset string) argument       { return defaulting("Enabled", document.Boolean, preset) }
+func enabled(preset string) argument { return defaulting("Enabled", document.Boolean, preset) }
+
 func defaulting(to string, k document.Kind, s string) argument {
 	return argument{to: to, preset: document.Value{Kind: k, Text: s, Loose: true}}
 }
