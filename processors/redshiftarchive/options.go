@@ -104,8 +104,8 @@ func foreign(word string) string {
 	return ""
 }
 
-// keyWords begin words that may be a key, or go before one.
-var keyWords = []string{"AWS_", "ACCESS_KEY", "SECRET", "SESSION_TOKEN"}
+// keyWord is a word that may be a key, or go before one.
+var keyWord = regexp.MustCompile(`^(?:AWS_|ACCESS_KEY|SECRET|SESSION_TOKEN)`)
 
 // keyText is of a key wherever it stands, also in a literal.
 var keyText = regexp.MustCompile(`(?i)aws_(secret_)?access_key`)
@@ -113,7 +113,7 @@ var keyText = regexp.MustCompile(`(?i)aws_(secret_)?access_key`)
 // mayHoldKey reports whether a word that is no option has a name of a key, as CREDENTIALS
 // takes them.
 func mayHoldKey(word string) bool {
-	return foreign(word) == "" && slices.ContainsFunc(keyWords, func(begins string) bool { return strings.HasPrefix(word, begins) })
+	return foreign(word) == "" && keyWord.MatchString(word)
 }
 
 // check returns what is wrong with the words. It shows none that may be a key.

@@ -220,6 +220,9 @@ func (l *loader) settleWarehouse() {
 	l.checkStatement()
 	l.checkCopyRole()
 	l.checkLogin()
+	if c.CopyCredentials == CopyBySession && c.Login.Kind == LoginDataAPI {
+		w.keys["copyCredentials"].Warn("with shardmill.login dataApi these keys are in the statements that the Redshift Data API keeps, and shows to who may describe them; use role, or another login")
+	}
 	l.checkConnection()
 	c.Table.Name = cmp.Or(c.Table.Name, l.tableOfLeases()+loaderTableEnd)
 	l.checkLoaderTable()

@@ -146,6 +146,11 @@ func TestWarehouse(t *testing.T) {
 		"keys of a session, and no role": {strings.Replace(tableKeys("copyCredentials: session"), "  RoleARN: "+copyARN+"\n", "", 1), warehouse(func(w *config.Warehouse) {
 			w.CopyCredentials, w.RoleARN = config.CopyBySession, ""
 		})},
+		"keys of a session, which the Data API keeps": {strings.Replace(loggedIn("", "login: dataApi\ncopyCredentials: session"), "  RoleARN: "+copyARN+"\n", "", 1), func(c *config.Config) {
+			c.Warehouse.CopyCredentials, c.Warehouse.RoleARN = config.CopyBySession, ""
+			c.Warehouse.Login = config.Login{Kind: config.LoginDataAPI, ClusterIdentifier: "orders", Region: "eu-west-1"}
+			c.Warnings = []string{`a.yaml:9: shardmill.copyCredentials is "session"; with shardmill.login dataApi these keys are in the statements that the Redshift Data API keeps, and shows to who may describe them; use role, or another login`}
+		}},
 		"a secret":        {strings.Replace(toTable, user, bySecret, 1), login(config.Login{Kind: config.LoginSecret, SecretARN: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-1"})},
 		"a secret, by us": {loggedIn(bySecret, "login: secret"), login(config.Login{Kind: config.LoginSecret, SecretARN: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-1"})},
 		"a secret, which overrides": {toTable + bySecret, func(c *config.Config) {

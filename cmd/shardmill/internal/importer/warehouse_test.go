@@ -157,11 +157,13 @@ Resources:
 			nil, "error\nf:2: " + at + "redshift_configuration[0].cluster_jdbcurl" + notURL,
 		},
 		"a URL with a password, in a template": {
-			edit(template, "5439/dev", "5439/dev;UID=a;PWD=hidden"), []string{fromRegion},
+			edit(template, "5439/dev", "5439/dev;UID=a;PWD=hidden"),
+			[]string{fromRegion},
 			"error\nf:10: Resources.S.Properties.RedshiftDestinationConfiguration.ClusterJDBCURL" + notURL,
 		},
 		"a URL with a password, which a template leaves open": {
-			edit(template, "5439/dev", "5439/dev;UID=${User};PWD=hidden"), []string{fromRegion},
+			edit(template, "5439/dev", "5439/dev;UID=${User};PWD=hidden"),
+			[]string{fromRegion},
 			"error\nf:10: Resources.S.Properties.RedshiftDestinationConfiguration.ClusterJDBCURL is ${User}, which is not in the file; give it with --set 'User=VALUE'",
 		},
 		"a URL with a password, which HCL leaves open": {

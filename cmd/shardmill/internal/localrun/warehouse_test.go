@@ -36,6 +36,44 @@ func TestRedshift(t *testing.T) {
 	}
 }
 
+// With answers of each service that are lost, and a reshard, each line is a row exactly once.
+func TestRedshiftWithFaults(t *testing.T) {
+	t.Parallel()
+	o, notes := options(t, documents(2000))
+	o.Reshard, o.Destination = true, localrun.ToRedshift
+	lost := map[string]*localaws.ActiveFault{}
+	o = localrun.Prepared(o, func(stack *localaws.Stack) {
+		for operation, service := range map[string]string{"PutObject": localaws.S3, "DeleteObject": localaws.S3, "UpdateItem": localaws.DynamoDB} {
+			lost[operation] = stack.Faults().Add(localaws.Fault{Service: service, Operation: operation, Kind: localaws.LostAnswer(), Times: 3})
+		}
+	})
+	sum, err := localrun.Run(t.Context(), o)
+	if err != nil || !sum.Verified || sum.Rows != 2000 || sum.Records != 2000 || sum.NotLoaded != 0 {
+		t.Errorf("Run = %+v, %v\n%s", sum, err, notes)
+	}
+	for operation, f := range lost {
+		if f.Hits() == 0 {
+			t.Errorf("no answer of %s was lost", operation)
+		}
+	}
+}
+
+// A last line that has no end is a row as the others, and runs into no other record.
+func TestRedshiftLastLine(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"a", "a\n\nb\r"} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			o, notes := options(t, text)
+			o.Shards, o.Destination = 1, localrun.ToRedshift
+			sum, err := localrun.Run(t.Context(), o)
+			if want := int64(strings.Count(text, "\n") + 1); err != nil || !sum.Verified || sum.Rows != want || sum.NotLoaded != 0 {
+				t.Errorf("Run = %+v, %v\n%s", sum, err, notes)
+			}
+		})
+	}
+}
+
 // What Redshift refuses is in objects that a manifest names, and counted; that is no error
 // of the run.
 func TestRedshiftRefuses(t *testing.T) {
