@@ -244,7 +244,7 @@ func TestMarkersThatAreLeft(t *testing.T) {
 	bucket, below := object(8, 8), object(8, 8)
 	bucket.Bucket, below.Key = "other", "log/x"
 	named := func(o processors.MarkedObject) string {
-		return string(processors.Marker{DeliveryStreamName: "orders", Objects: objects{object(9, 9), o}}.Encode())
+		return encoded(processors.Marker{Application: "app", Stream: theStream, Objects: objects{object(9, 9), o}})
 	}
 	for _, row := range []struct{ name, body, says string }{
 		{"of another bucket", named(bucket), `is not in bucket b below "logs/"`},
