@@ -40,7 +40,7 @@ func TestCodes(t *testing.T) {
 		// access to S3
 		{internalError("Not authorized to get credentials of role arn:aws:iam::123456789012:role/loader", "30000", "Role ARN"), "AccessDenied"},
 		{internalError("User arn:aws:redshift:us-east-1:123456789012:dbuser:c/loader is not authorized to assume IAM Role arn:aws:iam::123456789012:role/loader", "8001", "IAM Role=arn"), "AccessDenied"},
-		{internalError("S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 7A2B,ExtRid x,CanRetry 1", "8001", `S3 key being read : s3://b/k`), "S3BucketAccessDenied"},
+		{internalError("S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 7A2B,ExtRid x,CanRetry 1", "8001", "while the S3 key is read: s3://b/k"), "S3BucketAccessDenied"},
 		{internalError("COPY with MANIFEST parameter requires full path of an S3 object.", "8001", ""), "S3BucketAccessDenied"},
 		{internalError("S3ServiceException:The provided token has expired.,Status 400,Error ExpiredToken,Rid x", "8001", ""), "S3BucketAccessDenied"},
 		{internalError("S3ServiceException:The AWS Access Key Id you provided does not exist in our records.,Status 403,Error InvalidAccessKeyId,Rid x", "8001", ""), "S3BucketAccessDenied"},
