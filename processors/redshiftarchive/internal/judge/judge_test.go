@@ -155,7 +155,7 @@ func TestValuesWithoutSQLState(t *testing.T) {
 		`ERROR: Numeric data overflow, value: Miller`:                       "value …",
 		`ERROR: something with 'Miller' in it`:                              "something with … in it",
 		`ERROR: Load into table 'events' failed.`:                           "Load into table 'events' failed",
-		`ERROR: The specified S3 prefix 'logs/x.gz' does not exist`:         "S3 prefix 'logs/x.gz' does not exist",
+		`ERROR: The specified S3 prefix 'logs/x.gz' does not exist`:         "specified S3 prefix 'logs/x.gz' does not exist",
 		`ERROR: invalid input syntax for type bool: "Miller" user "Miller"`: "bool: …",
 	} {
 		f := judge.Answer{Message: text}.Fault("COPY", judge.Secrets{})
