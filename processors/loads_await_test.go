@@ -271,6 +271,7 @@ func TestAMarkerOfAFormerConfiguration(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := awaiting(t, onLoad())
+			s.processor.LeaseLost(t.Context(), kcl.LeaseLostInput{}) // it tells no more
 			core, logs := observer.New(zapcore.ErrorLevel)
 			_, p, ctx := s.take(t.Context(), t, with(onLoad(), change, func(c *processors.Config) { c.Logger = zap.New(core) }), theShard())
 			h := s.now
