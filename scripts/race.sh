@@ -21,6 +21,6 @@ done <<<"$listed"
 
 cpus="$(getconf _NPROCESSORS_ONLN)"
 status=0
-[[ ${#others[@]} -eq 0 ]] || go test -race "${others[@]}" || status=1
-[[ ${#bubbles[@]} -eq 0 ]] || GOMAXPROCS=1 go test -race -p "$cpus" -parallel 4 "${bubbles[@]}" || status=1
+[[ ${#others[@]} -eq 0 ]] || go test -race -timeout 25m "${others[@]}" || status=1
+[[ ${#bubbles[@]} -eq 0 ]] || GOMAXPROCS=1 go test -race -timeout 25m -p "$cpus" -parallel 4 "${bubbles[@]}" || status=1
 exit "$status"
