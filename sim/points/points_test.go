@@ -179,6 +179,9 @@ func pairsOf(points []point, base scenario) (out []scenario) {
 				if q == createLease && (p != listShards && p != createLease || k == lostThrottled) {
 					continue // A creates the leases
 				}
+				if q == elect {
+					continue // who is elected after A is not chosen: it may be another than B, to the end
+				}
 				for _, l := range both(q) {
 					s := base
 					s.strikes = []strike{
