@@ -113,8 +113,6 @@ func (s SigV4) Sign(ctx context.Context, r *http.Request, body []byte, credentia
 	return s.sign(ctx, r, body, credentials, at)
 }
 
-func DomainEndpoint(partition, region string) string { return awsEndpoint(partition, region) }
-
 func ParseEndpoints(c Config) ([]*url.URL, error) {
 	e, err := parseEndpoints(c)
 	if err != nil {

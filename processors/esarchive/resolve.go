@@ -17,6 +17,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"go.uber.org/zap"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/internal/pause"
 )
@@ -54,7 +55,7 @@ func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, err
 		return Domain{}, fmt.Errorf("DomainARN is %q; it must be like arn:aws:es:REGION:ACCOUNT:domain/NAME, or set ClusterEndpoint", arn)
 	}
 	d := Domain{Name: parts[3], Region: parts[2]}
-	base, err := serviceEndpoint(ctx, cfg, parts[1], d.Region)
+	base, err := access.Service{SDKID: "OpenSearch", Name: "es", Partition: parts[1], Region: d.Region}.Endpoint(ctx, cfg)
 	if err == nil {
 		var body []byte
 		if body, err = described(ctx, cfg, base, d); err == nil {
@@ -65,36 +66,6 @@ func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, err
 		return Domain{}, fmt.Errorf("DomainARN %s: %w; or set ClusterEndpoint to the endpoint of the domain", arn, err)
 	}
 	return d, nil
-}
-
-// serviceEndpoint is where the API is served, as the SDK's clients find it.
-func serviceEndpoint(ctx context.Context, cfg aws.Config, partition, region string) (string, error) {
-	for _, source := range cfg.ConfigSources {
-		if s, ok := source.(interface {
-			GetIgnoreConfiguredEndpoints(ctx context.Context) (bool, bool, error)
-		}); ok {
-			if ignored, found, err := s.GetIgnoreConfiguredEndpoints(ctx); err == nil && found && ignored {
-				return awsEndpoint(partition, region), nil
-			}
-		}
-	}
-	for _, source := range cfg.ConfigSources {
-		if s, ok := source.(interface {
-			GetServiceBaseEndpoint(ctx context.Context, sdkID string) (string, bool, error)
-		}); ok {
-			if endpoint, found, err := s.GetServiceBaseEndpoint(ctx, "OpenSearch"); err != nil || found {
-				return endpoint, err //nolint:wrapcheck // the SDK says of which file
-			}
-		}
-	}
-	return cmp.Or(aws.ToString(cfg.BaseEndpoint), awsEndpoint(partition, region)), nil
-}
-
-func awsEndpoint(partition, region string) string {
-	suffix := map[string]string{
-		"aws-cn": "amazonaws.com.cn", "aws-iso": "c2s.ic.gov", "aws-iso-b": "sc2s.sgov.gov", "aws-iso-e": "cloud.adc-e.uk", "aws-iso-f": "csp.hci.ic.gov", "aws-eusc": "amazonaws.eu",
-	}[partition]
-	return "https://es." + region + "." + cmp.Or(suffix, "amazonaws.com")
 }
 
 // described makes requests until one is answered for good.

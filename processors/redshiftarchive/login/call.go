@@ -72,22 +72,11 @@ func (o operation) call(ctx context.Context, cfg aws.Config) ([]byte, error) {
 
 // endpoint is where the service is, as the SDK's clients find it.
 func (o operation) endpoint(ctx context.Context, cfg aws.Config) (string, error) {
-	for _, source := range cfg.ConfigSources {
-		s, ok := source.(interface {
-			GetServiceBaseEndpoint(ctx context.Context, sdkID string) (string, bool, error)
-		})
-		if !ok {
-			continue
-		}
-		if endpoint, found, err := s.GetServiceBaseEndpoint(ctx, o.sdkID); err != nil || found {
-			return endpoint, err //nolint:wrapcheck // the SDK says of which file
-		}
-	}
-	suffix := "amazonaws.com"
+	s := access.Service{SDKID: o.sdkID, Name: o.service, Region: o.region}
 	if strings.HasPrefix(o.arn, "arn:aws-cn:") || strings.HasPrefix(o.region, "cn-") {
-		suffix = "amazonaws.com.cn"
+		s.Partition = "aws-cn"
 	}
-	return cmp.Or(aws.ToString(cfg.BaseEndpoint), "https://"+o.service+"."+o.region+"."+suffix), nil
+	return s.Endpoint(ctx, cfg)
 }
 
 // once makes one request.
