@@ -56,7 +56,7 @@ func (s *shard) put(n int) {
 func (s *shard) tick(d time.Duration) {
 	s.tb.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		time.Sleep(min(time.Second, time.Until(end)))
+		s.lapse(min(time.Second, time.Until(end)))
 		s.put(0)
 	}
 }

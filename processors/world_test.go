@@ -139,6 +139,16 @@ var (
 	errCrash = fmt.Errorf("scripted crash: %w", kcl.ErrLeaseLost)
 )
 
+// lapse lets d pass, with what the test did before, and with what others did in it seen by
+// the test after.
+func (w *world) lapse(d time.Duration) {
+	w.mu.Lock()
+	end := time.Now().Add(d)
+	w.mu.Unlock()
+	time.Sleep(time.Until(end))
+	synctest.Wait()
+}
+
 // do asks the script about an operation and carries out what it says. w.mu is held.
 func (w *world) do(ctx context.Context, h *holding, kind string, apply func()) error {
 	if ctx.Err() != nil {
