@@ -176,7 +176,7 @@ func clusterOf(t *testing.T, item string) string {
 // documents returns cfg with an index on a cluster.
 func (l objectsLoad) documents(t *testing.T, cfg processors.Config) processors.Config {
 	t.Helper()
-	x, err := esarchive.New(esarchive.Config{Endpoints: []string{l.Cluster}, Engine: "OpenSearch_2.19", IndexName: "i", RetryDuration: new(5 * time.Second)})
+	x, err := esarchive.New(esarchive.Config{Endpoints: []string{l.Cluster}, Engine: "OpenSearch_2.19", IndexName: "i", RetryDuration: new(time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}
