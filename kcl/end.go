@@ -37,7 +37,7 @@ func (s *session) endShard(children []Shard) error {
 	}
 	s.cp.EndShard()
 	err := s.retry("ending the shard", func(attempt int) error {
-		err := s.p.ShardEnded(s.held.Context(), ShardEndedInput{Checkpointer: s.cp, Attempt: attempt})
+		err := s.p.ShardEnded(s.held.Context(), ShardEndedInput{Checkpointer: s.cp, Attempt: attempt, Stopping: s.stop.Done()})
 		if err == nil && !s.cp.Last().IsShardEnd() {
 			return errors.New("ShardEnded returned without a checkpoint: it must call in.Checkpointer.Checkpoint")
 		}

@@ -17,6 +17,11 @@ var ErrShutdown = errors.New("worker is shutting down")
 // it did not stop within Config.ShutdownTimeout.
 var ErrShutdownTimeout = errors.New("shutdown timeout")
 
+// ErrStopping is what a processor's call returns that was ended by Stopping of its input.
+// It is no failure: it is not repeated, counted or told, and what it did not accept is
+// processed again by the next holder of the lease.
+var ErrStopping = errors.New("the processor's last call is due")
+
 // GiveUp wraps the error of a processor to say that another try cannot help.
 // It returns nil if err is nil.
 func GiveUp(err error) error {

@@ -2,6 +2,7 @@ package kcl
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -58,6 +59,9 @@ func (s *session) accepting(recs []Record, pressure bool) (rest []Record, err er
 		if lost := s.held.CheckTrust(); lost != nil {
 			return nil, lost
 		}
+		if s.isStopped(err) {
+			return nil, context.Cause(s.stop)
+		}
 		if isPanic(err) && s.failed+1 < s.cfg.MaxAttempts {
 			return nil, err
 		}
@@ -84,8 +88,12 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 	start := time.Now()
 	s.called = start
 	err := s.p.ProcessRecords(s.held.Context(), ProcessRecordsInput{
-		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, OpenShards: s.stream.openShards(), Pressure: pressure, Hold: s.hold, TryHold: s.tryHold, Wake: s.woken,
+		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, OpenShards: s.stream.openShards(), Pressure: pressure, Stopping: s.stop.Done(),
+		Hold: s.hold, TryHold: s.tryHold, Wake: s.woken,
 	})
+	if s.isStopped(err) {
+		return err
+	}
 	err = foremost(err, recs)
 	if isPanic(err) {
 		s.panicAt = s.cp.LastProcessed().ExtendedSequenceNumber
@@ -103,6 +111,11 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 		s.told(recs, took, attempt, err)
 	}
 	return err
+}
+
+// isStopped reports whether a call ended with err because the shard is to stop.
+func (s *session) isStopped(err error) bool {
+	return errors.Is(original(err), ErrStopping) && s.stop.Err() != nil
 }
 
 // told tells how a call with recs ended.

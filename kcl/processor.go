@@ -160,6 +160,11 @@ type ProcessRecordsInput struct {
 	// it has not, nothing is changed. It is safe for concurrent use.
 	TryHold func(bytes int64) bool
 
+	// Stopping is closed once this processor's next call is ShutdownRequested or LeaseLost.
+	// A call that waits for what may take longer than Config.ShutdownTimeout should then
+	// return ErrStopping: until it returns the shard does not stop. Nil if nobody stops it.
+	Stopping <-chan struct{}
+
 	// Wake asks for another call soon, without records if none have come: for a
 	// processor that has something done on a goroutine of its own, and learns that it
 	// has ended. It does not wait, may be called during the call and after it, and is
@@ -176,7 +181,8 @@ type LeaseLostInput struct {
 // ShardEndedInput is the argument of RecordProcessor.ShardEnded.
 type ShardEndedInput struct {
 	Checkpointer Checkpointer
-	Attempt      int // counts the calls, from 1
+	Attempt      int             // counts the calls, from 1
+	Stopping     <-chan struct{} // as of ProcessRecordsInput
 }
 
 // ShutdownRequestedInput is the argument of RecordProcessor.ShutdownRequested.

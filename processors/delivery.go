@@ -40,6 +40,7 @@ type delivery struct {
 	try     *tries
 	staging *staging        // nil if no cut is sealed
 	holding context.Context //nolint:containedctx // ends with the lease, and what goes on behind with it
+	stop    <-chan struct{} // a call that waits returns once it is closed; nil if none does
 	wake    func()          // asks for a call, since what went on behind has ended; nil if nobody listens
 	cut     *cut            // the unfinished one; nil if there is none
 	behind  *errand         // of cut; nil if nothing goes on
@@ -77,7 +78,7 @@ func (d *delivery) goOn(ctx context.Context, cp kcl.Checkpointer, waits func() b
 			if !waits() && !d.failed {
 				return nil
 			}
-			if err := d.behind.wait(ctx); err != nil {
+			if err := d.behind.wait(ctx, d.stop); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
+	"github.com/shardmill/shardmill/kcl"
 )
 
 // errand is a step of a cut that goes on behind: on a goroutine of its own, while the
@@ -48,15 +49,17 @@ func (e *errand) isOver() bool {
 	}
 }
 
-// wait returns nil when the errand has ended, however it did. Who waits is alive as
-// long as the errand is.
-func (e *errand) wait(ctx context.Context) error {
+// wait returns nil when the errand has ended, however it did, and kcl.ErrStopping if the
+// shard is to stop before. Who waits is alive as long as the errand is.
+func (e *errand) wait(ctx context.Context, stopping <-chan struct{}) error {
 	look := time.NewTicker(beatInterval)
 	defer look.Stop()
 	for {
 		select {
 		case <-e.done:
 			return nil
+		case <-stopping:
+			return fmt.Errorf("waiting for the destination: %w", kcl.ErrStopping)
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the destination: %w", context.Cause(ctx))
 		case <-look.C:

@@ -3,12 +3,17 @@ package processors_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/kcl/kcltest"
@@ -172,4 +177,114 @@ func (s *shelf) markersTaken() int {
 	before := len(s.objects)
 	s.objects = slices.DeleteFunc(s.objects, func(o shelved) bool { return isMarker(o.Key) })
 	return before - len(s.objects)
+}
+
+// TestAStopWhileNothingIsLoaded is not kept by a call that waits, be it since memory is short,
+// since the cut can have no more objects, or at the shard's end: the lease is given back, and the
+// next worker delivers each record.
+func TestAStopWhileNothingIsLoaded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		records, size int
+		budget        int64
+		isEnded       bool
+	}{
+		"memory is short": {1000, 64 << 10, 1 << 20, false},
+		"128 objects":     {1000, 16 << 10, 64 << 20, false},
+		"the shard ended": {40, 16 << 10, 64 << 20, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, table, s := kcltest.NewStream(1), new(lease.Mem), new(shelf)
+				for i := range c.records {
+					stream.Put(0, fmt.Sprintf("%d%s ", i, strings.Repeat("x", 4<<10)))
+				}
+				if c.isEnded {
+					stream.Split(0)
+				}
+				core, logs := observer.New(zapcore.WarnLevel)
+				work := func(id string) (stop func() error) {
+					cfg := with(loading(processors.CommitOnLoad), func(c *processors.Config) { c.Compression = processors.Uncompressed })
+					archiver, err := processors.New(cfg.WithSize(int64(c.size)), s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					k := kcl.Config{
+						ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: id, MaxBytes: c.budget,
+						FailoverTime: 10 * time.Second, Logger: zap.New(core), MaxAttempts: 1,
+					}
+					if err := archiver.Configure(&k); err != nil {
+						t.Fatal(err)
+					}
+					w, err := kcl.New(k, archiver.Processor)
+					if err != nil {
+						t.Fatal(err)
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					ended := make(chan error, 1)
+					go func() { ended <- w.Run(ctx) }()
+					return func() error { cancel(); return <-ended }
+				}
+				stop := work("one")
+				time.Sleep(time.Hour)
+				begun := time.Now()
+				if err := stop(); err != nil || time.Since(begun) > 2*time.Second {
+					t.Errorf("it stopped after %v: %v", time.Since(begun), err)
+				}
+				if l := leaseOf(t, table); l.Owner != "" || l.Pending == nil || l.Checkpoint.IsRecord() {
+					t.Errorf("the row is %+v", l)
+				}
+				if told := logs.FilterMessageSnippet("fail").All(); len(told) > 0 {
+					t.Errorf("told %v", told)
+				}
+				stop = work("two")
+				for range 120 {
+					s.markersTaken()
+					time.Sleep(10 * time.Second)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+				seen := map[string]int{}
+				for _, word := range s.words() {
+					seen[strings.TrimRight(word, "x")]++
+				}
+				if len(seen) != c.records || slices.Max(slices.Collect(maps.Values(seen))) > 1 {
+					t.Errorf("%d records are delivered, want %d, each once", len(seen), c.records)
+				}
+			})
+		})
+	}
+}
+
+// TestAStopDeliversWhatIsUnderWay: a stop ends the call that waits for a slow store, not what that
+// call began.
+func TestAStopDeliversWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, table, s := kcltest.NewStream(1), new(lease.Mem), &shelf{slow: 5 * time.Second}
+		stream.Put(0, numbers(0, 40)...)
+		archiver, err := processors.New(config().WithSize(40), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := kcl.Config{ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: "one", FailoverTime: 10 * time.Second}
+		if err := archiver.Configure(&k); err != nil {
+			t.Fatal(err)
+		}
+		w, err := kcl.New(k, archiver.Processor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		words := s.words()
+		if l := leaseOf(t, table); len(words) < 10 || len(words) == 40 || l.Pending != nil || l.Checkpoint.SequenceNumber != stream.Records(0)[len(words)-1].SequenceNumber {
+			t.Errorf("%d records are delivered, the row is %+v", len(words), l)
+		}
+	})
 }

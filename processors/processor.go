@@ -77,7 +77,7 @@ func (p *processor) ProcessRecords(ctx context.Context, in kcl.ProcessRecordsInp
 }
 
 func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) error {
-	p.delivery.wake = in.Wake
+	p.delivery.wake, p.delivery.stop = in.Wake, in.Stopping
 	p.incoming.call(in.Wake, p.room(in.TryHold))
 	p.buffer.pace.note(in.BehindLatest)
 	if p.sorter != nil {
@@ -238,6 +238,7 @@ func (p *processor) report(hold func(int64)) {
 // ShardEnded delivers what is left and ends the shard.
 func (p *processor) ShardEnded(ctx context.Context, in kcl.ShardEndedInput) error {
 	return p.whole(func() error {
+		p.delivery.stop = in.Stopping
 		if err := p.deliver(ctx, in.Checkpointer, reasonShardEnded); err != nil {
 			return err
 		}
@@ -270,7 +271,7 @@ func (p *processor) ShutdownRequested(ctx context.Context, in kcl.ShutdownReques
 		defer cancelSoon()
 	}
 	return p.whole(func() error {
-		p.stopping = true
+		p.stopping, p.delivery.stop = true, nil
 		defer func() { p.stopping = false }()
 		err := p.deliverLast(ctx, soon, in.Checkpointer)
 		if p.delivery.awaits() && (err == nil || errors.Is(err, errAwaits)) {

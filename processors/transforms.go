@@ -225,7 +225,7 @@ func (t *transforms) start() bool {
 // first waits for the first batch, and lets it enter the cut.
 func (t *transforms) first(ctx context.Context, to entrance) error {
 	b := t.queue[0]
-	if err := b.behind.wait(ctx); err != nil {
+	if err := b.behind.wait(ctx, nil); err != nil {
 		return fmt.Errorf("waiting for the transform of a batch: %w", err)
 	}
 	if err := b.behind.err; err != nil {
