@@ -29,7 +29,7 @@ type Config struct {
 
 	Login Login // who logs in; required
 
-	RootCAs []byte // certificates of authorities, PEM; default the system's. With some, loopback addresses have TLS too
+	RootCAs []byte // certificates of authorities, PEM; default Amazon's and the system's. With some, loopback addresses have TLS too
 
 	// ConnectTimeout is for how long a connection may take, with TLS and login. Default 30 s.
 	ConnectTimeout time.Duration
@@ -75,16 +75,15 @@ func New(c Config) (*Database, error) {
 			faults = append(faults, fmt.Errorf("%s is %v; it must not be negative", name, d))
 		}
 	}
-	authorities, err := newAuthorities(c.RootCAs)
-	if err != nil {
-		faults = append(faults, err)
+	if len(c.RootCAs) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.RootCAs) {
+		faults = append(faults, errors.New("RootCAs (caFile) has no certificate in PEM"))
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	d := &Database{cfg: c.withDefaults(), target: t}
 	if t.serverName != "" && (!t.isLoopback || len(c.RootCAs) > 0) {
-		d.tls = &tls.Config{ServerName: t.serverName, RootCAs: authorities, MinVersion: tls.VersionTLS12}
+		d.tls = &tls.Config{ServerName: t.serverName, MinVersion: tls.VersionTLS12}
 	}
 	return d, nil
 }
@@ -103,18 +102,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// newAuthorities returns nil, the system's, for none.
-func newAuthorities(pem []byte) (*x509.CertPool, error) {
-	if len(pem) == 0 {
-		return nil, nil //nolint:nilnil // the system's
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("RootCAs (caFile) has no certificate in PEM")
-	}
-	return pool, nil
-}
-
 // connConfig is pgconn's, with nothing from the environment, as PGPASSWORD or PGSSLMODE
 // would be.
 func (d *Database) connConfig(user, password string) (*pgconn.Config, error) {
@@ -122,6 +109,9 @@ func (d *Database) connConfig(user, password string) (*pgconn.Config, error) {
 		"sslrootcert='' sslcert='' sslkey='' passfile='' min_protocol_version=3.0 max_protocol_version=3.0")
 	if err != nil {
 		return nil, fmt.Errorf("the environment has settings for PostgreSQL that cannot be read; unset PGSERVICE and what else begins with PG: %w", err)
+	}
+	if d.tls != nil && d.tls.RootCAs == nil {
+		d.tls.RootCAs = authorities(d.cfg.RootCAs) // not in New: the system's are files
 	}
 	c.Host, c.Port, c.Database, c.User, c.Password = d.target.host, d.target.port, d.target.database, user, password
 	c.TLSConfig, c.Fallbacks, c.SSLNegotiation, c.SSLCertMode = d.tls, nil, "", "disable"

@@ -29,7 +29,7 @@ type Warehouse struct {
 	RoleARN         string // as which COPY reads the bucket; "" with CopyBySession
 
 	Login  Login
-	CAFile string // with the certificates of authorities, PEM; "": the system's
+	CAFile string // with the certificates of authorities, PEM; "": Amazon's and the system's
 
 	Table LoaderTable
 }
