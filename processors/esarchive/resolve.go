@@ -6,29 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"go.uber.org/zap"
 
-	"github.com/shardmill/shardmill/internal/access"
-	"github.com/shardmill/shardmill/internal/deadline"
-	"github.com/shardmill/shardmill/internal/pause"
-)
-
-const (
-	// resolveTimeout ends a request of ResolveDomain.
-	resolveTimeout = 10 * time.Second
-
-	// resolveTries is how many requests it makes at most, as what throttles it, or does not
-	// answer, may do so shortly after.
-	resolveTries = 4
+	"github.com/shardmill/shardmill/internal/awscall"
 )
 
 // Domain is a domain of Amazon OpenSearch Service, as it is described.
@@ -55,82 +41,23 @@ func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, err
 		return Domain{}, fmt.Errorf("DomainARN is %q; it must be like arn:aws:es:REGION:ACCOUNT:domain/NAME, or set ClusterEndpoint", arn)
 	}
 	d := Domain{Name: parts[3], Region: parts[2]}
-	base, err := access.Service{SDKID: "OpenSearch", Name: "es", Partition: parts[1], Region: d.Region}.Endpoint(ctx, cfg)
+	if cfg.Credentials != nil {
+		cfg.Credentials = aws.CredentialsProviderFunc((&patience[aws.Credentials]{ask: cfg.Credentials.Retrieve, log: zap.NewNop()}).get)
+	}
+	body, err := awscall.Operation{
+		Service: awscall.Service{SDKID: "OpenSearch", Name: "es", Partition: parts[1], Region: d.Region}, Action: "es:DescribeDomain", Tries: 4,
+		Method: http.MethodGet, Path: "/2021-01-01/opensearch/domain/" + url.PathEscape(d.Name),
+	}.Call(ctx, cfg)
 	if err == nil {
-		var body []byte
-		if body, err = described(ctx, cfg, base, d); err == nil {
-			err = d.read(body)
-		}
+		err = d.read(body)
+	}
+	if refused, ok := errors.AsType[*awscall.RefusedError](err); ok && (refused.Status == http.StatusNotFound || refused.Status == http.StatusConflict) { // ResourceNotFoundException has 409
+		err = fmt.Errorf("%w: is the domain in this account and region?", err)
 	}
 	if err != nil {
 		return Domain{}, fmt.Errorf("DomainARN %s: %w; or set ClusterEndpoint to the endpoint of the domain", arn, err)
 	}
 	return d, nil
-}
-
-// described makes requests until one is answered for good.
-func described(ctx context.Context, cfg aws.Config, base string, d Domain) (body []byte, err error) {
-	auth := patient(SigV4{Credentials: cfg.Credentials, Region: d.Region, Service: "es"}, zap.NewNop())
-	pauses := pause.NewBackOff("DescribeDomain", time.Second, 4*time.Second, 0.25)
-	for try := 1; ; try++ {
-		body, err = describeDomain(ctx, auth, cfg.HTTPClient, base, d)
-		if _, isPassing := errors.AsType[passing](err); !isPassing || try == resolveTries || pauses.Wait(ctx) != nil {
-			return body, err
-		}
-	}
-}
-
-// passing is an error that may be over soon.
-type passing struct{ error }
-
-// Unwrap returns the error.
-func (p passing) Unwrap() error { return p.error }
-
-// describeDomain makes one request, by client or the SDK's.
-func describeDomain(ctx context.Context, auth Auth, client aws.HTTPClient, base string, d Domain) ([]byte, error) {
-	ctx, call := deadline.StartWhole(ctx, resolveTimeout)
-	defer call.End()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/2021-01-01/opensearch/domain/"+url.PathEscape(d.Name), http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("the endpoint of Amazon OpenSearch Service: %w", err)
-	}
-	if err := auth.Authenticate(ctx, r, nil); err != nil {
-		return nil, fmt.Errorf("es:DescribeDomain: %w", err)
-	}
-	var doer deadline.Doer = awshttp.NewBuildableClient()
-	if client != nil {
-		doer = client
-	}
-	resp, err := deadline.Client(doer, 0).Do(r)
-	if err != nil {
-		return nil, passing{fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))}
-	}
-	defer func() { _ = resp.Body.Close() }() // it is read
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	switch {
-	case resp.StatusCode != http.StatusOK:
-		return nil, refusal(resp, body)
-	case err != nil:
-		return nil, passing{fmt.Errorf("es:DescribeDomain: %w", deadline.Explain(ctx, err))}
-	}
-	return body, nil
-}
-
-// refusal says what to do about an answer other than 200.
-func refusal(resp *http.Response, body []byte) error {
-	s := readSaid(resp.Header.Get("Content-Type"), body)
-	code, _, _ := strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
-	text := fmt.Sprintf("Amazon OpenSearch Service answered %d to es:DescribeDomain: %s", resp.StatusCode, joined(quoted(code), s.reason))
-	switch resp.StatusCode {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		text += ": permit es:DescribeDomain on the domain"
-	case http.StatusNotFound, http.StatusConflict: // ResourceNotFoundException has 409
-		text += ": is the domain in this account and region?"
-	}
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || strings.Contains(code, "Throttl") {
-		return passing{errors.New(text)}
-	}
-	return errors.New(text)
 }
 
 // read reads an answer of DescribeDomain.

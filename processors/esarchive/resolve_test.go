@@ -61,9 +61,9 @@ func TestResolveDomain(t *testing.T) {
 		"deleted":            {domainARN, 200, "", `{"DomainStatus":{"Deleted":true,"Endpoint":"e.example"}}`, esarchive.Domain{}, "the domain is being deleted"},
 		"no DomainStatus":    {domainARN, 200, "", `{}`, esarchive.Domain{}, "no DomainStatus"},
 		"HTML":               {domainARN, 200, "", `<html>`, esarchive.Domain{}, "no DomainStatus"},
-		"denied":             {domainARN, 403, "AccessDeniedException:http://x", `{"Message":"User: x is not authorized"}`, esarchive.Domain{}, "answered 403 to es:DescribeDomain: AccessDeniedException: User: x is not authorized: permit es:DescribeDomain on the domain"},
+		"denied":             {domainARN, 403, "AccessDeniedException:http://x", `{"Message":"User: x is not authorized"}`, esarchive.Domain{}, "es:DescribeDomain: AWS answered 403 AccessDeniedException: User: x is not authorized: permit es:DescribeDomain"},
 		"not there":          {domainARN, 409, "ResourceNotFoundException", `{"message":"Domain not found: orders"}`, esarchive.Domain{}, "Domain not found: orders: is the domain in this account and region?"},
-		"throttled":          {domainARN, 429, "", `{"message":"Rate exceeded"}`, esarchive.Domain{}, "answered 429 to es:DescribeDomain: Rate exceeded"},
+		"throttled":          {domainARN, 429, "", `{"message":"Rate exceeded"}`, esarchive.Domain{}, "es:DescribeDomain: AWS answered 429: Rate exceeded"},
 		"no ARN":             {"orders", 0, "", "", esarchive.Domain{}, `DomainARN is "orders"; it must be like arn:aws:es:REGION:ACCOUNT:domain/NAME`},
 		"another service's":  {"arn:aws:s3:::bucket", 0, "", "", esarchive.Domain{}, "it must be like"},
 		"a name with a path": {domainARN + "/../x", 0, "", "", esarchive.Domain{}, "it must be like"},
@@ -178,7 +178,7 @@ func TestDomainIsNeverDescribed(t *testing.T) {
 			return aws.Credentials{}, ctx.Err()
 		})
 		begun = time.Now()
-		if _, err := esarchive.ResolveDomain(t.Context(), never, domainARN); err == nil || !strings.Contains(err.Error(), "the credentials could not be had") || tooLong(begun) {
+		if _, err := esarchive.ResolveDomain(t.Context(), never, domainARN); err == nil || !strings.Contains(err.Error(), "could not be had") || tooLong(begun) {
 			t.Errorf("after %v: %v", time.Since(begun), err)
 		}
 		never.Credentials = nil

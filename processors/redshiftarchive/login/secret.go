@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/internal/awscall"
 )
 
 // secretEvery is how often a secret is read again. Source: Firehose "Authenticate with
@@ -34,13 +36,13 @@ func NewSecret(cfg aws.Config, arn string, logger *zap.Logger) (*Secret, error) 
 		return nil, fmt.Errorf("SecretARN is %q; it must be like arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME", arn)
 	}
 	body, _ := json.Marshal(map[string]string{"SecretId": arn}) //nolint:errchkjson // a text
-	o := operation{
-		sdkID: "Secrets Manager", service: "secretsmanager", action: "secretsmanager:GetSecretValue", region: parts[1], arn: arn,
-		contentType: "application/x-amz-json-1.1", target: "secretsmanager.GetSecretValue", body: body,
+	o := awscall.Operation{
+		Service: serviceIn(parts[1], "Secrets Manager", "secretsmanager"), Action: "secretsmanager:GetSecretValue", Tries: tries,
+		ContentType: "application/x-amz-json-1.1", Target: "secretsmanager.GetSecretValue", Body: body,
 	}
 	return &Secret{kept{
 		read: func(ctx context.Context) (credentials, error) {
-			answer, err := o.call(ctx, cfg)
+			answer, err := o.Call(ctx, cfg)
 			if err != nil {
 				return credentials{}, fmt.Errorf("secret %s: %w", arn, err)
 			}

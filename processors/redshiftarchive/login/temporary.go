@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap"
+
+	"github.com/shardmill/shardmill/internal/awscall"
 )
 
 const (
@@ -62,9 +64,9 @@ func NewForWorkgroup(cfg aws.Config, workgroup, database string, logger *zap.Log
 		return nil, err
 	}
 	body, _ := json.Marshal(map[string]any{"workgroupName": workgroup, "dbName": database, "durationSeconds": int(validity.Seconds())}) //nolint:errchkjson // texts and a number
-	return temporary(cfg, operation{
-		sdkID: "Redshift Serverless", service: "redshift-serverless", action: "redshift-serverless:GetCredentials", region: cfg.Region,
-		contentType: "application/x-amz-json-1.1", target: "RedshiftServerless.GetCredentials", body: body,
+	return temporary(cfg, awscall.Operation{
+		Service: serviceIn(cfg.Region, "Redshift Serverless", "redshift-serverless"), Action: "redshift-serverless:GetCredentials", Tries: tries,
+		ContentType: "application/x-amz-json-1.1", Target: "RedshiftServerless.GetCredentials", Body: body,
 	}, parseWorkgroup, workgroup, logger), nil
 }
 
@@ -78,22 +80,22 @@ func ofCluster(cfg aws.Config, action, id, database string, form url.Values, err
 	form.Set("ClusterIdentifier", id)
 	form.Set("DbName", database)
 	form.Set("DurationSeconds", strconv.Itoa(int(validity.Seconds())))
-	return temporary(cfg, operation{
-		sdkID: "Redshift", service: "redshift", action: "redshift:" + action, region: cfg.Region,
-		contentType: "application/x-www-form-urlencoded", body: []byte(form.Encode()),
+	return temporary(cfg, awscall.Operation{
+		Service: serviceIn(cfg.Region, "Redshift", "redshift"), Action: "redshift:" + action, Tries: tries,
+		ContentType: "application/x-www-form-urlencoded", Body: []byte(form.Encode()),
 	}, parseCluster, id, logger), nil
 }
 
-func temporary(cfg aws.Config, o operation, parse func([]byte) (credentials, error), what string, logger *zap.Logger) *Temporary {
+func temporary(cfg aws.Config, o awscall.Operation, parse func([]byte) (credentials, error), what string, logger *zap.Logger) *Temporary {
 	return &Temporary{kept{
 		read: func(ctx context.Context) (credentials, error) {
-			answer, err := o.call(ctx, cfg)
+			answer, err := o.Call(ctx, cfg)
 			if err != nil {
 				return credentials{}, err
 			}
 			c, err := parse(answer)
 			if err != nil || c.user == "" || c.password == "" || c.expires.IsZero() {
-				return credentials{}, fmt.Errorf("%s was not answered by Amazon Redshift: no user name, password or end", o.action)
+				return credentials{}, fmt.Errorf("%s was not answered by Amazon Redshift: no user name, password or end", o.Action)
 			}
 			return c, nil
 		},

@@ -26,5 +26,6 @@
 //
 // All connections but those to loopback addresses are encrypted, and the server's
 // certificate is verified, with its host name, against Amazon's authorities, which are built
-// in, and the system's; or against RootCAs alone. There is no way to connect without, and none that goes on without when the server offers no TLS.
+// in, and the system's; or against RootCAs alone. There is no way to connect without, and
+// none that goes on without when the server offers no TLS.
 package pgwire

@@ -1,4 +1,4 @@
-package access
+package awscall
 
 import (
 	"cmp"
@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Service is one of AWS, in a region, for requests that no client of the SDK makes.
+// Service is one of AWS, in a region.
 type Service struct {
 	SDKID     string // its name in the SDK's settings, "Secrets Manager"
 	Name      string // of the endpoint, "secretsmanager"
@@ -15,10 +15,10 @@ type Service struct {
 	Region    string
 }
 
-// Endpoint is where the service is, without a path, as the SDK's clients find it: of one's
+// endpoint is where the service is, without a path, as the SDK's clients find it: of one's
 // own from the ConfigSources, such as AWS_ENDPOINT_URL_SECRETS_MANAGER, unless they say that these
 // are to be ignored, or else from BaseEndpoint. The error is one of the ConfigSources.
-func (s Service) Endpoint(ctx context.Context, cfg aws.Config) (string, error) {
+func (s Service) endpoint(ctx context.Context, cfg aws.Config) (string, error) {
 	for _, source := range cfg.ConfigSources {
 		if i, ok := source.(interface {
 			GetIgnoreConfiguredEndpoints(ctx context.Context) (bool, bool, error)
