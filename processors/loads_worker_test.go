@@ -21,6 +21,33 @@ import (
 	"github.com/shardmill/shardmill/processors"
 )
 
+// archivingWorker is a worker of a stream that archives to a store.
+func archivingWorker(t *testing.T, cfg processors.Config, s processors.ObjectStore, k kcl.Config) *kcl.Worker {
+	t.Helper()
+	archiver, err := processors.New(cfg, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.ApplicationName, k.StreamName, k.FailoverTime = "app", "clicks", 10*time.Second
+	if err := archiver.Configure(&k); err != nil {
+		t.Fatal(err)
+	}
+	w, err := kcl.New(k, archiver.Processor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// running runs a worker. stop stops it and returns its error.
+func running(t *testing.T, w *kcl.Worker) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	return func() error { cancel(); return <-ended }
+}
+
 // TestReadingStopsAtTheBudget: a loader that loads nothing for an hour. Workers read on
 // until their memory is used up, and no further; when it loads, all is delivered.
 func TestReadingStopsAtTheBudget(t *testing.T) {
@@ -38,24 +65,8 @@ func TestReadingStopsAtTheBudget(t *testing.T) {
 			c.Compression = processors.Uncompressed
 			c.Hooks.Buffered = func(e processors.BufferedEvent) { held[shardNumber(e.ShardID)] = e.Held }
 		}).WithSize(64 << 10)
-		archiver, err := processors.New(cfg, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k := kcl.Config{
-			ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: "one", MaxBytes: budget,
-			FailoverTime: 10 * time.Second,
-		}
-		if err := archiver.Configure(&k); err != nil {
-			t.Fatal(err)
-		}
-		w, err := kcl.New(k, archiver.Processor)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- w.Run(ctx) }()
+		w := archivingWorker(t, cfg, s, kcl.Config{Source: stream, Leases: table, WorkerID: "one", MaxBytes: budget})
+		stop := running(t, w)
 		for range 3600 {
 			time.Sleep(time.Second)
 			if in := w.Snapshot().BytesInUse; in > budget+budget/2 { // a page may exceed
@@ -73,8 +84,7 @@ func TestReadingStopsAtTheBudget(t *testing.T) {
 			time.Sleep(time.Second)
 			s.markersTaken()
 		}
-		stop()
-		if err := <-ended; err != nil {
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
 		seen := map[string]bool{}
@@ -96,21 +106,8 @@ func TestWorkersComeAndGoWhileACutIsLoaded(t *testing.T) {
 		const workers, each = 4, 25
 		for i := range workers {
 			isLast := i == workers-1
-			archiver, err := processors.New(loading(processors.CommitOnLoad).WithSize(40), s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			k := kcl.Config{ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: strconv.Itoa(i), FailoverTime: 10 * time.Second}
-			if err := archiver.Configure(&k); err != nil {
-				t.Fatal(err)
-			}
-			w, err := kcl.New(k, archiver.Processor)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- w.Run(ctx) }()
+			w := archivingWorker(t, loading(processors.CommitOnLoad).WithSize(40), s, kcl.Config{Source: stream, Leases: table, WorkerID: strconv.Itoa(i)})
+			stop := running(t, w)
 			time.Sleep(time.Minute)
 			stream.Put(0, numbers(each*i, each*(i+1))...)
 			time.Sleep(10 * time.Minute)
@@ -125,8 +122,7 @@ func TestWorkersComeAndGoWhileACutIsLoaded(t *testing.T) {
 				time.Sleep(10 * time.Second)
 			}
 			begun := time.Now()
-			stop()
-			if err := <-ended; err != nil || time.Since(begun) > 27*time.Second {
+			if err := stop(); err != nil || time.Since(begun) > 27*time.Second {
 				t.Errorf("worker %d ended after %v: %v", i, time.Since(begun), err)
 			}
 		}
@@ -206,25 +202,10 @@ func TestAStopWhileNothingIsLoaded(t *testing.T) {
 				core, logs := observer.New(zapcore.WarnLevel)
 				work := func(id string) (stop func() error) {
 					cfg := with(loading(processors.CommitOnLoad), func(c *processors.Config) { c.Compression = processors.Uncompressed })
-					archiver, err := processors.New(cfg.WithSize(int64(c.size)), s)
-					if err != nil {
-						t.Fatal(err)
-					}
-					k := kcl.Config{
-						ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: id, MaxBytes: c.budget,
-						FailoverTime: 10 * time.Second, Logger: zap.New(core), MaxAttempts: 1,
-					}
-					if err := archiver.Configure(&k); err != nil {
-						t.Fatal(err)
-					}
-					w, err := kcl.New(k, archiver.Processor)
-					if err != nil {
-						t.Fatal(err)
-					}
-					ctx, cancel := context.WithCancel(t.Context())
-					ended := make(chan error, 1)
-					go func() { ended <- w.Run(ctx) }()
-					return func() error { cancel(); return <-ended }
+					w := archivingWorker(t, cfg.WithSize(int64(c.size)), s, kcl.Config{
+						Source: stream, Leases: table, WorkerID: id, MaxBytes: c.budget, Logger: zap.New(core), MaxAttempts: 1,
+					})
+					return running(t, w)
 				}
 				stop := work("one")
 				time.Sleep(time.Hour)
@@ -265,18 +246,7 @@ func TestAStopDeliversWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, table, s := kcltest.NewStream(1), new(lease.Mem), &shelf{slow: 5 * time.Second}
 		stream.Put(0, numbers(0, 40)...)
-		archiver, err := processors.New(config().WithSize(40), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k := kcl.Config{ApplicationName: "app", StreamName: "clicks", Source: stream, Leases: table, WorkerID: "one", FailoverTime: 10 * time.Second}
-		if err := archiver.Configure(&k); err != nil {
-			t.Fatal(err)
-		}
-		w, err := kcl.New(k, archiver.Processor)
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := archivingWorker(t, config().WithSize(40), s, kcl.Config{Source: stream, Leases: table, WorkerID: "one"})
 		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
 		defer stop()
 		if err := w.Run(ctx); err != nil {
