@@ -164,6 +164,19 @@ func TestIndexesWithMarkers(t *testing.T) {
 	if err := decode(without); err != nil {
 		t.Errorf("without: %v", err)
 	}
+	first := x
+	first.Objects = append([]exactlyonce.Object{marker()}, x.Objects...) // what it names would not be there yet
+	asTwo := bytes.Clone(without)
+	asTwo[len("smindex")] = 2
+	asOne := bytes.Clone(b)
+	asOne[len("smindex")] = 1
+	for name, bad := range map[string][]byte{"a marker that is not last": first.Encode(), "version 2 without a marker": asTwo, "version 1 with one": asOne} {
+		u := *describe(p, x).Bundle
+		u.Index, u.IndexSize, u.Count = exactlyonce.Sum(bad), int64(len(bad)), int64(bad[len("smindex")+17])
+		if _, err := exactlyonce.JudgeIndex(u, p.UUID, bad, []string{"b", "other"}); !errors.Is(err, exactlyonce.ErrBroken) || !strings.Contains(err.Error(), "marker") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // FuzzIndex: whatever a bundle ends with, reading it neither panics nor takes much
