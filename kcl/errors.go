@@ -18,8 +18,9 @@ var ErrShutdown = errors.New("worker is shutting down")
 var ErrShutdownTimeout = errors.New("shutdown timeout")
 
 // ErrStopping is what a processor's call returns that was ended by Stopping of its input.
-// It is no failure: it is not repeated, counted or told, and what it did not accept is
-// processed again by the next holder of the lease.
+// It is no failure: it is not repeated, counted or told. What the call did not accept is
+// processed again by the next holder of the lease, and is not to be checkpointed: that are all of its
+// records, or, with FailedAt, that record and those after it.
 var ErrStopping = errors.New("the processor's last call is due")
 
 // GiveUp wraps the error of a processor to say that another try cannot help.

@@ -91,9 +91,6 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 		Records: recs, Checkpointer: s.cp, BehindLatest: s.behind, Attempt: attempt, OpenShards: s.stream.openShards(), Pressure: pressure, Stopping: s.stop.Done(),
 		Hold: s.hold, TryHold: s.tryHold, Wake: s.woken,
 	})
-	if s.isStopped(err) {
-		return err
-	}
 	err = foremost(err, recs)
 	if isPanic(err) {
 		s.panicAt = s.cp.LastProcessed().ExtendedSequenceNumber
@@ -107,7 +104,7 @@ func (s *session) call(recs []Record, pressure bool, attempt int) error {
 		}
 		recs = recs[i : i+1]
 	}
-	if len(recs) > 0 {
+	if len(recs) > 0 && !s.isStopped(err) {
 		s.told(recs, took, attempt, err)
 	}
 	return err

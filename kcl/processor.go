@@ -118,6 +118,8 @@ type InitializationInput struct {
 	// ErrLeaseLost. Ask it right before a side effect that another worker's
 	// must not follow. It is good for the whole holding.
 	CheckTrust func() error
+
+	Stopping <-chan struct{} // as of ProcessRecordsInput
 }
 
 // ReplayOptions say how aggregated records are split in a replay. With those of
@@ -160,9 +162,10 @@ type ProcessRecordsInput struct {
 	// it has not, nothing is changed. It is safe for concurrent use.
 	TryHold func(bytes int64) bool
 
-	// Stopping is closed once this processor's next call is ShutdownRequested or LeaseLost.
-	// A call that waits for what may take longer than Config.ShutdownTimeout should then
-	// return ErrStopping: until it returns the shard does not stop. Nil if nobody stops it.
+	// Stopping is closed when the worker is to stop, or gives the shard up: until the call
+	// returns it does not. One that waits for what may take longer than
+	// Config.ShutdownTimeout should then return, nil if it has accepted its records, else
+	// ErrStopping. Nil if nobody stops it.
 	Stopping <-chan struct{}
 
 	// Wake asks for another call soon, without records if none have come: for a

@@ -59,6 +59,9 @@ func (s *session) readFrom(from, refused checkpoint.Position) error {
 	defer tick.Stop()
 	first := s.accepted.IsRecord() // the next record tells whether some are missing before it
 	for {
+		if s.stop.Err() != nil {
+			return context.Cause(s.stop) // whatever else there is to do
+		}
 		var err error
 		called := s.called
 		select {

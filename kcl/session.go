@@ -158,7 +158,7 @@ func (s *session) initialize() error {
 		s.cp.Found(row.Checkpoint, row.Pending != nil)
 		return s.p.Initialize(s.held.Context(), InitializationInput{
 			Shard: s.info, Checkpoint: row.Checkpoint, Pending: row.Pending,
-			Checkpointer: s.cp, Replay: s.replay, CheckTrust: s.held.CheckTrust,
+			Checkpointer: s.cp, Replay: s.replay, CheckTrust: s.held.CheckTrust, Stopping: s.stop.Done(),
 		})
 	})
 }

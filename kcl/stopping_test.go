@@ -103,3 +103,33 @@ func TestStopping(t *testing.T) {
 		})
 	}
 }
+
+// TestStoppingAtARecord: those before it are accepted, those from it on are not.
+func TestStoppingAtARecord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, table := kcltest.NewStream(1), new(lease.Mem)
+		s.Put(0, "a", "b", "c")
+		cfg := config(s, table, "me")
+		told := ""
+		cfg.Hooks.Processed = func(e kcl.BatchEvent) { told += fmt.Sprint(e.Records, e.Err) }
+		if err := run(t, time.Minute, cfg, func(kcl.ShardInfo) kcl.RecordProcessor { return partly{} }); err != nil {
+			t.Error(err)
+		}
+		if l := row(t, table, 0); l.Checkpoint.SequenceNumber != s.Records(0)[1].SequenceNumber || told != "2 <nil>" {
+			t.Errorf("the checkpoint is %v, told %q", l.Checkpoint, told)
+		}
+	})
+}
+
+// partly takes two records in, waits with the third, and checkpoints when it is to stop.
+type partly struct{ kcl.Defaults }
+
+func (partly) ProcessRecords(_ context.Context, in kcl.ProcessRecordsInput) error {
+	<-in.Stopping
+	return kcl.FailedAt(in.Records[2], kcl.ErrStopping)
+}
+
+func (partly) ShutdownRequested(ctx context.Context, in kcl.ShutdownRequestedInput) error {
+	return in.Checkpointer.Checkpoint(ctx)
+}

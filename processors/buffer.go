@@ -3,6 +3,7 @@ package processors
 import (
 	"cmp"
 	"context"
+	"math"
 	"time"
 
 	"go.uber.org/zap"
@@ -161,6 +162,11 @@ func (b *buffer) due(now time.Time, within, pressure bool) string {
 		records: b.open.records, bytes: made.filled(), age: age,
 		within: within, pressure: pressure, noSpool: made.spoolErr() != nil,
 	}, b.pace.size(b.size), b.pace.interval)
+}
+
+// isOver reports whether the cut can take nothing more.
+func (b *buffer) isOver() bool {
+	return b.open.contents != nil && b.open.contents.filled() == math.MaxInt64
 }
 
 // goOn keeps the cut open though it is due for a reason: what is delivered goes on in

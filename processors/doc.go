@@ -130,8 +130,11 @@
 //
 // A call returns while a cut is under way, unless the next one is complete too, memory
 // is short (kcl.ProcessRecordsInput.Pressure), or the shard ends. So a shard holds up to
-// two cuts, both of which count in the worker's memory budget. A shutdown ends a
-// call that waits for the destination (kcl.ErrStopping), delivers until five seconds before its deadline, and leaves the rest: what is prepared to the next
+// two cuts, both of which count in the worker's memory budget. A call that waits
+// when the worker is to stop (kcl.ProcessRecordsInput.Stopping) takes the rest of its records
+// in, so that all of them are accepted, and returns; the open cut may become larger by them. A
+// plan that Initialize cannot finish is left then. A shutdown delivers until
+// five seconds before its deadline, and leaves the rest: what is prepared to the next
 // holder of the lease to finish, what is not to be read again. Deleting the bundle of a
 // cut that is committed is done in a call, and given up after ten seconds.
 //
@@ -245,9 +248,8 @@
 //     object, of up to 128. Its objects get as large as ever. It closes when the wait is over.
 //     Under pressure a call waits for the load, so that reading stops at the worker's
 //     memory budget.
-//   - The end of a shard waits too, and with it the shard's children. A shutdown does not: a
-//     call that waits ends (kcl.ErrStopping), and the load, with what is gathered behind, is
-//     left to the next holder.
+//   - The end of a shard waits too, and with it the shard's children. A shutdown does not: the
+//     load, with what is gathered behind, is left to the next holder.
 //
 // A marker that was deleted can come again, and its objects are then loaded a second time, unless
 // the loader has a ledger of what it loaded: after a crash, or a lost lease, between the put of

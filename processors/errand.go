@@ -3,6 +3,7 @@ package processors
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/shardmill/shardmill/internal/deadline"
@@ -54,10 +55,9 @@ func (e *errand) isOver() bool {
 func (e *errand) wait(ctx context.Context, stopping <-chan struct{}) error {
 	look := time.NewTicker(beatInterval)
 	defer look.Stop()
-	for {
+	for !e.isOver() {
 		select {
 		case <-e.done:
-			return nil
 		case <-stopping:
 			return fmt.Errorf("waiting for the destination: %w", kcl.ErrStopping)
 		case <-ctx.Done():
@@ -68,6 +68,7 @@ func (e *errand) wait(ctx context.Context, stopping <-chan struct{}) error {
 			}
 		}
 	}
+	return nil
 }
 
 // cancel has the errand end soon.
@@ -77,4 +78,18 @@ func (e *errand) cancel() { e.call.End() }
 func (e *errand) end() {
 	e.cancel()
 	<-e.done
+}
+
+// stoppable returns a context that ends with ErrStopping too, and what frees it.
+func stoppable(ctx context.Context, stopping <-chan struct{}) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-stopping:
+			cancel(kcl.ErrStopping)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { cancel(nil); watch.Wait() }
 }

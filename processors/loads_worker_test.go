@@ -238,23 +238,3 @@ func TestAStopWhileNothingIsLoaded(t *testing.T) {
 		})
 	}
 }
-
-// TestAStopDeliversWhatIsUnderWay: a stop ends the call that waits for a slow store, not what that
-// call began.
-func TestAStopDeliversWhatIsUnderWay(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		stream, table, s := kcltest.NewStream(1), new(lease.Mem), &shelf{slow: 5 * time.Second}
-		stream.Put(0, numbers(0, 40)...)
-		w := archivingWorker(t, config().WithSize(40), s, kcl.Config{Source: stream, Leases: table, WorkerID: "one"})
-		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
-		defer stop()
-		if err := w.Run(ctx); err != nil {
-			t.Error(err)
-		}
-		words := s.words()
-		if l := leaseOf(t, table); len(words) < 10 || len(words) == 40 || l.Pending != nil || l.Checkpoint.SequenceNumber != stream.Records(0)[len(words)-1].SequenceNumber {
-			t.Errorf("%d records are delivered, the row is %+v", len(words), l)
-		}
-	})
-}

@@ -50,7 +50,7 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 	p.delivery.holding = ctx //nolint:fatcontext // it is good for the holding
 	p.sink.trusted = in.CheckTrust
 	p.archiver.look(ctx, p.try)
-	left, err := p.successor.settle(ctx, in)
+	left, err := p.settle(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,14 @@ func (p *processor) Initialize(ctx context.Context, in kcl.InitializationInput) 
 	}
 	p.incoming.begin(ctx, p.buffer.seen.mark)
 	return nil
+}
+
+// settle finishes what an earlier holder prepared, or leaves it to the next one if the shard is
+// to stop before.
+func (p *processor) settle(ctx context.Context, in kcl.InitializationInput) (*cut, error) {
+	ctx, end := stoppable(ctx, in.Stopping)
+	defer end()
+	return p.successor.settle(ctx, in)
 }
 
 // ProcessRecords buffers the records. Each cut that is complete is delivered behind,
@@ -87,14 +95,31 @@ func (p *processor) process(ctx context.Context, in kcl.ProcessRecordsInput) err
 		return err
 	}
 	to := p.gate(ctx, in.Checkpointer)
-	for i := range in.Records {
+	if err := p.takeIn(ctx, in.Records, to); err != nil {
+		return err
+	}
+	err := p.goOn(ctx, in, to)
+	if errors.Is(err, kcl.ErrStopping) {
+		return nil // the records are in, and the call that follows delivers them
+	}
+	return err
+}
+
+// takeIn takes the records of a call in.
+func (p *processor) takeIn(ctx context.Context, records []kcl.Record, to entrance) error {
+	for i := range records {
 		if p.archiver.settings.canFail() {
 			deadline.Beat(ctx) // a record can take a while
 		}
-		if err := p.incoming.take(ctx, &in.Records[i], to); err != nil {
+		if err := p.incoming.take(ctx, &records[i], to); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// goOn does what is due when a call's records are in.
+func (p *processor) goOn(ctx context.Context, in kcl.ProcessRecordsInput, to entrance) error {
 	if err := p.bring(ctx, to, in.Pressure); err != nil {
 		return err
 	}
@@ -137,11 +162,23 @@ func (g *gate) enter(r *kcl.Record, what become) error {
 	if err := g.buffer.append(g.ctx, r, now, what); err != nil {
 		return err
 	}
-	if reason := g.due(now, true, false); reason != "" {
-		return g.flush(g.ctx, g.cp, reason)
+	reason := g.due(now, true, false)
+	if reason == "" {
+		return nil
 	}
-	return nil
+	if g.buffer.isOver() {
+		g.delivery.stop = nil // what follows has no place yet, however long that takes
+	}
+	err := g.flush(g.ctx, g.cp, reason)
+	if errors.Is(err, kcl.ErrStopping) {
+		g.buffer.open.late = cmp.Or(g.buffer.open.late, reason) // it goes on, so that all of the call's are in
+		return nil
+	}
+	return err
 }
+
+// stopping implements entrance.
+func (g *gate) stopping() <-chan struct{} { return g.delivery.stop }
 
 // room returns what asks for memory beside what is held.
 func (p *processor) room(try func(int64) bool) func(int64) bool {

@@ -3,6 +3,7 @@ package processors
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,9 @@ type entrance interface {
 	// enter has the cut take a record in. If that completes the cut, it is delivered,
 	// which may wait for the one before.
 	enter(r *kcl.Record, what become) error
+
+	// stopping is closed when nothing is to be waited for any more; nil for never.
+	stopping() <-chan struct{}
 }
 
 // incoming are the records of one shard on their way into the cut.
@@ -186,8 +190,8 @@ func (t *transforms) prepare(ctx context.Context, r *kcl.Record) (parts []pipeli
 	return parts, asked, request, err
 }
 
-// close completes the open batch, and returns when it is under way. Until then it lets
-// others enter the cut.
+// close completes the open batch, and returns when it is under way, or when nothing is to be
+// waited for. Until then it lets others enter the cut.
 func (t *transforms) close(ctx context.Context, to entrance) error {
 	if t.open != nil {
 		t.queue, t.open = append(t.queue, t.open), nil
@@ -196,7 +200,10 @@ func (t *transforms) close(ctx context.Context, to entrance) error {
 		if t.start() {
 			return nil
 		}
-		if err := t.first(ctx, to); err != nil {
+		switch err := t.first(ctx, to); {
+		case errors.Is(err, kcl.ErrStopping):
+			return nil
+		case err != nil:
 			return err
 		}
 	}
@@ -225,7 +232,7 @@ func (t *transforms) start() bool {
 // first waits for the first batch, and lets it enter the cut.
 func (t *transforms) first(ctx context.Context, to entrance) error {
 	b := t.queue[0]
-	if err := b.behind.wait(ctx, nil); err != nil {
+	if err := b.behind.wait(ctx, to.stopping()); err != nil {
 		return fmt.Errorf("waiting for the transform of a batch: %w", err)
 	}
 	if err := b.behind.err; err != nil {

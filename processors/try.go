@@ -57,6 +57,9 @@ type trial struct {
 	next    int // record
 }
 
+// stopping implements entrance.
+func (*trial) stopping() <-chan struct{} { return nil }
+
 // enter implements entrance.
 func (t *trial) enter(r *kcl.Record, what become) error {
 	f := Fate{Record: t.next}
