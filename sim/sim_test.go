@@ -17,7 +17,7 @@ import (
 
 var (
 	// seeds is how many worlds each test runs: `make sim SEEDS=n`.
-	seeds = flag.Uint64("seeds", 12, "worlds to run")
+	seeds = flag.Uint64("seeds", defaultSeeds, "worlds to run")
 	// first is the seed of the first one.
 	first = flag.Uint64("first", 0, "the first seed")
 	// logs puts what the workers log into the timelines.
