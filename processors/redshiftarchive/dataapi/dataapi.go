@@ -86,7 +86,7 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	case t.Ledger != nil && (at == guarding || failed == notTold) && isDivision(outcome.text(failed)):
 		return d.known(ctx, t, l, secrets)
 	case fault.Code == "Redshift.DataLoadFailed":
-		d.explain(ctx, fault, outcome.query(failed), secrets)
+		d.explain(ctx, t, fault, outcome.query(failed), secrets)
 	}
 	return fault
 }

@@ -338,6 +338,11 @@ func TestReasons(t *testing.T) {
 					if diff := cmp.Diff(want, f.Reasons); diff != "" || f.Code != "Redshift.DataLoadFailed" || !f.Undone {
 						t.Error(f, diff)
 					}
+					for _, st := range s.statements[1:] { // of no other cluster of the account, whose queries have the same ids
+						if !strings.HasPrefix(st.token, try(hasLedger, "1").Token+"-reasons-") || len(st.token) > 64 {
+							t.Errorf("the token %q", st.token)
+						}
+					}
 				})
 			})
 		}
