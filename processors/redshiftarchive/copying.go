@@ -112,9 +112,9 @@ func (c *copying) waitUntil(ctx context.Context, at time.Time) {
 
 // tellTrying shows a batch that is being tried.
 func (c *copying) tellTrying() {
-	c.waiting.Oldest = c.age()
+	c.waiting.Trying, c.waiting.Oldest = true, c.age()
 	c.tellWaiting()
-	c.waiting.Oldest = 0
+	c.waiting.Trying, c.waiting.Oldest = false, 0
 }
 
 // age returns that of the oldest record of what is to be loaded; 0 if it is not known.

@@ -140,6 +140,34 @@ func TestNeverAnswered(t *testing.T) {
 	})
 }
 
+// A batch that is tried is told to be, also if the age of its records is not known.
+func TestTryingIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var last redshiftarchive.WaitingEvent
+		w := newWorld(t, false)
+		o := object(1, 1)
+		o.Oldest = time.Time{}
+		w.stage("a", o)
+		r := w.load(changed(func(c *redshiftarchive.Config) {
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
+		}), loads(answer{after: 10 * time.Minute}))
+		time.Sleep(5*time.Minute + time.Second)
+		synctest.Wait()
+		if !last.Trying || last.Oldest != 0 || last.Markers != 1 {
+			t.Errorf("while it is tried: %+v", last)
+		}
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if last.Trying || last.Markers != 0 {
+			t.Errorf("after it: %+v", last)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What the ledger has is left out, at once, and is no failure.
 func TestKnown(t *testing.T) {
 	t.Parallel()

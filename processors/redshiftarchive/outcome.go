@@ -71,7 +71,7 @@ func (c *copying) giveUp() error {
 	if err != nil {
 		return err
 	}
-	e := GivenUpEvent{Objects: len(c.rest), Manifest: url, Tries: c.tries, Err: c.last}
+	e := GivenUpEvent{Objects: len(c.rest), Manifest: url, Tries: c.tries, Err: c.last, InDoubt: c.inDoubt}
 	e.Records, e.Bytes = sums(c.rest)
 	c.log.Error("batch given up; its manifest names what was not loaded", zap.Int("objects", e.Objects), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
 		zap.Int("attempts", e.Tries), zap.String("manifest", url), zap.Bool("rows_may_be_there", c.inDoubt), zap.Error(c.last))
