@@ -58,8 +58,9 @@ type Access interface {
 	Credentials(ctx context.Context) (text string, isSecret bool, err error)
 }
 
-// Hooks are called as things happen, for metrics; nil ones are not. They are called on the
-// loader's goroutine and must be quick.
+// Hooks are called as things happen, for metrics; nil ones are not. They are called one at a time, and
+// the loader waits for them, so they must be quick. One that panics, or ends its goroutine, is logged,
+// and the loader goes on; one that does not return within 5 s is logged, then each minute.
 type Hooks struct {
 	// Loaded is called when a batch is loaded: Firehose's DeliveryToRedshift.Records, .Bytes
 	// and .DataFreshness of the event.

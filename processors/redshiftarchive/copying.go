@@ -143,9 +143,7 @@ func (c *copying) try(ctx context.Context) error {
 	if _, isKnown := errors.AsType[*KnownError](err); isKnown {
 		told = nil
 	}
-	if c.settings.Hooks.Tried != nil {
-		c.settings.Hooks.Tried(TriedEvent{Objects: len(c.rest), Duration: time.Since(begun), Err: told})
-	}
+	c.hooks.Tried(TriedEvent{Objects: len(c.rest), Duration: time.Since(begun), Err: told})
 	return err
 }
 
@@ -184,18 +182,9 @@ func (c *copying) newTry(ctx context.Context) (Try, error) {
 func (c *copying) answer(t Try) error {
 	ctx, cancel := context.WithTimeoutCause(c.work, c.settings.CopyTimeout, &deadline.Error{Limit: c.settings.CopyTimeout})
 	defer cancel()
-	done, begun := make(chan error, 1), time.Now()
+	begun := time.Now()
 	c.progress.set("COPY", nil)
-	go func() {
-		err := errors.New("the database panicked, or ended its goroutine")
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("the database panicked: %v", v)
-			}
-			done <- err
-		}()
-		err = c.db.Load(ctx, t)
-	}()
+	done := apart("the database", func() error { return c.db.Load(ctx, t) })
 	tell := time.NewTicker(tellInterval)
 	defer tell.Stop()
 	for {
