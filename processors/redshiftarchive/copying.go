@@ -23,7 +23,7 @@ type copying struct {
 	url      string                    // of the manifest
 	progress progress                  // of the try that is under way
 
-	first    time.Time // when the first try began
+	first    time.Time // when the first try began; later by what tries took that do not count
 	tries    int
 	failures int   // of them
 	last     error // of the last failure
@@ -67,6 +67,7 @@ func (c *copying) copyUntil(ctx context.Context) (*KnownError, error) {
 		if err := c.may(ctx); err != nil {
 			return nil, err
 		}
+		begun := time.Now()
 		err := c.try(ctx)
 		known, isKnown := errors.AsType[*KnownError](err)
 		isKnown = isKnown && c.settings.ledger != "" && len(without(c.rest, known.Objects)) < len(c.rest)
@@ -83,14 +84,26 @@ func (c *copying) copyUntil(ctx context.Context) (*KnownError, error) {
 		if err := c.may(ctx); err != nil { // it may be why COPY failed
 			return nil, err
 		}
-		at, isTried := nextTry(c.first, time.Now(), c.settings.retry)
-		isTried = isTried || c.inDoubt && c.settings.ledger != "" // a manifest of errors must not name what is loaded
+		at, isTried := c.next(begun, err)
 		c.failed(err, at, isTried)
 		if !isTried {
 			return nil, nil
 		}
 		c.waitUntil(ctx, at)
 	}
+}
+
+// next returns when the batch is tried again after a try that began at begun and failed with err.
+// isTried is false if it is not.
+func (c *copying) next(begun time.Time, err error) (at time.Time, isTried bool) {
+	now := time.Now()
+	if f, ok := errors.AsType[*Fault](err); ok && f.NoLock {
+		at, _ = nextTry(begun, now, 0)
+		c.first = c.first.Add(at.Sub(begun)) // as if this try had not been
+		return at, true
+	}
+	at, isTried = nextTry(c.first, now, c.settings.retry)
+	return at, isTried || c.inDoubt && c.settings.ledger != "" // a manifest of errors must not name what is loaded
 }
 
 // nextTry returns when a batch is tried again whose first try began at first, and whose

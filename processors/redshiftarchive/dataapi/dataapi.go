@@ -82,6 +82,7 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	}
 	at := placeOf(parts(l), failed)
 	fault.NotInLedger = at == copying || at == inserting
+	fault.NoLock = at == locking && fault.Code == "Redshift.QueryCancelled" || t.Ledger != nil && outcome.isBeforeLock()
 	switch {
 	case t.Ledger != nil && (at == guarding || failed == notTold) && isDivision(outcome.text(failed)):
 		return d.known(ctx, t, l, secrets)

@@ -172,6 +172,44 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// It is told that LOCK was not answered, or ended while it waited, as COPY was not asked then.
+func TestNoLock(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		verb   string
+		fault  fault
+		answer string
+		bare   bool
+		want   bool
+	}{
+		{"LOCK", endless, "", false, true},
+		{"LOCK", endless, "", true, false}, // nobody says that it is not COPY
+		{"SELECT", endless, "", false, false},
+		{"COPY", endless, "", false, false},
+		{"LOCK", "", "ERROR: Query (4711) cancelled on user's request", false, true},
+		{"COPY", "", "ERROR: Query (4711) cancelled on user's request", false, false},
+		{"LOCK", "", "ERROR: permission denied for relation ledger", false, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &service{bare: tt.bare, faults: map[string]fault{tt.verb: tt.fault}}
+			if tt.answer != "" {
+				s.answer = func(sql string) ([][]string, string) {
+					if strings.HasPrefix(sql, tt.verb) {
+						return nil, tt.answer
+					}
+					return nil, ""
+				}
+			}
+			limited, stop := context.WithTimeout(t.Context(), time.Hour)
+			defer stop()
+			f := faultOf(t, database(t, s).Load(limited, try(true, "1")))
+			if f.NoLock != tt.want || !f.Undone {
+				t.Errorf("%+v: %+v", tt, f)
+			}
+		})
+	}
+}
+
 // Codes and remedies of requests that are refused.
 func TestCodes(t *testing.T) {
 	t.Parallel()
