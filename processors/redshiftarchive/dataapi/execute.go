@@ -41,6 +41,11 @@ func (d *Database) execute(ctx context.Context, doing string, sqls []string, tok
 	if fault != nil {
 		return outcome{}, fault
 	}
+	return d.end(ctx, doing, id, tell, secrets)
+}
+
+// end waits for the end of statements. The outcome has their id also if it is not known.
+func (d *Database) end(ctx context.Context, doing, id string, tell func(string, error), secrets judge.Secrets) (outcome, *redshiftarchive.Fault) {
 	o, err := d.await(ctx, id, func(trouble error) {
 		if trouble != nil {
 			trouble = judged("DescribeStatement", trouble, secrets)
@@ -50,7 +55,7 @@ func (d *Database) execute(ctx context.Context, doing string, sqls []string, tok
 	if err != nil {
 		f := judged(doing+", whose end is not known", err, secrets)
 		f.Undone = false
-		return o, f
+		return outcome{id: id}, f
 	}
 	return o, nil
 }

@@ -52,7 +52,8 @@ type service struct {
 	always bool             // faults of operations happen each time, not once
 	then   map[string]fault // what happens to operations after their fault, each time
 	answer func(sql string) (rows [][]string, failure string)
-	bare   bool // it tells no sub-statements
+	delay  time.Duration // for which the first statements that are handed in are not begun
+	bare   bool          // it tells no sub-statements
 
 	mu         sync.Mutex // guards what follows
 	loaded     []string
@@ -177,6 +178,9 @@ func (s *service) begin(token string, sqls ...string) string {
 		case stubborn:
 			st.ends, st.failed, st.waits = st.ends.Add(6*time.Hour), -2, i
 		}
+	}
+	if len(s.statements) == 0 {
+		st.ends = st.ends.Add(s.delay)
 	}
 	s.statements = append(s.statements, st)
 	return st.id
