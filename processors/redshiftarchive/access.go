@@ -44,14 +44,15 @@ func (a RoleAccess) check() error {
 // SessionAccess gives COPY keys of this process, which are asked for anew before each try,
 // so that none expires unseen. They should be temporary, with a token: the statement has
 // them, and the database sees it. Those of a user, without a token, go as well; the log
-// tells once.
+// tells once. A Provider that is a cache, with Invalidate as [aws.CredentialsCache] has it, is
+// asked for others if its keys are good for less than 15 min; if it has none, these are used.
 type SessionAccess struct {
 	Provider aws.CredentialsProvider // required
 }
 
 // Credentials implements Access.
 func (a SessionAccess) Credentials(ctx context.Context) (text string, isSecret bool, err error) {
-	keys, err := a.Provider.Retrieve(ctx)
+	keys, err := a.keys(ctx)
 	switch {
 	case err != nil:
 		return "", true, fmt.Errorf("the keys for COPY could not be had: %w", err)
@@ -67,6 +68,26 @@ func (a SessionAccess) Credentials(ctx context.Context) (text string, isSecret b
 		text += ";token=" + keys.SessionToken
 	}
 	return text, true, nil
+}
+
+// keysLast is for how long keys should be good when COPY begins, if they may be had so.
+const keysLast = 15 * time.Minute
+
+// keys returns those of Provider. If they are from a cache, and good for less than keysLast, it is
+// told to forget them: it gives keys out until their last second, and COPY reads the bucket for longer.
+// If there are no others, they are used as long as they are good.
+func (a SessionAccess) keys(ctx context.Context) (aws.Credentials, error) {
+	keys, err := a.Provider.Retrieve(ctx)
+	cache, isCache := a.Provider.(interface{ Invalidate() })
+	if err != nil || !isCache || !keys.CanExpire || time.Until(keys.Expires) >= keysLast {
+		return keys, err //nolint:wrapcheck // Credentials does
+	}
+	cache.Invalidate()
+	others, err := a.Provider.Retrieve(ctx)
+	if err != nil && !keys.Expired() {
+		return keys, nil
+	}
+	return others, err //nolint:wrapcheck // Credentials does
 }
 
 // isForeignToKeys reports whether a character is of no key or token.

@@ -1,11 +1,13 @@
 package redshiftarchive_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,6 +46,49 @@ func TestAccess(t *testing.T) {
 			if text != row.text || secret != row.secret || (err != nil) != (row.err != "") || !strings.Contains(fmt.Sprint(err), row.err) || strings.Contains(fmt.Sprint(err), "CANARY") {
 				t.Errorf("%q, %v, %v; want %q, %v, %s", text, secret, err, row.text, row.secret, row.err)
 			}
+		})
+	}
+}
+
+// Keys from a cache that end soon are renewed before COPY gets them; those that nobody renews are
+// used as long as they are good.
+func TestKeysThatEndSoon(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		lasts []time.Duration // of each that the provider has; then there are none
+		after time.Duration
+		uses  string // ID of the keys that COPY gets
+		err   string
+	}{
+		{"long", []time.Duration{time.Hour, time.Hour}, 45 * time.Minute, "A1", ""},
+		{"a second is missing", []time.Duration{time.Hour, time.Hour}, 45*time.Minute + time.Second, "A2", ""},
+		{"a second is left", []time.Duration{time.Hour, time.Hour}, time.Hour - time.Second, "A2", ""},
+		{"the others are short too", []time.Duration{time.Hour, 10 * time.Minute}, 50 * time.Minute, "A2", ""},
+		{"there are no others", []time.Duration{time.Hour}, 50 * time.Minute, "A1", ""},
+		{"none at all", []time.Duration{time.Hour}, time.Hour, "", "could not be had"},
+		{"without an end", []time.Duration{0, time.Hour}, time.Hour, "A1", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := 0
+				a := redshiftarchive.SessionAccess{Provider: aws.NewCredentialsCache(provide(func(context.Context) (aws.Credentials, error) {
+					if n++; n > len(row.lasts) {
+						return aws.Credentials{}, errNet
+					}
+					lasts := row.lasts[n-1]
+					return aws.Credentials{AccessKeyID: fmt.Sprint("A", n), SecretAccessKey: "s", SessionToken: "t", CanExpire: lasts > 0, Expires: time.Now().Add(lasts)}, nil
+				}))}
+				if _, err := a.Provider.Retrieve(t.Context()); err != nil { // for something else
+					t.Fatal(err)
+				}
+				time.Sleep(row.after)
+				text, _, err := a.Credentials(t.Context())
+				if _, id, _ := strings.Cut(text, "aws_access_key_id="); !strings.HasPrefix(id, row.uses) || (text != "") != (row.uses != "") || !strings.Contains(fmt.Sprint(err), cmp.Or(row.err, "<nil>")) {
+					t.Errorf("%q, %v; want keys %s, error %q", text, err, row.uses, row.err)
+				}
+			})
 		})
 	}
 }

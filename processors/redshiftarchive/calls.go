@@ -95,10 +95,10 @@ func (r *run) deleteSettled(ctx context.Context) error {
 	return err //nolint:wrapcheck // it is one of the above
 }
 
-// settle notes that the objects of markers are loaded, or named, and deletes these.
-func (r *run) settle(markers []string) error {
+// settle notes that the objects of markers are loaded, or named. It comes before all else that
+// follows, so that nothing makes this loader take them for staged again.
+func (l *Loader) settle(markers []string) {
 	for _, key := range markers {
-		r.settled[key] = struct{}{}
+		l.settled[key] = struct{}{}
 	}
-	return r.unmark()
 }

@@ -58,8 +58,9 @@ type Access interface {
 	Credentials(ctx context.Context) (text string, isSecret bool, err error)
 }
 
-// Hooks are called as things happen, for metrics; nil ones are not. They are called on the
-// loader's goroutine and must be quick.
+// Hooks are called as things happen, for metrics; nil ones are not. They are called one at a time, and
+// the loader waits for them, so they must be quick. One that panics, or ends its goroutine, is logged,
+// and the loader goes on; one that does not return within 5 s is logged, then each minute.
 type Hooks struct {
 	// Loaded is called when a batch is loaded: Firehose's DeliveryToRedshift.Records, .Bytes
 	// and .DataFreshness of the event.
@@ -92,20 +93,26 @@ type TriedEvent struct {
 	Err      error // nil if it was committed, or if the ledger had objects already
 }
 
-// GivenUpEvent describes a batch that was not loaded.
+// GivenUpEvent describes a batch that was not loaded, or not known to be.
 type GivenUpEvent struct {
 	Objects        int
 	Records, Bytes int64
 	Manifest       string // its URL, under errors/manifests/
 	Tries          int
 	Err            error // of the last try
+
+	// InDoubt says that the rows may be in the table, as a try may have loaded them: look whether they
+	// are there before the manifest is loaded. With a ledger it is false: a batch in doubt is
+	// not given up.
+	InDoubt bool
 }
 
 // WaitingEvent says what is staged and not loaded.
 type WaitingEvent struct {
 	Markers int           // that the last look found; of more than 1,000, up to 1,000 for each digit that their names begin with
 	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, of another delivery stream, application or stream, or of objects elsewhere
-	Oldest  time.Duration // age of the oldest record of the batch that is tried; 0 if there is none
+	Trying  bool          // a batch is being tried, or waits for its next try
+	Oldest  time.Duration // age of the oldest record of that batch; 0 if none is tried, or if it is not known
 	Tries   int           // that have failed of that batch, in a row
 	Err     error         // of the last of these, or of the look
 }

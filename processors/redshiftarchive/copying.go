@@ -23,7 +23,7 @@ type copying struct {
 	url      string                    // of the manifest
 	progress progress                  // of the try that is under way
 
-	first    time.Time // when the first try began
+	first    time.Time // when the first try began; later by what tries took that do not count
 	tries    int
 	failures int   // of them
 	last     error // of the last failure
@@ -67,6 +67,7 @@ func (c *copying) copyUntil(ctx context.Context) (*KnownError, error) {
 		if err := c.may(ctx); err != nil {
 			return nil, err
 		}
+		begun := time.Now()
 		err := c.try(ctx)
 		known, isKnown := errors.AsType[*KnownError](err)
 		isKnown = isKnown && c.settings.ledger != "" && len(without(c.rest, known.Objects)) < len(c.rest)
@@ -83,14 +84,26 @@ func (c *copying) copyUntil(ctx context.Context) (*KnownError, error) {
 		if err := c.may(ctx); err != nil { // it may be why COPY failed
 			return nil, err
 		}
-		at, isTried := nextTry(c.first, time.Now(), c.settings.retry)
-		isTried = isTried || c.inDoubt && c.settings.ledger != "" // a manifest of errors must not name what is loaded
+		at, isTried := c.next(begun, err)
 		c.failed(err, at, isTried)
 		if !isTried {
 			return nil, nil
 		}
 		c.waitUntil(ctx, at)
 	}
+}
+
+// next returns when the batch is tried again after a try that began at begun and failed with err.
+// isTried is false if it is not.
+func (c *copying) next(begun time.Time, err error) (at time.Time, isTried bool) {
+	now := time.Now()
+	if f, ok := errors.AsType[*Fault](err); ok && f.NoLock {
+		at, _ = nextTry(begun, now, 0)
+		c.first = c.first.Add(at.Sub(begun)) // as if this try had not been
+		return at, true
+	}
+	at, isTried = nextTry(c.first, now, c.settings.retry)
+	return at, isTried || c.inDoubt && c.settings.ledger != "" // a manifest of errors must not name what is loaded
 }
 
 // nextTry returns when a batch is tried again whose first try began at first, and whose
@@ -112,9 +125,9 @@ func (c *copying) waitUntil(ctx context.Context, at time.Time) {
 
 // tellTrying shows a batch that is being tried.
 func (c *copying) tellTrying() {
-	c.waiting.Oldest = c.age()
+	c.waiting.Trying, c.waiting.Oldest = true, c.age()
 	c.tellWaiting()
-	c.waiting.Oldest = 0
+	c.waiting.Trying, c.waiting.Oldest = false, 0
 }
 
 // age returns that of the oldest record of what is to be loaded; 0 if it is not known.
@@ -143,9 +156,7 @@ func (c *copying) try(ctx context.Context) error {
 	if _, isKnown := errors.AsType[*KnownError](err); isKnown {
 		told = nil
 	}
-	if c.settings.Hooks.Tried != nil {
-		c.settings.Hooks.Tried(TriedEvent{Objects: len(c.rest), Duration: time.Since(begun), Err: told})
-	}
+	c.hooks.Tried(TriedEvent{Objects: len(c.rest), Duration: time.Since(begun), Err: told})
 	return err
 }
 
@@ -184,18 +195,9 @@ func (c *copying) newTry(ctx context.Context) (Try, error) {
 func (c *copying) answer(t Try) error {
 	ctx, cancel := context.WithTimeoutCause(c.work, c.settings.CopyTimeout, &deadline.Error{Limit: c.settings.CopyTimeout})
 	defer cancel()
-	done, begun := make(chan error, 1), time.Now()
+	begun := time.Now()
 	c.progress.set("COPY", nil)
-	go func() {
-		err := errors.New("the database panicked, or ended its goroutine")
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("the database panicked: %v", v)
-			}
-			done <- err
-		}()
-		err = c.db.Load(ctx, t)
-	}()
+	done := apart("the database", func() error { return c.db.Load(ctx, t) })
 	tell := time.NewTicker(tellInterval)
 	defer tell.Stop()
 	for {

@@ -93,6 +93,10 @@ type Fault struct {
 	// of the objects: no earlier try has loaded them either.
 	NotInLedger bool
 
+	// NoLock says that LOCK of the ledger was not answered, or timed out: COPY was not asked, as far as can be
+	// told because another loader loads. Such a try does not count towards RetryDuration.
+	NoLock bool
+
 	Reasons []LineReason // of lines that could not be loaded, as far as the database says
 }
 

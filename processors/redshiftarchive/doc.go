@@ -75,6 +75,10 @@
 // freshness be that of the oldest, until others are loaded. A
 // batch is tried at multiples of five minutes after its first try began, the last one at
 // RetryDuration at the latest; a try that takes longer is followed by the next multiple.
+// A try whose LOCK of the ledger was not answered within CopyTimeout, or that the database ended
+// while it waited for that, counts towards RetryDuration neither by itself nor with its time: another
+// loader loads, and this one has asked for no COPY. It is made again for as long as that lasts, which
+// is told each minute. Where COPY is asked after a LOCK that took long, the wait counts.
 // What the ledger knows is no failure: the rest is tried at once. A Loader that starts begins
 // the batch anew, and its RetryDuration too: nothing durable says how long it was tried.
 //

@@ -36,12 +36,14 @@ func TestWhatIsLoadedIsNotNamed(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
+				var given []redshiftarchive.GivenUpEvent
 				core, logs := observer.New(zap.InfoLevel)
 				w := newWorld(t, row.hasLedger)
 				w.stage("a", object(1, 1))
 				r := w.load(changed(func(c *redshiftarchive.Config) {
 					within(0)(c)
 					c.CopyTimeout, c.Logger = 239*time.Minute, zap.New(core)
+					c.Hooks.GivenUp = func(e redshiftarchive.GivenUpEvent) { given = append(given, e) }
 				}), loads(row.answers...))
 				time.Sleep(5 * time.Hour)
 				if err := r.stop(); err != nil {
@@ -57,6 +59,9 @@ func TestWhatIsLoadedIsNotNamed(t *testing.T) {
 				beyond := logs.FilterMessage("COPY failed").FilterFieldKey("remedy")
 				if beyond.Len() != len(row.at)-1 {
 					t.Errorf("told %d times that it is tried beyond RetryDuration", beyond.Len())
+				}
+				if (len(given) > 0) != row.named || row.named && given[0].InDoubt == row.hasLedger {
+					t.Errorf("told %+v", given)
 				}
 				for _, e := range logs.FilterMessageSnippet("batch given up").All() {
 					if e.ContextMap()["rows_may_be_there"] == row.hasLedger {

@@ -26,6 +26,7 @@ type Loader struct {
 	store    Store
 	db       Database
 	log      *zap.Logger
+	hooks    Hooks // settings.Hooks, guarded; none is nil
 
 	running sync.Mutex // held by Run
 
@@ -51,8 +52,9 @@ func New(cfg Config, store Store, db Database) (*Loader, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, fmt.Errorf("redshift: %w", err)
 	}
+	log := s.Logger.With(zap.String("delivery_stream", s.Staging.DeliveryStreamName))
 	return &Loader{
-		settings: s, store: store, db: db, log: s.Logger.With(zap.String("delivery_stream", s.Staging.DeliveryStreamName)),
+		settings: s, store: store, db: db, log: log, hooks: s.Hooks.guarded(log),
 		known: make(map[string]marked), left: make(map[string]leftMarker), settled: make(map[string]struct{}), told: make(map[string]time.Time),
 	}, nil
 }
@@ -154,11 +156,7 @@ func (r *run) round(ctx context.Context) (more bool, err error) {
 }
 
 // tellWaiting calls the hook.
-func (l *Loader) tellWaiting() {
-	if l.settings.Hooks.Waiting != nil {
-		l.settings.Hooks.Waiting(l.waiting)
-	}
-}
+func (l *Loader) tellWaiting() { l.hooks.Waiting(l.waiting) }
 
 // due reports whether a trouble may be told again, and notes that it is.
 func (l *Loader) due(what string, every time.Duration) bool {

@@ -106,6 +106,44 @@ func TestTimesOfTries(t *testing.T) {
 	}
 }
 
+// A try that got no lock of the ledger counts for nothing: neither is a batch given up without a COPY
+// that was asked, nor has it less time for its tries.
+func TestTriesWithoutALockDoNotCount(t *testing.T) {
+	t.Parallel()
+	no := answer{kind: refused}
+	lock := answer{kind: refused, after: time.Hour, fault: &redshiftarchive.Fault{Code: "Redshift.ConnectionFailed", Message: "no lock", Undone: true, NoLock: true}}
+	for _, row := range []struct {
+		name    string
+		retry   time.Duration
+		answers []answer
+		at      []int
+		named   bool
+	}{
+		{"one try, and it is loaded", 0, []answer{lock, lock}, []int{0, 65, 130}, false},
+		{"one try, and it fails", 0, []answer{lock, lock, no}, []int{0, 65, 130}, true},
+		{"before two tries", 5 * time.Minute, []answer{lock, no, no, no}, []int{0, 65, 70}, true},
+		{"between two tries", 5 * time.Minute, []answer{no, lock, no, no}, []int{0, 5, 70}, true},
+		{"after three tries", 10 * time.Minute, []answer{no, no, lock}, []int{0, 5, 10, 75}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, true)
+				w.stage("a", object(1, 1))
+				r := w.load(changed(within(row.retry)), loads(row.answers...))
+				time.Sleep(5 * time.Hour)
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+				w.settled(true)
+				if got := w.at(); !slices.Equal(got, row.at) || (len(w.named) > 0) != row.named {
+					t.Errorf("tried at %v, want %v; named %v", got, row.at, w.named)
+				}
+			})
+		})
+	}
+}
+
 // A COPY that is not answered ends by its limit, and until then each minute is told.
 func TestNeverAnswered(t *testing.T) {
 	t.Parallel()
@@ -136,6 +174,34 @@ func TestNeverAnswered(t *testing.T) {
 		}
 		if len(waiting) < 14 || waiting[0].Tries != 0 || waiting[12].Tries != 1 || waiting[12].Err == nil {
 			t.Errorf("%d signs: %+v", len(waiting), waiting)
+		}
+	})
+}
+
+// A batch that is tried is told to be, also if the age of its records is not known.
+func TestTryingIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var last redshiftarchive.WaitingEvent
+		w := newWorld(t, false)
+		o := object(1, 1)
+		o.Oldest = time.Time{}
+		w.stage("a", o)
+		r := w.load(changed(func(c *redshiftarchive.Config) {
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
+		}), loads(answer{after: 10 * time.Minute}))
+		time.Sleep(5*time.Minute + time.Second)
+		synctest.Wait()
+		if !last.Trying || last.Oldest != 0 || last.Markers != 1 {
+			t.Errorf("while it is tried: %+v", last)
+		}
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if last.Trying || last.Markers != 0 {
+			t.Errorf("after it: %+v", last)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -59,10 +59,9 @@ func (c *copying) loaded() error {
 	c.log.Info("batch loaded", zap.Int("objects", e.Objects), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes), zap.Int("known", e.Known),
 		zap.Duration("freshness", e.Freshness), zap.Int("attempts", e.Tries), zap.String("manifest", e.Manifest))
 	c.waiting.Err, c.waiting.Tries = nil, 0
-	if c.settings.Hooks.Loaded != nil {
-		c.settings.Hooks.Loaded(e)
-	}
-	return c.settle(c.batch.markers)
+	c.settle(c.batch.markers)
+	c.hooks.Loaded(e)
+	return c.unmark()
 }
 
 // giveUp names the batch under errors/manifests/, and deletes its markers when that is durable.
@@ -71,13 +70,12 @@ func (c *copying) giveUp() error {
 	if err != nil {
 		return err
 	}
-	e := GivenUpEvent{Objects: len(c.rest), Manifest: url, Tries: c.tries, Err: c.last}
+	e := GivenUpEvent{Objects: len(c.rest), Manifest: url, Tries: c.tries, Err: c.last, InDoubt: c.inDoubt}
 	e.Records, e.Bytes = sums(c.rest)
 	c.log.Error("batch given up; its manifest names what was not loaded", zap.Int("objects", e.Objects), zap.Int64("records", e.Records), zap.Int64("bytes", e.Bytes),
 		zap.Int("attempts", e.Tries), zap.String("manifest", url), zap.Bool("rows_may_be_there", c.inDoubt), zap.Error(c.last))
 	c.waiting.Err, c.waiting.Tries = nil, 0
-	if c.settings.Hooks.GivenUp != nil {
-		c.settings.Hooks.GivenUp(e)
-	}
-	return c.settle(c.batch.markers)
+	c.settle(c.batch.markers)
+	c.hooks.GivenUp(e)
+	return c.unmark()
 }

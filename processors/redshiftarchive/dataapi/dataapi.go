@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
@@ -36,6 +37,8 @@ type Config struct {
 type Database struct {
 	cfg    Config
 	client *redshiftdata.Client
+
+	pending *pending // of the last try with a ledger; nil if its end is known
 }
 
 // New checks a Config. It does no I/O. The error names all that is wrong.
@@ -68,12 +71,18 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	if err != nil {
 		return &redshiftarchive.Fault{Code: "Redshift.InvalidMessageFormat", Message: secrets.Redact(err.Error()), Undone: true}
 	}
+	if fault := d.endPending(ctx, t); fault != nil {
+		return fault
+	}
 	doing := "COPY"
 	if t.Ledger != nil {
 		doing = wholeBatch
 	}
 	outcome, fault := d.execute(ctx, doing, sqls, t.Token, t.Tell, secrets)
 	if fault != nil {
+		if t.Ledger != nil && !fault.Undone {
+			d.pending = &pending{outcome.id, sqls, t.Token, secrets, time.Now()}
+		}
 		return fault
 	}
 	failed, fault := outcome.fault(doing, parts(l), secrets)
@@ -82,11 +91,12 @@ func (d *Database) Load(ctx context.Context, t redshiftarchive.Try) error {
 	}
 	at := placeOf(parts(l), failed)
 	fault.NotInLedger = at == copying || at == inserting
+	fault.NoLock = at == locking && fault.Code == "Redshift.QueryCancelled" || t.Ledger != nil && outcome.isBeforeLock()
 	switch {
 	case t.Ledger != nil && (at == guarding || failed == notTold) && isDivision(outcome.text(failed)):
 		return d.known(ctx, t, l, secrets)
 	case fault.Code == "Redshift.DataLoadFailed":
-		d.explain(ctx, fault, outcome.query(failed), secrets)
+		d.explain(ctx, t, fault, outcome.query(failed), secrets)
 	}
 	return fault
 }

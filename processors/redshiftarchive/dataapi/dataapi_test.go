@@ -172,6 +172,44 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// It is told that LOCK was not answered, or ended while it waited, as COPY was not asked then.
+func TestNoLock(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		verb   string
+		fault  fault
+		answer string
+		bare   bool
+		want   bool
+	}{
+		{"LOCK", endless, "", false, true},
+		{"LOCK", endless, "", true, false}, // nobody says that it is not COPY
+		{"SELECT", endless, "", false, false},
+		{"COPY", endless, "", false, false},
+		{"LOCK", "", "ERROR: Query (4711) cancelled on user's request", false, true},
+		{"COPY", "", "ERROR: Query (4711) cancelled on user's request", false, false},
+		{"LOCK", "", "ERROR: permission denied for relation ledger", false, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &service{bare: tt.bare, faults: map[string]fault{tt.verb: tt.fault}}
+			if tt.answer != "" {
+				s.answer = func(sql string) ([][]string, string) {
+					if strings.HasPrefix(sql, tt.verb) {
+						return nil, tt.answer
+					}
+					return nil, ""
+				}
+			}
+			limited, stop := context.WithTimeout(t.Context(), time.Hour)
+			defer stop()
+			f := faultOf(t, database(t, s).Load(limited, try(true, "1")))
+			if f.NoLock != tt.want || !f.Undone {
+				t.Errorf("%+v: %+v", tt, f)
+			}
+		})
+	}
+}
+
 // Codes and remedies of requests that are refused.
 func TestCodes(t *testing.T) {
 	t.Parallel()
@@ -337,6 +375,11 @@ func TestReasons(t *testing.T) {
 					want := []redshiftarchive.LineReason{{Object: first, Line: 17, Code: 1202, Reason: "Extra column(s) found [redacted]"}}
 					if diff := cmp.Diff(want, f.Reasons); diff != "" || f.Code != "Redshift.DataLoadFailed" || !f.Undone {
 						t.Error(f, diff)
+					}
+					for _, st := range s.statements[1:] { // of no other cluster of the account, whose queries have the same ids
+						if !strings.HasPrefix(st.token, try(hasLedger, "1").Token+"-reasons-") || len(st.token) > 64 {
+							t.Errorf("the token %q", st.token)
+						}
 					}
 				})
 			})

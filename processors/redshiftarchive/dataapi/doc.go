@@ -16,6 +16,15 @@
 // given up for that. When a try's time is over the statement is cancelled, and asked about once more.
 // Only if that does not tell how it ended, or no repetition was answered, may rows be there.
 //
+// With a ledger the next try then ends that doubt before it does anything: it hands the same statements in
+// with the same ClientToken, unless their id is known, and waits for their end. Else they might be begun after
+// that try has looked in the ledger, and load what errors/manifests/ names. A repetition that is
+// refused says nothing about what was handed in before, so the batch stays in doubt, for 25 h at
+// most: statements end within 24 h. A Database that is made anew, as after a crash, does not know of it.
+//
+// That LOCK was not answered, so that COPY was not asked, is known if the service tells how far the
+// statements of a batch are.
+//
 // # Secrets
 //
 // The Data API keeps the text of statements for 24 hours, for whoever may describe or list

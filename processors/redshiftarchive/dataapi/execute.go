@@ -41,6 +41,11 @@ func (d *Database) execute(ctx context.Context, doing string, sqls []string, tok
 	if fault != nil {
 		return outcome{}, fault
 	}
+	return d.end(ctx, doing, id, tell, secrets)
+}
+
+// end waits for the end of statements. The outcome has their id also if it is not known.
+func (d *Database) end(ctx context.Context, doing, id string, tell func(string, error), secrets judge.Secrets) (outcome, *redshiftarchive.Fault) {
 	o, err := d.await(ctx, id, func(trouble error) {
 		if trouble != nil {
 			trouble = judged("DescribeStatement", trouble, secrets)
@@ -50,7 +55,7 @@ func (d *Database) execute(ctx context.Context, doing string, sqls []string, tok
 	if err != nil {
 		f := judged(doing+", whose end is not known", err, secrets)
 		f.Undone = false
-		return o, f
+		return outcome{id: id}, f
 	}
 	return o, nil
 }
@@ -116,31 +121,34 @@ func optional(text string) *string {
 // no reason to: the COPY is good, and somebody may mend them.
 func (d *Database) await(ctx context.Context, id string, tell func(trouble error)) (outcome, error) {
 	pauses := pause.NewBackOff("DescribeStatement", 500*time.Millisecond, 5*time.Second, 0.1)
+	var last outcome
 	for {
 		o, err := d.describe(ctx, id)
 		switch {
 		case err == nil && o.isOver():
 			return o, nil
 		case err != nil && ctx.Err() == nil && isRefusal(err) && !isPassing(err) && !isDenial(err):
-			return d.cancel(ctx, id, err)
+			return d.cancel(ctx, last, id, err)
+		case err == nil:
+			last = o
 		}
 		tell(err)
 		if late := pauses.Wait(ctx); late != nil {
-			return d.cancel(ctx, id, late)
+			return d.cancel(ctx, last, id, late)
 		}
 	}
 }
 
-// cancel has statements cancelled, and returns how they ended, if they tell in time. Else it
-// returns why.
-func (d *Database) cancel(ctx context.Context, id string, why error) (outcome, error) {
+// cancel has statements cancelled, which were as last says before, and returns how they ended, if they
+// tell in time. Else it returns why.
+func (d *Database) cancel(ctx context.Context, last outcome, id string, why error) (outcome, error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer stop()
 	_, _ = d.client.CancelStatement(ctx, &redshiftdata.CancelStatementInput{Id: &id}) // one that has ended is refused
 	pauses := pause.NewBackOff("CancelStatement", 250*time.Millisecond, time.Second, 0.1)
 	for {
 		if o, err := d.describe(ctx, id); err == nil && o.isOver() {
-			o.why = why
+			o.why, o.before = why, last.DescribeStatementOutput
 			return o, nil
 		}
 		if pauses.Wait(ctx) != nil {
@@ -163,8 +171,23 @@ func (d *Database) describe(ctx context.Context, id string) (outcome, error) {
 type outcome struct {
 	*redshiftdata.DescribeStatementOutput
 
-	id  string
-	why error // they were cancelled here; nil if they were not
+	id     string
+	why    error                                 // they were cancelled here; nil if they were not
+	before *redshiftdata.DescribeStatementOutput // what was said before that; nil if nothing was
+}
+
+// isBeforeLock reports whether a batch was cancelled here while its first statement, LOCK, was not
+// over, as far as the service tells: once it is cancelled all its statements are.
+func (o outcome) isBeforeLock() bool {
+	if o.why == nil || o.before == nil || o.Status != types.StatusStringAborted || len(o.before.SubStatements) == 0 {
+		return false
+	}
+	switch o.before.SubStatements[0].Status {
+	case types.StatementStatusStringSubmitted, types.StatementStatusStringPicked, types.StatementStatusStringStarted:
+		return len(o.SubStatements) == 0 || o.SubStatements[0].Status != types.StatementStatusStringFinished
+	default:
+		return false
+	}
 }
 
 func (o outcome) isOver() bool {

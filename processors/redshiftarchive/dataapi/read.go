@@ -49,14 +49,14 @@ func (d *Database) known(ctx context.Context, t redshiftarchive.Try, l ledger.St
 }
 
 // explain reads which lines COPY could not load, as far as the database lets somebody see it.
-func (d *Database) explain(ctx context.Context, f *redshiftarchive.Fault, query int64, secrets judge.Secrets) {
+func (d *Database) explain(ctx context.Context, t redshiftarchive.Try, f *redshiftarchive.Fault, query int64, secrets judge.Secrets) {
 	if query <= 0 {
 		return
 	}
 	ctx, call := deadline.StartWhole(ctx, explainTimeout)
 	defer call.End()
 	for i, ask := range ledger.ReasonsOfQuery(query) {
-		rows, fault := d.read(ctx, "reasons", ask, "reasons-"+strconv.FormatInt(query, 10)+"-"+strconv.Itoa(i), secrets)
+		rows, fault := d.read(ctx, "reasons", ask, fmt.Sprintf("%s-reasons-%d", t.Token, i), secrets)
 		if f.Reasons = ledger.Reasons(rows, secrets); fault == nil && len(f.Reasons) > 0 {
 			return
 		}

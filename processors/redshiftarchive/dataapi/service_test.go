@@ -52,7 +52,8 @@ type service struct {
 	always bool             // faults of operations happen each time, not once
 	then   map[string]fault // what happens to operations after their fault, each time
 	answer func(sql string) (rows [][]string, failure string)
-	bare   bool // it tells no sub-statements
+	delay  time.Duration // for which the first statements that are handed in are not begun
+	bare   bool          // it tells no sub-statements
 
 	mu         sync.Mutex // guards what follows
 	loaded     []string
@@ -69,6 +70,7 @@ type statement struct {
 	status    string
 	err       string
 	failed    int
+	waits     int // which of them takes the time
 	rows      [][]string
 }
 
@@ -165,17 +167,20 @@ func (s *service) begin(token string, sqls ...string) string {
 		}
 	}
 	st := &statement{id: fmt.Sprint("id-", len(s.statements)), token: token, sqls: sqls, ends: time.Now(), status: "STARTED", failed: -1}
-	for _, sql := range sqls {
+	for i, sql := range sqls {
 		verb, _, _ := strings.Cut(sql, " ")
-		if verb == "COPY" {
-			st.ends = st.ends.Add(s.takes)
+		if verb == "COPY" && s.takes > 0 {
+			st.ends, st.waits = st.ends.Add(s.takes), i
 		}
 		switch s.faults[verb] { //nolint:exhaustive // the others are of requests
 		case endless:
-			st.ends = st.ends.Add(1000 * time.Hour)
+			st.ends, st.waits = st.ends.Add(1000*time.Hour), i
 		case stubborn:
-			st.ends, st.failed = st.ends.Add(6*time.Hour), -2
+			st.ends, st.failed, st.waits = st.ends.Add(6*time.Hour), -2, i
 		}
+	}
+	if len(s.statements) == 0 {
+		st.ends = st.ends.Add(s.delay)
 	}
 	s.statements = append(s.statements, st)
 	return st.id
@@ -238,6 +243,10 @@ func (s *service) describe(st *statement) map[string]any {
 		for i := range st.sqls {
 			sub := map[string]any{"Id": fmt.Sprint(st.id, ":", i+1), "Status": "FINISHED", "RedshiftQueryId": 815 + i}
 			switch {
+			case st.status == "STARTED" && i == st.waits:
+				sub["Status"] = "STARTED"
+			case st.status == "STARTED" && i > st.waits:
+				sub["Status"] = "SUBMITTED"
 			case st.failed == i:
 				sub["Status"], sub["Error"] = "FAILED", st.err
 			case st.failed >= 0 && i > st.failed, st.status == "ABORTED":

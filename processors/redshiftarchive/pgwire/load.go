@@ -69,6 +69,9 @@ func (s *session) loadOnce(ctx context.Context, t redshiftarchive.Try, l ledger.
 	return s.commit(ctx)
 }
 
+// lockNotAvailable is the SQLSTATE of a LOCK that has waited for as long as the server lets it.
+const lockNotAvailable = "55P03"
+
 // prepare begins the transaction, and looks in the ledger.
 func (s *session) prepare(ctx context.Context, objects []string, l ledger.Statements) error {
 	if _, err := s.run(ctx, "BEGIN"); err != nil {
@@ -77,6 +80,7 @@ func (s *session) prepare(ctx context.Context, objects []string, l ledger.Statem
 	// Another loader may hold the ledger for as long as its COPY takes.
 	if _, err := s.runUntil(ctx, l.Lock); err != nil {
 		f := s.undone("LOCK of the ledger", err)
+		f.NoLock = f.SQLState == "" || f.SQLState == lockNotAvailable || f.Code == "Redshift.QueryCancelled"
 		if f.SQLState == "" {
 			f.Message += "; if the connection is good, another loader has the ledger locked, and loads"
 		}

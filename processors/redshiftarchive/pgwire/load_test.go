@@ -100,6 +100,9 @@ func oneFails(t *testing.T, hasLedger bool, verb string, k kind) {
 	if f.Undone && len(loaded)+len(entered) > 0 {
 		t.Errorf("undone, and %v are loaded, %v in the ledger: %v", loaded, entered, f)
 	}
+	if isUnanswered := verb == "LOCK" && k != fails && k != garbled && k != fatal && k != fatalAfter; f.NoLock != isUnanswered {
+		t.Errorf("no lock: %v, %v", f.NoLock, f)
+	}
 	isLast := verb == "COMMIT" || verb == "COPY" && !hasLedger
 	if !f.Undone && (!isLast || k == fails || k == garbled) {
 		t.Errorf("is not known to be undone: %v", f)
@@ -251,6 +254,28 @@ func TestLockThatIsTaken(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 	})
+}
+
+// A database that ends a LOCK that waits is one that gives no lock; one that refuses it is not.
+func TestLockThatIsEnded(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]bool{"57014": true, "55P03": true, "42501": false, "40P01": false} {
+		synctest.Test(t, func(t *testing.T) {
+			for _, verb := range []string{"LOCK", "COPY"} {
+				d := &database{answer: func(sql string) []pgproto3.BackendMessage {
+					if !strings.HasPrefix(sql, verb) {
+						return nil
+					}
+					return []pgproto3.BackendMessage{&pgproto3.ErrorResponse{Severity: "ERROR", Code: state, Message: "no"}}
+				}}
+				f := faultOf(t, connectTo(t, d).Load(t.Context(), try(true)))
+				d.end(t)
+				if f.NoLock != (want && verb == "LOCK") || !f.Undone {
+					t.Errorf("%s of %s: %+v", state, verb, f)
+				}
+			}
+		})
+	}
 }
 
 // COPY has no limit but the context's; when that ends the connection is given up at once, and

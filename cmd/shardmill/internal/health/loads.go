@@ -58,7 +58,7 @@ func (l *loads) waiting(e redshiftarchive.WaitingEvent) {
 		l.oldest = now.Add(-e.Oldest)
 	}
 	switch {
-	case e.Oldest == 0 || e.Err != nil: // no batch is tried, or the trouble is another one
+	case !e.Trying || e.Err != nil: // no batch is tried, or the trouble is another one
 		l.asked = time.Time{}
 	case l.asked.IsZero():
 		l.asked = now
@@ -120,7 +120,11 @@ func (l *loads) gaveUp(e redshiftarchive.GivenUpEvent) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	l.why = ""
-	l.givenUp = fmt.Sprintf("%d objects with %d records were not loaded, and %s names them: COPY that manifest once the cause is mended; the last try failed with %v", e.Objects, e.Records, e.Manifest, e.Err)
+	became, remedy := "were not loaded", "COPY that manifest once the cause is mended"
+	if e.InDoubt {
+		became, remedy = "may be loaded already", "look whether rows are there first, and only if none is, "+remedy
+	}
+	l.givenUp = fmt.Sprintf("%d objects with %d records %s, and %s names them: %s; the last try failed with %v", e.Objects, e.Records, became, e.Manifest, remedy, e.Err)
 	l.givenUpAt = now
 }
 

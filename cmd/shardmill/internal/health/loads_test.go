@@ -83,13 +83,13 @@ func TestReadinessEndsWhenNothingIsLoaded(t *testing.T) {
 // follows another counts from its own begin.
 func TestReadinessEndsWhenCopyIsNotAnswered(t *testing.T) {
 	t.Parallel()
-	tells := redshiftarchive.WaitingEvent{Markers: 1, Oldest: time.Minute} // each minute
+	tells := redshiftarchive.WaitingEvent{Markers: 1, Trying: true} // each minute, also of a batch whose age is not known
 	for name, answered := range map[string]func(world){
 		"it is loaded":         func(w world) { w.m.LoaderHooks().Tried(redshiftarchive.TriedEvent{}) },
 		"no marker is left":    func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{}) },
 		"another worker loads": func(w world) { w.m.LoaderChanged(false) },
 		"it fails, and anew so": func(w world) {
-			w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Oldest: 1, Tries: 1, Err: errTest})
+			w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Trying: true, Tries: 1, Err: errTest})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,6 +175,10 @@ func TestReadinessEndsWhenABatchIsGivenUp(t *testing.T) {
 	t.Parallel()
 	givenUp := redshiftarchive.GivenUpEvent{Objects: 3, Records: 40, Manifest: "s3://b/errors/manifests/1", Tries: 12, Err: errTest}
 	for _, loaded := range []bool{false, true} {
+		says := "3 objects with 40 records were not loaded, and s3://b/errors/manifests/1 names them: COPY that manifest"
+		if givenUp.InDoubt = loaded; givenUp.InDoubt {
+			says = "3 objects with 40 records may be loaded already, and s3://b/errors/manifests/1 names them: look whether rows are there first"
+		}
 		inWorld(t, func(w world) {
 			w.scanned()
 			w.watchRole()
@@ -182,7 +186,7 @@ func TestReadinessEndsWhenABatchIsGivenUp(t *testing.T) {
 			h.Waiting(redshiftarchive.WaitingEvent{Tries: 12, Err: errTest})
 			h.GivenUp(givenUp)
 			w.ready(http.StatusServiceUnavailable, "not ready: a restart does not mend this: not-loaded", "trouble: not-loaded")
-			if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, "3 objects with 40 records were not loaded, and s3://b/errors/manifests/1 names them") {
+			if _, body := get(w.t, w.m, "/readyz"); !strings.Contains(body, says) {
 				w.t.Errorf("it does not say so: %s", body)
 			}
 			h.Waiting(redshiftarchive.WaitingEvent{Markers: 1}) // another batch begins
