@@ -200,5 +200,7 @@ func TestFreshnessWhileNobodyLoads(t *testing.T) {
 		d.Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: time.Now()})
 		time.Sleep(time.Minute)
 		is("a checkpoint waits", "60")
+		d.Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: time.Now(), Oldest: time.Now().Add(-time.Hour)})
+		is("for a cut of an earlier holder", "3600")
 	})
 }
