@@ -107,5 +107,9 @@ type WaitingEvent struct {
 	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, of another delivery stream, application or stream, or of objects elsewhere
 	Oldest  time.Duration // age of the oldest record of the batch that is tried; 0 if there is none
 	Tries   int           // that have failed of that batch, in a row
-	Err     error         // of the last of these, or of the look
+	Err     error         // of the last of these
+
+	// StoreErr is what kept the last look from seeing all markers, or a manifest from being put,
+	// or a marker from being deleted. What a look saw is loaded all the same.
+	StoreErr error
 }

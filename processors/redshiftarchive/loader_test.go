@@ -326,10 +326,10 @@ func TestTheStoreFails(t *testing.T) {
 						within(0)(c)
 						c.Logger = zap.New(core)
 						c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) {
-							if e.Err != nil && strings.HasPrefix(op, "put") && !strings.HasPrefix(e.Err.Error(), "putting ") && e.Tries == 0 || e.Err != nil && op == "delete" && !strings.HasPrefix(e.Err.Error(), "deleting markers: ") {
-								t.Errorf("does not say what failed: %v", e.Err)
+							if says := map[string]string{"put": "putting ", "put error": "putting ", "delete": "deleting markers: ", "read": "reading markers: ", "list": "listing markers: "}[op]; e.StoreErr != nil && !strings.HasPrefix(e.StoreErr.Error(), says) {
+								t.Errorf("does not say what failed: %v", e.StoreErr)
 							}
-							if e.Err != nil && e.Tries == 0 || op == "put error" && e.Err != nil {
+							if e.StoreErr != nil {
 								troubled++
 							}
 						}

@@ -31,7 +31,7 @@ func (r *run) look(ctx context.Context) ([]marked, error) {
 	keys, err := r.list(ctx)
 	if err != nil {
 		r.trouble("listing markers", err)
-		return nil, err
+		return nil, fmt.Errorf("listing markers: %w", err)
 	}
 	delete(r.told, "listing markers")
 	r.forget(keys)
@@ -146,10 +146,10 @@ func (r *run) read(ctx context.Context, keys []string) error {
 	}
 	if trouble != nil {
 		r.trouble("reading markers", trouble)
-	} else {
-		delete(r.told, "reading markers")
+		return fmt.Errorf("reading markers: %w", trouble)
 	}
-	return trouble
+	delete(r.told, "reading markers")
+	return nil
 }
 
 // parse notes what a marker has.

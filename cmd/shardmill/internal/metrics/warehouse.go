@@ -138,7 +138,7 @@ func (l *loading) waiting(e redshiftarchive.WaitingEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.markers, l.oldest = e.Markers, time.Time{}
-	if e.Err == nil {
+	if e.StoreErr == nil {
 		l.staged = time.Time{} // the markers tell of it
 	}
 	if e.Oldest > 0 {

@@ -192,7 +192,7 @@ func TestFreshnessWhileNobodyLoads(t *testing.T) {
 		staged(processors.RoleDelivery, 2*time.Minute)
 		status = elected.Status{Has: true}
 		w.m.LoaderChanged(true)
-		h.Waiting(redshiftarchive.WaitingEvent{Err: errTest})
+		h.Waiting(redshiftarchive.WaitingEvent{StoreErr: errTest})
 		time.Sleep(time.Minute)
 		is("this one, which cannot look for markers", "180")
 		h.Waiting(redshiftarchive.WaitingEvent{})
