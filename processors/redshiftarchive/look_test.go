@@ -243,6 +243,39 @@ func TestALookEnds(t *testing.T) {
 	}
 }
 
+// Of many markers that cannot be read each has its turn, so that one which can be is loaded.
+func TestUnreadMarkersTakeTurns(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"refused": processors.ErrAccessDenied, "failing": errNet} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, false)
+				const n = 900
+				for i := range n {
+					w.stage(fmt.Sprintf("%03d", i), object(i, 1))
+				}
+				isMended := false
+				_, r := w.readBy(zap.NewNop(), func(_ context.Context, name string) error {
+					if isMended && name == "899" {
+						return nil
+					}
+					return err
+				})
+				time.Sleep(10 * time.Minute)
+				isMended = true
+				time.Sleep(10 * time.Minute)
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+				if w.copies[object(n-1, 0).URL()] != 1 {
+					t.Error("it is not loaded")
+				}
+			})
+		})
+	}
+}
+
 // A loader that is not trusted any more, and whose context nobody ends, reads nothing more.
 func TestTrustIsAskedBeforeEachRead(t *testing.T) {
 	t.Parallel()
@@ -267,7 +300,7 @@ func TestTrustIsAskedBeforeEachRead(t *testing.T) {
 
 // foreignMarkers puts so many of another application, with names as plans have them.
 func (w *world) foreignMarkers(n int, begin string) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // names of a test
+	random := rand.New(rand.NewPCG(1, 2))
 	body := encoded(processors.Marker{Application: "other", Stream: theStream})
 	for range n {
 		w.put(markers+begin+fmt.Sprintf("%016x", random.Uint64())[len(begin):], body)
