@@ -358,3 +358,84 @@ func TestMarkersOfOthersHideNone(t *testing.T) {
 		})
 	}
 }
+
+// What the store did not do is not told any more once it does, also while a COPY is not answered; and a batch
+// that a run leaves is not told of by the next one.
+func TestWhatIsMendedIsNotTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.stage("a", object(1, 1))
+		var last redshiftarchive.WaitingEvent
+		isBroken := true
+		l := &link{world: w, plan: func(_ int, op string) answer {
+			switch {
+			case op == "put" && isBroken, op == "load" && !isBroken:
+				return answer{kind: refused}
+			}
+			return answer{}
+		}}
+		loader, err := redshiftarchive.New(changed(func(c *redshiftarchive.Config) {
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
+		}), l, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- loader.Run(ctx, nil) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if last.StoreErr == nil || last.Err != nil {
+			t.Errorf("no manifest can be put: %+v", last)
+		}
+		isBroken = false
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if last.StoreErr != nil || last.Err == nil || last.Tries != 1 {
+			t.Errorf("COPY fails: %+v", last)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.mu.Lock()
+		delete(w.bucket, markers+"a")
+		w.mu.Unlock()
+		ctx, stop = context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := loader.Run(ctx, nil); err != nil || last.Err != nil || last.Tries != 0 || last.Markers != 0 {
+			t.Errorf("%v, the next run: %+v", err, last)
+		}
+	})
+}
+
+// That a manifest is put at last is told at once, while the COPY that follows is not answered.
+func TestAManifestThatIsPutAtLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		w.stage("a", object(1, 1))
+		var last redshiftarchive.WaitingEvent
+		begun := time.Now()
+		r := w.load(changed(func(c *redshiftarchive.Config) {
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
+		}), func(_ int, op string) answer {
+			switch {
+			case op == "put" && time.Since(begun) < time.Minute:
+				return answer{kind: refused}
+			case op == "load":
+				return answer{after: time.Hour}
+			}
+			return answer{}
+		})
+		time.Sleep(70 * time.Second)
+		synctest.Wait()
+		if last.StoreErr != nil || last.Markers != 1 {
+			t.Errorf("%+v", last)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
