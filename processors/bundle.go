@@ -136,7 +136,7 @@ func (b *bundle) loading() *loading {
 	if m == nil {
 		return nil
 	}
-	return &loading{sink: b.sink, marker: &object{Target: m.Target, id: m.id, role: RoleMarker}}
+	return &loading{sink: b.sink, marker: &object{Target: m.Target, id: m.id, role: RoleMarker, oldest: m.oldest}}
 }
 
 // marker returns the marker, the last object, nil if there is none.

@@ -195,6 +195,10 @@ type AwaitingEvent struct {
 	Bucket, Key string    // of the marker
 	Since       time.Time // when this holder began to wait; zero when the wait has ended
 
+	// Oldest is the arrival of the oldest record that is to be loaded, whoever staged it; from an
+	// earlier holder's cut that of its first record. Zero if it is not known.
+	Oldest time.Time
+
 	// Foreign says that no loader of what is configured finds the marker: staging or
 	// DeliveryStreamName was changed, or Load removed, while the cut waited.
 	Foreign bool

@@ -65,6 +65,11 @@ func TestASuccessorAwaitsToo(t *testing.T) {
 		if n := len(s.awaiting); n < 3 || s.awaiting[n-1].Since.IsZero() || !strings.HasSuffix(s.markers()[0], s.awaiting[n-1].Key) {
 			t.Errorf("told %+v", s.awaiting)
 		}
+		for _, e := range s.awaiting { // of this holder's predecessor too
+			if !e.Since.IsZero() && !e.Oldest.Equal(arrivalOf(0)) {
+				t.Errorf("the oldest record arrived at %v, not %v", e.Oldest, arrivalOf(0))
+			}
+		}
 		s.loader.every = 1
 		if err := h.life(ctx, p, []int{3}); err != nil {
 			t.Fatal(err)
@@ -232,6 +237,9 @@ func TestAWaitIsTold(t *testing.T) {
 				t.Errorf("buffered %+v", last)
 			}
 			for _, e := range s.awaiting {
+				if !e.Oldest.Equal(arrivalOf(0)) {
+					t.Errorf("its oldest record arrived at %v, not %v", e.Oldest, arrivalOf(0))
+				}
 				if e.ShardID != theShard().ShardID || !e.Since.Equal(s.awaiting[0].Since) || e.Since.IsZero() {
 					t.Errorf("told %+v", e)
 				}
@@ -289,3 +297,6 @@ func TestAMarkerOfAFormerConfiguration(t *testing.T) {
 		})
 	}
 }
+
+// arrivalOf is when the ith record arrived.
+func arrivalOf(i int) time.Time { return start().Add(time.Duration(i) * time.Millisecond) }

@@ -113,7 +113,7 @@ func (s *successor) goOn(in kcl.InitializationInput, pl exactlyonce.Plan) (*cut,
 		return nil, err
 	}
 	return &cut{
-		parcel:   &loading{sink: s.sink, marker: &object{Target: *pl.Awaits, id: pl.UUID, role: RoleMarker}, foreign: !s.marking.finds(*pl.Awaits)},
+		parcel:   &loading{sink: s.sink, marker: &object{Target: *pl.Awaits, id: pl.UUID, role: RoleMarker, oldest: pl.FirstArrival}, foreign: !s.marking.finds(*pl.Awaits)},
 		last:     checkpoint.Position{ExtendedSequenceNumber: pl.Last, Arrival: pl.LastArrival},
 		reason:   reasonRedo,
 		progress: exactlyonce.Progress{Planned: true, Prepared: true, Published: true, Loading: true, Announced: true},
@@ -131,7 +131,7 @@ func (t *tries) announce(ctx context.Context, prepared *checkpoint.PreparedCheck
 // waits, at once and each minute.
 func (l *loading) await(ctx context.Context) error {
 	s, o := l.sink, l.marker
-	e := AwaitingEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key, Since: time.Now(), Foreign: l.foreign}
+	e := AwaitingEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key, Since: time.Now(), Oldest: o.oldest, Foreign: l.foreign}
 	defer s.awaiting(AwaitingEvent{ShardID: s.shardID, Bucket: o.Bucket, Key: o.Key})
 	for told := (time.Time{}); ; {
 		if now := time.Now(); told.IsZero() || now.Sub(told) >= warnInterval {

@@ -128,7 +128,7 @@ func record(i int, data string) kcl.Record {
 	return kcl.Record{
 		SequenceNumber:              "4959000000000000000000000000000000000000000000000" + fmt.Sprintf("%07d", seq),
 		SubSequenceNumber:           sub,
-		ApproximateArrivalTimestamp: start().Add(time.Duration(i) * time.Millisecond),
+		ApproximateArrivalTimestamp: arrivalOf(i),
 		Data:                        []byte(data),
 		Aggregated:                  sub > 0,
 	}

@@ -37,6 +37,7 @@ func (r *run) until(ctx context.Context, doing string, f func(context.Context) e
 			delete(r.told, doing)
 			if attempt > 1 {
 				r.log.Info("succeeded after failures", zap.String("operation", doing), zap.Int("attempt", attempt))
+				r.tellWaiting()
 			}
 			return nil
 		}
@@ -44,10 +45,10 @@ func (r *run) until(ctx context.Context, doing string, f func(context.Context) e
 			continue // it is why the call ended, maybe
 		}
 		r.trouble(doing, err)
-		was := r.waiting.Err
-		r.waiting.Err = fmt.Errorf("%s: %w", doing, err)
+		was := r.waiting.StoreErr
+		r.waiting.StoreErr = fmt.Errorf("%s: %w", doing, err)
 		r.tellWaiting()
-		r.waiting.Err = was
+		r.waiting.StoreErr = was
 		_ = pause.For(ctx, pause.Around(ctx, doing, repeatStorage, 0.2)) // the loop sees that ctx is done
 	}
 }

@@ -72,7 +72,8 @@ type Hooks struct {
 	// GivenUp is called when a batch is not tried any more, and named under errors/manifests/.
 	GivenUp func(GivenUpEvent)
 
-	// Waiting is called after each look for markers, and while a batch is tried.
+	// Waiting is called after each look for markers, which takes a minute at most, each minute while a
+	// batch is tried, and when a call of the store is repeated.
 	Waiting func(WaitingEvent)
 }
 
@@ -109,10 +110,14 @@ type GivenUpEvent struct {
 
 // WaitingEvent says what is staged and not loaded.
 type WaitingEvent struct {
-	Markers int           // that the last look found; of more than 1,000, up to 1,000 for each digit that their names begin with
-	Left    int           // those of them that this loader cannot load: of a newer version, unreadable, of another delivery stream, application or stream, or of objects elsewhere
+	Markers int           // that the last look found; of more than 1,000 it may be some of them
+	Left    int           // those of them that this loader cannot load: of a newer version, damaged, not to be read, of another delivery stream, application or stream, or of objects elsewhere
 	Trying  bool          // a batch is being tried, or waits for its next try
 	Oldest  time.Duration // age of the oldest record of that batch; 0 if none is tried, or if it is not known
 	Tries   int           // that have failed of that batch, in a row
-	Err     error         // of the last of these, or of the look
+	Err     error         // of the last of these
+
+	// StoreErr is what kept the last look from seeing all markers, or a manifest from being put,
+	// or a marker from being deleted. What a look saw is loaded all the same.
+	StoreErr error
 }

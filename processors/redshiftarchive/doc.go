@@ -72,7 +72,10 @@
 // meanwhile is the next batch, the oldest first, up to 1,000 objects and 64 KiB of URLs. Of more
 // than 1,000 markers it lists up to 1,000 for each of the 16 digits that their names may begin
 // with, and keeps what they have in memory; of more than these the oldest may not be seen, nor
-// freshness be that of the oldest, until others are loaded. A
+// freshness be that of the oldest, until others are loaded. Where it cannot load most of such a 1,000 it
+// lists by the next digit too, up to four and 64,000 markers, so that they hide none; if they still
+// may it says so. A look ends within a minute, or after 16 reads in a row that failed: what is known
+// then is loaded, and the next look goes on. A
 // batch is tried at multiples of five minutes after its first try began, the last one at
 // RetryDuration at the latest; a try that takes longer is followed by the next multiple.
 // A try whose LOCK of the ledger was not answered within CopyTimeout, or that the database ended
@@ -84,8 +87,9 @@
 //
 // What is asked of S3 is repeated every five seconds until it goes, also while it is denied, and told at once and each
 // minute. So a manifest that cannot be put, or a marker that cannot be deleted, holds up the
-// batches behind it; a marker that cannot be read, is of a newer version or of another
-// delivery stream holds up nothing. It stays, and is told at once and each hour.
+// batches behind it. A marker that is damaged, of a newer version or of another
+// delivery stream holds up nothing: it stays, and is told at once and each hour, when it is read again. So is one that may
+// not be read, at once, or whose reads fail for five minutes; it is read again each minute.
 //
 // # Trust
 //

@@ -142,7 +142,7 @@ func (r *run) round(ctx context.Context) (more bool, err error) {
 	if err := r.may(ctx); err != nil {
 		return false, err
 	}
-	r.waiting.Err = err
+	r.waiting.StoreErr, r.waiting.Err, r.waiting.Tries = err, nil, 0 // an earlier call of Run may have left a batch
 	r.tellWaiting()
 	if err := r.unmark(); err != nil { // what an earlier call of Run has left
 		return false, err

@@ -392,10 +392,10 @@ func TestTheStoreFails(t *testing.T) {
 						within(0)(c)
 						c.Logger = zap.New(core)
 						c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) {
-							if e.Err != nil && strings.HasPrefix(op, "put") && !strings.HasPrefix(e.Err.Error(), "putting ") && e.Tries == 0 || e.Err != nil && op == "delete" && !strings.HasPrefix(e.Err.Error(), "deleting markers: ") {
-								t.Errorf("does not say what failed: %v", e.Err)
+							if says := map[string]string{"put": "putting ", "put error": "putting ", "delete": "deleting markers: ", "read": "reading markers: ", "list": "listing markers: "}[op]; e.StoreErr != nil && !strings.HasPrefix(e.StoreErr.Error(), says) {
+								t.Errorf("does not say what failed: %v", e.StoreErr)
 							}
-							if e.Err != nil && e.Tries == 0 || op == "put error" && e.Err != nil {
+							if e.StoreErr != nil {
 								troubled++
 							}
 						}
@@ -419,8 +419,18 @@ func TestTheStoreFails(t *testing.T) {
 						t.Error(err)
 					}
 					w.settled(true)
-					if told := logs.FilterMessage("failed, will be repeated").Len(); told < 5 || told > 11 || troubled < told {
-						t.Errorf("told %d times, shown %d times", told, troubled)
+					told, least, most := logs.FilterMessage("failed, will be repeated").Len(), 5, 11
+					lefts := logs.FilterMessageSnippet("marker cannot be loaded").Len()
+					switch {
+					case op == "read" && bad.kind == denied:
+						least, most = 0, 0
+					case op == "read": // after five minutes it is left
+						least, most = 4, 6
+					case lefts > 0:
+						t.Errorf("left %d times", lefts)
+					}
+					if told < least || told > most || troubled < told || op == "read" && lefts != 1 {
+						t.Errorf("told %d times, shown %d times, left %d times", told, troubled, lefts)
 					}
 				})
 			})

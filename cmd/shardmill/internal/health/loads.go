@@ -23,8 +23,8 @@ type loads struct {
 	markers int                   // that the last look found
 	oldest  time.Time             // arrival of the oldest record of the batch that is tried; zero if there is none
 	tries   int                   // of that batch that have failed
-	why     string                // of the last of them, or of the look; "" if neither failed
-	since   time.Time             // of why
+	copies  failing               // the tries
+	store   failing               // looks for markers, or puts of manifests, or deletions
 
 	left      int       // markers that the last look found and that cannot be loaded
 	leftSince time.Time // of the first of them
@@ -38,6 +38,24 @@ type loads struct {
 
 	awaiting map[string]time.Time                // since when a shard's checkpoint waits for a load
 	foreign  map[string]processors.AwaitingEvent // those of them whose marker no loader finds
+}
+
+// failing is what fails, and since when, until it does not.
+type failing struct {
+	why   string // "" if it does not
+	since time.Time
+}
+
+// note notes how it went last.
+func (f *failing) note(err error) {
+	switch {
+	case err == nil:
+		*f = failing{}
+	case f.why == "":
+		*f = failing{err.Error(), time.Now()}
+	default:
+		f.why = err.Error()
+	}
 }
 
 // loadPatience is for how long tries may fail, or one may not be answered, or nobody may load, before
@@ -63,14 +81,8 @@ func (l *loads) waiting(e redshiftarchive.WaitingEvent) {
 	case l.asked.IsZero():
 		l.asked = now
 	}
-	if e.Err == nil {
-		l.why = ""
-		return
-	}
-	if l.why == "" {
-		l.since = now
-	}
-	l.why = e.Err.Error()
+	l.copies.note(e.Err)
+	l.store.note(e.StoreErr)
 }
 
 // tried notes that COPY was answered.
@@ -107,11 +119,11 @@ func (l *loads) lookForLoader(s elected.Status) {
 	}
 }
 
-// loaded notes that a batch was.
+// loaded notes that a batch was. That says nothing of markers that could not be looked for.
 func (l *loads) loaded(redshiftarchive.LoadedEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.why, l.givenUp = "", ""
+	l.copies, l.givenUp = failing{}, ""
 }
 
 // gaveUp notes a batch that was not loaded, and will not be.
@@ -119,7 +131,7 @@ func (l *loads) gaveUp(e redshiftarchive.GivenUpEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	l.why = ""
+	l.copies = failing{}
 	became, remedy := "were not loaded", "COPY that manifest once the cause is mended"
 	if e.InDoubt {
 		became, remedy = "may be loaded already", "look whether rows are there first, and only if none is, "+remedy
@@ -133,7 +145,8 @@ func (l *loads) gaveUp(e redshiftarchive.GivenUpEvent) {
 func (l *loads) changed(bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.markers, l.left, l.tries, l.why, l.oldest, l.asked = 0, 0, 0, "", time.Time{}, time.Time{}
+	l.markers, l.left, l.tries, l.oldest, l.asked = 0, 0, 0, time.Time{}, time.Time{}
+	l.copies, l.store = failing{}, failing{}
 }
 
 // waits notes that a shard waits for its load, or does not any more.
@@ -190,18 +203,18 @@ func (l *loads) troubles() (list []kcl.Trouble) {
 	if !l.asked.IsZero() {
 		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.asked, Text: "a COPY is not answered: look in the database for what it waits for, a queue or a lock" + kept})
 	}
-	switch {
-	case l.why != "" && l.tries == 0:
-		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.since, Text: "what is to be loaded cannot be looked for: " + l.why + kept})
-	case l.why != "":
-		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.since, Text: fmt.Sprintf("%d tries to load a batch have failed, the last one with %s%s, for as long as RetryOptions says", l.tries, l.why, kept)})
+	if l.store.why != "" {
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.store.since, Text: "markers cannot be looked for, or not all, or a manifest not be put, or a marker not be deleted: " + l.store.why + kept})
+	}
+	if l.copies.why != "" {
+		list = append(list, kcl.Trouble{Reason: metrics.TroubleLoad, Since: l.copies.since, Text: fmt.Sprintf("%d tries to load a batch have failed, the last one with %s%s, for as long as RetryOptions says", l.tries, l.copies.why, kept)})
 	}
 	if l.givenUp != "" && time.Since(l.givenUpAt) < forgetAfter {
 		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: l.givenUpAt, Text: l.givenUp})
 	}
 	if l.left > 0 {
 		list = append(list, kcl.Trouble{Reason: metrics.TroubleNotLoaded, Since: l.leftSince, Text: fmt.Sprintf(
-			"%d markers cannot be loaded: they are damaged, of a newer version of this program, or of another delivery stream, application or stream; the log names them, and what they name is not lost", l.left)})
+			"%d markers cannot be loaded: they cannot be read, or are damaged, of a newer version of this program, or of another delivery stream, application or stream; the log names them, and what they name is not lost", l.left)})
 	}
 	return list
 }

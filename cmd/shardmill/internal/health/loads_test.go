@@ -45,9 +45,15 @@ func TestReadinessEndsWhenNothingIsLoaded(t *testing.T) {
 		then  func(world) // after 5 minutes
 		says  string      // after 6 minutes: what is told, "" if it is ready
 	}{
-		"each try fails":            {failed, func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Tries: 2, Err: errTest}) }, "2 tries to load a batch have failed, the last one with test"},
-		"no other try yet":          {failed, func(world) {}, "1 tries to load a batch have failed, the last one with test"},
-		"markers cannot be listed":  {redshiftarchive.WaitingEvent{Err: errTest}, func(world) {}, "what is to be loaded cannot be looked for: test"},
+		"each try fails":           {failed, func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Tries: 2, Err: errTest}) }, "2 tries to load a batch have failed, the last one with test"},
+		"no other try yet":         {failed, func(world) {}, "1 tries to load a batch have failed, the last one with test"},
+		"markers cannot be listed": {redshiftarchive.WaitingEvent{StoreErr: errTest}, func(world) {}, "markers cannot be looked for, or not all, or a manifest not be put, or a marker not be deleted: test"},
+		"not all can be read, and others are loaded": {redshiftarchive.WaitingEvent{StoreErr: errTest}, func(w world) {
+			w.m.LoaderHooks().Loaded(redshiftarchive.LoadedEvent{Objects: 3})
+			w.m.LoaderHooks().GivenUp(redshiftarchive.GivenUpEvent{})
+			w.m.LoaderHooks().Loaded(redshiftarchive.LoadedEvent{Objects: 3})
+		}, "or not all, or a manifest not be put, or a marker not be deleted: test"},
+		"markers can be read again": {redshiftarchive.WaitingEvent{StoreErr: errTest}, func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{Markers: 1}) }, ""},
 		"the second try succeeds":   {failed, func(w world) { w.m.LoaderHooks().Loaded(redshiftarchive.LoadedEvent{Objects: 3}) }, ""},
 		"nothing is there any more": {failed, func(w world) { w.m.LoaderHooks().Waiting(redshiftarchive.WaitingEvent{}) }, ""},
 		"another worker loads":      {failed, func(w world) { w.m.LoaderChanged(false) }, ""},

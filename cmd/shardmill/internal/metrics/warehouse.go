@@ -38,7 +38,7 @@ type loading struct {
 	role   func() elected.Status // nil if it is not watched
 	staged time.Time             // arrival of the oldest record staged here since somebody was known to load; zero if there is none
 
-	awaiting map[string]time.Time // since when a shard's checkpoint waits for a load
+	awaiting map[string]time.Time // arrival of the oldest record of the cut whose load a shard's checkpoint waits for
 }
 
 func newLoading(firehose, ours *told, on bool) *loading {
@@ -138,7 +138,7 @@ func (l *loading) waiting(e redshiftarchive.WaitingEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.markers, l.oldest = e.Markers, time.Time{}
-	if e.Err == nil {
+	if e.StoreErr == nil {
 		l.staged = time.Time{} // the markers tell of it
 	}
 	if e.Oldest > 0 {
@@ -154,7 +154,11 @@ func (l *loading) awaits(e processors.AwaitingEvent) {
 		delete(l.awaiting, e.ShardID)
 		return
 	}
-	l.awaiting[e.ShardID] = e.Since
+	at := e.Oldest // it is the same for each holder
+	if at.IsZero() {
+		at = e.Since
+	}
+	l.awaiting[e.ShardID] = at
 }
 
 // forget forgets a shard whose lease has ended.

@@ -192,7 +192,7 @@ func TestFreshnessWhileNobodyLoads(t *testing.T) {
 		staged(processors.RoleDelivery, 2*time.Minute)
 		status = elected.Status{Has: true}
 		w.m.LoaderChanged(true)
-		h.Waiting(redshiftarchive.WaitingEvent{Err: errTest})
+		h.Waiting(redshiftarchive.WaitingEvent{StoreErr: errTest})
 		time.Sleep(time.Minute)
 		is("this one, which cannot look for markers", "180")
 		h.Waiting(redshiftarchive.WaitingEvent{})
@@ -200,5 +200,7 @@ func TestFreshnessWhileNobodyLoads(t *testing.T) {
 		d.Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: time.Now()})
 		time.Sleep(time.Minute)
 		is("a checkpoint waits", "60")
+		d.Awaiting(processors.AwaitingEvent{ShardID: "shard-1", Since: time.Now(), Oldest: time.Now().Add(-time.Hour)})
+		is("for a cut of an earlier holder", "3600")
 	})
 }
