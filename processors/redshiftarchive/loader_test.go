@@ -647,7 +647,7 @@ func TestCredentialsOfEachTry(t *testing.T) {
 			c.Access = redshiftarchive.SessionAccess{Provider: provide(func(ctx context.Context) (aws.Credentials, error) {
 				switch n++; n {
 				case 2:
-					return aws.Credentials{}, errNet
+					return aws.Credentials{}, fmt.Errorf("%w: %w", errNet, errPrinted)
 				case 3:
 					<-ctx.Done()
 					return aws.Credentials{}, ctx.Err()
