@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl/kinesissource"
 )
@@ -105,6 +106,7 @@ func loadConfig(ctx context.Context, limit time.Duration, log *zap.Logger) (cfg 
 		cfg.HTTPClient, reading = c, kinesissource.HTTPClient(c)
 	}
 	cfg.HTTPClient, reading = deadline.Client(cfg.HTTPClient, requestTimeout), deadline.Client(reading, requestTimeout)
+	cfg.Credentials = access.Guard(cfg.Credentials) // all clients tell its errors, in logs and in /readyz
 	cfg.APIOptions = append(cfg.APIOptions, archiver.LogRequests(log)...)
 	return cfg, reading, nil
 }

@@ -140,7 +140,7 @@ func (o Operation) sign(ctx context.Context, cfg aws.Config, r *http.Request) er
 	}
 	credentials, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return fmt.Errorf("the credentials of AWS could not be had: %w", deadline.Explain(ctx, err))
+		return fmt.Errorf("the credentials of AWS could not be had: %w", access.HideError(deadline.Explain(ctx, err)))
 	}
 	sum := sha256.Sum256(o.Body)
 	digest := hex.EncodeToString(sum[:])

@@ -12,5 +12,6 @@
 // the job, which [Role.Status] and the log tell.
 //
 // The table must not be that of an application's shards: a row of a job is none of a shard, and would
-// be taken for one that has lost its shard. Source: KCL DynamoDBLeaseRefresher.
+// be taken for one that has lost its shard. A table that has leases of shards is refused, before
+// a row is put there, for as long as it has any: see [CheckRows]. Source: KCL DynamoDBLeaseRefresher.
 package elected

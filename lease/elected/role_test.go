@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/shardmill/shardmill/checkpoint"
 	"github.com/shardmill/shardmill/lease"
 	"github.com/shardmill/shardmill/lease/elected"
 )
@@ -24,7 +25,7 @@ func TestTheJobStays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, 1)
-		c.table.Put(lease.Lease{Key: "payments", Owner: "somebody", Counter: 3}) // another job, whose worker has died
+		c.table.Put(lease.Lease{Key: "payments", Owner: "somebody", Counter: 3, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)}) // another job, whose worker has died
 		var all []*worker
 		for i := range 20 {
 			all = append(all, c.start(fmt.Sprint("w", i)))

@@ -3,6 +3,8 @@ package elected
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -83,9 +85,53 @@ func (r *Role) ensure(ctx context.Context, attempt int) error {
 	if _, err := r.cfg.Table.Get(ctx, r.cfg.Job); !errors.Is(err, lease.ErrNotFound) {
 		return err //nolint:wrapcheck // it says what it is about
 	}
+	if err := r.checkRows(ctx); err != nil {
+		return err
+	}
 	err := r.cfg.Table.Create(ctx, lease.Lease{Key: r.cfg.Job, Checkpoint: checkpoint.Sentinel(checkpoint.TrimHorizon)})
 	if errors.Is(err, lease.ErrExists) {
 		return nil
 	}
 	return err //nolint:wrapcheck // it says what it is about
+}
+
+// checkRows looks for the leases of shards before a row is put among them.
+func (r *Role) checkRows(ctx context.Context) error {
+	leases, unreadable, err := r.cfg.Table.List(ctx)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	return CheckRows(leases, unreadable)
+}
+
+// CheckRows returns an error that is lease.ErrInvalidState if a table of jobs has the lease of a
+// shard, given what lease.Store's List found. Such a table is an application's: its workers, whoever they are
+// written by, would take the row of a job for the free lease of a shard that is not there. Where nothing has
+// been listed it cannot be told: an application may make its leases later.
+func CheckRows(leases []lease.Lease, unreadable []*lease.UnreadableError) error {
+	for _, row := range unreadable {
+		if strings.Contains(row.Key, shard) {
+			return notOfJobs(row.Key)
+		}
+	}
+	for _, l := range leases {
+		if isOfShard(l) {
+			return notOfJobs(l.Key)
+		}
+	}
+	return nil
+}
+
+func notOfJobs(key string) error {
+	return fmt.Errorf("%w: the table has the lease of a shard, %s: it is the lease table of an application, whose workers would take the row of a job for a shard's: use another one (loaderTable)", lease.ErrInvalidState, key)
+}
+
+// shard is in the names of shards, also in those that have their stream before it.
+// Source: Kinesis API, Shard; KCL multi-stream leases.
+const shard = "shardId-"
+
+// isOfShard reports whether a row has what the row of a job never has.
+func isOfShard(l lease.Lease) bool {
+	return strings.Contains(l.Key, shard) || len(l.Parents)+len(l.Children) > 0 || l.Range != lease.HashRange{} || !l.Identity.IsZero() ||
+		l.Pending != nil || l.Checkpoint != checkpoint.Sentinel(checkpoint.TrimHorizon)
 }

@@ -26,7 +26,7 @@ type Domain struct {
 }
 
 // domainARN is the pattern of Firehose's API for DomainARN, with its parts.
-var domainARN = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*):es:([a-z0-9-]+):\d{12}:domain/([a-z][a-z0-9-]{2,27})$`)
+var domainARN = regexp.MustCompile(`^arn:aws[a-zA-Z-]*:es:([a-z0-9-]+):\d{12}:domain/([a-z][a-z0-9-]{2,27})$`)
 
 // ResolveDomain asks Amazon OpenSearch Service for the endpoint of the domain that arn
 // names, in the region that it names: DescribeDomain, which needs es:DescribeDomain. Of
@@ -40,12 +40,12 @@ func ResolveDomain(ctx context.Context, cfg aws.Config, arn string) (Domain, err
 	if parts == nil {
 		return Domain{}, fmt.Errorf("DomainARN is %q; it must be like arn:aws:es:REGION:ACCOUNT:domain/NAME, or set ClusterEndpoint", arn)
 	}
-	d := Domain{Name: parts[3], Region: parts[2]}
+	d := Domain{Name: parts[2], Region: parts[1]}
 	if cfg.Credentials != nil {
 		cfg.Credentials = aws.CredentialsProviderFunc((&patience[aws.Credentials]{ask: cfg.Credentials.Retrieve, log: zap.NewNop()}).get)
 	}
 	body, err := awscall.Operation{
-		Service: awscall.Service{SDKID: "OpenSearch", Name: "es", Partition: parts[1], Region: d.Region}, Action: "es:DescribeDomain", Tries: 4,
+		Service: awscall.Service{SDKID: "OpenSearch", Name: "es", Region: d.Region}, Action: "es:DescribeDomain", Tries: 4,
 		Method: http.MethodGet, Path: "/2021-01-01/opensearch/domain/" + url.PathEscape(d.Name),
 	}.Call(ctx, cfg)
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/internal/deadline"
 )
 
@@ -55,7 +56,7 @@ func (a SessionAccess) Credentials(ctx context.Context) (text string, isSecret b
 	keys, err := a.keys(ctx)
 	switch {
 	case err != nil:
-		return "", true, fmt.Errorf("the keys for COPY could not be had: %w", err)
+		return "", true, fmt.Errorf("the keys for COPY could not be had: %w", access.HideError(err))
 	case !keys.HasKeys():
 		return "", true, errors.New("the keys for COPY are empty")
 	case keys.Expired():
@@ -115,7 +116,7 @@ func (s *settings) credentials(ctx context.Context) (text string, isSecret bool,
 	ctx, cancel := context.WithTimeoutCause(ctx, credentialsTimeout, &deadline.Error{Limit: credentialsTimeout})
 	defer cancel()
 	text, isSecret, err = s.Access.Credentials(ctx)
-	return text, isSecret, deadline.Explain(ctx, err)
+	return text, isSecret, access.HideError(deadline.Explain(ctx, err)) // an Access may be the user's
 }
 
 // otherAccess returns the error of a COPY, and if it was about reading the bucket, what to do.

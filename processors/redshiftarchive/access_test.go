@@ -34,6 +34,7 @@ func TestAccess(t *testing.T) {
 		{"session", keys(aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s/+=", SessionToken: "t/+="}, nil), "aws_access_key_id=ASIA;aws_secret_access_key=s/+=;token=t/+=", true, ""},
 		{"no token", keys(aws.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, nil), "aws_access_key_id=AKIA;aws_secret_access_key=s", true, ""},
 		{"not to be had", keys(aws.Credentials{}, errNet), "", true, "the keys for COPY could not be had: connection reset"},
+		{"not as they must be", keys(aws.Credentials{}, errPrinted), "", true, "the keys for COPY could not be had: get: parse failed of process output, which is not shown"},
 		{"empty", keys(aws.Credentials{AccessKeyID: "CANARY"}, nil), "", true, "the keys for COPY are empty"},
 		{"expired", keys(aws.Credentials{AccessKeyID: "CANARY", SecretAccessKey: "CANARY", CanExpire: true, Expires: past}, nil), "", true, "have expired, at "},
 		{"another pair", keys(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "CANARY;token=x"}, nil), "", true, "characters that no keys"},
@@ -91,6 +92,16 @@ func TestKeysThatEndSoon(t *testing.T) {
 			})
 		})
 	}
+}
+
+// errPrinted is the SDK's of a program of credential_process.
+var errPrinted = errors.New(`get: parse failed of process output: CANARY {"SecretAccessKey": "CANARY", error: unexpected end of JSON input`)
+
+// indiscreet is an Access that tells what it was given.
+type indiscreet struct{}
+
+func (indiscreet) Credentials(context.Context) (text string, isSecret bool, err error) {
+	return "", true, errPrinted
 }
 
 func keys(c aws.Credentials, err error) redshiftarchive.SessionAccess {

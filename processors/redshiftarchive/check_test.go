@@ -59,6 +59,7 @@ func TestLooks(t *testing.T) {
 		{"the database does not answer", func(*redshiftarchive.Config) {}, func(*world) {}, checked{hangs: true}, nil, []string{"ok ", "ok ", "wrong no answer within 3m0s"}},
 		{"keys", session(aws.Credentials{AccessKeyID: "CANARY", SecretAccessKey: "CANARY", SessionToken: "CANARY"}), func(*world) {}, checked{}, nil, []string{"ok ", "ok temporary keys", "ok "}},
 		{"keys of a user", session(aws.Credentials{AccessKeyID: "CANARY", SecretAccessKey: "CANARY"}), func(*world) {}, checked{}, nil, []string{"ok ", "ok keys without a token", "ok "}},
+		{"keys that are not as they must be", func(c *redshiftarchive.Config) { c.Access = indiscreet{} }, func(*world) {}, checked{}, nil, []string{"ok ", "wrong get: parse failed of process output, which", "ok "}},
 		{"no keys", session(aws.Credentials{}), func(*world) {}, checked{}, nil, []string{"ok ", "wrong the keys for COPY are empty", "ok "}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

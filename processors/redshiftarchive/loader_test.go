@@ -360,6 +360,10 @@ func TestMarkersThatAreLeft(t *testing.T) {
 					if told.Len() != times*seen || !strings.Contains(fmt.Sprint(told.All()[0].ContextMap()["error"]), row.says) || last.Left != seen || last.Markers != seen {
 						t.Errorf("told %d times, first %v; %+v", told.Len(), told.All()[0].ContextMap(), last)
 					}
+					isOthers, remedy := strings.Contains(row.says, ", not "), fmt.Sprint(told.All()[0].ContextMap()["remedy"])
+					if strings.Contains(remedy, "leave it to the loader of those") != isOthers || strings.Contains(remedy, "if there is none any more") != isOthers {
+						t.Errorf("the remedy is %q", remedy)
+					}
 				})
 			})
 		}
@@ -723,7 +727,7 @@ func TestCredentialsOfEachTry(t *testing.T) {
 			c.Access = redshiftarchive.SessionAccess{Provider: provide(func(ctx context.Context) (aws.Credentials, error) {
 				switch n++; n {
 				case 2:
-					return aws.Credentials{}, errNet
+					return aws.Credentials{}, fmt.Errorf("%w: %w", errNet, errPrinted)
 				case 3:
 					<-ctx.Done()
 					return aws.Credentials{}, ctx.Err()

@@ -87,6 +87,30 @@ func quoteTable(text string) (string, error) {
 	return strings.Join(parts, "."), nil
 }
 
+// mayBeSame reports whether two names, as quoteTable returns them, may be of one table, however
+// they are written: what one of them does not say, a schema or a database, may be that of the other.
+// Case tells no two tables apart unless a cluster is made to.
+func mayBeSame(a, b string) bool {
+	as, bs := bareParts(a), bareParts(b)
+	for i := 1; i <= min(len(as), len(bs)); i++ {
+		if !strings.EqualFold(as[len(as)-i], bs[len(bs)-i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// bareParts returns the parts of a table's name without double quotes.
+func bareParts(table string) []string {
+	parts, _ := splitNames(table, '.') // it was quoted, and is good
+	for i, part := range parts {
+		if inner, isQuoted := strings.CutPrefix(part, `"`); isQuoted {
+			parts[i] = strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
+		}
+	}
+	return parts
+}
+
 // quoteColumns returns the names of a list with commas; none of an empty text.
 func quoteColumns(text string) ([]string, error) {
 	if strings.Trim(text, " ") == "" {

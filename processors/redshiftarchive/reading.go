@@ -176,7 +176,7 @@ func (r *run) leave(key string, why error, isUnread bool) {
 	case errors.Is(why, processors.ErrNewerMarker):
 		remedy = "load it with a newer version"
 	case errors.Is(why, errForeign):
-		remedy = "leave it to the loader of those; and have no two of them share both DeliveryStreamName and staging"
+		remedy = "leave it to the loader of those, and have no two of them share both DeliveryStreamName and staging; if there is none any more, as the application or the stream was changed, load its objects by hand and delete it"
 	}
 	r.log.Error("marker cannot be loaded; its objects are left staged", zap.String("key", key), zap.String("remedy", remedy), zap.Error(why))
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -110,8 +109,8 @@ func (s *settings) nameTables() error {
 	if s.Ledger != "" {
 		s.ledger, err = quoteTable(s.Ledger)
 		check("Ledger", s.Ledger, 1, maxTable, err)
-		if err == nil && strings.EqualFold(s.ledger, s.table) {
-			errs = append(errs, wrong("Ledger", s.Ledger, "must be another table than DataTableName"))
+		if err == nil && s.table != "" && mayBeSame(s.ledger, s.table) {
+			errs = append(errs, wrong("Ledger", s.Ledger, "must be another table than DataTableName, which is "+s.table+"; if they are of two schemas, name both"))
 		}
 	}
 	return errors.Join(errs...)

@@ -13,85 +13,114 @@ import (
 	"github.com/shardmill/shardmill/localaws/internal/sqltext"
 )
 
-// serve answers queries.
+// ask is what a client asks for.
+type ask int
+
+// What is asked for.
+const (
+	simple   ask = iota // a query
+	extended            // a part of an extended query, the first one up to Sync
+	function            // a function, without a query
+	synced              // Sync
+)
+
+// request is what a client sent.
+type request struct {
+	ask  ask
+	text string // of a simple query
+}
+
+// serve answers requests.
 func (c *connection) serve(ctx context.Context) {
-	queries := make(chan string)
+	requests := make(chan request)
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		defer close(queries)
+		defer close(requests)
 		defer close(c.gone)
-		c.read(ctx, queries)
+		c.read(ctx, requests)
 	})
 	defer reading.Wait()
-	for query := range queries {
-		if err := c.query(ctx, query); err != nil {
+	for r := range requests {
+		if err := c.answer(ctx, r); err != nil {
 			break
 		}
 	}
-	_ = c.conn.Close()  // what is read ends
-	for range queries { // until the reader has ended
+	_ = c.conn.Close()   // what is read ends
+	for range requests { // until the reader has ended
 	}
 }
 
-// read hands queries on until the client ends the connection.
-func (c *connection) read(ctx context.Context, queries chan<- string) {
-	skip := false // until Sync, after an extended query
+// read hands requests on until the client ends the connection. After an extended query
+// everything is skipped up to Sync, as PostgreSQL does after an error.
+func (c *connection) read(ctx context.Context, requests chan<- request) {
+	skip := false
 	for {
 		_ = c.conn.SetReadDeadline(time.Now().Add(idleTimeout)) // one that is closed fails below
 		message, err := c.backend.Receive()
 		if err != nil {
 			return
 		}
-		var query string
+		r := request{ask: extended}
 		switch m := message.(type) {
 		case *pgproto3.Terminate:
 			return
 		case *pgproto3.Query:
-			query = m.String
+			r = request{simple, m.String}
+		case *pgproto3.FunctionCall:
+			r.ask = function
 		case *pgproto3.Sync:
-			if !skip {
-				continue
-			}
-			skip = false
-			query = extended
-		default:
-			skip = true
+			r.ask, skip = synced, false
+		case *pgproto3.Flush, *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail: // PostgreSQL answers none of them here
 			continue
 		}
+		if skip {
+			continue
+		}
+		skip = r.ask == extended
 		select {
-		case queries <- query:
+		case requests <- r:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// extended stands for an extended query, in place of its text.
-const extended = "\x00"
-
-// query answers one query. Its error means that the connection is over.
-func (c *connection) query(ctx context.Context, text string) error {
-	if err := c.run(ctx, text); err != nil {
+// answer answers one request. Its error means that the connection is over.
+func (c *connection) answer(ctx context.Context, r request) error {
+	var err error
+	switch r.ask {
+	case simple:
+		err = c.run(ctx, r.text)
+	case extended:
+		c.refuse(ctx, "the extended query protocol is not supported here; use simple queries")
+		return c.flush()
+	case function:
+		c.refuse(ctx, "function calls are not supported here; use simple queries")
+	case synced:
+	}
+	if err != nil {
 		if errors.Is(err, ErrCut) {
 			return err
 		}
 		c.fail(err)
 		var told *Error
 		if errors.As(err, &told) && told.Fatal {
-			_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // as above
-			_ = c.backend.Flush()                                     // it ends in any case
+			_ = c.flush() // it ends in any case
 			return err
 		}
 	}
 	return c.ready()
 }
 
+// refuse says that something is not supported, which fails a transaction.
+func (c *connection) refuse(ctx context.Context, message string) {
+	c.session.Fail(ctx, "")
+	c.fail(&Error{Code: "0A000", Message: message})
+}
+
 // run runs the statements of a query: those of one that begins or ends no transaction by
 // itself are one transaction.
 func (c *connection) run(ctx context.Context, text string) error {
-	if text == extended {
-		return &Error{Code: "0A000", Message: "the extended query protocol is not supported here; use simple queries"}
-	}
 	statements, err := sqltext.Split(text)
 	if err != nil {
 		return err
@@ -239,8 +268,13 @@ func AsError(err error) *Error {
 
 // ready says that the next query may come.
 func (c *connection) ready() error {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // one that is closed fails below
 	c.backend.Send(&pgproto3.ReadyForQuery{TxStatus: c.session.Status()})
+	return c.flush()
+}
+
+// flush sends what is to be sent.
+func (c *connection) flush() error {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // one that is closed fails below
 	if err := c.backend.Flush(); err != nil {
 		return fmt.Errorf("answering: %w", err)
 	}

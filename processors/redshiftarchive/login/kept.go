@@ -2,13 +2,10 @@ package login
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/shardmill/shardmill/internal/awscall"
 )
 
 // credentials are a user name and a password.
@@ -60,12 +57,3 @@ func (k *kept) Refused() {
 
 // tries is how many requests are made for credentials at most.
 const tries = 3
-
-// serviceIn is a service of a region.
-func serviceIn(region, sdkID, name string) awscall.Service {
-	s := awscall.Service{SDKID: sdkID, Name: name, Region: region}
-	if strings.HasPrefix(region, "cn-") {
-		s.Partition = "aws-cn"
-	}
-	return s
-}

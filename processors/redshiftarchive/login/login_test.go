@@ -382,3 +382,25 @@ func TestEndpoint(t *testing.T) {
 		}
 	})
 }
+
+// What a program of credential_process printed, which the SDK tells, is not told.
+func TestProgramOfCredentials(t *testing.T) {
+	t.Parallel()
+	s := &service{}
+	cfg := s.config(t)
+	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, fmt.Errorf("get: parse failed of process output: %s, error: unexpected end of JSON input", canary+` {"SecretAccessKey":"`+awsKey)
+	})
+	secret, err1 := login.NewSecret(cfg, arn, nil)
+	temporary, err2 := login.NewForCluster(cfg, "c", "dev", nil)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []pgwire.Login{secret, temporary} {
+		_, _, _, err := l.Credentials(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the credentials of AWS could not be had: get: parse failed of process output, which is not shown") {
+			t.Errorf("%v", err)
+		}
+		hasNoSecret(t, err)
+	}
+}

@@ -37,7 +37,7 @@ func NewSecret(cfg aws.Config, arn string, logger *zap.Logger) (*Secret, error) 
 	}
 	body, _ := json.Marshal(map[string]string{"SecretId": arn}) //nolint:errchkjson // a text
 	o := awscall.Operation{
-		Service: serviceIn(parts[1], "Secrets Manager", "secretsmanager"), Action: "secretsmanager:GetSecretValue", Tries: tries,
+		Service: awscall.Service{SDKID: "Secrets Manager", Name: "secretsmanager", Region: parts[1]}, Action: "secretsmanager:GetSecretValue", Tries: tries,
 		ContentType: "application/x-amz-json-1.1", Target: "secretsmanager.GetSecretValue", Body: body,
 	}
 	return &Secret{kept{

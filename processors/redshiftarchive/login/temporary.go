@@ -65,7 +65,7 @@ func NewForWorkgroup(cfg aws.Config, workgroup, database string, logger *zap.Log
 	}
 	body, _ := json.Marshal(map[string]any{"workgroupName": workgroup, "dbName": database, "durationSeconds": int(validity.Seconds())}) //nolint:errchkjson // texts and a number
 	return temporary(cfg, awscall.Operation{
-		Service: serviceIn(cfg.Region, "Redshift Serverless", "redshift-serverless"), Action: "redshift-serverless:GetCredentials", Tries: tries,
+		Service: awscall.Service{SDKID: "Redshift Serverless", Name: "redshift-serverless", Region: cfg.Region}, Action: "redshift-serverless:GetCredentials", Tries: tries,
 		ContentType: "application/x-amz-json-1.1", Target: "RedshiftServerless.GetCredentials", Body: body,
 	}, parseWorkgroup, workgroup, logger), nil
 }
@@ -81,7 +81,7 @@ func ofCluster(cfg aws.Config, action, id, database string, form url.Values, err
 	form.Set("DbName", database)
 	form.Set("DurationSeconds", strconv.Itoa(int(validity.Seconds())))
 	return temporary(cfg, awscall.Operation{
-		Service: serviceIn(cfg.Region, "Redshift", "redshift"), Action: "redshift:" + action, Tries: tries,
+		Service: awscall.Service{SDKID: "Redshift", Name: "redshift", Region: cfg.Region}, Action: "redshift:" + action, Tries: tries,
 		ContentType: "application/x-www-form-urlencoded", Body: []byte(form.Encode()),
 	}, parseCluster, id, logger), nil
 }

@@ -40,7 +40,7 @@ func NewLoading(c Clients, w *config.Warehouse, o Options) (*Loading, error) {
 		return nil, err
 	}
 	cfg := LoaderConfig(c.Config, w, o)
-	job := elected.Config{Table: table, Job: o.Worker.ApplicationName + "/" + o.Delivery.DeliveryStreamName, WorkerID: o.Worker.WorkerID, FailoverTime: o.Worker.FailoverTime, Logger: log}
+	job := elected.Config{Table: table, Job: LoaderJob(o.Worker.ApplicationName, o.Delivery.DeliveryStreamName), WorkerID: o.Worker.WorkerID, FailoverTime: o.Worker.FailoverTime, Logger: log}
 	if o.Health != nil {
 		cfg.Hooks, job.OnChange = o.Health.LoaderHooks(), o.Health.LoaderChanged
 	}
@@ -54,6 +54,10 @@ func NewLoading(c Clients, w *config.Warehouse, o Options) (*Loading, error) {
 	}
 	return &Loading{role, loader}, nil
 }
+
+// LoaderJob is the key of the lease of who loads what an application stages for a delivery stream. Many may
+// share one table.
+func LoaderJob(application, deliveryStream string) string { return application + "/" + deliveryStream }
 
 // Looks looks at what it would use, and changes nothing.
 func (l *Loading) Looks(ctx context.Context) []redshiftarchive.Look { return l.loader.Looks(ctx) }

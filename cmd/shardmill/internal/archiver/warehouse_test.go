@@ -223,7 +223,7 @@ func TestLoadingEndsWithTheWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := func() lease.Lease {
-		row, err := table.Get(t.Context(), "app/orders")
+		row, err := table.Get(t.Context(), archiver.LoaderJob("app", "orders"))
 		if err != nil {
 			t.Error(err)
 		}

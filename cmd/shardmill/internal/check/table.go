@@ -10,9 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/shardmill/shardmill/cmd/shardmill/internal/archiver"
 	"github.com/shardmill/shardmill/internal/deadline"
 	"github.com/shardmill/shardmill/kcl"
 	"github.com/shardmill/shardmill/lease"
+	"github.com/shardmill/shardmill/lease/elected"
 	"github.com/shardmill/shardmill/lease/leasedynamo"
 )
 
@@ -66,7 +68,7 @@ func (l *looker) lookAtLoaderTable(ctx context.Context) (exists bool) {
 		if err != nil {
 			return "", err
 		}
-		who, err := holderOf(ctx, table, l.Delivery.DeliveryStreamName)
+		who, err := holderOf(ctx, table, archiver.LoaderJob(l.Worker.ApplicationName, l.Delivery.DeliveryStreamName))
 		return found + who, err
 	})
 	return exists
@@ -78,9 +80,12 @@ func holderOf(ctx context.Context, table *leasedynamo.Table, job string) (string
 	if err != nil {
 		return "", err
 	}
+	if err := elected.CheckRows(list, unreadable); err != nil {
+		return "", err
+	}
 	for _, row := range unreadable {
 		if row.Key == job {
-			return "", fmt.Errorf("its row of delivery stream %s cannot be read: %w; delete it while no archiver runs", job, row)
+			return "", fmt.Errorf("its row %s cannot be read: %w; delete it while no archiver runs", job, row)
 		}
 	}
 	for _, row := range list {

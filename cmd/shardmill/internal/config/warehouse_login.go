@@ -207,8 +207,24 @@ func (l *loader) checkCluster() {
 		if w.url.Path != "" && url.Host != "" && url.Cluster == "" && url.Workgroup == "" {
 			w.keys["login"].Bad("nothing says of which cluster: ClusterJDBCURL is that of no cluster of AWS; give shardmill.clusterIdentifier, or shardmill.workgroup")
 		}
+	default:
+		l.checkSame(cluster, in.ClusterIdentifier, url.Cluster)
+		l.checkSame(workgroup, in.Workgroup, url.Workgroup)
 	}
 	if dbUser.Path != "" && in.Workgroup != "" {
 		dbUser.Bad("Redshift Serverless takes no name: the user is the identity of the AWS SDK's environment; remove it")
+	}
+}
+
+// checkSame holds a cluster, or a workgroup, that is named at a place with ClusterJDBCURL: of AWS that
+// names one too, which is inURL, or one of the other kind.
+func (l *loader) checkSame(at document.Place, name, inURL string) {
+	url := l.warehouse.config.URL
+	what := "cluster " + url.Cluster
+	if url.Workgroup != "" {
+		what = "workgroup " + url.Workgroup
+	}
+	if at.Path != "" && name != "" && (url.Cluster != "" || url.Workgroup != "") && name != inURL {
+		at.Bad("ClusterJDBCURL in line %d names %s: rows must go where that says; remove this, or correct one of them", l.warehouse.url.Line, what)
 	}
 }

@@ -24,6 +24,8 @@ RedshiftDestinationConfiguration:
 `
 
 const (
+	workgroupURL = "jdbc:redshift://wg1.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439/dev"
+
 	clusterURL = "jdbc:redshift://orders.abc123.eu-west-1.redshift.amazonaws.com:5439/dev"
 	copyARN    = "arn:aws:iam::123456789012:role/copy"
 	atTable    = "a.yaml:10: RedshiftDestinationConfiguration."
@@ -159,8 +161,17 @@ func TestWarehouse(t *testing.T) {
 		}},
 		"a password of a file": {loggedIn("  Username: loader\n", "passwordFile: /p"), login(config.Login{Kind: config.LoginPassword, Username: "loader", Password: config.Secret{File: "/p"}})},
 		"IAM":                  {loggedIn("", "login: iam\ndbUser: loader"), login(config.Login{Kind: config.LoginIAM, DbUser: "loader", ClusterIdentifier: "orders", Region: "eu-west-1"})},
-		"IAM, of another name": {loggedIn("", "login: iam\nclusterIdentifier: c-1"), login(config.Login{Kind: config.LoginIAM, ClusterIdentifier: "c-1", Region: "eu-west-1"})},
-		"the Data API":         {loggedIn("", "login: dataApi\nworkgroup: wg1"), login(config.Login{Kind: config.LoginDataAPI, Workgroup: "wg1", Region: "eu-west-1"})},
+		"IAM, named twice":     {loggedIn("", "login: iam\nclusterIdentifier: orders"), login(config.Login{Kind: config.LoginIAM, ClusterIdentifier: "orders", Region: "eu-west-1"})},
+		"IAM, of a URL that names none": {strings.Replace(loggedIn("", "login: iam\nclusterIdentifier: c-1"), clusterURL, "jdbc:redshift://localhost:5439/dev", 1), func(c *config.Config) {
+			c.Warehouse.URL = config.JDBCURL{Text: "jdbc:redshift://localhost:5439/dev", Host: "localhost", Port: 5439, Database: "dev"}
+			c.Warehouse.Login = config.Login{Kind: config.LoginIAM, ClusterIdentifier: "c-1"}
+		}},
+		"the Data API": {strings.Replace(loggedIn("", "login: dataApi\nworkgroup: wg1"), clusterURL, workgroupURL, 1), func(c *config.Config) {
+			c.Warehouse.URL = config.JDBCURL{
+				Text: workgroupURL, Host: "wg1.123456789012.eu-west-1.redshift-serverless.amazonaws.com", Port: 5439, Database: "dev", Workgroup: "wg1", Region: "eu-west-1",
+			}
+			c.Warehouse.Login = config.Login{Kind: config.LoginDataAPI, Workgroup: "wg1", Region: "eu-west-1"}
+		}},
 		"the Data API, by a secret": {loggedIn(bySecret, "login: dataApi"), login(config.Login{
 			Kind: config.LoginDataAPI, ClusterIdentifier: "orders", Region: "eu-west-1", SecretARN: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-1",
 		})},
@@ -228,7 +239,8 @@ func TestFaultsOfWarehouse(t *testing.T) {
 		{"names that are none", strings.Replace(toTable, "public.events", "a.b.c.d", 1) + "shardmill: {ledger: 'a\"b'}\n", "a.yaml:6: " + in + ".CopyCommand.DataTableName is \"a.b.c.d\"; it has more than a database, a schema and a table: write a name that has a point in double quotes\na.yaml:10: shardmill.ledger is \"a\\\"b\"; a double quote is not closed"},
 		{"what would be another statement", copying("CopyOptions: \"credentials 'hidden'; --\", DataTableColumns: 'a,,b'"), "a.yaml:6: " + in + ".CopyCommand.DataTableColumns is \"a,,b\"; a name is empty\n" + "a.yaml:6: " + in + ".CopyCommand.CopyOptions must not have \";\" outside of quotes: the statement ends by itself"},
 		{"words that the statement has", copying("CopyOptions: manifest iam_role 'hidden'"), "a.yaml:6: " + in + ".CopyCommand.CopyOptions has MANIFEST: remove it: the statement has it already\n" + "a.yaml:6: " + in + ".CopyCommand.CopyOptions has IAM_ROLE: remove it: it says what COPY reads the bucket with, which the statement has already"},
-		{"the table for a ledger", tableKeys("ledger: Public.Events"), `a.yaml:11: shardmill.ledger is "Public.Events"; it must be another table than DataTableName`},
+		{"the table for a ledger, by another name", tableKeys("ledger: '\"events\"'"), `a.yaml:11: shardmill.ledger is "\"events\""; it must be another table than DataTableName, which is public.events; if they are of two schemas, name both`},
+		{"the table for a ledger", tableKeys("ledger: Public.Events"), `a.yaml:11: shardmill.ledger is "Public.Events"; it must be another table than DataTableName, which is public.events; if they are of two schemas, name both`},
 		{"a second destination", toTable + "S3DestinationConfiguration: {BucketARN: 'arn:aws:s3:::b'}\n", "a.yaml:10: S3DestinationConfiguration is a second destination, beside " + in + " in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose"},
 		{"beside another", toIndex + "RedshiftDestinationConfiguration: {Password: hid}\n", "a.yaml:7: " + in + " is a second destination, beside AmazonopensearchserviceDestinationConfiguration in line 3; remove one. Firehose says: Exactly one destination configuration is supported for a Firehose\n" +
 			"a.yaml:7: " + in + ".Password has fewer than 6 characters" + bounds + "greater than or equal to 6\n" +
@@ -266,10 +278,13 @@ func TestFaultsOfWarehouse(t *testing.T) {
 			"a.yaml:12: shardmill.workgroup does nothing while the loader logs in with password; set shardmill.login to iam or dataApi, or remove it\n" +
 			"a.yaml:13: shardmill.dbUser does nothing while the loader logs in with password; set shardmill.login to iam or dataApi, or remove it"},
 		{"a cluster and a workgroup", loggedIn("", "login: iam\nclusterIdentifier: a\nworkgroup: abc"), "a.yaml:11: shardmill.workgroup is a second one, beside shardmill.clusterIdentifier in line 10: a database is of a cluster or of a workgroup; remove one"},
+		{"another cluster", loggedIn("", "login: dataApi\nclusterIdentifier: other"), `a.yaml:10: shardmill.clusterIdentifier is "other"; ClusterJDBCURL in line 5 names cluster orders: rows must go where that says; remove this, or correct one of them`},
+		{"a workgroup for a cluster", loggedIn("", "login: iam\nworkgroup: orders"), `a.yaml:10: shardmill.workgroup is "orders"; ClusterJDBCURL in line 5 names cluster orders: rows must go where that says; remove this, or correct one of them`},
+		{"a cluster for a workgroup", strings.Replace(loggedIn("", "login: dataApi\nclusterIdentifier: wg1"), clusterURL, workgroupURL, 1), `a.yaml:10: shardmill.clusterIdentifier is "wg1"; ClusterJDBCURL in line 5 names workgroup wg1: rows must go where that says; remove this, or correct one of them`},
 		{"names that are none", loggedIn("", "login: iam\nclusterIdentifier: A.b\nworkgroup: ab"), `a.yaml:10: shardmill.clusterIdentifier is "A.b"; it must be the identifier of a cluster, 1-63 characters of a-z 0-9 -, not its endpoint` + "\n" +
 			`a.yaml:11: shardmill.workgroup is "ab"; it must be the name of a workgroup, 3-64 characters of a-z 0-9 -, not its endpoint` + "\n" +
 			"a.yaml:11: shardmill.workgroup is a second one, beside shardmill.clusterIdentifier in line 10: a database is of a cluster or of a workgroup; remove one"},
-		{"a user of a workgroup", loggedIn("", "login: iam\nworkgroup: abc\ndbUser: u"), `a.yaml:11: shardmill.dbUser is "u"; Redshift Serverless takes no name: the user is the identity of the AWS SDK's environment; remove it`},
+		{"a user of a workgroup", strings.Replace(loggedIn("", "login: iam\nworkgroup: wg1\ndbUser: u"), clusterURL, workgroupURL, 1), `a.yaml:11: shardmill.dbUser is "u"; Redshift Serverless takes no name: the user is the identity of the AWS SDK's environment; remove it`},
 		{"nobody knows which cluster", strings.Replace(loggedIn("", "login: dataApi"), clusterURL, "jdbc:redshift://localhost:5439/dev", 1), `a.yaml:9: shardmill.login is "dataApi"; nothing says of which cluster: ClusterJDBCURL is that of no cluster of AWS; give shardmill.clusterIdentifier, or shardmill.workgroup`},
 		{"a connection of the Data API", loggedIn("", "login: dataApi\nclusterEndpoint: 'h:1'\ncaFile: f\npasswordFile: f"), "a.yaml:10: shardmill.clusterEndpoint does nothing while shardmill.login is dataApi, which connects to AWS alone; remove it\n" +
 			"a.yaml:11: shardmill.caFile does nothing while shardmill.login is dataApi, which connects to AWS alone; remove it\na.yaml:12: shardmill.passwordFile does nothing, as the loader logs in with dataApi; remove it"},
@@ -342,7 +357,7 @@ func TestEffectiveWarehouse(t *testing.T) {
 		"a session, a secret": strings.Replace(loggedIn(bySecret, "copyCredentials: session\nloaderBilling: PAY_PER_REQUEST"), "  RoleARN: "+copyARN+"\n", "", 1),
 		"a file":              loggedIn("  Username: 'u$${a}'\n", "passwordFile: '/p $${b}'"),
 		"IAM":                 loggedIn("", "login: iam\ndbUser: 'u$${a}'"),
-		"the Data API":        loggedIn(bySecret, "login: dataApi\nworkgroup: wg1"),
+		"the Data API":        strings.Replace(loggedIn(bySecret, "login: dataApi\nworkgroup: wg1"), clusterURL, workgroupURL, 1),
 		"this machine":        strings.Replace(variable, clusterURL, "'jdbc:redshift://[::1]:1/d$${x'", 1),
 	} {
 		if name == "this machine" {

@@ -4,7 +4,7 @@ import "slices"
 
 // rules are all rules; the first that fits counts.
 func rules() []rule {
-	return slices.Concat(conflicts(), loads(), access(), options(), names(), logins(), capacity(), kinds())
+	return slices.Concat(conflicts(), loads(), ofS3(), options(), names(), logins(), capacity(), kinds())
 }
 
 func all(parts ...string) []string { return parts }
@@ -32,8 +32,8 @@ func loads() []rule {
 	}
 }
 
-// access is that to S3, by whatever COPY is given.
-func access() []rule {
+// ofS3 is access to S3, by whatever COPY is given.
+func ofS3() []rule {
 	return []rule{
 		{
 			texts: [][]string{all("not authorized to get credentials of role"), all("not authorized to assume"), all("unauthorized", "assume", "role"), all("assumerole")},

@@ -2,10 +2,10 @@ package judge
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 	"unicode"
 
+	"github.com/shardmill/shardmill/internal/access"
 	"github.com/shardmill/shardmill/processors/redshiftarchive"
 )
 
@@ -14,17 +14,9 @@ const (
 	// not be seen. Databases quote parts of statements, cut where they like.
 	gram = 8
 
-	redacted = "[redacted]"
-
 	// longest is how much of a text of others is shown.
 	longest = 1000
 )
-
-// looksSecret finds what is a secret by its form or its place, whoever it belongs to: access
-// keys, and the parameters of COPY that have some.
-var looksSecret = regexp.MustCompile(`(?i)\b(?:AKIA|ASIA)[A-Z0-9]{12,}|` +
-	`((?:aws_)?(?:secret_access_key|access_key_id|session_token|token|master_symmetric_key)\s*(?:=|\s'))[^\s;'",]+|` +
-	`(\bpassword\s*[=:]\s*)[^\s;'",]+`)
 
 // Secrets are what no text may show. The zero value knows none, but those that look like one.
 type Secrets struct {
@@ -81,7 +73,7 @@ func (s Secrets) With(texts ...string) Secrets {
 // where it gets long.
 func (s Secrets) Redact(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	text = looksSecret.ReplaceAllString(s.covered(text), "${1}${2}"+redacted)
+	text = access.Hide(s.covered(text))
 	if len(text) > longest {
 		text = strings.ToValidUTF8(text[:longest], "") + " …"
 	}
@@ -110,7 +102,7 @@ func (s Secrets) covered(text string) string {
 		case !hide[i]:
 			b.WriteByte(text[i])
 		case i == 0 || !hide[i-1]:
-			b.WriteString(redacted)
+			b.WriteString(access.Hidden)
 		}
 	}
 	return b.String()

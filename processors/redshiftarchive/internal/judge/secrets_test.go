@@ -82,12 +82,13 @@ func TestSecretsOfStatement(t *testing.T) {
 func TestLooksSecret(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"near AKIAIOSFODNN7EXAMPLE, at":                   "near [redacted], at",
-		"aws_secret_access_key=abc/d+e;token=FQo":         "aws_secret_access_key=[redacted];token=[redacted]",
-		"SECRET_ACCESS_KEY 'abc/d+e' SESSION_TOKEN 'FQo'": "SECRET_ACCESS_KEY '[redacted]' SESSION_TOKEN '[redacted]'",
-		"user=u password=hidden host=h":                   "user=u password=[redacted] host=h",
-		"two\nlines\tand \x00 more":                       "two lines and more",
-		"password authentication failed for user":         "password authentication failed for user",
+		"near AKIAIOSFODNN7EXAMPLE, at":                       "near [redacted], at",
+		"aws_secret_access_key=abc/d+e;token=FQo":             "aws_secret_access_key=[redacted];token=[redacted]",
+		"SECRET_ACCESS_KEY 'abc/d+e' SESSION_TOKEN 'FQo'":     "SECRET_ACCESS_KEY '[redacted]' SESSION_TOKEN '[redacted]'",
+		"user=u password=hidden host=h":                       "user=u password=[redacted] host=h",
+		`{"SecretAccessKey": "abc/d+e","SESSIONTOKEN":"FQo"}`: `{"SecretAccessKey": "[redacted]","SESSIONTOKEN":"[redacted]"}`,
+		"two\nlines\tand \x00 more":                           "two lines and more",
+		"password authentication failed for user":             "password authentication failed for user",
 	} {
 		if got := (judge.Secrets{}).Redact(text); got != want {
 			t.Errorf("%q became %q; want %q", text, got, want)
@@ -95,6 +96,16 @@ func TestLooksSecret(t *testing.T) {
 	}
 	if got := (judge.Secrets{}).Redact(strings.Repeat("☃", 5000)); len(got) > 1010 {
 		t.Errorf("%d bytes of a long text are shown", len(got))
+	}
+}
+
+// What a program printed that was asked for keys is not told, whatever it is.
+func TestPrinted(t *testing.T) {
+	t.Parallel()
+	const printed = "canary7 {\"Secret\": \"canary8\""
+	f := judge.Login(errors.New("credentials: parse failed of process output: "+printed+", error: unexpected end"), judge.Secrets{})
+	if strings.Contains(f.Error(), "canary") || !strings.Contains(f.Error(), "parse failed of process output") {
+		t.Error(f)
 	}
 }
 
