@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,22 +183,20 @@ func TestNeverAnswered(t *testing.T) {
 func TestTryingIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var last redshiftarchive.WaitingEvent
+		var told atomic.Pointer[redshiftarchive.WaitingEvent]
 		w := newWorld(t, false)
 		o := object(1, 1)
 		o.Oldest = time.Time{}
 		w.stage("a", o)
 		r := w.load(changed(func(c *redshiftarchive.Config) {
-			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { last = e }
+			c.Hooks.Waiting = func(e redshiftarchive.WaitingEvent) { told.Store(&e) }
 		}), loads(answer{after: 10 * time.Minute}))
 		time.Sleep(5*time.Minute + time.Second)
-		synctest.Wait()
-		if !last.Trying || last.Oldest != 0 || last.Markers != 1 {
+		if last := told.Load(); !last.Trying || last.Oldest != 0 || last.Markers != 1 {
 			t.Errorf("while it is tried: %+v", last)
 		}
 		time.Sleep(6 * time.Minute)
-		synctest.Wait()
-		if last.Trying || last.Markers != 0 {
+		if last := told.Load(); last.Trying || last.Markers != 0 {
 			t.Errorf("after it: %+v", last)
 		}
 		if err := r.stop(); err != nil {
