@@ -66,7 +66,7 @@ func TestGuard(t *testing.T) {
 	if !errors.Is(late, context.DeadlineExceeded) || errors.Is(late, context.Canceled) || strings.Contains(late.Error(), "canary") {
 		t.Errorf("%v", late)
 	}
-	if plain := errors.New("no provider"); access.HideError(plain) != plain || access.HideError(nil) != nil {
+	if plain := errors.New("no provider"); access.HideError(plain) != plain || access.HideError(nil) != nil { //nolint:errorlint // it is the very same
 		t.Error("an error that hides nothing is another one")
 	}
 }

@@ -25,21 +25,30 @@ type service func(r *http.Request) (*http.Response, error)
 
 func (s service) Do(r *http.Request) (*http.Response, error) { return s(r) }
 
-// answers returns a service that answers in turn, and the last answer for ever.
-func answers(all ...*http.Response) (s service, asked *int) {
+// reply is an answer, made anew each time.
+type reply struct {
+	status int
+	body   string
+	header []string // names and values
+}
+
+func answer(status int, body string, header ...string) *reply { return &reply{status, body, header} }
+
+func (a *reply) response() *http.Response {
+	h := http.Header{}
+	for i := 0; i+1 < len(a.header); i += 2 {
+		h.Set(a.header[i], a.header[i+1])
+	}
+	return &http.Response{StatusCode: a.status, Header: h, Body: io.NopCloser(strings.NewReader(a.body))}
+}
+
+// answers returns a service that always answers this, and counts.
+func answers(a *reply) (s service, asked *int) {
 	n := 0
 	return func(*http.Request) (*http.Response, error) {
 		n++
-		return all[min(n, len(all))-1], nil
+		return a.response(), nil
 	}, &n
-}
-
-func answer(status int, body string, header ...string) *http.Response {
-	h := http.Header{}
-	for i := 0; i+1 < len(header); i += 2 {
-		h.Set(header[i], header[i+1])
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}
 }
 
 func configOf(t *testing.T, s service, sources ...any) aws.Config {
@@ -85,7 +94,7 @@ func TestOwnEndpoints(t *testing.T) {
 				o := awscall.Operation{Service: awscall.Service{SDKID: "any", Name: name, Region: f[0]}, Action: "any:Any", Tries: 1}
 				_, err := o.Call(t.Context(), configOf(t, func(r *http.Request) (*http.Response, error) {
 					asked, signed = r.URL.String(), r.Header.Get("Authorization")
-					return answer(200, "{}"), nil
+					return answer(200, "{}").response(), nil
 				}, sources...))
 				if err != nil || asked != "https://"+f[3+i]+"/" || !strings.Contains(signed, "/"+f[0]+"/"+name+"/aws4_request") {
 					t.Errorf("%s, FIPS %s, dual-stack %s: %s is asked at %s, signed %s, %v; want %s", f[0], f[1], f[2], name, asked, signed, err, f[3+i])
@@ -128,7 +137,7 @@ func TestEndpointsOfOnesOwn(t *testing.T) {
 		asked := ""
 		cfg := configOf(t, func(r *http.Request) (*http.Response, error) {
 			asked = r.URL.String()
-			return answer(200, ""), nil
+			return answer(200, "").response(), nil
 		}, row.sources...)
 		if row.base != "" {
 			cfg.BaseEndpoint = &row.base
@@ -144,7 +153,7 @@ func TestEndpointsOfOnesOwn(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		answer *http.Response
+		answer *reply
 		code   string
 		want   string
 	}{
@@ -172,19 +181,19 @@ func TestRefusals(t *testing.T) {
 func TestTries(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		all    []*http.Response // nil is no answer
+		all    []*reply // nil is no answer
 		asked  int
 		want   string // of the error
 		atMost time.Duration
 	}{
-		"answered":             {[]*http.Response{answer(200, "yes")}, 1, "", 0},
-		"throttled once":       {[]*http.Response{answer(400, `{"__type":"ThrottlingException"}`), answer(200, "yes")}, 2, "", 2 * time.Second},
-		"throttled for ever":   {[]*http.Response{answer(429, "")}, 3, "AWS answered 429", 5 * time.Second},
-		"it fails twice":       {[]*http.Response{answer(500, ""), answer(503, "<html>"), answer(200, "yes")}, 3, "", 5 * time.Second},
-		"it fails":             {[]*http.Response{answer(500, "")}, 3, "AWS answered 500", 5 * time.Second},
-		"no answer once":       {[]*http.Response{nil, answer(200, "yes")}, 2, "", 13 * time.Second},
-		"no answer":            {[]*http.Response{nil}, 3, "no answer within 10s", 36 * time.Second},
-		"refused after a fail": {[]*http.Response{answer(500, ""), answer(400, `{"__type":"AccessDenied"}`), answer(200, "yes")}, 2, "AccessDenied", 2 * time.Second},
+		"answered":             {[]*reply{answer(200, "yes")}, 1, "", 0},
+		"throttled once":       {[]*reply{answer(400, `{"__type":"ThrottlingException"}`), answer(200, "yes")}, 2, "", 2 * time.Second},
+		"throttled for ever":   {[]*reply{answer(429, "")}, 3, "AWS answered 429", 5 * time.Second},
+		"it fails twice":       {[]*reply{answer(500, ""), answer(503, "<html>"), answer(200, "yes")}, 3, "", 5 * time.Second},
+		"it fails":             {[]*reply{answer(500, "")}, 3, "AWS answered 500", 5 * time.Second},
+		"no answer once":       {[]*reply{nil, answer(200, "yes")}, 2, "", 13 * time.Second},
+		"no answer":            {[]*reply{nil}, 3, "no answer within 10s", 36 * time.Second},
+		"refused after a fail": {[]*reply{answer(500, ""), answer(400, `{"__type":"AccessDenied"}`), answer(200, "yes")}, 2, "AccessDenied", 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -197,7 +206,7 @@ func TestTries(t *testing.T) {
 						<-r.Context().Done()
 						return nil, context.Cause(r.Context())
 					}
-					return next, nil
+					return next.response(), nil
 				}))
 				took := time.Since(begun)
 				if n != row.asked || took > row.atMost || row.want == "" && (err != nil || string(body) != "yes") || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)) {
