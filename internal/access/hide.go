@@ -72,6 +72,13 @@ func (g guarded) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return credentials, HideError(err)
 }
 
+// Invalidate has a cache forget its credentials, as [aws.CredentialsCache] does.
+func (g guarded) Invalidate() {
+	if cache, ok := g.provider.(interface{ Invalidate() }); ok {
+		cache.Invalidate()
+	}
+}
+
 // IsCredentialsProvider tells the SDK's clients what is guarded: anonymous credentials sign nothing.
 func (g guarded) IsCredentialsProvider(target aws.CredentialsProvider) bool {
 	return aws.IsCredentialsProvider(g.provider, target)

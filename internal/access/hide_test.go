@@ -93,3 +93,28 @@ func TestGuardIsNoOther(t *testing.T) {
 		t.Error("no provider is one")
 	}
 }
+
+// TestGuardOfACache: who asks a cache to forget reaches it.
+func TestGuardOfACache(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	p := access.Guard(aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		asked++
+		return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "s"}, nil
+	})))
+	for range 2 {
+		for range 2 {
+			if _, err := p.Retrieve(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cache, ok := p.(interface{ Invalidate() })
+		if !ok {
+			t.Fatal("a cache cannot be asked")
+		}
+		cache.Invalidate()
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+}
