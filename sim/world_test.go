@@ -421,9 +421,6 @@ func (w *world) watch(ctx context.Context) {
 			if l.Owner != "" || w.java { // a new worker sees only after so long that the Java worker has gone
 				limit += slowest
 			}
-			if w.mayAwait() { // a worker that stops counts while another shard of it waits for a load
-				limit += 2 * slowest
-			}
 			if age := time.Since(still[l.Key]); age > limit+time.Second {
 				w.violate("%s is free for %v and nobody takes it (owner %q)", short(l.Key), age, l.Owner)
 				return
