@@ -83,13 +83,7 @@ func TestTimesOfTries(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, false)
-				w.stage("a", object(1, 1))
-				r := w.load(changed(within(row.retry)), loads(row.answers...))
-				time.Sleep(5 * time.Hour)
-				if err := r.stop(); err != nil {
-					t.Error(err)
-				}
+				w := triesOfABatch(t, false, row.retry, row.answers)
 				if got := w.at(); !slices.Equal(got, row.at) {
 					t.Errorf("tried at %v, want %v", got, row.at)
 				}
@@ -105,6 +99,19 @@ func TestTimesOfTries(t *testing.T) {
 			})
 		})
 	}
+}
+
+// triesOfABatch is what has become of one batch five hours after it was staged.
+func triesOfABatch(t *testing.T, ledger bool, retry time.Duration, answers []answer) *world {
+	t.Helper()
+	w := newWorld(t, ledger)
+	w.stage("a", object(1, 1))
+	r := w.load(changed(within(retry)), loads(answers...))
+	time.Sleep(5 * time.Hour)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	return w
 }
 
 // A try that got no lock of the ledger counts for nothing: neither is a batch given up without a COPY
@@ -129,13 +136,7 @@ func TestTriesWithoutALockDoNotCount(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, true)
-				w.stage("a", object(1, 1))
-				r := w.load(changed(within(row.retry)), loads(row.answers...))
-				time.Sleep(5 * time.Hour)
-				if err := r.stop(); err != nil {
-					t.Error(err)
-				}
+				w := triesOfABatch(t, true, row.retry, row.answers)
 				w.settled(true)
 				if got := w.at(); !slices.Equal(got, row.at) || (len(w.named) > 0) != row.named {
 					t.Errorf("tried at %v, want %v; named %v", got, row.at, w.named)
